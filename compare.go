@@ -1,0 +1,83 @@
+package modelregistry
+
+import (
+	"context"
+	"encoding/json"
+	"math"
+	"math/big"
+	"slices"
+)
+
+// A Comparison sets two versions of a model side by side.
+type Comparison struct {
+	A       ModelVersion       `json:"a"`
+	B       ModelVersion       `json:"b"`
+	Metrics []MetricComparison `json:"metrics"` // every metric that either has, sorted by name
+}
+
+// A MetricComparison is one metric of two versions. A value is nil where the
+// version lacks the metric; Delta is nil unless both are finite numbers.
+type MetricComparison struct {
+	Name  string   `json:"name"`
+	A     any      `json:"a"`
+	B     any      `json:"b"`
+	Delta *float64 `json:"delta"` // B - A, unrounded
+}
+
+// CompareVersions returns two versions of a model and the difference of their
+// metrics.
+func (r *ModelRegistry) CompareVersions(ctx context.Context, name ModelName, a, b string) (*Comparison, error) {
+	c := &Comparison{}
+	var err error
+	if c.A, err = r.version(ctx, name.At(a)); err != nil {
+		return nil, opError("compare", name, a, err)
+	}
+	if c.B, err = r.version(ctx, name.At(b)); err != nil {
+		return nil, opError("compare", name, b, err)
+	}
+	x, y := c.A.Metrics.Map(), c.B.Metrics.Map()
+	names := make([]string, 0, len(x))
+	for n := range x {
+		names = append(names, n)
+	}
+	for n := range y {
+		if _, both := x[n]; !both {
+			names = append(names, n)
+		}
+	}
+	slices.Sort(names)
+	c.Metrics = make([]MetricComparison, len(names))
+	for i, n := range names {
+		c.Metrics[i] = MetricComparison{Name: n, A: x[n], B: y[n], Delta: delta(x[n], y[n])}
+	}
+	return c, nil
+}
+
+// delta subtracts as float64 does; integers, which may be beyond its reach,
+// exactly.
+func delta(a, b any) *float64 {
+	x, okA := a.(json.Number)
+	y, okB := b.(json.Number)
+	if !okA || !okB {
+		return nil
+	}
+	i, isIntA := new(big.Int).SetString(string(x), 10)
+	j, isIntB := new(big.Int).SetString(string(y), 10)
+	if isIntA && isIntB {
+		d, _ := new(big.Float).SetInt(j.Sub(j, i)).Float64()
+		return finite(d)
+	}
+	f, errA := x.Float64()
+	g, errB := y.Float64()
+	if errA != nil || errB != nil {
+		return nil
+	}
+	return finite(g - f)
+}
+
+func finite(f float64) *float64 {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return nil
+	}
+	return &f
+}

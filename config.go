@@ -1,0 +1,142 @@
+package modelregistry
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A Config is the block that says in a training pipeline's configuration what
+// becomes of the model, in JSON or YAML:
+//
+//	registry:
+//	  store: ".ubunye/model_store"
+//	  use_case: fraud_detection
+//	  auto_version: true        # false: version must be given
+//	  version: "2.0.0"
+//	  promote_to: staging
+//	  promotion_gates: {min_auc: 0.85, max_loss: 0.20, require_drift_check: true}
+//
+// Make it a field of your own configuration's struct, tagged "registry". A key
+// that it does not know is an error.
+type Config struct {
+	Store   string `json:"store" yaml:"store"`
+	UseCase string `json:"use_case" yaml:"use_case"`
+	// AutoVersion has the number chosen, and Version passed over. Left out, it is
+	// true if there is no Version.
+	AutoVersion    *bool         `json:"auto_version" yaml:"auto_version"`
+	Version        string        `json:"version" yaml:"version"`
+	PromoteTo      ModelStage    `json:"promote_to" yaml:"promote_to"` // empty: register only
+	PromotionGates PromotionGate `json:"promotion_gates" yaml:"promotion_gates"`
+}
+
+var configKeys = []string{"store", "use_case", "auto_version", "version", "promote_to", "promotion_gates"}
+
+// plainConfig is Config without its methods.
+type plainConfig Config
+
+// UnmarshalJSON reads the block strictly.
+func (c *Config) UnmarshalJSON(data []byte) error {
+	return c.read(func(v any) error { return json.Unmarshal(data, v) })
+}
+
+// UnmarshalYAML reads the block strictly, with any YAML library that knows this
+// form of the method.
+func (c *Config) UnmarshalYAML(unmarshal func(any) error) error { return c.read(unmarshal) }
+
+func (c *Config) read(unmarshal func(any) error) error {
+	var keys map[string]any
+	if err := unmarshal(&keys); err != nil {
+		return err
+	}
+	var unknown []string
+	for key := range keys {
+		if !slices.Contains(configKeys, key) {
+			unknown = append(unknown, fmt.Sprintf("%q", key))
+		}
+	}
+	if unknown != nil {
+		slices.Sort(unknown)
+		return invalid("registry configuration: unknown %s", strings.Join(unknown, ", "))
+	}
+	var plain plainConfig
+	if err := unmarshal(&plain); err != nil {
+		return err
+	}
+	if err := Config(plain).Validate(); err != nil {
+		return err
+	}
+	*c = Config(plain)
+	return nil
+}
+
+// Validate returns an error that matches ErrInvalid and says what is wrong.
+func (c Config) Validate() error {
+	if c.PromoteTo != "" {
+		if _, err := ParseStage(string(c.PromoteTo)); err != nil {
+			return err
+		}
+	}
+	if !c.auto() {
+		if c.Version == "" {
+			return invalid("registry configuration: auto_version is false, and there is no version")
+		}
+		_, err := checkVersion(c.Version)
+		return err
+	}
+	return nil
+}
+
+func (c Config) auto() bool {
+	if c.AutoVersion == nil {
+		return c.Version == ""
+	}
+	return *c.AutoVersion
+}
+
+// An Outcome says how far RegisterAndPromote came.
+type Outcome struct {
+	Version    ModelVersion // as it stands now
+	Registered bool
+	Promoted   bool         // it is in the stage that was asked for
+	Gates      []GateResult // what the gates of the promotion found
+}
+
+// RegisterAndPromote registers a version of a model of cfg's use case and, if cfg
+// says so, promotes it through cfg's gates and those of opts. Store and the
+// version in opts are not looked at.
+//
+// If the outcome is Registered but not Promoted, the version stays in
+// development, and the error says why: a *GateError if gates failed, each of which is logged with its value and
+// threshold. If it is not Registered, nothing has changed.
+func (r *ModelRegistry) RegisterAndPromote(ctx context.Context, cfg Config, modelName string, a Artifact, opts *RegisterOptions) (out Outcome, err error) {
+	name := ModelName{UseCase: cfg.UseCase, Model: modelName}
+	if err := cfg.Validate(); err != nil {
+		return out, opError(opRegister, name, "", err)
+	}
+	var o RegisterOptions
+	if opts != nil {
+		o = *opts
+	}
+	o.Version = cfg.Version
+	if cfg.auto() {
+		o.Version = ""
+	}
+	if out.Version, err = r.Register(ctx, name, a, &o); err != nil {
+		return out, err
+	}
+	out.Registered = true
+	if cfg.PromoteTo == "" {
+		return out, nil
+	}
+	mv := MoveOptions{Actor: o.RegisteredBy, Reason: o.Reason, Gates: cfg.PromotionGates}
+	v, results, err := r.promote(ctx, name, out.Version.Version, cfg.PromoteTo, &mv)
+	out.Gates = results
+	if err != nil {
+		return out, err
+	}
+	out.Version, out.Promoted = v, true
+	return out, nil
+}

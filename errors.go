@@ -1,0 +1,138 @@
+package modelregistry
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+)
+
+// What a program can decide by, with errors.Is.
+var (
+	// ErrNotFound says that a use case, model, version or stage holds nothing. It
+	// matches fs.ErrNotExist.
+	ErrNotFound = sentinel("not found", fs.ErrNotExist)
+	// ErrExists says that a version number was given out before. It matches
+	// fs.ErrExist.
+	ErrExists = sentinel("version already registered", fs.ErrExist)
+	// ErrInvalid says that an argument can never be accepted: a name, version,
+	// stage, gate, metric or artifact. It matches fs.ErrInvalid.
+	ErrInvalid = sentinel("invalid", fs.ErrInvalid)
+	// ErrWrongDirection says that Promote was asked to go down, Demote to go up, or
+	// Rollback to restore a version that never was in production.
+	ErrWrongDirection = errors.New("wrong direction")
+	// ErrConflict says that a stated precondition does not hold: somebody else
+	// decided in between, or a version is not in the stage that was named.
+	ErrConflict = errors.New("precondition does not hold")
+	// ErrNonFinite says that a metric or a piece of metadata is NaN or infinite.
+	ErrNonFinite = errors.New("not a finite number")
+	// ErrArtifact says that an artifact is missing, empty, holds something other
+	// than files and folders, or does not match the digests of its manifest.
+	ErrArtifact = errors.New("bad artifact")
+	// ErrUncertain says that a change may or may not have happened: the disk failed
+	// while it was written and again while it was taken back. Read before retrying.
+	ErrUncertain = errors.New("outcome uncertain")
+	// ErrClosed says that the registry was closed.
+	ErrClosed = errors.New("registry is closed")
+)
+
+type kind struct {
+	text string
+	is   error
+}
+
+func sentinel(text string, is error) error { return &kind{text, is} }
+
+func (k *kind) Error() string        { return k.text }
+func (k *kind) Is(target error) bool { return target == k.is }
+
+// An Error is what every operation returns when it fails: the operation, its
+// subject as far as it was known, and the cause.
+type Error struct {
+	Op      string // "register", "promote", …
+	UseCase string
+	Model   string
+	Version string
+	Err     error
+}
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.Op)
+	if e.UseCase != "" || e.Model != "" {
+		fmt.Fprintf(&b, " %s/%s", e.UseCase, e.Model)
+	}
+	if e.Version != "" {
+		b.WriteString("@" + e.Version)
+	}
+	return b.String() + ": " + e.Err.Error()
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+func opError(op string, name ModelName, version string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var already *Error
+	if errors.As(err, &already) && already.Op == op {
+		return err
+	}
+	return &Error{Op: op, UseCase: name.UseCase, Model: name.Model, Version: version, Err: err}
+}
+
+// A CorruptError says which file of a store is damaged, and where.
+type CorruptError struct {
+	Path   string // relative to the store
+	Offset int64  // bytes before the damage
+	Err    error
+}
+
+func (e *CorruptError) Error() string {
+	return fmt.Sprintf("%s is corrupt at byte %d: %v", e.Path, e.Offset, e.Err)
+}
+
+// Unwrap returns what is wrong there.
+func (e *CorruptError) Unwrap() error { return e.Err }
+
+// A GateError says that gates held a promotion back. The version stays where it
+// was.
+type GateError struct {
+	Target  ModelStage
+	Results []GateResult // of every gate, passed ones too, in order
+}
+
+// Failed returns the results of the gates that did not pass.
+func (e *GateError) Failed() []GateResult {
+	var failed []GateResult
+	for _, r := range e.Results {
+		if !r.Passed {
+			failed = append(failed, r)
+		}
+	}
+	return failed
+}
+
+func (e *GateError) Error() string {
+	failed := e.Failed()
+	lines := make([]string, len(failed))
+	for i, r := range failed {
+		lines[i] = r.Name + ": " + r.Message
+	}
+	return fmt.Sprintf("%d of %d gates to %s failed: %s", len(failed), len(e.Results), e.Target, strings.Join(lines, "; "))
+}
+
+// invalid returns an error that matches ErrInvalid and says what is wrong.
+func invalid(format string, args ...any) error {
+	return fmt.Errorf("%w %s", ErrInvalid, fmt.Sprintf(format, args...))
+}
+
+// notFound returns an error that matches ErrNotFound and names what is missing.
+func notFound(format string, args ...any) error {
+	return fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), ErrNotFound)
+}
+
+func conflictStage(v ModelVersion, want ModelStage) error {
+	return fmt.Errorf("%w: it is in %s, not in %s", ErrConflict, v.Stage, want)
+}

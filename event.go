@@ -1,0 +1,242 @@
+package modelregistry
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ubunye-go/modelregistry/internal/pyjson"
+)
+
+// Operations, as events name them.
+const (
+	opRegister = "register"
+	opPromote  = "promote"
+	opDemote   = "demote"
+	opRollback = "rollback"
+	opArchive  = "archive"
+	opImport   = "import"  // the state of a document that had no history, or had lost it
+	opForeign  = "foreign" // what somebody else changed in the document
+)
+
+// An event is one line of a model's history. It carries the full after-image of
+// every entry it touches, so that to apply it is to set entries, in any number,
+// twice if need be.
+type event struct {
+	number       int64
+	id           string // 128 random bits, hex
+	time         time.Time
+	op           string
+	version      string
+	from, to     ModelStage
+	actor        string
+	reason       string
+	refused      bool
+	results      []GateResult
+	skippedGates bool
+	after        []image
+	removed      []string // entries that are gone
+	reset        bool     // the entries after it are all there are
+	checkpoint   int64    // the event that the document on disk stood at before this one
+	prev         string   // SHA-256 of the line before, hex
+}
+
+// An image is one version's entry after an event.
+type image struct {
+	version string
+	raw     []byte // the entry, compact or laid out
+	extra   extra
+}
+
+// extra is what the registry keeps of a version beside its entry.
+type extra struct {
+	Entered        int64          `json:"entered,omitempty"` // the event by which it entered its stage
+	RegisteredBy   string         `json:"registered_by,omitempty"`
+	SourceRevision string         `json:"source_revision,omitempty"`
+	Manifest       string         `json:"manifest,omitempty"` // SHA-256 of manifest.json, hex
+	Gates          *PromotionGate `json:"gates,omitempty"`
+}
+
+func newID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+func hashLine(line []byte) string {
+	sum := sha256.Sum256(line)
+	return hex.EncodeToString(sum[:])
+}
+
+// encode returns the event as a line without its end.
+func (e *event) encode() ([]byte, error) {
+	b := fmt.Appendf(nil, `{"event":%d`, e.number)
+	text := func(key, value string) {
+		if value != "" {
+			b = fmt.Appendf(b, `,"%s":`, key)
+			b = pyjson.AppendString(b, value)
+		}
+	}
+	flag := func(key string, on bool) {
+		if on {
+			b = fmt.Appendf(b, `,"%s":true`, key)
+		}
+	}
+	text("id", e.id)
+	text("time", formatTime(e.time))
+	text("op", e.op)
+	text("version", e.version)
+	text("from", string(e.from))
+	text("to", string(e.to))
+	text("actor", e.actor)
+	text("reason", e.reason)
+	flag("refused", e.refused)
+	flag("skipped_gates", e.skippedGates)
+	if e.results != nil {
+		b = append(b, `,"gates":[`...)
+		for i, r := range e.results {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			raw, err := pyjson.Marshal([]any{r.Name, r.Passed, r.Message, r.Actual, r.Threshold}, false)
+			if err != nil {
+				return nil, err
+			}
+			f, _ := pyjson.Array(raw)
+			b = fmt.Appendf(b, `{"name":%s,"passed":%s,"message":%s,"actual":%s,"threshold":%s}`, f[0], f[1], f[2], f[3], f[4])
+		}
+		b = append(b, ']')
+	}
+	flag("reset", e.reset)
+	if len(e.removed) > 0 {
+		raw, err := pyjson.Marshal(e.removed, true)
+		if err != nil {
+			return nil, err
+		}
+		b = append(append(b, `,"removed":`...), raw...)
+	}
+	if len(e.after) > 0 {
+		var extras []byte
+		b = append(b, `,"after":{`...)
+		for i, im := range e.after {
+			if i > 0 {
+				b, extras = append(b, ','), append(extras, ',')
+			}
+			b = append(pyjson.AppendString(b, im.version), ':')
+			b = pyjson.Compact(b, im.raw)
+			raw, err := json.Marshal(im.extra)
+			if err != nil {
+				return nil, err
+			}
+			extras = append(pyjson.AppendString(extras, im.version), ':')
+			extras = pyjson.Compact(extras, raw)
+		}
+		b = append(append(append(b, `},"extra":{`...), extras...), '}')
+	}
+	b = fmt.Appendf(b, `,"checkpoint":%d,"prev":"%s"}`, e.checkpoint, e.prev)
+	return b, nil
+}
+
+// decodeEvent reads a line. Keys that it does not know are passed over: a later
+// release may add some.
+func decodeEvent(line []byte) (*event, error) {
+	members, err := pyjson.Object(line)
+	if err != nil {
+		return nil, err
+	}
+	e := &event{}
+	d := &eventDecoder{}
+	var extras []pyjson.Member
+	for _, m := range members {
+		switch m.Key {
+		case "event":
+			d.json(m, &e.number)
+		case "id":
+			d.json(m, &e.id)
+		case "time":
+			var s string
+			d.json(m, &s)
+			e.time, err = parseTime(s)
+			d.fail(m.Key, err)
+		case "op":
+			d.json(m, &e.op)
+		case "version":
+			d.json(m, &e.version)
+		case "from":
+			d.json(m, &e.from)
+		case "to":
+			d.json(m, &e.to)
+		case "actor":
+			d.json(m, &e.actor)
+		case "reason":
+			d.json(m, &e.reason)
+		case "refused":
+			d.json(m, &e.refused)
+		case "skipped_gates":
+			d.json(m, &e.skippedGates)
+		case "gates":
+			e.results = d.results(m)
+		case "reset":
+			d.json(m, &e.reset)
+		case "removed":
+			d.json(m, &e.removed)
+		case "after":
+			for _, im := range d.object(m) {
+				e.after = append(e.after, image{version: im.Key, raw: im.Value})
+			}
+		case "extra":
+			extras = d.object(m)
+		case "checkpoint":
+			d.json(m, &e.checkpoint)
+		case "prev":
+			d.json(m, &e.prev)
+		}
+	}
+	for _, m := range extras {
+		for i := range e.after {
+			if e.after[i].version == m.Key {
+				d.json(m, &e.after[i].extra)
+			}
+		}
+	}
+	if d.err == nil && (e.number < 1 || e.op == "") {
+		d.err = errors.New("it is no event")
+	}
+	return e, d.err
+}
+
+type eventDecoder struct{ err error }
+
+func (d *eventDecoder) fail(key string, err error) {
+	if err != nil && d.err == nil {
+		d.err = fmt.Errorf("%s: %w", key, err)
+	}
+}
+
+func (d *eventDecoder) json(m pyjson.Member, into any) { d.fail(m.Key, json.Unmarshal(m.Value, into)) }
+
+func (d *eventDecoder) object(m pyjson.Member) []pyjson.Member {
+	members, err := pyjson.Object(m.Value)
+	d.fail(m.Key, err)
+	return members
+}
+
+func (d *eventDecoder) results(m pyjson.Member) []GateResult {
+	list, err := pyjson.Array(m.Value)
+	d.fail(m.Key, err)
+	results := []GateResult{}
+	for _, raw := range list {
+		v, err := pyjson.Decode(raw)
+		d.fail(m.Key, err)
+		f, _ := v.(map[string]any)
+		r := GateResult{Actual: f["actual"], Threshold: f["threshold"], Passed: f["passed"] == true}
+		r.Name, _ = f["name"].(string)
+		r.Message, _ = f["message"].(string)
+		results = append(results, r)
+	}
+	return results
+}

@@ -1,0 +1,333 @@
+package modelregistry
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"math/big"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/ubunye-go/modelregistry/internal/pyjson"
+)
+
+// driftCheck is the gate without a metric, and driftPassed the piece of metadata
+// it wants, both named by the format.
+const (
+	driftCheck  = "require_drift_check"
+	driftPassed = "drift_check_passed"
+)
+
+// A PromotionGate is a set of conditions that a version must meet before it is
+// promoted. The zero PromotionGate has none and lets everything pass. A
+// PromotionGate is immutable and safe for concurrent use.
+//
+// In JSON and YAML, and for ParseGates, it is a map:
+//
+//	min_<metric>: number          the metric must be at least this
+//	max_<metric>: number          the metric must be at most this
+//	require_drift_check: bool     metadata's drift_check_passed must be true; false disables the gate
+//
+// Any other key is an error, so that a misspelt gate does not stand open.
+type PromotionGate struct {
+	rules []rule
+}
+
+// A GateFunc is a condition in Go. It returns nil to let the version pass, or
+// the reason why not.
+type GateFunc func(ctx context.Context, v ModelVersion) error
+
+type rule struct {
+	name      string // min_auc
+	metric    string // auc; empty for a function and for the drift check
+	threshold json.Number
+	fn        GateFunc
+}
+
+// A GateResult says what one gate found.
+type GateResult struct {
+	Name      string `json:"name"`
+	Passed    bool   `json:"passed"`
+	Message   string `json:"message"`
+	Actual    any    `json:"actual"`    // the value found, nil if there was none
+	Threshold any    `json:"threshold"` // the value wanted, nil for a GateFunc
+}
+
+// MinMetric wants a metric to be at least threshold. It panics if threshold is
+// not finite or metric is empty.
+func MinMetric(metric string, threshold float64) PromotionGate {
+	return must(ParseGates(map[string]any{"min_" + metric: threshold}))
+}
+
+// MaxMetric wants a metric to be at most threshold. It panics if threshold is
+// not finite or metric is empty.
+func MaxMetric(metric string, threshold float64) PromotionGate {
+	return must(ParseGates(map[string]any{"max_" + metric: threshold}))
+}
+
+// RequireDriftCheck wants the metadata's drift_check_passed to be the boolean
+// true.
+func RequireDriftCheck() PromotionGate {
+	return PromotionGate{rules: []rule{{name: driftCheck}}}
+}
+
+// GateOf makes a gate of a function. Such a gate can be passed to Promote; it
+// can't be stored with a version.
+func GateOf(name string, fn GateFunc) PromotionGate {
+	return PromotionGate{rules: []rule{{name: name, fn: fn}}}
+}
+
+// Gates joins several sets of conditions into one; all must hold.
+func Gates(gates ...PromotionGate) PromotionGate {
+	var all PromotionGate
+	for _, g := range gates {
+		all.rules = append(all.rules, g.rules...)
+	}
+	return all
+}
+
+func must(g PromotionGate, err error) PromotionGate {
+	if err != nil {
+		panic(err)
+	}
+	return g
+}
+
+// ParseGates reads gates from a map as a configuration gives it; its values may
+// be any Go number, a json.Number, or for require_drift_check a bool. The gates
+// come out sorted by name. An error matches ErrInvalid and names every bad gate.
+func ParseGates(config map[string]any) (PromotionGate, error) {
+	var g PromotionGate
+	var bad []string
+	for _, name := range slices.Sorted(maps.Keys(config)) {
+		r, ok, err := parseRule(name, config[name])
+		if err != nil {
+			bad = append(bad, err.Error())
+		} else if ok {
+			g.rules = append(g.rules, r)
+		}
+	}
+	if bad != nil {
+		return PromotionGate{}, invalid("gates: %s", strings.Join(bad, "; "))
+	}
+	return g, nil
+}
+
+func parseRule(name string, value any) (r rule, ok bool, err error) {
+	r.name = name
+	if name == driftCheck {
+		on, isBool := value.(bool)
+		if !isBool {
+			return r, false, fmt.Errorf("%s wants true or false, not %v", name, value)
+		}
+		return r, on, nil
+	}
+	minMetric, isMin := strings.CutPrefix(name, "min_")
+	maxMetric, isMax := strings.CutPrefix(name, "max_")
+	switch {
+	case isMin:
+		r.metric = minMetric
+	case isMax:
+		r.metric = maxMetric
+	}
+	if r.metric == "" {
+		return r, false, fmt.Errorf("unknown gate %q (want min_<metric>, max_<metric> or %s)", name, driftCheck)
+	}
+	r.threshold, err = threshold(value)
+	if err != nil {
+		return r, false, fmt.Errorf("%s: %w", name, err)
+	}
+	return r, true, nil
+}
+
+func threshold(value any) (json.Number, error) {
+	raw, err := pyjson.Marshal(value, true)
+	if err != nil {
+		return "", err
+	}
+	decoded, err := pyjson.Decode(raw)
+	if err != nil {
+		return "", err
+	}
+	n, ok := decoded.(json.Number)
+	if !ok {
+		return "", fmt.Errorf("threshold %s is no number", raw)
+	}
+	if _, err := exact(n); err != nil {
+		return "", fmt.Errorf("threshold %s: %w", n, err)
+	}
+	return n, nil
+}
+
+// maxDigits bounds the integers that are compared exactly.
+const maxDigits = 4096
+
+// exact returns a number as it compares: an integer as it stands, anything else
+// as the float64 it reads as.
+func exact(n json.Number) (*big.Rat, error) {
+	if !strings.ContainsAny(string(n), ".eEN") && n != "Infinity" && n != "-Infinity" {
+		if len(n) > maxDigits {
+			return nil, fmt.Errorf("it has more than %d digits", maxDigits)
+		}
+		if i, ok := new(big.Int).SetString(string(n), 10); ok {
+			return new(big.Rat).SetInt(i), nil
+		}
+	}
+	f, err := strconv.ParseFloat(string(n), 64)
+	if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
+		return nil, ErrNonFinite
+	}
+	return new(big.Rat).SetFloat64(f), nil
+}
+
+// Len returns the number of gates.
+func (g PromotionGate) Len() int { return len(g.rules) }
+
+// Evaluate checks a version against every gate and returns one result a gate,
+// in order. A GateFunc that panics fails its gate.
+func (g PromotionGate) Evaluate(ctx context.Context, v ModelVersion) []GateResult {
+	results := make([]GateResult, len(g.rules))
+	for i, r := range g.rules {
+		results[i] = r.evaluate(ctx, v)
+	}
+	return results
+}
+
+func (r rule) evaluate(ctx context.Context, v ModelVersion) GateResult {
+	switch {
+	case r.fn != nil:
+		return r.call(ctx, v)
+	case r.metric == "":
+		return r.drift(v.Metadata)
+	}
+	return r.compare(v.Metrics)
+}
+
+func (r rule) call(ctx context.Context, v ModelVersion) (res GateResult) {
+	res.Name = r.name
+	defer func() {
+		if p := recover(); p != nil {
+			res.Passed, res.Message = false, fmt.Sprintf("the gate panicked: %v", p)
+		}
+	}()
+	if err := r.fn(ctx, v); err != nil {
+		res.Message = err.Error()
+		return res
+	}
+	res.Passed, res.Message = true, "passed"
+	return res
+}
+
+func (r rule) drift(metadata Values) GateResult {
+	actual, found := metadata.Get(driftPassed)
+	res := GateResult{Name: r.name, Actual: actual, Threshold: true, Passed: actual == true}
+	switch {
+	case res.Passed:
+		res.Message = "drift check passed"
+	case !found:
+		res.Message = "metadata has no " + driftPassed
+	default:
+		res.Message = fmt.Sprintf("metadata's %s is %v, not true", driftPassed, actual)
+	}
+	return res
+}
+
+func (r rule) compare(metrics Values) GateResult {
+	actual, found := metrics.Get(r.metric)
+	res := GateResult{Name: r.name, Actual: actual, Threshold: r.threshold}
+	n, isNumber := actual.(json.Number)
+	switch {
+	case !found:
+		res.Message = fmt.Sprintf("metric %s is missing", r.metric)
+		return res
+	case !isNumber:
+		res.Message = fmt.Sprintf("metric %s is no number: %v", r.metric, actual)
+		return res
+	}
+	have, err := exact(n)
+	if err != nil {
+		res.Message = fmt.Sprintf("metric %s is %s: %v", r.metric, n, err)
+		return res
+	}
+	want, err := exact(r.threshold)
+	if err != nil { // not reached by a parsed threshold
+		res.Message = err.Error()
+		return res
+	}
+	order, fails, holds := have.Cmp(want), "<", ">="
+	if strings.HasPrefix(r.name, "max_") {
+		order, fails, holds = -order, ">", "<="
+	}
+	res.Passed = order >= 0
+	sign := fails
+	if res.Passed {
+		sign = holds
+	}
+	res.Message = fmt.Sprintf("%s %s %s %s", r.metric, n, sign, r.threshold)
+	return res
+}
+
+// MarshalJSON returns the map that UnmarshalJSON reads. It is an error if a gate
+// is a function.
+func (g PromotionGate) MarshalJSON() ([]byte, error) {
+	b := []byte{'{'}
+	for i, r := range g.rules {
+		if r.fn != nil {
+			return nil, fmt.Errorf("gate %s is a function, which has no JSON form", r.name)
+		}
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(pyjson.AppendString(b, r.name), ':')
+		if r.metric == "" {
+			b = append(b, "true"...)
+		} else {
+			b = append(b, r.threshold...)
+		}
+	}
+	return append(b, '}'), nil
+}
+
+// UnmarshalJSON reads a map of gates as ParseGates does. A gate that stands there
+// twice is an error.
+func (g *PromotionGate) UnmarshalJSON(data []byte) error {
+	if string(data) == "null" {
+		*g = PromotionGate{}
+		return nil
+	}
+	members, err := pyjson.Object(data)
+	if err != nil {
+		return invalid("gates: %v", err)
+	}
+	config := make(map[string]any, len(members))
+	for _, m := range members {
+		if _, twice := config[m.Key]; twice {
+			return invalid("gates: %s stands there twice", m.Key)
+		}
+		if config[m.Key], err = pyjson.Decode(m.Value); err != nil {
+			return invalid("gates: %v", err)
+		}
+	}
+	parsed, err := ParseGates(config)
+	if err == nil {
+		*g = parsed
+	}
+	return err
+}
+
+// UnmarshalYAML reads a map of gates as ParseGates does, with any YAML library
+// that knows this form of the method.
+func (g *PromotionGate) UnmarshalYAML(unmarshal func(any) error) error {
+	var config map[string]any
+	if err := unmarshal(&config); err != nil {
+		return err
+	}
+	parsed, err := ParseGates(config)
+	if err == nil {
+		*g = parsed
+	}
+	return err
+}

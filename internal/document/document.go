@@ -1,0 +1,275 @@
+// Package document reads and writes registry.json, the index of one model's
+// versions that a Python registry shares.
+//
+// Entries stay raw bytes: whatever nobody asked to change is written back byte
+// for byte. Our own position in the model's history goes into one further
+// top-level key, "modelregistry", which the Python program ignores when it
+// reads and drops when it writes. That is how we know that it wrote; a checksum
+// in the key tells that an editor did.
+package document
+
+import (
+	"encoding/json"
+	"fmt"
+	"hash/crc32"
+
+	"github.com/ubunye-go/modelregistry/internal/pyjson"
+)
+
+// Key is the top-level key that is ours.
+const Key = "modelregistry"
+
+// Layout of an entry inside the document, as json.dumps(…, indent=2) puts it.
+const entryPrefix = "    "
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// A Document is a parsed registry.json.
+type Document struct {
+	Head    []pyjson.Member // top-level keys but ours, in order; "versions" has no value
+	Entries []Entry         // in order of registration
+	Mark    *Mark           // nil if our key is gone
+	Intact  bool            // the bytes before the mark's checksum are those we wrote
+}
+
+// An Entry is one version's raw value.
+type Entry struct {
+	Version string
+	Raw     []byte
+}
+
+// A Mark is our key's value: which event of the history the document stands at,
+// and what entries have no room for.
+type Mark struct {
+	Versions    map[string]json.RawMessage `json:"versions,omitempty"`    // what we add to an entry
+	Removed     []string                   `json:"removed,omitempty"`     // version numbers given out, entries gone
+	Productions []string                   `json:"productions,omitempty"` // production versions, the last one last
+	Event       int64                      `json:"event"`                 // number of the last event applied
+	Offset      int64                      `json:"offset"`                // position in the log behind that event
+	Hash        string                     `json:"hash"`                  // SHA-256 of that event's line
+}
+
+// New returns the document of a model without versions.
+func New(useCase, model string) *Document {
+	return &Document{Head: []pyjson.Member{
+		{Key: "model_name", Value: pyjson.Quote(model)},
+		{Key: "use_case", Value: pyjson.Quote(useCase)},
+		{Key: "versions"},
+	}}
+}
+
+// Parse reads a document. It is strict about JSON and tolerant of all else: an
+// entry of any shape is kept as it is. Raw values alias data.
+func Parse(data []byte) (*Document, error) {
+	members, err := pyjson.Object(data)
+	if err != nil {
+		return nil, err
+	}
+	d := &Document{}
+	hasVersions := false
+	for _, m := range members {
+		switch m.Key {
+		case "versions":
+			if d.Entries, err = entries(m); err != nil {
+				return nil, err
+			}
+			if !hasVersions {
+				d.Head = append(d.Head, pyjson.Member{Key: m.Key})
+			}
+			hasVersions = true
+		case Key:
+			d.Mark, d.Intact = parseMark(data, m)
+		default:
+			d.Head = append(d.Head, m)
+		}
+	}
+	if !hasVersions {
+		d.Head = append(d.Head, pyjson.Member{Key: "versions"})
+	}
+	return d, nil
+}
+
+func entries(m pyjson.Member) ([]Entry, error) {
+	if string(m.Value) == "null" {
+		return nil, nil
+	}
+	members, err := pyjson.Object(m.Value)
+	if err != nil {
+		return nil, &pyjson.SyntaxError{Offset: int64(m.At), Reason: `"versions" is not an object`}
+	}
+	list := make([]Entry, 0, len(members))
+	index := make(map[string]int, len(members))
+	for _, v := range members {
+		if i, twice := index[v.Key]; twice {
+			list[i].Raw = v.Value
+			continue
+		}
+		index[v.Key] = len(list)
+		list = append(list, Entry{Version: v.Key, Raw: v.Value})
+	}
+	return list, nil
+}
+
+func parseMark(data []byte, m pyjson.Member) (mark *Mark, intact bool) {
+	members, err := pyjson.Object(m.Value)
+	if err != nil || len(members) == 0 {
+		return nil, false
+	}
+	mark = new(Mark)
+	if json.Unmarshal(m.Value, mark) != nil {
+		return nil, false
+	}
+	last := members[len(members)-1]
+	if last.Key != "crc32c" {
+		return mark, false
+	}
+	sum := crc32.Checksum(data[:m.At+last.Start], castagnoli)
+	return mark, pyjson.Unquote(append([]byte{}, last.Value...)) == fmt.Sprintf("%08x", sum) && last.Value[0] == '"'
+}
+
+// Format writes the document as the Python program does, with our key last.
+func Format(d *Document) []byte {
+	size := 1024
+	for _, e := range d.Entries {
+		size += len(e.Raw) + len(e.Version) + 160
+	}
+	b := make([]byte, 0, size)
+	b = append(b, '{')
+	for i, m := range d.Head {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, "\n  "...)
+		b = append(pyjson.AppendString(b, m.Key), ": "...)
+		if m.Key == "versions" {
+			b = appendEntries(b, d.Entries)
+		} else {
+			b = append(b, m.Value...)
+		}
+	}
+	if d.Mark != nil {
+		if len(d.Head) > 0 {
+			b = append(b, ',')
+		}
+		b = appendMark(b, d)
+	}
+	return append(b, "\n}"...)
+}
+
+func appendEntries(b []byte, entries []Entry) []byte {
+	if len(entries) == 0 {
+		return append(b, "{}"...)
+	}
+	b = append(b, '{')
+	for i, e := range entries {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, "\n"+entryPrefix...)
+		b = append(pyjson.AppendString(b, e.Version), ": "...)
+		b = append(b, e.Raw...)
+	}
+	return append(b, "\n  }"...)
+}
+
+func appendMark(b []byte, d *Document) []byte {
+	m := d.Mark
+	b = append(b, "\n  \""+Key+"\": {"...)
+	if len(m.Versions) > 0 {
+		b = append(b, "\n    \"versions\": {"...)
+		first := true
+		for _, e := range d.Entries { // in the entries' order, so that the bytes are settled
+			extra, ok := m.Versions[e.Version]
+			if !ok {
+				continue
+			}
+			if !first {
+				b = append(b, ',')
+			}
+			first = false
+			b = append(b, "\n      "...)
+			b = append(pyjson.AppendString(b, e.Version), ": "...)
+			b = pyjson.Compact(b, extra)
+		}
+		b = append(b, "\n    },"...)
+	}
+	b = appendStrings(b, "removed", m.Removed)
+	b = appendStrings(b, "productions", m.Productions)
+	b = fmt.Appendf(b, "\n    \"event\": %d,\n    \"offset\": %d,\n    \"hash\": %s,\n    ", m.Event, m.Offset, pyjson.Quote(m.Hash))
+	sum := crc32.Checksum(b, castagnoli)
+	return fmt.Appendf(b, "\"crc32c\": \"%08x\"\n  }", sum)
+}
+
+func appendStrings(b []byte, key string, list []string) []byte {
+	if len(list) == 0 {
+		return b
+	}
+	b = fmt.Appendf(b, "\n    %q: [", key)
+	for i, s := range list {
+		if i > 0 {
+			b = append(b, ", "...)
+		}
+		b = pyjson.AppendString(b, s)
+	}
+	return append(b, "],"...)
+}
+
+// Set returns the entry raw with the given keys set, laid out as the document
+// holds it. The eleven keys of the format come first and in its order, unset
+// ones as null; keys that we do not know follow. Values not named keep their
+// bytes.
+func Set(raw []byte, set []pyjson.Member) []byte {
+	old, _ := pyjson.Object(raw) // an entry that is no object is written anew
+	find := func(list []pyjson.Member, key string) []byte {
+		var v []byte
+		for _, m := range list {
+			if m.Key == key {
+				v = m.Value
+			}
+		}
+		return v
+	}
+	b := []byte{'{'}
+	put := func(key string, value []byte) {
+		if len(b) > 1 {
+			b = append(b, ',')
+		}
+		b = append(b, "\n"+entryPrefix+"  "...)
+		b = append(pyjson.AppendString(b, key), ": "...)
+		b = append(b, value...)
+	}
+	for _, key := range Keys {
+		v := find(set, key)
+		if v == nil {
+			v = find(old, key)
+		}
+		if v == nil {
+			v = []byte("null")
+		}
+		put(key, v)
+	}
+	for i, m := range old {
+		if !known[m.Key] && find(old[i+1:], m.Key) == nil {
+			put(m.Key, m.Value)
+		}
+	}
+	return append(b, "\n"+entryPrefix+"}"...)
+}
+
+// Keys are the eleven keys of an entry, in the order of the format.
+var Keys = []string{"version", "stage", "registered_at", "promoted_to_staging", "promoted_to_prod", "archived_at",
+	"metrics", "metadata", "lineage_run_id", "config_hash", "promoted_by"}
+
+var known = func() map[string]bool {
+	m := map[string]bool{}
+	for _, k := range Keys {
+		m[k] = true
+	}
+	return m
+}()
+
+// Lay lays a raw value out as the document holds a value inside an entry.
+func Lay(raw []byte) []byte { return pyjson.Indent(nil, raw, entryPrefix+"  ") }
+
+// LayEntry lays a whole compact entry out as the document holds it.
+func LayEntry(raw []byte) []byte { return pyjson.Indent(nil, raw, entryPrefix) }

@@ -1,0 +1,211 @@
+package fsstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+)
+
+// A Commit is what an append makes happen.
+type Commit struct {
+	Trees    []Tree
+	Lines    [][]byte
+	Document func(end int64) []byte // nil: the old one stays
+}
+
+// A Tree is a sealed staging and the version that it becomes.
+type Tree struct {
+	Staged  *Staged
+	Version string
+}
+
+// Appended reports a commit that happened.
+type Appended struct {
+	Revision    any
+	End         int64
+	DocumentErr error
+}
+
+// Append calls decide under the model's lock and makes its commit happen.
+func (s *Store) Append(ctx context.Context, useCase, model string, decide func(*View) (*Commit, error)) (Appended, error) {
+	d, err := s.disk(true)
+	if err != nil {
+		return Appended{}, err
+	}
+	dir := path.Join(useCase, model)
+	if _, err := ensure(d, dir); err != nil {
+		return Appended{}, err
+	}
+	release, err := s.lock(ctx, d, dir)
+	if err != nil {
+		return Appended{}, err
+	}
+	defer release()
+	v, err := newView(d, dir)
+	if err != nil {
+		return Appended{}, err
+	}
+	c, err := decide(v)
+	if err != nil || c == nil {
+		return Appended{}, err
+	}
+	if !v.read {
+		if _, _, err := v.Log(0); err != nil {
+			return Appended{}, err
+		}
+	}
+	return commit(d, dir, v, c)
+}
+
+func commit(d disk, dir string, v *View, c *Commit) (done Appended, err error) {
+	placed, err := placeTrees(d, dir, c.Trees)
+	if err == nil {
+		done.End, err = appendLines(d, dir, v, c.Lines)
+	}
+	if err != nil {
+		if !errors.Is(err, ErrUncertain) {
+			err = errors.Join(err, takeBack(d, dir, placed))
+		}
+		return done, err
+	}
+	if c.Document != nil {
+		done.DocumentErr = replaceDocument(d, dir, c.Document(done.End))
+	}
+	if after, err := newView(d, dir); err == nil {
+		done.Revision = &after.rev
+	}
+	return done, nil
+}
+
+// placeTrees renames the trees to where the lines will say they are. It returns
+// those that it placed, also when it fails.
+func placeTrees(d disk, dir string, trees []Tree) (placed []Tree, err error) {
+	if len(trees) == 0 {
+		return nil, nil
+	}
+	versions := path.Join(dir, versionsName)
+	if _, err := ensure(d, versions); err != nil {
+		return nil, err
+	}
+	for _, t := range trees {
+		to := path.Join(versions, t.Version)
+		if err := clear(d, dir, to, t.Version); err != nil {
+			return placed, err
+		}
+		if err := d.Rename(t.Staged.tree(), to); err != nil {
+			return placed, err
+		}
+		placed = append(placed, t)
+	}
+	return placed, d.Sync(versions)
+}
+
+// clear puts aside what stands where a new version goes: the remains of a
+// registration that never happened, which carry our manifest. They are kept, for
+// a store that lost its history looks the same.
+func clear(d disk, dir, to, version string) error {
+	if _, err := d.Lstat(to); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	if info, err := d.Lstat(path.Join(to, manifestName)); err != nil || !info.Mode().IsRegular() {
+		return &fs.PathError{Op: "register", Path: to, Err: fmt.Errorf("it is there, and not the registry's: %w", fs.ErrExist)}
+	}
+	orphans := path.Join(dir, orphansName)
+	if _, err := ensure(d, orphans); err != nil {
+		return err
+	}
+	if err := d.Rename(to, path.Join(orphans, version+"-"+random())); err != nil {
+		return err
+	}
+	return d.Sync(orphans)
+}
+
+func takeBack(d disk, dir string, placed []Tree) error {
+	var errs []error
+	for _, t := range placed {
+		errs = append(errs, d.Rename(path.Join(dir, versionsName, t.Version), t.Staged.tree()))
+	}
+	return errors.Join(errs...)
+}
+
+// appendLines is the commit. When it fails, the log is cut back to what it was;
+// if that fails too, nobody can tell whether the lines will be there.
+func appendLines(d disk, dir string, v *View, lines [][]byte) (end int64, err error) {
+	name := path.Join(dir, logName)
+	f, err := d.Open(name)
+	if err != nil {
+		return 0, err
+	}
+	defer func() {
+		if closeErr := f.Close(); err == nil && closeErr != nil {
+			err = fmt.Errorf("%w: %w", ErrUncertain, closeErr)
+		}
+	}()
+	size := int64(0)
+	if info, err := d.Lstat(name); err != nil {
+		return 0, err
+	} else if size = info.Size(); size > v.end {
+		// What a torn append left. The cut must be durable before something
+		// else is written there, or a crash could mix the two.
+		if err := errors.Join(f.Truncate(v.end), f.Sync()); err != nil {
+			return 0, err
+		}
+	}
+	var data []byte
+	for i, line := range lines {
+		data = append(data, line...)
+		if i < len(lines)-1 {
+			data = append(data, ' ')
+		}
+		data = append(data, '\n')
+	}
+	_, err = f.WriteAt(data, v.end)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err == nil && !v.rev.log.exists {
+		err = d.Sync(dir)
+	}
+	if err == nil {
+		return v.end + int64(len(data)), nil
+	}
+	if cut := errors.Join(f.Truncate(v.end), f.Sync()); cut != nil {
+		return 0, fmt.Errorf("%w: %w; and then %w", ErrUncertain, err, cut)
+	}
+	if !v.rev.log.exists {
+		err = errors.Join(err, d.Remove(name))
+	}
+	return 0, err
+}
+
+// replaceDocument writes the document beside the old one and renames it over. It
+// happens under the lock, so one fixed name serves. The folder need not be synced: a
+// document that is older than the log is brought up by it.
+func replaceDocument(d disk, dir string, data []byte) (err error) {
+	temp := path.Join(dir, documentTemp)
+	f, err := d.Open(temp)
+	if err != nil {
+		return err
+	}
+	err = f.Truncate(0)
+	if err == nil {
+		_, err = f.WriteAt(data, 0)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = d.Rename(temp, path.Join(dir, documentName))
+	}
+	if err != nil {
+		return errors.Join(err, d.Remove(temp))
+	}
+	return nil
+}

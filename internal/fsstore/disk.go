@@ -1,0 +1,87 @@
+package fsstore
+
+import (
+	"io"
+	"io/fs"
+	"os"
+)
+
+// disk is all the I/O that the store's protocol consists of: a seam, so that
+// tests can record it, fail it, and build every state that a crash could leave.
+// Names are slash-separated and relative to the store.
+type disk interface {
+	Lstat(name string) (fs.FileInfo, error)
+	ReadDir(name string) ([]fs.DirEntry, error)
+	// ReadFrom reads a file from an offset on. A file that is shorter is an
+	// error that matches fs.ErrNotExist.
+	ReadFrom(name string, offset int64) ([]byte, error)
+	Mkdir(name string) error
+	Rename(from, to string) error
+	Remove(name string) error
+	RemoveAll(name string) error
+	// Open opens a file for writing, and makes it if it is missing.
+	Open(name string) (diskFile, error)
+	// Sync makes a file's bytes, or a folder's entries, durable.
+	Sync(name string) error
+	Close() error
+}
+
+type diskFile interface {
+	io.WriterAt
+	Truncate(size int64) error
+	Sync() error
+	Close() error
+}
+
+// rootDisk is the disk: the operating system, confined to one folder, so that a
+// planted symlink leads nowhere.
+type rootDisk struct{ root *os.Root }
+
+func (d rootDisk) Lstat(name string) (fs.FileInfo, error) { return d.root.Lstat(name) }
+func (d rootDisk) Mkdir(name string) error                { return d.root.Mkdir(name, 0o777) }
+func (d rootDisk) Rename(from, to string) error           { return d.root.Rename(from, to) }
+func (d rootDisk) Remove(name string) error               { return d.root.Remove(name) }
+func (d rootDisk) RemoveAll(name string) error            { return d.root.RemoveAll(name) }
+func (d rootDisk) Close() error                           { return d.root.Close() }
+
+func (d rootDisk) ReadDir(name string) ([]fs.DirEntry, error) { return fs.ReadDir(d.root.FS(), name) }
+
+func (d rootDisk) ReadFrom(name string, offset int64) ([]byte, error) {
+	f, err := d.root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: fs.ErrInvalid}
+	}
+	if info.Size() < offset {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: fs.ErrNotExist}
+	}
+	data := make([]byte, info.Size()-offset)
+	n, err := f.ReadAt(data, offset)
+	if err == io.EOF { // it was cut meanwhile
+		err = nil
+	}
+	return data[:n], err
+}
+
+func (d rootDisk) Open(name string) (diskFile, error) {
+	return d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o666)
+}
+
+func (d rootDisk) Sync(name string) error {
+	f, err := d.root.Open(name)
+	if err != nil {
+		return err
+	}
+	err = syncFile(f)
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}

@@ -1,0 +1,207 @@
+package fsstore
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+// A Staged is a version in the making: a folder of random name below .staging,
+// with a lock that its owner holds as long as it lives, and the tree in it. Whether
+// a staging is dead is thus known, and not guessed by its age.
+type Staged struct {
+	store *Store
+	disk  disk
+	name  string // relative to the store
+	lock  *flock.Flock
+	made  []string // folders that were made for it, outermost first
+}
+
+const (
+	treeName = "tree"
+	// sweepEvery bounds how often a model's staging is looked through for what dead
+	// processes left.
+	sweepEvery = time.Minute
+	// claimTries bounds how often a claim starts over because somebody else
+	// removed the folder it was in, empty.
+	claimTries = 100
+)
+
+func random() string {
+	var b [16]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+// isRandom tells a name that random made; others below .staging are not ours.
+func isRandom(name string) bool {
+	b, err := hex.DecodeString(name)
+	return err == nil && len(b) == 16 && name == strings.ToLower(name)
+}
+
+// Stage begins a tree.
+func (s *Store) Stage(_ context.Context, useCase, model string) (*Staged, error) {
+	d, err := s.disk(true)
+	if err != nil {
+		return nil, err
+	}
+	staging := path.Join(useCase, model, stagingName)
+	s.sweep(d, staging)
+	var made []string
+	for range claimTries {
+		more, err := ensure(d, staging)
+		made = append(made, more...)
+		if err == nil {
+			var st *Staged
+			if st, err = s.claim(d, staging); st != nil {
+				st.made = made
+				return st, nil
+			}
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			dropEmpty(d, made)
+			return nil, err
+		}
+	}
+	return nil, &fs.PathError{Op: "stage", Path: staging, Err: fs.ErrNotExist}
+}
+
+// claim makes a staging and locks it. It returns nil if a sweeper came between.
+func (s *Store) claim(d disk, staging string) (*Staged, error) {
+	st := &Staged{store: s, disk: d, name: path.Join(staging, random())}
+	if err := d.Mkdir(st.name); err != nil {
+		return nil, err
+	}
+	lock, mine, err := s.tryOwn(d, st.name)
+	if !mine || err != nil {
+		return nil, errors.Join(err, d.RemoveAll(st.name))
+	}
+	st.lock = lock
+	if err := d.Mkdir(st.tree()); err != nil {
+		return nil, errors.Join(err, st.Discard())
+	}
+	return st, nil
+}
+
+// tryOwn locks a staging, which makes sure that nobody else owns it.
+func (s *Store) tryOwn(d disk, name string) (lock *flock.Flock, mine bool, err error) {
+	file := path.Join(name, lockName)
+	lock = newFlock(s.path(file))
+	if ok, err := lock.TryLock(); !ok || err != nil {
+		return nil, false, err
+	}
+	at, err := d.Lstat(file)
+	held, heldErr := lock.Stat()
+	if err != nil || heldErr != nil || !os.SameFile(at, held) {
+		lock.Unlock()
+		return nil, false, nil
+	}
+	return lock, true, nil
+}
+
+// sweep removes the stagings of dead processes. What it can't do is left to the
+// next sweep.
+func (s *Store) sweep(d disk, staging string) {
+	s.mu.Lock()
+	due := time.Since(s.swept[staging]) >= sweepEvery
+	if due {
+		s.swept[staging] = time.Now()
+	}
+	s.mu.Unlock()
+	if !due {
+		return
+	}
+	entries, err := d.ReadDir(staging)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if !e.IsDir() || !isRandom(e.Name()) {
+			continue
+		}
+		name := path.Join(staging, e.Name())
+		if lock, mine, _ := s.tryOwn(d, name); mine {
+			_ = remove(d, name, lock)
+		}
+	}
+}
+
+// remove takes a staging away, its lock file last, so that until then nobody
+// takes it for one without an owner.
+func remove(d disk, name string, lock *flock.Flock) error {
+	err := d.RemoveAll(path.Join(name, treeName))
+	if err == nil {
+		err = d.Remove(path.Join(name, lockName))
+	}
+	err = errors.Join(err, lock.Unlock())
+	if removeErr := d.Remove(name); err == nil && !errors.Is(removeErr, fs.ErrNotExist) {
+		err = removeErr
+	}
+	return err
+}
+
+func (s *Store) path(name string) string { return filepath.Join(s.dir, filepath.FromSlash(name)) }
+
+func (st *Staged) tree() string { return path.Join(st.name, treeName) }
+
+// Dir returns the folder of the tree.
+func (st *Staged) Dir() string { return st.store.path(st.tree()) }
+
+// Seal syncs every file, then every folder, innermost first.
+func (st *Staged) Seal(ctx context.Context) error {
+	return st.seal(ctx, st.tree())
+}
+
+func (st *Staged) seal(ctx context.Context, dir string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	entries, err := st.disk.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		name := path.Join(dir, e.Name())
+		if e.IsDir() {
+			err = st.seal(ctx, name)
+		} else {
+			err = st.disk.Sync(name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return st.disk.Sync(dir)
+}
+
+// Discard removes what is left of the staging, and the folders that were made
+// for it if nothing else came into them.
+func (st *Staged) Discard() error {
+	if st.lock == nil {
+		return nil
+	}
+	lock := st.lock
+	st.lock = nil
+	err := remove(st.disk, st.name, lock)
+	dropEmpty(st.disk, st.made)
+	return err
+}
+
+// dropEmpty removes folders that hold nothing; it is no matter if one stays.
+func dropEmpty(d disk, made []string) {
+	for _, name := range slices.Backward(made) {
+		if d.Remove(name) != nil {
+			return
+		}
+	}
+}

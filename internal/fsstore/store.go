@@ -1,0 +1,257 @@
+// Package fsstore keeps a model registry's bytes in a folder: per model a log, a
+// document that is a checkpoint of it, and one folder a version.
+//
+//	{use_case}/{model}/history.jsonl          the log: one event a line, append-only
+//	                   registry.json          the checkpoint
+//	                   .lock                  flock; never deleted
+//	                   .staging/{random}/     a version in the making, with a lock of its owner's
+//	                   .orphans/              trees of changes that never happened
+//	                   versions/{version}/
+//
+// A change: the tree is written and synced in staging, outside the lock. Under the lock, it
+// is renamed into versions/ and the folder synced; then the lines are appended and synced, which is the commit;
+// then the document is replaced by a rename. Reading takes no lock and writes
+// nothing.
+package fsstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ubunye-go/modelregistry/internal/segment"
+)
+
+// Names inside a model's folder.
+const (
+	logName      = "history.jsonl"
+	documentName = "registry.json"
+	documentTemp = ".registry.json.tmp"
+	lockName     = ".lock"
+	stagingName  = ".staging"
+	orphansName  = ".orphans"
+	versionsName = "versions"
+	manifestName = "manifest.json"
+)
+
+// ErrUncertain says that a change may have happened: writing it failed, and so
+// did taking it back.
+var ErrUncertain = errors.New("outcome uncertain")
+
+// A Store is one folder. It is safe for concurrent use, also by several Stores
+// and processes.
+type Store struct {
+	dir string
+
+	mu     sync.Mutex
+	opened disk
+	gates  map[string]*gate
+	swept  map[string]time.Time // when a model's staging was last looked through
+}
+
+// Open returns the store in dir, which may be missing, but not be anything else
+// than a folder.
+func Open(dir string) (*Store, error) {
+	if dir == "" {
+		return nil, fmt.Errorf("store folder: %w: the name is empty", fs.ErrInvalid)
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(abs)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, err
+	case !info.IsDir():
+		return nil, fmt.Errorf("store folder %s: %w: it is a file", dir, fs.ErrInvalid)
+	}
+	return &Store{dir: abs, gates: map[string]*gate{}, swept: map[string]time.Time{}}, nil
+}
+
+// Close ends the use of the folder.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.opened == nil {
+		return nil
+	}
+	d := s.opened
+	s.opened = nil
+	return d.Close()
+}
+
+// disk opens the folder. With create it makes it, and the folders above it.
+func (s *Store) disk(create bool) (disk, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.opened != nil {
+		return s.opened, nil
+	}
+	if create {
+		if err := makeDirs(s.dir); err != nil {
+			return nil, err
+		}
+	}
+	root, err := os.OpenRoot(s.dir)
+	if err != nil {
+		return nil, err
+	}
+	s.opened = rootDisk{root}
+	return s.opened, nil
+}
+
+// makeDirs is os.MkdirAll, with each parent of a new folder synced.
+func makeDirs(dir string) error {
+	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+		return nil
+	}
+	parent := filepath.Dir(dir)
+	if parent == dir {
+		return os.Mkdir(dir, 0o777)
+	}
+	if err := makeDirs(parent); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	f, err := os.Open(parent)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return syncFile(f)
+}
+
+// ensure makes a folder of the store and those above it, each parent synced. It
+// returns those that it made, outermost first.
+func ensure(d disk, name string) (made []string, err error) {
+	if name == "." {
+		return nil, nil
+	}
+	info, err := d.Lstat(name)
+	if err == nil && info.IsDir() {
+		return nil, nil
+	}
+	if err == nil {
+		return nil, &fs.PathError{Op: "mkdir", Path: name, Err: fs.ErrExist}
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	parent := path.Dir(name)
+	if made, err = ensure(d, parent); err != nil {
+		return made, err
+	}
+	switch err := d.Mkdir(name); {
+	case err == nil:
+		made = append(made, name)
+	case !errors.Is(err, fs.ErrExist):
+		return made, err
+	}
+	return made, d.Sync(parent)
+}
+
+// Models yields use case and model of each model, sorted.
+func (s *Store) Models(ctx context.Context) iter.Seq2[[2]string, error] {
+	return func(yield func([2]string, error) bool) {
+		d, err := s.disk(false)
+		if errors.Is(err, fs.ErrNotExist) {
+			return
+		}
+		var useCases []string
+		if err == nil {
+			useCases, err = folders(d, ".")
+		}
+		if err != nil {
+			yield([2]string{}, err)
+			return
+		}
+		for _, useCase := range useCases {
+			models, err := folders(d, useCase)
+			if err != nil && !yield([2]string{useCase}, err) {
+				return
+			}
+			for _, model := range models {
+				if err := ctx.Err(); err != nil {
+					yield([2]string{}, err)
+					return
+				}
+				if isModel(d, useCase+"/"+model) && !yield([2]string{useCase, model}, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// folders lists what can be a use case or a model by its name.
+func folders(d disk, dir string) ([]string, error) {
+	entries, err := d.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		if e.IsDir() && segment.Check(e.Name()) == nil {
+			names = append(names, e.Name())
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+func isModel(d disk, dir string) bool {
+	for _, name := range []string{documentName, logName} {
+		if _, err := d.Lstat(path.Join(dir, name)); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Store) gate(dir string) *gate {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := s.gates[dir]
+	if g == nil {
+		g = newGate()
+		s.gates[dir] = g
+	}
+	return g
+}
+
+func (s *Store) lock(ctx context.Context, d disk, dir string) (release func(), err error) {
+	name := path.Join(dir, lockName)
+	return s.gate(dir).acquire(ctx, filepath.Join(s.dir, filepath.FromSlash(name)), func() (fs.FileInfo, error) { return d.Lstat(name) })
+}
+
+// Tree returns the folder of a version.
+func (s *Store) Tree(useCase, model, version string) (string, error) {
+	if err := segment.Check(version); err != nil {
+		return "", fmt.Errorf("version %q: %w: %w", version, fs.ErrInvalid, err)
+	}
+	d, err := s.disk(false)
+	if err != nil {
+		return "", err
+	}
+	name := path.Join(useCase, model, versionsName, version)
+	info, err := d.Lstat(name)
+	if err != nil {
+		return "", err
+	}
+	if !info.IsDir() {
+		return "", &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
+	}
+	return filepath.Join(s.dir, filepath.FromSlash(name)), nil
+}

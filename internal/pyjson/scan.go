@@ -1,0 +1,375 @@
+// Package pyjson reads and writes JSON the way Python's json module does.
+//
+// encoding/json will not do for a document that a Python program shares: it
+// refuses the bare literals NaN, Infinity and -Infinity, bends integers beyond
+// 2^53, sorts keys and matches them without regard to case. Here a document is
+// cut into raw values, and only the value that is asked for is decoded.
+package pyjson
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// maxDepth bounds nesting; Python's own reader gives up near a thousand.
+const maxDepth = 1000
+
+// A SyntaxError says where a text stops being JSON.
+type SyntaxError struct {
+	Offset int64 // bytes before the fault
+	Reason string
+}
+
+func (e *SyntaxError) Error() string { return fmt.Sprintf("%s at offset %d", e.Reason, e.Offset) }
+
+func fault(i int, reason string) error { return &SyntaxError{Offset: int64(i), Reason: reason} }
+
+// A Member is one key of an object with its raw value, which aliases the text
+// it was cut from.
+type Member struct {
+	Key   string
+	Value []byte
+	Start int // offset of the key's opening quote in the text
+	At    int // offset of Value in the text
+}
+
+// Object cuts the object that is the whole of b into its members, in the order
+// of the text. A key that stands there twice is kept twice: Python lets the
+// last win.
+func Object(b []byte) ([]Member, error) {
+	i := space(b, 0)
+	if i >= len(b) || b[i] != '{' {
+		return nil, fault(i, "want an object")
+	}
+	var members []Member
+	end, err := object(b, i, 0, func(m Member) { members = append(members, m) })
+	if err != nil {
+		return nil, err
+	}
+	if end = space(b, end); end != len(b) {
+		return nil, fault(end, "trailing bytes")
+	}
+	return members, nil
+}
+
+// Valid reports the first fault of b as one JSON value, or nil.
+func Valid(b []byte) error {
+	end, err := value(b, space(b, 0), 0)
+	if err != nil {
+		return err
+	}
+	if end = space(b, end); end != len(b) {
+		return fault(end, "trailing bytes")
+	}
+	return nil
+}
+
+// Decode turns a raw value into nil, bool, string, json.Number, []any or
+// map[string]any. A number keeps its digits; the non-finite literals become the
+// numbers "NaN", "Infinity" and "-Infinity", which strconv.ParseFloat reads.
+func Decode(b []byte) (any, error) {
+	if err := Valid(b); err != nil {
+		return nil, err
+	}
+	v, _ := decode(b, space(b, 0))
+	return v, nil
+}
+
+// decode trusts b to be valid.
+func decode(b []byte, i int) (any, int) {
+	switch b[i] {
+	case '{':
+		m := map[string]any{}
+		end, _ := object(b, i, 0, func(mem Member) { m[mem.Key], _ = decode(mem.Value, 0) })
+		return m, end
+	case '[':
+		list := []any{}
+		end, _ := array(b, i, 0, func(raw []byte) {
+			v, _ := decode(raw, 0)
+			list = append(list, v)
+		})
+		return list, end
+	case '"':
+		end, _ := str(b, i)
+		return Unquote(b[i:end]), end
+	case 't':
+		return true, i + 4
+	case 'f':
+		return false, i + 5
+	case 'n':
+		return nil, i + 4
+	}
+	end, _ := value(b, i, 0)
+	return json.Number(b[i:end]), end
+}
+
+// Array cuts the list that is the whole of b into its raw elements.
+func Array(b []byte) ([][]byte, error) {
+	i := space(b, 0)
+	if i >= len(b) || b[i] != '[' {
+		return nil, fault(i, "want a list")
+	}
+	var elems [][]byte
+	end, err := array(b, i, 0, func(raw []byte) { elems = append(elems, raw) })
+	if err != nil {
+		return nil, err
+	}
+	if end = space(b, end); end != len(b) {
+		return nil, fault(end, "trailing bytes")
+	}
+	return elems, nil
+}
+
+func space(b []byte, i int) int {
+	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\t' || b[i] == '\r') {
+		i++
+	}
+	return i
+}
+
+// value returns the offset behind the value that starts at i.
+func value(b []byte, i, depth int) (int, error) {
+	if i >= len(b) {
+		return i, fault(i, "unexpected end")
+	}
+	switch b[i] {
+	case '{':
+		return object(b, i, depth, nil)
+	case '[':
+		return array(b, i, depth, nil)
+	case '"':
+		return str(b, i)
+	case 't':
+		return literal(b, i, "true")
+	case 'f':
+		return literal(b, i, "false")
+	case 'n':
+		return literal(b, i, "null")
+	case 'N':
+		return literal(b, i, "NaN")
+	case 'I':
+		return literal(b, i, "Infinity")
+	}
+	return number(b, i)
+}
+
+func literal(b []byte, i int, word string) (int, error) {
+	if bytes.HasPrefix(b[i:], []byte(word)) {
+		return i + len(word), nil
+	}
+	return i, fault(i, "unknown literal")
+}
+
+func object(b []byte, i, depth int, each func(Member)) (int, error) {
+	if depth > maxDepth {
+		return i, fault(i, "nested too deep")
+	}
+	i = space(b, i+1)
+	if i < len(b) && b[i] == '}' {
+		return i + 1, nil
+	}
+	for {
+		if i >= len(b) || b[i] != '"' {
+			return i, fault(i, "want a key")
+		}
+		start := i
+		end, err := str(b, i)
+		if err != nil {
+			return end, err
+		}
+		i = space(b, end)
+		if i >= len(b) || b[i] != ':' {
+			return i, fault(i, "want a colon")
+		}
+		at := space(b, i+1)
+		i, err = value(b, at, depth+1)
+		if err != nil {
+			return i, err
+		}
+		if each != nil {
+			each(Member{Key: Unquote(b[start:end]), Value: b[at:i:i], Start: start, At: at})
+		}
+		i = space(b, i)
+		if i >= len(b) {
+			return i, fault(i, "unexpected end")
+		}
+		switch b[i] {
+		case ',':
+			i = space(b, i+1)
+		case '}':
+			return i + 1, nil
+		default:
+			return i, fault(i, "want a comma or a closing brace")
+		}
+	}
+}
+
+func array(b []byte, i, depth int, each func([]byte)) (int, error) {
+	if depth > maxDepth {
+		return i, fault(i, "nested too deep")
+	}
+	i = space(b, i+1)
+	if i < len(b) && b[i] == ']' {
+		return i + 1, nil
+	}
+	for {
+		at := i
+		var err error
+		i, err = value(b, at, depth+1)
+		if err != nil {
+			return i, err
+		}
+		if each != nil {
+			each(b[at:i:i])
+		}
+		i = space(b, i)
+		if i >= len(b) {
+			return i, fault(i, "unexpected end")
+		}
+		switch b[i] {
+		case ',':
+			i = space(b, i+1)
+		case ']':
+			return i + 1, nil
+		default:
+			return i, fault(i, "want a comma or a closing bracket")
+		}
+	}
+}
+
+func str(b []byte, i int) (int, error) {
+	start := i
+	for i++; i < len(b); i++ {
+		switch c := b[i]; {
+		case c == '"':
+			return i + 1, nil
+		case c < 0x20:
+			return i, fault(i, "control character in a string")
+		case c == '\\':
+			i++
+			if i >= len(b) {
+				return i, fault(start, "string without an end")
+			}
+			switch b[i] {
+			case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+			case 'u':
+				if i+4 >= len(b) {
+					return i, fault(start, "string without an end")
+				}
+				if _, ok := hex4(b[i+1 : i+5]); !ok {
+					return i, fault(i, "bad \\u escape")
+				}
+				i += 4
+			default:
+				return i, fault(i, "bad escape")
+			}
+		}
+	}
+	return i, fault(start, "string without an end")
+}
+
+func hex4(b []byte) (rune, bool) {
+	var r rune
+	for _, c := range b {
+		switch {
+		case '0' <= c && c <= '9':
+			c -= '0'
+		case 'a' <= c && c <= 'f':
+			c -= 'a' - 10
+		case 'A' <= c && c <= 'F':
+			c -= 'A' - 10
+		default:
+			return 0, false
+		}
+		r = r<<4 | rune(c)
+	}
+	return r, true
+}
+
+func number(b []byte, i int) (int, error) {
+	start := i
+	if b[i] == '-' {
+		i++
+		if i < len(b) && b[i] == 'I' {
+			return literal(b, i, "Infinity")
+		}
+	}
+	digits := func() bool {
+		from := i
+		for i < len(b) && '0' <= b[i] && b[i] <= '9' {
+			i++
+		}
+		return i > from
+	}
+	if i < len(b) && b[i] == '0' {
+		i++
+	} else if !digits() {
+		return start, fault(start, "want a value")
+	}
+	if i < len(b) && b[i] == '.' {
+		i++
+		if !digits() {
+			return start, fault(start, "bad number")
+		}
+	}
+	if i < len(b) && (b[i] == 'e' || b[i] == 'E') {
+		i++
+		if i < len(b) && (b[i] == '+' || b[i] == '-') {
+			i++
+		}
+		if !digits() {
+			return start, fault(start, "bad number")
+		}
+	}
+	return i, nil
+}
+
+// Unquote returns the text of a valid raw string. A lone surrogate, which
+// Python can hold and Go cannot, becomes U+FFFD.
+func Unquote(raw []byte) string {
+	in := raw[1 : len(raw)-1]
+	if bytes.IndexByte(in, '\\') < 0 {
+		return string(in)
+	}
+	out := make([]byte, 0, len(in))
+	for i := 0; i < len(in); i++ {
+		if in[i] != '\\' {
+			out = append(out, in[i])
+			continue
+		}
+		i++
+		switch in[i] {
+		case 'b':
+			out = append(out, '\b')
+		case 'f':
+			out = append(out, '\f')
+		case 'n':
+			out = append(out, '\n')
+		case 'r':
+			out = append(out, '\r')
+		case 't':
+			out = append(out, '\t')
+		case 'u':
+			r, _ := hex4(in[i+1 : i+5])
+			i += 4
+			if utf16.IsSurrogate(r) {
+				low := rune(-1)
+				if i+6 < len(in) && in[i+1] == '\\' && in[i+2] == 'u' {
+					low, _ = hex4(in[i+3 : i+7])
+				}
+				if pair := utf16.DecodeRune(r, low); pair != utf8.RuneError {
+					r, i = pair, i+6
+				} else {
+					r = utf8.RuneError
+				}
+			}
+			out = utf8.AppendRune(out, r)
+		default:
+			out = append(out, in[i])
+		}
+	}
+	return string(out)
+}

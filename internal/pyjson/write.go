@@ -1,0 +1,340 @@
+package pyjson
+
+import (
+	"bytes"
+	"encoding"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// ErrNonFinite is returned for a NaN or an infinity where none is allowed.
+var ErrNonFinite = errors.New("not a finite number")
+
+// AppendString appends s as Python writes it: ASCII only, everything outside
+// 0x20-0x7E escaped, with lower-case hex and surrogate pairs; / < > & stay.
+func AppendString(dst []byte, s string) []byte {
+	dst = append(dst, '"')
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			dst = append(dst, '\\', byte(r))
+		case r == '\b':
+			dst = append(dst, `\b`...)
+		case r == '\f':
+			dst = append(dst, `\f`...)
+		case r == '\n':
+			dst = append(dst, `\n`...)
+		case r == '\r':
+			dst = append(dst, `\r`...)
+		case r == '\t':
+			dst = append(dst, `\t`...)
+		case 0x20 <= r && r <= 0x7e:
+			dst = append(dst, byte(r))
+		case r > 0xffff:
+			hi, lo := utf16.EncodeRune(r)
+			dst = fmt.Appendf(dst, `\u%04x\u%04x`, hi, lo)
+		default:
+			dst = fmt.Appendf(dst, `\u%04x`, r)
+		}
+	}
+	return append(dst, '"')
+}
+
+// Quote is AppendString on an empty slice.
+func Quote(s string) []byte { return AppendString(nil, s) }
+
+// Float formats f as Python's repr does: the shortest digits that read back as
+// f, always with a point or an exponent, an exponent below 1e-4 and from 1e16.
+func Float(f float64) string { return float(f, 64) }
+
+func float(f float64, bits int) string {
+	switch {
+	case math.IsNaN(f):
+		return "NaN"
+	case math.IsInf(f, 1):
+		return "Infinity"
+	case math.IsInf(f, -1):
+		return "-Infinity"
+	}
+	if a := math.Abs(f); f == 0 || 1e-4 <= a && a < 1e16 {
+		s := strconv.FormatFloat(f, 'f', -1, bits)
+		if !strings.Contains(s, ".") {
+			s += ".0"
+		}
+		return s
+	}
+	return strconv.FormatFloat(f, 'e', -1, bits)
+}
+
+// Marshal encodes v compactly, the keys of a map sorted. What it does not know
+// itself goes through encoding/json. With finite set, a NaN or an infinity is
+// an error that matches ErrNonFinite and names the path to it.
+func Marshal(v any, finite bool) ([]byte, error) {
+	e := encoder{finite: finite}
+	return e.append(nil, reflect.ValueOf(v), "")
+}
+
+type encoder struct {
+	finite bool
+	depth  int
+}
+
+func (e *encoder) append(dst []byte, v reflect.Value, path string) ([]byte, error) {
+	if e.depth++; e.depth > maxDepth {
+		return nil, fmt.Errorf("%s: nested too deep", at(path))
+	}
+	defer func() { e.depth-- }()
+	if !v.IsValid() {
+		return append(dst, "null"...), nil
+	}
+	if v.CanInterface() {
+		switch x := v.Interface().(type) {
+		case json.Number:
+			return e.number(dst, x, path)
+		case time.Duration:
+			return strconv.AppendInt(dst, int64(x), 10), nil
+		case json.Marshaler, encoding.TextMarshaler:
+			return e.foreign(dst, x, path)
+		}
+	}
+	switch v.Kind() {
+	case reflect.Bool:
+		return strconv.AppendBool(dst, v.Bool()), nil
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return strconv.AppendInt(dst, v.Int(), 10), nil
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
+		return strconv.AppendUint(dst, v.Uint(), 10), nil
+	case reflect.Float32, reflect.Float64:
+		f := v.Float()
+		if e.finite && (math.IsNaN(f) || math.IsInf(f, 0)) {
+			return nil, fmt.Errorf("%s is %s: %w", at(path), Float(f), ErrNonFinite)
+		}
+		return append(dst, float(f, v.Type().Bits())...), nil
+	case reflect.String:
+		return AppendString(dst, v.String()), nil
+	case reflect.Interface, reflect.Pointer:
+		if v.IsNil() {
+			return append(dst, "null"...), nil
+		}
+		return e.append(dst, v.Elem(), path)
+	case reflect.Slice:
+		if v.IsNil() {
+			return append(dst, "null"...), nil
+		}
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			return e.foreign(dst, v.Interface(), path)
+		}
+		return e.list(dst, v, path)
+	case reflect.Array:
+		return e.list(dst, v, path)
+	case reflect.Map:
+		if v.Type().Key().Kind() == reflect.String {
+			return e.object(dst, v, path)
+		}
+	}
+	if !v.CanInterface() {
+		return nil, fmt.Errorf("%s: %s has no JSON form", at(path), v.Type())
+	}
+	return e.foreign(dst, v.Interface(), path)
+}
+
+func at(path string) string {
+	if path == "" {
+		return "value"
+	}
+	return path
+}
+
+func (e *encoder) number(dst []byte, n json.Number, path string) ([]byte, error) {
+	if n == "" {
+		n = "0"
+	}
+	if end, err := number([]byte(n), 0); n != "NaN" && n != "Infinity" && (err != nil || end != len(n)) {
+		return nil, fmt.Errorf("%s: %q is no number", at(path), string(n))
+	}
+	if f, err := n.Float64(); e.finite && err == nil && (math.IsNaN(f) || math.IsInf(f, 0)) {
+		return nil, fmt.Errorf("%s is %s: %w", at(path), n, ErrNonFinite)
+	}
+	return append(dst, n...), nil
+}
+
+func (e *encoder) list(dst []byte, v reflect.Value, path string) ([]byte, error) {
+	dst = append(dst, '[')
+	for i := range v.Len() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		var err error
+		if dst, err = e.append(dst, v.Index(i), fmt.Sprintf("%s[%d]", path, i)); err != nil {
+			return nil, err
+		}
+	}
+	return append(dst, ']'), nil
+}
+
+func (e *encoder) object(dst []byte, v reflect.Value, path string) ([]byte, error) {
+	if v.IsNil() {
+		return append(dst, "null"...), nil
+	}
+	keys := v.MapKeys()
+	slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
+	dst = append(dst, '{')
+	for i, k := range keys {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(AppendString(dst, k.String()), ':')
+		sub := k.String()
+		if path != "" {
+			sub = path + "." + sub
+		}
+		var err error
+		if dst, err = e.append(dst, v.MapIndex(k), sub); err != nil {
+			return nil, err
+		}
+	}
+	return append(dst, '}'), nil
+}
+
+func (e *encoder) foreign(dst []byte, v any, path string) ([]byte, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		var unsupported *json.UnsupportedValueError
+		if errors.As(err, &unsupported) && unsupported.Value.Kind() == reflect.Float64 {
+			return nil, fmt.Errorf("%s is %s: %w", at(path), unsupported.Str, ErrNonFinite)
+		}
+		return nil, fmt.Errorf("%s: %w", at(path), err)
+	}
+	return Compact(dst, b), nil
+}
+
+// Compact appends the valid value raw on one line: no white space between
+// tokens, strings in ASCII, numbers digit for digit.
+func Compact(dst, raw []byte) []byte {
+	for i := 0; i < len(raw); {
+		switch c := raw[i]; c {
+		case ' ', '\n', '\t', '\r':
+			i++
+		case '"':
+			end, _ := str(raw, i)
+			dst = appendRawString(dst, raw[i:end])
+			i = end
+		default:
+			dst = append(dst, c)
+			i++
+		}
+	}
+	return dst
+}
+
+// appendRawString keeps a string that is ASCII as it stands, escapes and all
+// (a lone surrogate has no other form), and escapes the rest.
+func appendRawString(dst, raw []byte) []byte {
+	for i := 0; i < len(raw); {
+		if raw[i] < 0x7f {
+			dst = append(dst, raw[i])
+			i++
+			continue
+		}
+		r, n := utf8.DecodeRune(raw[i:])
+		if r > 0xffff {
+			hi, lo := utf16.EncodeRune(r)
+			dst = fmt.Appendf(dst, `\u%04x\u%04x`, hi, lo)
+		} else {
+			dst = fmt.Appendf(dst, `\u%04x`, r)
+		}
+		i += n
+	}
+	return dst
+}
+
+// Indent appends the valid value raw as json.dumps(…, indent=2) lays it out,
+// continued lines set in by prefix.
+func Indent(dst, raw []byte, prefix string) []byte {
+	depth := 0
+	newline := func() {
+		dst = append(dst, '\n')
+		dst = append(dst, prefix...)
+		for range depth {
+			dst = append(dst, ' ', ' ')
+		}
+	}
+	for i := 0; i < len(raw); {
+		switch c := raw[i]; c {
+		case ' ', '\n', '\t', '\r':
+			i++
+		case '{', '[':
+			dst = append(dst, c)
+			if next := space(raw, i+1); next < len(raw) && (raw[next] == '}' || raw[next] == ']') {
+				dst = append(dst, raw[next])
+				i = next + 1
+				continue
+			}
+			depth++
+			newline()
+			i++
+		case '}', ']':
+			depth--
+			newline()
+			dst = append(dst, c)
+			i++
+		case ',':
+			dst = append(dst, c)
+			newline()
+			i++
+		case ':':
+			dst = append(dst, ':', ' ')
+			i++
+		case '"':
+			end, _ := str(raw, i)
+			dst = appendRawString(dst, raw[i:end])
+			i = end
+		default:
+			dst = append(dst, c)
+			i++
+		}
+	}
+	return dst
+}
+
+// Equal reports whether two valid values are the same but for white space and
+// the escaping of non-ASCII characters.
+func Equal(a, b []byte) bool {
+	return bytes.Equal(Compact(nil, a), Compact(nil, b))
+}
+
+// Finite is Compact with null for each non-finite literal, for readers that
+// know standard JSON only.
+func Finite(dst, raw []byte) []byte {
+	for i := 0; i < len(raw); {
+		switch c := raw[i]; c {
+		case '"':
+			end, _ := str(raw, i)
+			dst = appendRawString(dst, raw[i:end])
+			i = end
+		case 'N', 'I', '-':
+			end, _ := value(raw, i, 0)
+			if last := raw[end-1]; last == 'N' || last == 'y' {
+				dst = append(dst, "null"...)
+			} else {
+				dst = append(dst, raw[i:end]...)
+			}
+			i = end
+		case ' ', '\n', '\t', '\r':
+			i++
+		default:
+			dst = append(dst, c)
+			i++
+		}
+	}
+	return dst
+}

@@ -1,0 +1,349 @@
+package modelregistry
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/ubunye-go/modelregistry/internal/document"
+	"github.com/ubunye-go/modelregistry/internal/pyjson"
+)
+
+// A foreign writer truncates the document and writes it anew, in place. What
+// reads as damaged in between is looked at again for tornFor, every tornEvery,
+// before it is called so.
+const (
+	tornFor   = 50 * time.Millisecond
+	tornEvery = 5 * time.Millisecond
+)
+
+// documentFile and logFile are how errors call a model's document and log.
+const (
+	documentFile = "registry.json"
+	logFile      = "history.jsonl"
+)
+
+// load brings m.state up to what the view shows, from where it stands or from
+// the start.
+func (m *model) load(ctx context.Context, v View) error {
+	if m.state != nil {
+		ok, err := m.advance(v)
+		if err != nil {
+			return err
+		}
+		if ok {
+			m.state.rev = v.Revision()
+			m.state.lookUp()
+			return nil
+		}
+	}
+	deadline := time.Now().Add(tornFor)
+	for {
+		s, err := m.loadAll(v)
+		damage := err
+		if err == nil {
+			damage = s.docErr
+		}
+		var corrupt *CorruptError
+		if errors.As(damage, &corrupt) && time.Now().Before(deadline) && ctx.Err() == nil {
+			time.Sleep(tornEvery)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		s.rev = v.Revision()
+		s.lookUp()
+		m.state = s
+		return nil
+	}
+}
+
+// advance applies what was appended since the state was read. It reports false
+// if the state has to be read anew: the document is not ours, or the log is not
+// the one it was.
+func (m *model) advance(v View) (bool, error) {
+	s := m.state
+	if s.pending != nil || s.docErr != nil || s.rev == nil {
+		return false, nil
+	}
+	checkpoint := s.checkpoint
+	if v.DocumentChanged(s.rev) {
+		data, ok, err := v.Document()
+		if err != nil || !ok {
+			return false, err
+		}
+		d, err := document.Parse(data)
+		if err != nil || d.Mark == nil || !d.Intact {
+			return false, nil
+		}
+		checkpoint = d.Mark.Event
+	}
+	lines, end, err := v.Log(s.offset)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	events, hashes, err := m.parseLog(lines, s.offset, s.last, s.hash)
+	if err != nil {
+		return false, nil // a full read says what is wrong, or finds that nothing is
+	}
+	for i, e := range events {
+		s.apply(e, hashes[i], end)
+	}
+	s.checkpoint = checkpoint
+	return checkpoint <= s.last, nil
+}
+
+// lookUp settles the version of every stage, so that readers that share the
+// model's lock only read.
+func (s *state) lookUp() {
+	for stage := range rank {
+		s.holder(stage)
+	}
+}
+
+// parseLog reads lines that follow the event last with the digest hash. The
+// numbers go up by one, but for an import, which may leave some out.
+func (m *model) parseLog(lines []byte, at, last int64, hash string) (events []*event, hashes []string, err error) {
+	for len(lines) > 0 {
+		n := bytes.IndexByte(lines, '\n')
+		line := bytes.TrimRight(lines[:n], " ")
+		e, err := decodeEvent(line)
+		switch {
+		case err != nil:
+		case e.prev != hash:
+			err = errors.New("the line does not follow the one before it")
+		case e.number != last+1 && !(e.reset && e.number > last):
+			err = fmt.Errorf("event %d follows event %d", e.number, last)
+		}
+		if err != nil {
+			var syntax *pyjson.SyntaxError
+			if errors.As(err, &syntax) {
+				at += syntax.Offset
+			}
+			return events, hashes, m.corrupt(logFile, at, err)
+		}
+		last, hash = e.number, hashLine(line)
+		events, hashes = append(events, e), append(hashes, hash)
+		at, lines = at+int64(n)+1, lines[n+1:]
+	}
+	return events, hashes, nil
+}
+
+func (m *model) corrupt(file string, offset int64, err error) error {
+	return &CorruptError{Path: m.name.String() + "/" + file, Offset: offset, Err: err}
+}
+
+// loadAll reads the model from the start: the document, if it is one of ours,
+// and what the log has behind it; else the whole log, merged with the document.
+func (m *model) loadAll(v View) (*state, error) {
+	data, exists, err := v.Document()
+	if err != nil {
+		return nil, err
+	}
+	if !exists {
+		s, _, err := m.replay(v)
+		return s, err
+	}
+	d, err := document.Parse(data)
+	if err != nil {
+		var syntax *pyjson.SyntaxError
+		errors.As(err, &syntax)
+		damage := m.corrupt(documentFile, syntax.Offset, err)
+		s, _, err := m.replay(v)
+		if err != nil {
+			return nil, errors.Join(damage, err)
+		}
+		if s.last == 0 {
+			return nil, damage
+		}
+		s.docErr = damage
+		return s, nil
+	}
+	if d.Mark != nil && d.Intact {
+		return m.follow(v, d)
+	}
+	return m.merge(v, d)
+}
+
+// replay applies the whole log.
+func (m *model) replay(v View) (*state, []*event, error) {
+	s := newState(m.name)
+	lines, end, err := v.Log(0)
+	if err != nil {
+		return nil, nil, err
+	}
+	events, hashes, err := m.parseLog(lines, 0, 0, "")
+	if err != nil {
+		return nil, nil, err
+	}
+	for i, e := range events {
+		s.apply(e, hashes[i], end)
+	}
+	s.offset = end
+	return s, events, nil
+}
+
+// follow starts from a document of ours and applies what the log has behind it.
+// If the log does not have the event that the document stands at, somebody lost
+// or cut it, and the document is what there is.
+func (m *model) follow(v View, d *document.Document) (*state, error) {
+	s := fromDocument(m.name, d)
+	lines, end, err := v.Log(s.offset)
+	if errors.Is(err, fs.ErrNotExist) {
+		return m.lost(v, s)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if first, _, ok := bytes.Cut(lines, []byte("\n")); ok {
+		if e, err := decodeEvent(bytes.TrimRight(first, " ")); err == nil && e.prev != s.hash {
+			return m.lost(v, s)
+		}
+	}
+	events, hashes, err := m.parseLog(lines, s.offset, s.last, s.hash)
+	if err != nil {
+		return nil, err
+	}
+	for i, e := range events {
+		s.apply(e, hashes[i], end)
+	}
+	s.offset = end
+	return s, nil
+}
+
+// lost makes a state that stands on its document alone continue whatever log
+// there is: the next change begins with an event that holds all of it.
+func (m *model) lost(v View, s *state) (*state, error) {
+	lines, end, err := v.Log(0)
+	if err != nil {
+		return nil, err
+	}
+	s.hash, s.offset = "", end
+	if lines = bytes.TrimSuffix(lines, []byte("\n")); len(lines) > 0 {
+		line := bytes.TrimRight(lines[bytes.LastIndexByte(lines, '\n')+1:], " ")
+		s.hash = hashLine(line)
+		if e, err := decodeEvent(line); err == nil {
+			s.last = max(s.last, e.number)
+		}
+	}
+	s.pending = &event{op: opImport, reset: true, after: s.images()}
+	return s, nil
+}
+
+func (s *state) images() []image {
+	list := make([]image, len(s.order))
+	for i, e := range s.order {
+		list[i] = image{version: e.version, raw: e.raw, extra: e.extra}
+	}
+	return list
+}
+
+// merge takes in a document that somebody else wrote or edited. What it changed
+// against the checkpoint that it started from is laid over what the log has,
+// entry by entry; the next change records it.
+func (m *model) merge(v View, d *document.Document) (*state, error) {
+	s, events, err := m.replay(v)
+	if err != nil {
+		return nil, err
+	}
+	if s.last == 0 { // a store that never had a history
+		s = fromDocument(m.name, &document.Document{Head: d.Head, Entries: d.Entries})
+		s.pending = &event{op: opImport, reset: true, after: s.images()}
+		return s, nil
+	}
+	var base int64 // the document started from this event or a later one
+	if d.Mark != nil {
+		base = d.Mark.Event
+	} else {
+		base = events[len(events)-1].checkpoint
+	}
+	if base > s.last {
+		s := fromDocument(m.name, d)
+		return m.lost(v, s)
+	}
+	diff := foreignChanges(events, base, s, d)
+	s.head = d.Head
+	s.checkpoint = 0
+	for i := range diff.after {
+		im := &diff.after[i]
+		old := s.get(im.version)
+		if old != nil {
+			im.extra = old.extra
+		}
+		probe := &entry{name: m.name, version: im.version, raw: im.raw}
+		if old == nil || old.stage() != probe.stage() {
+			im.extra.Entered = s.last + 1
+		}
+		s.set(*im)
+	}
+	for _, version := range diff.removed {
+		s.remove(version)
+	}
+	s.keepBytes(d)
+	if len(diff.after)+len(diff.removed) > 0 {
+		s.noteProduction(opForeign)
+	}
+	s.pending = diff
+	return s, nil
+}
+
+// keepBytes takes over the document's own bytes for entries that say the same.
+func (s *state) keepBytes(d *document.Document) {
+	for _, e := range d.Entries {
+		if mine := s.get(e.Version); mine != nil && pyjson.Equal(mine.raw, e.Raw) {
+			s.set(image{version: e.Version, raw: e.Raw, extra: mine.extra})
+		}
+	}
+}
+
+// foreignChanges compares a document that somebody else left with the history. An
+// entry that equals any image which the history gave it since base is merely
+// old, and the history's last word stands. An entry that equals none was changed or
+// added. One that is missing was removed, if it was there at base; one that was
+// registered later may simply not have been in the checkpoint that the other
+// program read, and is kept.
+func foreignChanges(events []*event, base int64, now *state, d *document.Document) *event {
+	atBase := map[string]bool{}
+	images := map[string][][]byte{}
+	for _, e := range events {
+		if e.reset && e.number <= base {
+			clear(atBase)
+			clear(images)
+		}
+		for _, v := range e.removed {
+			delete(atBase, v)
+		}
+		for _, im := range e.after {
+			if e.number <= base {
+				atBase[im.version] = true
+				images[im.version] = images[im.version][:0:0]
+			}
+			images[im.version] = append(images[im.version], im.raw)
+		}
+	}
+	diff := &event{op: opForeign}
+	inDoc := map[string]bool{}
+	for _, e := range d.Entries {
+		inDoc[e.Version] = true
+		known := false
+		for _, raw := range images[e.Version] {
+			known = known || pyjson.Equal(raw, e.Raw)
+		}
+		if !known {
+			diff.after = append(diff.after, image{version: e.Version, raw: e.Raw})
+		}
+	}
+	for _, e := range now.order {
+		if atBase[e.version] && !inDoc[e.version] {
+			diff.removed = append(diff.removed, e.version)
+		}
+	}
+	return diff
+}

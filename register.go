@@ -1,0 +1,165 @@
+package modelregistry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ubunye-go/modelregistry/internal/document"
+	"github.com/ubunye-go/modelregistry/internal/pyjson"
+)
+
+// RegisterOptions describe a registration. The zero value and nil serve.
+type RegisterOptions struct {
+	// Version pins the version's number, a strict SemVer ("1.2.3"). Empty takes the
+	// next: the patch of the highest release plus one; if there are pre-releases
+	// only, the release that the highest leads to; 1.0.0 for the first. A number once given
+	// out is never given again.
+	Version string
+
+	// Metrics are what training measured, Metadata what the model says of itself:
+	// any values with a JSON form. A NaN or an infinity in them is refused, for it would break
+	// every JSON tool that reads the store, unless AllowNonFinite is set.
+	Metrics        map[string]any
+	Metadata       map[string]any
+	AllowNonFinite bool
+
+	// Gates are kept with the version and apply to every promotion of it.
+	Gates PromotionGate
+
+	LineageRunID   string // the run that produced it; empty takes the context's or the registry's
+	ConfigHash     string // see ConfigHash
+	SourceRevision string // empty takes the running program's, from its build info
+	RegisteredBy   string // empty takes the registry's Actor
+	Reason         string // for the history
+}
+
+// Register adds a version, in development. It saves and hashes the artifact
+// first, where no reader sees it; the version shows whole or not at all. A
+// pinned version that was given out before is ErrExists, and nothing changes.
+// When Register returns, the version survives a power cut.
+func (r *ModelRegistry) Register(ctx context.Context, name ModelName, a Artifact, opts *RegisterOptions) (v ModelVersion, err error) {
+	var o RegisterOptions
+	if opts != nil {
+		o = *opts
+	}
+	defer func() { err = opError(opRegister, name, o.Version, err) }()
+	m, err := r.model(name)
+	if err != nil {
+		return v, err
+	}
+	if a.put == nil {
+		return v, fmt.Errorf("%w: none given", ErrArtifact)
+	}
+	reg, err := r.registration(ctx, o)
+	if err != nil {
+		return v, err
+	}
+	if err := m.early(ctx, o.Version); err != nil {
+		return v, err
+	}
+	staged, err := r.store.Stage(ctx, name)
+	if err != nil {
+		return v, err
+	}
+	defer func() { err = errors.Join(err, staged.Discard()) }()
+	if reg.extra.Manifest, err = fillTree(ctx, staged.Dir(), a, reg.metadata, reg.metrics); err != nil {
+		return v, err
+	}
+	if err := staged.Seal(ctx); err != nil {
+		return v, err
+	}
+	return m.change(ctx, func(t *txn) (string, error) { return reg.decide(t, o) }, staged)
+}
+
+// early refuses a taken version before the artifact is saved.
+func (m *model) early(ctx context.Context, version string) error {
+	if version == "" {
+		return nil
+	}
+	return m.look(ctx, func(s *state) error { return newTxn(s, time.Time{}).free(version) })
+}
+
+// A registration is what was made of RegisterOptions before the artifact is
+// saved.
+type registration struct {
+	metrics, metadata []byte
+	runID             string
+	extra             extra
+}
+
+func (r *ModelRegistry) registration(ctx context.Context, o RegisterOptions) (reg registration, err error) {
+	if o.Version != "" {
+		if _, err := checkVersion(o.Version); err != nil {
+			return reg, err
+		}
+	}
+	if reg.metrics, err = encodeValues("metrics", o.Metrics, !o.AllowNonFinite); err != nil {
+		return reg, err
+	}
+	if reg.metadata, err = encodeValues("metadata", o.Metadata, !o.AllowNonFinite); err != nil {
+		return reg, err
+	}
+	if o.Gates.Len() > 0 {
+		if _, err := o.Gates.MarshalJSON(); err != nil {
+			return reg, fmt.Errorf("%w gates to keep: %w", ErrInvalid, err)
+		}
+		gates := Gates(o.Gates)
+		reg.extra.Gates = &gates
+	}
+	reg.runID = firstOf(o.LineageRunID, runID(ctx), r.opts.RunID)
+	reg.extra.RegisteredBy = firstOf(o.RegisteredBy, r.opts.Actor)
+	reg.extra.SourceRevision = firstOf(o.SourceRevision, sourceRevision())
+	return reg, nil
+}
+
+func encodeValues(what string, m map[string]any, finite bool) ([]byte, error) {
+	if m == nil {
+		return []byte("{}"), nil
+	}
+	raw, err := pyjson.Marshal(m, finite)
+	if errors.Is(err, pyjson.ErrNonFinite) {
+		return nil, fmt.Errorf("%w %s: %v: %w", ErrInvalid, what, err, ErrNonFinite)
+	}
+	if err != nil {
+		return nil, invalid("%s: %v", what, err)
+	}
+	return raw, nil
+}
+
+func firstOf(list ...string) string {
+	for _, s := range list {
+		if s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
+func (reg registration) decide(t *txn, o RegisterOptions) (version string, err error) {
+	if version = o.Version; version == "" {
+		version, err = t.number()
+	} else {
+		err = t.free(version)
+	}
+	if err != nil {
+		return version, err
+	}
+	orNull := func(s string) []byte {
+		if s == "" {
+			return []byte("null")
+		}
+		return pyjson.Quote(s)
+	}
+	raw := document.Set([]byte("{}"), []pyjson.Member{
+		{Key: "version", Value: pyjson.Quote(version)},
+		{Key: "stage", Value: pyjson.Quote(string(Development))},
+		{Key: "registered_at", Value: pyjson.Quote(formatTime(t.now))},
+		{Key: "metrics", Value: layValues(reg.metrics)},
+		{Key: "metadata", Value: layValues(reg.metadata)},
+		{Key: "lineage_run_id", Value: orNull(reg.runID)},
+		{Key: "config_hash", Value: orNull(o.ConfigHash)},
+	})
+	return version, t.register(version, raw, reg.extra, reg.extra.RegisteredBy, o.Reason)
+}

@@ -1,0 +1,249 @@
+package modelregistry
+
+import (
+	"context"
+	"iter"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ubunye-go/modelregistry/internal/fsstore"
+)
+
+// A ModelRegistry registers the versions of models and moves them through their
+// stages. It is safe for concurrent use, and so are several registries on one
+// store, in one process or in many.
+type ModelRegistry struct {
+	store  Store
+	opts   Options
+	log    *slog.Logger
+	mu     sync.Mutex
+	models map[ModelName]*model
+	closed bool
+}
+
+// Options configure a registry. The zero value and nil serve.
+type Options struct {
+	// RunID reaches every version that is registered, as its lineage run id,
+	// unless the context or the registration carries its own.
+	RunID string
+	// Actor is who registers and moves, unless the call says otherwise.
+	Actor string
+	// Logger is told of refused promotions and of checkpoints that could not be
+	// written; nil is silent.
+	Logger *slog.Logger
+	// Now is the clock; nil takes time.Now. It may stand still or run backwards: what
+	// came first is decided by the history, not by the clock.
+	Now func() time.Time
+}
+
+// Open returns a registry on the folder store in dir. The folder may be missing;
+// the first registration makes it. Reading needs no right to write.
+func Open(dir string, opts *Options) (*ModelRegistry, error) {
+	s, err := fsstore.Open(dir)
+	if err != nil {
+		return nil, &Error{Op: "open", Err: err}
+	}
+	return New(&folderStore{s}, opts), nil
+}
+
+// New returns a registry on any store. The registry's Close closes the store.
+func New(store Store, opts *Options) *ModelRegistry {
+	r := &ModelRegistry{store: store, models: map[ModelName]*model{}}
+	if opts != nil {
+		r.opts = *opts
+	}
+	if r.log = r.opts.Logger; r.log == nil {
+		r.log = slog.New(slog.DiscardHandler)
+	}
+	return r
+}
+
+// Close ends the registry's use of its store. Later calls fail with ErrClosed.
+func (r *ModelRegistry) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return nil
+	}
+	r.closed = true
+	return r.store.Close()
+}
+
+func (r *ModelRegistry) now() time.Time {
+	if r.opts.Now != nil {
+		return r.opts.Now().UTC()
+	}
+	return time.Now().UTC()
+}
+
+// model returns what is held of a model, after its name was checked.
+func (r *ModelRegistry) model(name ModelName) (*model, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return nil, ErrClosed
+	}
+	if m := r.models[name]; m != nil {
+		return m, nil
+	}
+	if err := name.Validate(); err != nil {
+		return nil, err
+	}
+	m := &model{r: r, name: name}
+	r.models[name] = m
+	return m, nil
+}
+
+// Models yields the names of the models in the store, sorted. After an error it
+// goes on with the next.
+func (r *ModelRegistry) Models(ctx context.Context) iter.Seq2[ModelName, error] {
+	return func(yield func(ModelName, error) bool) {
+		for name, err := range r.store.Models(ctx) {
+			if !yield(name, opError("list models", name, "", err)) {
+				return
+			}
+		}
+	}
+}
+
+// A Model is one version with its files.
+type Model struct {
+	ModelVersion
+	// Path is the folder of the artifact: the directory that was registered, or
+	// the one that holds the file that was.
+	Path string
+	tree Tree
+}
+
+// Close says that the files are no longer used. The folder store keeps them
+// anyway; a store that keeps a local copy may then drop it.
+func (m *Model) Close() error { return m.tree.Close() }
+
+// GetModel returns the version that ref names, and where its artifact lies. It
+// matches ErrNotFound if there is no such version or nothing is in that stage, ErrConflict
+// if ref names both and the version is in another stage, and ErrArtifact if
+// the files are gone. While the model does not change it reads no file.
+func (r *ModelRegistry) GetModel(ctx context.Context, ref Ref) (_ *Model, err error) {
+	defer func() { err = opError("get", ref.ModelName, ref.Version, err) }()
+	v, err := r.version(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	tree, err := r.openArtifact(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	return &Model{ModelVersion: v, Path: tree.modelDir, tree: tree.Tree}, nil
+}
+
+// GetVersion returns what the registry knows of the version that ref names,
+// without looking for its files.
+func (r *ModelRegistry) GetVersion(ctx context.Context, ref Ref) (ModelVersion, error) {
+	v, err := r.version(ctx, ref)
+	return v, opError("get", ref.ModelName, ref.Version, err)
+}
+
+func (r *ModelRegistry) version(ctx context.Context, ref Ref) (v ModelVersion, err error) {
+	if ref.Version == "" && ref.Stage == "" {
+		return v, invalid("reference: it names neither a version nor a stage")
+	}
+	if ref.Stage != "" && !ref.Stage.known() {
+		_, err := ParseStage(string(ref.Stage))
+		return v, err
+	}
+	m, err := r.model(ref.ModelName)
+	if err != nil {
+		return v, err
+	}
+	err = m.look(ctx, func(s *state) error {
+		if s.empty() {
+			return notFound("model %s", ref.ModelName)
+		}
+		if ref.Version == "" {
+			e := s.holder(ref.Stage)
+			if e == nil {
+				return notFound("a version in %s", ref.Stage)
+			}
+			v = s.view(e)
+			return nil
+		}
+		e := s.get(ref.Version)
+		if e == nil {
+			return notFound("version %s", ref.Version)
+		}
+		v = s.view(e)
+		if ref.Stage != "" && v.Stage != ref.Stage {
+			return conflictStage(v, ref.Stage)
+		}
+		return nil
+	})
+	return v, err
+}
+
+// ListVersions returns every version of a model, newest first by registration
+// time, ties by version, highest first.
+func (r *ModelRegistry) ListVersions(ctx context.Context, name ModelName) (list []ModelVersion, err error) {
+	defer func() { err = opError("list", name, "", err) }()
+	m, err := r.model(name)
+	if err != nil {
+		return nil, err
+	}
+	err = m.look(ctx, func(s *state) error {
+		if s.empty() {
+			return notFound("model %s", name)
+		}
+		list = make([]ModelVersion, len(s.order))
+		for i, e := range s.order {
+			list[i] = s.view(e)
+		}
+		return nil
+	})
+	slices.SortStableFunc(list, func(a, b ModelVersion) int {
+		if c := b.RegisteredAt.Compare(a.RegisteredAt); c != 0 {
+			return c
+		}
+		return compareVersions(b.Version, a.Version)
+	})
+	return list, err
+}
+
+// model is what the registry holds of one model: its state as last read, and
+// the changes that wait for their turn.
+type model struct {
+	r    *ModelRegistry
+	name ModelName
+
+	mu    sync.RWMutex // guards state and what is in it
+	state *state
+
+	queue queue
+}
+
+// look calls fn with the model's present state, under the model's lock.
+func (m *model) look(ctx context.Context, fn func(*state) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.RLock()
+	if s := m.state; s != nil && s.rev != nil {
+		changed, err := m.r.store.Changed(ctx, m.name, s.rev)
+		if err == nil && !changed {
+			defer m.mu.RUnlock()
+			return fn(s)
+		}
+	}
+	m.mu.RUnlock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.refresh(ctx); err != nil {
+		return err
+	}
+	return fn(m.state)
+}
+
+// refresh brings the state up to date. The caller holds the lock.
+func (m *model) refresh(ctx context.Context) error {
+	return m.r.store.Read(ctx, m.name, func(v View) error { return m.load(ctx, v) })
+}

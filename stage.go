@@ -1,0 +1,288 @@
+package modelregistry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/ubunye-go/modelregistry/internal/pyjson"
+)
+
+// A ModelStage is where a version stands in its life:
+// development → staging → production, and archived.
+type ModelStage string
+
+// The stages.
+const (
+	Development ModelStage = "development" // where every registration starts
+	Staging     ModelStage = "staging"     // being tried out; any number of versions
+	Production  ModelStage = "production"  // what is served; never more than one version
+	Archived    ModelStage = "archived"    // taken out of use, kept
+)
+
+// rank orders the stages for Promote and Demote: from archived one may come back
+// up, so it is below development.
+var rank = map[ModelStage]int{Archived: 0, Development: 1, Staging: 2, Production: 3}
+
+func (s ModelStage) known() bool { _, ok := rank[s]; return ok }
+
+// ParseStage reads a stage by its exact name.
+func ParseStage(s string) (ModelStage, error) {
+	if stage := ModelStage(s); stage.known() {
+		return stage, nil
+	}
+	return "", invalid("stage %q: want development, staging, production or archived", s)
+}
+
+// UnmarshalText reads a stage by its exact name.
+func (s *ModelStage) UnmarshalText(text []byte) (err error) {
+	*s, err = ParseStage(string(text))
+	return err
+}
+
+// MoveOptions goes with every move. The zero value and nil serve.
+type MoveOptions struct {
+	Actor  string // who moves it; empty takes the registry's Actor
+	Reason string // why
+
+	// Gates apply to a promotion besides those stored with the version.
+	Gates PromotionGate
+	// SkipGates promotes without looking at any gate; the history records it.
+	SkipGates bool
+
+	// IfProduction makes the move conditional: it fails with ErrConflict unless
+	// this version is in production, or with NoVersion, none is. A move that
+	// is already done succeeds whatever stands here, so that a retry is safe.
+	IfProduction string
+
+	// Force lets Rollback restore a version that never was in production.
+	Force bool
+}
+
+// NoVersion says in MoveOptions.IfProduction that nothing may be in production.
+const NoVersion = "none"
+
+// Promote moves a version up to a stage. Its artifact must be there and match
+// its digests, and every gate must pass, those stored with the version and those passed in; else
+// the version stays where it was, and a *GateError tells what each gate found.
+// A promotion to production archives the version that was there, in the same
+// step. The version being there already is a success that writes nothing.
+func (r *ModelRegistry) Promote(ctx context.Context, name ModelName, version string, to ModelStage, opts *MoveOptions) (ModelVersion, error) {
+	v, _, err := r.promote(ctx, name, version, to, opts)
+	return v, err
+}
+
+// Demote moves a version down to a stage, or to archived. No gate applies. A
+// version that leaves production leaves it empty.
+func (r *ModelRegistry) Demote(ctx context.Context, name ModelName, version string, to ModelStage, opts *MoveOptions) (ModelVersion, error) {
+	v, _, err := r.move(ctx, move{op: opDemote, version: version, to: to}, name, opts)
+	return v, err
+}
+
+// Archive takes a version out of use, from any stage. Its artifact stays.
+func (r *ModelRegistry) Archive(ctx context.Context, name ModelName, version string, opts *MoveOptions) (ModelVersion, error) {
+	v, _, err := r.move(ctx, move{op: opArchive, version: version, to: Archived}, name, opts)
+	return v, err
+}
+
+// Rollback puts a version back into production that was there before, and
+// archives the present one in the same step. No gate applies; the artifact must
+// be there and match its digests.
+//
+// Without a version it restores the one that was in production before the
+// present one, as the history has it; if none is in production now, the one that was last.
+// A version that was rolled back from is not restored this way again: two
+// rollbacks in a row go back two versions. The memory reaches back a hundred
+// productions.
+func (r *ModelRegistry) Rollback(ctx context.Context, name ModelName, version string, opts *MoveOptions) (ModelVersion, error) {
+	v, _, err := r.move(ctx, move{op: opRollback, version: version, to: Production, guarded: true}, name, opts)
+	return v, err
+}
+
+// promote is Promote, with what the gates found.
+func (r *ModelRegistry) promote(ctx context.Context, name ModelName, version string, to ModelStage, opts *MoveOptions) (ModelVersion, []GateResult, error) {
+	return r.move(ctx, move{op: opPromote, version: version, to: to, guarded: true}, name, opts)
+}
+
+// A move is one request to change a version's stage.
+type move struct {
+	op      string
+	version string
+	to      ModelStage
+	guarded bool // the artifact is checked first
+}
+
+// errChanged says that what was checked before the lock is no longer so.
+var errChanged = errors.New("the version changed while it was checked")
+
+// maxRechecks bounds how often a move starts over because the version changed
+// between its checks and its turn.
+const maxRechecks = 10
+
+func (r *ModelRegistry) move(ctx context.Context, mv move, name ModelName, opts *MoveOptions) (v ModelVersion, results []GateResult, err error) {
+	version := mv.version
+	defer func() { err = opError(mv.op, name, version, err) }()
+	var o MoveOptions
+	if opts != nil {
+		o = *opts
+	}
+	if o.Actor == "" {
+		o.Actor = r.opts.Actor
+	}
+	if !mv.to.known() {
+		_, err := ParseStage(string(mv.to))
+		return v, nil, err
+	}
+	m, err := r.model(name)
+	if err != nil {
+		return v, nil, err
+	}
+	for range maxRechecks {
+		v, results, err = r.tryMove(ctx, m, mv, o)
+		if version == "" {
+			version = v.Version
+		}
+		if !errors.Is(err, errChanged) {
+			break
+		}
+	}
+	return v, results, err
+}
+
+func (r *ModelRegistry) tryMove(ctx context.Context, m *model, mv move, o MoveOptions) (v ModelVersion, results []GateResult, err error) {
+	var done bool
+	err = m.look(ctx, func(s *state) error {
+		if s.empty() {
+			return notFound("model %s", m.name)
+		}
+		t := newTxn(s, r.now())
+		var e *entry
+		if e, done, err = mv.check(t, o); err != nil {
+			return err
+		}
+		v = s.view(e)
+		return nil
+	})
+	if err != nil || done {
+		return v, nil, err
+	}
+	mv.version = v.Version
+	if mv.guarded {
+		if err := r.verifyTree(ctx, v); err != nil {
+			return v, nil, err
+		}
+	}
+	if mv.op == opPromote && !o.SkipGates {
+		if results, err = r.pass(ctx, m, mv, o, v); err != nil {
+			return v, results, err
+		}
+	}
+	v, err = m.change(ctx, func(t *txn) (string, error) {
+		e, done, err := mv.check(t, o)
+		if err != nil || done {
+			return mv.version, err
+		}
+		if mv.guarded && !sameForGates(v, e.decode()) {
+			return mv.version, errChanged
+		}
+		return mv.version, t.move(mv, e, o, results)
+	}, nil)
+	return v, results, err
+}
+
+// pass evaluates the gates of a promotion. If one fails it records the refusal
+// and returns a *GateError.
+func (r *ModelRegistry) pass(ctx context.Context, m *model, mv move, o MoveOptions, v ModelVersion) ([]GateResult, error) {
+	results := Gates(v.Gates, o.Gates).Evaluate(ctx, v)
+	refusal := &GateError{Target: mv.to, Results: results}
+	failed := refusal.Failed()
+	if len(failed) == 0 {
+		return results, ctx.Err()
+	}
+	for _, f := range failed {
+		r.log.LogAttrs(ctx, slog.LevelWarn, "promotion gate failed",
+			slog.String("model", m.name.String()), slog.String("version", v.Version), slog.String("to", string(mv.to)),
+			slog.String("gate", f.Name), slog.Any("actual", f.Actual), slog.Any("threshold", f.Threshold),
+			slog.String("message", f.Message))
+	}
+	_, err := m.change(ctx, func(t *txn) (string, error) {
+		e := t.get(mv.version)
+		if e == nil {
+			return mv.version, notFound("version %s", mv.version)
+		}
+		return mv.version, t.emit(&event{op: mv.op, version: mv.version, from: t.stage(e), to: mv.to, actor: o.Actor,
+			reason: o.Reason, refused: true, results: results})
+	}, nil)
+	if err != nil {
+		r.log.LogAttrs(ctx, slog.LevelWarn, "refusal not recorded",
+			slog.String("model", m.name.String()), slog.String("version", v.Version), slog.Any("error", err))
+	}
+	return results, refusal
+}
+
+// sameForGates reports whether all that a gate or a digest check looks at is
+// the same.
+func sameForGates(a, b ModelVersion) bool {
+	same := func(x, y Values) bool { return pyjson.Equal(x.raw, y.raw) }
+	gates := func(g PromotionGate) string {
+		var names []string
+		for _, r := range g.rules {
+			names = append(names, r.name+"="+string(r.threshold))
+		}
+		return strings.Join(names, ",")
+	}
+	return same(a.Metrics, b.Metrics) && same(a.Metadata, b.Metadata) && a.ManifestSHA256 == b.ManifestSHA256 &&
+		gates(a.Gates) == gates(b.Gates)
+}
+
+// check decides whether the move may happen as things stand, and whether it has
+// happened already.
+func (mv move) check(t *txn, o MoveOptions) (e *entry, done bool, err error) {
+	if mv.version == "" {
+		if mv.op != opRollback {
+			return nil, false, invalid("version: it is empty")
+		}
+		if mv.version, err = t.previousProduction(); err != nil {
+			return nil, false, err
+		}
+	}
+	if e = t.get(mv.version); e == nil {
+		return nil, false, notFound("version %s", mv.version)
+	}
+	from := t.stage(e)
+	if from == mv.to {
+		return e, true, nil
+	}
+	if err := mv.direction(from, e, o); err != nil {
+		return e, false, err
+	}
+	if o.IfProduction != "" {
+		now := NoVersion
+		if p := t.holder(Production); p != nil {
+			now = p.version
+		}
+		if now != o.IfProduction {
+			return e, false, fmt.Errorf("%w: production is %s, not %s", ErrConflict, now, o.IfProduction)
+		}
+	}
+	return e, false, nil
+}
+
+func (mv move) direction(from ModelStage, e *entry, o MoveOptions) error {
+	fromRank, known := rank[from]
+	switch {
+	case mv.op == opRollback:
+		if e.decode().PromotedToProduction.IsZero() && !o.Force {
+			return fmt.Errorf("%w: it never was in production", ErrWrongDirection)
+		}
+	case mv.op == opArchive:
+	case !known: // of another program's: any named stage is a way out
+	case mv.op == opPromote && rank[mv.to] < fromRank:
+		return fmt.Errorf("%w: %s is below %s; use Demote or Archive", ErrWrongDirection, mv.to, from)
+	case mv.op == opDemote && rank[mv.to] > fromRank:
+		return fmt.Errorf("%w: %s is above %s; use Promote", ErrWrongDirection, mv.to, from)
+	}
+	return nil
+}

@@ -1,0 +1,138 @@
+package modelregistry
+
+import (
+	"context"
+	"iter"
+)
+
+// A Store keeps the bytes of a registry: per model an append-only log, one
+// document that is a checkpoint of it, and immutable trees of files, one a
+// version. What they mean is the registry's business. Most programs use the
+// folder store by [Open] and never see this interface; implement it to put a
+// registry on a database or a service of your own, and prove it with a suite
+// that races several handles.
+//
+// # The contract
+//
+// A model exists once something was appended to its log, or a document is
+// there. Methods get names that were validated, and may be called concurrently,
+// by several processes too.
+//
+// The log is a sequence of lines, none of which holds a newline or a NUL. A
+// position in it is a number of the store's own: a count of bytes, a sequence
+// number. Position 0 is the start. Positions only grow.
+//
+// Append is the one way to change a model, and its heart. It calls decide with
+// a view of the model's present bytes and makes what decide returns happen, whole or not at
+// all, provided that nothing was appended since the view was taken. A store that locks calls decide
+// once, under its lock; one with an atomic create-if-absent calls it again
+// whenever it lost the race. When Append returns without an error, the change
+// survives a power cut.
+//
+// Reads take no lock and see whole lines and whole trees only. A version's tree
+// is complete before the lines that come with it can be read.
+//
+// Errors of the underlying system are wrapped, so that errors.Is finds them.
+type Store interface {
+	// Models yields the names of the models, sorted. After an error it may go
+	// on with the next.
+	Models(ctx context.Context) iter.Seq2[ModelName, error]
+
+	// Changed reports whether the model may have changed since the revision
+	// was taken. It may err on the side of true. It is called before each
+	// answer from memory, so it should cost a stat or two, or one small request.
+	Changed(ctx context.Context, name ModelName, since Revision) (bool, error)
+
+	// Read calls look with a view of the model's present bytes, and returns
+	// what look returns. A model that does not exist has no document and an
+	// empty log.
+	Read(ctx context.Context, name ModelName, look func(View) error) error
+
+	// Append calls decide and makes its commit happen. Nothing happens if
+	// decide returns an error, which is returned as it is, or a nil commit. An error
+	// that matches ErrUncertain says that the change may have happened; after any other, it has not. The context
+	// ends the waiting for the change's turn, not the change itself.
+	Append(ctx context.Context, name ModelName, decide func(View) (*Commit, error)) (Appended, error)
+
+	// Stage begins a tree in a local folder that no reader sees.
+	Stage(ctx context.Context, name ModelName) (Staged, error)
+
+	// OpenTree gives a version's tree as a local folder that stays until Close.
+	// It matches fs.ErrNotExist if there is none.
+	OpenTree(ctx context.Context, name ModelName, version string) (Tree, error)
+
+	// Close ends what the store started. Calls under way may fail.
+	Close() error
+}
+
+// A Revision is a store's own note of how much of a model was read, to be handed
+// back to the same store; nil stands for nothing.
+type Revision = any
+
+// A View is a look at a model's bytes, valid during the call it was handed to.
+type View interface {
+	// Document returns the document, and false if there is none.
+	Document() (data []byte, ok bool, err error)
+
+	// DocumentChanged reports whether the document may differ from what it was
+	// at the revision.
+	DocumentChanged(since Revision) bool
+
+	// Log returns the whole lines from a position on, each with its newline,
+	// and the position behind them. It is an error that matches fs.ErrNotExist
+	// if the log is shorter than from.
+	Log(from int64) (lines []byte, end int64, err error)
+
+	// Revision returns the revision that covers what the view was asked for.
+	Revision() Revision
+}
+
+// A Commit is what Append makes happen.
+type Commit struct {
+	// Trees become versions. One that is there already without being named by
+	// the log is the remains of a change that never happened, and is put aside
+	// if it carries a manifest; without one it is somebody else's, and the commit fails with
+	// an error that matches fs.ErrExist.
+	Trees []StagedTree
+
+	// Lines are appended to the log, in order, as one append. They carry no newline.
+	Lines [][]byte
+
+	// Document returns the document that replaces the one there, given the
+	// position behind the lines; nil leaves the old one. It is called after the lines
+	// are safe.
+	Document func(end int64) []byte
+}
+
+// A StagedTree is a sealed tree and the version that it becomes.
+type StagedTree struct {
+	Staged  Staged
+	Version string
+}
+
+// Appended is what Append reports of a commit that happened.
+type Appended struct {
+	Revision Revision // covers the commit
+	End      int64    // the position behind the lines
+
+	// DocumentErr says why the document could not be replaced. The change
+	// stands all the same: the document is a checkpoint, and due again.
+	DocumentErr error
+}
+
+// Staged is a tree in the making.
+type Staged interface {
+	// Dir is the local folder of the tree.
+	Dir() string
+	// Seal makes what is in Dir durable. Nothing is written there afterwards.
+	Seal(ctx context.Context) error
+	// Discard removes what is still there; after a commit, what the tree left
+	// behind. It may be called twice.
+	Discard() error
+}
+
+// Tree is a version's files as a local folder.
+type Tree interface {
+	Path() string
+	Close() error
+}

@@ -1,0 +1,219 @@
+package modelregistry
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ubunye-go/modelregistry/internal/document"
+	"github.com/ubunye-go/modelregistry/internal/pyjson"
+)
+
+// A txn is a state and the changes that are about to be appended to it: several,
+// when several callers share one append. Nothing of it shows in the state until
+// the append has happened.
+type txn struct {
+	base   *state
+	over   map[string]*entry // entries as the events so far leave them
+	now    time.Time
+	events []*event
+	lines  [][]byte
+	hash   string // of the last line
+	mended bool
+}
+
+func newTxn(s *state, now time.Time) *txn {
+	return &txn{base: s, over: map[string]*entry{}, now: now, hash: s.hash}
+}
+
+func (t *txn) get(version string) *entry {
+	if e := t.over[version]; e != nil {
+		return e
+	}
+	return t.base.get(version)
+}
+
+// holder is state.holder with the changes so far.
+func (t *txn) holder(stage ModelStage) *entry {
+	var h *entry
+	for _, e := range t.over {
+		if e.stage() == stage && (h == nil || e.newer(h)) {
+			h = e
+		}
+	}
+	if h != nil && h.extra.Entered > t.base.last {
+		return h
+	}
+	b := t.base.holder(stage)
+	if b == nil || t.over[b.version] == nil {
+		if h == nil || b != nil && b.newer(h) {
+			return b
+		}
+		return h
+	}
+	for _, e := range t.base.order {
+		if t.over[e.version] == nil && e.stage() == stage && (h == nil || e.newer(h)) {
+			h = e
+		}
+	}
+	return h
+}
+
+// stage returns an entry's stage as readers see it.
+func (t *txn) stage(e *entry) ModelStage {
+	stage := e.stage()
+	if stage == Production && t.holder(Production) != e {
+		return Archived
+	}
+	return stage
+}
+
+// previousProduction returns the version that Rollback restores when it is given
+// none.
+func (t *txn) previousProduction() (string, error) {
+	list := t.base.productions
+	for _, e := range t.events { // what this append did before
+		if p := e.enters(Production); p != "" {
+			list = after(list, e.op, p)
+		}
+	}
+	now := t.holder(Production)
+	for i := len(list) - 1; i >= 0; i-- {
+		if t.get(list[i]) == nil || now != nil && list[i] == now.version {
+			continue
+		}
+		return list[i], nil
+	}
+	return "", notFound("a production version before the present one")
+}
+
+// enters returns the version that the event puts into a stage.
+func (e *event) enters(stage ModelStage) string {
+	if e.to == stage && !e.refused {
+		return e.version
+	}
+	return ""
+}
+
+// move appends the event of a move that was checked.
+func (t *txn) move(mv move, e *entry, o MoveOptions, results []GateResult) error {
+	ev := &event{op: mv.op, version: e.version, from: t.stage(e), to: mv.to, actor: o.Actor, reason: o.Reason,
+		results: results, skippedGates: o.SkipGates && mv.op == opPromote}
+	if mv.to == Production {
+		if p := t.holder(Production); p != nil {
+			ev.after = append(ev.after, t.staged(p, Archived, ""))
+		}
+	}
+	promotedBy := ""
+	if mv.op == opPromote || mv.op == opRollback {
+		promotedBy = o.Actor
+	}
+	ev.after = append(ev.after, t.staged(e, mv.to, promotedBy))
+	return t.emit(ev)
+}
+
+// stamped names the key that holds when a version entered a stage.
+var stamped = map[ModelStage]string{Staging: "promoted_to_staging", Production: "promoted_to_prod", Archived: "archived_at"}
+
+// staged returns the image of an entry that enters a stage now.
+func (t *txn) staged(e *entry, stage ModelStage, promotedBy string) image {
+	set := []pyjson.Member{{Key: "version", Value: pyjson.Quote(e.version)}, {Key: "stage", Value: pyjson.Quote(string(stage))}}
+	if key := stamped[stage]; key != "" {
+		set = append(set, pyjson.Member{Key: key, Value: pyjson.Quote(formatTime(t.now))})
+	}
+	if promotedBy != "" {
+		set = append(set, pyjson.Member{Key: "promoted_by", Value: pyjson.Quote(promotedBy)})
+	}
+	return image{version: e.version, raw: document.Set(e.raw, set), extra: e.extra}
+}
+
+// emit numbers an event and adds it to the append. The first of an append also
+// mends a second production version, if another program left one.
+func (t *txn) emit(ev *event) error {
+	if !t.mended && len(t.base.productive) > 1 {
+		t.mend(ev)
+	}
+	t.mended = true
+	ev.number = t.base.last + int64(len(t.events)) + 1
+	ev.id, ev.time, ev.prev, ev.checkpoint = newID(), t.now, t.hash, t.base.checkpoint
+	entries := make([]*entry, len(ev.after))
+	for i := range ev.after {
+		im := &ev.after[i]
+		e := &entry{name: t.base.name, version: im.version, pos: len(t.base.order) + len(t.over), raw: im.raw, extra: im.extra}
+		old := t.get(im.version)
+		if old != nil {
+			e.pos = old.pos
+		}
+		if old == nil || old.stage() != e.stage() {
+			im.extra.Entered, e.extra.Entered = ev.number, ev.number
+		}
+		entries[i] = e
+	}
+	line, err := ev.encode()
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		t.over[e.version] = e
+	}
+	t.events, t.lines, t.hash = append(t.events, ev), append(t.lines, line), hashLine(line)
+	return nil
+}
+
+func (t *txn) mend(ev *event) {
+	h := t.base.holder(Production)
+	for v := range t.base.productive {
+		touched := slices.ContainsFunc(ev.after, func(im image) bool { return im.version == v })
+		if v != h.version && !touched {
+			ev.after = append(ev.after, t.staged(t.get(v), Archived, ""))
+		}
+	}
+	slices.SortStableFunc(ev.after, func(a, b image) int { return t.place(a) - t.place(b) })
+}
+
+func (t *txn) place(im image) int {
+	if e := t.get(im.version); e != nil {
+		return e.pos
+	}
+	return len(t.base.order)
+}
+
+// number returns the version that an auto-versioned registration gets.
+func (t *txn) number() (string, error) {
+	high := t.base.high
+	for v := range t.over {
+		high = highest(high, parseVersion(v))
+	}
+	return nextVersion(high)
+}
+
+// register appends the event of a registration.
+func (t *txn) register(version string, raw []byte, x extra, actor, reason string) error {
+	return t.emit(&event{op: opRegister, version: version, to: Development, actor: actor, reason: reason,
+		after: []image{{version: version, raw: raw, extra: x}}})
+}
+
+// free returns why a pinned version can't be registered, or nil.
+func (t *txn) free(version string) error {
+	if t.get(version) != nil || slices.Contains(t.base.removed, version) {
+		return fmt.Errorf("%w", ErrExists)
+	}
+	clash := func(other string) error {
+		return fmt.Errorf("%w: %s differs in case only, which some file systems can't tell apart", ErrExists, other)
+	}
+	if parseVersion(version).Prerelease() == "" && parseVersion(version).Metadata() == "" {
+		return nil // digits and dots have one case
+	}
+	for _, e := range t.base.order {
+		if strings.EqualFold(e.version, version) {
+			return clash(e.version)
+		}
+	}
+	for v := range t.over {
+		if strings.EqualFold(v, version) {
+			return clash(v)
+		}
+	}
+	return nil
+}

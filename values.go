@@ -1,0 +1,101 @@
+package modelregistry
+
+import (
+	"encoding/json"
+	"iter"
+	"math"
+
+	"github.com/ubunye-go/modelregistry/internal/pyjson"
+)
+
+// Values is a read-only, ordered set of named JSON values: the metrics or the
+// metadata of a version, as they stand in the store, digit for digit. The zero
+// Values is empty. Values is safe for concurrent use.
+type Values struct {
+	raw []byte // a valid JSON value; one that is no object counts as empty
+}
+
+// NewValues encodes a map for use with [PromotionGate.Evaluate]; what has no
+// JSON form is an error. Non-finite numbers are taken.
+func NewValues(m map[string]any) (Values, error) {
+	raw, err := pyjson.Marshal(m, false)
+	return Values{raw}, err
+}
+
+func (v Values) members() []pyjson.Member {
+	if len(v.raw) == 0 || v.raw[0] != '{' {
+		return nil
+	}
+	m, _ := pyjson.Object(v.raw)
+	return m
+}
+
+// Get returns a value as nil, bool, string, json.Number, []any or
+// map[string]any, a copy of the caller's own. A number keeps its digits; a
+// non-finite one reads "NaN", "Infinity" or "-Infinity".
+func (v Values) Get(name string) (value any, ok bool) {
+	var raw []byte
+	for _, m := range v.members() {
+		if m.Key == name {
+			raw, ok = m.Value, true
+		}
+	}
+	if !ok {
+		return nil, false
+	}
+	value, err := pyjson.Decode(raw)
+	return value, err == nil
+}
+
+// Float returns a number as a float64. ok is false if there is no such value,
+// or it is no number; NaN and the infinities are numbers here.
+func (v Values) Float(name string) (f float64, ok bool) {
+	value, _ := v.Get(name)
+	n, ok := value.(json.Number)
+	if !ok {
+		return 0, false
+	}
+	f, err := n.Float64()
+	return f, err == nil || math.IsInf(f, 0)
+}
+
+// All yields the names and values in the order of the store.
+func (v Values) All() iter.Seq2[string, any] {
+	return func(yield func(string, any) bool) {
+		for _, m := range v.members() {
+			value, err := pyjson.Decode(m.Value)
+			if err == nil && !yield(m.Key, value) {
+				return
+			}
+		}
+	}
+}
+
+// Len returns the number of values.
+func (v Values) Len() int { return len(v.members()) }
+
+// Map returns the values as a map of the caller's own, encoded as by Get.
+func (v Values) Map() map[string]any {
+	m := map[string]any{}
+	for k, value := range v.All() {
+		m[k] = value
+	}
+	return m
+}
+
+// MarshalJSON returns the values in the order of the store. A non-finite number,
+// for which JSON has no form, becomes null.
+func (v Values) MarshalJSON() ([]byte, error) {
+	if len(v.members()) == 0 {
+		return []byte("{}"), nil
+	}
+	return pyjson.Finite(nil, v.raw), nil
+}
+
+// String returns the values as compact JSON, non-finite literals as they stand.
+func (v Values) String() string {
+	if len(v.raw) == 0 {
+		return "{}"
+	}
+	return string(pyjson.Compact(nil, v.raw))
+}

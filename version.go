@@ -1,0 +1,263 @@
+package modelregistry
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/Masterminds/semver/v3"
+
+	"github.com/ubunye-go/modelregistry/internal/pyjson"
+	"github.com/ubunye-go/modelregistry/internal/segment"
+)
+
+// A ModelVersion is what the registry knows of one version: a copy, which later
+// changes do not reach.
+type ModelVersion struct {
+	ModelName
+	Version string
+	Stage   ModelStage // as the store has it: an entry of another program's may hold a stage unknown here
+
+	// When it was registered, and when it last entered a stage; zero for never.
+	RegisteredAt         time.Time
+	PromotedToStaging    time.Time
+	PromotedToProduction time.Time
+	ArchivedAt           time.Time
+
+	Metrics  Values
+	Metadata Values
+
+	LineageRunID   string // the run that produced it
+	ConfigHash     string // the configuration of that run
+	SourceRevision string // the revision of the program that registered it, "+dirty" if it had been edited
+	RegisteredBy   string
+	PromotedBy     string // who last moved it up, or rolled back to it
+
+	Gates          PromotionGate // apply to every promotion of the version
+	ManifestSHA256 string        // digest of its manifest.json, hex; empty for one that another program registered
+
+	// Problems says what in the entry could not be read; empty for an entry in
+	// order. Such a version is listed all the same.
+	Problems []string
+}
+
+// timeFormat is the format's own: microseconds, always with an offset.
+const timeFormat = "2006-01-02T15:04:05.000000+00:00"
+
+func formatTime(t time.Time) string { return t.UTC().Format(timeFormat) }
+
+func parseTime(s string) (time.Time, error) {
+	t, err := time.Parse(time.RFC3339Nano, s)
+	return t.UTC(), err
+}
+
+// MarshalJSON returns the version under the format's names, ours behind them.
+func (v ModelVersion) MarshalJSON() ([]byte, error) {
+	text := func(s string) *string {
+		if s == "" {
+			return nil
+		}
+		return &s
+	}
+	when := func(t time.Time) *string {
+		if t.IsZero() {
+			return nil
+		}
+		return text(formatTime(t))
+	}
+	return json.Marshal(struct {
+		UseCase        string         `json:"use_case"`
+		Model          string         `json:"model_name"`
+		Version        string         `json:"version"`
+		Stage          ModelStage     `json:"stage"`
+		RegisteredAt   *string        `json:"registered_at"`
+		Staging        *string        `json:"promoted_to_staging"`
+		Production     *string        `json:"promoted_to_prod"`
+		ArchivedAt     *string        `json:"archived_at"`
+		Metrics        Values         `json:"metrics"`
+		Metadata       Values         `json:"metadata"`
+		LineageRunID   *string        `json:"lineage_run_id"`
+		ConfigHash     *string        `json:"config_hash"`
+		PromotedBy     *string        `json:"promoted_by"`
+		RegisteredBy   *string        `json:"registered_by"`
+		SourceRevision *string        `json:"source_revision"`
+		Gates          *PromotionGate `json:"promotion_gates,omitempty"`
+		Manifest       *string        `json:"manifest_sha256"`
+		Problems       []string       `json:"problems,omitempty"`
+	}{
+		v.UseCase, v.Model, v.Version, v.Stage,
+		when(v.RegisteredAt), when(v.PromotedToStaging), when(v.PromotedToProduction), when(v.ArchivedAt),
+		v.Metrics, v.Metadata, text(v.LineageRunID), text(v.ConfigHash), text(v.PromotedBy), text(v.RegisteredBy),
+		text(v.SourceRevision), gatesOrNil(v.Gates), text(v.ManifestSHA256), v.Problems,
+	})
+}
+
+func gatesOrNil(g PromotionGate) *PromotionGate {
+	if g.Len() == 0 {
+		return nil
+	}
+	return &g
+}
+
+// decodeEntry reads an entry as it stands in the index. What can't be read is
+// noted in Problems and left zero.
+func decodeEntry(name ModelName, version string, raw []byte) ModelVersion {
+	v := ModelVersion{ModelName: name, Version: version}
+	members, err := pyjson.Object(raw)
+	if err != nil {
+		v.problem("the entry is not an object")
+		return v
+	}
+	seen := map[string][]byte{}
+	for _, m := range members {
+		seen[m.Key] = m.Value
+	}
+	v.Stage = ModelStage(v.text(seen, "stage"))
+	if v.Stage == "" {
+		v.Stage = Development // the format's default
+	}
+	if !v.Stage.known() {
+		v.problem("unknown stage %q", string(v.Stage))
+	}
+	if own := v.text(seen, "version"); own != "" && own != version {
+		v.problem("the entry calls itself version %q", own)
+	}
+	v.RegisteredAt = v.time(seen, "registered_at")
+	v.PromotedToStaging = v.time(seen, "promoted_to_staging")
+	v.PromotedToProduction = v.time(seen, "promoted_to_prod")
+	v.ArchivedAt = v.time(seen, "archived_at")
+	v.Metrics = v.values(seen, "metrics")
+	v.Metadata = v.values(seen, "metadata")
+	v.LineageRunID = v.text(seen, "lineage_run_id")
+	v.ConfigHash = v.text(seen, "config_hash")
+	v.PromotedBy = v.text(seen, "promoted_by")
+	if gates, ok := seen["promotion_gates"]; ok {
+		if err := v.Gates.UnmarshalJSON(gates); err != nil {
+			// A gate that can't be read must not stand open.
+			v.Gates = PromotionGate{rules: []rule{{name: "promotion_gates", fn: unreadableGates(err)}}}
+			v.problem("promotion_gates: %v", err)
+		}
+	}
+	return v
+}
+
+func (v *ModelVersion) problem(format string, args ...any) {
+	v.Problems = append(v.Problems, fmt.Sprintf(format, args...))
+}
+
+func (v *ModelVersion) text(seen map[string][]byte, key string) string {
+	raw := seen[key]
+	switch {
+	case raw == nil || string(raw) == "null":
+		return ""
+	case raw[0] != '"':
+		v.problem("%s is no string", key)
+		return ""
+	}
+	return pyjson.Unquote(raw)
+}
+
+func (v *ModelVersion) time(seen map[string][]byte, key string) time.Time {
+	s := v.text(seen, key)
+	if s == "" {
+		return time.Time{}
+	}
+	t, err := parseTime(s)
+	if err != nil {
+		v.problem("%s: %q is no RFC 3339 time", key, s)
+		return time.Time{}
+	}
+	return t
+}
+
+func (v *ModelVersion) values(seen map[string][]byte, key string) Values {
+	raw := seen[key]
+	if raw == nil || string(raw) == "null" {
+		return Values{}
+	}
+	if raw[0] != '{' {
+		v.problem("%s is not an object", key)
+		return Values{}
+	}
+	return Values{raw}
+}
+
+// checkVersion accepts a strict SemVer that can name a folder.
+func checkVersion(version string) (*semver.Version, error) {
+	sv, err := semver.StrictNewVersion(version)
+	if err != nil {
+		return nil, invalid("version %q: %v", version, err)
+	}
+	if err := segment.Check(version); err != nil {
+		return nil, invalid("version %q: %v", version, err)
+	}
+	return sv, nil
+}
+
+// parseVersion returns nil for an entry that is no strict SemVer.
+func parseVersion(version string) *semver.Version {
+	sv, err := semver.StrictNewVersion(version)
+	if err != nil {
+		return nil
+	}
+	return sv
+}
+
+// highest keeps the highest version seen, by SemVer precedence, releases before
+// pre-releases: a pre-release counts only until there is a release.
+func highest(a, b *semver.Version) *semver.Version {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	case (a.Prerelease() == "") != (b.Prerelease() == ""):
+		if a.Prerelease() == "" {
+			return a
+		}
+		return b
+	case b.GreaterThan(a):
+		return b
+	}
+	return a
+}
+
+// nextVersion is the lowest release above the highest version: 1.2.3 gives
+// 1.2.4; 2.0.0-rc.1, if there is no release at all, gives 2.0.0; none gives
+// 1.0.0.
+func nextVersion(highest *semver.Version) (string, error) {
+	if highest == nil {
+		return "1.0.0", nil
+	}
+	if highest.Patch() == math.MaxUint64 && highest.Prerelease() == "" {
+		return "", invalid("auto version: the patch number of %s can't grow; give a version", highest)
+	}
+	next := highest.IncPatch()
+	return next.String(), nil
+}
+
+// compareVersions orders by SemVer precedence; those that are none come below,
+// by text.
+func compareVersions(a, b string) int {
+	x, y := parseVersion(a), parseVersion(b)
+	switch {
+	case x == nil && y == nil:
+		return strings.Compare(a, b)
+	case x == nil:
+		return -1
+	case y == nil:
+		return 1
+	}
+	return cmp.Or(x.Compare(y), strings.Compare(a, b))
+}
+
+func unreadableGates(err error) GateFunc {
+	return func(context.Context, ModelVersion) error { return err }
+}
+
+// String returns "use_case/model@version".
+func (v ModelVersion) String() string { return v.ModelName.String() + "@" + v.Version }
