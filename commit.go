@@ -65,7 +65,7 @@ func (q *queue) leave(c *change) bool {
 	for i, w := range q.waiting {
 		if w == c {
 			q.waiting = append(q.waiting[:i:i], q.waiting[i+1:]...)
-			if len(q.waiting) == 0 {
+			if len(q.waiting) == 0 && q.cancel != nil {
 				q.cancel()
 			}
 			return true
@@ -157,6 +157,7 @@ func (m *model) commit(ctx context.Context, batch []*change, take func() []*chan
 	s := m.applied(t, done.End)
 	s.rev = done.Revision
 	if done.DocumentErr != nil {
+		s.rev = nil // where the document stands now must be read
 		m.warnCheckpoint(done.DocumentErr)
 	}
 	return batch, nil

@@ -18,10 +18,15 @@ type Comparison struct {
 // A MetricComparison is one metric of two versions. A value is nil where the
 // version lacks the metric; Delta is nil unless both are finite numbers.
 type MetricComparison struct {
-	Name  string   `json:"name"`
-	A     any      `json:"a"`
-	B     any      `json:"b"`
-	Delta *float64 `json:"delta"` // B - A, unrounded
+	Name  string
+	A     any
+	B     any
+	Delta *float64 // B - A, unrounded
+}
+
+// MarshalJSON writes a non-finite value, for which JSON has no form, as null.
+func (m MetricComparison) MarshalJSON() ([]byte, error) {
+	return finiteJSON(map[string]any{"name": m.Name, "a": m.A, "b": m.B, "delta": m.Delta})
 }
 
 // CompareVersions returns two versions of a model and the difference of their

@@ -49,11 +49,17 @@ type rule struct {
 
 // A GateResult says what one gate found.
 type GateResult struct {
-	Name      string `json:"name"`
-	Passed    bool   `json:"passed"`
-	Message   string `json:"message"`
-	Actual    any    `json:"actual"`    // the value found, nil if there was none
-	Threshold any    `json:"threshold"` // the value wanted, nil for a GateFunc
+	Name      string
+	Passed    bool
+	Message   string
+	Actual    any // the value found, nil if there was none
+	Threshold any // the value wanted, nil for a GateFunc
+}
+
+// MarshalJSON writes a non-finite value, for which JSON has no form, as null.
+func (r GateResult) MarshalJSON() ([]byte, error) {
+	return finiteJSON(map[string]any{"name": r.Name, "passed": r.Passed, "message": r.Message,
+		"actual": r.Actual, "threshold": r.Threshold})
 }
 
 // MinMetric wants a metric to be at least threshold. It panics if threshold is

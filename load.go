@@ -253,10 +253,8 @@ func (m *model) merge(v View, d *document.Document) (*state, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.last == 0 { // a store that never had a history
-		s = fromDocument(m.name, &document.Document{Head: d.Head, Entries: d.Entries})
-		s.pending = &event{op: opImport, reset: true, after: s.images()}
-		return s, nil
+	if s.last == 0 { // it never had a history, or lost it
+		return m.lost(v, fromDocument(m.name, d))
 	}
 	var base int64 // the document started from this event or a later one
 	if d.Mark != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/ubunye-go/modelregistry/internal/document"
@@ -63,7 +64,11 @@ func (r *ModelRegistry) Register(ctx context.Context, name ModelName, a Artifact
 	if err != nil {
 		return v, err
 	}
-	defer func() { err = errors.Join(err, staged.Discard()) }()
+	defer func() {
+		if discardErr := staged.Discard(); discardErr != nil {
+			r.log.LogAttrs(ctx, slog.LevelWarn, "staging not removed", slog.String("model", name.String()), slog.Any("error", discardErr))
+		}
+	}()
 	if reg.extra.Manifest, err = fillTree(ctx, staged.Dir(), a, reg.metadata, reg.metrics); err != nil {
 		return v, err
 	}

@@ -99,3 +99,12 @@ func (v Values) String() string {
 	}
 	return string(pyjson.Compact(nil, v.raw))
 }
+
+// finiteJSON encodes v as standard JSON.
+func finiteJSON(v any) ([]byte, error) {
+	raw, err := pyjson.Marshal(v, false)
+	if err != nil {
+		return nil, err
+	}
+	return pyjson.Finite(nil, raw), nil
+}

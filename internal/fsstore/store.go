@@ -53,6 +53,7 @@ type Store struct {
 
 	mu     sync.Mutex
 	opened disk
+	closed bool
 	gates  map[string]*gate
 	swept  map[string]time.Time // when a model's staging was last looked through
 }
@@ -82,6 +83,7 @@ func Open(dir string) (*Store, error) {
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.closed = true
 	if s.opened == nil {
 		return nil
 	}
@@ -94,6 +96,9 @@ func (s *Store) Close() error {
 func (s *Store) disk(create bool) (disk, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed {
+		return nil, fs.ErrClosed
+	}
 	if s.opened != nil {
 		return s.opened, nil
 	}
