@@ -32,18 +32,37 @@ const (
 // An Artifact is where the files of a version come from. It holds regular files
 // and folders, at least one file; the registry never looks inside them.
 type Artifact struct {
-	put func(ctx context.Context, dir string) error
+	path string // where the files are, if they are on disk
+	put  func(ctx context.Context, dir string) error
+}
+
+// check refuses an artifact that is plainly missing, before anything is made for
+// it.
+func (a Artifact) check() error {
+	if a.put == nil {
+		return fmt.Errorf("%w: none given", ErrArtifact)
+	}
+	if a.path == "" {
+		return nil
+	}
+	if _, err := os.Stat(a.path); err != nil {
+		return badArtifact(err)
+	}
+	return nil
 }
 
 // FromDir copies a directory.
 func FromDir(dir string) Artifact {
-	return Artifact{func(ctx context.Context, to string) error {
+	return Artifact{dir, func(ctx context.Context, to string) error {
 		info, err := os.Stat(dir)
 		if err != nil {
 			return badArtifact(err)
 		}
 		if !info.IsDir() {
 			return fmt.Errorf("%w: %s is not a directory", ErrArtifact, dir)
+		}
+		if err := outside(dir, to); err != nil {
+			return err
 		}
 		root, err := os.OpenRoot(dir)
 		if err != nil {
@@ -56,7 +75,7 @@ func FromDir(dir string) Artifact {
 
 // FromFile copies one file, under its own name.
 func FromFile(file string) Artifact {
-	return Artifact{func(ctx context.Context, to string) error {
+	return Artifact{file, func(ctx context.Context, to string) error {
 		info, err := os.Stat(file)
 		if err != nil {
 			return badArtifact(err)
@@ -75,7 +94,7 @@ func FromFile(file string) Artifact {
 
 // FromPath copies a directory as FromDir does, or a file as FromFile does.
 func FromPath(name string) Artifact {
-	return Artifact{func(ctx context.Context, to string) error {
+	return Artifact{name, func(ctx context.Context, to string) error {
 		info, err := os.Stat(name)
 		if err != nil {
 			return badArtifact(err)
@@ -89,27 +108,30 @@ func FromPath(name string) Artifact {
 
 // FromFS copies a file system: an embed.FS, an fstest.MapFS, an open archive.
 func FromFS(fsys fs.FS) Artifact {
-	return Artifact{func(ctx context.Context, to string) error { return copyTree(ctx, fsys, to) }}
+	return Artifact{put: func(ctx context.Context, to string) error { return copyTree(ctx, fsys, to) }}
 }
 
 // FromFunc lets the model save itself into an empty folder, which then becomes
 // the version's without being copied. If save fails or panics, nothing is left
 // of it.
 func FromFunc(save func(dir string) error) Artifact {
-	return Artifact{func(_ context.Context, to string) error { return save(to) }}
+	return Artifact{put: func(_ context.Context, to string) error { return save(to) }}
 }
 
 // MoveDir moves a directory into the store: by a rename, if it is on the store's
 // file system, else by a copy, after which the original stays. It is gone even if
 // the registration then fails.
 func MoveDir(dir string) Artifact {
-	return Artifact{func(ctx context.Context, to string) error {
+	return Artifact{dir, func(ctx context.Context, to string) error {
 		info, err := os.Lstat(dir)
 		if err != nil {
 			return badArtifact(err)
 		}
 		if !info.IsDir() {
 			return fmt.Errorf("%w: %s is %s, not a directory", ErrArtifact, dir, describe(info.Mode()))
+		}
+		if err := outside(dir, to); err != nil {
+			return err
 		}
 		if err := checkTree(ctx, dir); err != nil {
 			return err // before it is moved
@@ -125,6 +147,23 @@ func MoveDir(dir string) Artifact {
 		}
 		return FromDir(dir).put(ctx, to)
 	}}
+}
+
+// outside refuses a directory that holds the store: it would be copied into
+// itself.
+func outside(dir, to string) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return badArtifact(err)
+	}
+	for at := filepath.Clean(to); ; at = filepath.Dir(at) {
+		if above, err := os.Stat(at); err == nil && os.SameFile(info, above) {
+			return fmt.Errorf("%w: %s holds the store itself", ErrArtifact, dir)
+		}
+		if at == filepath.Dir(at) {
+			return nil
+		}
+	}
 }
 
 func badArtifact(err error) error { return fmt.Errorf("%w: %w", ErrArtifact, err) }
@@ -177,6 +216,9 @@ func copyTree(ctx context.Context, fsys fs.FS, to string) error {
 		}
 		if err := checkEntry(name, d); err != nil {
 			return err
+		}
+		if !filepath.IsLocal(filepath.FromSlash(name)) { // what a file system of the caller's calls its files
+			return fmt.Errorf("%w: %q leaves the artifact", ErrArtifact, name)
 		}
 		target := filepath.Join(to, filepath.FromSlash(name))
 		if d.IsDir() {

@@ -96,8 +96,9 @@ func (m *model) run() {
 		q.cancel = cancel
 		q.mu.Unlock()
 		batch, err := m.commit(ctx, nil, q.take)
+		left := ctx.Err() != nil
 		cancel()
-		if err != nil && len(batch) == 0 && ctx.Err() == nil {
+		if err != nil && len(batch) == 0 && !left {
 			batch = q.take() // the store could not even begin
 			settle(batch, err)
 		}
@@ -168,7 +169,7 @@ func (m *model) commit(ctx context.Context, batch []*change, take func() []*chan
 func (m *model) decide(batch []*change) (*txn, *Commit) {
 	s := m.state
 	t := newTxn(s, m.r.now())
-	if p := s.pending; p != nil && (p.reset || len(p.after)+len(p.removed) > 0) {
+	if p := s.pending; p != nil {
 		foreign := *p
 		if err := t.emit(&foreign); err != nil {
 			for _, c := range batch {

@@ -74,6 +74,9 @@ func (c *Config) read(unmarshal func(any) error) error {
 
 // Validate returns an error that matches ErrInvalid and says what is wrong.
 func (c Config) Validate() error {
+	if c.UseCase == "" {
+		return invalid("registry configuration: there is no use_case")
+	}
 	if c.PromoteTo != "" {
 		if _, err := ParseStage(string(c.PromoteTo)); err != nil {
 			return err
@@ -105,8 +108,9 @@ type Outcome struct {
 }
 
 // RegisterAndPromote registers a version of a model of cfg's use case and, if cfg
-// says so, promotes it through cfg's gates and those of opts. Store and the
-// version in opts are not looked at.
+// says so, promotes it through cfg's gates and those of opts, all of which are
+// kept with the version: a later promotion by hand meets them too. Store, and the
+// version in opts, are not looked at.
 //
 // If the outcome is Registered but not Promoted, the version stays in
 // development, and the error says why: a *GateError if gates failed, each of which is logged with its value and
@@ -120,6 +124,7 @@ func (r *ModelRegistry) RegisterAndPromote(ctx context.Context, cfg Config, mode
 	if opts != nil {
 		o = *opts
 	}
+	o.Gates = Gates(o.Gates, cfg.PromotionGates)
 	o.Version = cfg.Version
 	if cfg.auto() {
 		o.Version = ""
@@ -131,7 +136,7 @@ func (r *ModelRegistry) RegisterAndPromote(ctx context.Context, cfg Config, mode
 	if cfg.PromoteTo == "" {
 		return out, nil
 	}
-	mv := MoveOptions{Actor: o.RegisteredBy, Reason: o.Reason, Gates: cfg.PromotionGates}
+	mv := MoveOptions{Actor: o.RegisteredBy, Reason: o.Reason}
 	v, results, err := r.promote(ctx, name, out.Version.Version, cfg.PromoteTo, &mv)
 	out.Gates = results
 	if err != nil {

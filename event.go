@@ -167,9 +167,9 @@ func decodeEvent(line []byte) (*event, error) {
 		case "version":
 			d.json(m, &e.version)
 		case "from":
-			d.json(m, &e.from)
+			e.from = d.stage(m)
 		case "to":
-			d.json(m, &e.to)
+			e.to = d.stage(m)
 		case "actor":
 			d.json(m, &e.actor)
 		case "reason":
@@ -218,6 +218,14 @@ func (d *eventDecoder) fail(key string, err error) {
 }
 
 func (d *eventDecoder) json(m pyjson.Member, into any) { d.fail(m.Key, json.Unmarshal(m.Value, into)) }
+
+// stage takes any name: an entry of another program's may have had one that is
+// none of ours.
+func (d *eventDecoder) stage(m pyjson.Member) ModelStage {
+	var s string
+	d.json(m, &s)
+	return ModelStage(s)
+}
 
 func (d *eventDecoder) object(m pyjson.Member) []pyjson.Member {
 	members, err := pyjson.Object(m.Value)

@@ -3,6 +3,7 @@ package modelregistry
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -82,17 +83,31 @@ func RequireDriftCheck() PromotionGate {
 
 // GateOf makes a gate of a function. Such a gate can be passed to Promote; it
 // can't be stored with a version.
+// Without a function it lets nothing pass.
 func GateOf(name string, fn GateFunc) PromotionGate {
+	if fn == nil {
+		fn = func(context.Context, ModelVersion) error { return errors.New("the gate has no function") }
+	}
 	return PromotionGate{rules: []rule{{name: name, fn: fn}}}
 }
 
-// Gates joins several sets of conditions into one; all must hold.
+// Gates joins several sets of conditions into one; all must hold. A condition
+// that stands in several is asked once.
 func Gates(gates ...PromotionGate) PromotionGate {
 	var all PromotionGate
 	for _, g := range gates {
-		all.rules = append(all.rules, g.rules...)
+		for _, r := range g.rules {
+			if !slices.ContainsFunc(all.rules, r.same) {
+				all.rules = append(all.rules, r)
+			}
+		}
 	}
 	return all
+}
+
+// same reports whether two rules ask for the same; no two functions do.
+func (r rule) same(o rule) bool {
+	return r.fn == nil && o.fn == nil && r.name == o.name && r.threshold == o.threshold
 }
 
 func must(g PromotionGate, err error) PromotionGate {
@@ -236,7 +251,7 @@ func (r rule) drift(metadata Values) GateResult {
 	case !found:
 		res.Message = "metadata has no " + driftPassed
 	default:
-		res.Message = fmt.Sprintf("metadata's %s is %v, not true", driftPassed, actual)
+		res.Message = fmt.Sprintf("metadata's %s is %s, not true", driftPassed, asJSON(actual))
 	}
 	return res
 }
@@ -250,7 +265,7 @@ func (r rule) compare(metrics Values) GateResult {
 		res.Message = fmt.Sprintf("metric %s is missing", r.metric)
 		return res
 	case !isNumber:
-		res.Message = fmt.Sprintf("metric %s is no number: %v", r.metric, actual)
+		res.Message = fmt.Sprintf("metric %s is no number: %s", r.metric, asJSON(actual))
 		return res
 	}
 	have, err := exact(n)
@@ -276,14 +291,64 @@ func (r rule) compare(metrics Values) GateResult {
 	return res
 }
 
+// asJSON shows a value so that a string can be told from what it spells.
+func asJSON(v any) string {
+	raw, err := pyjson.Marshal(v, false)
+	if err != nil {
+		return fmt.Sprint(v)
+	}
+	return string(raw)
+}
+
+// unreadableGate stands for gates that can't be read: it must not stand open.
+func unreadableGate(err error) PromotionGate {
+	return GateOf("promotion_gates", func(context.Context, ModelVersion) error { return err })
+}
+
+// storable returns the gates that have a JSON form: no functions, and of two by
+// one name the stricter.
+func (g PromotionGate) storable() PromotionGate {
+	var out PromotionGate
+	for _, r := range g.rules {
+		if r.fn != nil {
+			continue
+		}
+		at := slices.IndexFunc(out.rules, func(o rule) bool { return o.name == r.name })
+		if at < 0 {
+			out.rules = append(out.rules, r)
+		} else if r.stricter(out.rules[at]) {
+			out.rules[at] = r
+		}
+	}
+	return out
+}
+
+// stricter compares two gates of one name.
+func (r rule) stricter(o rule) bool {
+	a, errA := exact(r.threshold)
+	b, errB := exact(o.threshold)
+	if errA != nil || errB != nil {
+		return false // the drift check has no threshold
+	}
+	if strings.HasPrefix(r.name, "max_") {
+		a, b = b, a
+	}
+	return a.Cmp(b) > 0
+}
+
 // MarshalJSON returns the map that UnmarshalJSON reads. It is an error if a gate
-// is a function.
+// is a function, or two have one name.
 func (g PromotionGate) MarshalJSON() ([]byte, error) {
 	b := []byte{'{'}
+	seen := map[string]bool{}
 	for i, r := range g.rules {
 		if r.fn != nil {
 			return nil, fmt.Errorf("gate %s is a function, which has no JSON form", r.name)
 		}
+		if seen[r.name] {
+			return nil, fmt.Errorf("gate %s stands there twice", r.name)
+		}
+		seen[r.name] = true
 		if i > 0 {
 			b = append(b, ',')
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -53,21 +54,27 @@ var sourceRevision = sync.OnceValue(func() string {
 
 // VersionsOfRun returns the versions that a run produced, in all models of the
 // store, in order of use case and model, newest first. It reads every model's
-// index. None is not an error.
+// index. None is not an error. Models that can't be read are in the error, and do
+// not hide those that can.
 func (r *ModelRegistry) VersionsOfRun(ctx context.Context, runID string) ([]ModelVersion, error) {
 	if runID == "" {
 		return nil, &Error{Op: "lineage", Err: invalid("run id: it is empty")}
 	}
 	var found []ModelVersion
+	var unread []error
 	for name, err := range r.Models(ctx) {
-		if err != nil {
-			return found, err
+		var list []ModelVersion
+		if err == nil {
+			list, err = r.ListVersions(ctx, name)
 		}
-		list, err := r.ListVersions(ctx, name)
 		if err != nil {
-			return found, err
+			unread = append(unread, err)
+			if ctx.Err() != nil {
+				break
+			}
+			continue
 		}
 		found = append(found, slices.DeleteFunc(list, func(v ModelVersion) bool { return v.LineageRunID != runID })...)
 	}
-	return found, nil
+	return found, errors.Join(unread...)
 }

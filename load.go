@@ -94,6 +94,9 @@ func (m *model) advance(v View) (bool, error) {
 		return false, nil // a full read says what is wrong, or finds that nothing is
 	}
 	for i, e := range events {
+		if e.op == opForeign || e.op == opImport {
+			return false, nil // the document may hold bytes and keys that no event does
+		}
 		s.apply(e, hashes[i], end)
 	}
 	s.checkpoint = checkpoint
@@ -202,13 +205,11 @@ func (m *model) follow(v View, d *document.Document) (*state, error) {
 	if err != nil {
 		return nil, err
 	}
-	if first, _, ok := bytes.Cut(lines, []byte("\n")); ok {
-		if e, err := decodeEvent(bytes.TrimRight(first, " ")); err == nil && e.prev != s.hash {
-			return m.lost(v, s)
-		}
-	}
 	events, hashes, err := m.parseLog(lines, s.offset, s.last, s.hash)
 	if err != nil {
+		if there, lookErr := stands(v, s); lookErr != nil || !there {
+			return m.lost(v, s)
+		}
 		return nil, err
 	}
 	for i, e := range events {
@@ -218,22 +219,54 @@ func (m *model) follow(v View, d *document.Document) (*state, error) {
 	return s, nil
 }
 
+// stands reports whether the log has the event that the state stands at.
+func stands(v View, s *state) (bool, error) {
+	lines, _, err := v.Log(0)
+	if err != nil || s.offset < 1 || s.offset > int64(len(lines)) || lines[s.offset-1] != '\n' {
+		return false, err
+	}
+	lines = lines[:s.offset-1]
+	line := bytes.TrimRight(lines[bytes.LastIndexByte(lines, '\n')+1:], " ")
+	return hashLine(line) == s.hash, nil
+}
+
 // lost makes a state that stands on its document alone continue whatever log
-// there is: the next change begins with an event that holds all of it.
+// there is: the next change begins with an event that holds all of it. If one
+// did so before, and only the document was not brought up to date, the log goes
+// on from there.
 func (m *model) lost(v View, s *state) (*state, error) {
 	lines, end, err := v.Log(0)
 	if err != nil {
 		return nil, err
 	}
-	s.hash, s.offset = "", end
-	if lines = bytes.TrimSuffix(lines, []byte("\n")); len(lines) > 0 {
-		line := bytes.TrimRight(lines[bytes.LastIndexByte(lines, '\n')+1:], " ")
-		s.hash = hashLine(line)
+	hash, last := "", s.last
+	for at := 0; at < len(lines); {
+		n := bytes.IndexByte(lines[at:], '\n')
+		line := bytes.TrimRight(lines[at:at+n], " ")
+		hash = hashLine(line)
 		if e, err := decodeEvent(line); err == nil {
-			s.last = max(s.last, e.number)
+			if e.reset && e.number > s.last {
+				return m.resume(lines[at:], int64(at), e, end)
+			}
+			last = max(last, e.number)
 		}
+		at += n + 1
 	}
-	s.pending = &event{op: opImport, reset: true, after: s.images()}
+	s.last, s.hash, s.offset = last, hash, end
+	s.pending = &event{op: opImport, reset: true, after: s.images(), removed: s.removed}
+	return s, nil
+}
+
+// resume replays the log from an event that holds everything.
+func (m *model) resume(lines []byte, at int64, first *event, end int64) (*state, error) {
+	s := newState(m.name)
+	events, hashes, err := m.parseLog(lines, at, first.number-1, first.prev)
+	if err != nil {
+		return nil, err
+	}
+	for i, e := range events {
+		s.apply(e, hashes[i], end)
+	}
 	return s, nil
 }
 

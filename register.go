@@ -50,8 +50,8 @@ func (r *ModelRegistry) Register(ctx context.Context, name ModelName, a Artifact
 	if err != nil {
 		return v, err
 	}
-	if a.put == nil {
-		return v, fmt.Errorf("%w: none given", ErrArtifact)
+	if err := a.check(); err != nil {
+		return v, err
 	}
 	reg, err := r.registration(ctx, o)
 	if err != nil {

@@ -100,6 +100,13 @@ func (r *ModelRegistry) model(name ModelName) (*model, error) {
 // goes on with the next.
 func (r *ModelRegistry) Models(ctx context.Context) iter.Seq2[ModelName, error] {
 	return func(yield func(ModelName, error) bool) {
+		r.mu.Lock()
+		closed := r.closed
+		r.mu.Unlock()
+		if closed {
+			yield(ModelName{}, &Error{Op: "list models", Err: ErrClosed})
+			return
+		}
 		for name, err := range r.store.Models(ctx) {
 			if !yield(name, opError("list models", name, "", err)) {
 				return

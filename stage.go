@@ -2,9 +2,11 @@ package modelregistry
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"strings"
 
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
@@ -35,6 +37,9 @@ func ParseStage(s string) (ModelStage, error) {
 	}
 	return "", invalid("stage %q: want development, staging, production or archived", s)
 }
+
+// MarshalText writes a stage's name, whatever it is.
+func (s ModelStage) MarshalText() ([]byte, error) { return []byte(s), nil }
 
 // UnmarshalText reads a stage by its exact name.
 func (s *ModelStage) UnmarshalText(text []byte) (err error) {
@@ -196,15 +201,18 @@ func (r *ModelRegistry) tryMove(ctx context.Context, m *model, mv move, o MoveOp
 // and returns a *GateError.
 func (r *ModelRegistry) pass(ctx context.Context, m *model, mv move, o MoveOptions, v ModelVersion) ([]GateResult, error) {
 	results := Gates(v.Gates, o.Gates).Evaluate(ctx, v)
+	if err := ctx.Err(); err != nil {
+		return nil, err // a gate that was cut short has not refused
+	}
 	refusal := &GateError{Target: mv.to, Results: results}
 	failed := refusal.Failed()
 	if len(failed) == 0 {
-		return results, ctx.Err()
+		return results, nil
 	}
 	for _, f := range failed {
 		r.log.LogAttrs(ctx, slog.LevelWarn, "promotion gate failed",
 			slog.String("model", m.name.String()), slog.String("version", v.Version), slog.String("to", string(mv.to)),
-			slog.String("gate", f.Name), slog.Any("actual", f.Actual), slog.Any("threshold", f.Threshold),
+			slog.String("gate", f.Name), slog.Any("actual", loggable(f.Actual)), slog.Any("threshold", loggable(f.Threshold)),
 			slog.String("message", f.Message))
 	}
 	_, err := m.change(ctx, func(t *txn) (string, error) {
@@ -220,6 +228,18 @@ func (r *ModelRegistry) pass(ctx context.Context, m *model, mv move, o MoveOptio
 			slog.String("model", m.name.String()), slog.String("version", v.Version), slog.Any("error", err))
 	}
 	return results, refusal
+}
+
+// loggable gives a handler that writes JSON something it can write.
+func loggable(v any) any {
+	n, ok := v.(json.Number)
+	if !ok {
+		return v
+	}
+	if f, err := n.Float64(); err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
+		return string(n)
+	}
+	return n
 }
 
 // sameForGates reports whether all that a gate or a digest check looks at is

@@ -67,7 +67,10 @@ func fromDocument(name ModelName, d *document.Document) *state {
 	for _, e := range d.Entries {
 		var x extra
 		if d.Mark != nil && d.Mark.Versions[e.Version] != nil {
-			_ = json.Unmarshal(d.Mark.Versions[e.Version], &x) // an edited mark counts as a foreign write
+			if err := json.Unmarshal(d.Mark.Versions[e.Version], &x); err != nil { // somebody edited it
+				gate := unreadableGate(err)
+				x = extra{Gates: &gate}
+			}
 		}
 		s.set(image{version: e.Version, raw: e.Raw, extra: x})
 	}
@@ -132,7 +135,12 @@ func (s *state) set(im image) *entry {
 // forget has the holders looked up again.
 func (s *state) forget() { clear(s.holders) }
 
+// remove takes an entry out, and keeps its number from being given again.
 func (s *state) remove(version string) {
+	if !slices.Contains(s.removed, version) {
+		s.removed = append(slices.Clip(s.removed), version)
+		s.high = highest(s.high, parseVersion(version))
+	}
 	i, ok := s.index[version]
 	if !ok {
 		return
@@ -143,9 +151,6 @@ func (s *state) remove(version string) {
 	for j := i; j < len(s.order); j++ {
 		moved := &entry{name: s.name, version: s.order[j].version, pos: j, raw: s.order[j].raw, extra: s.order[j].extra}
 		s.order[j], s.index[moved.version] = moved, j
-	}
-	if !slices.Contains(s.removed, version) {
-		s.removed = append(slices.Clip(s.removed), version)
 	}
 	s.forget()
 }

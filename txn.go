@@ -128,13 +128,15 @@ func (t *txn) staged(e *entry, stage ModelStage, promotedBy string) image {
 	return image{version: e.version, raw: document.Set(e.raw, set), extra: e.extra}
 }
 
-// emit numbers an event and adds it to the append. The first of an append also
-// mends a second production version, if another program left one.
+// emit numbers an event and adds it to the append. The first of our own in an
+// append also mends a second production version, if another program left one.
 func (t *txn) emit(ev *event) error {
-	if !t.mended && len(t.base.productive) > 1 {
-		t.mend(ev)
+	if ev.op != opImport && ev.op != opForeign && !t.mended {
+		t.mended = true
+		if len(t.base.productive) > 1 {
+			t.mend(ev)
+		}
 	}
-	t.mended = true
 	ev.number = t.base.last + int64(len(t.events)) + 1
 	ev.id, ev.time, ev.prev, ev.checkpoint = newID(), t.now, t.hash, t.base.checkpoint
 	entries := make([]*entry, len(ev.after))

@@ -2,7 +2,6 @@ package modelregistry
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -97,8 +96,8 @@ func (v ModelVersion) MarshalJSON() ([]byte, error) {
 }
 
 func gatesOrNil(g PromotionGate) *PromotionGate {
-	if g.Len() == 0 {
-		return nil
+	if g = g.storable(); g.Len() == 0 {
+		return nil // one that can't be read is among the problems
 	}
 	return &g
 }
@@ -137,8 +136,7 @@ func decodeEntry(name ModelName, version string, raw []byte) ModelVersion {
 	v.PromotedBy = v.text(seen, "promoted_by")
 	if gates, ok := seen["promotion_gates"]; ok {
 		if err := v.Gates.UnmarshalJSON(gates); err != nil {
-			// A gate that can't be read must not stand open.
-			v.Gates = PromotionGate{rules: []rule{{name: "promotion_gates", fn: unreadableGates(err)}}}
+			v.Gates = unreadableGate(err)
 			v.problem("promotion_gates: %v", err)
 		}
 	}
@@ -253,10 +251,6 @@ func compareVersions(a, b string) int {
 		return 1
 	}
 	return cmp.Or(x.Compare(y), strings.Compare(a, b))
-}
-
-func unreadableGates(err error) GateFunc {
-	return func(context.Context, ModelVersion) error { return err }
 }
 
 // String returns "use_case/model@version".

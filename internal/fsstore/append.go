@@ -59,7 +59,7 @@ func (s *Store) Append(ctx context.Context, useCase, model string, decide func(*
 	return commit(d, dir, v, c)
 }
 
-func commit(d disk, dir string, v *View, c *Commit) (done Appended, err error) {
+func commit(d Disk, dir string, v *View, c *Commit) (done Appended, err error) {
 	placed, err := placeTrees(d, dir, c.Trees)
 	if err == nil {
 		done.End, err = appendLines(d, dir, v, c.Lines)
@@ -81,7 +81,7 @@ func commit(d disk, dir string, v *View, c *Commit) (done Appended, err error) {
 
 // placeTrees renames the trees to where the lines will say they are. It returns
 // those that it placed, also when it fails.
-func placeTrees(d disk, dir string, trees []Tree) (placed []Tree, err error) {
+func placeTrees(d Disk, dir string, trees []Tree) (placed []Tree, err error) {
 	if len(trees) == 0 {
 		return nil, nil
 	}
@@ -105,7 +105,7 @@ func placeTrees(d disk, dir string, trees []Tree) (placed []Tree, err error) {
 // clear puts aside what stands where a new version goes: the remains of a
 // registration that never happened, which carry our manifest. They are kept, for
 // a store that lost its history looks the same.
-func clear(d disk, dir, to, version string) error {
+func clear(d Disk, dir, to, version string) error {
 	if _, err := d.Lstat(to); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	} else if err != nil {
@@ -124,7 +124,7 @@ func clear(d disk, dir, to, version string) error {
 	return d.Sync(orphans)
 }
 
-func takeBack(d disk, dir string, placed []Tree) error {
+func takeBack(d Disk, dir string, placed []Tree) error {
 	var errs []error
 	for _, t := range placed {
 		errs = append(errs, d.Rename(path.Join(dir, versionsName, t.Version), t.Staged.tree()))
@@ -134,7 +134,7 @@ func takeBack(d disk, dir string, placed []Tree) error {
 
 // appendLines is the commit. When it fails, the log is cut back to what it was;
 // if that fails too, nobody can tell whether the lines will be there.
-func appendLines(d disk, dir string, v *View, lines [][]byte) (end int64, err error) {
+func appendLines(d Disk, dir string, v *View, lines [][]byte) (end int64, err error) {
 	name := path.Join(dir, logName)
 	f, err := d.Open(name)
 	if err != nil {
@@ -185,7 +185,7 @@ func appendLines(d disk, dir string, v *View, lines [][]byte) (end int64, err er
 // replaceDocument writes the document beside the old one and renames it over. It
 // happens under the lock, so one fixed name serves. The folder need not be synced: a
 // document that is older than the log is brought up by it.
-func replaceDocument(d disk, dir string, data []byte) (err error) {
+func replaceDocument(d Disk, dir string, data []byte) (err error) {
 	temp := path.Join(dir, documentTemp)
 	f, err := d.Open(temp)
 	if err != nil {

@@ -6,10 +6,10 @@ import (
 	"os"
 )
 
-// disk is all the I/O that the store's protocol consists of: a seam, so that
+// A Disk is all the I/O that the store's protocol consists of: a seam, so that
 // tests can record it, fail it, and build every state that a crash could leave.
 // Names are slash-separated and relative to the store.
-type disk interface {
+type Disk interface {
 	Lstat(name string) (fs.FileInfo, error)
 	ReadDir(name string) ([]fs.DirEntry, error)
 	// ReadFrom reads a file from an offset on. A file that is shorter is an
@@ -20,20 +20,21 @@ type disk interface {
 	Remove(name string) error
 	RemoveAll(name string) error
 	// Open opens a file for writing, and makes it if it is missing.
-	Open(name string) (diskFile, error)
+	Open(name string) (File, error)
 	// Sync makes a file's bytes, or a folder's entries, durable.
 	Sync(name string) error
 	Close() error
 }
 
-type diskFile interface {
+// A File is one that is open for writing.
+type File interface {
 	io.WriterAt
 	Truncate(size int64) error
 	Sync() error
 	Close() error
 }
 
-// rootDisk is the disk: the operating system, confined to one folder, so that a
+// rootDisk is the Disk: the operating system, confined to one folder, so that a
 // planted symlink leads nowhere.
 type rootDisk struct{ root *os.Root }
 
@@ -70,7 +71,7 @@ func (d rootDisk) ReadFrom(name string, offset int64) ([]byte, error) {
 	return data[:n], err
 }
 
-func (d rootDisk) Open(name string) (diskFile, error) {
+func (d rootDisk) Open(name string) (File, error) {
 	return d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o666)
 }
 

@@ -21,7 +21,7 @@ import (
 // a staging is dead is thus known, and not guessed by its age.
 type Staged struct {
 	store *Store
-	disk  disk
+	disk  Disk
 	name  string // relative to the store
 	lock  *flock.Flock
 	made  []string // folders that were made for it, outermost first
@@ -77,7 +77,7 @@ func (s *Store) Stage(_ context.Context, useCase, model string) (*Staged, error)
 }
 
 // claim makes a staging and locks it. It returns nil if a sweeper came between.
-func (s *Store) claim(d disk, staging string) (*Staged, error) {
+func (s *Store) claim(d Disk, staging string) (*Staged, error) {
 	st := &Staged{store: s, disk: d, name: path.Join(staging, random())}
 	if err := d.Mkdir(st.name); err != nil {
 		return nil, err
@@ -94,7 +94,7 @@ func (s *Store) claim(d disk, staging string) (*Staged, error) {
 }
 
 // tryOwn locks a staging, which makes sure that nobody else owns it.
-func (s *Store) tryOwn(d disk, name string) (lock *flock.Flock, mine bool, err error) {
+func (s *Store) tryOwn(d Disk, name string) (lock *flock.Flock, mine bool, err error) {
 	file := path.Join(name, lockName)
 	lock = newFlock(s.path(file))
 	if ok, err := lock.TryLock(); !ok || err != nil {
@@ -111,7 +111,7 @@ func (s *Store) tryOwn(d disk, name string) (lock *flock.Flock, mine bool, err e
 
 // sweep removes the stagings of dead processes. What it can't do is left to the
 // next sweep.
-func (s *Store) sweep(d disk, staging string) {
+func (s *Store) sweep(d Disk, staging string) {
 	s.mu.Lock()
 	due := time.Since(s.swept[staging]) >= sweepEvery
 	if due {
@@ -138,7 +138,7 @@ func (s *Store) sweep(d disk, staging string) {
 
 // remove takes a staging away, its lock file last, so that until then nobody
 // takes it for one without an owner.
-func remove(d disk, name string, lock *flock.Flock) error {
+func remove(d Disk, name string, lock *flock.Flock) error {
 	err := d.RemoveAll(path.Join(name, treeName))
 	if err == nil {
 		err = d.Remove(path.Join(name, lockName))
@@ -198,7 +198,7 @@ func (st *Staged) Discard() error {
 }
 
 // dropEmpty removes folders that hold nothing; it is no matter if one stays.
-func dropEmpty(d disk, made []string) {
+func dropEmpty(d Disk, made []string) {
 	for _, name := range slices.Backward(made) {
 		if d.Remove(name) != nil {
 			return

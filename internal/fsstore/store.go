@@ -52,8 +52,9 @@ type Store struct {
 	dir string
 
 	mu     sync.Mutex
-	opened disk
+	opened Disk
 	closed bool
+	wrap   func(Disk) Disk
 	gates  map[string]*gate
 	swept  map[string]time.Time // when a model's staging was last looked through
 }
@@ -79,6 +80,10 @@ func Open(dir string) (*Store, error) {
 	return &Store{dir: abs, gates: map[string]*gate{}, swept: map[string]time.Time{}}, nil
 }
 
+// Wrap has the store do its I/O through what wrap makes of its disk. It is for
+// tests, before the first use.
+func (s *Store) Wrap(wrap func(Disk) Disk) { s.wrap = wrap }
+
 // Close ends the use of the folder.
 func (s *Store) Close() error {
 	s.mu.Lock()
@@ -93,7 +98,7 @@ func (s *Store) Close() error {
 }
 
 // disk opens the folder. With create it makes it, and the folders above it.
-func (s *Store) disk(create bool) (disk, error) {
+func (s *Store) disk(create bool) (Disk, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -112,6 +117,9 @@ func (s *Store) disk(create bool) (disk, error) {
 		return nil, err
 	}
 	s.opened = rootDisk{root}
+	if s.wrap != nil {
+		s.opened = s.wrap(s.opened)
+	}
 	return s.opened, nil
 }
 
@@ -140,7 +148,7 @@ func makeDirs(dir string) error {
 
 // ensure makes a folder of the store and those above it, each parent synced. It
 // returns those that it made, outermost first.
-func ensure(d disk, name string) (made []string, err error) {
+func ensure(d Disk, name string) (made []string, err error) {
 	if name == "." {
 		return nil, nil
 	}
@@ -201,7 +209,7 @@ func (s *Store) Models(ctx context.Context) iter.Seq2[[2]string, error] {
 }
 
 // folders lists what can be a use case or a model by its name.
-func folders(d disk, dir string) ([]string, error) {
+func folders(d Disk, dir string) ([]string, error) {
 	entries, err := d.ReadDir(dir)
 	if err != nil {
 		return nil, err
@@ -216,7 +224,7 @@ func folders(d disk, dir string) ([]string, error) {
 	return names, nil
 }
 
-func isModel(d disk, dir string) bool {
+func isModel(d Disk, dir string) bool {
 	for _, name := range []string{documentName, logName} {
 		if _, err := d.Lstat(path.Join(dir, name)); err == nil {
 			return true
@@ -236,7 +244,7 @@ func (s *Store) gate(dir string) *gate {
 	return g
 }
 
-func (s *Store) lock(ctx context.Context, d disk, dir string) (release func(), err error) {
+func (s *Store) lock(ctx context.Context, d Disk, dir string) (release func(), err error) {
 	name := path.Join(dir, lockName)
 	return s.gate(dir).acquire(ctx, filepath.Join(s.dir, filepath.FromSlash(name)), func() (fs.FileInfo, error) { return d.Lstat(name) })
 }

@@ -28,7 +28,7 @@ type stamp struct {
 // entry "racily clean".
 const freshFor = 20 * time.Millisecond
 
-func stampOf(d disk, name string) (stamp, error) {
+func stampOf(d Disk, name string) (stamp, error) {
 	info, err := d.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return stamp{}, nil
@@ -67,7 +67,7 @@ func (s *Store) Changed(_ context.Context, useCase, model string, since any) (bo
 
 // A View looks at a model's bytes.
 type View struct {
-	disk disk // nil if there is no store yet
+	disk Disk // nil if there is no store yet
 	dir  string
 	rev  revision
 	end  int64 // behind the last whole line, once the log was read
@@ -91,7 +91,7 @@ func (s *Store) Read(_ context.Context, useCase, model string, look func(*View) 
 }
 
 // newView takes the stamps first: what is read later can only be newer.
-func newView(d disk, dir string) (v *View, err error) {
+func newView(d Disk, dir string) (v *View, err error) {
 	v = &View{disk: d, dir: dir}
 	if v.rev.log, err = stampOf(d, path.Join(dir, logName)); err != nil {
 		return nil, err

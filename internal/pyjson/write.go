@@ -80,8 +80,19 @@ func float(f float64, bits int) string {
 // an error that matches ErrNonFinite and names the path to it.
 func Marshal(v any, finite bool) ([]byte, error) {
 	e := encoder{finite: finite}
-	return e.append(nil, reflect.ValueOf(v), "")
+	raw, err := e.append(nil, reflect.ValueOf(v), "")
+	if err != nil {
+		return nil, err
+	}
+	// What is written must be readable where it is put: inside other values.
+	if _, err := value(raw, 0, roomAround); err != nil {
+		return nil, err
+	}
+	return raw, nil
 }
+
+// roomAround is how deep a marshalled value may be put inside others.
+const roomAround = 20
 
 type encoder struct {
 	finite bool
@@ -156,7 +167,7 @@ func at(path string) string {
 
 func (e *encoder) number(dst []byte, n json.Number, path string) ([]byte, error) {
 	if n == "" {
-		n = "0"
+		return nil, fmt.Errorf("%s: an empty number", at(path))
 	}
 	if end, err := number([]byte(n), 0); n != "NaN" && n != "Infinity" && (err != nil || end != len(n)) {
 		return nil, fmt.Errorf("%s: %q is no number", at(path), string(n))

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/examples/breastcancer"
+)
+
+var tumours = modelregistry.ModelName{UseCase: breastcancer.UseCase, Model: breastcancer.ModelName}
+
+// runPredict runs the program and checks its exit code.
+func runPredict(t *testing.T, want int, args ...string) (stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	if got := run(context.Background(), args, &out, &errs); got != want {
+		t.Fatalf("predict %q: exit code %d, want %d\n%s%s", args, got, want, &out, &errs)
+	}
+	return out.String(), errs.String()
+}
+
+func open(t *testing.T, store string) *modelregistry.ModelRegistry {
+	t.Helper()
+	r, err := modelregistry.Open(store, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	return r
+}
+
+// train runs the train example, as a program of its own, on a store.
+func train(t *testing.T, store string) {
+	t.Helper()
+	goTool, err := exec.LookPath("go")
+	if err != nil {
+		t.Skip("no go command to build the train example with")
+	}
+	program := filepath.Join(t.TempDir(), "train")
+	if runtime.GOOS == "windows" {
+		program += ".exe"
+	}
+	if out, err := exec.Command(goTool, "build", "-o", program, "../train").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if out, err := exec.Command(program, "-store", store, "-actor", "ann").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+// After the train example, the production version is the good model, and the
+// loaded model scores on the held-out cases exactly what was registered.
+func TestAfterTraining(t *testing.T) {
+	t.Parallel()
+	store := filepath.Join(t.TempDir(), "store")
+	train(t, store)
+	out, _ := runPredict(t, exitOK, "-store", store)
+	for _, p := range []string{
+		`Version 1\.0\.0 of cancer_screening/TumourClassifier is in production\.`,
+		`It was promoted by ann on .* UTC\.`,
+		`Its scores on the 142 held-out cases:`,
+		`  auc       (0\.\d{4})  (0\.\d{4})`,
+		`  accuracy  (0\.\d{4})  (0\.\d{4})`,
+		`  1     100\.00 % +malignant  malignant`,
+		`  \d+ +\d\.\d\d % +benign     benign`,
+	} {
+		found := regexp.MustCompile(`(?m)^` + p + `$`).FindStringSubmatch(out)
+		if found == nil || len(found) == 3 && found[1] != found[2] {
+			t.Errorf("no line matches %q, or its numbers differ, in:\n%s", p, out)
+		}
+	}
+
+	ctx, r := context.Background(), open(t, store)
+	version, err := r.GetModel(ctx, tumours.In(modelregistry.Production))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer version.Close()
+	model, err := breastcancer.Load(version.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, cases, err := breastcancer.Split()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, now := range model.Evaluate(cases).Metrics() {
+		if was, ok := version.Metrics.Float(name); !ok || was != now {
+			t.Errorf("%s is %v, was registered as %v", name, now, was)
+		}
+	}
+	weak, err := r.GetVersion(ctx, tumours.At("1.0.1"))
+	if err != nil || weak.Stage != modelregistry.Development {
+		t.Errorf("the weak model: %v in %s, %v", weak, weak.Stage, err)
+	}
+}
+
+func TestNothingInProduction(t *testing.T) {
+	t.Parallel()
+	store := t.TempDir()
+	_, stderr := runPredict(t, exitError, "-store", store)
+	if !strings.Contains(stderr, "no version of cancer_screening/TumourClassifier is in production") {
+		t.Errorf("empty store: %q", stderr)
+	}
+	register(t, store, tumours, modelregistry.FromFunc((&breastcancer.Model{}).Save), modelregistry.Staging)
+	if _, stderr = runPredict(t, exitError, "-store", store); !strings.Contains(stderr, "is in production") {
+		t.Errorf("a version in staging only: %q", stderr)
+	}
+}
+
+func register(t *testing.T, store string, name modelregistry.ModelName, a modelregistry.Artifact, stage modelregistry.ModelStage) {
+	t.Helper()
+	cfg := modelregistry.Config{UseCase: name.UseCase, PromoteTo: stage}
+	if _, err := open(t, store).RegisterAndPromote(context.Background(), cfg, name.Model, a, nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A model in production that cannot be used is an error; one under another name
+// and without metrics can be.
+func TestOtherModels(t *testing.T) {
+	t.Parallel()
+	store := t.TempDir()
+	register(t, store, tumours, modelregistry.FromFunc((&breastcancer.Model{}).Save), modelregistry.Production)
+	if _, stderr := runPredict(t, exitError, "-store", store); !strings.Contains(stderr, breastcancer.ModelFile) {
+		t.Errorf("a model of no features: %q", stderr)
+	}
+	tiny := &breastcancer.Model{Features: []int{0}, Means: []float64{14}, Scales: []float64{3.5}, Weights: []float64{3}}
+	other := modelregistry.ModelName{UseCase: "teaching", Model: "tiny"}
+	register(t, store, other, modelregistry.FromFunc(tiny.Save), modelregistry.Production)
+	out, _ := runPredict(t, exitOK, "-store", store, "-use-case", "teaching", "-model", "tiny")
+	if !regexp.MustCompile(`(?m)^  auc       0\.9\d{3}  -$`).MatchString(out) {
+		t.Errorf("no registered auc is shown as one, in:\n%s", out)
+	}
+}
+
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	runPredict(t, exitUsage, "-wrong")
+	runPredict(t, exitUsage, "extra")
+	if _, stderr := runPredict(t, exitOK, "-help"); !strings.Contains(stderr, "-store") {
+		t.Errorf("help: %q", stderr)
+	}
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/examples/breastcancer"
+)
+
+// A pipeline is one run of the program.
+type pipeline struct {
+	config     config
+	configHash string
+	registry   *modelregistry.ModelRegistry
+	train      []breastcancer.Case
+	test       []breastcancer.Case // held out
+	out        io.Writer
+}
+
+// trainAll reads the configuration, opens the store and runs the pipeline. The
+// store, if it is not empty, takes the place of the configuration's.
+func trainAll(ctx context.Context, file, store, actor string, out io.Writer) (err error) {
+	data, err := readConfig(file)
+	if err != nil {
+		return err
+	}
+	p := &pipeline{configHash: modelregistry.ConfigHash(data), out: out}
+	if p.config, err = parseConfig(data); err != nil {
+		return err
+	}
+	if store == "" {
+		store = p.config.Registry.Store
+	}
+	if store == "" {
+		return errors.New("neither -store nor the configuration says where the models go")
+	}
+	if p.train, p.test, err = breastcancer.Split(); err != nil {
+		return err
+	}
+	if p.registry, err = modelregistry.Open(store, &modelregistry.Options{Actor: actor}); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.registry.Close()) }()
+
+	runID := "run-" + rand.Text()[:8]
+	fmt.Fprintf(out, "This is %s. It trains on %d cases and holds out %d.\nThe models go to %s.\n", runID, len(p.train), len(p.test), store)
+	return p.run(modelregistry.WithRunID(ctx, runID))
+}
+
+// run is what the pipeline does, step by step.
+func (p *pipeline) run(ctx context.Context) error {
+	good, err := p.submit(ctx, candidate{
+		title: "A model on all features",
+		options: breastcancer.TrainOptions{
+			Features:      breastcancer.AllFeatures(),
+			L2:            p.config.Training.L2,
+			MaxIterations: p.config.Training.MaxIterations,
+		},
+	})
+	if err != nil {
+		return err
+	}
+	if !good.Promoted {
+		return fmt.Errorf("version %s did not pass the gates, so production stays as it is", good.Version.Version)
+	}
+	if err := p.release(ctx, good.Version); err != nil {
+		return err
+	}
+	// Mean smoothness and mean symmetry alone tell little; the optimiser stops early, too.
+	if _, err := p.submit(ctx, candidate{
+		title:   "A weaker model on two features",
+		options: breastcancer.TrainOptions{Features: []int{4, 8}, L2: 1, MaxIterations: 2},
+	}); err != nil {
+		return err
+	}
+	return p.list(ctx)
+}
+
+// A candidate is a model to be trained.
+type candidate struct {
+	title   string
+	options breastcancer.TrainOptions
+}
+
+// submit trains a model, measures it on the held-out cases, and registers it
+// and promotes it as the configuration says. That the gates refuse it is no
+// error; the outcome tells.
+func (p *pipeline) submit(ctx context.Context, c candidate) (modelregistry.Outcome, error) {
+	model, err := breastcancer.Train(p.train, c.options)
+	if err != nil {
+		return modelregistry.Outcome{}, err
+	}
+	scores := model.Evaluate(p.test)
+	drift := breastcancer.MeasureDrift(p.train, p.test, c.options.Features)
+	p.printModel(c, scores, drift)
+
+	out, err := p.registry.RegisterAndPromote(ctx, p.config.Registry, p.config.Model,
+		modelregistry.FromFunc(model.Save),
+		&modelregistry.RegisterOptions{
+			Metrics:    scores.Metrics(),
+			Metadata:   p.metadata(c, drift),
+			ConfigHash: p.configHash,
+			Reason:     c.title,
+		})
+	var refused *modelregistry.GateError
+	switch {
+	case errors.As(err, &refused):
+		p.printRefusal(out.Version, refused)
+		return out, nil
+	case err != nil:
+		return out, err
+	}
+	fmt.Fprintf(p.out, "Version %s is registered. It passed %s and is in %s now.\n",
+		out.Version.Version, count(len(out.Gates), "gate"), out.Version.Stage)
+	return out, nil
+}
+
+// metadata is what a model says of itself. The gate require_drift_check looks
+// at drift_check_passed.
+func (p *pipeline) metadata(c candidate, drift breastcancer.Drift) map[string]any {
+	return map[string]any{
+		"algorithm":             "logistic regression",
+		"features":              len(c.options.Features),
+		"l2":                    c.options.L2,
+		"training_cases":        len(p.train),
+		"held_out_cases":        len(p.test),
+		"drift_check_passed":    !p.drifted(drift),
+		"drift_standard_errors": drift.Distance,
+		"drift_feature":         breastcancer.FeatureName(drift.Feature),
+	}
+}
+
+// drifted reports whether a drift is more than the configuration allows.
+func (p *pipeline) drifted(d breastcancer.Drift) bool {
+	return !(d.Distance <= p.config.Drift.MaxStandardErrors) // so that a NaN is a drift
+}
+
+// release promotes a version to production, through the same gates again.
+func (p *pipeline) release(ctx context.Context, v modelregistry.ModelVersion) error {
+	v, err := p.registry.Promote(ctx, v.ModelName, v.Version, modelregistry.Production, &modelregistry.MoveOptions{
+		Reason: "best model of its run",
+		Gates:  p.config.Registry.PromotionGates,
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(p.out, "Version %s is in production now, promoted by %s.\n", v.Version, v.PromotedBy)
+	return nil
+}

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/examples/breastcancer"
+)
+
+var tumours = modelregistry.ModelName{UseCase: breastcancer.UseCase, Model: breastcancer.ModelName}
+
+// runTrain runs the program and checks its exit code.
+func runTrain(t *testing.T, want int, args ...string) (stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	if got := run(context.Background(), args, &out, &errs); got != want {
+		t.Fatalf("train %q: exit code %d, want %d\n%s%s", args, got, want, &out, &errs)
+	}
+	return out.String(), errs.String()
+}
+
+func wantLines(t *testing.T, text string, patterns ...string) {
+	t.Helper()
+	for _, p := range patterns {
+		if !regexp.MustCompile(`(?m)^` + p + `$`).MatchString(text) {
+			t.Errorf("no line matches %q in:\n%s", p, text)
+		}
+	}
+}
+
+func open(t *testing.T, store string) *modelregistry.ModelRegistry {
+	t.Helper()
+	r, err := modelregistry.Open(store, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	return r
+}
+
+func TestTrain(t *testing.T) {
+	t.Parallel()
+	store := filepath.Join(t.TempDir(), "store")
+	out, _ := runTrain(t, exitOK, "-store", store, "-actor", "ann")
+	wantLines(t, out,
+		`Version 1\.0\.0 is registered\. It passed 4 gates and is in staging now\.`,
+		`Version 1\.0\.0 is in production now, promoted by ann\.`,
+		`Version 1\.0\.1 is registered but stays in development: it failed 3 of 4 gates\.`,
+		`  max_loss  0\.\d{4}  0\.2000`,
+		`  min_auc   0\.\d{4}  0\.9500`,
+		`  min_f1    0\.\d{4}  0\.9000`,
+		`  1\.0\.1    development  .*`,
+		`  1\.0\.0    production   .*`,
+		`Version 1\.0\.0 is in production\.`)
+
+	ctx, r := context.Background(), open(t, store)
+	good, err := r.GetVersion(ctx, tumours.In(modelregistry.Production))
+	if err != nil {
+		t.Fatal(err)
+	}
+	passed, _ := good.Metadata.Get("drift_check_passed")
+	drift, ok := good.Metadata.Float("drift_standard_errors")
+	if good.Version != "1.0.0" || passed != true || !ok || drift <= 0 || drift > 4 || good.PromotedBy != "ann" || good.RegisteredBy != "ann" ||
+		good.ConfigHash != modelregistry.ConfigHash(defaultConfig) || !strings.Contains(out, "This is "+good.LineageRunID+".") {
+		t.Errorf("production: %+v", good)
+	}
+	if auc, _ := good.Metrics.Float("auc"); auc <= 0.98 {
+		t.Errorf("auc %v", auc)
+	}
+	weak, err := r.GetVersion(ctx, tumours.At("1.0.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if weak.Stage != modelregistry.Development || !weak.PromotedToStaging.IsZero() {
+		t.Errorf("the weak model is in %s, staging since %v", weak.Stage, weak.PromotedToStaging)
+	}
+	run, err := r.VersionsOfRun(ctx, good.LineageRunID)
+	if err != nil || len(run) != 2 {
+		t.Errorf("versions of the run: %v, %v", run, err)
+	}
+}
+
+func TestTrainAgain(t *testing.T) {
+	t.Parallel()
+	store := t.TempDir()
+	runTrain(t, exitOK, "-store", store)
+	out, _ := runTrain(t, exitOK, "-store", store)
+	wantLines(t, out,
+		`  1\.0\.3    development  .*`,
+		`  1\.0\.2    production   .*`,
+		`  1\.0\.1    development  .*`,
+		`  1\.0\.0    archived     .*`,
+		`Version 1\.0\.2 is in production\.`)
+}
+
+// edited writes the default configuration with a text replaced.
+func edited(t *testing.T, old, replacement string) string {
+	t.Helper()
+	text := strings.Replace(string(defaultConfig), old, replacement, 1)
+	if text == string(defaultConfig) {
+		t.Fatalf("the configuration has no %q", old)
+	}
+	file := filepath.Join(t.TempDir(), "pipeline.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestWrongConfig(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ old, new, want string }{
+		"registry key":   {"auto_version", "auto_versoin", `unknown "auto_versoin"`},
+		"gate":           {"min_auc", "minimum_auc", "minimum_auc"},
+		"training key":   {"l2:", "l3:", "l3"},
+		"top-level key":  {"drift:", "drfit:", "drfit"},
+		"stage":          {"staging", "stagign", "stagign"},
+		"no use case":    {"use_case: cancer_screening", "", "use_case"},
+		"no stage":       {"promote_to: staging", "", "promote_to"},
+		"no drift limit": {"max_standard_errors: 4", "max_standard_errors: 0", "max_standard_errors"},
+		"no iterations":  {"max_iterations: 500", "max_iterations: 0", "iterations"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store := filepath.Join(t.TempDir(), "store")
+			_, stderr := runTrain(t, exitError, "-store", store, "-config", edited(t, tt.old, tt.new))
+			if !strings.Contains(stderr, tt.want) {
+				t.Errorf("stderr %q does not name %q", stderr, tt.want)
+			}
+			if _, err := os.Stat(store); !os.IsNotExist(err) {
+				t.Errorf("the store was made: %v", err)
+			}
+		})
+	}
+	_, stderr := runTrain(t, exitError, "-config", edited(t, `store: ".ubunye/model_store"`, ""))
+	if !strings.Contains(stderr, "-store") {
+		t.Errorf("without a store: %q", stderr)
+	}
+	runTrain(t, exitError, "-config", filepath.Join(t.TempDir(), "missing.yaml"))
+}
+
+func TestStoreOfConfig(t *testing.T) {
+	t.Parallel()
+	store := filepath.ToSlash(filepath.Join(t.TempDir(), "models"))
+	runTrain(t, exitOK, "-config", edited(t, ".ubunye/model_store", store))
+	if _, err := open(t, store).GetVersion(context.Background(), tumours.In(modelregistry.Production)); err != nil {
+		t.Error(err)
+	}
+}
+
+// Gates that the good model cannot pass keep it out of production, and the
+// program says so by its exit code.
+func TestGoodModelRefused(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ old, new, line string }{
+		"auc":   {"min_auc: 0.95", "min_auc: 1.5", `  min_auc  0\.\d{4}  1\.5000`},
+		"drift": {"max_standard_errors: 4", "max_standard_errors: 0.001", `  require_drift_check  false  true`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store := t.TempDir()
+			out, stderr := runTrain(t, exitError, "-store", store, "-config", edited(t, tt.old, tt.new))
+			wantLines(t, out, tt.line)
+			if !strings.Contains(stderr, "did not pass the gates") {
+				t.Errorf("stderr: %q", stderr)
+			}
+			v, err := open(t, store).GetVersion(context.Background(), tumours.At("1.0.0"))
+			if err != nil || v.Stage != modelregistry.Development {
+				t.Errorf("the version: %v in %s, %v", v, v.Stage, err)
+			}
+		})
+	}
+}
+
+// The predict example looks where the default configuration puts the model.
+func TestDefaultConfig(t *testing.T) {
+	t.Parallel()
+	c, err := parseConfig(defaultConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.name() != tumours || c.Registry.Store != breastcancer.DefaultStore {
+		t.Errorf("the default is %s in %s", c.name(), c.Registry.Store)
+	}
+}
+
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	runTrain(t, exitUsage, "-wrong")
+	runTrain(t, exitUsage, "extra")
+	if _, stderr := runTrain(t, exitOK, "-h"); !strings.Contains(stderr, "-store") {
+		t.Errorf("help: %q", stderr)
+	}
+}
+
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	var out, errs bytes.Buffer
+	if code := run(ctx, []string{"-store", t.TempDir()}, &out, &errs); code != exitError {
+		t.Errorf("exit code %d, want %d", code, exitError)
+	}
+}

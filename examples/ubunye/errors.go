@@ -1,0 +1,71 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/ubunye-go/modelregistry"
+)
+
+// wrongUsage tells a command line that can never work from one that did not
+// work this time.
+func (a *app) wrongUsage(err error) bool {
+	return !a.parsed || errors.Is(err, modelregistry.ErrInvalid)
+}
+
+// report prints an error once; of gates that failed, each on its own line.
+func (a *app) report(err error) {
+	var refusal *modelregistry.GateError
+	if !errors.As(err, &refusal) {
+		a.complain(err.Error())
+		return
+	}
+	failed := refusal.Failed()
+	summary := fmt.Sprintf("%d of %d gates to %s failed", len(failed), len(refusal.Results), refusal.Target)
+	var op *modelregistry.Error
+	if errors.As(err, &op) {
+		subject := *op
+		subject.Err = errors.New(summary)
+		summary = subject.Error()
+	}
+	a.complain(summary)
+	for _, f := range failed {
+		line := fmt.Sprintf("%s: actual %s, threshold %s (%s)", f.Name, plain(f.Actual), plain(f.Threshold), f.Message)
+		fmt.Fprintln(a.err, "  "+escape(line))
+	}
+}
+
+// complain prints one message, on one line: several errors joined come with
+// newlines between them, and a newline from the store could fake a message.
+func (a *app) complain(message string) {
+	fmt.Fprintln(a.err, "ubunye: "+escape(strings.ReplaceAll(message, "\n", "; ")))
+}
+
+// warn tells of what could not be read in entries that are shown all the same.
+func (a *app) warn(list []modelregistry.ModelVersion) {
+	for _, v := range list {
+		for _, p := range v.Problems {
+			a.complain(fmt.Sprintf("warning: %s: %s", v, p))
+		}
+	}
+}
+
+// plain shows a value that is no number to be rounded: a string without quotes,
+// anything else as JSON.
+func plain(value any) string {
+	switch v := value.(type) {
+	case nil:
+		return "-"
+	case string:
+		return v
+	case json.Number:
+		return v.String()
+	}
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Sprint(value)
+	}
+	return string(raw)
+}

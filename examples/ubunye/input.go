@@ -1,0 +1,122 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ubunye-go/modelregistry"
+)
+
+// decode reads one JSON value, numbers digit for digit.
+func decode(data []byte, into any) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	if err := d.Decode(into); err != nil {
+		return err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return errors.New("something follows the JSON value")
+	}
+	return nil
+}
+
+// readObject reads a file that holds a JSON object. No file is no object.
+func readObject(file string) (map[string]any, error) {
+	if file == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var object map[string]any
+	if err := decode(data, &object); err != nil {
+		return nil, fmt.Errorf("%w content of %s: %w", modelregistry.ErrInvalid, file, err)
+	}
+	if object == nil {
+		return nil, fmt.Errorf("%w content of %s: it is no JSON object", modelregistry.ErrInvalid, file)
+	}
+	return object, nil
+}
+
+// pairs collects a repeatable flag NAME=VALUE, whose values are JSON.
+type pairs map[string]any
+
+// add is called while the command line is parsed, so that its errors are errors
+// of usage.
+func (p pairs) add(text string, allowed func(value any) bool, want string) error {
+	name, raw, found := strings.Cut(text, "=")
+	if !found || name == "" {
+		return fmt.Errorf("want NAME=%s", want)
+	}
+	var value any
+	if err := decode([]byte(raw), &value); err != nil || !allowed(value) {
+		return fmt.Errorf("%q is not %s", raw, want)
+	}
+	if _, twice := p[name]; twice {
+		return fmt.Errorf("%s is given twice", name)
+	}
+	p[name] = value
+	return nil
+}
+
+func isNumber(value any) bool {
+	n, ok := value.(json.Number)
+	if !ok {
+		return false
+	}
+	_, err := n.Float64() // out of range otherwise
+	return err == nil
+}
+
+func isNumberOrBool(value any) bool {
+	_, isBool := value.(bool)
+	return isBool || isNumber(value)
+}
+
+// gateFlags are --gate and --gates.
+type gateFlags struct {
+	file  string
+	given pairs
+}
+
+func (g *gateFlags) define(cmd *cobra.Command, usage string) {
+	g.given = pairs{}
+	cmd.Flags().StringVar(&g.file, "gates", "", "JSON `file` of gates "+usage)
+	cmd.Flags().Func("gate", "gate "+usage+", as `min_auc=0.85`; repeatable", func(s string) error {
+		if err := g.given.add(s, isNumberOrBool, "a number, true or false"); err != nil {
+			return err
+		}
+		_, err := modelregistry.ParseGates(g.given)
+		return err
+	})
+}
+
+// read joins the gates of the file and of the command line: all must hold.
+func (g *gateFlags) read() (modelregistry.PromotionGate, error) {
+	given, err := modelregistry.ParseGates(g.given)
+	if err != nil || g.file == "" {
+		return given, err
+	}
+	data, err := os.ReadFile(g.file)
+	if err != nil {
+		return given, err
+	}
+	data = bytes.TrimSpace(data)
+	// The library takes null for no gates; a file of gates should hold some.
+	if string(data) == "null" {
+		return given, fmt.Errorf("%w content of %s: it is no JSON object", modelregistry.ErrInvalid, g.file)
+	}
+	var stored modelregistry.PromotionGate
+	if err := stored.UnmarshalJSON(data); err != nil {
+		return given, fmt.Errorf("%s: %w", g.file, err)
+	}
+	return modelregistry.Gates(stored, given), nil
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ubunye-go/modelregistry"
+)
+
+// keyMetrics is how many metrics a line of the list has room for.
+const keyMetrics = 4
+
+func (a *app) list() *cobra.Command {
+	var name modelregistry.ModelName
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the versions of a model, or the models of the store",
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withRegistry(cmd, func(ctx context.Context, r *modelregistry.ModelRegistry) error {
+				if name.UseCase != "" && name.Model != "" {
+					return a.listVersions(ctx, r, name)
+				}
+				return a.listModels(ctx, r, name)
+			})
+		},
+	}
+	optionalNameFlags(cmd, &name)
+	return cmd
+}
+
+func (a *app) listVersions(ctx context.Context, r *modelregistry.ModelRegistry, name modelregistry.ModelName) error {
+	list, err := r.ListVersions(ctx, name)
+	if err != nil {
+		return err
+	}
+	a.warn(list)
+	return a.show(list, func() string {
+		t := table{columns: []column{
+			{title: "Version", width: 12},
+			{title: "Stage", width: 14, paint: paintStage},
+			{title: "Registered", width: 28},
+			{title: "Key metrics", width: 30, gap: "  "},
+		}}
+		for _, v := range list {
+			t.add(v.Version, string(v.Stage), shortTime(v.RegisteredAt), firstMetrics(v.Metrics))
+		}
+		return t.String()
+	})
+}
+
+// firstMetrics shows the first numbers among the metrics.
+func firstMetrics(metrics modelregistry.Values) string {
+	var shown []string
+	for name, value := range metrics.All() {
+		if _, ok := value.(json.Number); !ok {
+			continue
+		}
+		if len(shown) == keyMetrics {
+			shown = append(shown, "…")
+			break
+		}
+		shown = append(shown, name+"="+number(value, 3))
+	}
+	return orDash(strings.Join(shown, ", "))
+}
+
+// A modelSummary is one model in the list of all.
+type modelSummary struct {
+	UseCase    string  `json:"use_case"`
+	Model      string  `json:"model_name"`
+	Versions   int     `json:"versions"`
+	Production *string `json:"production"`
+}
+
+// listModels lists the models that match what was given of the name. One that
+// can't be read does not hide the others, but makes the command fail.
+func (a *app) listModels(ctx context.Context, r *modelregistry.ModelRegistry, want modelregistry.ModelName) error {
+	list := []modelSummary{}
+	var failed []error
+	for name, err := range r.Models(ctx) {
+		if want.UseCase != "" && want.UseCase != name.UseCase || want.Model != "" && want.Model != name.Model {
+			continue
+		}
+		var versions []modelregistry.ModelVersion
+		if err == nil {
+			versions, err = r.ListVersions(ctx, name)
+		}
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		list = append(list, summary(name, versions))
+	}
+	if len(list) == 0 && len(failed) == 0 && want != (modelregistry.ModelName{}) {
+		return fmt.Errorf("models of %s: %w", want.UseCase+want.Model, modelregistry.ErrNotFound)
+	}
+	err := a.show(list, func() string { return modelTable(list) })
+	return errors.Join(append(failed, err)...)
+}
+
+func summary(name modelregistry.ModelName, versions []modelregistry.ModelVersion) modelSummary {
+	s := modelSummary{UseCase: name.UseCase, Model: name.Model, Versions: len(versions)}
+	for _, v := range versions {
+		if v.Stage == modelregistry.Production {
+			s.Production = &v.Version
+		}
+	}
+	return s
+}
+
+func modelTable(list []modelSummary) string {
+	t := table{columns: []column{
+		{title: "Use case", width: 20},
+		{title: "Model", width: 20},
+		{title: "Versions", width: 8},
+		{title: "Production", width: 12},
+	}}
+	for _, s := range list {
+		production := "-"
+		if s.Production != nil {
+			production = *s.Production
+		}
+		t.add(s.UseCase, s.Model, strconv.Itoa(s.Versions), production)
+	}
+	return t.String()
+}

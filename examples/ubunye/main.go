@@ -1,0 +1,112 @@
+// Command ubunye manages a folder of model versions from the command line. It
+// parses, calls the library and prints; whatever it decides, the library decided.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/fatih/color"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/ubunye-go/modelregistry"
+)
+
+const (
+	exitRefused = 1 // refused, not found, or the system failed
+	exitUsage   = 2
+)
+
+const defaultStore = ".ubunye/model_store"
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// A second Ctrl-C ends a program that does not heed the first.
+	context.AfterFunc(ctx, stop)
+
+	a := &app{out: color.Output, err: color.Error, output: outputTable}
+	cmd, err := a.root().ExecuteContextC(ctx)
+	if err == nil {
+		return 0
+	}
+	a.report(err)
+	if !a.wrongUsage(err) {
+		return exitRefused
+	}
+	fmt.Fprintf(a.err, "Run '%s --help' for usage.\n", cmd.CommandPath())
+	return exitUsage
+}
+
+// An app is one run of the program.
+type app struct {
+	out, err io.Writer
+	store    string
+	output   outputFormat
+	parsed   bool // the command line was in order, as far as cobra can tell
+}
+
+func (a *app) root() *cobra.Command {
+	root := group("ubunye", "Manage the versions of models in a folder", a.models(), a.lineage())
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.PersistentPreRunE = refuseEmpty
+	root.PersistentFlags().StringVarP(&a.store, "store", "s", defaultStore, "`folder` of the store")
+	root.PersistentFlags().Var(&a.output, "output", "`format` of the results: table or json")
+	return root
+}
+
+// group makes a command that only holds others. It runs, so that an unknown
+// command below it is an error and not a call for help.
+func group(use, short string, commands ...*cobra.Command) *cobra.Command {
+	g := &cobra.Command{
+		Use:   use,
+		Short: short,
+		// The flags of a misspelt command must not hide that it is misspelt.
+		FParseErrWhitelist: cobra.FParseErrWhitelist{UnknownFlags: true},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return fmt.Errorf("%s wants a command", cmd.CommandPath())
+			}
+			return fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath())
+		},
+	}
+	g.AddCommand(commands...)
+	return g
+}
+
+// refuseEmpty refuses --version "": it is an unset shell variable more often
+// than a wish, and without a version some commands do something else.
+func refuseEmpty(cmd *cobra.Command, _ []string) (err error) {
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if err == nil && f.Value.Type() == "string" && f.Value.String() == "" {
+			err = fmt.Errorf("--%s is empty", f.Name)
+		}
+	})
+	return err
+}
+
+func noArguments(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("unexpected argument %q", args[0])
+	}
+	return nil
+}
+
+// withRegistry opens the store for one command.
+func (a *app) withRegistry(cmd *cobra.Command, do func(context.Context, *modelregistry.ModelRegistry) error) error {
+	a.parsed = true
+	r, err := modelregistry.Open(a.store, nil)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(cmd.Context(), r), r.Close())
+}

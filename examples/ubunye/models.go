@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ubunye-go/modelregistry"
+)
+
+func (a *app) models() *cobra.Command {
+	return group("models", "Register, look at and move versions of models",
+		a.list(), a.info(), a.register(), a.promote(), a.demote(), a.rollback(), a.archive(), a.compare())
+}
+
+// nameFlags adds the flags that name a model, both required.
+func nameFlags(cmd *cobra.Command, n *modelregistry.ModelName) {
+	optionalNameFlags(cmd, n)
+	require(cmd, "use-case", "model")
+}
+
+func optionalNameFlags(cmd *cobra.Command, n *modelregistry.ModelName) {
+	cmd.Flags().StringVarP(&n.UseCase, "use-case", "u", "", "`name` of the use case")
+	cmd.Flags().StringVarP(&n.Model, "model", "m", "", "`name` of the model")
+}
+
+func versionFlag(cmd *cobra.Command, version *string, usage string) {
+	cmd.Flags().StringVarP(version, "version", "v", "", usage)
+}
+
+func require(cmd *cobra.Command, flags ...string) {
+	for _, f := range flags {
+		if err := cmd.MarkFlagRequired(f); err != nil {
+			panic(err) // the flag was not defined
+		}
+	}
+}
+
+func (a *app) info() *cobra.Command {
+	var name modelregistry.ModelName
+	var version string
+	cmd := &cobra.Command{
+		Use:   "info",
+		Short: "Print all that is known of a version, as JSON",
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withRegistry(cmd, func(ctx context.Context, r *modelregistry.ModelRegistry) error {
+				return a.printInfo(ctx, r, name.At(version))
+			})
+		},
+	}
+	nameFlags(cmd, &name)
+	versionFlag(cmd, &version, "`version` to look at")
+	require(cmd, "version")
+	return cmd
+}
+
+func (a *app) printInfo(ctx context.Context, r *modelregistry.ModelRegistry, ref modelregistry.Ref) error {
+	m, err := r.GetModel(ctx, ref)
+	if errors.Is(err, modelregistry.ErrArtifact) {
+		// What is known of the version is worth all the more without its files.
+		a.complain("warning: " + err.Error())
+		v, err := r.GetVersion(ctx, ref)
+		if err != nil {
+			return err
+		}
+		return a.printVersion(v, "")
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(a.printVersion(m.ModelVersion, m.Path), m.Close())
+}
+
+// printVersion prints a version as the library gives it, and behind it the path
+// of the artifact, which is not part of it.
+func (a *app) printVersion(v modelregistry.ModelVersion, path string) error {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	if path != "" {
+		quoted, err := json.Marshal(path)
+		if err != nil {
+			return err
+		}
+		raw = append(raw[:len(raw)-1], `,"path":`+string(quoted)+"}"...)
+	}
+	return a.printJSON(raw)
+}

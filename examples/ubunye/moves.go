@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ubunye-go/modelregistry"
+)
+
+// A move is one request to change a version's stage, as the flags give it.
+type move struct {
+	name    modelregistry.ModelName
+	version string
+	to      modelregistry.ModelStage
+	gates   gateFlags
+	opts    modelregistry.MoveOptions
+}
+
+// moveCommand makes a command of one move. It has the flags that all moves have.
+func (a *app) moveCommand(mv *move, use, short string,
+	do func(context.Context, *modelregistry.ModelRegistry) (modelregistry.ModelVersion, error)) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   use,
+		Short: short,
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withRegistry(cmd, func(ctx context.Context, r *modelregistry.ModelRegistry) error {
+				before := stages(ctx, r, mv.name)
+				v, err := do(ctx, r)
+				if err != nil {
+					return err
+				}
+				return a.show(v, func() string { return moved(before[v.Version], v) })
+			})
+		},
+	}
+	nameFlags(cmd, &mv.name)
+	versionFlag(cmd, &mv.version, "`version` to move")
+	flags := cmd.Flags()
+	flags.StringVar(&mv.opts.Actor, "promoted-by", "", "`name` of who moves it")
+	flags.StringVar(&mv.opts.Actor, "by", "", "short for --promoted-by `name`")
+	cmd.MarkFlagsMutuallyExclusive("promoted-by", "by")
+	flags.StringVar(&mv.opts.Reason, "reason", "", "`text` for the history")
+	flags.StringVar(&mv.opts.IfProduction, "if-production", "",
+		"move only if this `version` is in production; \"none\" for none")
+	return cmd
+}
+
+// toFlag adds --to, required.
+func (mv *move) toFlag(cmd *cobra.Command) {
+	cmd.Flags().Func("to", "`stage` to move to", func(s string) (err error) {
+		mv.to, err = modelregistry.ParseStage(s)
+		return err
+	})
+	require(cmd, "to")
+}
+
+// stages notes where all versions stand before a move, only to say afterwards
+// where the version came from; what fails here fails in the move too.
+func stages(ctx context.Context, r *modelregistry.ModelRegistry, name modelregistry.ModelName) map[string]modelregistry.ModelStage {
+	list, _ := r.ListVersions(ctx, name)
+	at := make(map[string]modelregistry.ModelStage, len(list))
+	for _, v := range list {
+		at[v.Version] = v.Stage
+	}
+	return at
+}
+
+func moved(from modelregistry.ModelStage, v modelregistry.ModelVersion) string {
+	subject, to := escape(v.String()), paintStage(escape(string(v.Stage)))
+	switch from {
+	case "": // registered in between
+		return fmt.Sprintf("%s: now in %s\n", subject, to)
+	case v.Stage:
+		return fmt.Sprintf("%s: already in %s\n", subject, to)
+	}
+	return fmt.Sprintf("%s: %s → %s\n", subject, paintStage(escape(string(from))), to)
+}
+
+func (a *app) promote() *cobra.Command {
+	var mv move
+	cmd := a.moveCommand(&mv, "promote", "Move a version up to a stage, through the gates",
+		func(ctx context.Context, r *modelregistry.ModelRegistry) (v modelregistry.ModelVersion, err error) {
+			if mv.opts.Gates, err = mv.gates.read(); err != nil {
+				return v, err
+			}
+			return r.Promote(ctx, mv.name, mv.version, mv.to, &mv.opts)
+		})
+	mv.toFlag(cmd)
+	mv.gates.define(cmd, "for this promotion")
+	cmd.Flags().BoolVar(&mv.opts.SkipGates, "skip-gates", false, "promote without looking at any gate")
+	cmd.MarkFlagsMutuallyExclusive("skip-gates", "gate")
+	cmd.MarkFlagsMutuallyExclusive("skip-gates", "gates")
+	require(cmd, "version")
+	return cmd
+}
+
+func (a *app) demote() *cobra.Command {
+	var mv move
+	cmd := a.moveCommand(&mv, "demote", "Move a version down to a stage",
+		func(ctx context.Context, r *modelregistry.ModelRegistry) (modelregistry.ModelVersion, error) {
+			return r.Demote(ctx, mv.name, mv.version, mv.to, &mv.opts)
+		})
+	mv.toFlag(cmd)
+	require(cmd, "version")
+	return cmd
+}
+
+func (a *app) archive() *cobra.Command {
+	var mv move
+	cmd := a.moveCommand(&mv, "archive", "Take a version out of use",
+		func(ctx context.Context, r *modelregistry.ModelRegistry) (modelregistry.ModelVersion, error) {
+			return r.Archive(ctx, mv.name, mv.version, &mv.opts)
+		})
+	require(cmd, "version")
+	return cmd
+}
+
+func (a *app) rollback() *cobra.Command {
+	var mv move
+	cmd := a.moveCommand(&mv, "rollback", "Put a version back into production, by default the one before",
+		func(ctx context.Context, r *modelregistry.ModelRegistry) (modelregistry.ModelVersion, error) {
+			return r.Rollback(ctx, mv.name, mv.version, &mv.opts)
+		})
+	cmd.Flags().BoolVar(&mv.opts.Force, "force", false, "also a version that never was in production")
+	return cmd
+}

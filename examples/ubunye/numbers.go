@@ -1,0 +1,48 @@
+package main
+
+import (
+	"encoding/json"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxFixed is up to where a number is written with decimals; beyond they would
+// be digits that nobody measured.
+const maxFixed = 1e15
+
+// number shows a metric: an integer as it stands, another number with so many
+// decimals.
+func number(value any, decimals int) string {
+	n, ok := value.(json.Number)
+	if !ok {
+		return plain(value)
+	}
+	f, err := n.Float64()
+	if isInteger(n) || err != nil || math.IsNaN(f) || math.Abs(f) >= maxFixed {
+		return n.String()
+	}
+	return strconv.FormatFloat(f, 'f', decimals, 64)
+}
+
+func isInteger(value any) bool {
+	n, ok := value.(json.Number)
+	return ok && strings.Trim(string(n), "-0123456789") == ""
+}
+
+// shortTime is a time as people read it.
+func shortTime(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+// orDash fills a cell that would be empty.
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}

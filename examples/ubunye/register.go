@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ubunye-go/modelregistry"
+)
+
+// registerFlags are the flags of register beyond those that name the model.
+type registerFlags struct {
+	artifact              string
+	metrics               pairs
+	metricsFile, metaFile string
+	gates                 gateFlags
+	opts                  modelregistry.RegisterOptions
+}
+
+func (a *app) register() *cobra.Command {
+	var name modelregistry.ModelName
+	var f registerFlags
+	cmd := &cobra.Command{
+		Use:   "register",
+		Short: "Add a version of a model, in development",
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withRegistry(cmd, func(ctx context.Context, r *modelregistry.ModelRegistry) error {
+				if err := f.read(); err != nil {
+					return err
+				}
+				v, err := r.Register(ctx, name, modelregistry.FromPath(f.artifact), &f.opts)
+				if err != nil {
+					return err
+				}
+				return a.show(v, func() string {
+					return fmt.Sprintf("registered %s (%s)\n", escape(v.String()), paintStage(string(v.Stage)))
+				})
+			})
+		},
+	}
+	nameFlags(cmd, &name)
+	f.define(cmd)
+	return cmd
+}
+
+func (f *registerFlags) define(cmd *cobra.Command) {
+	f.metrics = pairs{}
+	flags := cmd.Flags()
+	flags.StringVar(&f.artifact, "artifact", "", "`folder or file` of the model")
+	versionFlag(cmd, &f.opts.Version, "pinned `version`; without it the next")
+	flags.Func("metric", "a metric, as `auc=0.91`; repeatable, goes before --metrics", func(s string) error {
+		return f.metrics.add(s, isNumber, "a number")
+	})
+	flags.StringVar(&f.metricsFile, "metrics", "", "JSON `file` of metrics")
+	flags.StringVar(&f.metaFile, "metadata", "", "JSON `file` of metadata")
+	f.gates.define(cmd, "kept with the version, for every promotion of it")
+	flags.StringVar(&f.opts.LineageRunID, "run-id", "", "`id` of the run that produced it")
+	flags.StringVar(&f.opts.ConfigHash, "config-hash", "", "`hash` of the configuration of that run")
+	// The library would take this program's own revision, which trained nothing.
+	flags.StringVar(&f.opts.SourceRevision, "source-revision", "unknown", "`revision` of the code that produced it")
+	flags.StringVar(&f.opts.RegisteredBy, "registered-by", "", "`name` of who registers it")
+	flags.StringVar(&f.opts.Reason, "reason", "", "`text` for the history")
+	require(cmd, "artifact")
+}
+
+// read reads the files that the flags name into the options.
+func (f *registerFlags) read() (err error) {
+	if f.opts.Metrics, err = readObject(f.metricsFile); err != nil {
+		return err
+	}
+	if f.opts.Metrics == nil {
+		f.opts.Metrics = map[string]any{}
+	}
+	maps.Copy(f.opts.Metrics, f.metrics)
+	if f.opts.Metadata, err = readObject(f.metaFile); err != nil {
+		return err
+	}
+	f.opts.Gates, err = f.gates.read()
+	return err
+}

@@ -1,0 +1,1534 @@
+package modelregistry_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/internal/document"
+	"github.com/ubunye-go/modelregistry/internal/pyjson"
+)
+
+// The stores in this file are as FORMAT.md describes them: written by a Python
+// program, by an editor, or by both and us in turns.
+
+var pyName = modelregistry.ModelName{UseCase: "fraud_detection", Model: "FraudRiskModel"}
+
+// pyFrozen is a store that every later release must read.
+const pyFrozen = "testdata/stores/python-0.1.7"
+
+const (
+	pyDay1 = "2026-11-20T05:30:11.655479+00:00"
+	pyDay2 = "2026-11-21T07:00:00+00:00"
+	pyDay3 = "2026-11-22T05:30:11.655479+00:00"
+)
+
+// pyStore is a store folder under test.
+type pyStore struct {
+	t   *testing.T
+	dir string
+}
+
+func pyNewStore(t *testing.T) *pyStore {
+	t.Helper()
+	return &pyStore{t, t.TempDir()}
+}
+
+// pyCopyFrozen returns a copy of the frozen store.
+func pyCopyFrozen(t *testing.T) *pyStore {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "store")
+	if err := os.CopyFS(dir, os.DirFS(pyFrozen)); err != nil {
+		t.Fatal(err)
+	}
+	return &pyStore{t, dir}
+}
+
+func (s *pyStore) path(name string) string {
+	return filepath.Join(s.dir, pyName.UseCase, pyName.Model, filepath.FromSlash(name))
+}
+
+func (s *pyStore) read(name string) []byte {
+	s.t.Helper()
+	data, err := os.ReadFile(s.path(name))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return data
+}
+
+// write writes a file in place, as Python does.
+func (s *pyStore) write(name string, data []byte) {
+	s.t.Helper()
+	if err := os.MkdirAll(filepath.Dir(s.path(name)), 0o777); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.WriteFile(s.path(name), data, 0o666); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *pyStore) remove(name string) {
+	s.t.Helper()
+	if err := os.RemoveAll(s.path(name)); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// tree writes a version's artifact as Python does, without a manifest.
+func (s *pyStore) tree(versions ...string) {
+	s.t.Helper()
+	for _, v := range versions {
+		s.write("versions/"+v+"/model/model.txt", []byte("weights of "+v+"\n"))
+		s.write("versions/"+v+"/metadata.json", []byte("{}"))
+		s.write("versions/"+v+"/metrics.json", []byte("{}"))
+	}
+}
+
+// blockCheckpoint makes every further write of the document fail.
+func (s *pyStore) blockCheckpoint() {
+	s.t.Helper()
+	s.write(".registry.json.tmp/in-the-way", nil)
+}
+
+func (s *pyStore) unblockCheckpoint() { s.remove(".registry.json.tmp") }
+
+// open returns a registry of its own, with nothing in memory.
+func (s *pyStore) open() *modelregistry.ModelRegistry {
+	s.t.Helper()
+	r, err := modelregistry.Open(s.dir, &modelregistry.Options{Actor: "go"})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { r.Close() })
+	return r
+}
+
+func (s *pyStore) list(r *modelregistry.ModelRegistry) []pyLine {
+	s.t.Helper()
+	list, err := r.ListVersions(s.t.Context(), pyName)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return pyLines(list)
+}
+
+// same checks that a fresh registry, one without the document, and r agree, and
+// returns what they say.
+func (s *pyStore) same(r *modelregistry.ModelRegistry) []pyLine {
+	s.t.Helper()
+	want := s.list(r)
+	if diff := cmp.Diff(want, s.list(s.open())); diff != "" {
+		s.t.Errorf("a fresh registry reads otherwise (-held +fresh):\n%s", diff)
+	}
+	copied := filepath.Join(s.t.TempDir(), "replayed")
+	if err := os.CopyFS(copied, os.DirFS(s.dir)); err != nil {
+		s.t.Fatal(err)
+	}
+	replayed := &pyStore{s.t, copied}
+	replayed.remove("registry.json")
+	if diff := cmp.Diff(want, replayed.list(replayed.open())); diff != "" {
+		s.t.Errorf("the history alone reads otherwise (-held +replayed):\n%s", diff)
+	}
+	return want
+}
+
+func (s *pyStore) register(r *modelregistry.ModelRegistry, version string) modelregistry.ModelVersion {
+	s.t.Helper()
+	v, err := r.Register(s.t.Context(), pyName, pyArtifact(version), &modelregistry.RegisterOptions{
+		Version: version, Metrics: map[string]any{"auc": 0.5, "n": 1.0, "rows": 7}, Metadata: map[string]any{"by": "go"}, RegisteredBy: "go",
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return v
+}
+
+func (s *pyStore) promote(r *modelregistry.ModelRegistry, version string, to modelregistry.ModelStage) {
+	s.t.Helper()
+	if _, err := r.Promote(s.t.Context(), pyName, version, to, nil); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func pyArtifact(text string) modelregistry.Artifact {
+	return modelregistry.FromFS(fstest.MapFS{"model.bin": {Data: []byte(text)}})
+}
+
+// pyLine is a version as it is compared.
+type pyLine struct {
+	Version, Stage                       string
+	Registered, Staged, Served, Archived time.Time
+	Metrics, Metadata                    string
+	Run, Hash, By, RegisteredBy          string
+	Problems                             []string
+}
+
+func pyLines(list []modelregistry.ModelVersion) []pyLine {
+	lines := make([]pyLine, len(list))
+	for i, v := range list {
+		lines[i] = pyLine{v.Version, string(v.Stage), v.RegisteredAt, v.PromotedToStaging, v.PromotedToProduction, v.ArchivedAt,
+			v.Metrics.String(), v.Metadata.String(), v.LineageRunID, v.ConfigHash, v.PromotedBy, v.RegisteredBy, v.Problems}
+	}
+	return lines
+}
+
+func pyStages(lines []pyLine) map[string]string {
+	m := map[string]string{}
+	for _, l := range lines {
+		m[l.Version] = l.Stage
+	}
+	return m
+}
+
+// pyEvent is a line of the history as these tests look at it.
+type pyEvent struct {
+	Event   int64           `json:"event"`
+	Op      string          `json:"op"`
+	Version string          `json:"version"`
+	Reset   bool            `json:"reset"`
+	Removed []string        `json:"removed"`
+	After   json.RawMessage `json:"after"`
+	Prev    string          `json:"prev"`
+}
+
+func (s *pyStore) events() []pyEvent {
+	s.t.Helper()
+	var events []pyEvent
+	for line := range bytes.Lines(s.read("history.jsonl")) {
+		if !bytes.HasSuffix(line, []byte("\n")) {
+			s.t.Fatalf("the history ends in a torn line: %q", line)
+		}
+		var e pyEvent
+		if err := json.Unmarshal(pyjson.Finite(nil, bytes.TrimSpace(line)), &e); err != nil {
+			s.t.Fatalf("%q: %v", line, err)
+		}
+		events = append(events, e)
+	}
+	return events
+}
+
+func (s *pyStore) ops() []string {
+	s.t.Helper()
+	var ops []string
+	for _, e := range s.events() {
+		ops = append(ops, strings.TrimSpace(e.Op+" "+e.Version))
+	}
+	return ops
+}
+
+func (s *pyStore) document() *document.Document {
+	s.t.Helper()
+	d, err := document.Parse(s.read("registry.json"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return d
+}
+
+// inStep checks that the document is ours and stands at the last event.
+func (s *pyStore) inStep() {
+	s.t.Helper()
+	d, events := s.document(), s.events()
+	if d.Mark == nil || !d.Intact {
+		s.t.Fatalf("the document does not carry our key:\n%s", s.read("registry.json"))
+	}
+	if last := events[len(events)-1].Event; d.Mark.Event != last {
+		s.t.Errorf("the document stands at event %d, the history at %d", d.Mark.Event, last)
+	}
+}
+
+// rawEntry returns the bytes of a version's entry in the document.
+func (s *pyStore) rawEntry(version string) string {
+	s.t.Helper()
+	for _, e := range s.document().Entries {
+		if e.Version == version {
+			return string(e.Raw)
+		}
+	}
+	s.t.Fatalf("the document has no entry %s", version)
+	return ""
+}
+
+// pyEntry is an entry with the eleven keys, as Python lays it out in the document.
+func pyEntry(version, stage string, set ...string) string {
+	values := map[string]string{
+		"version": string(pyjson.Quote(version)), "stage": string(pyjson.Quote(stage)), "registered_at": string(pyjson.Quote(pyDay1)),
+		"metrics": "{}", "metadata": "{}",
+	}
+	for i := 0; i < len(set); i += 2 {
+		values[set[i]] = set[i+1]
+	}
+	var raw []byte
+	for i, key := range document.Keys {
+		value := values[key]
+		if value == "" {
+			value = "null"
+		}
+		sep := ","
+		if i == 0 {
+			sep = "{"
+		}
+		raw = fmt.Appendf(raw, `%s"%s":%s`, sep, key, value)
+		delete(values, key)
+	}
+	for i := 0; i < len(set); i += 2 {
+		if v, unknown := values[set[i]]; unknown {
+			raw = fmt.Appendf(raw, `,"%s":%s`, set[i], v)
+		}
+	}
+	return string(document.LayEntry(append(raw, '}')))
+}
+
+// pyDocument is a document of entries, each a version and its raw value.
+func pyDocument(entries ...string) []byte {
+	d := document.New(pyName.UseCase, pyName.Model)
+	for i := 0; i < len(entries); i += 2 {
+		d.Entries = append(d.Entries, document.Entry{Version: entries[i], Raw: []byte(entries[i+1])})
+	}
+	return document.Format(d)
+}
+
+// pyWrite does what the Python program does when it changes something: it reads
+// the document, knows three top-level keys and eleven in an entry, and writes it
+// all anew, in place.
+func (s *pyStore) pyWrite(change func(entries map[string]map[string]string, order *[]string)) {
+	s.t.Helper()
+	entries := map[string]map[string]string{}
+	var order []string
+	for _, e := range s.document().Entries {
+		members, err := pyjson.Object(e.Raw)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		entry := map[string]string{}
+		for _, m := range members {
+			if !slices.Contains(document.Keys, m.Key) {
+				s.t.Fatalf("Python can't read an entry with the key %q", m.Key)
+			}
+			entry[m.Key] = string(m.Value)
+		}
+		if len(entry) != len(document.Keys) {
+			s.t.Fatalf("entry %s has %d keys", e.Version, len(entry))
+		}
+		order = append(order, e.Version)
+		entries[e.Version] = entry
+	}
+	change(entries, &order)
+	var list []string
+	for _, v := range order {
+		var set []string
+		for _, key := range document.Keys {
+			set = append(set, key, entries[v][key])
+		}
+		list = append(list, v, pyEntry(v, "", set...))
+	}
+	s.write("registry.json", pyDocument(list...))
+}
+
+// pyPromote is Python's promotion to production.
+func (s *pyStore) pyPromote(version, when string) {
+	s.t.Helper()
+	at := string(pyjson.Quote(when))
+	s.pyWrite(func(entries map[string]map[string]string, order *[]string) {
+		for _, v := range *order {
+			if entries[v]["stage"] == `"production"` {
+				entries[v]["stage"], entries[v]["archived_at"] = `"archived"`, at
+			}
+		}
+		entries[version]["stage"], entries[version]["promoted_to_prod"], entries[version]["promoted_by"] = `"production"`, at, `"py"`
+	})
+}
+
+// pyRegister is Python's registration.
+func (s *pyStore) pyRegister(version string) {
+	s.t.Helper()
+	s.tree(version)
+	s.pyWrite(func(entries map[string]map[string]string, order *[]string) {
+		entries[version] = map[string]string{
+			"version": string(pyjson.Quote(version)), "stage": `"development"`, "registered_at": string(pyjson.Quote(pyDay3)),
+			"metrics": `{"auc":0.25,"psi":NaN}`, "metadata": `{"by":"py"}`,
+		}
+		*order = append(*order, version)
+	})
+}
+
+func TestPythonFrozenStoreReads(t *testing.T) {
+	t.Parallel()
+	r, err := modelregistry.Open(pyFrozen, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	ctx := t.Context()
+	list, err := r.ListVersions(ctx, pyName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(day, hour, minute, second, micro int) time.Time {
+		return time.Date(2026, 11, day, hour, minute, second, micro*1000, time.UTC)
+	}
+	stamp := func(day int) time.Time { return at(day, 5, 30, 11, 655479) }
+	want := []pyLine{
+		{Version: "1.2.0-rc.1", Stage: "development", Registered: at(23, 7, 0, 0, 0), Metrics: "{}", Metadata: "{}"},
+		{Version: "1.2.0", Stage: "staging", Registered: stamp(23), Staged: stamp(24),
+			Metrics: `{"auc":0.95,"big":1e+16,"zero":-0.0}`, Metadata: `{"lone":"\ud800"}`, By: "bob"},
+		{Version: "1.1.0", Stage: "production", Registered: stamp(21), Staged: stamp(21), Served: stamp(22),
+			Metrics:  `{"auc":0.9,"rows":123456789012345678901234567890,"psi":NaN,"gain":Infinity,"drop":-Infinity}`,
+			Metadata: `{"framework":"scikit-learn","classes":["a","b",[]],"params":{"depth":3,"eta":0.1,"empty":{}},"drift_check_passed":false,"tags":[]}`,
+			Run:      "run-2", By: "alice"},
+		{Version: "1.0.0", Stage: "archived", Registered: stamp(20), Staged: at(20, 7, 0, 0, 0), Served: stamp(21), Archived: stamp(22),
+			Metrics:  `{"auc":0.8123456789012345,"loss":1e-07,"n":1.0,"rows":1}`,
+			Metadata: `{"framework":"scikit-learn","note":"Gr\u00f6\u00dfe <b> & \"x\" / \ud83d\ude00\u007f","drift_check_passed":true}`,
+			Run:      "run-1", Hash: strings.Repeat("ab", 32), By: "alice"},
+	}
+	if diff := cmp.Diff(want, pyLines(list)); diff != "" {
+		t.Error(diff)
+	}
+	m, err := r.GetModel(ctx, pyName.In(modelregistry.Production))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if data, err := os.ReadFile(filepath.Join(m.Path, "model.txt")); err != nil || string(data) != "weights of 1.1.0\n" {
+		t.Errorf("production's file is %q, %v", data, err)
+	}
+	if note, _ := list[3].Metadata.Get("note"); note != "Größe <b> & \"x\" / 😀\x7f" {
+		t.Errorf("note is %q", note)
+	}
+	for _, leftover := range []string{"history.jsonl", ".lock", ".staging"} {
+		if _, err := os.Stat(filepath.Join(pyFrozen, pyName.UseCase, pyName.Model, leftover)); err == nil {
+			t.Errorf("reading left %s", leftover)
+		}
+	}
+}
+
+func TestPythonFrozenStoreIsCarriedOn(t *testing.T) {
+	t.Parallel()
+	s := pyCopyFrozen(t)
+	before := map[string]string{}
+	for _, e := range s.document().Entries {
+		before[e.Version] = string(e.Raw)
+	}
+	frozen := s.read("registry.json")
+	r := s.open()
+	v, err := r.Register(t.Context(), pyName, pyArtifact("new"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v.Version != "1.2.1" {
+		t.Errorf("the next version is %s", v.Version)
+	}
+	if diff := cmp.Diff([]string{"import", "register 1.2.1"}, s.ops()); diff != "" {
+		t.Error(diff)
+	}
+	for version, raw := range before {
+		if diff := cmp.Diff(raw, s.rawEntry(version)); diff != "" {
+			t.Errorf("%s, which nobody touched:\n%s", version, diff)
+		}
+	}
+	if ours := s.read("registry.json"); !bytes.HasPrefix(ours, frozen[:len(frozen)-len("\n  }\n}")]) {
+		t.Errorf("the document no longer begins as Python left it:\n%s", ours)
+	}
+	s.inStep()
+	s.promote(r, "1.2.0", modelregistry.Production)
+	for _, version := range []string{"1.0.0", "1.2.0-rc.1"} {
+		if diff := cmp.Diff(before[version], s.rawEntry(version)); diff != "" {
+			t.Errorf("%s, which nobody touched:\n%s", version, diff)
+		}
+	}
+	lines := s.same(r)
+	want := map[string]string{"1.0.0": "archived", "1.1.0": "archived", "1.2.0-rc.1": "development", "1.2.0": "production", "1.2.1": "development"}
+	if diff := cmp.Diff(want, pyStages(lines)); diff != "" {
+		t.Error(diff)
+	}
+	// One version back, by what the entries say alone.
+	back, err := r.Rollback(t.Context(), pyName, "", nil)
+	if err != nil || back.Version != "1.1.0" {
+		t.Errorf("rolled back to %q, %v", back.Version, err)
+	}
+	s.same(r)
+	// Metrics and metadata of entries that moved are the same, value for value.
+	for _, version := range []string{"1.1.0", "1.2.0"} {
+		for _, key := range []string{"metrics", "metadata"} {
+			if diff := cmp.Diff(pyMember(t, before[version], key), pyMember(t, s.rawEntry(version), key)); diff != "" {
+				t.Errorf("%s of %s:\n%s", key, version, diff)
+			}
+		}
+	}
+}
+
+func pyMember(t *testing.T, raw, key string) string {
+	t.Helper()
+	members, err := pyjson.Object([]byte(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range members {
+		if m.Key == key {
+			return string(m.Value)
+		}
+	}
+	return ""
+}
+
+// Whatever shape an entry has, it is listed, hides nobody else, and is still
+// there, to the byte, after a change of another.
+func TestPythonStrangeEntries(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name     string
+		version  string
+		raw      string
+		stage    string
+		problems int
+	}{
+		{"in order", "1.0.0", pyEntry("1.0.0", "staging"), "staging", 0},
+		{"non-finite", "1.0.0", pyEntry("1.0.0", "staging", "metrics", `{"a":NaN,"b":Infinity,"c":-Infinity}`), "staging", 0},
+		{"big integers", "1.0.0", pyEntry("1.0.0", "staging", "metrics", `{"a":123456789012345678901234567890,"b":-9223372036854775809,"c":1.0,"d":1}`), "staging", 0},
+		{"version only", "1.0.0", `{"version": "1.0.0"}`, "development", 0},
+		{"empty object", "1.0.0", `{}`, "development", 0},
+		{"unknown keys", "1.0.0", `{"owner": "team", "version": "1.0.0", "stage": "staging", "x": {"b": 1, "a": [NaN]}}`, "staging", 0},
+		{"unknown stage", "1.0.0", pyEntry("1.0.0", "canary"), "canary", 1},
+		{"stage in capitals", "1.0.0", pyEntry("1.0.0", "Production"), "Production", 1},
+		{"null entry", "1.0.0", `null`, "", 1},
+		{"list entry", "1.0.0", `[1, 2]`, "", 1},
+		{"null metrics", "1.0.0", pyEntry("1.0.0", "staging", "metrics", "null", "metadata", "null"), "staging", 0},
+		{"metrics no object", "1.0.0", pyEntry("1.0.0", "staging", "metrics", "[1]", "metadata", `"x"`), "staging", 2},
+		{"stage no string", "1.0.0", pyEntry("1.0.0", "staging", "stage", "7"), "development", 1},
+		{"strange time", "1.0.0", pyEntry("1.0.0", "staging", "registered_at", `"yesterday"`), "staging", 1},
+		{"time without fraction", "1.0.0", pyEntry("1.0.0", "staging", "registered_at", `"2026-11-20T05:30:11+00:00"`), "staging", 0},
+		{"time in Z", "1.0.0", pyEntry("1.0.0", "staging", "registered_at", `"2026-11-20T05:30:11Z"`), "staging", 0},
+		{"no SemVer", "v2", pyEntry("v2", "staging"), "staging", 0},
+		{"a date", "2024-01-05", pyEntry("2024-01-05", "staging"), "staging", 0},
+		{"another version inside", "1.0.0", pyEntry("1.0.1", "staging"), "staging", 1},
+		{"unreadable gates", "1.0.0", pyEntry("1.0.0", "staging", "promotion_gates", `{"minauc": 1}`), "staging", 1},
+		{"white space", "1.0.0", "{ \"version\" :\t\"1.0.0\" , \"stage\":\"staging\",\r\n \"metrics\": { \"b\":1.0,\"a\" : 1 } }", "staging", 0},
+		{"raw UTF-8", "1.0.0", `{"version":"1.0.0","stage":"staging","metadata":{"ö":"ü 😀"}}`, "staging", 0},
+		{"a key twice", "1.0.0", `{"version":"1.0.0","stage":"development","stage":"staging"}`, "staging", 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := pyNewStore(t)
+			s.write("registry.json", pyDocument(tt.version, tt.raw, "0.9.0", pyEntry("0.9.0", "staging")))
+			s.tree(tt.version, "0.9.0")
+			r := s.open()
+			v, err := r.GetVersion(t.Context(), pyName.At(tt.version))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(v.Stage) != tt.stage || len(v.Problems) != tt.problems {
+				t.Errorf("stage %q, problems %q", v.Stage, v.Problems)
+			}
+			list, err := r.ListVersions(t.Context(), pyName)
+			if err != nil || len(list) != 2 {
+				t.Fatalf("%d versions, %v", len(list), err)
+			}
+			if _, err := json.Marshal(list); err != nil {
+				t.Errorf("the list has no JSON form: %v", err)
+			}
+			before := pyLines(list)
+
+			other := func(lines []pyLine) []pyLine {
+				return slices.DeleteFunc(lines, func(l pyLine) bool { return l.Version != tt.version })
+			}
+			s.promote(r, "0.9.0", modelregistry.Production)
+			if diff := cmp.Diff(tt.raw, s.rawEntry(tt.version)); diff != "" {
+				t.Errorf("the entry, which nobody touched:\n%s", diff)
+			}
+			if diff := cmp.Diff(other(before), other(s.same(r))); diff != "" {
+				t.Error(diff)
+			}
+
+			// It can be moved out of the way like any other.
+			if _, err := r.Archive(t.Context(), pyName, tt.version, nil); err != nil {
+				t.Fatal(err)
+			}
+			lines := s.same(r)
+			if got := pyStages(lines)[tt.version]; got != "archived" {
+				t.Errorf("archived, it is in %q", got)
+			}
+			old, err := pyjson.Object([]byte(tt.raw))
+			if err != nil {
+				return
+			}
+			for _, m := range old {
+				if !slices.Contains([]string{"version", "stage", "archived_at"}, m.Key) {
+					if now := pyMember(t, s.rawEntry(tt.version), m.Key); !pyjson.Equal([]byte(now), m.Value) {
+						t.Errorf("%s was %s, is %s", m.Key, m.Value, now)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestPythonGatesInEntryAreHonoured(t *testing.T) {
+	t.Parallel()
+	s := pyNewStore(t)
+	s.write("registry.json", pyDocument(
+		"1.0.0", pyEntry("1.0.0", "development", "metrics", `{"auc":0.5}`, "promotion_gates", `{"min_auc":0.85}`),
+		"1.1.0", pyEntry("1.1.0", "development", "metrics", `{"auc":NaN}`, "promotion_gates", `{"min_auc":0.85}`),
+		"1.2.0", pyEntry("1.2.0", "development", "metrics", `{"auc":0.9}`, "promotion_gates", `{"min_auc":0.85}`),
+		"1.3.0", pyEntry("1.3.0", "development", "metrics", `{"auc":0.9}`, "promotion_gates", `{"minauc":0.85}`),
+	))
+	s.tree("1.0.0", "1.1.0", "1.2.0", "1.3.0")
+	r := s.open()
+	for version, passes := range map[string]bool{"1.0.0": false, "1.1.0": false, "1.2.0": true, "1.3.0": false} {
+		_, err := r.Promote(t.Context(), pyName, version, modelregistry.Staging, nil)
+		var gate *modelregistry.GateError
+		if passes && err != nil || !passes && !errors.As(err, &gate) {
+			t.Errorf("%s: %v", version, err)
+		}
+	}
+	s.same(r)
+	if got := pyMember(t, s.rawEntry("1.2.0"), "promotion_gates"); got != "{\n        \"min_auc\": 0.85\n      }" {
+		t.Errorf("the gates of an entry that moved became %q", got)
+	}
+}
+
+func TestPythonTwoProductions(t *testing.T) {
+	t.Parallel()
+	production := func(version, when string) string {
+		return pyEntry(version, "production", "promoted_to_prod", string(pyjson.Quote(when)))
+	}
+	tests := []struct {
+		name string
+		next func(t *testing.T, r *modelregistry.ModelRegistry) error
+		want map[string]string
+	}{
+		{"registration", func(t *testing.T, r *modelregistry.ModelRegistry) error {
+			_, err := r.Register(t.Context(), pyName, pyArtifact("x"), nil)
+			return err
+		}, map[string]string{"1.0.0": "production", "1.1.0": "archived", "1.2.0": "archived", "1.3.0": "staging", "1.3.1": "development"}},
+		{"promotion", func(t *testing.T, r *modelregistry.ModelRegistry) error {
+			_, err := r.Promote(t.Context(), pyName, "1.3.0", modelregistry.Production, nil)
+			return err
+		}, map[string]string{"1.0.0": "archived", "1.1.0": "archived", "1.2.0": "archived", "1.3.0": "production"}},
+		{"rollback", func(t *testing.T, r *modelregistry.ModelRegistry) error {
+			_, err := r.Rollback(t.Context(), pyName, "1.1.0", nil)
+			return err
+		}, map[string]string{"1.0.0": "archived", "1.1.0": "production", "1.2.0": "archived", "1.3.0": "staging"}},
+		{"demotion", func(t *testing.T, r *modelregistry.ModelRegistry) error {
+			_, err := r.Demote(t.Context(), pyName, "1.0.0", modelregistry.Staging, nil)
+			return err
+		}, map[string]string{"1.0.0": "staging", "1.1.0": "archived", "1.2.0": "archived", "1.3.0": "staging"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := pyNewStore(t)
+			s.write("registry.json", pyDocument("1.0.0", production("1.0.0", pyDay3), "1.1.0", production("1.1.0", pyDay1),
+				"1.2.0", production("1.2.0", pyDay2), "1.3.0", pyEntry("1.3.0", "staging")))
+			s.tree("1.0.0", "1.1.0", "1.2.0", "1.3.0")
+			r := s.open()
+			v, err := r.GetVersion(t.Context(), pyName.In(modelregistry.Production))
+			if err != nil || v.Version != "1.0.0" {
+				t.Fatalf("production is %q, %v; 1.0.0 was promoted last", v.Version, err)
+			}
+			want := map[string]string{"1.0.0": "production", "1.1.0": "archived", "1.2.0": "archived", "1.3.0": "staging"}
+			if diff := cmp.Diff(want, pyStages(s.list(r))); diff != "" {
+				t.Error(diff)
+			}
+			if err := tt.next(t, r); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, pyStages(s.same(r))); diff != "" {
+				t.Errorf("after the next change:\n%s", diff)
+			}
+			stored := map[string]string{}
+			for _, e := range s.document().Entries {
+				stored[e.Version] = strings.Trim(pyMember(t, string(e.Raw), "stage"), `"`)
+			}
+			if diff := cmp.Diff(tt.want, stored); diff != "" {
+				t.Errorf("the document was not mended by the next change (-want +stored):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A second production version that turns up under a history is mended too.
+func TestPythonTwoProductionsUnderHistory(t *testing.T) {
+	t.Parallel()
+	s := pyNewStore(t)
+	r := s.open()
+	for _, v := range []string{"1.0.0", "1.1.0", "1.2.0"} {
+		s.register(r, v)
+	}
+	s.promote(r, "1.0.0", modelregistry.Production)
+	s.pyWrite(func(entries map[string]map[string]string, _ *[]string) {
+		for v, when := range map[string]string{"1.1.0": "2099-01-02T00:00:00+00:00", "1.2.0": "2099-01-01T00:00:00+00:00"} {
+			entries[v]["stage"], entries[v]["promoted_to_prod"] = `"production"`, string(pyjson.Quote(when))
+		}
+	})
+	want := map[string]string{"1.0.0": "archived", "1.1.0": "production", "1.2.0": "archived"}
+	if diff := cmp.Diff(want, pyStages(s.list(r))); diff != "" {
+		t.Error(diff)
+	}
+	s.register(r, "1.3.0")
+	want["1.3.0"] = "development"
+	if diff := cmp.Diff(want, pyStages(s.same(r))); diff != "" {
+		t.Error(diff)
+	}
+	for _, e := range s.document().Entries {
+		if got := strings.Trim(pyMember(t, string(e.Raw), "stage"), `"`); got != want[e.Version] {
+			t.Errorf("the document has %s in %s, want %s", e.Version, got, want[e.Version])
+		}
+	}
+}
+
+// The same content in other dress is read the same, and entries keep their dress.
+func TestPythonLayouts(t *testing.T) {
+	t.Parallel()
+	frozen, err := os.ReadFile(filepath.Join(pyFrozen, pyName.UseCase, pyName.Model, "registry.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := document.Parse(frozen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := (&pyStore{t, pyFrozen}).list((&pyStore{t, pyFrozen}).open())
+	versions := frozen[bytes.Index(frozen, []byte(`"versions"`))+len(`"versions": `) : len(frozen)-2]
+	tests := map[string][]byte{
+		"CRLF":             bytes.ReplaceAll(frozen, []byte("\n"), []byte("\r\n")),
+		"compact":          pyjson.Compact(nil, frozen),
+		"trailing newline": append(slices.Clone(frozen), '\n'),
+		"tabs":             bytes.ReplaceAll(frozen, []byte("  "), []byte("\t")),
+		"reordered":        fmt.Appendf(nil, `{"versions": %s, "use_case": "fraud_detection", "model_name": "FraudRiskModel"}`, versions),
+		"further keys":     fmt.Appendf(nil, `{"owner": {"b": 1.0, "a": NaN}, "versions": %s, "model_name": "FraudRiskModel", "zz": 123456789012345678901}`, versions),
+		"versions only":    fmt.Appendf(nil, `{"versions": %s}`, versions),
+		"raw UTF-8":        bytes.ReplaceAll(frozen, []byte(`\u00f6\u00df`), []byte("öß")),
+	}
+	for name, data := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := pyCopyFrozen(t)
+			s.write("registry.json", data)
+			r := s.open()
+			if diff := cmp.Diff(want, s.list(r)); diff != "" {
+				t.Fatal(diff)
+			}
+			parsed := s.document()
+			s.register(r, "2.0.0")
+			s.inStep()
+			for i, e := range parsed.Entries {
+				if e.Version != d.Entries[i].Version {
+					t.Errorf("entry %d is %s", i, e.Version)
+				}
+				if diff := cmp.Diff(string(e.Raw), s.rawEntry(e.Version)); diff != "" {
+					t.Errorf("%s, which nobody touched:\n%s", e.Version, diff)
+				}
+			}
+			now := s.document()
+			for i, m := range parsed.Head {
+				if now.Head[i].Key != m.Key || !bytes.Equal(now.Head[i].Value, m.Value) {
+					t.Errorf("top-level key %s became %s: %s", m.Key, now.Head[i].Key, now.Head[i].Value)
+				}
+			}
+			s.same(r)
+		})
+	}
+}
+
+// Python and we write in turns.
+func TestPythonInTurns(t *testing.T) {
+	t.Parallel()
+	for _, held := range []bool{true, false} {
+		t.Run(fmt.Sprintf("held=%t", held), func(t *testing.T) {
+			t.Parallel()
+			s := pyNewStore(t)
+			one := s.open()
+			reg := func() *modelregistry.ModelRegistry {
+				if held {
+					return one
+				}
+				return s.open()
+			}
+			s.register(reg(), "1.0.0")
+			s.register(reg(), "1.1.0")
+			s.promote(reg(), "1.0.0", modelregistry.Production)
+			s.pyPromote("1.1.0", "2099-01-01T00:00:00.000001+00:00")
+			if d := s.document(); d.Mark != nil {
+				t.Fatal("the emulated Python kept our key")
+			}
+			want := map[string]string{"1.0.0": "archived", "1.1.0": "production"}
+			if diff := cmp.Diff(want, pyStages(s.list(reg()))); diff != "" {
+				t.Errorf("read before we write:\n%s", diff)
+			}
+			foreign := s.read("registry.json")
+			s.register(reg(), "1.2.0")
+			want["1.2.0"] = "development"
+			if diff := cmp.Diff(want, pyStages(s.same(reg()))); diff != "" {
+				t.Errorf("read after we wrote:\n%s", diff)
+			}
+			s.inStep()
+			ours := s.read("registry.json")
+			if !bytes.HasPrefix(ours, foreign[:len(foreign)-len("\n  }\n}")]) {
+				t.Errorf("Python's entries did not keep their bytes:\n%s", cmp.Diff(string(foreign), string(ours)))
+			}
+			s.pyRegister("1.3.0")
+			s.pyPromote("1.3.0", "2099-01-02T00:00:00+00:00")
+			s.promote(reg(), "1.2.0", modelregistry.Staging)
+			s.pyRegister("1.4.0")
+			v, err := reg().Register(t.Context(), pyName, pyArtifact("auto"), nil)
+			if err != nil || v.Version != "1.4.1" {
+				t.Errorf("the next version is %q, %v", v.Version, err)
+			}
+			ops := []string{"register 1.0.0", "register 1.1.0", "promote 1.0.0", "foreign", "register 1.2.0", "foreign", "promote 1.2.0", "foreign", "register 1.4.1"}
+			if diff := cmp.Diff(ops, s.ops()); diff != "" {
+				t.Error(diff)
+			}
+			want = map[string]string{"1.0.0": "archived", "1.1.0": "archived", "1.2.0": "staging", "1.3.0": "production", "1.4.0": "development", "1.4.1": "development"}
+			lines := s.same(reg())
+			if diff := cmp.Diff(want, pyStages(lines)); diff != "" {
+				t.Error(diff)
+			}
+			s.inStep()
+			for _, l := range lines {
+				if l.Version == "1.0.0" && l.RegisteredBy != "go" {
+					t.Errorf("1.0.0 lost who registered it: %+v", l)
+				}
+				if l.Version == "1.3.0" && (l.By != "py" || l.Metrics != `{"auc":0.25,"psi":NaN}`) {
+					t.Errorf("1.3.0 is %+v", l)
+				}
+			}
+			back, err := reg().Rollback(t.Context(), pyName, "", nil)
+			if err != nil || back.Version != "1.1.0" {
+				t.Errorf("rolled back to %q, %v; 1.1.0 was in production before 1.3.0", back.Version, err)
+			}
+			s.same(reg())
+		})
+	}
+}
+
+// Python wrote a document that was behind the history: nothing of either side
+// is lost.
+func TestPythonWroteOnALaggingDocument(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name  string
+		last  func(s *pyStore, r *modelregistry.ModelRegistry) // our change that the document never saw
+		alter func(s *pyStore)
+		want  map[string]string
+	}{
+		{"we register, Python promotes",
+			func(s *pyStore, r *modelregistry.ModelRegistry) { s.register(r, "1.2.0") },
+			func(s *pyStore) { s.pyPromote("1.1.0", "2099-01-01T00:00:00+00:00") },
+			map[string]string{"1.0.0": "archived", "1.1.0": "production", "1.2.0": "development"}},
+		{"we promote, Python registers",
+			func(s *pyStore, r *modelregistry.ModelRegistry) { s.promote(r, "1.1.0", modelregistry.Production) },
+			func(s *pyStore) { s.pyRegister("1.3.0") },
+			map[string]string{"1.0.0": "archived", "1.1.0": "production", "1.3.0": "development"}},
+		{"we promote, Python stages the same",
+			func(s *pyStore, r *modelregistry.ModelRegistry) { s.promote(r, "1.1.0", modelregistry.Production) },
+			func(s *pyStore) {
+				s.pyWrite(func(entries map[string]map[string]string, _ *[]string) {
+					entries["1.1.0"]["stage"], entries["1.1.0"]["promoted_to_staging"] = `"staging"`, `"2099-01-01T00:00:00+00:00"`
+				})
+			},
+			map[string]string{"1.0.0": "archived", "1.1.0": "staging"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := pyNewStore(t)
+			r := s.open()
+			s.register(r, "1.0.0")
+			s.register(r, "1.1.0")
+			s.promote(r, "1.0.0", modelregistry.Production)
+			lagging := s.read("registry.json")
+			tt.last(s, r)
+			s.write("registry.json", lagging)
+			if diff := cmp.Diff(s.list(r), s.list(s.open())); diff != "" {
+				t.Errorf("a document that lags reads otherwise:\n%s", diff)
+			}
+			tt.alter(s)
+			if diff := cmp.Diff(tt.want, pyStages(s.list(s.open()))); diff != "" {
+				t.Errorf("read before we write:\n%s", diff)
+			}
+			s.register(s.open(), "9.0.0")
+			tt.want["9.0.0"] = "development"
+			if diff := cmp.Diff(tt.want, pyStages(s.same(r))); diff != "" {
+				t.Errorf("read after we wrote:\n%s", diff)
+			}
+			s.inStep()
+			if ops := s.ops(); ops[len(ops)-2] != "foreign" {
+				t.Errorf("the history is %q", ops)
+			}
+		})
+	}
+}
+
+// A checkpoint that failed, once or more, is not taken for one that was written.
+func TestPythonWroteAfterFailedCheckpoints(t *testing.T) {
+	t.Parallel()
+	for failures := 1; failures <= 3; failures++ {
+		t.Run(fmt.Sprint(failures), func(t *testing.T) {
+			t.Parallel()
+			s := pyNewStore(t)
+			r := s.open()
+			s.register(r, "1.0.0")
+			hourAgo := time.Now().Add(-time.Hour) // no stat takes it for freshly written
+			if err := os.Chtimes(s.path("registry.json"), hourAgo, hourAgo); err != nil {
+				t.Fatal(err)
+			}
+			s.list(r)
+			s.blockCheckpoint()
+			want := map[string]string{"1.0.0": "production"}
+			for i := range failures {
+				v := fmt.Sprintf("1.0.%d", i+1)
+				s.register(r, v)
+				want[v] = "development"
+			}
+			if d := s.document(); len(d.Entries) != 1 {
+				t.Fatal("the checkpoint did not fail")
+			}
+			s.unblockCheckpoint()
+			s.pyPromote("1.0.0", "2099-01-01T00:00:00+00:00")
+			if diff := cmp.Diff(want, pyStages(s.list(s.open()))); diff != "" {
+				t.Errorf("read before we write:\n%s", diff)
+			}
+			s.register(s.open(), "2.0.0")
+			want["2.0.0"] = "development"
+			if diff := cmp.Diff(want, pyStages(s.same(r))); diff != "" {
+				t.Errorf("read after we wrote:\n%s", diff)
+			}
+			s.inStep()
+		})
+	}
+}
+
+// An editor keeps our key; the checksum in it tells.
+func TestPythonEditorKeepsOurKey(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name     string
+		old, new string
+		want     map[string]string
+	}{
+		{"a stage", `"stage": "development"`, `"stage": "staging"`, map[string]string{"1.0.0": "staging", "1.1.0": "staging"}},
+		{"an entry taken out", `"1.1.0": {`, "", map[string]string{"1.0.0": "development"}},
+		{"white space", `"stage": "development"`, `"stage":  "development"`, map[string]string{"1.0.0": "development", "1.1.0": "development"}},
+		{"a top-level key", "{\n  \"model_name\"", "{\n  \"owner\": \"team\",\n  \"model_name\"", map[string]string{"1.0.0": "development", "1.1.0": "development"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := pyNewStore(t)
+			r := s.open()
+			s.register(r, "1.0.0")
+			s.register(r, "1.1.0")
+			data := s.read("registry.json")
+			if tt.new == "" {
+				d := s.document()
+				start := bytes.Index(data, []byte(",\n    "+tt.old))
+				end := start + len(",\n    \"1.1.0\": ") + len(d.Entries[1].Raw)
+				data = slices.Delete(data, start, end)
+			} else {
+				data = bytes.ReplaceAll(data, []byte(tt.old), []byte(tt.new))
+			}
+			s.write("registry.json", data)
+			if d := s.document(); d.Mark == nil || d.Intact {
+				t.Fatalf("mark %v, intact %t", d.Mark, d.Intact)
+			}
+			if diff := cmp.Diff(tt.want, pyStages(s.list(s.open()))); diff != "" {
+				t.Errorf("read before we write:\n%s", diff)
+			}
+			s.register(r, "1.2.0")
+			tt.want["1.2.0"] = "development"
+			if diff := cmp.Diff(tt.want, pyStages(s.same(r))); diff != "" {
+				t.Errorf("read after we wrote:\n%s", diff)
+			}
+			s.inStep()
+			if !slices.Contains(s.ops(), "foreign") {
+				t.Errorf("the history does not say that somebody else wrote: %q", s.ops())
+			}
+			if tt.name == "a top-level key" && !bytes.HasPrefix(s.read("registry.json"), []byte("{\n  \"owner\": \"team\",\n")) {
+				t.Errorf("the key is gone:\n%s", s.read("registry.json"))
+			}
+			if _, err := r.Register(t.Context(), pyName, pyArtifact("again"), &modelregistry.RegisterOptions{Version: "1.1.0"}); !errors.Is(err, modelregistry.ErrExists) {
+				t.Errorf("a number that was given out before: %v", err)
+			}
+		})
+	}
+}
+
+// What one registry took over from an editor, another that had the model in
+// memory does not write away.
+func TestPythonEditSurvivesARegistryThatLooksAway(t *testing.T) {
+	t.Parallel()
+	s := pyNewStore(t)
+	first, second := s.open(), s.open()
+	s.register(first, "1.0.0")
+	s.list(second)
+	edited := bytes.Replace(s.read("registry.json"), []byte("{\n"), []byte("{\n  \"owner\": \"team\",\n"), 1)
+	edited = bytes.Replace(edited, []byte(`"stage": "development"`), []byte(`"stage" :  "staging"`), 1)
+	s.write("registry.json", edited)
+	s.register(first, "1.1.0")
+	taken := s.rawEntry("1.0.0")
+	if !strings.Contains(taken, `"stage" :  "staging"`) {
+		t.Errorf("the edited entry was laid out anew:\n%s", taken)
+	}
+	s.register(second, "1.2.0")
+	data := s.read("registry.json")
+	if !bytes.Contains(data, []byte(`"owner": "team"`)) {
+		t.Errorf("the editor's top-level key is gone:\n%s", data)
+	}
+	if diff := cmp.Diff(taken, s.rawEntry("1.0.0")); diff != "" {
+		t.Errorf("an entry that the operation did not touch:\n%s", diff)
+	}
+	s.same(first)
+}
+
+func TestPythonDocumentDeleted(t *testing.T) {
+	t.Parallel()
+	s := pyNewStore(t)
+	r := s.open()
+	for _, v := range []string{"1.0.0", "1.1.0", "1.2.0-rc.1"} {
+		s.register(r, v)
+	}
+	s.promote(r, "1.0.0", modelregistry.Production)
+	s.promote(r, "1.1.0", modelregistry.Production)
+	data := s.read("registry.json")
+	want, err := r.ListVersions(t.Context(), pyName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.remove("registry.json")
+	for what, r := range map[string]*modelregistry.ModelRegistry{"held": r, "fresh": s.open()} {
+		got, err := r.ListVersions(t.Context(), pyName)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(pyLines(want), pyLines(got)); diff != "" {
+			t.Errorf("%s:\n%s", what, diff)
+		}
+		for i := range got {
+			if got[i].ManifestSHA256 != want[i].ManifestSHA256 || got[i].SourceRevision != want[i].SourceRevision {
+				t.Errorf("%s: %s has other extras", what, got[i].Version)
+			}
+		}
+	}
+	if _, err := os.Stat(s.path("registry.json")); err == nil {
+		t.Error("reading wrote the document")
+	}
+	// The next change puts it back: but for that change, as it was.
+	if _, err := s.open().Archive(t.Context(), pyName, "1.2.0-rc.1", nil); err != nil {
+		t.Fatal(err)
+	}
+	s.inStep()
+	d, err := document.Parse(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range d.Entries[:2] {
+		if diff := cmp.Diff(string(e.Raw), s.rawEntry(e.Version)); diff != "" {
+			t.Error(diff)
+		}
+	}
+	if back, err := s.open().Rollback(t.Context(), pyName, "", nil); err != nil || back.Version != "1.0.0" {
+		t.Errorf("rolled back to %q, %v", back.Version, err)
+	}
+}
+
+func TestPythonHistoryLost(t *testing.T) {
+	t.Parallel()
+	cut := func(keep int) func(s *pyStore) {
+		return func(s *pyStore) {
+			lines := slices.Collect(bytes.Lines(s.read("history.jsonl")))
+			s.write("history.jsonl", bytes.Join(lines[:keep], nil))
+		}
+	}
+	tests := map[string]func(s *pyStore){
+		"deleted":          func(s *pyStore) { s.remove("history.jsonl") },
+		"emptied":          func(s *pyStore) { s.write("history.jsonl", nil) },
+		"cut to one":       cut(1),
+		"cut by one":       cut(3),
+		"cut inside":       func(s *pyStore) { h := s.read("history.jsonl"); s.write("history.jsonl", h[:len(h)-10]) },
+		"cut early inside": func(s *pyStore) { s.write("history.jsonl", s.read("history.jsonl")[:20]) },
+	}
+	for name, lose := range tests {
+		for _, held := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s held=%t", name, held), func(t *testing.T) {
+				t.Parallel()
+				s := pyNewStore(t)
+				r := s.open()
+				s.register(r, "1.0.0")
+				s.register(r, "1.1.0")
+				s.promote(r, "1.0.0", modelregistry.Production)
+				s.promote(r, "1.1.0", modelregistry.Production)
+				want := s.list(r)
+				lose(s)
+				if !held {
+					r = s.open()
+				}
+				if diff := cmp.Diff(want, s.list(r)); diff != "" {
+					t.Errorf("reading did not go on from the document:\n%s", diff)
+				}
+				s.register(r, "1.2.0")
+				ops := s.ops()
+				if !slices.Equal(ops[max(0, len(ops)-2):], []string{"import", "register 1.2.0"}) {
+					t.Errorf("the history is %q", ops)
+				}
+				if events := s.events(); !events[len(events)-2].Reset {
+					t.Error("the import does not reset")
+				}
+				s.inStep()
+				got := s.same(r)
+				got = slices.DeleteFunc(got, func(l pyLine) bool { return l.Version == "1.2.0" })
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("after the next change:\n%s", diff)
+				}
+				s.promote(s.open(), "1.2.0", modelregistry.Production)
+				s.same(r)
+				if back, err := s.open().Rollback(t.Context(), pyName, "", nil); err != nil || back.Version != "1.1.0" {
+					t.Errorf("rolled back to %q, %v", back.Version, err)
+				}
+				s.same(r)
+			})
+		}
+	}
+}
+
+// The change that starts the history anew is acknowledged, and so it stands,
+// even if the document could not be brought up to it.
+func TestPythonHistoryLostAndCheckpointFails(t *testing.T) {
+	t.Parallel()
+	s := pyNewStore(t)
+	r := s.open()
+	for i := range 5 {
+		s.register(r, fmt.Sprintf("1.0.%d", i))
+	}
+	s.remove("history.jsonl")
+	s.blockCheckpoint()
+	want := map[string]string{}
+	for i := range 7 {
+		v := fmt.Sprintf("1.0.%d", i)
+		want[v] = "development"
+		if i >= 5 {
+			s.register(s.open(), v)
+		}
+		if i < 4 {
+			continue
+		}
+		if diff := cmp.Diff(want, pyStages(s.list(s.open()))); diff != "" {
+			t.Fatalf("with %s registered:\n%s", v, diff)
+		}
+	}
+	for i := 7; i < 20; i++ { // the new history outgrows the old one
+		v := fmt.Sprintf("1.0.%d", i)
+		want[v] = "development"
+		s.register(s.open(), v)
+	}
+	s.unblockCheckpoint()
+	if diff := cmp.Diff(want, pyStages(s.list(s.open()))); diff != "" {
+		t.Error(diff)
+	}
+	s.register(s.open(), "2.0.0")
+	want["2.0.0"] = "development"
+	if diff := cmp.Diff(want, pyStages(s.same(r))); diff != "" {
+		t.Error(diff)
+	}
+	s.inStep()
+}
+
+// A number once given out is never given again, whatever was lost.
+func TestPythonNumbersAreNotGivenAgain(t *testing.T) {
+	t.Parallel()
+	s := pyNewStore(t)
+	r := s.open()
+	s.register(r, "1.0.0")
+	s.register(r, "1.0.1")
+	d := s.document()
+	d.Entries = d.Entries[:1] // an editor takes the last one out
+	s.write("registry.json", bytes.Replace(document.Format(d), []byte(`"crc32c": "`), []byte(`"crc32c": "x`), 1))
+	s.register(r, "0.5.0")
+	s.remove("history.jsonl")
+	s.register(s.open(), "0.6.0")
+	s.remove("registry.json")
+	_, err := s.open().Register(t.Context(), pyName, pyArtifact("x"), &modelregistry.RegisterOptions{Version: "1.0.1"})
+	if !errors.Is(err, modelregistry.ErrExists) {
+		t.Errorf("1.0.1 was given out again: %v", err)
+	}
+	if v, err := s.open().Register(t.Context(), pyName, pyArtifact("x"), nil); err != nil || v.Version != "1.0.2" {
+		t.Errorf("the next version is %q, %v", v.Version, err)
+	}
+}
+
+func TestPythonCorruptDocumentWithoutHistory(t *testing.T) {
+	t.Parallel()
+	whole := pyDocument("1.0.0", pyEntry("1.0.0", "staging"))
+	tests := map[string][]byte{
+		"truncated":      whole[:len(whole)-20],
+		"empty":          {},
+		"white space":    []byte("  \n"),
+		"BOM":            append([]byte("\xef\xbb\xbf"), whole...),
+		"trailing bytes": append(slices.Clone(whole), "}"...),
+		"a list":         []byte("[]"),
+		"versions: list": []byte(`{"versions": []}`),
+		"NULs":           make([]byte, len(whole)),
+	}
+	for name, data := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := pyNewStore(t)
+			s.tree("1.0.0")
+			s.write("registry.json", data)
+			r := s.open()
+			check := func(what string, err error) {
+				t.Helper()
+				var corrupt *modelregistry.CorruptError
+				if !errors.As(err, &corrupt) {
+					t.Fatalf("%s: %v", what, err)
+				}
+				if corrupt.Path != "fraud_detection/FraudRiskModel/registry.json" || !strings.Contains(err.Error(), corrupt.Path) {
+					t.Errorf("%s: %v", what, err)
+				}
+			}
+			_, err := r.ListVersions(t.Context(), pyName)
+			check("list", err)
+			_, err = r.GetModel(t.Context(), pyName.In(modelregistry.Staging))
+			check("get", err)
+			_, err = r.Register(t.Context(), pyName, pyArtifact("x"), nil)
+			check("register", err)
+			_, err = r.Promote(t.Context(), pyName, "1.0.0", modelregistry.Production, nil)
+			check("promote", err)
+			if !bytes.Equal(s.read("registry.json"), data) {
+				t.Error("the document was overwritten")
+			}
+			if _, err := os.Stat(s.path("history.jsonl")); err == nil {
+				t.Error("a history was started")
+			}
+			if found, _ := filepath.Glob(s.path(".staging/*")); len(found) > 0 {
+				t.Errorf("left %q", found)
+			}
+		})
+	}
+}
+
+func TestPythonCorruptDocumentBesideHistory(t *testing.T) {
+	t.Parallel()
+	for _, held := range []bool{true, false} {
+		t.Run(fmt.Sprintf("held=%t", held), func(t *testing.T) {
+			t.Parallel()
+			s := pyNewStore(t)
+			r := s.open()
+			s.register(r, "1.0.0")
+			s.register(r, "1.1.0")
+			want := s.list(r)
+			data := s.read("registry.json")
+			damaged := data[:len(data)/2]
+			s.write("registry.json", damaged)
+			if !held {
+				r = s.open()
+			}
+			if diff := cmp.Diff(want, s.list(r)); diff != "" {
+				t.Error(diff)
+			}
+			s.promote(r, "1.1.0", modelregistry.Production)
+			s.register(r, "1.2.0")
+			if !bytes.Equal(s.read("registry.json"), damaged) {
+				t.Error("the damaged document was overwritten")
+			}
+			lines := map[string]string{"1.0.0": "development", "1.1.0": "production", "1.2.0": "development"}
+			if diff := cmp.Diff(lines, pyStages(s.same(r))); diff != "" {
+				t.Error(diff)
+			}
+			// Somebody puts the old one back, or removes it: it is a checkpoint again.
+			s.write("registry.json", data)
+			if diff := cmp.Diff(lines, pyStages(s.list(r))); diff != "" {
+				t.Errorf("with the old document put back:\n%s", diff)
+			}
+			s.register(r, "1.3.0")
+			s.inStep()
+			s.same(r)
+		})
+	}
+}
+
+// A foreign writer is in the middle of its write: the reader waits for the end.
+func TestPythonTornReadIsRetried(t *testing.T) {
+	t.Parallel()
+	s := pyCopyFrozen(t)
+	data := s.read("registry.json")
+	s.write("registry.json", data[:100])
+	r := s.open()
+	done := make(chan error, 1)
+	go func() {
+		_, err := r.ListVersions(context.Background(), pyName)
+		done <- err
+	}()
+	s.write("registry.json", data)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPythonDamagedHistory(t *testing.T) {
+	t.Parallel()
+	tests := map[string]func(lines [][]byte) [][]byte{
+		"a letter": func(l [][]byte) [][]byte {
+			l[1] = bytes.Replace(l[1], []byte(`"op":"register"`), []byte(`"op":"registes"`), 1)
+			return l
+		},
+		"no JSON":         func(l [][]byte) [][]byte { l[1] = append([]byte("x"), l[1]...); return l },
+		"a line missing":  func(l [][]byte) [][]byte { return slices.Delete(l, 1, 2) },
+		"lines swapped":   func(l [][]byte) [][]byte { l[1], l[2] = l[2], l[1]; return l },
+		"a line twice":    func(l [][]byte) [][]byte { return slices.Insert(l, 1, l[1]) },
+		"NULs":            func(l [][]byte) [][]byte { copy(l[1][10:], make([]byte, 30)); return l },
+		"the first gone":  func(l [][]byte) [][]byte { return l[1:] },
+		"an empty line":   func(l [][]byte) [][]byte { return slices.Insert(l, 1, []byte("\n")) },
+		"a newline added": func(l [][]byte) [][]byte { l[1] = slices.Insert(slices.Clone(l[1]), 30, '\n'); return l },
+	}
+	for name, damage := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := pyNewStore(t)
+			r := s.open()
+			for _, v := range []string{"1.0.0", "1.1.0", "1.2.0", "1.3.0"} {
+				s.register(r, v)
+			}
+			lines := slices.Collect(bytes.Lines(s.read("history.jsonl")))
+			damaged := bytes.Join(damage(lines), nil)
+			s.write("history.jsonl", damaged)
+			s.remove("registry.json")
+			_, err := s.open().ListVersions(t.Context(), pyName)
+			var corrupt *modelregistry.CorruptError
+			if !errors.As(err, &corrupt) || corrupt.Path != "fraud_detection/FraudRiskModel/history.jsonl" {
+				t.Fatalf("a reader that needs it: %v", err)
+			}
+			_, err = s.open().Register(t.Context(), pyName, pyArtifact("x"), nil)
+			if !errors.As(err, &corrupt) {
+				t.Errorf("a writer that needs it: %v", err)
+			}
+			if !bytes.Equal(s.read("history.jsonl"), damaged) {
+				t.Error("the damaged history was changed")
+			}
+		})
+	}
+}
+
+// Damage before the checkpoint does not stop those who begin at it.
+func TestPythonDamageBeforeTheCheckpoint(t *testing.T) {
+	t.Parallel()
+	s := pyNewStore(t)
+	r := s.open()
+	for _, v := range []string{"1.0.0", "1.1.0", "1.2.0"} {
+		s.register(r, v)
+	}
+	want := s.list(r)
+	s.write("history.jsonl", bytes.Replace(s.read("history.jsonl"), []byte(`"op":"register"`), []byte(`"op":"registes"`), 1))
+	if diff := cmp.Diff(want, s.list(s.open())); diff != "" {
+		t.Error(diff)
+	}
+	s.register(s.open(), "1.3.0")
+	if diff := cmp.Diff(s.list(r), s.list(s.open())); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestPythonTornTailIsPassedOverAndCut(t *testing.T) {
+	t.Parallel()
+	tails := map[string]string{
+		"half a line":       `{"event":3,"id":"0123`,
+		"a line, no end":    `{"event":3,"id":"0123","op":"register","checkpoint":2,"prev":""}`,
+		"NULs":              strings.Repeat("\x00", 300),
+		"half and NULs":     `{"event":3,"id"` + strings.Repeat("\x00", 100),
+		"NULs and an end":   `{"event":3` + strings.Repeat("\x00", 100) + `"prev":""}` + "\n",
+		"longer than a new": `{"event":3,"id":"` + strings.Repeat("0", 5000),
+	}
+	for name, tail := range tails {
+		for _, held := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s held=%t", name, held), func(t *testing.T) {
+				t.Parallel()
+				s := pyNewStore(t)
+				r := s.open()
+				s.register(r, "1.0.0")
+				s.register(r, "1.1.0")
+				want := s.list(r)
+				sound := s.read("history.jsonl")
+				s.write("history.jsonl", append(slices.Clone(sound), tail...))
+				if !held {
+					r = s.open()
+				}
+				if diff := cmp.Diff(want, s.same(r)); diff != "" {
+					t.Error(diff)
+				}
+				s.register(r, "1.2.0")
+				now := s.read("history.jsonl")
+				if !bytes.HasPrefix(now, sound) || bytes.IndexByte(now, 0) >= 0 || bytes.Count(now, []byte("\n")) != 3 {
+					t.Errorf("the history is\n%q", now)
+				}
+				s.inStep()
+				s.same(r)
+			})
+		}
+	}
+}
+
+// Every document that we write begins as Python would write it, key by key.
+func TestPythonReadsWhatWeWrite(t *testing.T) {
+	t.Parallel()
+	s := pyNewStore(t)
+	r := s.open()
+	_, err := r.Register(t.Context(), pyName, pyArtifact("x"), &modelregistry.RegisterOptions{
+		Metrics:  map[string]any{"auc": 0.9, "n": 1.0, "i": 1, "small": 1e-7, "big": 1e16, "f32": float32(0.1), "nan": nil},
+		Metadata: map[string]any{"text": "ö <&> 😀\x7f\n", "list": []any{}, "map": map[string]any{}, "nested": []any{1, []int{2}}},
+		Gates:    modelregistry.MinMetric("auc", 0.5), LineageRunID: "run", ConfigHash: "c0ffee", SourceRevision: "abc", RegisteredBy: "me",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := s.document()
+	registered := pyMember(t, string(d.Entries[0].Raw), "registered_at")
+	want := `{
+  "model_name": "FraudRiskModel",
+  "use_case": "fraud_detection",
+  "versions": {
+    "1.0.0": {
+      "version": "1.0.0",
+      "stage": "development",
+      "registered_at": ` + registered + `,
+      "promoted_to_staging": null,
+      "promoted_to_prod": null,
+      "archived_at": null,
+      "metrics": {
+        "auc": 0.9,
+        "big": 1e+16,
+        "f32": 0.1,
+        "i": 1,
+        "n": 1.0,
+        "nan": null,
+        "small": 1e-07
+      },
+      "metadata": {
+        "list": [],
+        "map": {},
+        "nested": [
+          1,
+          [
+            2
+          ]
+        ],
+        "text": "\u00f6 <&> \ud83d\ude00\u007f\n"
+      },
+      "lineage_run_id": "run",
+      "config_hash": "c0ffee",
+      "promoted_by": null
+    }
+  },
+  "modelregistry": {`
+	got := string(s.read("registry.json"))
+	if !strings.HasPrefix(got, want) {
+		t.Error(cmp.Diff(want, got))
+	}
+	if len(registered) != len(`"2026-11-23T05:30:11.655479+00:00"`) || !strings.HasSuffix(registered, `+00:00"`) {
+		t.Errorf("registered at %s", registered)
+	}
+	s.promote(r, "1.0.0", modelregistry.Production)
+	members, err := pyjson.Object([]byte(s.rawEntry("1.0.0")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var keys []string
+	for _, m := range members {
+		keys = append(keys, m.Key)
+	}
+	if diff := cmp.Diff(document.Keys, keys); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Moves of an entry whose stage we don't know, and refusals, leave a history
+// that can be read.
+func TestPythonUnknownStageMoves(t *testing.T) {
+	t.Parallel()
+	moves := map[string]func(ctx context.Context, r *modelregistry.ModelRegistry) error{
+		"archive": func(ctx context.Context, r *modelregistry.ModelRegistry) error {
+			_, err := r.Archive(ctx, pyName, "1.0.0", nil)
+			return err
+		},
+		"promote": func(ctx context.Context, r *modelregistry.ModelRegistry) error {
+			_, err := r.Promote(ctx, pyName, "1.0.0", modelregistry.Staging, nil)
+			return err
+		},
+		"demote": func(ctx context.Context, r *modelregistry.ModelRegistry) error {
+			_, err := r.Demote(ctx, pyName, "1.0.0", modelregistry.Development, nil)
+			return err
+		},
+		"refusal": func(ctx context.Context, r *modelregistry.ModelRegistry) error {
+			_, err := r.Promote(ctx, pyName, "1.0.0", modelregistry.Staging, &modelregistry.MoveOptions{Gates: modelregistry.MinMetric("auc", 2)})
+			var gate *modelregistry.GateError
+			if errors.As(err, &gate) {
+				return nil
+			}
+			return fmt.Errorf("want a refusal, got %w", err)
+		},
+	}
+	for name, move := range moves {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := pyNewStore(t)
+			s.write("registry.json", pyDocument("1.0.0", pyEntry("1.0.0", "canary")))
+			s.tree("1.0.0")
+			r := s.open()
+			if err := move(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+			s.same(r)
+		})
+	}
+}
+
+// Two of Python's changes with ours between, of an entry that goes back to what
+// it once was: the last word counts.
+func TestPythonRevertsAnEntry(t *testing.T) {
+	t.Parallel()
+	for between := 1; between <= 2; between++ {
+		t.Run(fmt.Sprint(between), func(t *testing.T) {
+			t.Parallel()
+			s := pyNewStore(t)
+			r := s.open()
+			s.register(r, "1.0.0")
+			s.register(r, "1.1.0")
+			original := s.rawEntry("1.0.0")
+			set := func(stage string) {
+				s.pyWrite(func(entries map[string]map[string]string, _ *[]string) {
+					entries["1.0.0"]["stage"] = string(pyjson.Quote(stage))
+				})
+			}
+			set("staging")
+			for i := range between {
+				s.register(r, fmt.Sprintf("1.2.%d", i))
+			}
+			if got := pyStages(s.same(r))["1.0.0"]; got != "staging" {
+				t.Fatalf("1.0.0 is in %s", got)
+			}
+			set("development")
+			if diff := cmp.Diff(original, s.rawEntry("1.0.0")); diff != "" {
+				t.Fatalf("the entry is not what it was:\n%s", diff)
+			}
+			if got := pyStages(s.list(s.open()))["1.0.0"]; got != "development" {
+				t.Errorf("1.0.0 is in %s; Python put it back to development", got)
+			}
+			s.register(r, "1.4.0")
+			if got := pyStages(s.same(r))["1.0.0"]; got != "development" {
+				t.Errorf("1.0.0 is in %s; Python put it back to development", got)
+			}
+		})
+	}
+}
