@@ -81,6 +81,9 @@ func (c Config) Validate() error {
 		if _, err := ParseStage(string(c.PromoteTo)); err != nil {
 			return err
 		}
+		if c.PromoteTo == Archived {
+			return invalid("registry configuration: promote_to: archived is no promotion")
+		}
 	}
 	if !c.auto() {
 		if c.Version == "" {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/ubunye-go/modelregistry/internal/document"
@@ -341,40 +342,59 @@ func (s *state) keepBytes(d *document.Document) {
 // registered later may simply not have been in the checkpoint that the other
 // program read, and is kept.
 func foreignChanges(events []*event, base int64, now *state, d *document.Document) *event {
-	atBase := map[string]bool{}
-	images := map[string][][]byte{}
-	for _, e := range events {
-		if e.reset && e.number <= base {
-			clear(atBase)
-			clear(images)
-		}
-		for _, v := range e.removed {
-			delete(atBase, v)
-		}
-		for _, im := range e.after {
-			if e.number <= base {
-				atBase[im.version] = true
-				images[im.version] = images[im.version][:0:0]
+	// An image that the history gave at some event is in documents from then on: its
+	// being there tells that the other program read a later checkpoint than base.
+	known, proof := since(events, base), base
+	for _, e := range d.Entries {
+		for _, im := range known[e.Version] {
+			if pyjson.Equal(im.raw, e.Raw) {
+				proof = max(proof, im.event)
+				break
 			}
-			images[im.version] = append(images[im.version], im.raw)
 		}
 	}
+	images := since(events, proof)
 	diff := &event{op: opForeign}
 	inDoc := map[string]bool{}
 	for _, e := range d.Entries {
 		inDoc[e.Version] = true
-		known := false
-		for _, raw := range images[e.Version] {
-			known = known || pyjson.Equal(raw, e.Raw)
-		}
-		if !known {
+		old := slices.ContainsFunc(images[e.Version], func(im pastImage) bool { return pyjson.Equal(im.raw, e.Raw) })
+		if !old {
 			diff.after = append(diff.after, image{version: e.Version, raw: e.Raw})
 		}
 	}
 	for _, e := range now.order {
-		if atBase[e.version] && !inDoc[e.version] {
+		past := images[e.version]
+		if !inDoc[e.version] && len(past) > 0 && past[0].event <= proof {
 			diff.removed = append(diff.removed, e.version)
 		}
 	}
 	return diff
+}
+
+// A pastImage is what an event made of an entry.
+type pastImage struct {
+	event int64
+	raw   []byte
+}
+
+// since returns each entry's image at an event, if it was there, and those that
+// later events gave it, in order.
+func since(events []*event, base int64) map[string][]pastImage {
+	images := map[string][]pastImage{}
+	for _, e := range events {
+		if e.reset {
+			clear(images)
+		}
+		for _, v := range e.removed {
+			delete(images, v)
+		}
+		for _, im := range e.after {
+			if e.number <= base {
+				delete(images, im.version)
+			}
+			images[im.version] = append(images[im.version], pastImage{e.number, im.raw})
+		}
+	}
+	return images
 }

@@ -173,6 +173,7 @@ func (r *ModelRegistry) tryMove(ctx context.Context, m *model, mv move, o MoveOp
 	if err != nil || done {
 		return v, nil, err
 	}
+	asked := mv
 	mv.version = v.Version
 	if mv.guarded {
 		if err := r.verifyTree(ctx, v); err != nil {
@@ -185,9 +186,12 @@ func (r *ModelRegistry) tryMove(ctx context.Context, m *model, mv move, o MoveOp
 		}
 	}
 	v, err = m.change(ctx, func(t *txn) (string, error) {
-		e, done, err := mv.check(t, o)
+		e, done, err := asked.check(t, o)
 		if err != nil || done {
 			return mv.version, err
+		}
+		if e.version != mv.version {
+			return mv.version, errChanged // another one was in production before the present one
 		}
 		if mv.guarded && !sameForGates(v, e.decode()) {
 			return mv.version, errChanged

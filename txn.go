@@ -102,14 +102,18 @@ func (t *txn) move(mv move, e *entry, o MoveOptions, results []GateResult) error
 		results: results, skippedGates: o.SkipGates && mv.op == opPromote}
 	if mv.to == Production {
 		if p := t.holder(Production); p != nil {
-			ev.after = append(ev.after, t.staged(p, Archived, ""))
+			ev.after = append(ev.after, t.staged(p, Archived))
 		}
 	}
-	promotedBy := ""
+	im := t.staged(e, mv.to)
 	if mv.op == opPromote || mv.op == opRollback {
-		promotedBy = o.Actor
+		by := []byte("null")
+		if o.Actor != "" {
+			by = pyjson.Quote(o.Actor)
+		}
+		im.raw = document.Set(im.raw, []pyjson.Member{{Key: "promoted_by", Value: by}})
 	}
-	ev.after = append(ev.after, t.staged(e, mv.to, promotedBy))
+	ev.after = append(ev.after, im)
 	return t.emit(ev)
 }
 
@@ -117,13 +121,10 @@ func (t *txn) move(mv move, e *entry, o MoveOptions, results []GateResult) error
 var stamped = map[ModelStage]string{Staging: "promoted_to_staging", Production: "promoted_to_prod", Archived: "archived_at"}
 
 // staged returns the image of an entry that enters a stage now.
-func (t *txn) staged(e *entry, stage ModelStage, promotedBy string) image {
+func (t *txn) staged(e *entry, stage ModelStage) image {
 	set := []pyjson.Member{{Key: "version", Value: pyjson.Quote(e.version)}, {Key: "stage", Value: pyjson.Quote(string(stage))}}
 	if key := stamped[stage]; key != "" {
 		set = append(set, pyjson.Member{Key: key, Value: pyjson.Quote(formatTime(t.now))})
-	}
-	if promotedBy != "" {
-		set = append(set, pyjson.Member{Key: "promoted_by", Value: pyjson.Quote(promotedBy)})
 	}
 	return image{version: e.version, raw: document.Set(e.raw, set), extra: e.extra}
 }
@@ -168,7 +169,7 @@ func (t *txn) mend(ev *event) {
 	for v := range t.base.productive {
 		touched := slices.ContainsFunc(ev.after, func(im image) bool { return im.version == v })
 		if v != h.version && !touched {
-			ev.after = append(ev.after, t.staged(t.get(v), Archived, ""))
+			ev.after = append(ev.after, t.staged(t.get(v), Archived))
 		}
 	}
 	slices.SortStableFunc(ev.after, func(a, b image) int { return t.place(a) - t.place(b) })

@@ -1,0 +1,716 @@
+package fsstore
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/google/go-cmp/cmp"
+)
+
+// The environment of a child: what it does, and to which file or folder.
+const (
+	childTask = "FSSTORE_TEST_TASK"
+	childPath = "FSSTORE_TEST_PATH"
+)
+
+// TestChild is no test of its own: others run it as a process that holds
+// something until it is killed.
+func TestChild(t *testing.T) {
+	name := os.Getenv(childPath)
+	switch os.Getenv(childTask) {
+	case "":
+		return
+	case "hold":
+		if err := flock.New(name).Lock(); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Println("ready")
+	case "stage":
+		st := stage(t, open(t, name))
+		write(t, filepath.Join(st.Dir(), "f"), "half of it")
+		fmt.Println("ready", filepath.Base(st.name))
+	}
+	io.Copy(io.Discard, os.Stdin)
+	os.Exit(0) // as if killed: nothing is tidied up
+}
+
+// child starts such a process. It returns what it said when it was ready.
+func child(t *testing.T, task, name string) (said string, kill func()) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^TestChild$")
+	cmd.Env = append(os.Environ(), childTask+"="+task, childPath+"="+name)
+	cmd.Stderr = os.Stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	kill = sync.OnceFunc(func() {
+		cmd.Process.Kill()
+		stdin.Close()
+		cmd.Wait()
+	})
+	t.Cleanup(kill)
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(strings.TrimPrefix(line, "ready")), kill
+}
+
+func open(t *testing.T, dir string) *Store {
+	t.Helper()
+	s, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func write(t *testing.T, name, data string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, []byte(data), 0o666); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func exists(name string) bool {
+	_, err := os.Lstat(name)
+	return err == nil
+}
+
+func stage(t *testing.T, s *Store) *Staged {
+	t.Helper()
+	st, err := s.Stage(t.Context(), "uc", "m")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st
+}
+
+// staged is a sealed tree of two files, one of them a manifest.
+func staged(t *testing.T, s *Store) *Staged {
+	t.Helper()
+	st := stage(t, s)
+	write(t, filepath.Join(st.Dir(), "model", "f"), "weights")
+	write(t, filepath.Join(st.Dir(), manifestName), "{}")
+	if err := st.Seal(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return st
+}
+
+// add appends lines, and trees with them.
+func add(t *testing.T, s *Store, c *Commit) (Appended, error) {
+	t.Helper()
+	return s.Append(t.Context(), "uc", "m", func(*View) (*Commit, error) { return c, nil })
+}
+
+func lines(list ...string) [][]byte {
+	var out [][]byte
+	for _, l := range list {
+		out = append(out, []byte(l))
+	}
+	return out
+}
+
+func log(t *testing.T, s *Store) string {
+	t.Helper()
+	var data []byte
+	err := s.Read(t.Context(), "uc", "m", func(v *View) (err error) {
+		data, _, err = v.Log(0)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func TestWhole(t *testing.T) {
+	t.Parallel()
+	nul := strings.Repeat("\x00", 8)
+	tests := []struct {
+		name       string
+		keep, torn string
+	}{
+		{"nothing", "", ""},
+		{"one line", "{1}\n", ""},
+		{"two lines", "{1}\n{2}\n", ""},
+		{"a partial line", "{1}\n", `{"event`},
+		{"a partial line alone", "", `{"event`},
+		{"a line but for its end", "{1}\n", "{2}"},
+		{"NULs at the end", "{1}\n", nul},
+		{"NULs alone", "", nul},
+		{"NULs behind a partial line", "{1}\n", `{"eve` + nul},
+		{"NULs before the line's end", "{1}\n", `{"eve` + nul + "nt}\n"},
+		{"NULs at the line's start", "{1}\n", nul + "nt}\n"},
+		{"NULs, then a partial line", "{1}\n", nul + "\n{2"},
+		{"NULs in the middle, a later append behind: damage", "{1}\n{" + nul + "}\n{3}\n", ""},
+		{"such damage, and a torn tail", "{1}\n{" + nul + "}\n{3}\n", "{4"},
+		{"such damage in the first line", nul + "}\n{3}\n", ""},
+		{"an append of two lines", "{1}\n{2} \n{3}\n", ""},
+		{"NULs in the first of two lines of the last append", "{1}\n", "{" + nul + "} \n{3}\n"},
+		{"NULs in the second of two lines of the last append", "{1}\n", "{2} \n{" + nul + "}\n"},
+		{"NULs for the whole of the second line", "{1}\n", "{2} \n" + nul},
+		{"the second line torn", "{1}\n", "{2} \n{3"},
+		{"the second line missing", "{1}\n", "{2} \n"},
+		{"the third line torn", "{1}\n", "{2} \n{3} \n{4}"},
+		{"an append of two lines with a NUL, another behind: damage", "{1}\n{2" + nul + "} \n{3}\n{4}\n", ""},
+	}
+	for _, tt := range tests {
+		if got := whole([]byte(tt.keep + tt.torn)); got != len(tt.keep) {
+			t.Errorf("%s: %d bytes kept, want %d", tt.name, got, len(tt.keep))
+		}
+	}
+}
+
+// The next writer cuts off what is torn; a reader passes over it, and leaves it.
+func TestTornTailIsCut(t *testing.T) {
+	t.Parallel()
+	for _, torn := range []string{"", "{2", "\x00\x00\x00\x00", "{2\x00\x00}\n", strings.Repeat("x", 10000)} {
+		dir := t.TempDir()
+		file := filepath.Join(dir, "uc", "m", logName)
+		write(t, file, "{1}\n"+torn)
+		s := open(t, dir)
+		if got := log(t, s); got != "{1}\n" {
+			t.Errorf("%.10q: read %q", torn, got)
+		}
+		if got := read(t, file); got != "{1}\n"+torn {
+			t.Errorf("%.10q: reading changed it", torn)
+		}
+		done, err := add(t, s, &Commit{Lines: lines("{a}", "{b}")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := "{1}\n{a} \n{b}\n"
+		if got := read(t, file); got != want || done.End != int64(len(want)) {
+			t.Errorf("%.10q: the log is %q, its end %d", torn, got, done.End)
+		}
+	}
+}
+
+func TestLogFrom(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "uc", "m", logName), "{1}\n{2}\n{3")
+	s := open(t, dir)
+	err := s.Read(t.Context(), "uc", "m", func(v *View) error {
+		for from, want := range map[int64]string{0: "{1}\n{2}\n", 4: "{2}\n", 8: ""} {
+			data, end, err := v.Log(from)
+			if err != nil || string(data) != want || end != 8 {
+				t.Errorf("from %d: %q, end %d, %v", from, data, end, err)
+			}
+		}
+		if _, _, err := v.Log(100); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("behind the end: %v", err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	err = s.Read(t.Context(), "uc", "other", func(v *View) error {
+		data, ok, err := v.Document()
+		if data != nil || ok || err != nil {
+			t.Errorf("a document that is not there: %q, %t, %v", data, ok, err)
+		}
+		_, _, err = v.Log(1)
+		return err
+	})
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+}
+
+func TestLockExcludes(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	stores := []*Store{open(t, dir), open(t, dir)} // one gate each
+	var inside, n atomic.Int32
+	var wg sync.WaitGroup
+	for i := range 16 {
+		wg.Go(func() {
+			for range 10 {
+				_, err := stores[i%2].Append(t.Context(), "uc", "m", func(*View) (*Commit, error) {
+					if now := inside.Add(1); now != 1 {
+						t.Errorf("%d inside", now)
+					}
+					n.Add(1)
+					inside.Add(-1)
+					return nil, nil
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n.Load() != 160 {
+		t.Errorf("%d were inside", n.Load())
+	}
+}
+
+// lockFile makes a model whose lock file is there, and returns the file.
+func lockFile(t *testing.T, s *Store) string {
+	t.Helper()
+	if _, err := add(t, s, nil); err != nil {
+		t.Fatal(err)
+	}
+	return s.path("uc/m/" + lockName)
+}
+
+func TestLockWaiterGivesUp(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	file := lockFile(t, s)
+	held := flock.New(file)
+	if err := held.Lock(); err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	for range 3 {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		start := time.Now()
+		_, err := s.Append(ctx, "uc", "m", func(*View) (*Commit, error) { t.Error("it got in"); return nil, nil })
+		cancel()
+		if err != context.DeadlineExceeded {
+			t.Errorf("%v", err)
+		}
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("it took %v", took)
+		}
+	}
+	// One gives up, another waits on and gets in; so does one of another store.
+	ctx, cancel := context.WithCancel(t.Context())
+	gone, in := make(chan error, 1), make(chan error, 2)
+	go func() {
+		_, err := s.Append(ctx, "uc", "m", func(*View) (*Commit, error) { t.Error("it got in"); return nil, nil })
+		gone <- err
+	}()
+	for _, s := range []*Store{s, open(t, s.dir)} {
+		go func() {
+			_, err := s.Append(t.Context(), "uc", "m", func(*View) (*Commit, error) { return nil, nil })
+			in <- err
+		}()
+	}
+	cancel()
+	if err := <-gone; err != context.Canceled {
+		t.Error(err)
+	}
+	if err := held.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := <-in; err != nil {
+			t.Error(err)
+		}
+	}
+	// Nobody waits any more: the blocking call of those who gave up holds nothing.
+	other := flock.New(file)
+	defer other.Close()
+	poll(t, "the lock to be free", func() bool { ok, err := other.TryLock(); return ok && err == nil })
+}
+
+// poll waits for a condition, and not for ever.
+func poll(t *testing.T, what string, cond func() bool) {
+	t.Helper()
+	deadline := time.After(10 * time.Second)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !cond() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+func TestLockOfAKilledProcessIsFree(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	_, kill := child(t, "hold", lockFile(t, s))
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+	defer cancel()
+	if _, err := s.Append(ctx, "uc", "m", func(*View) (*Commit, error) { return nil, nil }); err != context.DeadlineExceeded {
+		t.Fatalf("while it lives: %v", err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := s.Append(t.Context(), "uc", "m", func(*View) (*Commit, error) { return &Commit{Lines: lines("{1}")}, nil })
+		done <- err
+	}()
+	kill()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if got := log(t, s); got != "{1}\n" {
+		t.Errorf("the log is %q", got)
+	}
+}
+
+// Somebody deletes or replaces the lock file while one waits for it: holding a
+// lock on the old one would exclude nobody.
+func TestLockFileReplaced(t *testing.T) {
+	t.Parallel()
+	tests := map[string]func(t *testing.T, file string){
+		"deleted": func(t *testing.T, file string) {
+			if err := os.Remove(file); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"replaced": func(t *testing.T, file string) {
+			write(t, file+".new", "")
+			if err := os.Rename(file+".new", file); err != nil {
+				t.Fatal(err)
+			}
+		},
+	}
+	for name, replace := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := open(t, t.TempDir())
+			file := lockFile(t, s)
+			held := flock.New(file)
+			if err := held.Lock(); err != nil {
+				t.Fatal(err)
+			}
+			done := make(chan error, 1)
+			go func() {
+				_, err := s.Append(t.Context(), "uc", "m", func(*View) (*Commit, error) {
+					// The file that the path names now is the one that is locked.
+					probe := flock.New(file)
+					defer probe.Close()
+					if ok, err := probe.TryLock(); ok || err != nil {
+						return nil, fmt.Errorf("the lock is on another file: %t, %w", ok, err)
+					}
+					return nil, nil
+				})
+				done <- err
+			}()
+			g := s.gate("uc/m")
+			poll(t, "the other to wait", func() bool { g.mu.Lock(); defer g.mu.Unlock(); return g.waiting })
+			replace(t, file)
+			if err := held.Unlock(); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// A lock file that is a symlink is not followed.
+func TestLockFileIsASymlink(t *testing.T) {
+	t.Parallel()
+	if noFollow == 0 {
+		t.Skip("this system can't refuse to follow a symlink")
+	}
+	s := open(t, t.TempDir())
+	outside := filepath.Join(t.TempDir(), "outside")
+	if err := os.MkdirAll(s.path("uc/m"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(outside, s.path("uc/m/"+lockName)); err != nil {
+		t.Skip(err)
+	}
+	if _, err := add(t, s, &Commit{Lines: lines("{1}")}); err == nil {
+		t.Error("it was locked")
+	}
+	if exists(outside) {
+		t.Error("it was followed")
+	}
+}
+
+func TestSweep(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, dir)
+	live := stage(t, s)
+	write(t, filepath.Join(live.Dir(), "f"), "x")
+	dead, kill := child(t, "stage", dir)
+	busy, _ := child(t, "stage", dir)
+	staging := s.path("uc/m/" + stagingName)
+	foreign := []string{"somebody/tree/f", "0123456789ABCDEF0123456789ABCDEF/f", "0123/f", "a-file"}
+	for _, name := range foreign {
+		write(t, filepath.Join(staging, filepath.FromSlash(name)), "x")
+	}
+	kill()
+	if !exists(filepath.Join(staging, dead)) {
+		t.Fatal("the child left nothing")
+	}
+	after := stage(t, open(t, dir)) // a store that never swept
+	if exists(filepath.Join(staging, dead)) {
+		t.Error("the staging of a dead process stays")
+	}
+	for _, name := range []string{filepath.Base(live.name), filepath.Base(after.name), busy} {
+		if !exists(filepath.Join(staging, name, treeName)) {
+			t.Errorf("%s, which is alive, is gone", name)
+		}
+	}
+	for _, name := range foreign {
+		if got := read(t, filepath.Join(staging, filepath.FromSlash(name))); got != "x" {
+			t.Errorf("%s holds %q", name, got)
+		}
+	}
+	for _, st := range []*Staged{live, after} {
+		if err := errors.Join(st.Discard(), st.Discard()); err != nil {
+			t.Error(err)
+		}
+		if exists(s.path(st.name)) {
+			t.Error("discarded, it is there")
+		}
+	}
+}
+
+// What was made for a staging goes with it, if nothing else came in.
+func TestDiscardLeavesNothing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, dir)
+	if err := stage(t, s).Discard(); err != nil {
+		t.Error(err)
+	}
+	if found, err := os.ReadDir(dir); err != nil || len(found) > 0 {
+		t.Errorf("%v, %v", found, err)
+	}
+	write(t, s.path("uc/other/keep"), "x")
+	st := stage(t, s)
+	write(t, s.path("uc/m/mine"), "x")
+	if err := st.Discard(); err != nil {
+		t.Error(err)
+	}
+	if !exists(s.path("uc/other/keep")) || !exists(s.path("uc/m/mine")) || exists(s.path("uc/m/"+stagingName)) {
+		t.Error("too much or too little is gone")
+	}
+}
+
+func TestLeftoverVersion(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	if _, err := add(t, s, &Commit{Lines: lines("{1}")}); err != nil {
+		t.Fatal(err)
+	}
+	// With our manifest it is the remains of a change that never happened.
+	write(t, s.path("uc/m/versions/1.0.0/manifest.json"), "old")
+	write(t, s.path("uc/m/versions/1.0.0/model/old"), "old")
+	st := staged(t, s)
+	if _, err := add(t, s, &Commit{Trees: []Tree{{st, "1.0.0"}}, Lines: lines("{2}")}); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, s.path("uc/m/versions/1.0.0/model/f")); got != "weights" || exists(s.path("uc/m/versions/1.0.0/model/old")) {
+		t.Error("the new version is mixed with the old one")
+	}
+	orphans, err := filepath.Glob(s.path("uc/m/" + orphansName + "/1.0.0-*"))
+	if err != nil || len(orphans) != 1 || read(t, filepath.Join(orphans[0], "model", "old")) != "old" {
+		t.Errorf("orphans: %q, %v", orphans, err)
+	}
+	if err := st.Discard(); err != nil {
+		t.Error(err)
+	}
+
+	// Without one it is somebody else's.
+	strangers := map[string]func(name string){
+		"1.0.1": func(name string) { write(t, filepath.Join(name, "model", "theirs"), "theirs") },
+		"1.0.2": func(name string) { os.Mkdir(name, 0o777) },
+		"1.0.3": func(name string) { write(t, name, "a file") },
+		"1.0.4": func(name string) { write(t, filepath.Join(name, manifestName, "f"), "a folder of that name") },
+	}
+	for version, make := range strangers {
+		name := s.path("uc/m/versions/" + version)
+		make(name)
+		before := tree(t, name)
+		first, second := staged(t, s), staged(t, s)
+		done, err := add(t, s, &Commit{
+			Trees:    []Tree{{first, "2.0.0"}, {second, version}},
+			Lines:    lines("{3}", "{4}"),
+			Document: func(int64) []byte { t.Error("the document was asked for"); return nil },
+		})
+		if !errors.Is(err, fs.ErrExist) {
+			t.Errorf("%s: %+v, %v", version, done, err)
+		}
+		if diff := cmp.Diff(before, tree(t, name)); diff != "" {
+			t.Errorf("%s was touched:\n%s", version, diff)
+		}
+		if exists(s.path("uc/m/versions/2.0.0")) || !exists(filepath.Join(first.Dir(), "model", "f")) {
+			t.Error("the tree that was placed before was not taken back")
+		}
+		if got := log(t, s); got != "{1}\n{2}\n" {
+			t.Errorf("the log is %q", got)
+		}
+		if err := errors.Join(first.Discard(), second.Discard()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func tree(t *testing.T, dir string) []string {
+	t.Helper()
+	var list []string
+	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		list = append(list, name)
+		if err == nil && d.Type().IsRegular() {
+			list = append(list, read(t, name))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// What fails before the lines are written leaves all as it was.
+func TestAppendDecides(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	boom := errors.New("boom")
+	_, err := s.Append(t.Context(), "uc", "m", func(*View) (*Commit, error) { return nil, boom })
+	if err != boom {
+		t.Error(err)
+	}
+	done, err := add(t, s, &Commit{Lines: lines("{1}"), Document: func(end int64) []byte { return fmt.Appendf(nil, "%d", end) }})
+	if err != nil || done.End != 4 || done.DocumentErr != nil {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	if got := read(t, s.path("uc/m/"+documentName)); got != "4" {
+		t.Errorf("the document is %q", got)
+	}
+	// A document that can't be written fails no change.
+	write(t, s.path("uc/m/"+documentTemp+"/in-the-way"), "")
+	done, err = add(t, s, &Commit{Lines: lines("{2}"), Document: func(int64) []byte { return []byte("x") }})
+	if err != nil || done.DocumentErr == nil || done.End != 8 {
+		t.Errorf("%+v, %v", done, err)
+	}
+	if got := read(t, s.path("uc/m/"+documentName)); got != "4" {
+		t.Errorf("the document is %q", got)
+	}
+	if got := log(t, s); got != "{1}\n{2}\n" {
+		t.Errorf("the log is %q", got)
+	}
+}
+
+func TestChanged(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	file, doc := s.path("uc/m/"+logName), s.path("uc/m/"+documentName)
+	write(t, file, "{1}\n")
+	write(t, doc, "1")
+	old := time.Now().Add(-time.Hour)
+	look := func() any {
+		for _, name := range []string{file, doc} {
+			if err := os.Chtimes(name, old, old); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				t.Fatal(err)
+			}
+		}
+		var rev any
+		if err := s.Read(t.Context(), "uc", "m", func(v *View) error { rev = v.Revision(); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		return rev
+	}
+	changed := func(rev any) bool {
+		is, err := s.Changed(t.Context(), "uc", "m", rev)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return is
+	}
+	if changed(look()) {
+		t.Error("nothing happened, and it says so")
+	}
+	if !changed(nil) {
+		t.Error("nothing was read, and it has not changed")
+	}
+	steps := map[string]func(){
+		"appended":          func() { write(t, file, "{1}\n{2}\n") },
+		"document in place": func() { write(t, doc, "2") },
+		"document replaced": func() { write(t, doc+"x", "3"); os.Rename(doc+"x", doc) },
+		"document gone":     func() { os.Remove(doc) },
+		"log gone":          func() { os.Remove(file) },
+	}
+	for _, name := range []string{"appended", "document in place", "document replaced", "document gone", "log gone"} {
+		rev := look()
+		steps[name]()
+		if !changed(rev) {
+			t.Errorf("%s: unseen", name)
+		}
+	}
+	// What was written just now may be written again within the same tick.
+	write(t, doc, "5")
+	var rev any
+	s.Read(t.Context(), "uc", "m", func(v *View) error { rev = v.Revision(); return nil })
+	if r := rev.(*revision); r.document.fresh && !changed(rev) {
+		t.Error("a fresh document is taken for settled")
+	}
+}
+
+func TestModels(t *testing.T) {
+	t.Parallel()
+	s := open(t, filepath.Join(t.TempDir(), "missing"))
+	names := func() (list []string) {
+		for name, err := range s.Models(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, name[0]+"/"+name[1])
+		}
+		return list
+	}
+	if got := names(); got != nil {
+		t.Errorf("in no folder: %q", got)
+	}
+	for _, name := range []string{"b/y/registry.json", "b/x/history.jsonl", "a/z/registry.json", "a/.hidden/registry.json", ".git/x/registry.json", "a/empty/versions/1.0.0/f", "file"} {
+		write(t, s.path(name), "")
+	}
+	if got := names(); !slices.Equal(got, []string{"a/z", "b/x", "b/y"}) {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "file")
+	write(t, file, "")
+	for _, dir := range []string{"", file} {
+		if _, err := Open(dir); !errors.Is(err, fs.ErrInvalid) {
+			t.Errorf("%q: %v", dir, err)
+		}
+	}
+}
