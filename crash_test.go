@@ -288,6 +288,55 @@ func TestEveryCrashFindsMutants(t *testing.T) {
 	}
 }
 
+// Two steps of the protocol swapped: the append before the tree is in its place,
+// and the document before the append.
+func TestEveryCrashFindsSwappedSteps(t *testing.T) {
+	t.Parallel()
+	run := recordCrashRun(t)
+	inLog := func(o crashtest.Op) bool { return strings.HasSuffix(o.Name, "/history.jsonl") }
+	placing := func(o crashtest.Op) bool { return strings.HasSuffix(o.Name, "/tree") && !o.IsSync() }
+	document := func(o crashtest.Op) bool { return strings.HasSuffix(o.Name, "/.registry.json.tmp") }
+	for name, step := range map[string]struct{ early, before func(crashtest.Op) bool }{
+		"log before tree":     {inLog, placing},
+		"document before log": {document, inLog},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			mutant := run
+			mutant.ops = swapped(run, step.early, step.before)
+			first, count, _ := mutant.violations(t, 1)
+			if count == 0 {
+				t.Fatal("no crash state violates an invariant")
+			}
+			t.Log(first[0])
+		})
+	}
+}
+
+// swapped moves, within each step of the workload, the operations that match
+// early before the first that matches before.
+func swapped(run crashRun, early, before func(crashtest.Op) bool) []crashtest.Op {
+	var out []crashtest.Op
+	for i := 1; i < len(run.acked); i++ {
+		ops := run.ops[run.acked[i-1].after:run.acked[i].after]
+		at := slices.IndexFunc(ops, before)
+		if at < 0 || !slices.ContainsFunc(ops, early) {
+			out = append(out, ops...)
+			continue
+		}
+		var moved, rest []crashtest.Op
+		for _, o := range ops[at:] {
+			if early(o) {
+				moved = append(moved, o)
+			} else {
+				rest = append(rest, o)
+			}
+		}
+		out = append(append(append(out, ops[:at]...), moved...), rest...)
+	}
+	return out
+}
+
 // without returns the run with operations left out.
 func (run crashRun) without(drop func(crashtest.Op) bool) crashRun {
 	var out crashRun

@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"strconv"
@@ -150,7 +149,7 @@ func TestFailedWriteIsAnError(t *testing.T) {
 	}
 	defer full.Close()
 	a := &app{out: full, output: outputJSON}
-	if err := a.show([]string{"x"}, func() string { return fmt.Sprint("x") }); err == nil {
+	if err := a.show([]string{"x"}, func() string { return "x" }); err == nil {
 		t.Error("no error")
 	}
 }
