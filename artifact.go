@@ -133,6 +133,9 @@ func MoveDir(dir string) Artifact {
 		if err := outside(dir, to); err != nil {
 			return err
 		}
+		if err := notRegistered(dir); err != nil {
+			return err
+		}
 		if err := checkTree(ctx, dir); err != nil {
 			return err // before it is moved
 		}
@@ -166,6 +169,8 @@ func outside(dir, to string) error {
 	}
 }
 
+var errNoFile = fmt.Errorf("%w: it holds no file", ErrArtifact)
+
 func badArtifact(err error) error { return fmt.Errorf("%w: %w", ErrArtifact, err) }
 
 func describe(mode fs.FileMode) string {
@@ -194,16 +199,38 @@ func checkEntry(name string, d fs.DirEntry) error {
 	return nil
 }
 
+// notRegistered refuses to move a version's own files away.
+func notRegistered(dir string) error {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	for at := abs; at != filepath.Dir(at); at = filepath.Dir(at) {
+		if _, err := os.Lstat(filepath.Join(at, manifestFile)); err == nil && filepath.Base(filepath.Dir(at)) == "versions" {
+			return fmt.Errorf("%w: %s belongs to a version that is registered", ErrArtifact, dir)
+		}
+	}
+	return nil
+}
+
 func checkTree(ctx context.Context, dir string) error {
-	return fs.WalkDir(os.DirFS(dir), ".", func(name string, d fs.DirEntry, err error) error {
+	files := 0
+	err := fs.WalkDir(os.DirFS(dir), ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return badArtifact(err)
+		}
+		if !d.IsDir() {
+			files++
 		}
 		if err := checkEntry(name, d); err != nil {
 			return err
 		}
 		return ctx.Err()
 	})
+	if err == nil && files == 0 {
+		return errNoFile
+	}
+	return err
 }
 
 func copyTree(ctx context.Context, fsys fs.FS, to string) error {
@@ -304,7 +331,7 @@ func fillTree(ctx context.Context, dir string, a Artifact, metadata, metrics []b
 		return "", err
 	}
 	if !slices.ContainsFunc(m.Files, func(f manifestEntry) bool { return strings.HasPrefix(f.Path, modelDir+"/") }) {
-		return "", fmt.Errorf("%w: it holds no file", ErrArtifact)
+		return "", errNoFile
 	}
 	raw, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {

@@ -28,6 +28,7 @@ type change struct {
 	version string
 	result  ModelVersion
 	wrote   bool
+	leaned  bool // it was decided on what others of the same append do
 	err     error
 	done    chan struct{}
 }
@@ -41,11 +42,15 @@ func (m *model) change(ctx context.Context, decide func(*txn) (string, error), s
 	c := &change{decide: decide, staged: staged, done: make(chan struct{})}
 	q := &m.queue
 	q.mu.Lock()
-	q.waiting = append(q.waiting, c)
 	if !q.running {
+		if !m.r.start() {
+			q.mu.Unlock()
+			return ModelVersion{}, ErrClosed
+		}
 		q.running = true
 		go m.run()
 	}
+	q.waiting = append(q.waiting, c)
 	q.mu.Unlock()
 	select {
 	case <-c.done:
@@ -74,6 +79,20 @@ func (q *queue) leave(c *change) bool {
 	return false
 }
 
+// close has what waits fail.
+func (q *queue) close() {
+	q.mu.Lock()
+	if q.cancel != nil {
+		q.cancel()
+	}
+	q.mu.Unlock()
+	left := q.take()
+	settle(left, ErrClosed)
+	for _, c := range left {
+		close(c.done)
+	}
+}
+
 func (q *queue) take() []*change {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -90,6 +109,7 @@ func (m *model) run() {
 		if len(q.waiting) == 0 {
 			q.running, q.cancel = false, nil
 			q.mu.Unlock()
+			m.r.stop()
 			return
 		}
 		ctx, cancel := context.WithCancel(context.Background())
@@ -106,7 +126,7 @@ func (m *model) run() {
 			// One of the trees is in the way of somebody's folder. The others
 			// shall not suffer for it.
 			for _, c := range batch {
-				if c.wrote {
+				if c.wrote || c.leaned {
 					_, err := m.commit(context.Background(), []*change{c}, func() []*change { return nil })
 					settle([]*change{c}, err)
 				}
@@ -120,10 +140,11 @@ func (m *model) run() {
 	}
 }
 
-// settle gives an append's error to the changes that depended on it.
+// settle gives an append's error to the changes that depended on it: those that
+// were in it, and those that found themselves done or refused because of them.
 func settle(batch []*change, err error) {
 	for _, c := range batch {
-		if c.err == nil && err != nil && (c.wrote || c.version == "") {
+		if err != nil && (c.wrote || c.leaned || c.err == nil && c.version == "") {
 			c.err, c.result = err, ModelVersion{}
 		}
 	}
@@ -183,7 +204,7 @@ func (m *model) decide(batch []*change) (*txn, *Commit) {
 	for _, c := range batch {
 		before := len(t.events)
 		c.version, c.err = c.decide(t)
-		c.wrote = len(t.events) > before
+		c.wrote, c.leaned = len(t.events) > before, before > 0
 		if c.err != nil {
 			continue
 		}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+
+	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
 // What a program can decide by, with errors.Is.
@@ -25,7 +27,7 @@ var (
 	// decided in between, or a version is not in the stage that was named.
 	ErrConflict = errors.New("precondition does not hold")
 	// ErrNonFinite says that a metric or a piece of metadata is NaN or infinite.
-	ErrNonFinite = errors.New("not a finite number")
+	ErrNonFinite = pyjson.ErrNonFinite
 	// ErrArtifact says that an artifact is missing, empty, holds something other
 	// than files and folders, or does not match the digests of its manifest.
 	ErrArtifact = errors.New("bad artifact")

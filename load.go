@@ -199,6 +199,9 @@ func (m *model) replay(v View) (*state, []*event, error) {
 // or cut it, and the document is what there is.
 func (m *model) follow(v View, d *document.Document) (*state, error) {
 	s := fromDocument(m.name, d)
+	if s.damage != nil {
+		return nil, m.corrupt(documentFile, 0, s.damage)
+	}
 	lines, end, err := v.Log(s.offset)
 	if errors.Is(err, fs.ErrNotExist) {
 		return m.lost(v, s)
@@ -236,6 +239,9 @@ func stands(v View, s *state) (bool, error) {
 // did so before, and only the document was not brought up to date, the log goes
 // on from there.
 func (m *model) lost(v View, s *state) (*state, error) {
+	if s.damage != nil { // gates might be among it, and must not open
+		return nil, m.corrupt(documentFile, 0, s.damage)
+	}
 	lines, end, err := v.Log(0)
 	if err != nil {
 		return nil, err

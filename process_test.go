@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -25,6 +26,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/internal/fsstore"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
@@ -570,6 +572,114 @@ func TestContextEndsAsTheChangeBegins(t *testing.T) {
 		t.Fatal(err)
 	}
 	procCheck(t, dir, 2)
+}
+
+// procQueuedContext tells when it is waited for: its change is in the queue then.
+type procQueuedContext struct {
+	context.Context
+	queued func()
+}
+
+func (c *procQueuedContext) Done() <-chan struct{} { c.queued(); return c.Context.Done() }
+
+// procFailingDisk fails to open the history for writing.
+type procFailingDisk struct {
+	fsstore.Disk
+	fail *atomic.Bool
+}
+
+var errProcDisk = errors.New("no space left")
+
+func (d procFailingDisk) Open(name string) (fsstore.File, error) {
+	if d.fail.Load() && strings.HasSuffix(name, "history.jsonl") {
+		return nil, errProcDisk
+	}
+	return d.Disk.Open(name)
+}
+
+// Changes that share an append see what those before them did. If the append
+// fails, none of it happened: one that found its work done already, or in its
+// way, must not report that.
+func TestFailedAppendFailsAllThatBuiltOnIt(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var fail atomic.Bool
+	r, err := modelregistry.OpenOn(dir, nil, func(d fsstore.Disk) fsstore.Disk { return procFailingDisk{d, &fail} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if _, err := r.Register(t.Context(), procName, procArtifact("first"), nil); err != nil {
+		t.Fatal(err)
+	}
+	lock := flock.New(filepath.Join(dir, procName.UseCase, procName.Model, ".lock"))
+	if err := lock.Lock(); err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	fail.Store(true)
+	pinned := &modelregistry.RegisterOptions{Version: "3.0.0"}
+	ops := []func(ctx context.Context) error{
+		func(ctx context.Context) error { _, err := r.Archive(ctx, procName, "1.0.0", nil); return err },
+		func(ctx context.Context) error { _, err := r.Archive(ctx, procName, "1.0.0", nil); return err },
+		func(ctx context.Context) error {
+			_, err := r.Register(ctx, procName, procArtifact("a"), pinned)
+			return err
+		},
+		func(ctx context.Context) error {
+			_, err := r.Register(ctx, procName, procArtifact("b"), pinned)
+			return err
+		},
+	}
+	results := make([]chan error, len(ops))
+	for i, op := range ops {
+		var armed atomic.Bool
+		queued := make(chan struct{})
+		once := sync.OnceFunc(func() { close(queued) })
+		results[i] = make(chan error, 1)
+		ctx := &procQueuedContext{t.Context(), func() {
+			if armed.Load() {
+				once()
+			}
+		}}
+		if i < 2 {
+			armed.Store(true)
+		}
+		go func() { results[i] <- op(ctx) }()
+		if i < 2 {
+			<-queued
+			continue
+		}
+		// A registration asks for the end of its context while it hashes, too; it is
+		// in the queue once its tree is sealed and the staging stands still.
+		armed.Store(true)
+		staging := filepath.Join(dir, procName.UseCase, procName.Model, ".staging")
+		deadline := time.Now().Add(10 * time.Second)
+		for {
+			if sealed, _ := filepath.Glob(filepath.Join(staging, "*", "tree", "manifest.json")); len(sealed) == i-1 {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatal("waited in vain for the tree")
+			}
+			runtime.Gosched()
+		}
+		<-queued
+	}
+	if err := lock.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	for i, result := range results {
+		if err := <-result; !errors.Is(err, errProcDisk) {
+			t.Errorf("change %d: %v", i, err)
+		}
+	}
+	fail.Store(false)
+	v, err := procOpen(t, dir).GetVersion(t.Context(), procName.At("1.0.0"))
+	if err != nil || v.Stage != modelregistry.Development {
+		t.Errorf("it is in %s, %v", v.Stage, err)
+	}
+	procCheck(t, dir, 1)
 }
 
 func TestReadOnlyStoreIsReadable(t *testing.T) {

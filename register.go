@@ -2,7 +2,6 @@ package modelregistry
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -124,11 +123,8 @@ func encodeValues(what string, m map[string]any, finite bool) ([]byte, error) {
 		return []byte("{}"), nil
 	}
 	raw, err := pyjson.Marshal(m, finite)
-	if errors.Is(err, pyjson.ErrNonFinite) {
-		return nil, fmt.Errorf("%w %s: %v: %w", ErrInvalid, what, err, ErrNonFinite)
-	}
 	if err != nil {
-		return nil, invalid("%s: %v", what, err)
+		return nil, fmt.Errorf("%w %s: %w", ErrInvalid, what, err)
 	}
 	return raw, nil
 }

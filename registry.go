@@ -21,6 +21,9 @@ type ModelRegistry struct {
 	mu     sync.Mutex
 	models map[ModelName]*model
 	closed bool
+
+	running int        // models whose changes are being appended
+	idle    *sync.Cond // running fell to 0
 }
 
 // Options configure a registry. The zero value and nil serve.
@@ -51,6 +54,7 @@ func Open(dir string, opts *Options) (*ModelRegistry, error) {
 // New returns a registry on any store. The registry's Close closes the store.
 func New(store Store, opts *Options) *ModelRegistry {
 	r := &ModelRegistry{store: store, models: map[ModelName]*model{}}
+	r.idle = sync.NewCond(&r.mu)
 	if opts != nil {
 		r.opts = *opts
 	}
@@ -60,7 +64,9 @@ func New(store Store, opts *Options) *ModelRegistry {
 	return r
 }
 
-// Close ends the registry's use of its store. Later calls fail with ErrClosed.
+// Close ends the registry's use of its store. Changes that still wait for their
+// turn fail with ErrClosed, as later calls do; Close returns when the one that is being
+// appended is done.
 func (r *ModelRegistry) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -68,7 +74,32 @@ func (r *ModelRegistry) Close() error {
 		return nil
 	}
 	r.closed = true
+	for _, m := range r.models {
+		m.queue.close()
+	}
+	for r.running > 0 {
+		r.idle.Wait()
+	}
 	return r.store.Close()
+}
+
+// start counts a model whose changes are being appended, unless the registry is
+// closed.
+func (r *ModelRegistry) start() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.closed {
+		r.running++
+	}
+	return !r.closed
+}
+
+func (r *ModelRegistry) stop() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.running--; r.running == 0 {
+		r.idle.Broadcast()
+	}
 }
 
 func (r *ModelRegistry) now() time.Time {

@@ -2,6 +2,7 @@ package modelregistry
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -35,6 +36,7 @@ type state struct {
 	rev        Revision
 	checkpoint int64  // the event that the document stands at, 0 if it is none of ours
 	docErr     error  // the document is damaged; the history is not
+	damage     error  // what of our key in the document can't be read
 	pending    *event // what somebody else changed, for the next writer to record
 }
 
@@ -67,9 +69,8 @@ func fromDocument(name ModelName, d *document.Document) *state {
 	for _, e := range d.Entries {
 		var x extra
 		if d.Mark != nil && d.Mark.Versions[e.Version] != nil {
-			if err := json.Unmarshal(d.Mark.Versions[e.Version], &x); err != nil { // somebody edited it
-				gate := unreadableGate(err)
-				x = extra{Gates: &gate}
+			if err := json.Unmarshal(d.Mark.Versions[e.Version], &x); err != nil {
+				s.damage = fmt.Errorf("%s of version %s: %w", document.Key, e.Version, err)
 			}
 		}
 		s.set(image{version: e.Version, raw: e.Raw, extra: x})

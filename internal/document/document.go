@@ -9,9 +9,11 @@
 package document
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
+	"unicode/utf8"
 
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
@@ -61,6 +63,9 @@ func New(useCase, model string) *Document {
 // Parse reads a document. It is strict about JSON and tolerant of all else: an
 // entry of any shape is kept as it is. Raw values alias data.
 func Parse(data []byte) (*Document, error) {
+	if !utf8.Valid(data) {
+		return nil, notUTF8(data)
+	}
 	members, err := pyjson.Object(data)
 	if err != nil {
 		return nil, err
@@ -74,7 +79,7 @@ func Parse(data []byte) (*Document, error) {
 				return nil, err
 			}
 			if !hasVersions {
-				d.Head = append(d.Head, pyjson.Member{Key: m.Key})
+				d.Head = append(d.Head, pyjson.Member{Key: m.Key, Raw: m.Raw})
 			}
 			hasVersions = true
 		case Key:
@@ -86,7 +91,23 @@ func Parse(data []byte) (*Document, error) {
 	if !hasVersions {
 		d.Head = append(d.Head, pyjson.Member{Key: "versions"})
 	}
+	if last := members[max(0, len(members)-1):]; d.Mark != nil && (last[0].Key != Key || string(bytes.TrimSpace(data[last[0].At+len(last[0].Value):])) != "}") {
+		d.Intact = false // somebody added to it, behind what the checksum covers
+	}
 	return d, nil
+}
+
+// notUTF8 says where a text stops being UTF-8. Python can't read it either.
+func notUTF8(data []byte) error {
+	at := 0
+	for at < len(data) {
+		r, n := utf8.DecodeRune(data[at:])
+		if r == utf8.RuneError && n == 1 {
+			break
+		}
+		at += n
+	}
+	return &pyjson.SyntaxError{Offset: int64(at), Reason: "it is not UTF-8"}
 }
 
 func entries(m pyjson.Member) ([]Entry, error) {
@@ -140,7 +161,7 @@ func Format(d *Document) []byte {
 			b = append(b, ',')
 		}
 		b = append(b, "\n  "...)
-		b = append(pyjson.AppendString(b, m.Key), ": "...)
+		b = append(appendKey(b, m), ": "...)
 		if m.Key == "versions" {
 			b = appendEntries(b, d.Entries)
 		} else {
@@ -154,6 +175,14 @@ func Format(d *Document) []byte {
 		b = appendMark(b, d)
 	}
 	return append(b, "\n}"...)
+}
+
+// appendKey writes a key as it stood, or if it is new, as Python writes it.
+func appendKey(b []byte, m pyjson.Member) []byte {
+	if m.Raw != nil {
+		return append(b, m.Raw...)
+	}
+	return pyjson.AppendString(b, m.Key)
 }
 
 func appendEntries(b []byte, entries []Entry) []byte {
@@ -230,12 +259,12 @@ func Set(raw []byte, set []pyjson.Member) []byte {
 		return v
 	}
 	b := []byte{'{'}
-	put := func(key string, value []byte) {
+	put := func(m pyjson.Member, value []byte) {
 		if len(b) > 1 {
 			b = append(b, ',')
 		}
 		b = append(b, "\n"+entryPrefix+"  "...)
-		b = append(pyjson.AppendString(b, key), ": "...)
+		b = append(appendKey(b, m), ": "...)
 		b = append(b, value...)
 	}
 	for _, key := range Keys {
@@ -246,11 +275,11 @@ func Set(raw []byte, set []pyjson.Member) []byte {
 		if v == nil {
 			v = []byte("null")
 		}
-		put(key, v)
+		put(pyjson.Member{Key: key}, v)
 	}
 	for i, m := range old {
 		if !known[m.Key] && find(old[i+1:], m.Key) == nil {
-			put(m.Key, m.Value)
+			put(m, m.Value)
 		}
 	}
 	return append(b, "\n"+entryPrefix+"}"...)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -197,6 +198,19 @@ func TestParseErrors(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		} else if syntax.Offset != tt.at && name != "truncated" {
 			t.Errorf("%s: fault at %d, want %d", name, syntax.Offset, tt.at)
+		}
+	}
+}
+
+// Bytes that are no UTF-8 are no JSON; Python refuses them, and in a key they could not be
+// written back.
+func TestParseRefusesWhatIsNoUTF8(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"{\"versions\": {\"\x86\": {}, \"\x87\": {}}}", "{\"versions\": {\"1.0.0\": {\"metadata\": {\"name\": \"Gr\xf6\xdfe\"}}}}",
+	} {
+		if _, err := document.Parse([]byte(text)); err == nil {
+			t.Errorf("%q was taken", text)
 		}
 	}
 }
@@ -409,6 +423,9 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
+		if !utf8.Valid(data) {
+			t.Skip("no UTF-8")
+		}
 		d, err := document.Parse(data)
 		if err != nil {
 			var syntax *pyjson.SyntaxError

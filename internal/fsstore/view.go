@@ -144,20 +144,48 @@ func (v *View) Log(from int64) ([]byte, int64, error) {
 	return data, v.end, nil
 }
 
-// whole returns how much of the log is whole lines. An append that was under way
-// when the power failed leaves a line without its end, or bytes that are still NUL,
-// and nothing behind what belongs to that append; it was never acknowledged. A
-// NUL with a later append behind it is damage, and stays for the reader to find.
+// whole returns how much of the log is whole appends. One that was under way when
+// the power failed ends in the middle of a line, or of its lines, or holds bytes
+// that are still NUL, and nothing stands behind what belongs to it; it was never
+// acknowledged. A NUL with a later append behind it is damage, and stays for the
+// reader to find.
 //
 // The lines of one append but the last end in a space, so that the end of an
 // append shows.
 func whole(data []byte) int {
+	sound := data
 	if nul := bytes.IndexByte(data, 0); nul >= 0 {
-		start := bytes.LastIndexByte(data[:nul], '\n') + 1
-		end := bytes.Index(data[nul:], []byte("}\n"))
-		if end < 0 || nul+end+2 == len(data) {
-			return start
+		for at := nul; ; {
+			line := bytes.IndexByte(data[at:], '\n')
+			if line < 0 {
+				break
+			}
+			if at += line + 1; endsAppend(data[:at]) && at < len(data) {
+				return lastAppend(data)
+			}
 		}
+		sound = data[:nul]
 	}
-	return bytes.LastIndexByte(data, '\n') + 1
+	return lastAppend(sound)
+}
+
+// lastAppend returns the length of data up to the end of its last append.
+func lastAppend(data []byte) int {
+	for len(data) > 0 {
+		data = data[:bytes.LastIndexByte(data, '\n')+1]
+		if endsAppend(data) {
+			break
+		}
+		data = data[:max(0, len(data)-1)]
+	}
+	return len(data)
+}
+
+// endsAppend reports whether data, which ends in a newline, ends an append.
+func endsAppend(data []byte) bool {
+	if len(data) < 2 {
+		return len(data) == 1
+	}
+	last := data[len(data)-2]
+	return last != ' ' && last != 0
 }

@@ -242,7 +242,7 @@ func TestMarshalStruct(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := `{"x":{"f":1.0,"s":"<&>"}}`; string(got) != want {
+	if want := `{"x":{"f":1,"s":"<&>"}}`; string(got) != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }

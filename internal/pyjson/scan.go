@@ -31,6 +31,7 @@ func fault(i int, reason string) error { return &SyntaxError{Offset: int64(i), R
 // it was cut from.
 type Member struct {
 	Key   string
+	Raw   []byte // the key as it stands, quotes and escapes included; Key can't hold a lone surrogate
 	Value []byte
 	Start int // offset of the key's opening quote in the text
 	At    int // offset of Value in the text
@@ -190,7 +191,7 @@ func object(b []byte, i, depth int, each func(Member)) (int, error) {
 			return i, err
 		}
 		if each != nil {
-			each(Member{Key: Unquote(b[start:end]), Value: b[at:i:i], Start: start, At: at})
+			each(Member{Key: Unquote(b[start:end]), Raw: b[start:end:end], Value: b[at:i:i], Start: start, At: at})
 		}
 		i = space(b, i)
 		if i >= len(b) {

@@ -65,14 +65,16 @@ func float(f float64, bits int) string {
 	case math.IsInf(f, -1):
 		return "-Infinity"
 	}
-	if a := math.Abs(f); f == 0 || 1e-4 <= a && a < 1e16 {
-		s := strconv.FormatFloat(f, 'f', -1, bits)
-		if !strings.Contains(s, ".") {
-			s += ".0"
-		}
+	s := strconv.FormatFloat(f, 'e', -1, bits)
+	exponent, _ := strconv.Atoi(s[strings.IndexByte(s, 'e')+1:])
+	if exponent < -4 || exponent >= 16 {
 		return s
 	}
-	return strconv.FormatFloat(f, 'e', -1, bits)
+	s = strconv.FormatFloat(f, 'f', -1, bits)
+	if !strings.Contains(s, ".") {
+		s += ".0"
+	}
+	return s
 }
 
 // Marshal encodes v compactly, the keys of a map sorted. What it does not know
@@ -172,11 +174,15 @@ func (e *encoder) number(dst []byte, n json.Number, path string) ([]byte, error)
 	if end, err := number([]byte(n), 0); n != "NaN" && n != "Infinity" && (err != nil || end != len(n)) {
 		return nil, fmt.Errorf("%s: %q is no number", at(path), string(n))
 	}
-	if f, err := n.Float64(); e.finite && err == nil && (math.IsNaN(f) || math.IsInf(f, 0)) {
+	if f, _ := n.Float64(); e.finite && (math.IsNaN(f) || math.IsInf(f, 0)) && !integer(n) {
 		return nil, fmt.Errorf("%s is %s: %w", at(path), n, ErrNonFinite)
 	}
 	return append(dst, n...), nil
 }
+
+// integer reports whether a number is one as it stands: such a number is finite,
+// however far beyond a float64.
+func integer(n json.Number) bool { return !strings.ContainsAny(string(n), ".eENI") }
 
 func (e *encoder) list(dst []byte, v reflect.Value, path string) ([]byte, error) {
 	dst = append(dst, '[')
@@ -217,15 +223,17 @@ func (e *encoder) object(dst []byte, v reflect.Value, path string) ([]byte, erro
 }
 
 func (e *encoder) foreign(dst []byte, v any, path string) ([]byte, error) {
-	b, err := json.Marshal(v)
-	if err != nil {
+	var buf bytes.Buffer
+	plain := json.NewEncoder(&buf)
+	plain.SetEscapeHTML(false)
+	if err := plain.Encode(v); err != nil {
 		var unsupported *json.UnsupportedValueError
-		if errors.As(err, &unsupported) && unsupported.Value.Kind() == reflect.Float64 {
+		if errors.As(err, &unsupported) && slices.Contains([]string{"NaN", "+Inf", "-Inf"}, unsupported.Str) {
 			return nil, fmt.Errorf("%s is %s: %w", at(path), unsupported.Str, ErrNonFinite)
 		}
 		return nil, fmt.Errorf("%s: %w", at(path), err)
 	}
-	return Compact(dst, b), nil
+	return Compact(dst, buf.Bytes()), nil
 }
 
 // Compact appends the valid value raw on one line: no white space between
