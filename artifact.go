@@ -108,6 +108,9 @@ func FromPath(name string) Artifact {
 
 // FromFS copies a file system: an embed.FS, an fstest.MapFS, an open archive.
 func FromFS(fsys fs.FS) Artifact {
+	if fsys == nil {
+		return Artifact{}
+	}
 	return Artifact{put: func(ctx context.Context, to string) error { return copyTree(ctx, fsys, to) }}
 }
 
@@ -115,6 +118,9 @@ func FromFS(fsys fs.FS) Artifact {
 // the version's without being copied. If save fails or panics, nothing is left
 // of it.
 func FromFunc(save func(dir string) error) Artifact {
+	if save == nil {
+		return Artifact{}
+	}
 	return Artifact{put: func(_ context.Context, to string) error { return save(to) }}
 }
 
@@ -274,6 +280,9 @@ func copyTree(ctx context.Context, fsys fs.FS, to string) error {
 const copyChunk = 64 << 20
 
 func copyFile(ctx context.Context, in io.Reader, target string, mode fs.FileMode) (err error) {
+	if mode.Perm() == 0 { // an fstest.MapFile has none
+		mode = 0o666
+	}
 	out, err := os.OpenFile(target, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode.Perm()|0o600)
 	if err != nil {
 		return err

@@ -22,14 +22,14 @@ import (
 // Make it a field of your own configuration's struct, tagged "registry". A key
 // that it does not know is an error.
 type Config struct {
-	Store   string `json:"store" yaml:"store"`
+	Store   string `json:"store,omitzero" yaml:"store,omitempty"`
 	UseCase string `json:"use_case" yaml:"use_case"`
 	// AutoVersion has the number chosen, and Version passed over. Left out, it is
 	// true if there is no Version.
-	AutoVersion    *bool         `json:"auto_version" yaml:"auto_version"`
-	Version        string        `json:"version" yaml:"version"`
-	PromoteTo      ModelStage    `json:"promote_to" yaml:"promote_to"` // empty: register only
-	PromotionGates PromotionGate `json:"promotion_gates" yaml:"promotion_gates"`
+	AutoVersion    *bool         `json:"auto_version,omitzero" yaml:"auto_version,omitempty"`
+	Version        string        `json:"version,omitzero" yaml:"version,omitempty"`
+	PromoteTo      ModelStage    `json:"promote_to,omitzero" yaml:"promote_to,omitempty"` // empty: register only
+	PromotionGates PromotionGate `json:"promotion_gates,omitzero" yaml:"promotion_gates,omitempty"`
 }
 
 var configKeys = []string{"store", "use_case", "auto_version", "version", "promote_to", "promotion_gates"}

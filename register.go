@@ -49,6 +49,10 @@ func (r *ModelRegistry) Register(ctx context.Context, name ModelName, a Artifact
 	if err != nil {
 		return v, err
 	}
+	if !r.start() {
+		return v, ErrClosed
+	}
+	defer r.stop() // Close leaves time to clear the staging away
 	if err := a.check(); err != nil {
 		return v, err
 	}

@@ -22,7 +22,7 @@ type ModelRegistry struct {
 	models map[ModelName]*model
 	closed bool
 
-	running int        // models whose changes are being appended
+	running int        // registrations, and models whose changes are being appended
 	idle    *sync.Cond // running fell to 0
 }
 
@@ -65,8 +65,8 @@ func New(store Store, opts *Options) *ModelRegistry {
 }
 
 // Close ends the registry's use of its store. Changes that still wait for their
-// turn fail with ErrClosed, as later calls do; Close returns when the one that is being
-// appended is done.
+// turn fail with ErrClosed, as later calls do; Close returns when registrations and
+// appends under way are done.
 func (r *ModelRegistry) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -83,8 +83,7 @@ func (r *ModelRegistry) Close() error {
 	return r.store.Close()
 }
 
-// start counts a model whose changes are being appended, unless the registry is
-// closed.
+// start counts something that Close waits for, unless the registry is closed.
 func (r *ModelRegistry) start() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

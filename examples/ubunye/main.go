@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -104,7 +105,7 @@ func noArguments(_ *cobra.Command, args []string) error {
 // withRegistry opens the store for one command.
 func (a *app) withRegistry(cmd *cobra.Command, do func(context.Context, *modelregistry.ModelRegistry) error) error {
 	a.parsed = true
-	r, err := modelregistry.Open(a.store, nil)
+	r, err := modelregistry.Open(a.store, &modelregistry.Options{Logger: slog.New(warnings{a})})
 	if err != nil {
 		return err
 	}

@@ -209,6 +209,9 @@ func (e *encoder) object(dst []byte, v reflect.Value, path string) ([]byte, erro
 		if i > 0 {
 			dst = append(dst, ',')
 		}
+		if !utf8.ValidString(k.String()) { // two such keys could become one
+			return nil, fmt.Errorf("%s: the key %q is not valid UTF-8", at(path), k.String())
+		}
 		dst = append(AppendString(dst, k.String()), ':')
 		sub := k.String()
 		if path != "" {
