@@ -676,3 +676,18 @@ func TestClosed(t *testing.T) {
 	}
 	check()
 }
+
+// A store that was only to be made leaves no folder if nothing came into it.
+func TestFailedFirstRegistrationLeavesNoStore(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r := openStore(t, filepath.Join(dir, "a", "store"), nil)
+	save := func(string) error { return errors.New("no") }
+	if _, err := r.Register(t.Context(), fraud, mr.FromFunc(save), nil); err == nil {
+		t.Fatal("no error")
+	}
+	if got := listing(t, dir); len(got) > 0 {
+		t.Errorf("left behind: %v", got)
+	}
+	register(t, r, "1.0.0", nil)
+}

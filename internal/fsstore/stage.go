@@ -51,14 +51,16 @@ func isRandom(name string) bool {
 
 // Stage begins a tree.
 func (s *Store) Stage(_ context.Context, useCase, model string) (*Staged, error) {
-	d, err := s.disk(true)
-	if err != nil {
-		return nil, err
-	}
 	staging := path.Join(useCase, model, stagingName)
-	s.sweep(d, staging)
 	var made []string
-	for range claimTries {
+	for try := range claimTries {
+		d, err := s.disk(true)
+		if err != nil {
+			return nil, err
+		}
+		if try == 0 {
+			s.sweep(d, staging)
+		}
 		more, err := ensure(d, staging)
 		made = append(made, more...)
 		if err == nil {
@@ -70,6 +72,7 @@ func (s *Store) Stage(_ context.Context, useCase, model string) (*Staged, error)
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			dropEmpty(d, made)
+			s.unmake()
 			return nil, err
 		}
 	}
@@ -194,6 +197,7 @@ func (st *Staged) Discard() error {
 	st.lock = nil
 	err := remove(st.disk, st.name, lock)
 	dropEmpty(st.disk, st.made)
+	st.store.unmake()
 	return err
 }
 

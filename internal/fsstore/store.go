@@ -54,6 +54,7 @@ type Store struct {
 	mu     sync.Mutex
 	opened Disk
 	closed bool
+	made   []string // the folder and those above it, as far as this store made them
 	wrap   func(Disk) Disk
 	gates  map[string]*gate
 	swept  map[string]time.Time // when a model's staging was last looked through
@@ -108,9 +109,11 @@ func (s *Store) disk(create bool) (Disk, error) {
 		return s.opened, nil
 	}
 	if create {
-		if err := makeDirs(s.dir); err != nil {
+		made, err := makeDirs(s.dir)
+		if err != nil {
 			return nil, err
 		}
+		s.made = append(s.made, made...)
 	}
 	root, err := os.OpenRoot(s.dir)
 	if err != nil {
@@ -123,27 +126,43 @@ func (s *Store) disk(create bool) (Disk, error) {
 	return s.opened, nil
 }
 
-// makeDirs is os.MkdirAll, with each parent of a new folder synced.
-func makeDirs(dir string) error {
+// makeDirs is os.MkdirAll, with each parent of a new folder synced. It returns
+// the new ones, outermost first.
+func makeDirs(dir string) (made []string, err error) {
 	if info, err := os.Stat(dir); err == nil && info.IsDir() {
-		return nil
+		return nil, nil
 	}
 	parent := filepath.Dir(dir)
-	if parent == dir {
-		return os.Mkdir(dir, 0o777)
+	if parent != dir {
+		if made, err = makeDirs(parent); err != nil {
+			return made, err
+		}
 	}
-	if err := makeDirs(parent); err != nil {
-		return err
-	}
-	if err := os.Mkdir(dir, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
+	if err := os.Mkdir(dir, 0o777); errors.Is(err, fs.ErrExist) {
+		return made, nil
+	} else if err != nil {
+		return made, err
 	}
 	f, err := os.Open(parent)
 	if err != nil {
-		return err
+		return made, err
 	}
 	defer f.Close()
-	return syncFile(f)
+	return append(made, dir), syncFile(f)
+}
+
+// unmake removes the store's own folder again, if this store made it and nothing
+// came into it.
+func (s *Store) unmake() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, dir := range slices.Backward(s.made) {
+		if os.Remove(dir) != nil {
+			return
+		}
+		s.opened = nil // a reader may be at it still, and finds nothing
+		s.made = s.made[:len(s.made)-1]
+	}
 }
 
 // ensure makes a folder of the store and those above it, each parent synced. It

@@ -1,0 +1,238 @@
+package modelregistry
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/ubunye-go/modelregistry/internal/document"
+	"github.com/ubunye-go/modelregistry/internal/pyjson"
+)
+
+// A manifest lists every file of a version's tree but itself.
+type manifest struct {
+	Files []manifestEntry `json:"files"`
+}
+
+type manifestEntry struct {
+	Path   string `json:"path"` // slash-separated, below the version's folder
+	Size   int64  `json:"size"` // bytes
+	Mode   string `json:"mode"` // permission bits, octal
+	SHA256 string `json:"sha256"`
+}
+
+// fillTree writes a version's whole tree into dir and returns its manifest's
+// digest.
+func fillTree(ctx context.Context, dir string, a Artifact, metadata, metrics []byte) (digest string, err error) {
+	model := filepath.Join(dir, modelDir)
+	if err := os.Mkdir(model, 0o777); err != nil {
+		return "", err
+	}
+	if err := a.put(ctx, model); err != nil {
+		return "", err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return "", err
+	}
+	defer root.Close()
+	for name, raw := range map[string][]byte{metadataFile: metadata, metricsFile: metrics} {
+		if err := root.WriteFile(name, pyjson.Indent(nil, raw, ""), 0o666); err != nil {
+			return "", err
+		}
+	}
+	m, err := digestTree(ctx, root, true)
+	if err != nil {
+		return "", err
+	}
+	if !slices.ContainsFunc(m.Files, func(f manifestEntry) bool { return strings.HasPrefix(f.Path, modelDir+"/") }) {
+		return "", errNoFile
+	}
+	raw, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return "", err
+	}
+	if err := root.WriteFile(manifestFile, raw, 0o444); err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// digestTree lists and hashes the files of a tree, several at once. With freeze
+// it first takes their write bits, so that nobody changes a version by accident.
+func digestTree(ctx context.Context, root *os.Root, freeze bool) (*manifest, error) {
+	m := &manifest{Files: []manifestEntry{}}
+	err := fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return badArtifact(err)
+		}
+		if err := checkEntry(name, d); err != nil {
+			return err
+		}
+		if d.IsDir() || name == manifestFile {
+			return ctx.Err()
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		mode := info.Mode().Perm()
+		if freeze {
+			mode = mode&^0o222 | 0o400
+			if err := root.Chmod(name, mode); err != nil {
+				return err
+			}
+		}
+		m.Files = append(m.Files, manifestEntry{Path: name, Size: info.Size(), Mode: fmt.Sprintf("%04o", mode)})
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(m.Files, func(a, b manifestEntry) int { return strings.Compare(a.Path, b.Path) })
+	return m, hashFiles(ctx, root, m.Files)
+}
+
+func hashFiles(ctx context.Context, root *os.Root, files []manifestEntry) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	next := make(chan *manifestEntry)
+	var wg sync.WaitGroup
+	for range min(len(files), runtime.GOMAXPROCS(0)) {
+		wg.Go(func() {
+			for f := range next {
+				if err := hashFile(ctx, root, f); err != nil {
+					cancel(err)
+				}
+			}
+		})
+	}
+	for i := range files {
+		next <- &files[i]
+	}
+	close(next)
+	wg.Wait()
+	return context.Cause(ctx)
+}
+
+func hashFile(ctx context.Context, root *os.Root, f *manifestEntry) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	in, err := root.Open(f.Path)
+	if err != nil {
+		return badArtifact(err)
+	}
+	defer in.Close()
+	h := sha256.New()
+	f.Size = 0
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n, err := io.CopyN(h, in, copyChunk)
+		f.Size += n
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return badArtifact(err)
+		}
+	}
+	f.SHA256 = hex.EncodeToString(h.Sum(nil))
+	return nil
+}
+
+type artifactTree struct {
+	Tree
+	modelDir string
+}
+
+// openArtifact opens a version's tree and sees that the artifact is there.
+func (r *ModelRegistry) openArtifact(ctx context.Context, v ModelVersion) (*artifactTree, error) {
+	tree, err := r.store.OpenTree(ctx, v.ModelName, v.Version)
+	if err != nil {
+		return nil, badArtifact(err)
+	}
+	a := &artifactTree{Tree: tree, modelDir: filepath.Join(tree.Path(), modelDir)}
+	if info, err := os.Lstat(a.modelDir); err != nil {
+		tree.Close()
+		return nil, badArtifact(err)
+	} else if !info.IsDir() {
+		tree.Close()
+		return nil, fmt.Errorf("%w: %s is %s", ErrArtifact, modelDir, describe(info.Mode()))
+	}
+	return a, nil
+}
+
+// verifyTree checks a version's files against its manifest, and the manifest
+// against the digest that the history has. Of a version that another program
+// registered, without a manifest, it checks that the artifact is there.
+func (r *ModelRegistry) verifyTree(ctx context.Context, v ModelVersion) error {
+	a, err := r.openArtifact(ctx, v)
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	if v.ManifestSHA256 == "" {
+		return nil
+	}
+	root, err := os.OpenRoot(a.Path())
+	if err != nil {
+		return badArtifact(err)
+	}
+	defer root.Close()
+	raw, err := root.ReadFile(manifestFile)
+	if err != nil {
+		return badArtifact(err)
+	}
+	var want manifest
+	if sum := sha256.Sum256(raw); hex.EncodeToString(sum[:]) != v.ManifestSHA256 || json.Unmarshal(raw, &want) != nil {
+		return fmt.Errorf("%w: %s was changed", ErrArtifact, manifestFile)
+	}
+	have, err := digestTree(ctx, root, false)
+	if err != nil {
+		return err
+	}
+	return sameFiles(have.Files, want.Files)
+}
+
+// sameFiles names the first file that is missing, changed or added. Modes may
+// differ: a copied store has other ones.
+func sameFiles(have, want []manifestEntry) error {
+	found := make(map[string]manifestEntry, len(have))
+	for _, f := range have {
+		found[f.Path] = f
+	}
+	for _, w := range want {
+		h, ok := found[w.Path]
+		switch {
+		case !ok:
+			return fmt.Errorf("%w: %s is missing", ErrArtifact, w.Path)
+		case h.SHA256 != w.SHA256:
+			return fmt.Errorf("%w: %s was changed: sha256 %s, not %s", ErrArtifact, w.Path, h.SHA256, w.SHA256)
+		}
+		delete(found, w.Path)
+	}
+	for _, h := range have {
+		if _, extra := found[h.Path]; extra {
+			return fmt.Errorf("%w: %s was added", ErrArtifact, path.Clean(h.Path))
+		}
+	}
+	return nil
+}
+
+// layValues lays metrics or metadata out as the index holds them.
+func layValues(raw []byte) []byte { return document.Lay(raw) }

@@ -1,0 +1,128 @@
+package modelregistry
+
+import (
+	"slices"
+
+	"github.com/ubunye-go/modelregistry/internal/document"
+	"github.com/ubunye-go/modelregistry/internal/pyjson"
+)
+
+// merge takes in a document that somebody else wrote or edited. What it changed
+// against the checkpoint that it started from is laid over what the log has,
+// entry by entry; the next change records it.
+func (m *model) merge(v View, d *document.Document) (*state, error) {
+	s, events, err := m.replay(v)
+	if err != nil {
+		return nil, err
+	}
+	if s.last == 0 { // it never had a history, or lost it
+		return m.lost(v, fromDocument(m.name, d))
+	}
+	var base int64 // the document started from this event or a later one
+	if d.Mark != nil {
+		base = d.Mark.Event
+	} else {
+		base = events[len(events)-1].checkpoint
+	}
+	if base > s.last {
+		s := fromDocument(m.name, d)
+		return m.lost(v, s)
+	}
+	diff := foreignChanges(events, base, s, d)
+	s.head = d.Head
+	s.checkpoint = 0
+	for i := range diff.after {
+		im := &diff.after[i]
+		old := s.get(im.version)
+		if old != nil {
+			im.extra = old.extra
+		}
+		probe := &entry{name: m.name, version: im.version, raw: im.raw}
+		if old == nil || old.stage() != probe.stage() {
+			im.extra.Entered = s.last + 1
+		}
+		s.set(*im)
+	}
+	for _, version := range diff.removed {
+		s.remove(version)
+	}
+	s.keepBytes(d)
+	if len(diff.after)+len(diff.removed) > 0 {
+		s.noteProduction(opForeign)
+	}
+	s.pending = diff
+	return s, nil
+}
+
+// keepBytes takes over the document's own bytes for entries that say the same.
+func (s *state) keepBytes(d *document.Document) {
+	for _, e := range d.Entries {
+		if mine := s.get(e.Version); mine != nil && pyjson.Equal(mine.raw, e.Raw) {
+			s.set(image{version: e.Version, raw: e.Raw, extra: mine.extra})
+		}
+	}
+}
+
+// foreignChanges compares a document that somebody else left with the history. An
+// entry that equals any image which the history gave it since base is merely
+// old, and the history's last word stands. An entry that equals none was changed or
+// added. One that is missing was removed, if it was there at base; one that was
+// registered later may simply not have been in the checkpoint that the other
+// program read, and is kept.
+func foreignChanges(events []*event, base int64, now *state, d *document.Document) *event {
+	// An image that the history gave at some event is in documents from then on: its
+	// being there tells that the other program read a later checkpoint than base.
+	known, proof := since(events, base), base
+	for _, e := range d.Entries {
+		for _, im := range known[e.Version] {
+			if pyjson.Equal(im.raw, e.Raw) {
+				proof = max(proof, im.event)
+				break
+			}
+		}
+	}
+	images := since(events, proof)
+	diff := &event{op: opForeign}
+	inDoc := map[string]bool{}
+	for _, e := range d.Entries {
+		inDoc[e.Version] = true
+		old := slices.ContainsFunc(images[e.Version], func(im pastImage) bool { return pyjson.Equal(im.raw, e.Raw) })
+		if !old {
+			diff.after = append(diff.after, image{version: e.Version, raw: e.Raw})
+		}
+	}
+	for _, e := range now.order {
+		past := images[e.version]
+		if !inDoc[e.version] && len(past) > 0 && past[0].event <= proof {
+			diff.removed = append(diff.removed, e.version)
+		}
+	}
+	return diff
+}
+
+// A pastImage is what an event made of an entry.
+type pastImage struct {
+	event int64
+	raw   []byte
+}
+
+// since returns each entry's image at an event, if it was there, and those that
+// later events gave it, in order.
+func since(events []*event, base int64) map[string][]pastImage {
+	images := map[string][]pastImage{}
+	for _, e := range events {
+		if e.reset {
+			clear(images)
+		}
+		for _, v := range e.removed {
+			delete(images, v)
+		}
+		for _, im := range e.after {
+			if e.number <= base {
+				delete(images, im.version)
+			}
+			images[im.version] = append(images[im.version], pastImage{e.number, im.raw})
+		}
+	}
+	return images
+}
