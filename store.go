@@ -9,8 +9,7 @@ import (
 // document that is a checkpoint of it, and immutable trees of files, one a
 // version. What they mean is the registry's business. Most programs use the
 // folder store by [Open] and never see this interface; implement it to put a
-// registry on a database or a service of your own, and prove it with a suite
-// that races several handles.
+// registry on a database or a service of your own.
 //
 // # The contract
 //
