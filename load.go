@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/ubunye-go/modelregistry/internal/document"
@@ -93,14 +94,20 @@ func (m *model) advance(v View) (bool, error) {
 	if err != nil {
 		return false, nil // a full read says what is wrong, or finds that nothing is
 	}
-	for i, e := range events {
-		if e.op == opForeign || e.op == opImport {
-			return false, nil // the document may hold bytes and keys that no event does
-		}
-		s.apply(e, hashes[i], end)
+	if slices.ContainsFunc(events, func(e *event) bool { return e.op == opForeign || e.op == opImport }) {
+		return false, nil // the document may hold bytes and keys that no event does
 	}
+	s.applyAll(events, hashes, end)
 	s.checkpoint = checkpoint
 	return checkpoint <= s.last, nil
+}
+
+// applyAll applies events that end at a position of the log.
+func (s *state) applyAll(events []*event, hashes []string, end int64) {
+	for i, e := range events {
+		s.apply(e, hashes[i], end)
+	}
+	s.offset = end
 }
 
 // lookUp settles the version of every stage, so that readers that share the
@@ -175,22 +182,26 @@ func (m *model) loadAll(v View) (*state, error) {
 	return m.merge(v, d)
 }
 
+// extend applies lines that stand at a position of the log, behind the event
+// that the state stands at, and returns them as events.
+func (m *model) extend(s *state, lines []byte, at, end int64) ([]*event, error) {
+	events, hashes, err := m.parseLog(lines, at, s.last, s.hash)
+	if err != nil {
+		return nil, err
+	}
+	s.applyAll(events, hashes, end)
+	return events, nil
+}
+
 // replay applies the whole log.
 func (m *model) replay(v View) (*state, []*event, error) {
-	s := newState(m.name)
 	lines, end, err := v.Log(0)
 	if err != nil {
 		return nil, nil, err
 	}
-	events, hashes, err := m.parseLog(lines, 0, 0, "")
-	if err != nil {
-		return nil, nil, err
-	}
-	for i, e := range events {
-		s.apply(e, hashes[i], end)
-	}
-	s.offset = end
-	return s, events, nil
+	s := newState(m.name)
+	events, err := m.extend(s, lines, 0, end)
+	return s, events, err
 }
 
 // follow starts from a document of ours and applies what the log has behind it.
@@ -208,17 +219,12 @@ func (m *model) follow(v View, d *document.Document) (*state, error) {
 	if err != nil {
 		return nil, err
 	}
-	events, hashes, err := m.parseLog(lines, s.offset, s.last, s.hash)
-	if err != nil {
+	if _, err := m.extend(s, lines, s.offset, end); err != nil {
 		if there, lookErr := stands(v, s); lookErr != nil || !there {
 			return m.lost(v, s)
 		}
 		return nil, err
 	}
-	for i, e := range events {
-		s.apply(e, hashes[i], end)
-	}
-	s.offset = end
 	return s, nil
 }
 
@@ -266,14 +272,9 @@ func (m *model) lost(v View, s *state) (*state, error) {
 // resume replays the log from an event that holds everything.
 func (m *model) resume(lines []byte, at int64, first *event, end int64) (*state, error) {
 	s := newState(m.name)
-	events, hashes, err := m.parseLog(lines, at, first.number-1, first.prev)
-	if err != nil {
-		return nil, err
-	}
-	for i, e := range events {
-		s.apply(e, hashes[i], end)
-	}
-	return s, nil
+	s.last, s.hash = first.number-1, first.prev
+	_, err := m.extend(s, lines, at, end)
+	return s, err
 }
 
 func (s *state) images() []image {

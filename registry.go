@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -69,14 +70,18 @@ func New(store Store, opts *Options) *ModelRegistry {
 // appends under way are done.
 func (r *ModelRegistry) Close() error {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	if r.closed {
+		r.mu.Unlock()
 		return nil
 	}
 	r.closed = true
-	for _, m := range r.models {
+	models := slices.Collect(maps.Values(r.models))
+	r.mu.Unlock()
+	for _, m := range models { // not under r.mu: a change takes its queue's lock first
 		m.queue.close()
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for r.running > 0 {
 		r.idle.Wait()
 	}

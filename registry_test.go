@@ -209,3 +209,37 @@ func TestDocumentThatLags(t *testing.T) {
 		}
 	}
 }
+
+// Close comes back whatever goes on, and what went on is done or says why not.
+func TestCloseUnderLoad(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		dir := t.TempDir()
+		r := openStore(t, dir, nil)
+		results := make(chan error, 8)
+		for range cap(results) {
+			go func() {
+				_, err := r.Register(t.Context(), fraud, artifact(), nil)
+				results <- err
+			}()
+		}
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+		done := 0
+		for range cap(results) {
+			if err := <-results; err == nil {
+				done++
+			} else if !errors.Is(err, mr.ErrClosed) {
+				t.Errorf("neither done nor closed: %v", err)
+			}
+		}
+		if done == 0 {
+			continue
+		}
+		list, err := openStore(t, dir, nil).ListVersions(t.Context(), fraud)
+		if err != nil || len(list) != done {
+			t.Errorf("%d versions, %v; %d were acknowledged", len(list), err, done)
+		}
+	}
+}

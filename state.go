@@ -162,8 +162,12 @@ func (s *state) apply(e *event, line string, offset int64) {
 		return
 	}
 	if e.reset {
+		stays := make(map[string]bool, len(e.after))
+		for _, im := range e.after {
+			stays[im.version] = true
+		}
 		for _, old := range slices.Clone(s.order) {
-			if !slices.ContainsFunc(e.after, func(im image) bool { return im.version == old.version }) {
+			if !stays[old.version] {
 				s.remove(old.version)
 			}
 		}

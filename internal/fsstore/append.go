@@ -91,7 +91,7 @@ func placeTrees(d Disk, dir string, trees []Tree) (placed []Tree, err error) {
 	}
 	for _, t := range trees {
 		to := path.Join(versions, t.Version)
-		if err := clear(d, dir, to, t.Version); err != nil {
+		if err := makeWay(d, dir, to, t.Version); err != nil {
 			return placed, err
 		}
 		if err := d.Rename(t.Staged.tree(), to); err != nil {
@@ -102,10 +102,10 @@ func placeTrees(d Disk, dir string, trees []Tree) (placed []Tree, err error) {
 	return placed, d.Sync(versions)
 }
 
-// clear puts aside what stands where a new version goes: the remains of a
+// makeWay puts aside what stands where a new version goes: the remains of a
 // registration that never happened, which carry our manifest. They are kept, for
 // a store that lost its history looks the same.
-func clear(d Disk, dir, to, version string) error {
+func makeWay(d Disk, dir, to, version string) error {
 	if _, err := d.Lstat(to); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	} else if err != nil {
@@ -145,10 +145,9 @@ func appendLines(d Disk, dir string, v *View, lines [][]byte) (end int64, err er
 			err = fmt.Errorf("%w: %w", ErrUncertain, closeErr)
 		}
 	}()
-	size := int64(0)
 	if info, err := d.Lstat(name); err != nil {
 		return 0, err
-	} else if size = info.Size(); size > v.end {
+	} else if info.Size() > v.end {
 		// What a torn append left. The cut must be durable before something
 		// else is written there, or a crash could mix the two.
 		if err := errors.Join(f.Truncate(v.end), f.Sync()); err != nil {
