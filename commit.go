@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"log/slog"
 	"sync"
-
-	"github.com/ubunye-go/modelregistry/internal/document"
 )
 
 // A queue holds the changes of one model that wait for their turn. Those that
@@ -153,6 +150,7 @@ func settle(batch []*change, err error) {
 // commit appends the batch, and what take adds to it when its turn has come.
 func (m *model) commit(ctx context.Context, batch []*change, take func() []*change) ([]*change, error) {
 	var t *txn
+	var c *Commit
 	done, err := m.r.store.Append(ctx, m.name, func(v View) (*Commit, error) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
@@ -160,14 +158,12 @@ func (m *model) commit(ctx context.Context, batch []*change, take func() []*chan
 			return nil, err
 		}
 		batch = append(batch, take()...)
-		var commit *Commit
-		t, commit = m.decide(batch)
-		if commit == nil {
+		if t, c = m.decide(batch); c == nil {
 			m.state.rev = v.Revision()
 		}
-		return commit, nil
+		return c, nil
 	})
-	if t == nil || len(t.events) == 0 {
+	if c == nil {
 		return batch, err
 	}
 	m.mu.Lock()
@@ -182,6 +178,7 @@ func (m *model) commit(ctx context.Context, batch []*change, take func() []*chan
 		s.rev = nil // where the document stands now must be read
 		m.warnCheckpoint(done.DocumentErr)
 	}
+	m.lagged(c.Document == nil && s.docErr == nil)
 	return batch, nil
 }
 
@@ -221,16 +218,15 @@ func (m *model) decide(batch []*change) (*txn, *Commit) {
 		return t, nil
 	}
 	commit.Lines = t.lines
-	if s.docErr != nil {
+	switch {
+	case s.docErr != nil:
 		m.warnCheckpoint(s.docErr)
-		return t, commit
-	}
-	commit.Document = func(end int64) []byte {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		s := m.applied(t, end)
-		s.pending, s.checkpoint = nil, s.last
-		return document.Format(s.document(end))
+	case s.pending != nil || m.r.lag.due(s, t.bytes()):
+		commit.Document = func(end int64) []byte {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			return m.applied(t, end).format(end)
+		}
 	}
 	return t, commit
 }
@@ -251,9 +247,4 @@ func (m *model) applied(t *txn, end int64) *state {
 	}
 	m.state.lookUp()
 	return m.state
-}
-
-func (m *model) warnCheckpoint(err error) {
-	m.r.log.LogAttrs(context.Background(), slog.LevelWarn, "registry.json not brought up to date",
-		slog.String("model", m.name.String()), slog.Any("error", err))
 }

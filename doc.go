@@ -51,6 +51,12 @@
 // changed in registry.json is taken in: readers see it, and the next change
 // records it as an event. The files of an artifact lose their write bits.
 //
+// Up to about 1 MiB, some thousand versions, registry.json is in step with every change. A larger
+// one would cost more to write than the change itself, and may lag: by events of an
+// eighth of its size, until nobody changed the model for a second, or the registry is closed. Readers by
+// this package see every change all the same; [Options.AlwaysCheckpoint] turns the lag off
+// for the sake of others.
+//
 // # Concurrency
 //
 // A [ModelRegistry] is safe for concurrent use by any number of goroutines, and

@@ -2,6 +2,7 @@ package modelregistry
 
 import (
 	"context"
+	"time"
 
 	"github.com/ubunye-go/modelregistry/internal/fsstore"
 )
@@ -14,6 +15,12 @@ func OpenOn(dir string, opts *Options, wrap func(fsstore.Disk) fsstore.Disk) (*M
 	}
 	s.Wrap(wrap)
 	return New(&folderStore{s}, opts), nil
+}
+
+// SetLag has documents of more than small bytes lag, until the events behind take
+// 1/share of them, or nothing happened for idle.
+func (r *ModelRegistry) SetLag(small, share int64, idle time.Duration) {
+	r.lag = lag{small: small, share: share, idle: idle}
 }
 
 // VerifyTree checks a version's files against its manifest.

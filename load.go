@@ -71,7 +71,7 @@ func (m *model) advance(v View) (bool, error) {
 	if s.pending != nil || s.docErr != nil || s.rev == nil {
 		return false, nil
 	}
-	checkpoint := s.checkpoint
+	checkpoint, checkpointEnd := s.checkpoint, s.checkpointEnd
 	if v.DocumentChanged(s.rev) {
 		data, ok, err := v.Document()
 		if err != nil || !ok {
@@ -81,7 +81,7 @@ func (m *model) advance(v View) (bool, error) {
 		if err != nil || d.Mark == nil || !d.Intact {
 			return false, nil
 		}
-		checkpoint = d.Mark.Event
+		checkpoint, checkpointEnd = d.Mark.Event, d.Mark.Offset
 	}
 	lines, end, err := v.Log(s.offset)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -98,7 +98,7 @@ func (m *model) advance(v View) (bool, error) {
 		return false, nil // the document may hold bytes and keys that no event does
 	}
 	s.applyAll(events, hashes, end)
-	s.checkpoint = checkpoint
+	s.checkpoint, s.checkpointEnd = checkpoint, checkpointEnd
 	return checkpoint <= s.last, nil
 }
 

@@ -30,7 +30,7 @@ func (m *model) merge(v View, d *document.Document) (*state, error) {
 	}
 	diff := foreignChanges(events, base, s, d)
 	s.head = d.Head
-	s.checkpoint = 0
+	s.checkpoint, s.checkpointEnd = 0, 0
 	for i := range diff.after {
 		im := &diff.after[i]
 		old := s.get(im.version)

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"log/slog"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -19,6 +20,7 @@ type ModelRegistry struct {
 	store  Store
 	opts   Options
 	log    *slog.Logger
+	lag    lag
 	mu     sync.Mutex
 	models map[ModelName]*model
 	closed bool
@@ -37,6 +39,10 @@ type Options struct {
 	// Logger is told of refused promotions and of checkpoints that could not be
 	// written; nil is silent.
 	Logger *slog.Logger
+	// AlwaysCheckpoint brings registry.json up to date with every change, however
+	// large it is. Without it a document over 1 MiB may lag behind the history: see "On
+	// disk" in the package's doc.
+	AlwaysCheckpoint bool
 	// Now is the clock; nil takes time.Now. It may stand still or run backwards: what
 	// came first is decided by the history, not by the clock.
 	Now func() time.Time
@@ -54,10 +60,13 @@ func Open(dir string, opts *Options) (*ModelRegistry, error) {
 
 // New returns a registry on any store. The registry's Close closes the store.
 func New(store Store, opts *Options) *ModelRegistry {
-	r := &ModelRegistry{store: store, models: map[ModelName]*model{}}
+	r := &ModelRegistry{store: store, lag: defaultLag, models: map[ModelName]*model{}}
 	r.idle = sync.NewCond(&r.mu)
 	if opts != nil {
 		r.opts = *opts
+	}
+	if r.opts.AlwaysCheckpoint {
+		r.lag.small = math.MaxInt64
 	}
 	if r.log = r.opts.Logger; r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
@@ -67,7 +76,7 @@ func New(store Store, opts *Options) *ModelRegistry {
 
 // Close ends the registry's use of its store. Changes that still wait for their
 // turn fail with ErrClosed, as later calls do; Close returns when registrations and
-// appends under way are done.
+// appends under way are done, and documents that lag were brought up to date.
 func (r *ModelRegistry) Close() error {
 	r.mu.Lock()
 	if r.closed {
@@ -81,9 +90,14 @@ func (r *ModelRegistry) Close() error {
 		m.queue.close()
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	for r.running > 0 {
 		r.idle.Wait()
+	}
+	r.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), closeWait)
+	defer cancel()
+	for _, m := range models {
+		m.catchUp(ctx)
 	}
 	return r.store.Close()
 }
@@ -257,8 +271,10 @@ type model struct {
 	r    *ModelRegistry
 	name ModelName
 
-	mu    sync.RWMutex // guards state and what is in it
-	state *state
+	mu     sync.RWMutex // guards all below but the queue
+	state  *state
+	behind bool        // this registry left the document behind
+	idle   *time.Timer // brings it up to date
 
 	queue queue
 }

@@ -33,11 +33,13 @@ type state struct {
 	hash   string // its line's digest
 	offset int64  // the position behind it
 
-	rev        Revision
-	checkpoint int64  // the event that the document stands at, 0 if it is none of ours
-	docErr     error  // the document is damaged; the history is not
-	damage     error  // what of our key in the document can't be read
-	pending    *event // what somebody else changed, for the next writer to record
+	rev           Revision
+	size          int64  // about what the document takes, in bytes
+	checkpoint    int64  // the event that the document stands at, 0 if it is none of ours
+	checkpointEnd int64  // the position behind that event
+	docErr        error  // the document is damaged; the history is not
+	damage        error  // what of our key in the document can't be read
+	pending       *event // what somebody else changed, for the next writer to record
 }
 
 // An entry is one version, immutable.
@@ -82,7 +84,7 @@ func fromDocument(name ModelName, d *document.Document) *state {
 		}
 		s.productions = d.Mark.Productions
 		s.last, s.hash, s.offset = d.Mark.Event, d.Mark.Hash, d.Mark.Offset
-		s.checkpoint = s.last
+		s.checkpoint, s.checkpointEnd = s.last, s.offset
 	}
 	if len(s.productions) == 0 {
 		if p := s.holder(Production); p != nil {
@@ -118,11 +120,14 @@ func (s *state) set(im image) *entry {
 		s.order = append(s.order, e)
 		s.high = highest(s.high, parseVersion(im.version))
 	} else {
-		if old := s.order[i]; s.holders[old.stage()] == old || old.stage() == Production {
+		old := s.order[i]
+		if s.holders[old.stage()] == old || old.stage() == Production {
 			delete(s.holders, old.stage())
 		}
+		s.size -= old.size()
 		s.order[i] = e
 	}
+	s.size += e.size()
 	delete(s.productive, im.version)
 	if e.stage() == Production {
 		s.productive[im.version] = true
@@ -146,6 +151,7 @@ func (s *state) remove(version string) {
 	if !ok {
 		return
 	}
+	s.size -= s.order[i].size()
 	s.order = slices.Delete(s.order, i, i+1)
 	delete(s.index, version)
 	delete(s.productive, version)
@@ -285,6 +291,8 @@ func (e *entry) decode() ModelVersion {
 	e.decoded.Store(&v)
 	return v
 }
+
+func (e *entry) size() int64 { return int64(len(e.raw)) + perEntry }
 
 func (e *entry) stage() ModelStage { return e.decode().Stage }
 

@@ -95,6 +95,7 @@ type Commit struct {
 	Trees []StagedTree
 
 	// Lines are appended to the log, in order, as one append. They carry no newline.
+	// Without any, the commit replaces the document and nothing else.
 	Lines [][]byte
 
 	// Document returns the document that replaces the one there, given the

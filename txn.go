@@ -27,6 +27,15 @@ func newTxn(s *state, now time.Time) *txn {
 	return &txn{base: s, over: map[string]*entry{}, now: now, hash: s.hash}
 }
 
+// bytes returns about how long the lines are.
+func (t *txn) bytes() int64 {
+	n := 0
+	for _, line := range t.lines {
+		n += len(line) + 1
+	}
+	return int64(n)
+}
+
 func (t *txn) get(version string) *entry {
 	if e := t.over[version]; e != nil {
 		return e

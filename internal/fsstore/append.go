@@ -60,8 +60,9 @@ func (s *Store) Append(ctx context.Context, useCase, model string, decide func(*
 }
 
 func commit(d Disk, dir string, v *View, c *Commit) (done Appended, err error) {
+	done.End = v.end
 	placed, err := placeTrees(d, dir, c.Trees)
-	if err == nil {
+	if err == nil && len(c.Lines) > 0 {
 		done.End, err = appendLines(d, dir, v, c.Lines)
 	}
 	if err != nil {

@@ -12,6 +12,36 @@
 // is renamed into versions/ and the folder synced; then the lines are appended and synced, which is the commit;
 // then the document is replaced by a rename. Reading takes no lock and writes
 // nothing.
+//
+// # Invariants
+//
+// What must hold whatever happens. The tests name the number they hold; those of
+// registries (stages, entries) stand in the root package's tests.
+//
+//  1. A version that any reader sees is complete, and its digests hold.
+//  2. A registration happens whole or not at all. An acknowledged change survives
+//     a power cut; one that was not acknowledged is wholly there or wholly not.
+//  3. Never two versions in production at any instant: a promotion and the archiving of the
+//     predecessor are one step.
+//  4. N processes with M registrations each make N×M versions with distinct numbers
+//     and N×M events. No update is lost.
+//  5. After any crash, one during recovery included, the next reader reads and the
+//     next writer writes, without a repair.
+//  6. An operation that fails says so with its cause and leaves no debris; where
+//     the outcome can't be known, the error says just that ([ErrUncertain]). A document that can't be
+//     written fails no change.
+//  7. A damaged document or log is a typed error with path and offset for whoever must
+//     know, and never overwritten silently. A damaged document beside a sound log
+//     hides nothing; a damaged line in the middle of a log is never passed over.
+//  8. The staging of a dead process goes; that of a living or stopped one never
+//     does; a folder that is not the store's is never touched.
+//  9. A killed holder of a lock frees the next waiter at once, a waiter gives up as its
+//     context ends, a lock file that was deleted or replaced is noticed, and no
+//     process starves.
+//  10. The clock may stand still or run backwards.
+//  11. Replaying the log from its first event gives the state. A foreign writer's turn
+//     is an event of its own, and merging it loses nothing of either side.
+//  12. A document that lags behind its log weakens none of these.
 package fsstore
 
 import (

@@ -1,0 +1,108 @@
+package modelregistry
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/ubunye-go/modelregistry/internal/document"
+)
+
+// A lag bounds how far a model's document may fall behind its history.
+type lag struct {
+	small int64         // bytes of a document that is brought up to date with every change
+	share int64         // a larger one is due when the events behind it take 1/share of its bytes,
+	idle  time.Duration // or when nothing was changed for so long
+}
+
+// defaultLag is what docs/performance.md measures.
+var defaultLag = lag{small: 1 << 20, share: 8, idle: time.Second}
+
+// closeWait bounds how long Close waits for its turn to bring a document up to
+// date. What it leaves behind is due at the next change.
+const closeWait = time.Second
+
+// perEntry is about what an entry takes in the document beside its own bytes.
+const perEntry = 160
+
+// due reports whether the next append, of so many bytes, brings the document up to
+// date.
+func (l lag) due(s *state, bytes int64) bool {
+	return s.checkpoint == 0 || s.size <= l.small || s.offset+bytes-s.checkpointEnd >= s.size/l.share
+}
+
+// format returns the state as a document that ends the lag.
+func (s *state) format(end int64) []byte {
+	s.pending, s.checkpoint, s.checkpointEnd = nil, s.last, end
+	return document.Format(s.document(end))
+}
+
+// lagged notes whether this registry left the document behind, and sees to it
+// that it does not stay there. The caller holds the lock.
+func (m *model) lagged(behind bool) {
+	m.behind = behind
+	switch {
+	case !behind:
+		if m.idle != nil {
+			m.idle.Stop()
+		}
+	case m.idle == nil:
+		m.idle = time.AfterFunc(m.r.lag.idle, m.whenIdle)
+	default:
+		m.idle.Reset(m.r.lag.idle)
+	}
+}
+
+func (m *model) whenIdle() {
+	if m.r.start() {
+		defer m.r.stop()
+		m.catchUp(context.Background())
+	}
+}
+
+// catchUp brings the document up to date, if this registry left it behind. A failure
+// is logged, and the document due at the next change.
+func (m *model) catchUp(ctx context.Context) {
+	m.mu.Lock()
+	behind := m.behind
+	m.lagged(false)
+	m.mu.Unlock()
+	if !behind {
+		return
+	}
+	wrote := false
+	done, err := m.r.store.Append(ctx, m.name, func(v View) (*Commit, error) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if err := m.load(ctx, v); err != nil {
+			return nil, err
+		}
+		s := m.state
+		if s.checkpoint == s.last || s.pending != nil || s.docErr != nil {
+			return nil, nil // somebody else did it, or it takes a change to record what somebody wrote
+		}
+		wrote = true
+		return &Commit{Document: func(end int64) []byte {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			return m.state.format(end)
+		}}, nil
+	})
+	if err == nil {
+		err = done.DocumentErr
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if wrote && m.state != nil {
+		m.state.rev = done.Revision
+	}
+	if err != nil {
+		m.state = nil // where the document stands must be read
+		m.warnCheckpoint(err)
+	}
+}
+
+func (m *model) warnCheckpoint(err error) {
+	m.r.log.LogAttrs(context.Background(), slog.LevelWarn, "registry.json not brought up to date",
+		slog.String("model", m.name.String()), slog.Any("error", err))
+}

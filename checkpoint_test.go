@@ -1,0 +1,196 @@
+package modelregistry_test
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/internal/document"
+)
+
+// lagging returns a registry whose documents lag from the first byte on.
+func lagging(t testing.TB, dir string, share int64, idle time.Duration) *mr.ModelRegistry {
+	t.Helper()
+	r := openStore(t, dir, nil)
+	r.SetLag(-1, share, idle)
+	return r
+}
+
+// bulky makes a document large beside the events that follow.
+func bulky() map[string]any { return map[string]any{"notes": strings.Repeat("x", 64<<10)} }
+
+// documentAt returns the event that fraud's document stands at.
+func documentAt(t testing.TB, dir string) int64 {
+	t.Helper()
+	data, err := os.ReadFile(modelPath(dir, "registry.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := document.Parse(data)
+	if err != nil || d.Mark == nil || !d.Intact {
+		t.Fatalf("the document is not the registry's: %v", err)
+	}
+	return d.Mark.Event
+}
+
+func wantDocumentAt(t testing.TB, dir string, event int64) {
+	t.Helper()
+	if at := documentAt(t, dir); at != event {
+		t.Errorf("the document stands at event %d, want %d", at, event)
+	}
+}
+
+// Invariant 12: what the document does not hold yet is there for every reader
+// and writer.
+func TestLagHidesNothing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	a, b := lagging(t, dir, 1, time.Hour), lagging(t, dir, 1, time.Hour)
+	register(t, a, "0.1.0", bulky())
+	wantDocumentAt(t, dir, 1) // there was none
+	register(t, a, "1.0.0", nil)
+	promote(t, b, "1.0.0", mr.Production)
+	register(t, a, "1.0.1", nil)
+	promote(t, b, "1.0.1", mr.Production)
+	wantDocumentAt(t, dir, 1)
+	want := map[string]mr.ModelStage{"0.1.0": mr.Development, "1.0.0": mr.Archived, "1.0.1": mr.Production}
+	for _, r := range []*mr.ModelRegistry{a, b, openStore(t, dir, nil)} {
+		wantStages(t, r, want)
+	}
+	if v, err := openStore(t, dir, nil).Rollback(t.Context(), fraud, "", nil); err != nil || v.Version != "1.0.0" {
+		t.Errorf("rolled back to %q, %v", v.Version, err)
+	}
+	wantDocumentAt(t, dir, 6) // that registry takes the document for a small one
+}
+
+func TestLagEndsWhenIdle(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		r := lagging(t, dir, 1, time.Second)
+		register(t, r, "1.0.0", bulky())
+		for range 3 {
+			register(t, r, "", nil)
+			time.Sleep(time.Second - 1)
+			wantDocumentAt(t, dir, 1)
+		}
+		time.Sleep(1)
+		synctest.Wait()
+		wantDocumentAt(t, dir, 4)
+		if got := len(history(t, dir)); got != 4 {
+			t.Errorf("%d events, want 4", got)
+		}
+	})
+}
+
+func TestLagEndsOnClose(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r, reader := lagging(t, dir, 1, time.Hour), lagging(t, dir, 1, time.Hour)
+	register(t, r, "0.1.0", bulky())
+	inProduction(t, r, "1.0.0", "1.0.1")
+	wantDocumentAt(t, dir, 1)
+	wantStages(t, reader, map[string]mr.ModelStage{"0.1.0": mr.Development, "1.0.0": mr.Archived, "1.0.1": mr.Production})
+	check := unchanged(t, dir)
+	if err := reader.Close(); err != nil { // reading programs do not write
+		t.Fatal(err)
+	}
+	check()
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantDocumentAt(t, dir, 5)
+}
+
+// The bound on the lag holds, whoever writes, and the document never goes back.
+func TestLagIsBounded(t *testing.T) {
+	t.Parallel()
+	const share = 4
+	dir := t.TempDir()
+	writers := []*mr.ModelRegistry{lagging(t, dir, share, time.Hour), lagging(t, dir, share, time.Hour)}
+	var at, checkpoints int64
+	for i := range 60 {
+		register(t, writers[i%2], "", map[string]any{"notes": strings.Repeat("x", 2000-30*i)})
+		doc, err := os.ReadFile(modelPath(dir, "registry.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		log, err := os.ReadFile(modelPath(dir, "history.jsonl"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := document.Parse(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.Mark.Event < at {
+			t.Fatalf("the document went back from event %d to %d", at, d.Mark.Event)
+		}
+		if d.Mark.Event > at {
+			checkpoints++
+		}
+		at = d.Mark.Event
+		behind := len(log) - int(d.Mark.Offset)
+		whole := max(len(doc), 1) * 3 / 2 // sizes are estimated, and the entries behind count too
+		if behind > whole/share {
+			t.Errorf("after %d changes %d bytes of events are behind a document of %d", i+1, behind, len(doc))
+		}
+	}
+	if checkpoints > 40 {
+		t.Errorf("%d checkpoints in 60 changes", checkpoints)
+	}
+}
+
+func TestAlwaysCheckpoint(t *testing.T) {
+	t.Parallel()
+	for _, always := range []bool{true, false} {
+		dir := t.TempDir()
+		r := openStore(t, dir, &mr.Options{AlwaysCheckpoint: always})
+		register(t, r, "1.0.0", map[string]any{"notes": strings.Repeat("x", 2<<20)})
+		register(t, r, "1.0.1", nil)
+		register(t, r, "1.0.2", nil)
+		want := map[bool]int64{true: 3, false: 1}[always]
+		wantDocumentAt(t, dir, want)
+	}
+}
+
+// A document that somebody else wrote or lost is brought up to date at once.
+func TestLagLeavesNoForeignDocument(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r := lagging(t, dir, 1, time.Hour)
+	register(t, r, "0.1.0", bulky())
+	inProduction(t, r, "1.0.0", "1.0.1")
+	wantDocumentAt(t, dir, 1)
+	doc, err := os.ReadFile(modelPath(dir, "registry.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// An editor notes something about the version that the lagging document has.
+	edited := bytes.Replace(doc, []byte(`"config_hash": null`), []byte(`"config_hash": "abc"`), 1)
+	if err := os.WriteFile(modelPath(dir, "registry.json"), edited, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	register(t, r, "1.0.2", nil)
+	wantDocumentAt(t, dir, 7)
+	var ops []any
+	for _, e := range history(t, dir) {
+		ops = append(ops, e["op"])
+	}
+	if diff := cmp.Diff([]any{"register", "register", "promote", "register", "promote", "foreign", "register"}, ops); diff != "" {
+		t.Errorf("history (-want +got):\n%s", diff)
+	}
+	v, err := r.GetVersion(t.Context(), fraud.At("0.1.0"))
+	if err != nil || v.ConfigHash != "abc" {
+		t.Errorf("the edit is lost: %q, %v", v.ConfigHash, err)
+	}
+	os.Remove(modelPath(dir, "registry.json"))
+	register(t, r, "1.0.3", nil)
+	wantDocumentAt(t, dir, 8)
+}
