@@ -205,9 +205,10 @@ func (m *model) decide(batch []*change) (*txn, *Commit) {
 		if c.err != nil {
 			continue
 		}
-		e := t.get(c.version)
-		c.result = e.decode()
-		c.result.Stage = t.stage(e)
+		if e := t.get(c.version); e != nil {
+			c.result = e.decode()
+			c.result.Stage = t.stage(e)
+		}
 		wrote = wrote || c.wrote
 		if c.wrote && c.staged != nil {
 			commit.Trees = append(commit.Trees, StagedTree{Staged: c.staged, Version: c.version})

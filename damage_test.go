@@ -224,7 +224,7 @@ func TestPythonCorruptDocumentWithoutHistory(t *testing.T) {
 			}
 			_, err := r.ListVersions(t.Context(), pyName)
 			check("list", err)
-			_, err = r.GetModel(t.Context(), pyName.In(modelregistry.Staging))
+			_, err = r.GetModel(t.Context(), pyName.In(modelregistry.Staging), nil)
 			check("get", err)
 			_, err = r.Register(t.Context(), pyName, pyArtifact("x"), nil)
 			check("register", err)

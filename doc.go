@@ -17,7 +17,7 @@
 //	})
 //	v, err = reg.Promote(ctx, fraud, v.Version, modelregistry.Production, nil)
 //
-//	m, err := reg.GetModel(ctx, fraud.In(modelregistry.Production))
+//	m, err := reg.GetModel(ctx, fraud.In(modelregistry.Production), nil)
 //	// m.Path is the folder that was registered.
 //
 // # Stages and gates

@@ -21,6 +21,7 @@ const (
 	opArchive  = "archive"
 	opImport   = "import"  // the state of a document that had no history, or had lost it
 	opForeign  = "foreign" // what somebody else changed in the document
+	opRepair   = "repair"  // what Repair found and made of it
 )
 
 // An event is one line of a model's history. It carries the full after-image of
@@ -60,6 +61,17 @@ type extra struct {
 	Manifest       string         `json:"manifest,omitempty"` // SHA-256 of manifest.json, hex
 	Gates          *PromotionGate `json:"gates,omitempty"`
 }
+
+// equal compares what the registry writes of them.
+func (x extra) equal(y extra) bool {
+	a, errA := json.Marshal(x)
+	b, errB := json.Marshal(y)
+	return errA == nil && errB == nil && pyjson.Equal(a, b)
+}
+
+// skips reports whether the event may leave out numbers: it starts anew, or tells
+// that lines were lost.
+func (e *event) skips() bool { return e.reset || e.op == opRepair }
 
 func newID() string {
 	var b [16]byte

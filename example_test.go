@@ -52,7 +52,7 @@ func Example() {
 		}
 	}
 
-	m, err := reg.GetModel(ctx, fraud.In(modelregistry.Production))
+	m, err := reg.GetModel(ctx, fraud.In(modelregistry.Production), nil)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -13,8 +13,12 @@ import (
 type folderStore struct{ s *fsstore.Store }
 
 func (f *folderStore) Models(ctx context.Context) iter.Seq2[ModelName, error] {
+	return modelNames(f.s.Models(ctx))
+}
+
+func modelNames(names iter.Seq2[[2]string, error]) iter.Seq2[ModelName, error] {
 	return func(yield func(ModelName, error) bool) {
-		for name, err := range f.s.Models(ctx) {
+		for name, err := range names {
 			if !yield(ModelName{UseCase: name[0], Model: name[1]}, err) {
 				return
 			}
@@ -62,6 +66,34 @@ func (f *folderStore) OpenTree(_ context.Context, name ModelName, version string
 		return nil, err
 	}
 	return folderTree(dir), nil
+}
+
+func (f *folderStore) Places(ctx context.Context) iter.Seq2[ModelName, error] {
+	return modelNames(f.s.Places(ctx))
+}
+
+func (f *folderStore) Inspect(ctx context.Context, name ModelName) iter.Seq2[Item, error] {
+	return func(yield func(Item, error) bool) {
+		for it, err := range f.s.Inspect(ctx, name.UseCase, name.Model) {
+			if !yield(Item{ItemKind(it.Kind), it.Path, it.Version}, err) {
+				return
+			}
+		}
+	}
+}
+
+func (f *folderStore) Replace(ctx context.Context, name ModelName, decide func(View) (*Replacement, error)) ([]string, error) {
+	return f.s.Replace(ctx, name.UseCase, name.Model, func(v *fsstore.View) (*fsstore.Replacement, error) {
+		r, err := decide(v)
+		if r == nil || err != nil {
+			return nil, err
+		}
+		replacement := &fsstore.Replacement{Log: r.Log, Document: r.Document, Aside: r.Aside}
+		for _, it := range r.Remove {
+			replacement.Remove = append(replacement.Remove, fsstore.Item{Kind: fsstore.Kind(it.Kind), Path: it.Path, Version: it.Version})
+		}
+		return replacement, nil
+	})
 }
 
 func (f *folderStore) Close() error { return f.s.Close() }

@@ -81,6 +81,9 @@ func (m *model) advance(v View) (bool, error) {
 		if err != nil || d.Mark == nil || !d.Intact {
 			return false, nil
 		}
+		if d.Mark.Event == s.last && d.Mark.Hash != s.hash {
+			return false, nil // a repair made another history of it
+		}
 		checkpoint, checkpointEnd = d.Mark.Event, d.Mark.Offset
 	}
 	lines, end, err := v.Log(s.offset)
@@ -94,7 +97,7 @@ func (m *model) advance(v View) (bool, error) {
 	if err != nil {
 		return false, nil // a full read says what is wrong, or finds that nothing is
 	}
-	if slices.ContainsFunc(events, func(e *event) bool { return e.op == opForeign || e.op == opImport }) {
+	if slices.ContainsFunc(events, func(e *event) bool { return e.op == opForeign || e.op == opImport || e.op == opRepair }) {
 		return false, nil // the document may hold bytes and keys that no event does
 	}
 	s.applyAll(events, hashes, end)
@@ -119,7 +122,7 @@ func (s *state) lookUp() {
 }
 
 // parseLog reads lines that follow the event last with the digest hash. The
-// numbers go up by one, but for an import, which may leave some out.
+// numbers go up by one, but for an import or a repair, which may leave some out.
 func (m *model) parseLog(lines []byte, at, last int64, hash string) (events []*event, hashes []string, err error) {
 	for len(lines) > 0 {
 		n := bytes.IndexByte(lines, '\n')
@@ -129,7 +132,7 @@ func (m *model) parseLog(lines []byte, at, last int64, hash string) (events []*e
 		case err != nil:
 		case e.prev != hash:
 			err = errors.New("the line does not follow the one before it")
-		case e.number != last+1 && !(e.reset && e.number > last):
+		case e.number != last+1 && !(e.skips() && e.number > last):
 			err = fmt.Errorf("event %d follows event %d", e.number, last)
 		}
 		if err != nil {

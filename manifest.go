@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -155,6 +156,19 @@ func hashFile(ctx context.Context, root *os.Root, f *manifestEntry) error {
 	return nil
 }
 
+// errManifest says that a manifest is not the one that was registered.
+var errManifest = errors.New(manifestFile + " was changed")
+
+// errNoTree says that a version has no files at all.
+var errNoTree = errors.New("its files are gone")
+
+func noTree(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w: %w", errNoTree, err)
+	}
+	return badArtifact(err)
+}
+
 type artifactTree struct {
 	Tree
 	modelDir string
@@ -164,12 +178,12 @@ type artifactTree struct {
 func (r *ModelRegistry) openArtifact(ctx context.Context, v ModelVersion) (*artifactTree, error) {
 	tree, err := r.store.OpenTree(ctx, v.ModelName, v.Version)
 	if err != nil {
-		return nil, badArtifact(err)
+		return nil, noTree(err)
 	}
 	a := &artifactTree{Tree: tree, modelDir: filepath.Join(tree.Path(), modelDir)}
 	if info, err := os.Lstat(a.modelDir); err != nil {
 		tree.Close()
-		return nil, badArtifact(err)
+		return nil, noTree(err)
 	} else if !info.IsDir() {
 		tree.Close()
 		return nil, fmt.Errorf("%w: %s is %s", ErrArtifact, modelDir, describe(info.Mode()))
@@ -195,23 +209,26 @@ func (r *ModelRegistry) verifyTree(ctx context.Context, v ModelVersion) error {
 	}
 	defer root.Close()
 	raw, err := root.ReadFile(manifestFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %w: it is gone", ErrArtifact, errManifest)
+	}
 	if err != nil {
 		return badArtifact(err)
 	}
 	var want manifest
 	if sum := sha256.Sum256(raw); hex.EncodeToString(sum[:]) != v.ManifestSHA256 || json.Unmarshal(raw, &want) != nil {
-		return fmt.Errorf("%w: %s was changed", ErrArtifact, manifestFile)
+		return fmt.Errorf("%w: %w", ErrArtifact, errManifest)
 	}
 	have, err := digestTree(ctx, root, false)
 	if err != nil {
 		return err
 	}
-	return sameFiles(have.Files, want.Files)
+	return errors.Join(sameFiles(have.Files, want.Files)...)
 }
 
-// sameFiles names the first file that is missing, changed or added. Modes may
+// sameFiles names the files that are missing, changed or added. Modes may
 // differ: a copied store has other ones.
-func sameFiles(have, want []manifestEntry) error {
+func sameFiles(have, want []manifestEntry) (faults []error) {
 	found := make(map[string]manifestEntry, len(have))
 	for _, f := range have {
 		found[f.Path] = f
@@ -220,18 +237,18 @@ func sameFiles(have, want []manifestEntry) error {
 		h, ok := found[w.Path]
 		switch {
 		case !ok:
-			return fmt.Errorf("%w: %s is missing", ErrArtifact, w.Path)
+			faults = append(faults, fmt.Errorf("%w: %s is missing", ErrArtifact, w.Path))
 		case h.SHA256 != w.SHA256:
-			return fmt.Errorf("%w: %s was changed: sha256 %s, not %s", ErrArtifact, w.Path, h.SHA256, w.SHA256)
+			faults = append(faults, fmt.Errorf("%w: %s was changed: sha256 %s, not %s", ErrArtifact, w.Path, h.SHA256, w.SHA256))
 		}
 		delete(found, w.Path)
 	}
 	for _, h := range have {
 		if _, extra := found[h.Path]; extra {
-			return fmt.Errorf("%w: %s was added", ErrArtifact, path.Clean(h.Path))
+			faults = append(faults, fmt.Errorf("%w: %s was added", ErrArtifact, path.Clean(h.Path)))
 		}
 	}
-	return nil
+	return faults
 }
 
 // layValues lays metrics or metadata out as the index holds them.

@@ -18,16 +18,18 @@ func (m *model) merge(v View, d *document.Document) (*state, error) {
 	if s.last == 0 { // it never had a history, or lost it
 		return m.lost(v, fromDocument(m.name, d))
 	}
-	var base int64 // the document started from this event or a later one
-	if d.Mark != nil {
-		base = d.Mark.Event
-	} else {
-		base = events[len(events)-1].checkpoint
-	}
+	base := startedFrom(events, d)
 	if base > s.last {
 		s := fromDocument(m.name, d)
 		return m.lost(v, s)
 	}
+	s.lay(events, d, base)
+	return s, nil
+}
+
+// lay lays over the state what somebody else changed in a document that started
+// from the event base or a later one.
+func (s *state) lay(events []*event, d *document.Document, base int64) {
 	diff := foreignChanges(events, base, s, d)
 	s.head = d.Head
 	s.checkpoint, s.checkpointEnd = 0, 0
@@ -37,7 +39,7 @@ func (m *model) merge(v View, d *document.Document) (*state, error) {
 		if old != nil {
 			im.extra = old.extra
 		}
-		probe := &entry{name: m.name, version: im.version, raw: im.raw}
+		probe := &entry{name: s.name, version: im.version, raw: im.raw}
 		if old == nil || old.stage() != probe.stage() {
 			im.extra.Entered = s.last + 1
 		}
@@ -51,7 +53,15 @@ func (m *model) merge(v View, d *document.Document) (*state, error) {
 		s.noteProduction(opForeign)
 	}
 	s.pending = diff
-	return s, nil
+}
+
+// startedFrom returns an event that a document which somebody else wrote started
+// from, or from a later one.
+func startedFrom(events []*event, d *document.Document) int64 {
+	if d.Mark != nil {
+		return d.Mark.Event
+	}
+	return events[len(events)-1].checkpoint
 }
 
 // keepBytes takes over the document's own bytes for entries that say the same.

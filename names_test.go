@@ -108,7 +108,7 @@ func TestHostileNames(t *testing.T) {
 				}
 				ops := map[string]func() error{
 					"register": func() error { _, err := r.Register(ctx, name, saved, nil); return err },
-					"get":      func() error { _, err := r.GetModel(ctx, name.At("1.0.0")); return err },
+					"get":      func() error { _, err := r.GetModel(ctx, name.At("1.0.0"), nil); return err },
 					"list":     func() error { _, err := r.ListVersions(ctx, name); return err },
 					"promote":  func() error { _, err := r.Promote(ctx, name, "1.0.0", mr.Staging, nil); return err },
 					"demote":   func() error { _, err := r.Demote(ctx, name, "1.0.0", mr.Development, nil); return err },
@@ -147,7 +147,7 @@ func TestAcceptedNames(t *testing.T) {
 				t.Error(err)
 				continue
 			}
-			m, err := openStore(t, dir, nil).GetModel(t.Context(), name.In(mr.Development))
+			m, err := openStore(t, dir, nil).GetModel(t.Context(), name.In(mr.Development), nil)
 			if err != nil {
 				t.Error(err)
 				continue
@@ -181,7 +181,7 @@ func TestHostileVersions(t *testing.T) {
 			return nil
 		}), &mr.RegisterOptions{Version: version})
 		wantError(t, err, "register", fraud, version, mr.ErrInvalid)
-		_, err = r.GetModel(t.Context(), fraud.At(version))
+		_, err = r.GetModel(t.Context(), fraud.At(version), nil)
 		wantError(t, err, "get", fraud, version, mr.ErrNotFound, fs.ErrNotExist)
 	}
 	check()
@@ -487,9 +487,9 @@ func TestUnknownSubjects(t *testing.T) {
 	for _, name := range []mr.ModelName{fraud, other, nowhere} {
 		version, stage := "9.9.9", mr.Production
 		missing := []error{mr.ErrNotFound, fs.ErrNotExist}
-		_, err := r.GetModel(ctx, name.At(version))
+		_, err := r.GetModel(ctx, name.At(version), nil)
 		wantError(t, err, "get", name, version, missing...)
-		_, err = r.GetModel(ctx, name.In(stage))
+		_, err = r.GetModel(ctx, name.In(stage), nil)
 		wantError(t, err, "get", name, "", missing...)
 		_, err = r.GetVersion(ctx, mr.Ref{ModelName: name, Version: version, Stage: stage})
 		wantError(t, err, "get", name, version, missing...)
@@ -516,7 +516,7 @@ func TestUnknownSubjects(t *testing.T) {
 		wantError(t, err, "promote", fraud, "1.0.0", mr.ErrInvalid)
 		_, err = r.Demote(ctx, fraud, "1.0.0", stage, nil)
 		wantError(t, err, "demote", fraud, "1.0.0", mr.ErrInvalid)
-		_, err = r.GetModel(ctx, fraud.In(stage))
+		_, err = r.GetModel(ctx, fraud.In(stage), nil)
 		wantError(t, err, "get", fraud, "", mr.ErrInvalid)
 		if _, err := mr.ParseStage(string(stage)); !errors.Is(err, mr.ErrInvalid) {
 			t.Errorf("ParseStage(%q): %v", stage, err)
@@ -544,7 +544,7 @@ func TestEmptyStore(t *testing.T) {
 	if err != nil || len(list) > 0 {
 		t.Errorf("VersionsOfRun: %v, %v", list, err)
 	}
-	_, err = r.GetModel(t.Context(), fraud.In(mr.Production))
+	_, err = r.GetModel(t.Context(), fraud.In(mr.Production), nil)
 	wantError(t, err, "get", fraud, "", mr.ErrNotFound)
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("reading made the store: %v", err)
@@ -584,7 +584,7 @@ func TestPlantedSymlinks(t *testing.T) {
 			_, _ = r.Register(ctx, fraud, artifact(), nil)
 			_, _ = r.Register(ctx, fraud, artifact(), &mr.RegisterOptions{Version: "1.0.0"})
 			check()
-			if m, err := r.GetModel(ctx, fraud.At("1.0.0")); err == nil {
+			if m, err := r.GetModel(ctx, fraud.At("1.0.0"), nil); err == nil {
 				real, err := filepath.EvalSymlinks(m.Path)
 				if err != nil {
 					t.Error(err)
@@ -635,7 +635,7 @@ func TestEntryThatClimbs(t *testing.T) {
 	doc, _ := json.Marshal(map[string]any{"versions": map[string]any{rel: map[string]any{"version": rel, "stage": "production"}, "1.0.0": map[string]any{}}})
 	writeFile(t, modelPath(dir, "registry.json"), string(doc))
 	r := openStore(t, dir, nil)
-	if m, err := r.GetModel(t.Context(), fraud.In(mr.Production)); !errors.Is(err, mr.ErrArtifact) {
+	if m, err := r.GetModel(t.Context(), fraud.In(mr.Production), nil); !errors.Is(err, mr.ErrArtifact) {
 		t.Errorf("GetModel: %+v, %v, want ErrArtifact", m, err)
 	}
 	want := map[string]mr.ModelStage{rel: mr.Production, "1.0.0": mr.Development}
@@ -655,7 +655,7 @@ func TestClosed(t *testing.T) {
 	ctx := t.Context()
 	_, err := r.Register(ctx, fraud, artifact(), nil)
 	wantError(t, err, "register", fraud, "", mr.ErrClosed)
-	_, err = r.GetModel(ctx, fraud.At("1.0.0"))
+	_, err = r.GetModel(ctx, fraud.At("1.0.0"), nil)
 	wantError(t, err, "get", fraud, "1.0.0", mr.ErrClosed)
 	_, err = r.Promote(ctx, fraud, "1.0.0", mr.Staging, nil)
 	wantError(t, err, "promote", fraud, "1.0.0", mr.ErrClosed)

@@ -167,7 +167,7 @@ func procRead(t *testing.T, dir string, stop func() bool) {
 		if len(productions) == 1 {
 			procWhole(t, r, productions[0])
 		}
-		if _, err := r.GetModel(t.Context(), procName.In(modelregistry.Production)); err != nil && !errors.Is(err, modelregistry.ErrNotFound) {
+		if _, err := r.GetModel(t.Context(), procName.In(modelregistry.Production), nil); err != nil && !errors.Is(err, modelregistry.ErrNotFound) {
 			t.Fatal(err)
 		}
 	}
@@ -175,7 +175,7 @@ func procRead(t *testing.T, dir string, stop func() bool) {
 
 // procWhole checks that a version that can be read has all its files.
 func procWhole(t *testing.T, r *modelregistry.ModelRegistry, version string) {
-	m, err := r.GetModel(t.Context(), procName.At(version))
+	m, err := r.GetModel(t.Context(), procName.At(version), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -711,7 +711,7 @@ func TestReadOnlyStoreIsReadable(t *testing.T) {
 	before := procTree(t, dir)
 	r := procOpen(t, dir)
 	procWhole(t, r, "1.0.1")
-	m, err := r.GetModel(t.Context(), procName.In(modelregistry.Production))
+	m, err := r.GetModel(t.Context(), procName.In(modelregistry.Production), nil)
 	if err != nil || m.Version != "1.0.0" {
 		t.Fatalf("production is %v, %v", m, err)
 	}

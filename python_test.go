@@ -397,7 +397,7 @@ func TestPythonFrozenStoreReads(t *testing.T) {
 	if diff := cmp.Diff(want, pyLines(list)); diff != "" {
 		t.Error(diff)
 	}
-	m, err := r.GetModel(ctx, pyName.In(modelregistry.Production))
+	m, err := r.GetModel(ctx, pyName.In(modelregistry.Production), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -151,20 +151,25 @@ func (reg registration) decide(t *txn, o RegisterOptions) (version string, err e
 	if err != nil {
 		return version, err
 	}
+	raw := reg.entry(version, t.now, o.ConfigHash)
+	return version, t.register(version, raw, reg.extra, reg.extra.RegisteredBy, o.Reason)
+}
+
+// entry is what the index says of a version that was just registered.
+func (reg registration) entry(version string, at time.Time, configHash string) []byte {
 	orNull := func(s string) []byte {
 		if s == "" {
 			return []byte("null")
 		}
 		return pyjson.Quote(s)
 	}
-	raw := document.Set([]byte("{}"), []pyjson.Member{
+	return document.Set([]byte("{}"), []pyjson.Member{
 		{Key: "version", Value: pyjson.Quote(version)},
 		{Key: "stage", Value: pyjson.Quote(string(Development))},
-		{Key: "registered_at", Value: pyjson.Quote(formatTime(t.now))},
+		{Key: "registered_at", Value: pyjson.Quote(formatTime(at))},
 		{Key: "metrics", Value: layValues(reg.metrics)},
 		{Key: "metadata", Value: layValues(reg.metadata)},
 		{Key: "lineage_run_id", Value: orNull(reg.runID)},
-		{Key: "config_hash", Value: orNull(o.ConfigHash)},
+		{Key: "config_hash", Value: orNull(configHash)},
 	})
-	return version, t.register(version, raw, reg.extra, reg.extra.RegisteredBy, o.Reason)
 }

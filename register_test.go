@@ -62,7 +62,7 @@ func TestRegisterFrom(t *testing.T) {
 			if v.Stage != mr.Development || v.Version != "1.0.0" || v.ModelName != fraud {
 				t.Errorf("registered %v in %s", v, v.Stage)
 			}
-			m, err := r.GetModel(t.Context(), fraud.At(v.Version))
+			m, err := r.GetModel(t.Context(), fraud.At(v.Version), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -336,7 +336,7 @@ func TestVersionsThatAreNoSemVer(t *testing.T) {
 	dir := handWritten(t, [2]string{"v2", `{"version": "v2", "stage": "production", "promoted_to_prod": "2026-01-01T00:00:00+00:00"}`},
 		[2]string{"2024-01-05", `{"version": "2024-01-05"}`}, [2]string{"1.0", `{}`}, [2]string{"latest", `{"stage": "staging"}`})
 	r := openStore(t, dir, nil)
-	m, err := r.GetModel(t.Context(), fraud.In(mr.Production))
+	m, err := r.GetModel(t.Context(), fraud.In(mr.Production), nil)
 	if err != nil || m.Version != "v2" {
 		t.Fatalf("production is %v, %v", m, err)
 	}

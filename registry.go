@@ -177,15 +177,27 @@ type Model struct {
 // anyway; a store that keeps a local copy may then drop it.
 func (m *Model) Close() error { return m.tree.Close() }
 
+// GetOptions say how to get a model. The zero value and nil serve.
+type GetOptions struct {
+	// Verify checks the artifact against its digests, which reads every byte of
+	// it. What does not match is ErrArtifact.
+	Verify bool
+}
+
 // GetModel returns the version that ref names, and where its artifact lies. It
 // matches ErrNotFound if there is no such version or nothing is in that stage, ErrConflict
 // if ref names both and the version is in another stage, and ErrArtifact if
 // the files are gone. While the model does not change it reads no file.
-func (r *ModelRegistry) GetModel(ctx context.Context, ref Ref) (_ *Model, err error) {
+func (r *ModelRegistry) GetModel(ctx context.Context, ref Ref, opts *GetOptions) (_ *Model, err error) {
 	defer func() { err = opError("get", ref.ModelName, ref.Version, err) }()
 	v, err := r.version(ctx, ref)
 	if err != nil {
 		return nil, err
+	}
+	if opts != nil && opts.Verify {
+		if err := r.verifyTree(ctx, v); err != nil {
+			return nil, err
+		}
 	}
 	tree, err := r.openArtifact(ctx, v)
 	if err != nil {

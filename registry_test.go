@@ -23,7 +23,7 @@ func TestGetModel(t *testing.T) {
 	inProduction(t, r, "1.0.0", "1.0.1")
 	ctx := t.Context()
 	for _, ref := range []mr.Ref{fraud.At("1.0.1"), fraud.In(mr.Production), {ModelName: fraud, Version: "1.0.1", Stage: mr.Production}} {
-		m, err := r.GetModel(ctx, ref)
+		m, err := r.GetModel(ctx, ref, nil)
 		if err != nil {
 			t.Errorf("%v: %v", ref, err)
 			continue
@@ -35,24 +35,24 @@ func TestGetModel(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	_, err := r.GetModel(ctx, mr.Ref{ModelName: fraud, Version: "1.0.0", Stage: mr.Production})
+	_, err := r.GetModel(ctx, mr.Ref{ModelName: fraud, Version: "1.0.0", Stage: mr.Production}, nil)
 	wantError(t, err, "get", fraud, "1.0.0", mr.ErrConflict)
-	_, err = r.GetModel(ctx, mr.Ref{ModelName: fraud})
+	_, err = r.GetModel(ctx, mr.Ref{ModelName: fraud}, nil)
 	wantError(t, err, "get", fraud, "", mr.ErrInvalid)
-	_, err = r.GetModel(ctx, mr.Ref{ModelName: fraud, Version: "1.0.0", Stage: "prod"})
+	_, err = r.GetModel(ctx, mr.Ref{ModelName: fraud, Version: "1.0.0", Stage: "prod"}, nil)
 	wantError(t, err, "get", fraud, "1.0.0", mr.ErrInvalid)
 
 	if err := os.RemoveAll(modelPath(dir, "versions", "1.0.1", "model")); err != nil {
 		t.Fatal(err)
 	}
-	_, err = r.GetModel(ctx, fraud.In(mr.Production))
+	_, err = r.GetModel(ctx, fraud.In(mr.Production), nil)
 	wantError(t, err, "get", fraud, "", mr.ErrArtifact, fs.ErrNotExist)
 	if _, err := r.GetVersion(ctx, fraud.In(mr.Production)); err != nil {
 		t.Error(err)
 	}
 	canceled, cancel := context.WithCancel(ctx)
 	cancel()
-	_, err = r.GetModel(canceled, fraud.At("1.0.0"))
+	_, err = r.GetModel(canceled, fraud.At("1.0.0"), nil)
 	wantError(t, err, "get", fraud, "1.0.0", context.Canceled)
 }
 

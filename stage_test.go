@@ -175,7 +175,7 @@ func TestOnePlaceInProduction(t *testing.T) {
 	if _, err := r.Demote(t.Context(), fraud, "1.0.2", mr.Staging, nil); err != nil {
 		t.Fatal(err)
 	}
-	_, err := r.GetModel(t.Context(), fraud.In(mr.Production))
+	_, err := r.GetModel(t.Context(), fraud.In(mr.Production), nil)
 	wantError(t, err, "get", fraud, "", mr.ErrNotFound)
 }
 

@@ -68,7 +68,7 @@ func predict(ctx context.Context, store string, name modelregistry.ModelName, ou
 	}
 	defer func() { err = errors.Join(err, registry.Close()) }()
 
-	version, err := registry.GetModel(ctx, name.In(modelregistry.Production))
+	version, err := registry.GetModel(ctx, name.In(modelregistry.Production), nil)
 	if errors.Is(err, modelregistry.ErrNotFound) {
 		return fmt.Errorf("no version of %s is in production in %s; run the train example first", name, store)
 	}

@@ -78,7 +78,7 @@ func TestAfterTraining(t *testing.T) {
 	}
 
 	ctx, r := context.Background(), open(t, store)
-	version, err := r.GetModel(ctx, tumours.In(modelregistry.Production))
+	version, err := r.GetModel(ctx, tumours.In(modelregistry.Production), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

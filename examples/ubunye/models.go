@@ -58,7 +58,7 @@ func (a *app) info() *cobra.Command {
 }
 
 func (a *app) printInfo(ctx context.Context, r *modelregistry.ModelRegistry, ref modelregistry.Ref) error {
-	m, err := r.GetModel(ctx, ref)
+	m, err := r.GetModel(ctx, ref, nil)
 	if errors.Is(err, modelregistry.ErrArtifact) {
 		// What is known of the version is worth all the more without its files.
 		a.complain("warning: " + err.Error())

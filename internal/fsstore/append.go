@@ -115,11 +115,15 @@ func makeWay(d Disk, dir, to, version string) error {
 	if info, err := d.Lstat(path.Join(to, manifestName)); err != nil || !info.Mode().IsRegular() {
 		return &fs.PathError{Op: "register", Path: to, Err: fmt.Errorf("it is there, and not the registry's: %w", fs.ErrExist)}
 	}
+	return putAside(d, dir, to, version)
+}
+
+func putAside(d Disk, dir, tree, version string) error {
 	orphans := path.Join(dir, orphansName)
 	if _, err := ensure(d, orphans); err != nil {
 		return err
 	}
-	if err := d.Rename(to, path.Join(orphans, version+"-"+random())); err != nil {
+	if err := d.Rename(tree, path.Join(orphans, version+"-"+random())); err != nil {
 		return err
 	}
 	return d.Sync(orphans)
@@ -185,9 +189,32 @@ func appendLines(d Disk, dir string, v *View, lines [][]byte) (end int64, err er
 // replaceDocument writes the document beside the old one and renames it over. It
 // happens under the lock, so one fixed name serves. The folder need not be synced: a
 // document that is older than the log is brought up by it.
-func replaceDocument(d Disk, dir string, data []byte) (err error) {
-	temp := path.Join(dir, documentTemp)
-	f, err := d.Open(temp)
+func replaceDocument(d Disk, dir string, data []byte) error {
+	return replaceFile(d, path.Join(dir, documentTemp), path.Join(dir, documentName), data)
+}
+
+func replaceFile(d Disk, temp, name string, data []byte) error {
+	err := writeFile(d, temp, data)
+	if err == nil {
+		err = d.Rename(temp, name)
+	}
+	if err != nil {
+		return errors.Join(err, discard(d, temp))
+	}
+	return nil
+}
+
+// discard removes a file that may be missing.
+func discard(d Disk, name string) error {
+	if err := d.Remove(name); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// writeFile writes a whole file and syncs it.
+func writeFile(d Disk, name string, data []byte) error {
+	f, err := d.Open(name)
 	if err != nil {
 		return err
 	}
@@ -201,11 +228,5 @@ func replaceDocument(d Disk, dir string, data []byte) (err error) {
 	if closeErr := f.Close(); err == nil {
 		err = closeErr
 	}
-	if err == nil {
-		err = d.Rename(temp, path.Join(dir, documentName))
-	}
-	if err != nil {
-		return errors.Join(err, d.Remove(temp))
-	}
-	return nil
+	return err
 }

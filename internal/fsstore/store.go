@@ -6,6 +6,7 @@
 //	                   .lock                  flock; never deleted
 //	                   .staging/{random}/     a version in the making, with a lock of its owner's
 //	                   .orphans/              trees of changes that never happened
+//	                   .repairs/{time}/       the files that a repair replaced
 //	                   versions/{version}/
 //
 // A change: the tree is written and synced in staging, outside the lock. Under the lock, it
@@ -65,9 +66,11 @@ const (
 	logName      = "history.jsonl"
 	documentName = "registry.json"
 	documentTemp = ".registry.json.tmp"
+	logTemp      = ".history.jsonl.tmp"
 	lockName     = ".lock"
 	stagingName  = ".staging"
 	orphansName  = ".orphans"
+	repairsName  = ".repairs"
 	versionsName = "versions"
 	manifestName = "manifest.json"
 )
@@ -226,6 +229,10 @@ func ensure(d Disk, name string) (made []string, err error) {
 
 // Models yields use case and model of each model, sorted.
 func (s *Store) Models(ctx context.Context) iter.Seq2[[2]string, error] {
+	return s.models(ctx, isModel)
+}
+
+func (s *Store) models(ctx context.Context, is func(d Disk, dir string) bool) iter.Seq2[[2]string, error] {
 	return func(yield func([2]string, error) bool) {
 		d, err := s.disk(false)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -249,7 +256,7 @@ func (s *Store) Models(ctx context.Context) iter.Seq2[[2]string, error] {
 					yield([2]string{}, err)
 					return
 				}
-				if isModel(d, useCase+"/"+model) && !yield([2]string{useCase, model}, nil) {
+				if is(d, useCase+"/"+model) && !yield([2]string{useCase, model}, nil) {
 					return
 				}
 			}

@@ -1,0 +1,212 @@
+package modelregistry
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ubunye-go/modelregistry/internal/document"
+	"github.com/ubunye-go/modelregistry/internal/pyjson"
+)
+
+// An examination is a model's bytes, read from the first to the last and trusted
+// in nothing. Verify reports what it shows, Repair mends it.
+type examination struct {
+	lines  []logLine
+	end    int64    // the position behind the last line
+	damage []damage // of the history, in order
+
+	doc    *document.Document // nil if there is none, or it can't be read
+	docErr error              // a *CorruptError
+	hasDoc bool
+
+	state *state // as readers find it, nil if they can't
+	err   error  // why they can't
+
+	items []Item // what lies beside log and document, if the store can tell
+}
+
+// A logLine is one line of a history that can be read as an event.
+type logLine struct {
+	*event
+	at   int64
+	raw  []byte // without its end
+	hash string
+}
+
+// A damage is a place where a history can't be right.
+type damage struct {
+	at      int64
+	event   int64 // the event that should stand there
+	dropped bool  // the line can't be read, or belongs elsewhere
+	err     error
+}
+
+// examine looks at a model without its cached state.
+func (m *model) examine(ctx context.Context, v View) (*examination, error) {
+	x := &examination{}
+	log, end, err := v.Log(0)
+	if err != nil {
+		return nil, err
+	}
+	x.end = end
+	x.readLog(log)
+	data, ok, err := v.Document()
+	if err != nil {
+		return nil, err
+	}
+	if x.hasDoc = ok; ok {
+		x.doc, x.docErr = m.readDocument(data)
+	}
+	fresh := &model{r: m.r, name: m.name}
+	if x.err = fresh.load(ctx, v); x.err == nil {
+		x.state = fresh.state
+	}
+	if s, ok := m.r.store.(Maintainer); ok {
+		for it, err := range s.Inspect(ctx, m.name) {
+			if err != nil {
+				return nil, err
+			}
+			x.items = append(x.items, it)
+		}
+	}
+	return x, ctx.Err()
+}
+
+// examineQuietly examines a model, under its lock if something looks like the
+// remains of a change and could be one that is happening. A store that can't be
+// locked is taken as it looks: nobody changes it either.
+func (m *model) examineQuietly(ctx context.Context) (x *examination, err error) {
+	look := func(v View) (err error) {
+		x, err = m.examine(ctx, v)
+		return err
+	}
+	if err := m.r.store.Read(ctx, m.name, look); err != nil {
+		return nil, err
+	}
+	if x.mayBeUnderWay() {
+		seen := x
+		_, err := m.r.store.Append(ctx, m.name, func(v View) (*Commit, error) { return nil, look(v) })
+		if err != nil || x == nil {
+			x = seen
+		}
+	}
+	return x, ctx.Err()
+}
+
+// readDocument is document.Parse that also sees to what we keep of a version.
+func (m *model) readDocument(data []byte) (*document.Document, error) {
+	d, err := document.Parse(data)
+	if err != nil {
+		var syntax *pyjson.SyntaxError
+		errors.As(err, &syntax)
+		return nil, m.corrupt(documentFile, syntax.Offset, err)
+	}
+	if s := fromDocument(m.name, d); s.damage != nil {
+		return nil, m.corrupt(documentFile, 0, s.damage)
+	}
+	return d, nil
+}
+
+// readLog keeps the lines that are events and go up in number, and notes the
+// places where something is wrong.
+func (x *examination) readLog(log []byte) {
+	last, hash := int64(0), ""
+	for at := int64(0); at < int64(len(log)); {
+		n := bytes.IndexByte(log[at:], '\n')
+		line := bytes.TrimRight(log[at:at+int64(n)], " ")
+		e, err := decodeEvent(line)
+		switch {
+		case err != nil:
+			x.damage = append(x.damage, damage{at, last + 1, true, err})
+		case e.number <= last:
+			x.damage = append(x.damage, damage{at, last + 1, true, fmt.Errorf("event %d stands behind event %d", e.number, last)})
+		default:
+			switch {
+			case x.dropped(last + 1): // noted, and why this line does not fit
+			case e.number != last+1 && !e.skips():
+				x.damage = append(x.damage, damage{at, last + 1, false, fmt.Errorf("event %d is missing", last+1)})
+			case e.prev != hash:
+				x.damage = append(x.damage, damage{at, last + 1, false,
+					fmt.Errorf("event %d, or the line before it, is not as it was written", e.number)})
+			}
+			last, hash = e.number, hashLine(line)
+			x.lines = append(x.lines, logLine{e, at, line, hash})
+		}
+		at += int64(n) + 1
+	}
+}
+
+// dropped reports whether the damage before an event is noted already.
+func (x *examination) dropped(event int64) bool {
+	return len(x.damage) > 0 && x.damage[len(x.damage)-1].event == event
+}
+
+func (x *examination) events() []*event {
+	list := make([]*event, len(x.lines))
+	for i, l := range x.lines {
+		list[i] = l.event
+	}
+	return list
+}
+
+func (x *examination) last() int64 {
+	if len(x.lines) == 0 {
+		return 0
+	}
+	return x.lines[len(x.lines)-1].number
+}
+
+// owns reports whether the document is ours, untouched by others.
+func (x *examination) owns() bool { return x.doc != nil && x.doc.Mark != nil && x.doc.Intact }
+
+// stands reports whether the history has the event that the document of ours
+// stands at. A following line's digest tells, should that line itself be damaged.
+func (x *examination) stands() bool {
+	for _, l := range x.lines {
+		if l.number == x.doc.Mark.Event && l.hash == x.doc.Mark.Hash || l.prev == x.doc.Mark.Hash {
+			return true
+		}
+	}
+	return false
+}
+
+// replayed returns the state that the events up to a number make; behind all of
+// them, it stands at the end of the log.
+func (x *examination) replayed(name ModelName, upTo int64) *state {
+	s := newState(name)
+	for _, l := range x.lines {
+		if l.number <= upTo {
+			s.apply(l.event, l.hash, x.end)
+		}
+	}
+	return s
+}
+
+// documentDiffers says where the document of ours is not what the history makes
+// of it, or "".
+func (x *examination) documentDiffers(name ModelName) string {
+	return fromDocument(name, x.doc).differs(x.replayed(name, x.doc.Mark.Event))
+}
+
+// differs says where two states hold different entries, or "".
+func (s *state) differs(other *state) string {
+	for _, e := range s.order {
+		o := other.get(e.version)
+		switch {
+		case o == nil:
+			return fmt.Sprintf("the history has no version %s", e.version)
+		case !pyjson.Equal(e.raw, o.raw):
+			return fmt.Sprintf("the entry of version %s is another one than in the history", e.version)
+		case !e.extra.equal(o.extra):
+			return fmt.Sprintf("what is kept of version %s beside its entry is not what the history has", e.version)
+		}
+	}
+	for _, o := range other.order {
+		if s.get(o.version) == nil {
+			return fmt.Sprintf("version %s of the history is missing", o.version)
+		}
+	}
+	return ""
+}

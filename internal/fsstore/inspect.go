@@ -1,0 +1,170 @@
+package fsstore
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"iter"
+	"path"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"github.com/ubunye-go/modelregistry/internal/segment"
+)
+
+// A Kind says what an Item is.
+type Kind string
+
+// What can lie in a model's folder beside its log and its document.
+const (
+	Sealed  Kind = "tree"    // a version's tree with our manifest, named by the log or not
+	Bare    Kind = "bare"    // a version's folder without a manifest: another program's
+	Staging Kind = "staging" // what a dead process was making
+	Orphan  Kind = "orphan"  // a tree that was put aside
+	Torn    Kind = "torn"    // bytes behind the end of the log: an append that never finished
+	Temp    Kind = "temp"    // a document or log that never took its place
+	Kept    Kind = "kept"    // files that a repair replaced
+	Strange Kind = "strange" // something where only the store's own things should be
+)
+
+// An Item is one thing in a model's folder.
+type Item struct {
+	Kind    Kind
+	Path    string // relative to the store
+	Version string // of a tree
+}
+
+// Inspect yields what lies in a model's folder beside its log and document. A
+// change under way can look like remains of one; what is seen under the lock is so.
+func (s *Store) Inspect(ctx context.Context, useCase, model string) iter.Seq2[Item, error] {
+	return func(yield func(Item, error) bool) {
+		d, err := s.disk(false)
+		if errors.Is(err, fs.ErrNotExist) {
+			return
+		}
+		if err != nil {
+			yield(Item{}, err)
+			return
+		}
+		in := &inspector{s, d, path.Join(useCase, model), func(it Item, err error) bool {
+			if ctxErr := ctx.Err(); ctxErr != nil {
+				yield(Item{}, ctxErr)
+				return false
+			}
+			return yield(it, err)
+		}}
+		_ = in.versions() && in.stagings() && in.list(orphansName, Orphan) && in.list(repairsName, Kept) && in.files()
+	}
+}
+
+// An inspector's methods report whether to go on.
+type inspector struct {
+	s    *Store
+	disk Disk
+	dir  string
+	send func(Item, error) bool
+}
+
+// each calls fn for what is in a folder of the model, which may be missing.
+func (in *inspector) each(folder string, fn func(e fs.DirEntry, name string) bool) bool {
+	folder = path.Join(in.dir, folder)
+	entries, err := in.disk.ReadDir(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true
+	}
+	if err != nil {
+		return in.send(Item{Path: folder}, err)
+	}
+	for _, e := range entries {
+		if !fn(e, path.Join(folder, e.Name())) {
+			return false
+		}
+	}
+	return true
+}
+
+func (in *inspector) list(folder string, kind Kind) bool {
+	return in.each(folder, func(_ fs.DirEntry, name string) bool { return in.send(Item{Kind: kind, Path: name}, nil) })
+}
+
+func (in *inspector) versions() bool {
+	return in.each(versionsName, func(e fs.DirEntry, name string) bool {
+		it := Item{Kind: Strange, Path: name}
+		if e.IsDir() && segment.Check(e.Name()) == nil {
+			it.Kind, it.Version = Bare, e.Name()
+			if info, err := in.disk.Lstat(path.Join(name, manifestName)); err == nil && info.Mode().IsRegular() {
+				it.Kind = Sealed
+			}
+		}
+		return in.send(it, nil)
+	})
+}
+
+func (in *inspector) stagings() bool {
+	return in.each(stagingName, func(e fs.DirEntry, name string) bool {
+		if !e.IsDir() || !isRandom(e.Name()) {
+			return in.send(Item{Kind: Strange, Path: name}, nil)
+		}
+		return !in.dead(name) || in.send(Item{Kind: Staging, Path: name}, nil)
+	})
+}
+
+// claimTakes is far longer than it takes to lock a staging that was just made.
+const claimTakes = 50 * time.Millisecond
+
+// dead reports whether a staging has no owner any more. It changes nothing, so
+// that a read-only store can be inspected.
+func (in *inspector) dead(name string) bool {
+	lock := path.Join(name, lockName)
+	if _, err := in.disk.Lstat(lock); errors.Is(err, fs.ErrNotExist) {
+		time.Sleep(claimTakes)
+		_, err = in.disk.Lstat(lock)
+		_, folderErr := in.disk.Lstat(name)
+		if folderErr != nil || err != nil {
+			return folderErr == nil && errors.Is(err, fs.ErrNotExist)
+		}
+	}
+	probe := flock.New(in.s.path(lock), flock.SetFlag(noFollow))
+	ok, err := probe.TryLock()
+	if !ok || err != nil {
+		return false
+	}
+	probe.Unlock()
+	_, err = in.disk.Lstat(name)
+	return err == nil
+}
+
+func (in *inspector) files() bool {
+	for _, temp := range []string{documentTemp, logTemp} {
+		name := path.Join(in.dir, temp)
+		if _, err := in.disk.Lstat(name); err == nil && !in.send(Item{Kind: Temp, Path: name}, nil) {
+			return false
+		}
+	}
+	name := path.Join(in.dir, logName)
+	info, err := in.disk.Lstat(name)
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist) || in.send(Item{Path: name}, err)
+	}
+	v := &View{disk: in.disk, dir: in.dir}
+	if _, end, err := v.Log(0); err != nil {
+		return in.send(Item{Path: name}, err)
+	} else if info.Size() > end {
+		return in.send(Item{Kind: Torn, Path: name}, nil)
+	}
+	return true
+}
+
+// Places yields use case and model of every folder that a model could be in, be
+// it that only remains are there. They are sorted.
+func (s *Store) Places(ctx context.Context) iter.Seq2[[2]string, error] {
+	return s.models(ctx, func(d Disk, dir string) bool {
+		for _, name := range []string{versionsName, stagingName, orphansName} {
+			if _, err := d.Lstat(path.Join(dir, name)); err == nil {
+				return true
+			}
+		}
+		return isModel(d, dir)
+	})
+}

@@ -1,0 +1,296 @@
+package modelregistry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A RepairKind says what Repair does about a finding.
+type RepairKind string
+
+// What Repair does.
+const (
+	SalvageHistory  RepairKind = "salvage history"  // the lines that can be read are kept, and an event says what was lost
+	RecoverVersion  RepairKind = "recover version"  // a tree whose event was lost is listed again, in development
+	RebuildDocument RepairKind = "rebuild document" // from the history
+	RecordState     RepairKind = "record state"     // what the document has and the history has not; two productions
+	PutAside        RepairKind = "put aside"        // a tree of a change that never happened, into .orphans
+	RemoveDebris    RepairKind = "remove debris"    // what a crash left
+)
+
+// A RepairAction is one thing that Repair does, or would do.
+type RepairAction struct {
+	Kind    RepairKind
+	Version string // if it is about one
+	Path    string // relative to the store, if it is about one file or folder
+	Detail  string // what a person wants to know of it
+}
+
+// String returns "kind: path: detail".
+func (a RepairAction) String() string {
+	parts := []string{string(a.Kind)}
+	for _, s := range []string{a.Version, a.Path, a.Detail} {
+		if s != "" {
+			parts = append(parts, s)
+		}
+	}
+	return strings.Join(parts, ": ")
+}
+
+// A RepairReport is what Repair did, or would do.
+type RepairReport struct {
+	Actions []RepairAction
+	Applied bool
+	Kept    []string // where the files are that were replaced, relative to the store
+}
+
+// RepairOptions go with Repair. The zero value and nil say what would be done.
+type RepairOptions struct {
+	Apply  bool   // do it
+	Actor  string // who repairs; empty takes the registry's Actor
+	Reason string // why, for the history
+}
+
+// Repair mends a model of which Verify has found something wrong, as far as what is left
+// of it allows. Without Apply it only says what it would do.
+//
+//   - A document that is lost, damaged or in disagreement is rebuilt from the history.
+//   - Of a history with damaged lines, those that can be read are kept, in order.
+//     What the lost ones changed comes from the document, if that was in step; a version
+//     that only a lost line named is listed again from its manifest, in
+//     development. An event of its own says all this.
+//   - A history that is lost starts anew from the document; if that is lost too, from the manifests.
+//   - What another program wrote, or two productions, become an event, as the next change would make them.
+//   - A tree that no event names, under a sound history, is put aside; what a crash left is removed.
+//
+// The files that it replaces are kept in .repairs. It can't bring back the bytes of an artifact,
+// and never touches what is not the registry's. It is safe beside other programs' changes, and a
+// second Repair finds nothing to do.
+//
+// It matches ErrNotFound if nothing is there, and errors.ErrUnsupported if the store is no
+// [Maintainer].
+func (r *ModelRegistry) Repair(ctx context.Context, name ModelName, opts *RepairOptions) (report *RepairReport, err error) {
+	defer func() { err = opError(opRepair, name, "", err) }()
+	var o RepairOptions
+	if opts != nil {
+		o = *opts
+	}
+	if o.Actor == "" {
+		o.Actor = r.opts.Actor
+	}
+	m, err := r.model(name)
+	if err != nil {
+		return nil, err
+	}
+	store, ok := r.store.(Maintainer)
+	if !ok {
+		return nil, fmt.Errorf("%w by this store", errors.ErrUnsupported)
+	}
+	if !r.start() {
+		return nil, ErrClosed
+	}
+	defer r.stop()
+	x, err := m.examineQuietly(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p, err := m.plan(ctx, x)
+	report = &RepairReport{}
+	if p != nil {
+		report.Actions = p.actions()
+	}
+	if err != nil || !o.Apply || len(report.Actions) == 0 {
+		return report, err
+	}
+	report.Applied, report.Actions = true, nil
+	if len(p.appended) > 0 {
+		if err := m.appendRepair(ctx, p, o); err != nil {
+			return report, err
+		}
+		report.Actions = p.appended
+	}
+	report.Kept, err = store.Replace(ctx, name, func(v View) (*Replacement, error) {
+		x, err := m.examine(ctx, v)
+		if err != nil {
+			return nil, err
+		}
+		p, err := m.plan(ctx, x)
+		if err != nil || len(p.replaced) == 0 {
+			return nil, err
+		}
+		report.Actions = append(report.Actions, p.replaced...)
+		return p.replacement(o)
+	})
+	m.mu.Lock()
+	m.state = nil
+	m.mu.Unlock()
+	return report, err
+}
+
+// appendRepair has the event appended that the next change would make, and what
+// was recovered with it.
+func (m *model) appendRepair(ctx context.Context, p *plan, o RepairOptions) error {
+	_, err := m.change(ctx, func(t *txn) (string, error) {
+		e := p.event(o, p.appended)
+		for _, im := range p.recovered {
+			if t.get(im.version) == nil {
+				e.after = append(e.after, im)
+			}
+		}
+		return "", t.emit(e)
+	}, nil)
+	return err
+}
+
+// A plan is what Repair makes of an examination.
+type plan struct {
+	m *model
+	x *examination
+
+	// What an event of the usual kind does: the history can be read.
+	appended  []RepairAction
+	recovered []image
+
+	// What takes other files in the place of those there.
+	replaced   []RepairAction
+	state      *state // what the model is to be; nil leaves log and document
+	rewriteLog bool
+	aside      []string
+	remove     []Item
+}
+
+func (p *plan) actions() []RepairAction {
+	return append(p.appended[:len(p.appended):len(p.appended)], p.replaced...)
+}
+
+// plan decides what to do about a model. It is right if no change was under way.
+func (m *model) plan(ctx context.Context, x *examination) (*plan, error) {
+	if len(x.lines) == 0 && len(x.damage) == 0 && !x.hasDoc && len(x.items) == 0 {
+		return nil, notFound("model %s", m.name)
+	}
+	p := &plan{m: m, x: x}
+	var err error
+	switch {
+	case len(x.damage) > 0 || len(x.lines) == 0 && x.docErr != nil:
+		err = p.salvage(ctx)
+	case len(x.lines) == 0 && !x.hasDoc:
+		err = p.recoverTrees(ctx)
+	case x.owns() && !x.stands():
+		p.append(RepairAction{Kind: RecordState, Path: p.file(logFile), Detail: "the history starts anew from the document"})
+		err = p.recoverTrees(ctx)
+	case len(x.lines) == 0: // another program's store, in order
+	case x.docErr != nil || !x.hasDoc:
+		p.rebuild("from the history")
+	case !x.owns():
+		p.append(RepairAction{Kind: RecordState, Path: p.file(documentFile), Detail: "what another program or an editor wrote"})
+	default:
+		if what := x.documentDiffers(m.name); what != "" {
+			p.rebuild("from the history: " + what)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if s := x.state; s != nil && p.state == nil && len(s.productive) > 1 {
+		p.append(RepairAction{Kind: RecordState, Version: s.holder(Production).version,
+			Detail: "it was promoted last; the others that are stored as in production are archived"})
+	}
+	p.clear()
+	return p, nil
+}
+
+func (p *plan) file(name string) string { return p.m.name.String() + "/" + name }
+
+func (p *plan) append(a RepairAction) { p.appended = append(p.appended, a) }
+
+func (p *plan) replace(a RepairAction) { p.replaced = append(p.replaced, a) }
+
+// event is what the history says of a repair.
+func (p *plan) event(o RepairOptions, actions []RepairAction) *event {
+	var notes []string
+	if o.Reason != "" {
+		notes = append(notes, o.Reason)
+	}
+	for _, a := range actions {
+		notes = append(notes, a.String())
+	}
+	return &event{op: opRepair, actor: o.Actor, reason: strings.Join(notes, "; ")}
+}
+
+func (p *plan) rebuild(detail string) {
+	p.state = p.x.replayed(p.m.name, p.x.last())
+	p.replace(RepairAction{Kind: RebuildDocument, Path: p.file(documentFile), Detail: detail})
+}
+
+// recoverTrees lists versions again whose events were lost: those whose tree is
+// whole, by its own manifest.
+func (p *plan) recoverTrees(ctx context.Context) error {
+	s := p.final()
+	for _, it := range p.x.items {
+		if it.Kind != ItemTree || s != nil && (s.get(it.Version) != nil || slices.Contains(s.removed, it.Version)) {
+			continue
+		}
+		im, err := p.m.fromTree(ctx, it.Version)
+		if errors.Is(err, ErrArtifact) {
+			continue // it never was sealed, or is not what it was
+		}
+		if err != nil {
+			return err
+		}
+		a := RepairAction{Kind: RecoverVersion, Version: it.Version, Path: it.Path, Detail: "in development, from its manifest"}
+		if p.state != nil {
+			p.state.set(im)
+			p.replace(a)
+		} else {
+			p.recovered = append(p.recovered, im)
+			p.append(a)
+		}
+	}
+	return nil
+}
+
+// final is the state that the model will have, but for what is recovered.
+func (p *plan) final() *state {
+	if p.state != nil {
+		return p.state
+	}
+	return p.x.state
+}
+
+// clear decides about what lies around.
+func (p *plan) clear() {
+	for _, it := range p.x.items {
+		switch s := p.final(); {
+		case it.Kind.removable():
+			p.remove = append(p.remove, it)
+			p.replace(RepairAction{Kind: RemoveDebris, Path: it.Path})
+		case it.Kind == ItemTree && s != nil && s.get(it.Version) == nil && !p.recovers(it.Version):
+			p.aside = append(p.aside, it.Version)
+			p.replace(RepairAction{Kind: PutAside, Version: it.Version, Path: it.Path, Detail: "no event names it"})
+		}
+	}
+}
+
+func (p *plan) recovers(version string) bool {
+	return slices.ContainsFunc(p.recovered, func(im image) bool { return im.version == version })
+}
+
+// replacement is what the store is to put in place.
+func (p *plan) replacement(o RepairOptions) (*Replacement, error) {
+	r := &Replacement{Aside: p.aside, Remove: p.remove}
+	if p.state == nil {
+		return r, nil
+	}
+	if p.rewriteLog {
+		log, err := p.log(o)
+		if err != nil {
+			return nil, err
+		}
+		r.Log = log
+	}
+	r.Document = p.state.format(p.state.offset)
+	return r, nil
+}

@@ -1,0 +1,173 @@
+package modelregistry
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+
+	"github.com/ubunye-go/modelregistry/internal/pyjson"
+)
+
+// salvage plans what becomes of a history that is damaged, or gone with its
+// document. A document of ours knows what the lost lines changed, up to the event it stands
+// at; one that another program wrote is merged as ever.
+func (p *plan) salvage(ctx context.Context) error {
+	x, name := p.x, p.m.name
+	for _, d := range x.damage {
+		p.replace(RepairAction{Kind: SalvageHistory, Path: p.file(logFile),
+			Detail: fmt.Sprintf("at byte %d, where event %d should be: %v", d.at, d.event, d.err)})
+	}
+	if len(x.damage) == 0 {
+		p.replace(RepairAction{Kind: SalvageHistory, Path: p.file(logFile), Detail: "history and document are lost; the manifests tell"})
+	}
+	if p.rewriteLog = true; x.owns() {
+		p.state = fromDocument(name, x.doc)
+		for _, l := range x.lines {
+			p.state.apply(l.event, l.hash, 0)
+		}
+	} else {
+		p.state = x.replayed(name, x.last())
+		if events := x.events(); x.doc != nil && len(events) > 0 {
+			p.state.lay(events, x.doc, startedFrom(events, x.doc))
+		} else if x.doc != nil {
+			p.state = fromDocument(name, x.doc)
+		}
+	}
+	p.replace(RepairAction{Kind: RebuildDocument, Path: p.file(documentFile)})
+	return p.recoverTrees(ctx)
+}
+
+// log returns the history as it is to be, and brings the state to its end. Lines
+// behind a damaged place get the digest of the line that now stands before them, an event
+// in the gap says that something is missing, and one at the end holds all that is known.
+func (p *plan) log(o RepairOptions) ([]byte, error) {
+	var log []byte
+	last, hash := int64(0), ""
+	add := func(e *event, line []byte) {
+		log = append(append(log, line...), '\n')
+		last, hash = e.number, hashLine(line)
+	}
+	write := func(e *event) error {
+		e.id, e.time, e.prev, e.checkpoint = newID(), p.m.r.now(), hash, 0
+		line, err := e.encode()
+		if err == nil {
+			add(e, line)
+		}
+		return err
+	}
+	for _, l := range p.x.lines {
+		if l.number > last+1 && !l.skips() {
+			gap := p.event(o, nil)
+			gap.number, gap.reason = l.number-1, fmt.Sprintf("events %d to %d are lost", last+1, l.number-1)
+			if err := write(gap); err != nil {
+				return nil, err
+			}
+		}
+		line, err := l.behind(hash)
+		if err != nil {
+			return nil, err
+		}
+		add(l.event, line)
+	}
+	if e := p.state.pending; e != nil {
+		e.number = last + 1
+		if err := write(e); err != nil {
+			return nil, err
+		}
+	}
+	e := p.event(o, p.replaced)
+	e.number, e.reset = max(last, p.state.last)+1, true
+	p.mend(e.number)
+	e.after, e.removed = p.state.images(), p.state.removed
+	if err := write(e); err != nil {
+		return nil, err
+	}
+	p.state.last, p.state.hash, p.state.offset = last, hash, int64(len(log))
+	return log, nil
+}
+
+// behind returns the line with the digest of the line that stands before it now,
+// all else as it was.
+func (l logLine) behind(hash string) ([]byte, error) {
+	if l.prev == hash {
+		return l.raw, nil
+	}
+	end := []byte(`"prev":` + string(pyjson.Quote(l.prev)) + "}")
+	if line, ok := bytes.CutSuffix(l.raw, end); ok {
+		return append(slices.Clone(line), `"prev":`+string(pyjson.Quote(hash))+"}"...), nil
+	}
+	e := *l.event
+	e.prev = hash
+	return e.encode()
+}
+
+// mend archives all versions in production but the one promoted last.
+func (p *plan) mend(event int64) {
+	s := p.state
+	t, h := newTxn(s, p.m.r.now()), s.holder(Production)
+	for _, e := range slices.Clone(s.order) {
+		if e.stage() == Production && e != h {
+			im := t.staged(e, Archived)
+			im.extra.Entered = event
+			s.set(im)
+		}
+	}
+}
+
+// fromTree makes an entry of what a version's own files say.
+func (m *model) fromTree(ctx context.Context, version string) (image, error) {
+	im := image{version: version}
+	tree, err := m.r.store.OpenTree(ctx, m.name, version)
+	if err != nil {
+		return im, badArtifact(err)
+	}
+	defer tree.Close()
+	root, err := os.OpenRoot(tree.Path())
+	if err != nil {
+		return im, badArtifact(err)
+	}
+	defer root.Close()
+	manifest, err := root.ReadFile(manifestFile)
+	if err != nil {
+		return im, badArtifact(err)
+	}
+	sum := sha256.Sum256(manifest)
+	im.extra.Manifest = hex.EncodeToString(sum[:])
+	v := ModelVersion{ModelName: m.name, Version: version, ManifestSHA256: im.extra.Manifest}
+	if err := m.r.verifyTree(ctx, v); err != nil {
+		return im, err
+	}
+	var reg registration
+	if reg.metrics, err = readValues(root, metricsFile); err != nil {
+		return im, err
+	}
+	if reg.metadata, err = readValues(root, metadataFile); err != nil {
+		return im, err
+	}
+	info, err := root.Stat(manifestFile) // it was written last
+	if err != nil {
+		return im, badArtifact(err)
+	}
+	im.raw = reg.entry(version, info.ModTime(), "")
+	return im, nil
+}
+
+func readValues(root *os.Root, name string) ([]byte, error) {
+	raw, err := root.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return []byte("{}"), nil
+	}
+	if err != nil {
+		return nil, badArtifact(err)
+	}
+	if _, err := pyjson.Object(raw); err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrArtifact, name, err)
+	}
+	return raw, nil
+}

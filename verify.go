@@ -1,0 +1,283 @@
+package modelregistry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"strings"
+)
+
+// A FindingKind says what Verify found.
+type FindingKind string
+
+// What is wrong.
+const (
+	HistoryDamaged  FindingKind = "history damaged"    // a line is unreadable, missing, or not as it was written
+	HistoryLost     FindingKind = "history lost"       // the document stands at an event that the history does not have
+	DocumentDamaged FindingKind = "document damaged"   // registry.json can't be read
+	DocumentMissing FindingKind = "document missing"   // there is a history, and no registry.json
+	DocumentDiffers FindingKind = "document differs"   // it is not what the history makes of it
+	TwoProductions  FindingKind = "two in production"  // another program's doing; readers see the one promoted last
+	EntryUnreadable FindingKind = "entry unreadable"   // something in a version's entry
+	ArtifactMissing FindingKind = "artifact missing"   // a version without its files
+	ArtifactDamaged FindingKind = "artifact damaged"   // a file is changed, missing or added
+	ManifestDamaged FindingKind = "manifest damaged"   // it is not the one that was registered
+	StoreUnreadable FindingKind = "unreadable"         // the disk failed, or a right is missing
+	UnnamedVersion  FindingKind = "version not listed" // a tree that is neither in the history nor in the document
+	ForeignWrite    FindingKind = "foreign write"      // another program or an editor wrote registry.json; the next change records it
+	NoHistory       FindingKind = "no history"         // another program's store, not written to by this one yet
+	NoDigests       FindingKind = "no digests"         // registered by another program, without a manifest
+	Debris          FindingKind = "debris"             // what a crash left; harmless
+	SetAside        FindingKind = "set aside"          // a tree of a change that never happened, or files that a repair replaced
+	NotTheRegistrys FindingKind = "not the registry's" // something where only its own should be; it is never touched
+)
+
+// Notice reports whether the kind is worth knowing and nothing is wrong: all that
+// was acknowledged is there and can be read.
+func (k FindingKind) Notice() bool {
+	switch k {
+	case ForeignWrite, NoHistory, NoDigests, Debris, SetAside, NotTheRegistrys, UnnamedVersion:
+		return true
+	}
+	return false
+}
+
+// A Finding is one thing that Verify has to say.
+type Finding struct {
+	ModelName
+	Kind    FindingKind
+	Version string // if it is about one
+	Event   int64  // the first event that is not right, if it is about the history
+	Path    string // relative to the store, if it is about one file or folder
+	Err     error  // what is wrong with it; nil if the kind says it all
+}
+
+// String returns "kind: use_case/model@version: what".
+func (f Finding) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s", f.Kind, f.ModelName)
+	if f.Version != "" {
+		b.WriteString("@" + f.Version)
+	}
+	if f.Path != "" {
+		b.WriteString(": " + f.Path)
+	}
+	if f.Err != nil {
+		b.WriteString(": " + f.Err.Error())
+	}
+	return b.String()
+}
+
+// A VerifyReport is what Verify looked at and found.
+type VerifyReport struct {
+	Models   int
+	Versions int
+	Findings []Finding
+}
+
+// Problems returns the findings that are no mere notices.
+func (r *VerifyReport) Problems() []Finding {
+	var list []Finding
+	for _, f := range r.Findings {
+		if !f.Kind.Notice() {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+// VerifyOptions say what to look at. The zero value and nil look at everything.
+type VerifyOptions struct {
+	UseCase string // all, if empty
+	Model   string // all, if empty
+
+	// WithoutArtifacts leaves the files of versions alone, and checks the history and the
+	// document only.
+	WithoutArtifacts bool
+
+	// Progress is called before each version's files are read, by one goroutine
+	// at a time.
+	Progress func(v ModelVersion, done, total int)
+}
+
+// Verify holds a store against itself: every line of each history, the document
+// against the history by replay, every manifest against the event that
+// named it, and every file against its digest. It reports all it finds, and changes nothing; an error says
+// that it could not look. It reads every byte of every artifact, so it takes as long as that takes.
+//
+// It takes a model's lock, for a moment and only if it can, when something looks like the
+// remains of a crash and could be a change under way.
+func (r *ModelRegistry) Verify(ctx context.Context, opts *VerifyOptions) (*VerifyReport, error) {
+	var o VerifyOptions
+	if opts != nil {
+		o = *opts
+	}
+	if !r.start() {
+		return nil, &Error{Op: "verify", Err: ErrClosed}
+	}
+	defer r.stop()
+	report := &VerifyReport{}
+	matched := false
+	for name, err := range r.places(ctx) {
+		if o.UseCase != "" && name.UseCase != o.UseCase || o.Model != "" && name.Model != o.Model {
+			continue
+		}
+		if err == nil {
+			matched = true
+			err = r.verifyModel(ctx, name, o, report)
+		}
+		if ctxErr := ctx.Err(); ctxErr != nil {
+			return report, opError("verify", name, "", ctxErr)
+		}
+		if err != nil {
+			report.add(Finding{ModelName: name, Kind: StoreUnreadable, Err: err})
+		}
+	}
+	if named := (ModelName{o.UseCase, o.Model}); !matched && len(report.Findings) == 0 && named != (ModelName{}) {
+		return report, opError("verify", named, "", ErrNotFound)
+	}
+	return report, nil
+}
+
+// places yields every model of which anything is there.
+func (r *ModelRegistry) places(ctx context.Context) iter.Seq2[ModelName, error] {
+	if s, ok := r.store.(Maintainer); ok {
+		return s.Places(ctx)
+	}
+	return r.store.Models(ctx)
+}
+
+func (r *VerifyReport) add(f Finding) { r.Findings = append(r.Findings, f) }
+
+func (r *ModelRegistry) verifyModel(ctx context.Context, name ModelName, o VerifyOptions, report *VerifyReport) error {
+	m, err := r.model(name)
+	if err != nil {
+		return err
+	}
+	x, err := m.examineQuietly(ctx)
+	if err != nil {
+		return err
+	}
+	report.Models++
+	x.report(name, report)
+	if x.state == nil {
+		return nil
+	}
+	for i, e := range x.state.order {
+		v := x.state.view(e)
+		report.Versions++
+		if problems := e.decode().Problems; len(problems) > 0 { // without what a view adds of a second production
+			report.add(Finding{ModelName: name, Version: e.version, Kind: EntryUnreadable, Err: errors.New(strings.Join(problems, "; "))})
+		}
+		if o.WithoutArtifacts {
+			continue
+		}
+		if o.Progress != nil {
+			o.Progress(v, i, len(x.state.order))
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		r.verifyFiles(ctx, v, report)
+	}
+	return nil
+}
+
+// mayBeUnderWay reports whether something looks like the remains of a change, and
+// could be one that is happening.
+func (x *examination) mayBeUnderWay() bool {
+	for _, it := range x.items {
+		if it.Kind == ItemTorn || it.Kind == ItemTemp || it.Kind == ItemTree && x.unnamed(it) {
+			return true
+		}
+	}
+	return false
+}
+
+// unnamed reports whether a tree's version is not among those that readers see.
+func (x *examination) unnamed(it Item) bool {
+	return x.state == nil || x.state.get(it.Version) == nil
+}
+
+// report adds what is to say of history, document and remains.
+func (x *examination) report(name ModelName, report *VerifyReport) {
+	file := func(f string) string { return name.String() + "/" + f }
+	for _, d := range x.damage {
+		report.add(Finding{ModelName: name, Kind: HistoryDamaged, Event: d.event, Path: file(logFile),
+			Err: &CorruptError{Path: file(logFile), Offset: d.at, Err: d.err}})
+	}
+	x.reportDocument(name, file(documentFile), report)
+	if x.err != nil && len(x.damage) == 0 && x.docErr == nil {
+		report.add(Finding{ModelName: name, Kind: StoreUnreadable, Err: x.err})
+	}
+	if s := x.state; s != nil && len(s.productive) > 1 {
+		report.add(Finding{ModelName: name, Kind: TwoProductions, Version: s.holder(Production).version,
+			Err: fmt.Errorf("%d versions are stored as in production; this one was promoted last", len(s.productive))})
+	}
+	for _, it := range x.items {
+		f := Finding{ModelName: name, Version: it.Version, Path: it.Path}
+		switch {
+		case it.Kind.removable():
+			f.Kind = Debris
+		case it.Kind == ItemOrphan || it.Kind == ItemKept:
+			f.Kind = SetAside
+		case it.Kind == ItemTree && x.state != nil && x.unnamed(it):
+			f.Kind = UnnamedVersion
+		case it.Kind == ItemStrange || it.Kind == ItemBare && x.state != nil && x.unnamed(it):
+			f.Kind = NotTheRegistrys
+		default:
+			continue
+		}
+		report.add(f)
+	}
+}
+
+func (x *examination) reportDocument(name ModelName, path string, report *VerifyReport) {
+	f := Finding{ModelName: name, Path: path}
+	switch d := x.doc; {
+	case x.docErr != nil:
+		f.Kind, f.Err = DocumentDamaged, x.docErr
+	case !x.hasDoc && len(x.lines) > 0:
+		f.Kind = DocumentMissing
+	case !x.hasDoc:
+		return
+	case x.owns() && d.Mark.Event > 0 && !x.stands():
+		f.Kind, f.Path, f.Event = HistoryLost, name.String()+"/"+logFile, d.Mark.Event
+		f.Err = fmt.Errorf("the document stands at event %d, which is not there", d.Mark.Event)
+	case len(x.damage) > 0:
+		return // it can't be held against a history that is not whole
+	case x.owns():
+		what := x.documentDiffers(name)
+		if what == "" {
+			return
+		}
+		f.Kind, f.Err = DocumentDiffers, errors.New(what)
+	case len(x.lines) == 0:
+		f.Kind = NoHistory
+	default:
+		f.Kind = ForeignWrite
+	}
+	report.add(f)
+}
+
+func (r *ModelRegistry) verifyFiles(ctx context.Context, v ModelVersion, report *VerifyReport) {
+	err := r.verifyTree(ctx, v)
+	f := Finding{ModelName: v.ModelName, Version: v.Version, Kind: ArtifactDamaged, Err: err}
+	switch {
+	case ctx.Err() != nil:
+		return
+	case err == nil && v.ManifestSHA256 == "":
+		f.Kind = NoDigests
+	case err == nil:
+		return
+	case errors.Is(err, errManifest):
+		f.Kind = ManifestDamaged
+	case errors.Is(err, errNoTree):
+		f.Kind = ArtifactMissing
+	case errors.Is(err, fs.ErrPermission):
+		f.Kind = StoreUnreadable
+	}
+	report.add(f)
+}
