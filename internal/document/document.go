@@ -60,8 +60,8 @@ func New(useCase, model string) *Document {
 	}}
 }
 
-// Parse reads a document. It is strict about JSON and tolerant of all else: an
-// entry of any shape is kept as it is. Raw values alias data.
+// Parse reads a document. It is strict about JSON and "versions", and tolerant of
+// all else: an entry of any shape is kept as it is. Raw values alias data.
 func Parse(data []byte) (*Document, error) {
 	if !utf8.Valid(data) {
 		return nil, notUTF8(data)
@@ -88,8 +88,8 @@ func Parse(data []byte) (*Document, error) {
 			d.Head = append(d.Head, m)
 		}
 	}
-	if !hasVersions {
-		d.Head = append(d.Head, pyjson.Member{Key: "versions"})
+	if !hasVersions { // to take it for empty would remove every version
+		return nil, &pyjson.SyntaxError{Offset: int64(len(data)), Reason: `there is no "versions"`}
 	}
 	if last := members[max(0, len(members)-1):]; d.Mark != nil && (last[0].Key != Key || string(bytes.TrimSpace(data[last[0].At+len(last[0].Value):])) != "}") {
 		d.Intact = false // somebody added to it, behind what the checksum covers
