@@ -74,6 +74,9 @@ func (m *model) advance(v View) (bool, error) {
 	checkpoint, checkpointEnd := s.checkpoint, s.checkpointEnd
 	if v.DocumentChanged(s.rev) {
 		data, ok, err := v.Document()
+		if errors.Is(err, fs.ErrInvalid) {
+			return false, nil // a full read says so
+		}
 		if err != nil || !ok {
 			return false, err
 		}
@@ -86,7 +89,7 @@ func (m *model) advance(v View) (bool, error) {
 		}
 		checkpoint, checkpointEnd = d.Mark.Event, d.Mark.Offset
 	}
-	lines, end, err := v.Log(s.offset)
+	lines, end, err := m.readLog(v, s.offset)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -149,6 +152,15 @@ func (m *model) parseLog(lines []byte, at, last int64, hash string) (events []*e
 	return events, hashes, nil
 }
 
+// readLog reads the log from a position on. What can't be a log is corrupt.
+func (m *model) readLog(v View, from int64) (lines []byte, end int64, err error) {
+	lines, end, err = v.Log(from)
+	if errors.Is(err, fs.ErrInvalid) {
+		err = m.corrupt(logFile, from, err)
+	}
+	return lines, end, err
+}
+
 func (m *model) corrupt(file string, offset int64, err error) error {
 	return &CorruptError{Path: m.name.String() + "/" + file, Offset: offset, Err: err}
 }
@@ -157,18 +169,23 @@ func (m *model) corrupt(file string, offset int64, err error) error {
 // and what the log has behind it; else the whole log, merged with the document.
 func (m *model) loadAll(v View) (*state, error) {
 	data, exists, err := v.Document()
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrInvalid) {
 		return nil, err
 	}
-	if !exists {
+	if err == nil && !exists {
 		s, _, err := m.replay(v)
 		return s, err
 	}
-	d, err := document.Parse(data)
+	var d *document.Document
+	if err == nil {
+		d, err = document.Parse(data)
+	}
 	if err != nil {
-		var syntax *pyjson.SyntaxError
-		errors.As(err, &syntax)
-		damage := m.corrupt(documentFile, syntax.Offset, err)
+		var at int64
+		if syntax := (*pyjson.SyntaxError)(nil); errors.As(err, &syntax) {
+			at = syntax.Offset
+		}
+		damage := m.corrupt(documentFile, at, err)
 		s, _, err := m.replay(v)
 		if err != nil {
 			return nil, errors.Join(damage, err)
@@ -198,7 +215,7 @@ func (m *model) extend(s *state, lines []byte, at, end int64) ([]*event, error) 
 
 // replay applies the whole log.
 func (m *model) replay(v View) (*state, []*event, error) {
-	lines, end, err := v.Log(0)
+	lines, end, err := m.readLog(v, 0)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -215,7 +232,7 @@ func (m *model) follow(v View, d *document.Document) (*state, error) {
 	if s.damage != nil {
 		return nil, m.corrupt(documentFile, 0, s.damage)
 	}
-	lines, end, err := v.Log(s.offset)
+	lines, end, err := m.readLog(v, s.offset)
 	if errors.Is(err, fs.ErrNotExist) {
 		return m.lost(v, s)
 	}
@@ -250,7 +267,7 @@ func (m *model) lost(v View, s *state) (*state, error) {
 	if s.damage != nil { // gates might be among it, and must not open
 		return nil, m.corrupt(documentFile, 0, s.damage)
 	}
-	lines, end, err := v.Log(0)
+	lines, end, err := m.readLog(v, 0)
 	if err != nil {
 		return nil, err
 	}

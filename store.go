@@ -69,6 +69,8 @@ type Store interface {
 type Revision = any
 
 // A View is a look at a model's bytes, valid during the call it was handed to.
+// An error that matches fs.ErrInvalid says that what is there can't be a document
+// or a log, and counts as damage: it is a folder, or beyond any size that is read.
 type View interface {
 	// Document returns the document, and false if there is none.
 	Document() (data []byte, ok bool, err error)

@@ -1,10 +1,35 @@
 package fsstore
 
 import (
+	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
+	"path"
 )
+
+// What is read goes into memory whole. A file beyond these is refused, for the
+// process would die of it.
+const (
+	maxDocument = 1 << 30
+	maxLog      = min(4<<30, math.MaxInt/2) // of one read
+)
+
+// A SizeError says that a file holds more than the store reads. It matches
+// fs.ErrInvalid.
+type SizeError struct {
+	Path  string
+	Size  int64 // bytes to read
+	Limit int64
+}
+
+func (e *SizeError) Error() string {
+	return fmt.Sprintf("read %s: %d bytes, more than %d", e.Path, e.Size, e.Limit)
+}
+
+// Unwrap returns fs.ErrInvalid.
+func (e *SizeError) Unwrap() error { return fs.ErrInvalid }
 
 // A Disk is all the I/O that the store's protocol consists of: a seam, so that
 // tests can record it, fail it, and build every state that a crash could leave.
@@ -13,7 +38,8 @@ type Disk interface {
 	Lstat(name string) (fs.FileInfo, error)
 	ReadDir(name string) ([]fs.DirEntry, error)
 	// ReadFrom reads a file from an offset on. A file that is shorter is an
-	// error that matches fs.ErrNotExist.
+	// error that matches fs.ErrNotExist; what is no file, or too large, one that
+	// matches fs.ErrInvalid.
 	ReadFrom(name string, offset int64) ([]byte, error)
 	Mkdir(name string) error
 	Rename(from, to string) error
@@ -63,7 +89,14 @@ func (d rootDisk) ReadFrom(name string, offset int64) ([]byte, error) {
 	if info.Size() < offset {
 		return nil, &fs.PathError{Op: "read", Path: name, Err: fs.ErrNotExist}
 	}
-	data := make([]byte, info.Size()-offset)
+	size, limit := info.Size()-offset, int64(maxLog)
+	if path.Base(name) == documentName {
+		limit = maxDocument
+	}
+	if size > limit {
+		return nil, &SizeError{name, size, limit}
+	}
+	data := make([]byte, size)
 	n, err := f.ReadAt(data, offset)
 	if err == io.EOF { // it was cut meanwhile
 		err = nil
