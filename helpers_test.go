@@ -265,3 +265,8 @@ func mustJSON(t testing.TB, v any) string {
 	}
 	return string(b)
 }
+
+// testAll reports whether everything that can be tested shall be: nothing is
+// skipped for want of rights or tools, and what is sampled elsewhere is tested
+// exhaustively.
+func testAll() bool { return os.Getenv("MODELREGISTRY_TEST_ALL") == "1" }

@@ -1,0 +1,355 @@
+package modelregistry_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/internal/fsstore"
+)
+
+// A flippedDisk reads one bit of one file wrong.
+type flippedDisk struct {
+	fsstore.Disk
+	file string
+	at   int64
+	bit  byte
+}
+
+func (d flippedDisk) ReadFrom(name string, offset int64) ([]byte, error) {
+	data, err := d.Disk.ReadFrom(name, offset)
+	if i := d.at - offset; path.Base(name) == d.file && i >= 0 && i < int64(len(data)) {
+		data[i] ^= d.bit
+	}
+	return data, err
+}
+
+// A flip is what a reader makes of one flipped bit.
+type flip struct {
+	at    int
+	bit   byte
+	state string // what was read, if anything was
+	err   error
+}
+
+// flips has a fresh registry read the store for every byte of a file, with a bit of
+// it flipped, or with each of them if all shall be tested. Most readers wait for a foreign writer to
+// end its write, so they run side by side.
+func (s *pyStore) flips(file string) []flip {
+	var list []flip
+	for at := range s.read(file) {
+		for bit := range 8 {
+			// 5 makes other case of a letter, and NUL of a space.
+			if testAll() || bit == at%2*5 {
+				list = append(list, flip{at: at, bit: 1 << bit})
+			}
+		}
+	}
+	next := make(chan *flip)
+	var wg sync.WaitGroup
+	for range 300 {
+		wg.Go(func() {
+			for f := range next {
+				f.state, f.err = s.state(func(d fsstore.Disk) fsstore.Disk { return flippedDisk{d, file, int64(f.at), f.bit} })
+			}
+		})
+	}
+	for i := range list {
+		next <- &list[i]
+	}
+	close(next)
+	wg.Wait()
+	return list
+}
+
+// state is all that a fresh registry reads.
+func (s *pyStore) state(wrap func(fsstore.Disk) fsstore.Disk) (string, error) {
+	r, err := modelregistry.OpenOn(s.dir, nil, wrap)
+	if err != nil {
+		return "", err
+	}
+	defer r.Close()
+	list, err := r.ListVersions(s.t.Context(), pyName)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	for _, v := range list {
+		fmt.Fprintf(&b, "%s %s %s\n", v.Version, v.Stage, mustJSON(s.t, v))
+	}
+	for _, stage := range []modelregistry.ModelStage{modelregistry.Production, modelregistry.Staging, modelregistry.Archived, modelregistry.Development} {
+		v, err := r.GetVersion(s.t.Context(), pyName.In(stage))
+		if err != nil && !errors.Is(err, modelregistry.ErrNotFound) {
+			return "", err
+		}
+		fmt.Fprintf(&b, "%s: %s\n", stage, v.Version)
+	}
+	return b.String(), nil
+}
+
+// corruptStore has five appends in its history, the third of two lines. No one bit
+// makes one of its versions the other.
+func corruptStore(t *testing.T, lag int) *pyStore {
+	t.Helper()
+	s := pyNewStore(t)
+	r := s.open()
+	move := func(version string, to modelregistry.ModelStage) {
+		t.Helper()
+		if _, err := r.Promote(t.Context(), pyName, version, to, &modelregistry.MoveOptions{Reason: "to try it", Actor: "me"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	steps := []func(){
+		func() { s.register(r, "1.0.0") },
+		func() { move("1.0.0", modelregistry.Production) },
+		func() {
+			s.pyWrite(func(entries map[string]map[string]string, _ *[]string) {
+				entries["1.0.0"]["config_hash"] = `"abc"`
+			})
+			s.register(r, "1.3.0")
+		},
+		func() { move("1.3.0", modelregistry.Staging) },
+		func() { move("1.3.0", modelregistry.Production) },
+	}
+	for i, step := range steps {
+		if i == len(steps)-lag {
+			s.blockCheckpoint()
+		}
+		step()
+	}
+	s.unblockCheckpoint()
+	return s
+}
+
+// Invariant 7: whatever bit of the history flips, a reader reads the right state
+// or gets a *CorruptError; only the last append, as far as no checkpoint covers it, has
+// nothing behind it that holds its digest.
+func TestEveryFlippedBitOfTheHistory(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name  string
+		store func(t *testing.T) *pyStore
+		blind bool // to the last append
+	}{
+		{"beside a document in step", func(t *testing.T) *pyStore { return corruptStore(t, 0) }, false},
+		{"beside a document two changes behind", func(t *testing.T) *pyStore { return corruptStore(t, 2) }, true},
+		{"alone", func(t *testing.T) *pyStore { s := corruptStore(t, 0); s.remove("registry.json"); return s }, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := tt.store(t)
+			right, err := s.state(func(d fsstore.Disk) fsstore.Disk { return d })
+			if err != nil {
+				t.Fatal(err)
+			}
+			data := s.read("history.jsonl")
+			lastLine := bytes.LastIndexByte(data[:len(data)-1], '\n') + 1
+			counts := map[string]int{}
+			for _, f := range s.flips("history.jsonl") {
+				var corrupt *modelregistry.CorruptError
+				switch {
+				case f.err == nil && f.state == right:
+					counts["right"]++
+				case errors.As(f.err, &corrupt):
+					counts["noticed"]++
+					start := bytes.LastIndexByte(data[:f.at], '\n') + 1
+					end := f.at + bytes.IndexByte(data[f.at:], '\n') + 1
+					if corrupt.Path != pyName.String()+"/history.jsonl" || corrupt.Offset < int64(start) || corrupt.Offset > int64(end) {
+						t.Errorf("byte %d, in the line from %d to %d: %v", f.at, start, end, f.err)
+					}
+				case tt.blind && f.err == nil && f.at >= lastLine:
+					counts["last append"]++
+				default:
+					t.Errorf("byte %d %q ^ %#x: read with %v\n%s", f.at, data[f.at], f.bit, f.err, f.state)
+				}
+			}
+			t.Log(counts)
+			if tt.blind != (counts["noticed"] > 0) {
+				t.Errorf("%v", counts)
+			}
+		})
+	}
+}
+
+// Invariant 7: whatever bit of the document flips, a reader reads the right state, or
+// gets a *CorruptError where no history has it, or takes it for the work of an
+// editor, who may change, add and remove entries: one is, and no other, and the next
+// change says so in the history. With the history lost, nothing tells what our key
+// held of a version beside its entry.
+func TestEveryFlippedBitOfTheDocument(t *testing.T) {
+	t.Parallel()
+	for _, alone := range []bool{false, true} {
+		t.Run(fmt.Sprintf("alone=%t", alone), func(t *testing.T) {
+			t.Parallel()
+			s := corruptStore(t, 0)
+			if alone {
+				s.remove("history.jsonl")
+			}
+			right, err := s.state(func(d fsstore.Disk) fsstore.Disk { return d })
+			if err != nil {
+				t.Fatal(err)
+			}
+			data := s.read("registry.json")
+			entries, key := bytes.Index(data, []byte(`"versions": {`))+len(`"versions": {`), bytes.Index(data, []byte(`"modelregistry"`))
+			counts := map[string]int{}
+			for _, f := range s.flips("registry.json") {
+				var corrupt *modelregistry.CorruptError
+				switch {
+				case f.err == nil && f.state == right:
+					counts["right"]++
+				case errors.As(f.err, &corrupt):
+					counts["noticed"]++
+					if !alone || corrupt.Path != pyName.String()+"/registry.json" || corrupt.Offset < 0 || corrupt.Offset > int64(len(data)) {
+						t.Errorf("byte %d: %v", f.at, f.err)
+					}
+				case f.err == nil && f.at >= entries && f.at < key && others(right, f.state) <= 1:
+					if counts["edit"]++; !alone && counts["edit"]%32 == 0 {
+						s.flipIsRecorded(f)
+					}
+				case f.err == nil && alone && f.at >= key && cmp.Equal(stageLines(right), stageLines(f.state)):
+					counts["extra"]++
+				default:
+					t.Errorf("byte %d %q ^ %#x: read with %v\n%s", f.at, data[f.at], f.bit, f.err, f.state)
+				}
+			}
+			t.Log(counts)
+			if counts["edit"] == 0 || counts["right"] == 0 || alone != (counts["noticed"] > 0) {
+				t.Errorf("%v", counts)
+			}
+		})
+	}
+}
+
+// others counts the versions of a state that another has otherwise or not at all.
+func others(a, b string) (n int) {
+	for line := range strings.Lines(a) {
+		if strings.Contains(line, "{") && !strings.Contains(b, line) {
+			n++
+		}
+	}
+	return n
+}
+
+// stageLines are the versions of a state with their stages.
+func stageLines(state string) (list []string) {
+	for line := range strings.Lines(state) {
+		f := strings.SplitN(line, " ", 3)
+		list = append(list, strings.Join(f[:min(2, len(f))], " "))
+	}
+	return list
+}
+
+// flipIsRecorded checks that the next change takes a flip for somebody's change,
+// whom the history then names, and the state stays as it was read.
+func (s *pyStore) flipIsRecorded(f flip) {
+	s.t.Helper()
+	copied := &pyStore{s.t, filepath.Join(s.t.TempDir(), "flipped")}
+	if err := os.CopyFS(copied.dir, os.DirFS(s.dir)); err != nil {
+		s.t.Fatal(err)
+	}
+	data := copied.read("registry.json")
+	data[f.at] ^= f.bit
+	copied.write("registry.json", data)
+	before := copied.list(copied.open())
+	copied.register(copied.open(), "9.0.0")
+	ops := copied.ops()
+	if ops[len(ops)-2] != "foreign" {
+		s.t.Errorf("byte %d: the history is %q", f.at, ops)
+	}
+	after := slices.DeleteFunc(copied.same(copied.open()), func(l pyLine) bool { return l.Version == "9.0.0" })
+	if diff := cmp.Diff(before, after); diff != "" {
+		s.t.Errorf("byte %d, after the next change:\n%s", f.at, diff)
+	}
+}
+
+// Invariant 7: what can't be a document or a log, and what would not fit into
+// memory, is damage like any other.
+func TestNoDocumentAndNoLog(t *testing.T) {
+	t.Parallel()
+	sparse := func(size int64) func(t *testing.T, name string) {
+		return func(t *testing.T, name string) {
+			if err := os.Truncate(name, size); err != nil {
+				t.Skip(err) // this file system takes no file that large
+			}
+		}
+	}
+	folder := func(t *testing.T, name string) {
+		if err := errors.Join(os.Remove(name), os.MkdirAll(filepath.Join(name, "theirs"), 0o777)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tests := map[string]struct {
+		damage func(t *testing.T, name string)
+		too    bool // large
+	}{
+		"1 TB":     {sparse(1 << 40), true},
+		"a folder": {folder, false},
+	}
+	for what, tt := range tests {
+		for _, file := range []string{"registry.json", "history.jsonl"} {
+			for _, alone := range []bool{false, true} {
+				for _, held := range []bool{false, true} {
+					t.Run(fmt.Sprintf("%s for %s, alone=%t held=%t", what, file, alone, held), func(t *testing.T) {
+						t.Parallel()
+						s := pyNewStore(t)
+						r := s.open()
+						s.register(r, "1.0.0")
+						s.promote(r, "1.0.0", modelregistry.Production)
+						if alone {
+							s.remove(map[string]string{"registry.json": "history.jsonl", "history.jsonl": "registry.json"}[file])
+						}
+						want := s.list(r)
+						tt.damage(t, s.path(file))
+						if !held {
+							r = s.open()
+						}
+						info, err := os.Stat(s.path(file))
+						if err != nil {
+							t.Fatal(err)
+						}
+						before := listing(t, s.path("versions"))
+						_, regErr := r.Register(t.Context(), pyName, pyArtifact("x"), nil)
+						list, readErr := r.ListVersions(t.Context(), pyName)
+						if file == "registry.json" && !alone { // hides nothing, but for the checkpoint
+							if err := errors.Join(regErr, readErr); err != nil {
+								t.Fatal(err)
+							}
+							if diff := cmp.Diff(want, pyLines(list)[1:]); diff != "" {
+								t.Error(diff)
+							}
+						} else {
+							for _, err := range []error{regErr, readErr} {
+								var corrupt *modelregistry.CorruptError
+								var size *fsstore.SizeError
+								if !errors.As(err, &corrupt) || corrupt.Path != pyName.String()+"/"+file || !errors.Is(err, fs.ErrInvalid) {
+									t.Errorf("got %v", err)
+								}
+								if tt.too && (!errors.As(err, &size) || size.Path != corrupt.Path || size.Size < 1<<40-1<<20) {
+									t.Errorf("%v does not say how large it is", err)
+								}
+							}
+							if diff := cmp.Diff(before, listing(t, s.path("versions"))); diff != "" {
+								t.Errorf("a failed registration left:\n%s", diff)
+							}
+						}
+						if now, err := os.Stat(s.path(file)); err != nil || !os.SameFile(info, now) || now.Size() != info.Size() {
+							t.Errorf("it was overwritten: %v", err)
+						}
+					})
+				}
+			}
+		}
+	}
+}
