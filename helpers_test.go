@@ -266,7 +266,17 @@ func mustJSON(t testing.TB, v any) string {
 	return string(b)
 }
 
-// testAll reports whether everything that can be tested shall be: nothing is
-// skipped for want of rights or tools, and what is sampled elsewhere is tested
-// exhaustively.
+// testAll reports whether nothing may be skipped for want of rights or tools.
 func testAll() bool { return os.Getenv("MODELREGISTRY_TEST_ALL") == "1" }
+
+// testLong reports whether what is sampled elsewhere shall be tested to the full.
+func testLong() bool { return os.Getenv("MODELREGISTRY_TEST_LONG") == "1" }
+
+// unavailable skips a test that can't be run here, unless all shall be.
+func unavailable(t testing.TB, why any) {
+	t.Helper()
+	if testAll() {
+		t.Fatal(why)
+	}
+	t.Skip(why)
+}
