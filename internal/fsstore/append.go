@@ -28,35 +28,51 @@ type Appended struct {
 	DocumentErr error
 }
 
-// Append calls decide under the model's lock and makes its commit happen.
+// Append calls decide under the model's lock and makes its commit happen. If somebody
+// takes the lock file away meanwhile, it starts over.
 func (s *Store) Append(ctx context.Context, useCase, model string, decide func(*View) (*Commit, error)) (Appended, error) {
 	d, err := s.disk(true)
 	if err != nil {
 		return Appended{}, err
 	}
 	dir := path.Join(useCase, model)
-	if _, err := ensure(d, dir); err != nil {
-		return Appended{}, err
+	for {
+		if _, err := ensure(d, dir); err != nil {
+			return Appended{}, err
+		}
+		held, err := s.lock(ctx, d, dir)
+		if err != nil {
+			return Appended{}, err
+		}
+		done, again, err := appendHeld(d, dir, held, decide)
+		if !again {
+			return done, err
+		}
 	}
-	release, err := s.lock(ctx, d, dir)
-	if err != nil {
-		return Appended{}, err
-	}
-	defer release()
+}
+
+// appendHeld is Append under the lock, which it releases. It asks to start over
+// if the lock is void.
+func appendHeld(d Disk, dir string, held hold, decide func(*View) (*Commit, error)) (done Appended, again bool, err error) {
+	defer held.release()
 	v, err := newView(d, dir)
 	if err != nil {
-		return Appended{}, err
+		return done, false, err
 	}
 	c, err := decide(v)
 	if err != nil || c == nil {
-		return Appended{}, err
+		return done, false, err
 	}
 	if !v.read {
 		if _, _, err := v.Log(0); err != nil {
-			return Appended{}, err
+			return done, false, err
 		}
 	}
-	return commit(d, dir, v, c)
+	if !held.valid() {
+		return done, true, nil
+	}
+	done, err = commit(d, dir, v, c)
+	return done, false, err
 }
 
 func commit(d Disk, dir string, v *View, c *Commit) (done Appended, err error) {

@@ -39,6 +39,8 @@ func TestChild(t *testing.T) {
 			t.Fatal(err)
 		}
 		fmt.Println("ready")
+	case "append":
+		appendFor(t, open(t, name), 2*time.Second)
 	case "stage":
 		st := stage(t, open(t, name))
 		write(t, filepath.Join(st.Dir(), "f"), "half of it")
@@ -50,6 +52,21 @@ func TestChild(t *testing.T) {
 
 // child starts such a process. It returns what it said when it was ready.
 func child(t *testing.T, task, name string) (said string, kill func()) {
+	t.Helper()
+	c := start(t, task, name)
+	return c.said, c.kill
+}
+
+// A process is a running TestChild.
+type process struct {
+	*exec.Cmd
+	said string // when it was ready
+	in   io.WriteCloser
+	out  *bufio.Reader
+	kill func()
+}
+
+func start(t *testing.T, task, name string) process {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestChild$")
 	cmd.Env = append(os.Environ(), childTask+"="+task, childPath+"="+name)
@@ -65,17 +82,18 @@ func child(t *testing.T, task, name string) (said string, kill func()) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	kill = sync.OnceFunc(func() {
+	kill := sync.OnceFunc(func() {
 		cmd.Process.Kill()
 		stdin.Close()
 		cmd.Wait()
 	})
 	t.Cleanup(kill)
-	line, err := bufio.NewReader(stdout).ReadString('\n')
+	out := bufio.NewReader(stdout)
+	line, err := out.ReadString('\n')
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strings.TrimSpace(strings.TrimPrefix(line, "ready")), kill
+	return process{cmd, strings.TrimSpace(strings.TrimPrefix(line, "ready")), stdin, out, kill}
 }
 
 func open(t *testing.T, dir string) *Store {

@@ -37,30 +37,46 @@ func newFlock(path string) *flock.Flock {
 	return flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR|noFollow), flock.SetPermissions(0o666))
 }
 
+// A hold is a lock that was acquired.
+type hold struct {
+	release func()
+	valid   func() bool // the path names the locked file still, so that it excludes others
+}
+
 // acquire locks the file at path, which names tells the identity of. It returns
 // the context's error when that ends first.
-func (g *gate) acquire(ctx context.Context, path string, names func() (fs.FileInfo, error)) (release func(), err error) {
+func (g *gate) acquire(ctx context.Context, path string, names func() (fs.FileInfo, error)) (hold, error) {
 	select {
 	case g.sem <- struct{}{}:
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return hold{}, ctx.Err()
 	}
 	for {
 		lock, err := g.lock(ctx, path)
 		if err != nil {
 			<-g.sem
-			return nil, err
+			return hold{}, err
 		}
 		// The lock is worth something only if the path still names the file.
-		at, err := names()
-		held, heldErr := lock.Stat()
-		if err == nil && heldErr == nil && os.SameFile(at, held) {
-			return func() { lock.Unlock(); <-g.sem }, nil
+		same := func() (bool, error) {
+			at, err := names()
+			held, heldErr := lock.Stat()
+			if err = errors.Join(err, heldErr); err != nil {
+				return false, err
+			}
+			return os.SameFile(at, held), nil
+		}
+		ok, err := same()
+		if ok {
+			return hold{
+				release: func() { lock.Unlock(); <-g.sem },
+				valid:   func() bool { ok, _ := same(); return ok },
+			}, nil
 		}
 		lock.Unlock()
-		if err = errors.Join(err, heldErr); err != nil && !errors.Is(err, fs.ErrNotExist) || ctx.Err() != nil {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) || ctx.Err() != nil {
 			<-g.sem
-			return nil, errors.Join(ctx.Err(), err)
+			return hold{}, errors.Join(ctx.Err(), err)
 		}
 	}
 }

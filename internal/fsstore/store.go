@@ -300,7 +300,7 @@ func (s *Store) gate(dir string) *gate {
 	return g
 }
 
-func (s *Store) lock(ctx context.Context, d Disk, dir string) (release func(), err error) {
+func (s *Store) lock(ctx context.Context, d Disk, dir string) (hold, error) {
 	name := path.Join(dir, lockName)
 	return s.gate(dir).acquire(ctx, filepath.Join(s.dir, filepath.FromSlash(name)), func() (fs.FileInfo, error) { return d.Lstat(name) })
 }

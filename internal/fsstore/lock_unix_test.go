@@ -1,0 +1,173 @@
+//go:build unix
+
+package fsstore
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// waiter has a store wait for the lock, and sends when it got it.
+func waiter(t *testing.T, s *Store) <-chan time.Time {
+	t.Helper()
+	got := returned(func() {
+		if _, err := add(t, s, nil); err != nil {
+			t.Error(err)
+		}
+	})
+	g := s.gate("uc/m")
+	poll(t, "the other to wait", func() bool { g.mu.Lock(); defer g.mu.Unlock(); return g.waiting })
+	return got
+}
+
+// Invariant 9: a holder that is killed frees the next in under 100 ms.
+func TestKilledHolderFreesTheNextAtOnce(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	file := lockFile(t, s)
+	took := best(5, func() time.Duration {
+		holder := start(t, "hold", file)
+		got := waiter(t, s)
+		killed := time.Now()
+		if err := holder.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		return (<-got).Sub(killed)
+	})
+	if took > 100*time.Millisecond {
+		t.Errorf("it took %v, at best", took)
+	}
+}
+
+// A holder that is stopped keeps the lock; who waits can give up, and who waits on
+// gets it when the holder is gone.
+func TestStoppedHolderKeepsTheLock(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	holder := start(t, "hold", lockFile(t, s))
+	if err := holder.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := s.Append(ctx, "uc", "m", func(*View) (*Commit, error) { return nil, nil }); err != context.DeadlineExceeded {
+		t.Error(err)
+	}
+	got := waiter(t, s)
+	holder.kill()
+	<-got
+}
+
+// Invariant 8: the staging of a stopped process stays, whoever looks through it;
+// when it is killed, the next stage removes it.
+func TestStoppedProcessKeepsItsStaging(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	owner := start(t, "stage", dir)
+	if err := owner.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	tree := filepath.Join(dir, "uc", "m", stagingName, owner.said, treeName)
+	hourAgo := time.Now().Add(-time.Hour) // its age says nothing
+	for _, name := range []string{tree, filepath.Dir(tree), filepath.Join(filepath.Dir(tree), lockName)} {
+		if err := os.Chtimes(name, hourAgo, hourAgo); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 3 { // each of a store that has not swept yet
+		if err := stage(t, open(t, dir)).Discard(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := read(t, filepath.Join(tree, "f")); got != "half of it" {
+		t.Errorf("it holds %q", got)
+	}
+	owner.kill()
+	if err := stage(t, open(t, dir)).Discard(); err != nil {
+		t.Fatal(err)
+	}
+	if exists(filepath.Dir(tree)) {
+		t.Error("it is dead, and its staging there")
+	}
+}
+
+// Invariant 8: what somebody put below versions/ or .staging without a manifest or
+// a name of ours, nothing touches: not a registration, a sweep, or a discard.
+func TestForeignFoldersStay(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, dir)
+	model := s.path("uc/m")
+	for _, name := range []string{"versions/9.9.9/f", "versions/notes.txt", "versions/.hidden/manifest.json", ".staging/theirs/tree/f",
+		".staging/notes.txt", ".orphans/old/f", "theirs/f", "versions/1.0.1/manifest.json/f"} {
+		write(t, filepath.Join(model, filepath.FromSlash(name)), "x")
+	}
+	if err := os.Symlink(t.TempDir(), filepath.Join(model, "versions", "1.0.2")); err != nil {
+		t.Fatal(err)
+	}
+	before := tree(t, model)
+	for _, version := range []string{"1.0.1", "1.0.2"} {
+		st := staged(t, s)
+		if _, err := add(t, s, &Commit{Trees: []Tree{{st, version}}, Lines: lines("{1}")}); !errors.Is(err, os.ErrExist) {
+			t.Errorf("over %s: %v", version, err)
+		}
+		if err := st.Discard(); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := os.Remove(filepath.Join(model, lockName)); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(before, tree(t, model)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Invariant 9: the lock file is deleted, replaced, or the model's folder with it
+// put aside, while one is at work under it. Another gets in; the first notices before it
+// commits, and decides anew on what the other left.
+func TestLockFileTakenFromItsHolder(t *testing.T) {
+	t.Parallel()
+	tests := map[string]func(file string) error{
+		"deleted": os.Remove,
+		"replaced": func(file string) error {
+			return errors.Join(os.WriteFile(file+".new", nil, 0o666), os.Rename(file+".new", file))
+		},
+		"folder put aside": func(file string) error {
+			dir := filepath.Dir(file)
+			return errors.Join(os.Rename(dir, dir+".old"), os.Mkdir(dir, 0o777))
+		},
+	}
+	for name, take := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := open(t, t.TempDir())
+			file := lockFile(t, s)
+			decided := 0
+			_, err := s.Append(t.Context(), "uc", "m", func(v *View) (*Commit, error) {
+				if decided++; decided == 1 {
+					if err := take(file); err != nil {
+						return nil, err
+					}
+					if _, err := add(t, open(t, s.dir), &Commit{Lines: lines("{other}")}); err != nil {
+						return nil, err
+					}
+				}
+				return &Commit{Lines: lines("{mine}")}, nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := log(t, s); got != "{other}\n{mine}\n" || decided != 2 {
+				t.Errorf("decided %d times, the log is %q", decided, got)
+			}
+		})
+	}
+}
