@@ -120,11 +120,25 @@ func (r *ModelRegistry) stop() {
 	}
 }
 
+// The times that the format can write. The zero time would read as none.
+var (
+	earliest = time.Time{}.Add(time.Microsecond)
+	latest   = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC).Add(-time.Microsecond)
+)
+
 func (r *ModelRegistry) now() time.Time {
+	now := time.Now
 	if r.opts.Now != nil {
-		return r.opts.Now().UTC()
+		now = r.opts.Now
 	}
-	return time.Now().UTC()
+	t := now().UTC()
+	switch {
+	case t.Before(earliest):
+		return earliest
+	case t.After(latest):
+		return latest
+	}
+	return t
 }
 
 // model returns what is held of a model, after its name was checked.
