@@ -119,7 +119,7 @@ func manyMetrics() map[string]any {
 func readsAll(t *testing.T, r *mr.ModelRegistry) {
 	t.Helper()
 	for v := range stagesOf(t, r) {
-		m, err := r.GetModel(t.Context(), fraud.At(v))
+		m, err := r.GetModel(t.Context(), fraud.At(v), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -46,18 +46,25 @@ type damage struct {
 // examine looks at a model without its cached state.
 func (m *model) examine(ctx context.Context, v View) (*examination, error) {
 	x := &examination{}
-	log, end, err := v.Log(0)
-	if err != nil {
+	var corrupt *CorruptError
+	log, end, err := m.readLog(v, 0)
+	switch {
+	case errors.As(err, &corrupt):
+		x.damage = append(x.damage, damage{0, 1, true, corrupt.Err})
+	case err != nil:
 		return nil, err
 	}
 	x.end = end
 	x.readLog(log)
-	data, ok, err := v.Document()
-	if err != nil {
+	if x.doc, x.hasDoc, err = m.readDocument(v); errors.As(err, &corrupt) {
+		x.docErr = err
+	} else if err != nil {
 		return nil, err
 	}
-	if x.hasDoc = ok; ok {
-		x.doc, x.docErr = m.readDocument(data)
+	if x.doc != nil {
+		if damage := fromDocument(m.name, x.doc).damage; damage != nil {
+			x.doc, x.docErr = nil, m.corrupt(documentFile, 0, damage)
+		}
 	}
 	fresh := &model{r: m.r, name: m.name}
 	if x.err = fresh.load(ctx, v); x.err == nil {
@@ -93,20 +100,6 @@ func (m *model) examineQuietly(ctx context.Context) (x *examination, err error) 
 		}
 	}
 	return x, ctx.Err()
-}
-
-// readDocument is document.Parse that also sees to what we keep of a version.
-func (m *model) readDocument(data []byte) (*document.Document, error) {
-	d, err := document.Parse(data)
-	if err != nil {
-		var syntax *pyjson.SyntaxError
-		errors.As(err, &syntax)
-		return nil, m.corrupt(documentFile, syntax.Offset, err)
-	}
-	if s := fromDocument(m.name, d); s.damage != nil {
-		return nil, m.corrupt(documentFile, 0, s.damage)
-	}
-	return d, nil
 }
 
 // readLog keeps the lines that are events and go up in number, and notes the

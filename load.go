@@ -152,6 +152,23 @@ func (m *model) parseLog(lines []byte, at, last int64, hash string) (events []*e
 	return events, hashes, nil
 }
 
+// readDocument reads the document. What can't be one is corrupt.
+func (m *model) readDocument(v View) (d *document.Document, exists bool, err error) {
+	data, exists, err := v.Document()
+	switch {
+	case errors.Is(err, fs.ErrInvalid):
+		return nil, true, m.corrupt(documentFile, 0, err)
+	case err != nil || !exists:
+		return nil, exists, err
+	}
+	if d, err = document.Parse(data); err != nil {
+		var syntax *pyjson.SyntaxError
+		errors.As(err, &syntax)
+		return nil, true, m.corrupt(documentFile, syntax.Offset, err)
+	}
+	return d, true, nil
+}
+
 // readLog reads the log from a position on. What can't be a log is corrupt.
 func (m *model) readLog(v View, from int64) (lines []byte, end int64, err error) {
 	lines, end, err = v.Log(from)
@@ -168,24 +185,10 @@ func (m *model) corrupt(file string, offset int64, err error) error {
 // loadAll reads the model from the start: the document, if it is one of ours,
 // and what the log has behind it; else the whole log, merged with the document.
 func (m *model) loadAll(v View) (*state, error) {
-	data, exists, err := v.Document()
-	if err != nil && !errors.Is(err, fs.ErrInvalid) {
-		return nil, err
-	}
-	if err == nil && !exists {
-		s, _, err := m.replay(v)
-		return s, err
-	}
-	var d *document.Document
-	if err == nil {
-		d, err = document.Parse(data)
-	}
-	if err != nil {
-		var at int64
-		if syntax := (*pyjson.SyntaxError)(nil); errors.As(err, &syntax) {
-			at = syntax.Offset
-		}
-		damage := m.corrupt(documentFile, at, err)
+	d, exists, damage := m.readDocument(v)
+	var corrupt *CorruptError
+	switch {
+	case errors.As(damage, &corrupt):
 		s, _, err := m.replay(v)
 		if err != nil {
 			return nil, errors.Join(damage, err)
@@ -195,6 +198,11 @@ func (m *model) loadAll(v View) (*state, error) {
 		}
 		s.docErr = damage
 		return s, nil
+	case damage != nil:
+		return nil, damage
+	case !exists:
+		s, _, err := m.replay(v)
+		return s, err
 	}
 	if d.Mark != nil && d.Intact {
 		return m.follow(v, d)

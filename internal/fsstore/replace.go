@@ -28,11 +28,11 @@ func (s *Store) Replace(ctx context.Context, useCase, model string, decide func(
 	if _, err := d.Lstat(dir); err != nil {
 		return nil, err
 	}
-	release, err := s.lock(ctx, d, dir)
+	held, err := s.lock(ctx, d, dir)
 	if err != nil {
 		return nil, err
 	}
-	defer release()
+	defer held.release()
 	v, err := newView(d, dir)
 	if err != nil {
 		return nil, err
