@@ -54,20 +54,23 @@ type Finding struct {
 	Err     error  // what is wrong with it; nil if the kind says it all
 }
 
-// String returns "kind: use_case/model@version: what".
+// String returns "kind: use_case/model@version: what", or the path where there is
+// one.
 func (f Finding) String() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s", f.Kind, f.ModelName)
-	if f.Version != "" {
-		b.WriteString("@" + f.Version)
+	subject := f.ModelName.String()
+	var corrupt *CorruptError
+	switch {
+	case errors.As(f.Err, &corrupt):
+		return fmt.Sprintf("%s: %v", f.Kind, f.Err) // which names the path
+	case f.Path != "":
+		subject = f.Path
+	case f.Version != "":
+		subject += "@" + f.Version
 	}
-	if f.Path != "" {
-		b.WriteString(": " + f.Path)
+	if f.Err == nil {
+		return fmt.Sprintf("%s: %s", f.Kind, subject)
 	}
-	if f.Err != nil {
-		b.WriteString(": " + f.Err.Error())
-	}
-	return b.String()
+	return fmt.Sprintf("%s: %s: %v", f.Kind, subject, f.Err)
 }
 
 // A VerifyReport is what Verify looked at and found.

@@ -12,7 +12,8 @@ import (
 
 func (a *app) models() *cobra.Command {
 	return group("models", "Register, look at and move versions of models",
-		a.list(), a.info(), a.register(), a.promote(), a.demote(), a.rollback(), a.archive(), a.compare())
+		a.list(), a.info(), a.register(), a.promote(), a.demote(), a.rollback(), a.archive(), a.compare(),
+		a.verify(), a.repair())
 }
 
 // nameFlags adds the flags that name a model, both required.

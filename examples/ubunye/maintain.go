@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ubunye-go/modelregistry"
+)
+
+// errFound is how verify ends when something is wrong: what it is was printed.
+var errFound = errors.New("the store is not in order; see ubunye models repair")
+
+func (a *app) verify() *cobra.Command {
+	var name modelregistry.ModelName
+	var opts modelregistry.VerifyOptions
+	cmd := &cobra.Command{
+		Use:   "verify",
+		Short: "Check histories, documents and the digests of every file",
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withRegistry(cmd, func(ctx context.Context, r *modelregistry.ModelRegistry) error {
+				opts.UseCase, opts.Model = name.UseCase, name.Model
+				return a.printVerify(ctx, r, opts)
+			})
+		},
+	}
+	optionalNameFlags(cmd, &name)
+	cmd.Flags().BoolVar(&opts.WithoutArtifacts, "without-artifacts", false, "leave the files of versions alone")
+	return cmd
+}
+
+// A finding is a Finding as JSON.
+type finding struct {
+	Kind    modelregistry.FindingKind `json:"kind"`
+	Notice  bool                      `json:"notice"`
+	UseCase string                    `json:"use_case"`
+	Model   string                    `json:"model_name"`
+	Version string                    `json:"version,omitempty"`
+	Event   int64                     `json:"event,omitempty"`
+	Path    string                    `json:"path,omitempty"`
+	Error   string                    `json:"error,omitempty"`
+}
+
+func (a *app) printVerify(ctx context.Context, r *modelregistry.ModelRegistry, opts modelregistry.VerifyOptions) error {
+	report, err := r.Verify(ctx, &opts)
+	if err != nil {
+		return err
+	}
+	result := struct {
+		Models   int       `json:"models"`
+		Versions int       `json:"versions"`
+		Findings []finding `json:"findings"`
+	}{report.Models, report.Versions, []finding{}}
+	for _, f := range report.Findings {
+		row := finding{f.Kind, f.Kind.Notice(), f.UseCase, f.Model, f.Version, f.Event, f.Path, ""}
+		if f.Err != nil {
+			row.Error = f.Err.Error()
+		}
+		result.Findings = append(result.Findings, row)
+	}
+	err = a.show(result, func() string { return verifyText(report) })
+	if len(report.Problems()) > 0 {
+		err = errors.Join(err, errFound)
+	}
+	return err
+}
+
+func verifyText(report *modelregistry.VerifyReport) string {
+	var b strings.Builder
+	for _, f := range report.Findings {
+		mark := "✗"
+		if f.Kind.Notice() {
+			mark = "·"
+		}
+		fmt.Fprintf(&b, "  %s %s\n", mark, escape(oneLine(f.String())))
+	}
+	problems := len(report.Problems())
+	fmt.Fprintf(&b, "%s and %s checked: %s, %s\n", count(report.Models, "model"), count(report.Versions, "version"),
+		count(problems, "problem"), count(len(report.Findings)-problems, "notice"))
+	return b.String()
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func (a *app) repair() *cobra.Command {
+	var name modelregistry.ModelName
+	var opts modelregistry.RepairOptions
+	cmd := &cobra.Command{
+		Use:   "repair",
+		Short: "Say what would mend a model; with --apply, do it",
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withRegistry(cmd, func(ctx context.Context, r *modelregistry.ModelRegistry) error {
+				report, err := r.Repair(ctx, name, &opts)
+				if err != nil {
+					return err
+				}
+				return a.show(repairResult(report), func() string { return repairText(report) })
+			})
+		},
+	}
+	nameFlags(cmd, &name)
+	flags := cmd.Flags()
+	flags.BoolVar(&opts.Apply, "apply", false, "do it; the files that are replaced are kept")
+	flags.StringVar(&opts.Actor, "by", "", "`name` of who repairs it")
+	flags.StringVar(&opts.Reason, "reason", "", "`text` for the history")
+	return cmd
+}
+
+type repairAction struct {
+	Kind    modelregistry.RepairKind `json:"kind"`
+	Version string                   `json:"version,omitempty"`
+	Path    string                   `json:"path,omitempty"`
+	Detail  string                   `json:"detail,omitempty"`
+}
+
+func repairResult(report *modelregistry.RepairReport) any {
+	actions := []repairAction{}
+	for _, act := range report.Actions {
+		actions = append(actions, repairAction(act))
+	}
+	return struct {
+		Applied bool           `json:"applied"`
+		Actions []repairAction `json:"actions"`
+		Kept    []string       `json:"kept,omitempty"`
+	}{report.Applied, actions, report.Kept}
+}
+
+func repairText(report *modelregistry.RepairReport) string {
+	if len(report.Actions) == 0 {
+		return "nothing to repair\n"
+	}
+	var b strings.Builder
+	for _, act := range report.Actions {
+		fmt.Fprintf(&b, "  %s\n", escape(oneLine(act.String())))
+	}
+	for _, path := range report.Kept {
+		fmt.Fprintf(&b, "kept %s\n", escape(path))
+	}
+	if !report.Applied {
+		b.WriteString("nothing was changed; --apply does it\n")
+	}
+	return b.String()
+}
+
+func oneLine(s string) string { return strings.ReplaceAll(s, "\n", "; ") }
