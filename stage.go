@@ -100,7 +100,8 @@ func (r *ModelRegistry) Archive(ctx context.Context, name ModelName, version str
 // present one, as the history has it; if none is in production now, the one that was last.
 // A version that was rolled back from is not restored this way again: two
 // rollbacks in a row go back two versions. The memory reaches back a hundred
-// productions.
+// productions. If others move so fast that the version to restore is another one each
+// time this one has been checked, it fails with ErrConflict after ten attempts.
 func (r *ModelRegistry) Rollback(ctx context.Context, name ModelName, version string, opts *MoveOptions) (ModelVersion, error) {
 	v, _, err := r.move(ctx, move{op: opRollback, version: version, to: Production, guarded: true}, name, opts)
 	return v, err
@@ -120,7 +121,7 @@ type move struct {
 }
 
 // errChanged says that what was checked before the lock is no longer so.
-var errChanged = errors.New("the version changed while it was checked")
+var errChanged = fmt.Errorf("%w: the version changed while it was checked", ErrConflict)
 
 // maxRechecks bounds how often a move starts over because the version changed
 // between its checks and its turn.

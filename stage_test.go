@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -463,4 +464,29 @@ func TestChangedArtifactIsNotPromoted(t *testing.T) {
 		}
 		promote(t, r, "1.0.0", mr.Production)
 	})
+}
+
+// A move that finds its version changed each time it has checked it gives up with an
+// error that a program can decide by, and changes nothing.
+func TestMoveThatIsOvertakenAgainAndAgainIsAConflict(t *testing.T) {
+	t.Parallel()
+	r, dir := newStore(t, nil)
+	register(t, r, "1.0.0", map[string]any{"auc": 0.5})
+	index, asked := modelPath(dir, "registry.json"), 0
+	meddle := mr.GateOf("meddle", func(context.Context, mr.ModelVersion) error {
+		asked++
+		data, err := os.ReadFile(index)
+		if err != nil {
+			t.Error(err)
+		}
+		changed := regexp.MustCompile(`"auc": [0-9.]+`).ReplaceAllString(string(data), fmt.Sprintf(`"auc": %d`, asked))
+		writeFile(t, index, changed)
+		return nil
+	})
+	_, err := r.Promote(t.Context(), fraud, "1.0.0", mr.Production, &mr.MoveOptions{Gates: meddle})
+	wantError(t, err, "promote", fraud, "1.0.0", mr.ErrConflict)
+	if asked != 10 {
+		t.Errorf("it was checked %d times", asked)
+	}
+	wantStages(t, r, map[string]mr.ModelStage{"1.0.0": mr.Development})
 }
