@@ -2,6 +2,7 @@ package crashtest
 
 import (
 	"io/fs"
+	"os"
 	"sync"
 
 	"github.com/ubunye-go/modelregistry/internal/fsstore"
@@ -17,6 +18,7 @@ type Faulty struct {
 	at    int // the operation that fails; 0 for none
 	err   error
 	stays bool
+	kills bool
 	hit   bool
 }
 
@@ -31,7 +33,27 @@ func (f *Faulty) Wrap(d fsstore.Disk) fsstore.Disk {
 func (f *Faulty) Fail(n int, err error, stays bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.count, f.at, f.err, f.stays, f.hit = 0, n, err, stays, false
+	f.count, f.at, f.err, f.stays, f.kills, f.hit = 0, n, err, stays, false, false
+}
+
+// Kill has the process killed in place of the nth operation from now on, or
+// if that is a write, in the middle of it.
+func (f *Faulty) Kill(n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.count, f.at, f.err, f.stays, f.kills, f.hit = 0, n, os.ErrProcessDone, false, true, false
+}
+
+// killSelf does not return: no deferred call runs, as with any SIGKILL.
+func killSelf() {
+	self, err := os.FindProcess(os.Getpid())
+	if err == nil {
+		err = self.Kill()
+	}
+	if err != nil {
+		panic(err)
+	}
+	select {}
 }
 
 // Heal ends the faults and reports whether there was one.
@@ -55,6 +77,9 @@ func (f *Faulty) fault(op, name string) error {
 	f.count++
 	if f.at > 0 && (f.count == f.at || f.stays && f.count > f.at) {
 		f.hit = true
+		if f.kills && op != "write" {
+			killSelf()
+		}
 		return &fs.PathError{Op: op, Path: name, Err: f.err}
 	}
 	return nil
@@ -149,6 +174,9 @@ type faultyFile struct {
 func (f *faultyFile) WriteAt(p []byte, off int64) (int, error) {
 	if err := f.f.fault("write", f.name); err != nil {
 		n, _ := f.File.WriteAt(p[:len(p)/2], off)
+		if f.f.kills {
+			killSelf()
+		}
 		return n, err
 	}
 	return f.File.WriteAt(p, off)

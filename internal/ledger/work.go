@@ -1,0 +1,159 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/ubunye-go/modelregistry"
+)
+
+// A Worker changes one model at random and notes each operation before it is
+// called and after it returned.
+type Worker struct {
+	Name     string // see Line.Worker
+	Registry *modelregistry.ModelRegistry
+	Model    modelregistry.ModelName
+	Notes    *Notebook
+
+	op      int
+	private []string // versions that no other worker touches
+}
+
+// byPrivate marks, as who registered them, versions that only their own worker moves, and
+// never up. So it knows for sure whether archiving one wrote anything.
+const byPrivate = "private"
+
+// errSave is what a failing save fails with.
+var errSave = errors.New("the model can't be saved")
+
+// Run works until the context ends or the disk fails, and returns that error.
+func (w *Worker) Run(ctx context.Context) error {
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		w.op++
+		token := fmt.Sprintf("%s.%d", w.Name, w.op)
+		if err := w.one(ctx, token); err != nil {
+			return err
+		}
+	}
+}
+
+// one does one operation of a random kind.
+func (w *Worker) one(ctx context.Context, token string) error {
+	switch n := rand.IntN(12); {
+	case n < 4:
+		return w.do(Line{Op: "register", Token: token}, func(Line) (modelregistry.ModelVersion, error) {
+			return w.register(ctx, token, "", save(token))
+		})
+	case n == 4:
+		return w.do(Line{Op: "register", Token: token}, func(Line) (modelregistry.ModelVersion, error) {
+			v, err := w.register(ctx, token, byPrivate, save(token))
+			if err == nil {
+				w.private = append(w.private, v.Version)
+			}
+			return v, err
+		})
+	case n == 5:
+		return w.do(Line{Op: "register", Token: token}, func(Line) (modelregistry.ModelVersion, error) {
+			return w.register(ctx, token, "", func(dir string) error { return errors.Join(save(token)(dir), errSave) })
+		})
+	case n == 6 && len(w.private) > 0:
+		version := w.private[0]
+		w.private = w.private[1:]
+		return w.do(Line{Op: "archive", Token: token, Version: version}, w.move(func(l Line, o *modelregistry.MoveOptions) (modelregistry.ModelVersion, error) {
+			return w.Registry.Archive(ctx, w.Model, l.Version, o)
+		}))
+	case n < 8:
+		return w.do(Line{Op: "rollback", Token: token}, w.move(func(_ Line, o *modelregistry.MoveOptions) (modelregistry.ModelVersion, error) {
+			return w.Registry.Rollback(ctx, w.Model, "", o)
+		}))
+	}
+	return w.promote(ctx, token)
+}
+
+// promote brings a version that is there to staging or production.
+func (w *Worker) promote(ctx context.Context, token string) error {
+	list, err := w.Registry.ListVersions(ctx, w.Model)
+	if err != nil && !errors.Is(err, modelregistry.ErrNotFound) {
+		return err
+	}
+	var versions []string
+	for _, v := range list {
+		if v.RegisteredBy != byPrivate {
+			versions = append(versions, v.Version)
+		}
+	}
+	if len(versions) == 0 {
+		return nil
+	}
+	to := modelregistry.Production
+	if rand.IntN(4) == 0 {
+		to = modelregistry.Staging
+	}
+	version := versions[rand.IntN(min(len(versions), 10))]
+	return w.do(Line{Op: "promote", Token: token, Version: version}, w.move(func(l Line, o *modelregistry.MoveOptions) (modelregistry.ModelVersion, error) {
+		return w.Registry.Promote(ctx, w.Model, l.Version, to, o)
+	}))
+}
+
+func (w *Worker) move(call func(Line, *modelregistry.MoveOptions) (modelregistry.ModelVersion, error)) func(Line) (modelregistry.ModelVersion, error) {
+	return func(l Line) (modelregistry.ModelVersion, error) {
+		return call(l, &modelregistry.MoveOptions{Actor: l.Token, Reason: l.Token})
+	}
+}
+
+func (w *Worker) register(ctx context.Context, token, by string, save func(dir string) error) (modelregistry.ModelVersion, error) {
+	return w.Registry.Register(ctx, w.Model, modelregistry.FromFunc(save), &modelregistry.RegisterOptions{RegisteredBy: by, Reason: token})
+}
+
+// save writes an artifact of two files with the same content.
+func save(token string) func(dir string) error {
+	return func(dir string) error {
+		text := []byte(strings.Repeat(token+"\n", 100))
+		return errors.Join(os.WriteFile(filepath.Join(dir, "a.bin"), text, 0o666), os.Mkdir(filepath.Join(dir, "b"), 0o777),
+			os.WriteFile(filepath.Join(dir, "b", "c.bin"), text, 0o666))
+	}
+}
+
+// do notes an operation, calls it, and notes what it returned.
+func (w *Worker) do(l Line, call func(Line) (modelregistry.ModelVersion, error)) error {
+	l.Worker, l.Phase = w.Name, Intent
+	if err := w.Notes.Note(l); err != nil {
+		return err
+	}
+	v, err := call(l)
+	end := l
+	switch {
+	case err == nil:
+		end.Phase, end.Version, end.To = Done, v.Version, string(v.Stage)
+		// Who moved it up is in the version, if it was this operation.
+		end.Wrote = l.Op == "register" || l.Op == "archive" || v.PromotedBy == l.Token
+	case refusal(err):
+		end.Phase, err = Refused, nil
+	case errors.Is(err, modelregistry.ErrUncertain):
+		end.Phase = Uncertain
+	default:
+		end.Phase = Failed
+	}
+	if err != nil {
+		end.Error = err.Error()
+	}
+	return errors.Join(err, w.Notes.Note(end))
+}
+
+// refusal tells an error that comes of the state of the model, and not of the disk.
+func refusal(err error) bool {
+	for _, is := range []error{errSave, modelregistry.ErrNotFound, modelregistry.ErrWrongDirection, modelregistry.ErrConflict} {
+		if errors.Is(err, is) {
+			return true
+		}
+	}
+	return false
+}
