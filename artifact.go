@@ -22,7 +22,7 @@ const (
 // and folders, at least one file; the registry never looks inside them.
 type Artifact struct {
 	path string // where the files are, if they are on disk
-	put  func(ctx context.Context, dir string) error
+	put  func(ctx context.Context, dir string, in *intake) error
 }
 
 // check refuses an artifact that is plainly missing, before anything is made for
@@ -42,7 +42,7 @@ func (a Artifact) check() error {
 
 // FromDir copies a directory.
 func FromDir(dir string) Artifact {
-	return Artifact{dir, func(ctx context.Context, to string) error {
+	return Artifact{dir, func(ctx context.Context, to string, in *intake) error {
 		info, err := os.Stat(dir)
 		if err != nil {
 			return badArtifact(err)
@@ -58,13 +58,13 @@ func FromDir(dir string) Artifact {
 			return badArtifact(err)
 		}
 		defer root.Close()
-		return copyTree(ctx, root.FS(), to)
+		return copyTree(ctx, root.FS(), to, in)
 	}}
 }
 
 // FromFile copies one file, under its own name.
 func FromFile(file string) Artifact {
-	return Artifact{file, func(ctx context.Context, to string) error {
+	return Artifact{file, func(ctx context.Context, to string, in *intake) error {
 		info, err := os.Stat(file)
 		if err != nil {
 			return badArtifact(err)
@@ -72,26 +72,27 @@ func FromFile(file string) Artifact {
 		if !info.Mode().IsRegular() {
 			return fmt.Errorf("%w: %s is %s, not a file", ErrArtifact, file, describe(info.Mode()))
 		}
-		in, err := os.Open(file)
+		f, err := os.Open(file)
 		if err != nil {
 			return badArtifact(err)
 		}
-		defer in.Close()
-		return copyFile(ctx, in, filepath.Join(to, filepath.Base(file)), info.Mode())
+		defer f.Close()
+		in.meter.add(0, 0, info.Size())
+		return in.copyFile(f, filepath.Join(to, filepath.Base(file)), info)
 	}}
 }
 
 // FromPath copies a directory as FromDir does, or a file as FromFile does.
 func FromPath(name string) Artifact {
-	return Artifact{name, func(ctx context.Context, to string) error {
+	return Artifact{name, func(ctx context.Context, to string, in *intake) error {
 		info, err := os.Stat(name)
 		if err != nil {
 			return badArtifact(err)
 		}
 		if info.IsDir() {
-			return FromDir(name).put(ctx, to)
+			return FromDir(name).put(ctx, to, in)
 		}
-		return FromFile(name).put(ctx, to)
+		return FromFile(name).put(ctx, to, in)
 	}}
 }
 
@@ -100,7 +101,7 @@ func FromFS(fsys fs.FS) Artifact {
 	if fsys == nil {
 		return Artifact{}
 	}
-	return Artifact{put: func(ctx context.Context, to string) error { return copyTree(ctx, fsys, to) }}
+	return Artifact{put: func(ctx context.Context, to string, in *intake) error { return copyTree(ctx, fsys, to, in) }}
 }
 
 // FromFunc lets the model save itself into an empty folder, which then becomes
@@ -110,14 +111,14 @@ func FromFunc(save func(dir string) error) Artifact {
 	if save == nil {
 		return Artifact{}
 	}
-	return Artifact{put: func(_ context.Context, to string) error { return save(to) }}
+	return Artifact{put: func(_ context.Context, to string, _ *intake) error { return save(to) }}
 }
 
 // MoveDir moves a directory into the store: by a rename, if it is on the store's
 // file system, else by a copy, after which the original stays. It is gone even if
 // the registration then fails.
 func MoveDir(dir string) Artifact {
-	return Artifact{dir, func(ctx context.Context, to string) error {
+	return Artifact{dir, func(ctx context.Context, to string, in *intake) error {
 		info, err := os.Lstat(dir)
 		if err != nil {
 			return badArtifact(err)
@@ -143,7 +144,7 @@ func MoveDir(dir string) Artifact {
 		if err := os.Mkdir(to, 0o777); err != nil {
 			return err
 		}
-		return FromDir(dir).put(ctx, to)
+		return FromDir(dir).put(ctx, to, in)
 	}}
 }
 
@@ -228,7 +229,12 @@ func checkTree(ctx context.Context, dir string) error {
 	return err
 }
 
-func copyTree(ctx context.Context, fsys fs.FS, to string) error {
+func copyTree(ctx context.Context, fsys fs.FS, to string, in *intake) error {
+	if in.meter != nil {
+		if err := in.measure(fsys); err != nil {
+			return err
+		}
+	}
 	return fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return badArtifact(err)
@@ -249,40 +255,46 @@ func copyTree(ctx context.Context, fsys fs.FS, to string) error {
 			}
 			return os.Mkdir(target, 0o777)
 		}
-		in, err := fsys.Open(name)
+		f, err := fsys.Open(name)
 		if err != nil {
 			return badArtifact(err)
 		}
-		defer in.Close()
-		info, err := in.Stat()
+		defer f.Close()
+		info, err := f.Stat()
 		if err != nil {
 			return badArtifact(err)
 		}
 		if !info.Mode().IsRegular() { // swapped since it was listed
 			return fmt.Errorf("%w: %s is %s", ErrArtifact, name, describe(info.Mode()))
 		}
-		return copyFile(ctx, in, target, info.Mode())
+		return in.copyFile(f, target, info)
 	})
 }
 
-// copyChunk is how much is copied between two looks at the context.
-const copyChunk = 64 << 20
+// copyChunk is how much is copied between two looks at the context, and how far
+// the hash of a file is behind its copy.
+const copyChunk = 8 << 20
 
-func copyFile(ctx context.Context, in io.Reader, target string, mode fs.FileMode) (err error) {
-	if mode.Perm() == 0 { // an fstest.MapFile has none
+func (in *intake) copyFile(from io.Reader, target string, info fs.FileInfo) (err error) {
+	mode := info.Mode().Perm()
+	if mode == 0 { // an fstest.MapFile has none
 		mode = 0o666
 	}
-	out, err := os.OpenFile(target, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode.Perm()|0o600)
+	out, err := os.OpenFile(target, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode|0o600)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
+	t := in.follow(target)
+	defer t.end()
 	for {
-		if err := ctx.Err(); err != nil {
+		if err := in.ctx.Err(); err != nil {
 			return err
 		}
 		// From file to file the kernel does it, and may share the blocks.
-		n, err := io.CopyN(out, in, copyChunk)
+		n, err := io.CopyN(out, from, copyChunk)
+		t.advance(n)
+		in.meter.add(n, 0, 0)
 		if n < copyChunk && (err == nil || err == io.EOF) {
 			return nil
 		}
@@ -290,4 +302,21 @@ func copyFile(ctx context.Context, in io.Reader, target string, mode fs.FileMode
 			return err
 		}
 	}
+}
+
+// measure adds up what is to be copied.
+func (in *intake) measure(fsys fs.FS) error {
+	return fs.WalkDir(fsys, ".", func(_ string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return badArtifact(err)
+		}
+		if d.Type().IsRegular() {
+			info, err := d.Info()
+			if err != nil {
+				return badArtifact(err)
+			}
+			in.meter.add(0, 0, info.Size())
+		}
+		return in.ctx.Err()
+	})
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -35,12 +34,13 @@ type manifestEntry struct {
 
 // fillTree writes a version's whole tree into dir and returns its manifest's
 // digest.
-func fillTree(ctx context.Context, dir string, a Artifact, metadata, metrics []byte) (digest string, err error) {
+func fillTree(ctx context.Context, dir string, a Artifact, metadata, metrics []byte, progress *meter) (digest string, err error) {
 	model := filepath.Join(dir, modelDir)
 	if err := os.Mkdir(model, 0o777); err != nil {
 		return "", err
 	}
-	if err := a.put(ctx, model); err != nil {
+	in, err := fill(ctx, model, a, progress)
+	if err != nil {
 		return "", err
 	}
 	root, err := os.OpenRoot(dir)
@@ -53,7 +53,11 @@ func fillTree(ctx context.Context, dir string, a Artifact, metadata, metrics []b
 			return "", err
 		}
 	}
-	m, err := digestTree(ctx, root, true)
+	known := func(name string) (fileSum, bool) {
+		sum, ok := in.sums[filepath.Join(dir, filepath.FromSlash(name))]
+		return sum, ok
+	}
+	m, err := digestTree(ctx, root, known, progress)
 	if err != nil {
 		return "", err
 	}
@@ -71,9 +75,21 @@ func fillTree(ctx context.Context, dir string, a Artifact, metadata, metrics []b
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// digestTree lists and hashes the files of a tree, several at once. With freeze
-// it first takes their write bits, so that nobody changes a version by accident.
-func digestTree(ctx context.Context, root *os.Root, freeze bool) (*manifest, error) {
+// fill puts an artifact into an empty folder.
+func fill(ctx context.Context, dir string, a Artifact, progress *meter) (in *intake, err error) {
+	in = newIntake(ctx, progress)
+	defer func() {
+		if hashErr := in.wait(); err == nil { // also if save panics: what is read can't be removed everywhere
+			err = hashErr
+		}
+	}()
+	return in, a.put(ctx, dir, in)
+}
+
+// digestTree lists and hashes the files of a tree, several at once. In a new tree, of which
+// known gives what is hashed already, it first takes their write bits, so that nobody changes a
+// version by accident.
+func digestTree(ctx context.Context, root *os.Root, known func(name string) (fileSum, bool), progress *meter) (*manifest, error) {
 	m := &manifest{Files: []manifestEntry{}}
 	err := fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -90,23 +106,32 @@ func digestTree(ctx context.Context, root *os.Root, freeze bool) (*manifest, err
 			return err
 		}
 		mode := info.Mode().Perm()
-		if freeze {
+		if known != nil {
 			mode = mode&^0o222 | 0o400
 			if err := root.Chmod(name, mode); err != nil {
 				return err
 			}
 		}
-		m.Files = append(m.Files, manifestEntry{Path: name, Size: info.Size(), Mode: fmt.Sprintf("%04o", mode)})
+		f := manifestEntry{Path: name, Size: info.Size(), Mode: fmt.Sprintf("%04o", mode)}
+		if known != nil {
+			if sum, ok := known(name); ok && sum.size == f.Size {
+				f.SHA256 = sum.sha256
+			}
+		}
+		if f.SHA256 == "" {
+			progress.add(0, 0, f.Size)
+		}
+		m.Files = append(m.Files, f)
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	slices.SortFunc(m.Files, func(a, b manifestEntry) int { return strings.Compare(a.Path, b.Path) })
-	return m, hashFiles(ctx, root, m.Files)
+	return m, hashFiles(ctx, root, m.Files, progress)
 }
 
-func hashFiles(ctx context.Context, root *os.Root, files []manifestEntry) error {
+func hashFiles(ctx context.Context, root *os.Root, files []manifestEntry, progress *meter) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	next := make(chan *manifestEntry)
@@ -114,43 +139,31 @@ func hashFiles(ctx context.Context, root *os.Root, files []manifestEntry) error 
 	for range min(len(files), runtime.GOMAXPROCS(0)) {
 		wg.Go(func() {
 			for f := range next {
-				if err := hashFile(ctx, root, f); err != nil {
+				if err := hashFile(ctx, root, f, progress); err != nil {
 					cancel(err)
 				}
 			}
 		})
 	}
 	for i := range files {
-		next <- &files[i]
+		if files[i].SHA256 == "" {
+			next <- &files[i]
+		}
 	}
 	close(next)
 	wg.Wait()
 	return context.Cause(ctx)
 }
 
-func hashFile(ctx context.Context, root *os.Root, f *manifestEntry) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
+func hashFile(ctx context.Context, root *os.Root, f *manifestEntry, progress *meter) error {
 	in, err := root.Open(f.Path)
 	if err != nil {
 		return badArtifact(err)
 	}
 	defer in.Close()
 	h := sha256.New()
-	f.Size = 0
-	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		n, err := io.CopyN(h, in, copyChunk)
-		f.Size += n
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return badArtifact(err)
-		}
+	if f.Size, err = hashPart(ctx, h, in, progress); err != nil {
+		return err
 	}
 	f.SHA256 = hex.EncodeToString(h.Sum(nil))
 	return nil
@@ -219,7 +232,7 @@ func (r *ModelRegistry) verifyTree(ctx context.Context, v ModelVersion) error {
 	if sum := sha256.Sum256(raw); hex.EncodeToString(sum[:]) != v.ManifestSHA256 || json.Unmarshal(raw, &want) != nil {
 		return fmt.Errorf("%w: %w", ErrArtifact, errManifest)
 	}
-	have, err := digestTree(ctx, root, false)
+	have, err := digestTree(ctx, root, nil, nil)
 	if err != nil {
 		return err
 	}

@@ -33,6 +33,10 @@ type RegisterOptions struct {
 	SourceRevision string // empty takes the running program's, from its build info
 	RegisteredBy   string // empty takes the registry's Actor
 	Reason         string // for the history
+
+	// Progress is told how far the files are, some ten times a second and at the
+	// end, by one goroutine at a time. The work waits for it, so it should return soon.
+	Progress func(Progress)
 }
 
 // Register adds a version, in development. It saves and hashes the artifact
@@ -72,12 +76,14 @@ func (r *ModelRegistry) Register(ctx context.Context, name ModelName, a Artifact
 			r.log.LogAttrs(ctx, slog.LevelWarn, "staging not removed", slog.String("model", name.String()), slog.Any("error", discardErr))
 		}
 	}()
-	if reg.extra.Manifest, err = fillTree(ctx, staged.Dir(), a, reg.metadata, reg.metrics); err != nil {
+	progress := newMeter(o.Progress)
+	if reg.extra.Manifest, err = fillTree(ctx, staged.Dir(), a, reg.metadata, reg.metrics, progress); err != nil {
 		return v, err
 	}
 	if err := staged.Seal(ctx); err != nil {
 		return v, err
 	}
+	progress.done()
 	return m.change(ctx, func(t *txn) (string, error) { return reg.decide(t, o) }, staged)
 }
 

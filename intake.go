@@ -1,0 +1,142 @@
+package modelregistry
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"hash"
+	"io"
+	"os"
+	"runtime"
+	"sync"
+)
+
+// An intake hashes the files that are copied into staging while the copying goes
+// on: the one before while the next is copied, and a large one behind its own copy. It reads
+// what was staged, not what was copied from, so that a digest is of what is kept.
+type intake struct {
+	ctx   context.Context
+	meter *meter
+	slots chan struct{} // as many files at once as there are cores
+	wg    sync.WaitGroup
+
+	mu   sync.Mutex
+	sums map[string]fileSum // by path in staging
+	err  error
+}
+
+type fileSum struct {
+	size   int64
+	sha256 string
+}
+
+func newIntake(ctx context.Context, m *meter) *intake {
+	return &intake{ctx: ctx, meter: m, slots: make(chan struct{}, runtime.GOMAXPROCS(0)), sums: map[string]fileSum{}}
+}
+
+// wait returns when everything that was handed over is hashed.
+func (in *intake) wait() error {
+	in.wg.Wait()
+	return in.err
+}
+
+// A trail says how much of a file was copied.
+type trail struct {
+	mu      sync.Mutex
+	more    sync.Cond
+	written int64
+	whole   bool
+}
+
+// follow begins to hash a file that is about to be copied. The copy calls advance
+// as it goes on, and end, always.
+func (in *intake) follow(file string) *trail {
+	t := &trail{}
+	t.more.L = &t.mu
+	in.slots <- struct{}{}
+	in.wg.Go(func() {
+		defer func() { <-in.slots }()
+		sum, err := in.hash(file, t)
+		in.mu.Lock()
+		defer in.mu.Unlock()
+		if err != nil {
+			in.err = errors.Join(in.err, err)
+			return
+		}
+		in.sums[file] = sum
+	})
+	return t
+}
+
+func (t *trail) advance(n int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.written += n
+	t.more.Signal()
+}
+
+func (t *trail) end() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.whole = true
+	t.more.Signal()
+}
+
+// beyond waits until more than at bytes were copied, or all were.
+func (t *trail) beyond(at int64) (written int64, whole bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for t.written <= at && !t.whole {
+		t.more.Wait()
+	}
+	return t.written, t.whole
+}
+
+func (in *intake) hash(file string, t *trail) (sum fileSum, err error) {
+	written, whole := t.beyond(0)
+	f, err := os.Open(file)
+	if err != nil {
+		return sum, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	for {
+		n, err := hashPart(in.ctx, h, io.NewSectionReader(f, sum.size, written-sum.size), in.meter)
+		if sum.size += n; err != nil {
+			return sum, err
+		}
+		if whole && sum.size == written {
+			sum.sha256 = hex.EncodeToString(h.Sum(nil))
+			return sum, nil
+		}
+		if sum.size < written {
+			return sum, io.ErrUnexpectedEOF // somebody cuts what is copied
+		}
+		written, whole = t.beyond(sum.size)
+	}
+}
+
+// hashBuffers bound what hashing takes in memory.
+var hashBuffers = sync.Pool{New: func() any { return new([256 << 10]byte) }}
+
+// hashPart hashes all that r gives.
+func hashPart(ctx context.Context, h hash.Hash, r io.Reader, m *meter) (total int64, err error) {
+	buf := hashBuffers.Get().(*[256 << 10]byte)
+	defer hashBuffers.Put(buf)
+	for {
+		if err := ctx.Err(); err != nil {
+			return total, err
+		}
+		n, err := r.Read(buf[:])
+		h.Write(buf[:n])
+		total += int64(n)
+		m.add(0, int64(n), 0)
+		if err == io.EOF {
+			return total, nil
+		}
+		if err != nil {
+			return total, badArtifact(err)
+		}
+	}
+}

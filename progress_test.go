@@ -1,0 +1,62 @@
+package modelregistry_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	mr "github.com/ubunye-go/modelregistry"
+)
+
+// A large file is hashed behind its copy, and what the manifest says of it holds.
+func TestProgressOfACopy(t *testing.T) {
+	t.Parallel()
+	const size = 20<<20 + 17
+	from := t.TempDir()
+	large := bytes.Repeat([]byte("0123456789abcdef!"), size/17+1)[:size]
+	writeFile(t, filepath.Join(from, "small"), "weights")
+	writeFile(t, filepath.Join(from, "large"), string(large))
+	r, dir := newStore(t, nil)
+	var told []mr.Progress
+	v, err := r.Register(t.Context(), fraud, mr.FromDir(from), &mr.RegisterOptions{
+		Progress: func(p mr.Progress) { told = append(told, p) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ours int64 // metadata and metrics
+	for _, name := range []string{"metadata.json", "metrics.json"} {
+		info, err := os.Stat(modelPath(dir, "versions", v.Version, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ours += info.Size()
+	}
+	last := told[len(told)-1]
+	if want := (mr.Progress{Copied: size + 7, Hashed: size + 7 + ours, Total: size + 7 + ours}); last != want {
+		t.Errorf("the end was told as %+v, want %+v", last, want)
+	}
+	for i, p := range told[1:] {
+		if before := told[i]; p.Copied < before.Copied || p.Hashed < before.Hashed || p.Total < before.Total {
+			t.Errorf("progress went back from %+v to %+v", before, p)
+		}
+	}
+	if err := r.VerifyTree(t.Context(), v); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestProgressOfASave(t *testing.T) {
+	t.Parallel()
+	r, _ := newStore(t, nil)
+	var last mr.Progress
+	save := func(dir string) error { return os.WriteFile(filepath.Join(dir, "weights"), make([]byte, 1<<20), 0o666) }
+	_, err := r.Register(t.Context(), fraud, mr.FromFunc(save), &mr.RegisterOptions{
+		Progress: func(p mr.Progress) { last = p }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last.Copied != 0 || last.Hashed <= 1<<20 || last.Hashed != last.Total {
+		t.Errorf("the end was told as %+v", last)
+	}
+}
