@@ -25,5 +25,5 @@ func (r *ModelRegistry) SetLag(small, share int64, idle time.Duration) {
 
 // VerifyTree checks a version's files against its manifest.
 func (r *ModelRegistry) VerifyTree(ctx context.Context, v ModelVersion) error {
-	return r.verifyTree(ctx, v)
+	return r.verifyTree(ctx, v, nil)
 }

@@ -207,7 +207,7 @@ func (r *ModelRegistry) openArtifact(ctx context.Context, v ModelVersion) (*arti
 // verifyTree checks a version's files against its manifest, and the manifest
 // against the digest that the history has. Of a version that another program
 // registered, without a manifest, it checks that the artifact is there.
-func (r *ModelRegistry) verifyTree(ctx context.Context, v ModelVersion) error {
+func (r *ModelRegistry) verifyTree(ctx context.Context, v ModelVersion, progress *meter) error {
 	a, err := r.openArtifact(ctx, v)
 	if err != nil {
 		return err
@@ -232,7 +232,7 @@ func (r *ModelRegistry) verifyTree(ctx context.Context, v ModelVersion) error {
 	if sum := sha256.Sum256(raw); hex.EncodeToString(sum[:]) != v.ManifestSHA256 || json.Unmarshal(raw, &want) != nil {
 		return fmt.Errorf("%w: %w", ErrArtifact, errManifest)
 	}
-	have, err := digestTree(ctx, root, nil, nil)
+	have, err := digestTree(ctx, root, nil, progress)
 	if err != nil {
 		return err
 	}

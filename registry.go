@@ -209,7 +209,7 @@ func (r *ModelRegistry) GetModel(ctx context.Context, ref Ref, opts *GetOptions)
 		return nil, err
 	}
 	if opts != nil && opts.Verify {
-		if err := r.verifyTree(ctx, v); err != nil {
+		if err := r.verifyTree(ctx, v, nil); err != nil {
 			return nil, err
 		}
 	}

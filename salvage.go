@@ -140,7 +140,7 @@ func (m *model) fromTree(ctx context.Context, version string) (image, error) {
 	sum := sha256.Sum256(manifest)
 	im.extra.Manifest = hex.EncodeToString(sum[:])
 	v := ModelVersion{ModelName: m.name, Version: version, ManifestSHA256: im.extra.Manifest}
-	if err := m.r.verifyTree(ctx, v); err != nil {
+	if err := m.r.verifyTree(ctx, v, nil); err != nil {
 		return im, err
 	}
 	var reg registration

@@ -177,7 +177,7 @@ func (r *ModelRegistry) tryMove(ctx context.Context, m *model, mv move, o MoveOp
 	asked := mv
 	mv.version = v.Version
 	if mv.guarded {
-		if err := r.verifyTree(ctx, v); err != nil {
+		if err := r.verifyTree(ctx, v, nil); err != nil {
 			return v, nil, err
 		}
 	}

@@ -100,9 +100,17 @@ type VerifyOptions struct {
 	// document only.
 	WithoutArtifacts bool
 
-	// Progress is called before each version's files are read, by one goroutine
-	// at a time.
-	Progress func(v ModelVersion, done, total int)
+	// Progress is told how far the reading is, some ten times a second and at the
+	// end of each version, by one goroutine at a time.
+	Progress func(VerifyProgress)
+}
+
+// A VerifyProgress says how far Verify is.
+type VerifyProgress struct {
+	ModelVersion     // the version whose files are being read
+	Number       int // of that version in its model, from 1
+	Versions     int // of the model
+	Progress         // of the version's files
 }
 
 // Verify holds a store against itself: every line of each history, the document
@@ -177,13 +185,15 @@ func (r *ModelRegistry) verifyModel(ctx context.Context, name ModelName, o Verif
 		if o.WithoutArtifacts {
 			continue
 		}
-		if o.Progress != nil {
-			o.Progress(v, i, len(x.state.order))
-		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		r.verifyFiles(ctx, v, report)
+		var progress *meter
+		if o.Progress != nil {
+			progress = newMeter(func(p Progress) { o.Progress(VerifyProgress{v, i + 1, len(x.state.order), p}) })
+		}
+		r.verifyFiles(ctx, v, progress, report)
+		progress.done()
 	}
 	return nil
 }
@@ -265,8 +275,8 @@ func (x *examination) reportDocument(name ModelName, path string, report *Verify
 	report.add(f)
 }
 
-func (r *ModelRegistry) verifyFiles(ctx context.Context, v ModelVersion, report *VerifyReport) {
-	err := r.verifyTree(ctx, v)
+func (r *ModelRegistry) verifyFiles(ctx context.Context, v ModelVersion, progress *meter, report *VerifyReport) {
+	err := r.verifyTree(ctx, v, progress)
 	f := Finding{ModelName: v.ModelName, Version: v.Version, Kind: ArtifactDamaged, Err: err}
 	switch {
 	case ctx.Err() != nil:

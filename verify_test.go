@@ -346,7 +346,11 @@ func TestVerifyScope(t *testing.T) {
 		{mr.VerifyOptions{UseCase: fraud.UseCase, Model: fraud.Model}, 1, 3},
 	} {
 		seen := 0
-		test.opts.Progress = func(mr.ModelVersion, int, int) { seen++ }
+		test.opts.Progress = func(p mr.VerifyProgress) {
+			if seen++; p.Hashed == 0 || p.Hashed != p.Total || p.Number > p.Versions || p.Version == "" {
+				t.Errorf("progress %+v", p)
+			}
+		}
 		report, err := r.Verify(t.Context(), &test.opts)
 		if err != nil {
 			t.Fatal(err)
