@@ -165,6 +165,18 @@ func (x *examination) stands() bool {
 	return false
 }
 
+// lost reports whether the document tells of events that the history does not
+// have.
+func (x *examination) lost() bool {
+	switch {
+	case x.doc == nil || x.doc.Mark == nil:
+		return false
+	case x.doc.Intact:
+		return !x.stands()
+	}
+	return x.doc.Mark.Event > x.last()
+}
+
 // replayed returns the state that the events up to a number make; behind all of
 // them, it stands at the end of the log.
 func (x *examination) replayed(name ModelName, upTo int64) *state {

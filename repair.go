@@ -178,7 +178,7 @@ func (m *model) plan(ctx context.Context, x *examination) (*plan, error) {
 		err = p.salvage(ctx)
 	case len(x.lines) == 0 && !x.hasDoc:
 		err = p.recoverTrees(ctx)
-	case x.owns() && !x.stands():
+	case x.lost():
 		p.append(RepairAction{Kind: RecordState, Path: p.file(logFile), Detail: "the history starts anew from the document"})
 		err = p.recoverTrees(ctx)
 	case len(x.lines) == 0: // another program's store, in order
@@ -264,6 +264,7 @@ func (p *plan) final() *state {
 func (p *plan) clear() {
 	for _, it := range p.x.items {
 		switch s := p.final(); {
+		case it.Kind == ItemTorn && (p.rewriteLog || len(p.appended) > 0): // it goes with that
 		case it.Kind.removable():
 			p.remove = append(p.remove, it)
 			p.replace(RepairAction{Kind: RemoveDebris, Path: it.Path})

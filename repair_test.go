@@ -1,6 +1,7 @@
 package modelregistry_test
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,6 +28,10 @@ func TestRepair(t *testing.T) {
 			t.Parallel()
 			dir := three(t)
 			harm.do(t, dir)
+			if harm.stages == nil {
+				wantUnrepairable(t, dir)
+				return
+			}
 			before := files(t, dir)
 			check := unchanged(t, dir)
 			r := openStore(t, dir, nil)
@@ -60,6 +65,16 @@ func TestRepair(t *testing.T) {
 			goesOn(t, dir, harm.stages)
 		})
 	}
+}
+
+// wantUnrepairable checks that a repair that can't keep what it would replace fails
+// and leaves all as it is.
+func wantUnrepairable(t testing.TB, dir string) {
+	t.Helper()
+	check := unchanged(t, dir)
+	_, err := openStore(t, dir, nil).Repair(t.Context(), fraud, &mr.RepairOptions{Apply: true})
+	wantError(t, err, "repair", fraud, "", fs.ErrInvalid)
+	check()
 }
 
 // wantKept checks that what a repair replaced can be had back, byte for byte.

@@ -81,7 +81,7 @@ type View interface {
 
 	// Log returns the whole lines from a position on, each with its newline,
 	// and the position behind them. It is an error that matches fs.ErrNotExist
-	// if the log is shorter than from.
+	// if no line of the log ends at from: the log is not the one it was.
 	Log(from int64) (lines []byte, end int64, err error)
 
 	// Revision returns the revision that covers what the view was asked for.

@@ -256,7 +256,7 @@ func (x *examination) reportDocument(name ModelName, path string, report *Verify
 		f.Kind = DocumentMissing
 	case !x.hasDoc:
 		return
-	case x.owns() && d.Mark.Event > 0 && !x.stands():
+	case x.lost():
 		f.Kind, f.Path, f.Event = HistoryLost, name.String()+"/"+logFile, d.Mark.Event
 		f.Err = fmt.Errorf("the document stands at event %d, which is not there", d.Mark.Event)
 	case len(x.damage) > 0:

@@ -205,6 +205,35 @@ var harms = map[string]struct {
 		repairs: []string{"record state"},
 		stages:  threeStages,
 	},
+	"last line zeroed": {
+		do: func(t testing.TB, dir string) {
+			edit(t, modelPath(dir, "history.jsonl"), func(s string) string {
+				l := lines(s)
+				return strings.Join(l[:4], "") + strings.Repeat("\x00", len(l[4]))
+			})
+		},
+		finds:   []string{"debris history.jsonl", "history lost history.jsonl"},
+		repairs: []string{"record state"},
+		stages:  threeStages,
+	},
+	"history deleted and document edited": {
+		do: func(t testing.TB, dir string) {
+			os.Remove(modelPath(dir, "history.jsonl"))
+			edit(t, modelPath(dir, "registry.json"), func(s string) string {
+				return strings.Replace(s, `"stage": "development"`, `"stage": "staging"`, 1)
+			})
+		},
+		finds:   []string{"history lost history.jsonl"},
+		repairs: []string{"record state"},
+		stages:  map[string]mr.ModelStage{"1.0.0": mr.Archived, "1.0.1": mr.Production, "1.0.2": mr.Staging},
+	},
+	"history is a folder": {
+		do: func(t testing.TB, dir string) {
+			os.Remove(modelPath(dir, "history.jsonl"))
+			writeFile(t, modelPath(dir, "history.jsonl", "x"), "")
+		},
+		finds: []string{"history damaged history.jsonl", "history lost history.jsonl"},
+	},
 	"history and document deleted": {
 		do: func(_ testing.TB, dir string) {
 			os.Remove(modelPath(dir, "history.jsonl"))

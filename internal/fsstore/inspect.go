@@ -148,9 +148,11 @@ func (in *inspector) files() bool {
 		return errors.Is(err, fs.ErrNotExist) || in.send(Item{Path: name}, err)
 	}
 	v := &View{disk: in.disk, dir: in.dir}
-	if _, end, err := v.Log(0); err != nil {
+	switch _, end, err := v.Log(0); {
+	case errors.Is(err, fs.ErrInvalid): // no log: whoever reads it is told
+	case err != nil:
 		return in.send(Item{Path: name}, err)
-	} else if info.Size() > end {
+	case info.Size() > end:
 		return in.send(Item{Kind: Torn, Path: name}, nil)
 	}
 	return true

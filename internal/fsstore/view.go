@@ -127,17 +127,22 @@ func (v *View) Document() ([]byte, bool, error) {
 }
 
 // Log returns the whole lines from a position on. What a torn append left behind
-// them is passed over.
+// them is passed over. A position where no line ends is none of this log.
 func (v *View) Log(from int64) ([]byte, int64, error) {
 	var data []byte
+	name := path.Join(v.dir, logName)
 	if v.disk != nil {
 		var err error
-		data, err = v.disk.ReadFrom(path.Join(v.dir, logName), from)
+		data, err = v.disk.ReadFrom(name, max(0, from-1))
 		if err != nil && (from > 0 || !errors.Is(err, fs.ErrNotExist)) {
 			return nil, 0, err
 		}
-	} else if from > 0 {
-		return nil, 0, fs.ErrNotExist
+	}
+	if from > 0 {
+		if len(data) == 0 || data[0] != '\n' {
+			return nil, 0, &fs.PathError{Op: "read", Path: name, Err: fs.ErrNotExist}
+		}
+		data = data[1:]
 	}
 	data = data[:whole(data)]
 	v.end, v.read = from+int64(len(data)), true
