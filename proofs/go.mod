@@ -1,0 +1,16 @@
+module github.com/ubunye-go/modelregistry/proofs
+
+go 1.25.0
+
+require (
+	github.com/anishathalye/porcupine v1.3.1
+	github.com/ubunye-go/modelregistry v0.0.0
+	golang.org/x/sys v0.47.0
+)
+
+require (
+	github.com/Masterminds/semver/v3 v3.5.0 // indirect
+	github.com/gofrs/flock v0.13.1 // indirect
+)
+
+replace github.com/ubunye-go/modelregistry => ..

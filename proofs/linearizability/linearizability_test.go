@@ -1,0 +1,74 @@
+package linearizability
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	mr "github.com/ubunye-go/modelregistry"
+)
+
+var (
+	rounds = flag.Int("rounds", 2, "histories that each test records and checks")
+	drawn  = flag.String("html", "", "a file to draw a history in that is not linearizable")
+)
+
+var stores = Stores{
+	"folder": func(dir string) (*mr.ModelRegistry, error) { return mr.Open(dir, nil) },
+}
+
+func TestMain(m *testing.M) {
+	stores.Main()
+	os.Exit(m.Run())
+}
+
+// Invariants 2, 3 and 4: what registries in several processes do at once has the
+// effect of doing it one after the other; also when they share appends, and when processes are
+// killed in between.
+func TestFolder(t *testing.T) {
+	t.Parallel()
+	for name, load := range map[string]Load{
+		"processes":               {Processes: 4, Workers: 2, Operations: 40},
+		"processes that share":    {Processes: 3, Workers: 3, Shared: true, Operations: 30},
+		"one process that shares": {Workers: 8, Shared: true, Operations: 40},
+		"one process":             {Workers: 8, Operations: 40},
+		"killed processes":        {Processes: 5, Workers: 1, Shared: true, Operations: 40, Kills: 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if load.Processes > 0 && !commonClock {
+				t.Skip("the processes have no clock in common")
+			}
+			for range *rounds {
+				load.Store, load.Where = "folder", filepath.Join(t.TempDir(), "store")
+				h, err := stores.Run(t.Context(), load)
+				if err != nil {
+					t.Fatal(err)
+				}
+				wantLinearizable(t, h)
+			}
+		})
+	}
+}
+
+func wantLinearizable(t *testing.T, h *History) {
+	t.Helper()
+	start := time.Now()
+	r := Check(h, time.Minute)
+	if !r.Linearizable {
+		if *drawn != "" {
+			f, err := os.Create(*drawn)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			if err := r.WriteHTML(f); err != nil {
+				t.Error(err)
+			}
+		}
+		t.Fatal(r.Report)
+	}
+	t.Logf("%d operations, checked in %v", r.Operations, time.Since(start))
+}

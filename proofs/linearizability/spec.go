@@ -1,0 +1,288 @@
+package linearizability
+
+import (
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"slices"
+	"strings"
+
+	mr "github.com/ubunye-go/modelregistry"
+)
+
+// An Input is what an operation is asked for.
+type Input struct {
+	Op           string        // register, promote, demote, archive, rollback; get, list
+	Version      string        `json:",omitempty"`
+	Stage        mr.ModelStage `json:",omitempty"` // to move to, or to get the version of
+	IfProduction string        `json:",omitempty"`
+	Force        bool          `json:",omitempty"`
+}
+
+// An Output is what it returned.
+type Output struct {
+	Unknown bool                     `json:",omitempty"` // it may have happened at any time since the call, or never
+	Err     string                   `json:",omitempty"` // one of the kinds below
+	Version string                   `json:",omitempty"`
+	Stage   mr.ModelStage            `json:",omitempty"`
+	List    map[string]mr.ModelStage `json:",omitempty"`
+}
+
+// Kinds of errors.
+const (
+	notFound  = "not found"
+	exists    = "exists"
+	direction = "wrong direction"
+	conflict  = "conflict"
+	canceled  = "canceled" // its context ended: it has not happened
+)
+
+func (in Input) reads() bool { return in.Op == "get" || in.Op == "list" }
+
+func (in Input) String() string {
+	var b strings.Builder
+	b.WriteString(in.Op)
+	for _, s := range []string{in.Version, string(in.Stage)} {
+		if s != "" {
+			b.WriteString(" " + s)
+		}
+	}
+	if in.IfProduction != "" {
+		b.WriteString(" if production is " + in.IfProduction)
+	}
+	if in.Force {
+		b.WriteString(" by force")
+	}
+	return b.String()
+}
+
+func (out Output) String() string {
+	switch {
+	case out.Unknown:
+		return "unknown"
+	case out.Err != "":
+		return out.Err
+	case out.List != nil:
+		var list []string
+		for _, v := range slices.Sorted(maps.Keys(out.List)) {
+			list = append(list, v+" "+string(out.List[v]))
+		}
+		return strings.Join(list, ", ")
+	}
+	return out.Version + " in " + string(out.Stage)
+}
+
+func (out Output) equal(other Output) bool {
+	return out.Err == other.Err && out.Version == other.Version && out.Stage == other.Stage && maps.Equal(out.List, other.List)
+}
+
+// A state is one model as the specification sees it; it never changes.
+type state struct {
+	entries     []entry  // those in staging last, in the order in which they entered it; the others by version
+	productions []string // what Rollback goes back along
+	hash        uint64
+}
+
+type entry struct {
+	version string
+	stage   mr.ModelStage
+	served  bool // it was in production once
+}
+
+// newState orders the entries: two states that no operation of a load can tell apart
+// are equal, which keeps the search short.
+func newState(entries []entry, productions []string) *state {
+	slices.SortStableFunc(entries, func(a, b entry) int {
+		switch {
+		case a.stage == mr.Staging && b.stage == mr.Staging:
+			return 0
+		case a.stage == mr.Staging:
+			return 1
+		case b.stage == mr.Staging:
+			return -1
+		}
+		return strings.Compare(a.version, b.version)
+	})
+	h := fnv.New64a()
+	fmt.Fprint(h, entries, productions)
+	return &state{entries, productions, h.Sum64()}
+}
+
+func (s *state) equal(other *state) bool {
+	return s == other || s.hash == other.hash && slices.Equal(s.entries, other.entries) && slices.Equal(s.productions, other.productions)
+}
+
+func (s *state) get(version string) *entry {
+	if i := slices.IndexFunc(s.entries, func(e entry) bool { return e.version == version }); i >= 0 {
+		return &s.entries[i]
+	}
+	return nil
+}
+
+// holder returns the version of production, of which there is one, or of staging: the
+// one that entered it last.
+func (s *state) holder(stage mr.ModelStage) *entry {
+	for _, e := range slices.Backward(s.entries) {
+		if e.stage == stage {
+			return &e
+		}
+	}
+	return nil
+}
+
+// enter returns the state with a version in a stage. Nothing stays beside it in
+// production.
+func (s *state) enter(version string, stage mr.ModelStage, productions []string) *state {
+	moved := entry{version: version}
+	if e := s.get(version); e != nil {
+		moved = *e
+	}
+	var entries []entry
+	for _, e := range s.entries {
+		if e.stage == mr.Production && stage == mr.Production {
+			e.stage = mr.Archived
+		}
+		if e.version != version {
+			entries = append(entries, e)
+		}
+	}
+	moved.stage = stage
+	moved.served = moved.served || stage == mr.Production
+	return newState(append(entries, moved), productions)
+}
+
+// apply is the specification: what an operation that has the model to itself
+// returns, and what it leaves.
+func (s *state) apply(in Input) (*state, Output) {
+	switch in.Op {
+	case "list":
+		if len(s.entries) == 0 {
+			return s, Output{Err: notFound}
+		}
+		list := map[string]mr.ModelStage{}
+		for _, e := range s.entries {
+			list[e.version] = e.stage
+		}
+		return s, Output{List: list}
+	case "get":
+		e := s.get(in.Version)
+		if in.Version == "" {
+			e = s.holder(in.Stage)
+		}
+		if e == nil {
+			return s, Output{Err: notFound}
+		}
+		return s, Output{Version: e.version, Stage: e.stage}
+	case "register":
+		version := in.Version
+		if version == "" {
+			version = s.next()
+		} else if s.get(version) != nil {
+			return s, Output{Err: exists}
+		}
+		return s.enter(version, mr.Development, s.productions), Output{Version: version, Stage: mr.Development}
+	}
+	return s.move(in)
+}
+
+// Which way is up.
+var rank = map[mr.ModelStage]int{mr.Archived: 0, mr.Development: 1, mr.Staging: 2, mr.Production: 3}
+
+func (s *state) move(in Input) (*state, Output) {
+	version, to := in.Version, in.Stage
+	switch in.Op {
+	case "archive":
+		to = mr.Archived
+	case "rollback":
+		to = mr.Production
+		if version == "" {
+			version = s.previous()
+		}
+	}
+	e := s.get(version)
+	if e == nil {
+		return s, Output{Err: notFound}
+	}
+	if e.stage == to { // before any condition, so that a retry is safe
+		return s, Output{Version: version, Stage: to}
+	}
+	switch {
+	case in.Op == "promote" && rank[to] < rank[e.stage], in.Op == "demote" && rank[to] > rank[e.stage],
+		in.Op == "rollback" && !e.served && !in.Force:
+		return s, Output{Err: direction}
+	}
+	now := mr.NoVersion
+	if p := s.holder(mr.Production); p != nil {
+		now = p.version
+	}
+	if in.IfProduction != "" && in.IfProduction != now {
+		return s, Output{Err: conflict}
+	}
+	productions := s.productions
+	if to == mr.Production {
+		productions = s.remember(version, in.Op == "rollback")
+	}
+	return s.enter(version, to, productions), Output{Version: version, Stage: to}
+}
+
+// previous is the version that Rollback restores when it is given none.
+func (s *state) previous() string {
+	now := s.holder(mr.Production)
+	for _, v := range slices.Backward(s.productions) {
+		if now == nil || v != now.version {
+			return v
+		}
+	}
+	return ""
+}
+
+// remembered is how many productions Rollback's memory holds.
+const remembered = 100
+
+// remember returns the productions once a version is there: a promotion adds to them, a
+// rollback takes off what came after the version it restored.
+func (s *state) remember(version string, rollback bool) []string {
+	list := slices.Clone(s.productions)
+	if rollback {
+		if i := slices.Index(reversed(list), version); i >= 0 {
+			return list[:len(list)-i]
+		}
+	}
+	if len(list) == 0 || list[len(list)-1] != version {
+		list = append(list, version)
+	}
+	return list[max(0, len(list)-remembered):]
+}
+
+func reversed(list []string) []string {
+	list = slices.Clone(list)
+	slices.Reverse(list)
+	return list
+}
+
+// next is the number that a registration gets which pins none: the lowest release above the
+// highest, releases before release candidates.
+func (s *state) next() string {
+	var high, candidate [3]int
+	released := false
+	for _, e := range s.entries {
+		number, rc, _ := strings.Cut(e.version, "-")
+		var n [3]int
+		fmt.Sscanf(number, "%d.%d.%d", &n[0], &n[1], &n[2])
+		if rc == "" {
+			released = true
+			high = slices.MaxFunc([][3]int{high, n}, compare)
+		} else {
+			candidate = slices.MaxFunc([][3]int{candidate, n}, compare)
+		}
+	}
+	switch {
+	case released:
+		return fmt.Sprintf("%d.%d.%d", high[0], high[1], high[2]+1)
+	case len(s.entries) > 0:
+		return fmt.Sprintf("%d.%d.%d", candidate[0], candidate[1], candidate[2])
+	}
+	return "1.0.0"
+}
+
+func compare(a, b [3]int) int { return slices.Compare(a[:], b[:]) }

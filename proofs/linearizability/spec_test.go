@@ -1,0 +1,210 @@
+package linearizability
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	mr "github.com/ubunye-go/modelregistry"
+)
+
+// historyOf makes a history of clients' lines, each call as long as its line says.
+func historyOf(records ...Record) *History {
+	h := &History{}
+	for _, r := range records {
+		h.add(r)
+	}
+	return h
+}
+
+func ok(version string, stage mr.ModelStage) Output { return Output{Version: version, Stage: stage} }
+
+var (
+	register     = Input{Op: "register"}
+	toProduction = func(version string) Input { return Input{Op: "promote", Version: version, Stage: mr.Production} }
+	production   = Input{Op: "get", Stage: mr.Production}
+	list         = Input{Op: "list"}
+)
+
+// begin is a history's first two versions, registered before anything else.
+func begin(rest ...Record) *History {
+	return historyOf(append([]Record{
+		{0, 1, 2, register, ok("1.0.0", mr.Development)},
+		{0, 3, 4, register, ok("1.0.1", mr.Development)},
+	}, rest...)...)
+}
+
+// The checker is worth something only if it finds what is wrong, and nothing else.
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		history *History
+		want    bool
+	}{
+		"one after the other": {begin(
+			Record{0, 10, 11, toProduction("1.0.0"), ok("1.0.0", mr.Production)},
+			Record{1, 12, 13, production, ok("1.0.0", mr.Production)}), true},
+		"a read during a promotion sees it": {begin(
+			Record{0, 10, 20, toProduction("1.0.0"), ok("1.0.0", mr.Production)},
+			Record{1, 12, 13, production, ok("1.0.0", mr.Production)}), true},
+		"a read during a promotion does not see it": {begin(
+			Record{0, 10, 20, toProduction("1.0.0"), ok("1.0.0", mr.Production)},
+			Record{1, 12, 13, production, Output{Err: notFound}}), true},
+		"a read sees a promotion, a later one does not": {begin(
+			Record{0, 10, 20, toProduction("1.0.0"), ok("1.0.0", mr.Production)},
+			Record{1, 12, 13, production, ok("1.0.0", mr.Production)},
+			Record{2, 14, 15, production, Output{Err: notFound}}), false},
+		"a stale read after an acknowledged promotion": {begin(
+			Record{0, 10, 11, toProduction("1.0.0"), ok("1.0.0", mr.Production)},
+			Record{1, 12, 13, production, Output{Err: notFound}}), false},
+		"a lost update": {begin(
+			Record{0, 10, 20, toProduction("1.0.0"), ok("1.0.0", mr.Production)},
+			Record{1, 10, 20, Input{Op: "archive", Version: "1.0.1"}, ok("1.0.1", mr.Archived)},
+			Record{2, 21, 22, list, Output{List: map[string]mr.ModelStage{"1.0.0": mr.Production, "1.0.1": mr.Development}}}), false},
+		"a lost registration": {begin(
+			Record{0, 10, 20, register, ok("1.0.2", mr.Development)},
+			Record{1, 21, 22, list, Output{List: map[string]mr.ModelStage{"1.0.0": mr.Development, "1.0.1": mr.Development}}}), false},
+		"two versions with one number": {begin(
+			Record{0, 10, 20, register, ok("1.0.2", mr.Development)},
+			Record{1, 10, 20, register, ok("1.0.2", mr.Development)}), false},
+		"a number left out": {begin(
+			Record{0, 10, 20, register, ok("1.0.3", mr.Development)}), false},
+		"two productions": {begin(
+			Record{0, 10, 20, toProduction("1.0.0"), ok("1.0.0", mr.Production)},
+			Record{1, 10, 20, toProduction("1.0.1"), ok("1.0.1", mr.Production)},
+			Record{2, 21, 22, list, Output{List: map[string]mr.ModelStage{"1.0.0": mr.Production, "1.0.1": mr.Production}}}), false},
+		"no production between two": {begin(
+			Record{0, 10, 11, toProduction("1.0.0"), ok("1.0.0", mr.Production)},
+			Record{1, 12, 20, toProduction("1.0.1"), ok("1.0.1", mr.Production)},
+			Record{2, 13, 14, production, Output{Err: notFound}}), false},
+		"two conditional promotions on the same production": {begin(
+			Record{0, 10, 20, Input{Op: "promote", Version: "1.0.0", Stage: mr.Production, IfProduction: mr.NoVersion}, ok("1.0.0", mr.Production)},
+			Record{1, 10, 20, Input{Op: "promote", Version: "1.0.1", Stage: mr.Production, IfProduction: mr.NoVersion}, ok("1.0.1", mr.Production)}), false},
+		"a rollback to a version that was rolled back from": {begin(
+			Record{0, 10, 11, toProduction("1.0.0"), ok("1.0.0", mr.Production)},
+			Record{0, 12, 13, toProduction("1.0.1"), ok("1.0.1", mr.Production)},
+			Record{0, 14, 15, Input{Op: "rollback"}, ok("1.0.0", mr.Production)},
+			Record{0, 16, 17, Input{Op: "rollback"}, ok("1.0.1", mr.Production)}), false},
+		"a canceled change that happened": {begin(
+			Record{0, 10, 11, toProduction("1.0.0"), Output{Err: canceled}},
+			Record{1, 12, 13, production, ok("1.0.0", mr.Production)}), false},
+		"a change cut short that happened, later": {begin(
+			Record{0, 10, 0, toProduction("1.0.0"), Output{}},
+			Record{1, 12, 13, production, Output{Err: notFound}},
+			Record{1, 14, 15, production, ok("1.0.0", mr.Production)}), true},
+		"a change cut short that did not": {begin(
+			Record{0, 10, 0, toProduction("1.0.0"), Output{}},
+			Record{1, 12, 13, production, Output{Err: notFound}}), true},
+		"a change cut short that is seen before it began": {begin(
+			Record{1, 8, 9, production, ok("1.0.0", mr.Production)},
+			Record{0, 10, 0, toProduction("1.0.0"), Output{}}), false},
+		"a change cut short that happened and was undone by nobody": {begin(
+			Record{0, 10, 0, toProduction("1.0.0"), Output{}},
+			Record{1, 12, 13, production, ok("1.0.0", mr.Production)},
+			Record{1, 14, 15, production, Output{Err: notFound}}), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := Check(c.history, time.Minute)
+			if r.Linearizable != c.want {
+				t.Errorf("linearizable: %t, want %t\n%s", r.Linearizable, c.want, r.Report)
+			}
+			if !r.Linearizable && !strings.Contains(r.Report, "not linearizable") {
+				t.Errorf("the report is %q", r.Report)
+			}
+		})
+	}
+}
+
+func TestReport(t *testing.T) {
+	t.Parallel()
+	r := Check(begin(
+		Record{0, 10, 11, toProduction("1.0.0"), ok("1.0.0", mr.Production)},
+		Record{1, 12, 13, production, Output{Err: notFound}}), time.Minute)
+	const want = `not linearizable: of 4 operations at most 3 can be put in an order. The last of these:
+    client 0, 1ns to 2ns: register → 1.0.0 in development
+    client 0, 3ns to 4ns: register → 1.0.1 in development
+    client 0, 10ns to 11ns: promote 1.0.0 production → 1.0.0 in production
+then the model is
+    1.0.0 production, 1.0.1 development; productions [1.0.0]
+and none of these can be next:
+    client 1, 12ns to 13ns: get production → not found
+        would be 1.0.0 in production
+`
+	if r.Report != want {
+		t.Errorf("the report is\n%s", r.Report)
+	}
+}
+
+// The specification is the documentation's: for one caller, step by step.
+func TestSpecification(t *testing.T) {
+	t.Parallel()
+	rollback := Input{Op: "rollback"}
+	s := newState(nil, nil)
+	for i, c := range []struct {
+		in   Input
+		want Output
+	}{
+		{production, Output{Err: notFound}},
+		{list, Output{Err: notFound}},
+		{rollback, Output{Err: notFound}},
+		{Input{Op: "register", Version: "1.0.0-rc.1"}, ok("1.0.0-rc.1", mr.Development)},
+		{register, ok("1.0.0", mr.Development)},
+		{register, ok("1.0.1", mr.Development)},
+		{Input{Op: "register", Version: "1.0.1"}, Output{Err: exists}},
+		{Input{Op: "register", Version: "1.3.0"}, ok("1.3.0", mr.Development)},
+		{Input{Op: "register", Version: "2.0.0-rc.1"}, ok("2.0.0-rc.1", mr.Development)},
+		{register, ok("1.3.1", mr.Development)},
+		{toProduction("1.0.0"), ok("1.0.0", mr.Production)},
+		{rollback, Output{Err: notFound}},
+		{toProduction("1.0.1"), ok("1.0.1", mr.Production)},
+		{toProduction("1.3.0"), ok("1.3.0", mr.Production)},
+		{rollback, ok("1.0.1", mr.Production)},
+		{rollback, ok("1.0.0", mr.Production)},
+		{rollback, Output{Err: notFound}},
+		{Input{Op: "rollback", Version: "1.3.1"}, Output{Err: direction}},
+		{Input{Op: "rollback", Version: "1.3.1", Force: true}, ok("1.3.1", mr.Production)},
+		{Input{Op: "archive", Version: "1.3.1"}, ok("1.3.1", mr.Archived)},
+		{production, Output{Err: notFound}},
+		{rollback, ok("1.3.1", mr.Production)},
+		{Input{Op: "promote", Version: "1.3.1", Stage: mr.Production, IfProduction: mr.NoVersion}, ok("1.3.1", mr.Production)},
+		{Input{Op: "promote", Version: "1.0.1", Stage: mr.Production, IfProduction: mr.NoVersion}, Output{Err: conflict}},
+		{Input{Op: "promote", Version: "1.3.1", Stage: mr.Staging}, Output{Err: direction}},
+		{Input{Op: "demote", Version: "1.0.1", Stage: mr.Staging}, Output{Err: direction}},
+		{Input{Op: "demote", Version: "1.3.1", Stage: mr.Staging}, ok("1.3.1", mr.Staging)},
+		{Input{Op: "promote", Version: "1.3.0", Stage: mr.Staging}, ok("1.3.0", mr.Staging)},
+		{Input{Op: "get", Stage: mr.Staging}, ok("1.3.0", mr.Staging)},
+		{Input{Op: "archive", Version: "1.3.0"}, ok("1.3.0", mr.Archived)},
+		{Input{Op: "get", Stage: mr.Staging}, ok("1.3.1", mr.Staging)},
+		{Input{Op: "archive", Version: "9.9.9"}, Output{Err: notFound}},
+	} {
+		next, got := s.apply(c.in)
+		if !got.equal(c.want) {
+			t.Errorf("%d: %v in %v: %v, want %v", i, c.in, s, got, c.want)
+		}
+		s = next
+	}
+}
+
+// The memory of productions is bounded.
+func TestSpecificationForgetsProductions(t *testing.T) {
+	t.Parallel()
+	s := newState(nil, nil)
+	for i := range remembered + 5 {
+		s, _ = s.apply(register)
+		s, _ = s.apply(toProduction(fmt.Sprintf("1.0.%d", i)))
+	}
+	back := 0
+	for {
+		next, got := s.apply(Input{Op: "rollback"})
+		if got.Err != "" {
+			break
+		}
+		s = next
+		back++
+	}
+	if back != remembered-1 {
+		t.Errorf("%d rollbacks", back)
+	}
+}
