@@ -111,8 +111,12 @@ func Open(dir string) (*Store, error) {
 	case !info.IsDir():
 		return nil, fmt.Errorf("store folder %s: %w: it is a file", dir, fs.ErrInvalid)
 	}
-	return &Store{dir: abs, gates: map[string]*gate{}, swept: map[string]time.Time{}}, nil
+	return &Store{dir: abs, wrap: WrapAll, gates: map[string]*gate{}, swept: map[string]time.Time{}}, nil
 }
+
+// WrapAll, if it is set, is the Wrap of every store that is opened. It is for the child
+// processes of tests that are not the root's own, and have no store at hand to wrap.
+var WrapAll func(Disk) Disk
 
 // Wrap has the store do its I/O through what wrap makes of its disk. It is for
 // tests, before the first use.

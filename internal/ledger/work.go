@@ -113,13 +113,15 @@ func (w *Worker) register(ctx context.Context, token, by string, save func(dir s
 	return w.Registry.Register(ctx, w.Model, modelregistry.FromFunc(save), &modelregistry.RegisterOptions{RegisteredBy: by, Reason: token})
 }
 
-// save writes an artifact of two files with the same content.
+// Save writes an artifact of two files with the same content.
+func Save(dir, token string) error {
+	text := []byte(strings.Repeat(token+"\n", 100))
+	return errors.Join(os.WriteFile(filepath.Join(dir, "a.bin"), text, 0o666), os.Mkdir(filepath.Join(dir, "b"), 0o777),
+		os.WriteFile(filepath.Join(dir, "b", "c.bin"), text, 0o666))
+}
+
 func save(token string) func(dir string) error {
-	return func(dir string) error {
-		text := []byte(strings.Repeat(token+"\n", 100))
-		return errors.Join(os.WriteFile(filepath.Join(dir, "a.bin"), text, 0o666), os.Mkdir(filepath.Join(dir, "b"), 0o777),
-			os.WriteFile(filepath.Join(dir, "b", "c.bin"), text, 0o666))
-	}
+	return func(dir string) error { return Save(dir, token) }
 }
 
 // do notes an operation, calls it, and notes what it returned.
