@@ -86,9 +86,9 @@ func TestRepairOfAnyDamage(t *testing.T) {
 	}
 }
 
-// settled reports whether a report holds nothing that a repair mends. What is in an
+// nothingToMend reports whether a report holds nothing that a repair mends. What is in an
 // entry is not: an edit that makes sense as JSON is somebody's word.
-func settled(report *mr.VerifyReport) bool {
+func nothingToMend(report *mr.VerifyReport) bool {
 	return !slices.ContainsFunc(report.Findings, func(f mr.Finding) bool {
 		switch f.Kind {
 		case mr.EntryUnreadable, mr.ArtifactMissing, mr.ArtifactDamaged, mr.NoDigests, mr.NoHistory, mr.SetAside, mr.NotTheRegistrys:
@@ -117,7 +117,7 @@ func repairs(t *testing.T, dir string) error {
 	if err != nil {
 		return err
 	}
-	if settled(first) != (len(plan.Actions) == 0) {
+	if nothingToMend(first) != (len(plan.Actions) == 0) {
 		return fmt.Errorf("found %v, would do %v", first.Findings, plan.Actions)
 	}
 	report, err := r.Repair(t.Context(), fraud, &mr.RepairOptions{Apply: true})
@@ -132,7 +132,7 @@ func repairs(t *testing.T, dir string) error {
 		return fmt.Errorf("did %v, and then would do %v, %v", report.Actions, again.Actions, err)
 	}
 	found, err := r.Verify(t.Context(), nil)
-	if err != nil || !settled(found) {
+	if err != nil || !nothingToMend(found) {
 		return fmt.Errorf("did %v, and still there is %v, %v", report.Actions, found.Findings, err)
 	}
 	list := func() (map[string]mr.ModelStage, error) {

@@ -167,7 +167,7 @@ func (w *Worker) do(ctx context.Context, in Input) (v mr.ModelVersion, list []mr
 			ref = w.Model.In(in.Stage)
 		}
 		var m *mr.Model
-		if m, err = r.GetModel(ctx, ref); err == nil {
+		if m, err = r.GetModel(ctx, ref, nil); err == nil {
 			v, err = m.ModelVersion, m.Close()
 		}
 	}
