@@ -22,9 +22,6 @@ var defaultLag = lag{small: 1 << 20, share: 8, idle: time.Second}
 // date. What it leaves behind is due at the next change.
 const closeWait = time.Second
 
-// perEntry is about what an entry takes in the document beside its own bytes.
-const perEntry = 160
-
 // due reports whether the next append, of so many bytes, brings the document up to
 // date.
 func (l lag) due(s *state, bytes int64) bool {

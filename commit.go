@@ -206,7 +206,7 @@ func (m *model) decide(batch []*change) (*txn, *Commit) {
 			continue
 		}
 		if e := t.get(c.version); e != nil {
-			c.result = e.decode()
+			c.result = *e.decode()
 			c.result.Stage = t.stage(e)
 		}
 		wrote = wrote || c.wrote

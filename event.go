@@ -50,23 +50,7 @@ type event struct {
 type image struct {
 	version string
 	raw     []byte // the entry, compact or laid out
-	extra   extra
-}
-
-// extra is what the registry keeps of a version beside its entry.
-type extra struct {
-	Entered        int64          `json:"entered,omitempty"` // the event by which it entered its stage
-	RegisteredBy   string         `json:"registered_by,omitempty"`
-	SourceRevision string         `json:"source_revision,omitempty"`
-	Manifest       string         `json:"manifest,omitempty"` // SHA-256 of manifest.json, hex
-	Gates          *PromotionGate `json:"gates,omitempty"`
-}
-
-// equal compares what the registry writes of them.
-func (x extra) equal(y extra) bool {
-	a, errA := json.Marshal(x)
-	b, errB := json.Marshal(y)
-	return errA == nil && errB == nil && pyjson.Equal(a, b)
+	extra   []byte // as entry.extra
 }
 
 // skips reports whether the event may leave out numbers: it starts anew, or tells
@@ -140,12 +124,11 @@ func (e *event) encode() ([]byte, error) {
 			}
 			b = append(pyjson.AppendString(b, im.version), ':')
 			b = pyjson.Compact(b, im.raw)
-			raw, err := json.Marshal(im.extra)
-			if err != nil {
-				return nil, err
-			}
 			extras = append(pyjson.AppendString(extras, im.version), ':')
-			extras = pyjson.Compact(extras, raw)
+			if len(im.extra) == 0 {
+				extras = append(extras, "{}"...)
+			}
+			extras = append(extras, im.extra...)
 		}
 		b = append(append(append(b, `},"extra":{`...), extras...), '}')
 	}
@@ -211,7 +194,7 @@ func decodeEvent(line []byte) (*event, error) {
 	for _, m := range extras {
 		for i := range e.after {
 			if e.after[i].version == m.Key {
-				d.json(m, &e.after[i].extra)
+				e.after[i].extra = d.extra(m)
 			}
 		}
 	}
@@ -230,6 +213,15 @@ func (d *eventDecoder) fail(key string, err error) {
 }
 
 func (d *eventDecoder) json(m pyjson.Member, into any) { d.fail(m.Key, json.Unmarshal(m.Value, into)) }
+
+func (d *eventDecoder) extra(m pyjson.Member) []byte {
+	_, err := checkExtra(m.Value)
+	d.fail(m.Key, err)
+	if string(m.Value) == "{}" {
+		return nil
+	}
+	return pyjson.Compact(nil, m.Value)
+}
 
 // stage takes any name: an entry of another program's may have had one that is
 // none of ours.

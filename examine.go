@@ -204,7 +204,7 @@ func (s *state) differs(other *state) string {
 			return fmt.Sprintf("the history has no version %s", e.version)
 		case !pyjson.Equal(e.raw, o.raw):
 			return fmt.Sprintf("the entry of version %s is another one than in the history", e.version)
-		case !e.extra.equal(o.extra):
+		case len(e.extra)+len(o.extra) > 0 && !pyjson.Equal(e.extra, o.extra):
 			return fmt.Sprintf("what is kept of version %s beside its entry is not what the history has", e.version)
 		}
 	}

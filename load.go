@@ -80,14 +80,11 @@ func (m *model) advance(v View) (bool, error) {
 		if err != nil || !ok {
 			return false, err
 		}
-		d, err := document.Parse(data)
-		if err != nil || d.Mark == nil || !d.Intact {
+		at, ours := document.Position(data)
+		if !ours || at.Event == s.last && at.Hash != s.hash { // a repair made another history of it
 			return false, nil
 		}
-		if d.Mark.Event == s.last && d.Mark.Hash != s.hash {
-			return false, nil // a repair made another history of it
-		}
-		checkpoint, checkpointEnd = d.Mark.Event, d.Mark.Offset
+		checkpoint, checkpointEnd = at.Event, at.Offset
 	}
 	lines, end, err := m.readLog(v, s.offset)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -241,24 +238,30 @@ func (m *model) follow(v View, d *document.Document) (*state, error) {
 		return nil, m.corrupt(documentFile, 0, s.damage)
 	}
 	lines, end, err := m.readLog(v, s.offset)
-	if errors.Is(err, fs.ErrNotExist) {
-		return m.lost(v, s)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if _, err := m.extend(s, lines, s.offset, end); err != nil {
-		if there, lookErr := stands(v, s); lookErr != nil || !there {
-			return m.lost(v, s)
+	if err == nil {
+		if _, err = m.extend(s, lines, s.offset, end); err == nil {
+			return s, nil
 		}
+	} else if errors.Is(err, fs.ErrNotExist) {
+		err = m.corrupt(logFile, s.offset, fmt.Errorf("no line ends where event %d should", s.last))
+	}
+	var corrupt *CorruptError
+	if !errors.As(err, &corrupt) {
 		return nil, err
 	}
-	return s, nil
+	if there, lookErr := stands(v, s); lookErr == nil && there {
+		return nil, err
+	}
+	return m.lost(v, s)
 }
 
-// stands reports whether the log has the event that the state stands at.
+// stands reports whether the log has the event that the state stands at: its line,
+// or the digest of it in the line behind.
 func stands(v View, s *state) (bool, error) {
 	lines, _, err := v.Log(0)
+	if err == nil && bytes.Contains(lines, []byte(`"prev":"`+s.hash+`"`)) {
+		return true, nil
+	}
 	if err != nil || s.offset < 1 || s.offset > int64(len(lines)) || lines[s.offset-1] != '\n' {
 		return false, err
 	}
@@ -308,7 +311,7 @@ func (m *model) resume(lines []byte, at int64, first *event, end int64) (*state,
 func (s *state) images() []image {
 	list := make([]image, len(s.order))
 	for i, e := range s.order {
-		list[i] = image{version: e.version, raw: e.raw, extra: e.extra}
+		list[i] = e.image()
 	}
 	return list
 }

@@ -39,9 +39,8 @@ func (s *state) lay(events []*event, d *document.Document, base int64) {
 		if old != nil {
 			im.extra = old.extra
 		}
-		probe := &entry{name: s.name, version: im.version, raw: im.raw}
-		if old == nil || old.stage() != probe.stage() {
-			im.extra.Entered = s.last + 1
+		if old == nil || old.stage != stageOf(im.raw) {
+			im.extra = entering(im.extra, s.last+1)
 		}
 		s.set(*im)
 	}

@@ -158,7 +158,11 @@ func (reg registration) decide(t *txn, o RegisterOptions) (version string, err e
 		return version, err
 	}
 	raw := reg.entry(version, t.now, o.ConfigHash)
-	return version, t.register(version, raw, reg.extra, reg.extra.RegisteredBy, o.Reason)
+	x, err := reg.extra.encode()
+	if err != nil {
+		return version, err
+	}
+	return version, t.register(version, raw, x, reg.extra.RegisteredBy, o.Reason)
 }
 
 // entry is what the index says of a version that was just registered.

@@ -112,9 +112,9 @@ func (p *plan) mend(event int64) {
 	s := p.state
 	t, h := newTxn(s, p.m.r.now()), s.holder(Production)
 	for _, e := range slices.Clone(s.order) {
-		if e.stage() == Production && e != h {
+		if e.stage == Production && e != h {
 			im := t.staged(e, Archived)
-			im.extra.Entered = event
+			im.extra = entering(im.extra, event)
 			s.set(im)
 		}
 	}
@@ -138,8 +138,11 @@ func (m *model) fromTree(ctx context.Context, version string) (image, error) {
 		return im, badArtifact(err)
 	}
 	sum := sha256.Sum256(manifest)
-	im.extra.Manifest = hex.EncodeToString(sum[:])
-	v := ModelVersion{ModelName: m.name, Version: version, ManifestSHA256: im.extra.Manifest}
+	x := extra{Manifest: hex.EncodeToString(sum[:])}
+	if im.extra, err = x.encode(); err != nil {
+		return im, err
+	}
+	v := ModelVersion{ModelName: m.name, Version: version, ManifestSHA256: x.Manifest}
 	if err := m.r.verifyTree(ctx, v, nil); err != nil {
 		return im, err
 	}

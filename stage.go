@@ -194,7 +194,7 @@ func (r *ModelRegistry) tryMove(ctx context.Context, m *model, mv move, o MoveOp
 		if e.version != mv.version {
 			return mv.version, errChanged // another one was in production before the present one
 		}
-		if mv.guarded && !sameForGates(v, e.decode()) {
+		if mv.guarded && !sameForGates(v, *e.decode()) {
 			return mv.version, errChanged
 		}
 		return mv.version, t.move(mv, e, o, results)
@@ -285,7 +285,7 @@ func (mv move) check(t *txn, o MoveOptions) (e *entry, done bool, err error) {
 	}
 	if o.IfProduction != "" {
 		now := NoVersion
-		if p := t.holder(Production); p != nil {
+		if p := t.production(); p != nil {
 			now = p.version
 		}
 		if now != o.IfProduction {

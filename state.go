@@ -1,11 +1,9 @@
 package modelregistry
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"sync/atomic"
-	"time"
 
 	"github.com/Masterminds/semver/v3"
 
@@ -26,8 +24,9 @@ type state struct {
 	removed     []string // numbers given out whose entries are gone
 	productions []string // production versions, the last one last, rolled-back ones taken off
 	high        *semver.Version
-	holders     map[ModelStage]*entry // the version of a stage, or nil, as far as looked up
-	productive  map[string]bool       // entries in production; more than one only by another program's doing
+	stages      map[ModelStage]*stageIndex
+	productive  map[string]bool // entries in production; more than one only by another program's doing
+	listed      atomic.Pointer[[]ModelVersion]
 
 	last   int64  // the last event's number
 	hash   string // its line's digest
@@ -42,41 +41,47 @@ type state struct {
 	pending       *event // what somebody else changed, for the next writer to record
 }
 
-// An entry is one version, immutable.
-type entry struct {
-	name    ModelName
-	version string
-	pos     int
-	raw     []byte // laid out as the document holds it
-	extra   extra
-	decoded atomic.Pointer[ModelVersion]
-}
-
 func newState(name ModelName) *state {
 	return &state{
 		name:       name,
 		head:       document.New(name.UseCase, name.Model).Head,
 		index:      map[string]int{},
-		holders:    map[ModelStage]*entry{},
+		stages:     map[ModelStage]*stageIndex{},
 		productive: map[string]bool{},
 	}
 }
 
 func (s *state) empty() bool { return len(s.order) == 0 && s.last == 0 }
 
-// fromDocument takes over a document's entries and, if it is ours, its mark.
+// fromDocument takes over a document's entries and, if it is ours, its mark. What
+// it has of an entry stays raw but for the stage.
 func fromDocument(name ModelName, d *document.Document) *state {
 	s := newState(name)
 	s.head = d.Head
-	for _, e := range d.Entries {
-		var x extra
-		if d.Mark != nil && d.Mark.Versions[e.Version] != nil {
-			if err := json.Unmarshal(d.Mark.Versions[e.Version], &x); err != nil {
-				s.damage = fmt.Errorf("%s of version %s: %w", document.Key, e.Version, err)
-			}
-		}
-		s.set(image{version: e.Version, raw: e.Raw, extra: x})
+	if d.Index != nil {
+		s.index = d.Index
 	}
+	s.order = make([]*entry, len(d.Entries))
+	all := make([]entry, len(d.Entries))
+	var high release
+	for i, from := range d.Entries {
+		e := &all[i]
+		e.name, e.version, e.pos, e.raw, e.extra = &s.name, from.Version, i, from.Raw, from.Extra
+		e.stage = entryStage(from.Raw, from.Stage)
+		var err error
+		if e.entered, err = checkExtra(e.extra); err != nil {
+			s.damage = fmt.Errorf("%s of version %s: %w", document.Key, e.version, err)
+		}
+		if r, ok := parseRelease(e.version); ok {
+			high = high.max(r)
+		} else {
+			s.high = highest(s.high, parseVersion(e.version))
+		}
+		s.order[i] = e
+		s.size += e.size()
+		s.enter(e)
+	}
+	s.high = highest(s.high, high.version())
 	if d.Mark != nil {
 		s.removed = d.Mark.Removed
 		for _, v := range s.removed {
@@ -96,24 +101,19 @@ func fromDocument(name ModelName, d *document.Document) *state {
 
 // document returns the state as a document that stands at the last event.
 func (s *state) document(offset int64) *document.Document {
-	d := &document.Document{Head: s.head, Mark: &document.Mark{
-		Versions: make(map[string]json.RawMessage, len(s.order)), Removed: s.removed, Productions: s.productions,
-		Event: s.last, Offset: offset, Hash: s.hash,
+	d := &document.Document{Head: s.head, Entries: make([]document.Entry, len(s.order)), Mark: &document.Mark{
+		Removed: s.removed, Productions: s.productions, Event: s.last, Offset: offset, Hash: s.hash,
 	}}
-	d.Entries = make([]document.Entry, len(s.order))
 	for i, e := range s.order {
-		d.Entries[i] = document.Entry{Version: e.version, Raw: e.raw}
-		if raw, err := json.Marshal(e.extra); err == nil && len(raw) > 2 {
-			d.Mark.Versions[e.version] = raw
-		}
+		d.Entries[i] = document.Entry{Version: e.version, Raw: e.raw, Extra: e.extra}
 	}
 	return d
 }
 
-// set puts an entry in place. It returns the entry as it then stands.
-func (s *state) set(im image) *entry {
+// set puts an entry in place.
+func (s *state) set(im image) {
 	i, known := s.index[im.version]
-	e := &entry{name: s.name, version: im.version, pos: i, raw: im.raw, extra: im.extra}
+	e := newEntry(&s.name, im, i)
 	if !known {
 		e.pos = len(s.order)
 		s.index[im.version] = e.pos
@@ -121,25 +121,14 @@ func (s *state) set(im image) *entry {
 		s.high = highest(s.high, parseVersion(im.version))
 	} else {
 		old := s.order[i]
-		if s.holders[old.stage()] == old || old.stage() == Production {
-			delete(s.holders, old.stage())
-		}
 		s.size -= old.size()
 		s.order[i] = e
+		s.leave(old)
 	}
 	s.size += e.size()
-	delete(s.productive, im.version)
-	if e.stage() == Production {
-		s.productive[im.version] = true
-	}
-	if h, known := s.holders[e.stage()]; known && (h == nil || e.newer(h)) {
-		s.holders[e.stage()] = e
-	}
-	return e
+	s.enter(e)
+	s.listed.Store(nil)
 }
-
-// forget has the holders looked up again.
-func (s *state) forget() { clear(s.holders) }
 
 // remove takes an entry out, and keeps its number from being given again.
 func (s *state) remove(version string) {
@@ -156,10 +145,11 @@ func (s *state) remove(version string) {
 	delete(s.index, version)
 	delete(s.productive, version)
 	for j := i; j < len(s.order); j++ {
-		moved := &entry{name: s.name, version: s.order[j].version, pos: j, raw: s.order[j].raw, extra: s.order[j].extra}
+		moved := newEntry(&s.name, s.order[j].image(), j)
 		s.order[j], s.index[moved.version] = moved, j
 	}
 	s.forget()
+	s.listed.Store(nil)
 }
 
 // apply takes an event into the state; one that it has already is passed over.
@@ -238,38 +228,11 @@ func (s *state) get(version string) *entry {
 	return nil
 }
 
-// holder returns the version of a stage: of several, the one that entered it
-// last.
-func (s *state) holder(stage ModelStage) *entry {
-	if h, known := s.holders[stage]; known {
-		return h
-	}
-	var h *entry
-	consider := func(e *entry) {
-		if h == nil || e.newer(h) {
-			h = e
-		}
-	}
-	if stage == Production {
-		for v := range s.productive {
-			consider(s.get(v))
-		}
-	} else {
-		for _, e := range s.order {
-			if e.stage() == stage {
-				consider(e)
-			}
-		}
-	}
-	s.holders[stage] = h
-	return h
-}
-
 // view returns an entry as a caller sees it. Of two in production, which only
 // another program can have left, the one promoted last counts; the other reads
 // as archived, as the next change will have it.
 func (s *state) view(e *entry) ModelVersion {
-	v := e.decode()
+	v := *e.decode()
 	if v.Stage == Production {
 		if h := s.holder(Production); h != e {
 			v.Stage = Archived
@@ -277,47 +240,4 @@ func (s *state) view(e *entry) ModelVersion {
 		}
 	}
 	return v
-}
-
-func (e *entry) decode() ModelVersion {
-	if v := e.decoded.Load(); v != nil {
-		return *v
-	}
-	v := decodeEntry(e.name, e.version, e.raw)
-	v.RegisteredBy, v.SourceRevision, v.ManifestSHA256 = e.extra.RegisteredBy, e.extra.SourceRevision, e.extra.Manifest
-	if e.extra.Gates != nil {
-		v.Gates = Gates(*e.extra.Gates, v.Gates)
-	}
-	e.decoded.Store(&v)
-	return v
-}
-
-func (e *entry) size() int64 { return int64(len(e.raw)) + perEntry }
-
-func (e *entry) stage() ModelStage { return e.decode().Stage }
-
-// newer reports whether e entered its stage after other did: by the events that
-// put them there, else by the times in their entries, else by place.
-func (e *entry) newer(other *entry) bool {
-	if e.extra.Entered != other.extra.Entered {
-		return e.extra.Entered > other.extra.Entered
-	}
-	a, b := e.decode(), other.decode()
-	if x, y := a.enteredAt(), b.enteredAt(); !x.Equal(y) {
-		return x.After(y)
-	}
-	return e.pos > other.pos
-}
-
-// enteredAt returns when the version entered its stage, as its entry has it.
-func (v ModelVersion) enteredAt() time.Time {
-	switch v.Stage {
-	case Staging:
-		return v.PromotedToStaging
-	case Production:
-		return v.PromotedToProduction
-	case Archived:
-		return v.ArchivedAt
-	}
-	return v.RegisteredAt
 }

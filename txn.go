@@ -43,26 +43,16 @@ func (t *txn) get(version string) *entry {
 	return t.base.get(version)
 }
 
-// holder is state.holder with the changes so far.
-func (t *txn) holder(stage ModelStage) *entry {
+// production is the version in production with the changes so far, or nil.
+func (t *txn) production() *entry {
 	var h *entry
 	for _, e := range t.over {
-		if e.stage() == stage && (h == nil || e.newer(h)) {
+		if e.stage == Production && (h == nil || e.newer(h)) {
 			h = e
 		}
 	}
-	if h != nil && h.extra.Entered > t.base.last {
-		return h
-	}
-	b := t.base.holder(stage)
-	if b == nil || t.over[b.version] == nil {
-		if h == nil || b != nil && b.newer(h) {
-			return b
-		}
-		return h
-	}
-	for _, e := range t.base.order {
-		if t.over[e.version] == nil && e.stage() == stage && (h == nil || e.newer(h)) {
+	for v := range t.base.productive {
+		if e := t.base.get(v); t.over[v] == nil && (h == nil || e.newer(h)) {
 			h = e
 		}
 	}
@@ -71,8 +61,8 @@ func (t *txn) holder(stage ModelStage) *entry {
 
 // stage returns an entry's stage as readers see it.
 func (t *txn) stage(e *entry) ModelStage {
-	stage := e.stage()
-	if stage == Production && t.holder(Production) != e {
+	stage := e.stage
+	if stage == Production && t.production() != e {
 		return Archived
 	}
 	return stage
@@ -87,7 +77,7 @@ func (t *txn) previousProduction() (string, error) {
 			list = after(list, e.op, p)
 		}
 	}
-	now := t.holder(Production)
+	now := t.production()
 	for i := len(list) - 1; i >= 0; i-- {
 		if t.get(list[i]) == nil || now != nil && list[i] == now.version {
 			continue
@@ -110,7 +100,7 @@ func (t *txn) move(mv move, e *entry, o MoveOptions, results []GateResult) error
 	ev := &event{op: mv.op, version: e.version, from: t.stage(e), to: mv.to, actor: o.Actor, reason: o.Reason,
 		results: results, skippedGates: o.SkipGates && mv.op == opPromote}
 	if mv.to == Production {
-		if p := t.holder(Production); p != nil {
+		if p := t.production(); p != nil {
 			ev.after = append(ev.after, t.staged(p, Archived))
 		}
 	}
@@ -152,15 +142,14 @@ func (t *txn) emit(ev *event) error {
 	entries := make([]*entry, len(ev.after))
 	for i := range ev.after {
 		im := &ev.after[i]
-		e := &entry{name: t.base.name, version: im.version, pos: len(t.base.order) + len(t.over), raw: im.raw, extra: im.extra}
-		old := t.get(im.version)
+		pos, old := len(t.base.order)+len(t.over), t.get(im.version)
 		if old != nil {
-			e.pos = old.pos
+			pos = old.pos
 		}
-		if old == nil || old.stage() != e.stage() {
-			im.extra.Entered, e.extra.Entered = ev.number, ev.number
+		if old == nil || old.stage != stageOf(im.raw) {
+			im.extra = entering(im.extra, ev.number)
 		}
-		entries[i] = e
+		entries[i] = newEntry(&t.base.name, *im, pos)
 	}
 	line, err := ev.encode()
 	if err != nil {
@@ -201,7 +190,7 @@ func (t *txn) number() (string, error) {
 }
 
 // register appends the event of a registration.
-func (t *txn) register(version string, raw []byte, x extra, actor, reason string) error {
+func (t *txn) register(version string, raw, x []byte, actor, reason string) error {
 	return t.emit(&event{op: opRegister, version: version, to: Development, actor: actor, reason: reason,
 		after: []image{{version: version, raw: raw, extra: x}}})
 }

@@ -9,10 +9,7 @@
 package document
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"hash/crc32"
 	"unicode/utf8"
 
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
@@ -24,12 +21,11 @@ const Key = "modelregistry"
 // Layout of an entry inside the document, as json.dumps(…, indent=2) puts it.
 const entryPrefix = "    "
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
 // A Document is a parsed registry.json.
 type Document struct {
 	Head    []pyjson.Member // top-level keys but ours, in order; "versions" has no value
 	Entries []Entry         // in order of registration
+	Index   map[string]int  // where in Entries a version is; nil for a document that was not read
 	Mark    *Mark           // nil if our key is gone
 	Intact  bool            // the bytes before the mark's checksum are those we wrote
 }
@@ -38,17 +34,18 @@ type Document struct {
 type Entry struct {
 	Version string
 	Raw     []byte
+	Stage   []byte // the raw value of its stage, nil if it has none; only of an entry that was read
+	Extra   []byte // what we keep of it in our key, on one line, nil for nothing
 }
 
-// A Mark is our key's value: which event of the history the document stands at,
-// and what entries have no room for.
+// A Mark is our key's value beside what it keeps of the entries: which event of
+// the history the document stands at, and what it has no other room for.
 type Mark struct {
-	Versions    map[string]json.RawMessage `json:"versions,omitempty"`    // what we add to an entry
-	Removed     []string                   `json:"removed,omitempty"`     // version numbers given out, entries gone
-	Productions []string                   `json:"productions,omitempty"` // production versions, the last one last
-	Event       int64                      `json:"event"`                 // number of the last event applied
-	Offset      int64                      `json:"offset"`                // position in the log behind that event
-	Hash        string                     `json:"hash"`                  // SHA-256 of that event's line
+	Removed     []string // version numbers given out, entries gone
+	Productions []string // production versions, the last one last
+	Event       int64    // number of the last event applied
+	Offset      int64    // position in the log behind that event
+	Hash        string   // SHA-256 of that event's line
 }
 
 // New returns the document of a model without versions.
@@ -58,43 +55,6 @@ func New(useCase, model string) *Document {
 		{Key: "use_case", Value: pyjson.Quote(useCase)},
 		{Key: "versions"},
 	}}
-}
-
-// Parse reads a document. It is strict about JSON and "versions", and tolerant of
-// all else: an entry of any shape is kept as it is. Raw values alias data.
-func Parse(data []byte) (*Document, error) {
-	if !utf8.Valid(data) {
-		return nil, notUTF8(data)
-	}
-	members, err := pyjson.Object(data)
-	if err != nil {
-		return nil, err
-	}
-	d := &Document{}
-	hasVersions := false
-	for _, m := range members {
-		switch m.Key {
-		case "versions":
-			if d.Entries, err = entries(m); err != nil {
-				return nil, err
-			}
-			if !hasVersions {
-				d.Head = append(d.Head, pyjson.Member{Key: m.Key, Raw: m.Raw})
-			}
-			hasVersions = true
-		case Key:
-			d.Mark, d.Intact = parseMark(data, m)
-		default:
-			d.Head = append(d.Head, m)
-		}
-	}
-	if !hasVersions { // to take it for empty would remove every version
-		return nil, &pyjson.SyntaxError{Offset: int64(len(data)), Reason: `there is no "versions"`}
-	}
-	if last := members[max(0, len(members)-1):]; d.Mark != nil && (last[0].Key != Key || string(bytes.TrimSpace(data[last[0].At+len(last[0].Value):])) != "}") {
-		d.Intact = false // somebody added to it, behind what the checksum covers
-	}
-	return d, nil
 }
 
 // notUTF8 says where a text stops being UTF-8. Python can't read it either.
@@ -110,49 +70,11 @@ func notUTF8(data []byte) error {
 	return &pyjson.SyntaxError{Offset: int64(at), Reason: "it is not UTF-8"}
 }
 
-func entries(m pyjson.Member) ([]Entry, error) {
-	if string(m.Value) == "null" {
-		return nil, nil
-	}
-	members, err := pyjson.Object(m.Value)
-	if err != nil {
-		return nil, &pyjson.SyntaxError{Offset: int64(m.At), Reason: `"versions" is not an object`}
-	}
-	list := make([]Entry, 0, len(members))
-	index := make(map[string]int, len(members))
-	for _, v := range members {
-		if i, twice := index[v.Key]; twice {
-			list[i].Raw = v.Value
-			continue
-		}
-		index[v.Key] = len(list)
-		list = append(list, Entry{Version: v.Key, Raw: v.Value})
-	}
-	return list, nil
-}
-
-func parseMark(data []byte, m pyjson.Member) (mark *Mark, intact bool) {
-	members, err := pyjson.Object(m.Value)
-	if err != nil || len(members) == 0 {
-		return nil, false
-	}
-	mark = new(Mark)
-	if json.Unmarshal(m.Value, mark) != nil {
-		return nil, false
-	}
-	last := members[len(members)-1]
-	if last.Key != "crc32c" {
-		return mark, false
-	}
-	sum := crc32.Checksum(data[:m.At+last.Start], castagnoli)
-	return mark, pyjson.Unquote(append([]byte{}, last.Value...)) == fmt.Sprintf("%08x", sum) && last.Value[0] == '"'
-}
-
 // Format writes the document as the Python program does, with our key last.
 func Format(d *Document) []byte {
 	size := 1024
 	for _, e := range d.Entries {
-		size += len(e.Raw) + len(e.Version) + 160
+		size += len(e.Raw) + len(e.Extra) + 2*len(e.Version) + 32
 	}
 	b := make([]byte, 0, size)
 	b = append(b, '{')
@@ -204,29 +126,28 @@ func appendEntries(b []byte, entries []Entry) []byte {
 func appendMark(b []byte, d *Document) []byte {
 	m := d.Mark
 	b = append(b, "\n  \""+Key+"\": {"...)
-	if len(m.Versions) > 0 {
-		b = append(b, "\n    \"versions\": {"...)
-		first := true
-		for _, e := range d.Entries { // in the entries' order, so that the bytes are settled
-			extra, ok := m.Versions[e.Version]
-			if !ok {
-				continue
-			}
-			if !first {
-				b = append(b, ',')
-			}
-			first = false
-			b = append(b, "\n      "...)
-			b = append(pyjson.AppendString(b, e.Version), ": "...)
-			b = pyjson.Compact(b, extra)
+	first := true
+	for _, e := range d.Entries { // in the entries' order, so that the bytes are settled
+		if len(e.Extra) == 0 {
+			continue
 		}
+		if first {
+			b = append(b, "\n    \"versions\": {"...)
+		} else {
+			b = append(b, ',')
+		}
+		first = false
+		b = append(b, "\n      "...)
+		b = append(pyjson.AppendString(b, e.Version), ": "...)
+		b = append(b, e.Extra...)
+	}
+	if !first {
 		b = append(b, "\n    },"...)
 	}
 	b = appendStrings(b, "removed", m.Removed)
 	b = appendStrings(b, "productions", m.Productions)
 	b = fmt.Appendf(b, "\n    \"event\": %d,\n    \"offset\": %d,\n    \"hash\": %s,\n    ", m.Event, m.Offset, pyjson.Quote(m.Hash))
-	sum := crc32.Checksum(b, castagnoli)
-	return fmt.Appendf(b, "\"crc32c\": \"%08x\"\n  }", sum)
+	return appendSum(b)
 }
 
 func appendStrings(b []byte, key string, list []string) []byte {

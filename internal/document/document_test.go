@@ -2,7 +2,6 @@ package document_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -218,17 +217,32 @@ func TestParseRefusesWhatIsNoUTF8(t *testing.T) {
 
 func mark() *document.Mark {
 	return &document.Mark{
-		Versions:    map[string]json.RawMessage{"1.0.0": json.RawMessage(`{ "manifest": "ab", "gates": {"min_auc": 0.5} }`), "gone": json.RawMessage(`{}`)},
 		Removed:     []string{"0.8.0", "é"},
 		Productions: []string{"0.8.0", "1.0.0"},
 		Event:       42, Offset: 10345, Hash: strings.Repeat("ab", 32),
 	}
 }
 
+// note gives a version something that only our key has room for.
+func note(d *document.Document, version string) {
+	d.Entries[d.Index[version]].Extra = []byte(`{"manifest":"ab","gates":{"min_auc":0.5}}`)
+}
+
+func extras(d *document.Document) map[string]string {
+	m := map[string]string{}
+	for _, e := range d.Entries {
+		if e.Extra != nil {
+			m[e.Version] = string(e.Extra)
+		}
+	}
+	return m
+}
+
 func TestMark(t *testing.T) {
 	t.Parallel()
 	d := parse(t, []byte(python))
 	d.Mark = mark()
+	note(d, "1.0.0")
 	data := document.Format(d)
 	if !bytes.HasPrefix(data, []byte(python[:len(python)-2]+",\n  \"modelregistry\": {\n")) {
 		t.Errorf("our key is not the last:\n%s", data)
@@ -242,10 +256,14 @@ func TestMark(t *testing.T) {
 	if !again.Intact {
 		t.Error("it is not what we wrote")
 	}
-	want := mark()
-	want.Versions = map[string]json.RawMessage{"1.0.0": json.RawMessage(`{"manifest":"ab","gates":{"min_auc":0.5}}`)}
-	if diff := cmp.Diff(want, again.Mark); diff != "" {
+	if diff := cmp.Diff(mark(), again.Mark); diff != "" {
 		t.Error(diff)
+	}
+	if diff := cmp.Diff(map[string]string{"1.0.0": `{"manifest":"ab","gates":{"min_auc":0.5}}`}, extras(again)); diff != "" {
+		t.Error(diff)
+	}
+	if at, ok := document.Position(data); at.Event != 42 || at.Offset != 10345 || at.Hash != mark().Hash || !ok {
+		t.Errorf("it stands at %+v, %t", at, ok)
 	}
 	if diff := cmp.Diff(entries(d), entries(again)); diff != "" {
 		t.Error(diff)
@@ -267,16 +285,25 @@ func TestMarkShowsAnyEdit(t *testing.T) {
 	t.Parallel()
 	d := parse(t, []byte(python))
 	d.Mark = mark()
+	note(d, "1.0.0")
 	data := document.Format(d)
 	same := func(e *document.Document) bool {
-		return cmp.Equal(entries(e), entries(parse(t, data))) && cmp.Equal(keys(e), keys(d)) && cmp.Equal(e.Mark, parse(t, data).Mark)
+		return cmp.Equal(entries(e), entries(parse(t, data))) && cmp.Equal(keys(e), keys(d)) && cmp.Equal(e.Mark, parse(t, data).Mark) &&
+			cmp.Equal(extras(e), extras(d))
 	}
 	sum := bytes.LastIndex(data, []byte(`"crc32c"`))
 	check := func(what string, at int, edited []byte) {
 		t.Helper()
 		e, err := document.Parse(edited)
+		pos, ours := document.Position(edited)
 		if err != nil || !e.Intact {
+			if ours {
+				t.Errorf("%s at %d of %d is not seen in passing", what, at, sum)
+			}
 			return
+		}
+		if ours && (pos.Event != e.Mark.Event || pos.Offset != e.Mark.Offset || pos.Hash != e.Mark.Hash) {
+			t.Errorf("after %s at %d it stands at %+v", what, at, pos)
 		}
 		if at < sum || !same(e) {
 			t.Errorf("%s at %d of %d is not seen: …%s…", what, at, sum, edited[max(0, at-20):min(len(edited), at+20)])
@@ -301,12 +328,19 @@ func TestMarkIsLast(t *testing.T) {
 	t.Parallel()
 	d := parse(t, []byte(python))
 	d.Mark = mark()
+	note(d, "1.0.0")
 	data := document.Format(d)
 	for _, more := range []string{`"x": 1`, `"versions": {}`, `"modelregistry": 7`} {
 		edited := slices.Concat(data[:len(data)-2], []byte(",\n  "+more+"\n}"))
 		if e := parse(t, edited); e.Intact {
 			t.Errorf("%s behind our key is not seen", more)
 		}
+	}
+	// In another order and layout, what we keep of the versions is found all the same.
+	other := `{"modelregistry": {"versions": {"b": {"entered": 2}, "gone": {}, "\u0061": {"entered": 1}}, "event": 3},
+		"versions": {"a": {}, "b": {}, "c": {}, "a": []}}`
+	if diff := cmp.Diff(map[string]string{"a": `{"entered":1}`, "b": `{"entered":2}`}, extras(parse(t, []byte(other)))); diff != "" {
+		t.Error(diff)
 	}
 	if e := parse(t, append(slices.Clone(data), '\n')); !e.Intact {
 		t.Error("a newline at the end is no edit")
@@ -416,6 +450,7 @@ func FuzzParse(f *testing.F) {
 		f.Fatal(err)
 	}
 	marked.Mark = mark()
+	note(marked, "1.0.0")
 	for _, seed := range []string{python, strange, "{}", `{"versions":null}`, `{"versions":[]}`, "", "null", string(document.Format(marked))} {
 		f.Add([]byte(seed))
 	}

@@ -8,8 +8,10 @@ package pyjson
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"math/bits"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -124,8 +126,47 @@ func Array(b []byte) ([][]byte, error) {
 	return elems, nil
 }
 
+const (
+	ones  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
+// space returns the offset of what is not white space, from i on. Eight bytes are
+// looked at at once: documents are laid out with long indents.
 func space(b []byte, i int) int {
-	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\t' || b[i] == '\r') {
+	for i < len(b) && b[i] <= ' ' {
+		switch b[i] {
+		case ' ':
+			for len(b)-i >= 8 {
+				n := bits.TrailingZeros64(binary.LittleEndian.Uint64(b[i:])^(ones*' ')) >> 3
+				if i += n; n < 8 {
+					break
+				}
+			}
+			for i < len(b) && b[i] == ' ' {
+				i++
+			}
+		case '\n', '\t', '\r':
+			i++
+		default:
+			return i
+		}
+	}
+	return i
+}
+
+// plain returns the offset of what has a meaning of its own in a string: the first
+// quote, backslash or control character from i on.
+func plain(b []byte, i int) int {
+	for ; len(b)-i >= 8; i += 8 {
+		x := binary.LittleEndian.Uint64(b[i:])
+		quote, slash := x^(ones*'"'), x^(ones*'\\')
+		// The lowest bit found is exact; those above it may be carries.
+		if found := ((x-ones*' ')&^x | (quote-ones)&^quote | (slash-ones)&^slash) & highs; found != 0 {
+			return i + bits.TrailingZeros64(found)>>3
+		}
+	}
+	for i < len(b) && b[i] >= ' ' && b[i] != '"' && b[i] != '\\' {
 		i++
 	}
 	return i
@@ -165,6 +206,19 @@ func literal(b []byte, i int, word string) (int, error) {
 }
 
 func object(b []byte, i, depth int, each func(Member)) (int, error) {
+	return Members(b, i, depth, func(start, end, at int) (int, error) {
+		stop, err := value(b, at, depth+1)
+		if err == nil && each != nil {
+			each(Member{Key: Unquote(b[start:end]), Raw: b[start:end:end], Value: b[at:stop:stop], Start: start, At: at})
+		}
+		return stop, err
+	})
+}
+
+// Members goes through the object that opens at i, in one pass. It calls each with
+// where a key starts and ends and where its value is; each returns where that ends, by
+// Skip or by going into it. depth is how many values are around the object.
+func Members(b []byte, i, depth int, each func(start, end, at int) (stop int, err error)) (int, error) {
 	if depth > maxDepth {
 		return i, fault(i, "nested too deep")
 	}
@@ -185,13 +239,8 @@ func object(b []byte, i, depth int, each func(Member)) (int, error) {
 		if i >= len(b) || b[i] != ':' {
 			return i, fault(i, "want a colon")
 		}
-		at := space(b, i+1)
-		i, err = value(b, at, depth+1)
-		if err != nil {
+		if i, err = each(start, end, space(b, i+1)); err != nil {
 			return i, err
-		}
-		if each != nil {
-			each(Member{Key: Unquote(b[start:end]), Raw: b[start:end:end], Value: b[at:i:i], Start: start, At: at})
 		}
 		i = space(b, i)
 		if i >= len(b) {
@@ -207,6 +256,13 @@ func object(b []byte, i, depth int, each func(Member)) (int, error) {
 		}
 	}
 }
+
+// Skip returns where the value that starts at i ends; depth is how many are around
+// it.
+func Skip(b []byte, i, depth int) (int, error) { return value(b, i, depth) }
+
+// Space returns the offset of what is not white space, from i on.
+func Space(b []byte, i int) int { return space(b, i) }
 
 func array(b []byte, i, depth int, each func([]byte)) (int, error) {
 	if depth > maxDepth {
@@ -243,7 +299,7 @@ func array(b []byte, i, depth int, each func([]byte)) (int, error) {
 
 func str(b []byte, i int) (int, error) {
 	start := i
-	for i++; i < len(b); i++ {
+	for i = plain(b, i+1); i < len(b); i = plain(b, i+1) {
 		switch c := b[i]; {
 		case c == '"':
 			return i + 1, nil
@@ -298,21 +354,15 @@ func number(b []byte, i int) (int, error) {
 			return literal(b, i, "Infinity")
 		}
 	}
-	digits := func() bool {
-		from := i
-		for i < len(b) && '0' <= b[i] && b[i] <= '9' {
-			i++
-		}
-		return i > from
-	}
+	first := i
 	if i < len(b) && b[i] == '0' {
 		i++
-	} else if !digits() {
+	} else if i = digits(b, i); i == first {
 		return start, fault(start, "want a value")
 	}
 	if i < len(b) && b[i] == '.' {
-		i++
-		if !digits() {
+		first = i + 1
+		if i = digits(b, first); i == first {
 			return start, fault(start, "bad number")
 		}
 	}
@@ -321,11 +371,19 @@ func number(b []byte, i int) (int, error) {
 		if i < len(b) && (b[i] == '+' || b[i] == '-') {
 			i++
 		}
-		if !digits() {
+		first = i
+		if i = digits(b, first); i == first {
 			return start, fault(start, "bad number")
 		}
 	}
 	return i, nil
+}
+
+func digits(b []byte, i int) int {
+	for i < len(b) && '0' <= b[i] && b[i] <= '9' {
+		i++
+	}
+	return i
 }
 
 // Unquote returns the text of a valid raw string. A lone surrogate, which
@@ -373,4 +431,12 @@ func Unquote(raw []byte) string {
 		}
 	}
 	return string(out)
+}
+
+// Names reports whether a valid raw string has this text.
+func Names(raw []byte, text string) bool {
+	if in := raw[1 : len(raw)-1]; bytes.IndexByte(in, '\\') < 0 {
+		return string(in) == text
+	}
+	return Unquote(raw) == text
 }

@@ -23,6 +23,9 @@ var ErrNonFinite = errors.New("not a finite number")
 // 0x20-0x7E escaped, with lower-case hex and surrogate pairs; / < > & stay.
 func AppendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
+	if plainASCII(s) {
+		return append(append(dst, s...), '"')
+	}
 	for _, r := range s {
 		switch {
 		case r == '"' || r == '\\':
@@ -47,6 +50,16 @@ func AppendString(dst []byte, s string) []byte {
 		}
 	}
 	return append(dst, '"')
+}
+
+// plainASCII reports whether nothing in s needs an escape.
+func plainASCII(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 || c > 0x7e || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // Quote is AppendString on an empty slice.
@@ -262,10 +275,12 @@ func Compact(dst, raw []byte) []byte {
 // (a lone surrogate has no other form), and escapes the rest.
 func appendRawString(dst, raw []byte) []byte {
 	for i := 0; i < len(raw); {
-		if raw[i] < 0x7f {
-			dst = append(dst, raw[i])
+		from := i
+		for i < len(raw) && raw[i] < 0x7f {
 			i++
-			continue
+		}
+		if dst = append(dst, raw[from:i]...); i == len(raw) {
+			break
 		}
 		r, n := utf8.DecodeRune(raw[i:])
 		if r > 0xffff {

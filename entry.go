@@ -1,0 +1,238 @@
+package modelregistry
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/ubunye-go/modelregistry/internal/document"
+	"github.com/ubunye-go/modelregistry/internal/pyjson"
+)
+
+// An entry is one version, immutable. It stays raw but for what every change has to
+// know of every version.
+type entry struct {
+	name    *ModelName
+	version string
+	pos     int
+	raw     []byte     // laid out as the document holds it
+	extra   []byte     // what the registry keeps of it beside, as JSON on one line; nil for nothing
+	stage   ModelStage // as its raw value has it
+	entered int64      // the event by which it entered its stage, 0 for none
+	decoded atomic.Pointer[ModelVersion]
+}
+
+func newEntry(name *ModelName, im image, pos int) *entry {
+	e := &entry{name: name, version: im.version, pos: pos, raw: im.raw, extra: im.extra, stage: stageOf(im.raw)}
+	e.entered, _ = checkExtra(im.extra)
+	return e
+}
+
+func (e *entry) image() image { return image{version: e.version, raw: e.raw, extra: e.extra} }
+
+// size is about what the entry takes in the document.
+func (e *entry) size() int64 { return int64(len(e.raw) + len(e.extra) + 2*len(e.version) + 32) }
+
+// decode returns the version, shared: it is not to be changed.
+func (e *entry) decode() *ModelVersion {
+	if v := e.decoded.Load(); v != nil {
+		return v
+	}
+	v := decodeEntry(*e.name, e.version, e.raw)
+	var x extra
+	if len(e.extra) > 0 {
+		if err := json.Unmarshal(e.extra, &x); err != nil {
+			v.Gates = unreadableGate(err) // gates might be among it
+			v.problem("%s: %v", document.Key, err)
+		}
+	}
+	v.RegisteredBy, v.SourceRevision, v.ManifestSHA256 = x.RegisteredBy, x.SourceRevision, x.Manifest
+	if x.Gates != nil {
+		v.Gates = Gates(*x.Gates, v.Gates)
+	}
+	e.decoded.Store(&v)
+	return &v
+}
+
+// stageOf returns the stage of a raw entry.
+func stageOf(raw []byte) ModelStage {
+	if len(raw) == 0 || raw[0] != '{' {
+		return ""
+	}
+	return entryStage(raw, member(raw, "stage"))
+}
+
+// entryStage returns the stage of a raw entry, given its member of that name.
+func entryStage(raw, stage []byte) ModelStage {
+	switch string(stage) {
+	case `"development"`:
+		return Development
+	case `"staging"`:
+		return Staging
+	case `"production"`:
+		return Production
+	case `"archived"`:
+		return Archived
+	}
+	if len(raw) == 0 || raw[0] != '{' {
+		return ""
+	}
+	if len(stage) > len(`""`) && stage[0] == '"' {
+		return ModelStage(pyjson.Unquote(stage))
+	}
+	return Development // the format's default
+}
+
+// member returns the raw value of a member of a raw object, nil if there is none.
+func member(raw []byte, key string) (value []byte) {
+	_, err := pyjson.Members(raw, 0, 0, func(start, end, at int) (int, error) {
+		stop, err := pyjson.Skip(raw, at, 1)
+		if err == nil && pyjson.Names(raw[start:end], key) {
+			value = raw[at:stop:stop]
+		}
+		return stop, err
+	})
+	if err != nil {
+		return nil
+	}
+	return value
+}
+
+// newer reports whether e entered its stage after other did: by the events that
+// put them there, else by the times in their entries, else by place.
+func (e *entry) newer(other *entry) bool {
+	if e.entered != other.entered {
+		return e.entered > other.entered
+	}
+	if x, y := e.enteredAt(), other.enteredAt(); !x.Equal(y) {
+		return x.After(y)
+	}
+	return e.pos > other.pos
+}
+
+// enteredAt returns when the version entered its stage, as its entry has it.
+func (e *entry) enteredAt() time.Time {
+	key := stamped[e.stage]
+	if key == "" {
+		key = "registered_at"
+	}
+	if len(e.raw) == 0 || e.raw[0] != '{' {
+		return time.Time{}
+	}
+	raw := member(e.raw, key)
+	if len(raw) == 0 || raw[0] != '"' {
+		return time.Time{}
+	}
+	t, err := parseTime(pyjson.Unquote(raw))
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}
+
+// extra is what the registry keeps of a version beside its entry.
+type extra struct {
+	Entered        int64          `json:"entered,omitempty"` // the event by which it entered its stage
+	RegisteredBy   string         `json:"registered_by,omitempty"`
+	SourceRevision string         `json:"source_revision,omitempty"`
+	Manifest       string         `json:"manifest,omitempty"` // SHA-256 of manifest.json, hex
+	Gates          *PromotionGate `json:"gates,omitempty"`
+}
+
+// encode returns the extra as an entry keeps it.
+func (x extra) encode() ([]byte, error) {
+	raw, err := json.Marshal(x)
+	if err != nil || string(raw) == "{}" {
+		return nil, err
+	}
+	return pyjson.Compact(nil, raw), nil
+}
+
+// entering returns an extra with the event by which the version enters a stage.
+func entering(raw []byte, event int64) []byte {
+	b := strconv.AppendInt([]byte(`{"entered":`), event, 10)
+	members, _ := pyjson.Object(raw)
+	for _, m := range members {
+		if m.Key != "entered" {
+			b = append(append(append(append(b, ','), m.Raw...), ':'), m.Value...)
+		}
+	}
+	return append(b, '}')
+}
+
+// checkExtra returns the event by which a version entered its stage, and why its extra
+// can't be read, if so.
+func checkExtra(raw []byte) (entered int64, err error) {
+	if len(raw) == 0 {
+		return 0, nil
+	}
+	if entered, ok := plainExtra(raw); ok {
+		return entered, nil
+	}
+	var x extra
+	err = json.Unmarshal(raw, &x)
+	return x.Entered, err
+}
+
+// plainExtra is checkExtra for the extra of nearly every version, without decoding it. It
+// reports false for what takes a closer look.
+func plainExtra(raw []byte) (entered int64, ok bool) {
+	if raw[0] != '{' {
+		return 0, false
+	}
+	ok = true
+	_, err := pyjson.Members(raw, 0, 0, func(start, end, at int) (stop int, err error) {
+		switch string(raw[start+1 : end-1]) {
+		case "entered":
+			stop, err = pyjson.Skip(raw, at, 1)
+			if err == nil {
+				var numberErr error
+				entered, numberErr = strconv.ParseInt(string(raw[at:stop]), 10, 64)
+				ok = ok && numberErr == nil
+			}
+			return stop, err
+		case "registered_by", "source_revision", "manifest":
+			ok = ok && at < len(raw) && raw[at] == '"'
+		case "gates":
+			stop, plain := plainGates(raw, at)
+			if ok = ok && plain; ok {
+				return stop, nil
+			}
+		default:
+			ok = false
+		}
+		return pyjson.Skip(raw, at, 1)
+	})
+	return entered, ok && err == nil
+}
+
+// plainGates reports whether the gates at an offset are surely sound: each but once, the
+// thresholds in plain digits.
+func plainGates(raw []byte, at int) (stop int, ok bool) {
+	if at >= len(raw) || raw[at] != '{' {
+		return at, false
+	}
+	ok = true
+	var before string
+	stop, err := pyjson.Members(raw, at, 1, func(start, end, at int) (int, error) {
+		stop, err := pyjson.Skip(raw, at, 2)
+		if err != nil {
+			return stop, err
+		}
+		key, threshold := string(raw[start+1:end-1]), raw[at:stop]
+		ok = ok && key > before && !strings.Contains(key, `\`) // in order, so that none stands there twice
+		before = key
+		if key == driftCheck {
+			ok = ok && string(threshold) == "true"
+			return stop, nil
+		}
+		ok = ok && len(key) > len("min_") && (key[:4] == "min_" || key[:4] == "max_") && len(threshold) < 18
+		for _, c := range threshold {
+			ok = ok && ('0' <= c && c <= '9' || c == '.' || c == '-')
+		}
+		return stop, nil
+	})
+	return stop, ok && err == nil
+}

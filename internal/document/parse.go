@@ -1,0 +1,205 @@
+package document
+
+import (
+	"bytes"
+	"encoding/json"
+	"unicode/utf8"
+
+	"github.com/ubunye-go/modelregistry/internal/pyjson"
+)
+
+// Parse reads a document, in one pass. It is strict about JSON and "versions", and
+// tolerant of all else: an entry of any shape is kept as it is. Raw values alias data.
+func Parse(data []byte) (*Document, error) {
+	if !utf8.Valid(data) {
+		return nil, notUTF8(data)
+	}
+	p := &parser{data: data, d: &Document{}}
+	at := pyjson.Space(data, 0)
+	if at >= len(data) || data[at] != '{' {
+		return nil, &pyjson.SyntaxError{Offset: int64(at), Reason: "want an object"}
+	}
+	end, err := pyjson.Members(data, at, 0, p.top)
+	if err != nil {
+		return nil, err
+	}
+	if end = pyjson.Space(data, end); end != len(data) {
+		return nil, &pyjson.SyntaxError{Offset: int64(end), Reason: "trailing bytes"}
+	}
+	if p.fault != nil {
+		return nil, p.fault
+	}
+	d := p.d
+	if !p.versions { // to take it for empty would remove every version
+		return nil, &pyjson.SyntaxError{Offset: int64(len(data)), Reason: `there is no "versions"`}
+	}
+	p.match()
+	if d.Mark != nil && (!p.markLast || string(bytes.TrimSpace(data[p.markEnd:])) != "}") {
+		d.Intact = false // somebody added to it, behind what the checksum covers
+	}
+	return d, nil
+}
+
+type parser struct {
+	data     []byte
+	d        *Document
+	versions bool   // "versions" is there
+	fault    error  // it is there and no object
+	extras   []span // of the last of our keys
+	markLast bool   // our key is the last one
+	markEnd  int
+}
+
+// A span is a member of an object, as offsets.
+type span struct{ key, keyEnd, value, end int }
+
+// name returns a key, as a slice of the document if it has no escapes.
+func (p *parser) name(start, end int) []byte {
+	raw := p.data[start+1 : end-1]
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return raw
+	}
+	return []byte(pyjson.Unquote(p.data[start:end]))
+}
+
+func (p *parser) top(start, end, at int) (stop int, err error) {
+	p.markLast = false
+	switch string(p.name(start, end)) {
+	case "versions":
+		if !p.versions {
+			p.d.Head = append(p.d.Head, pyjson.Member{Key: "versions", Raw: p.data[start:end:end]})
+		}
+		p.versions = true
+		return p.entries(at)
+	case Key:
+		p.markLast = true
+		p.markEnd, err = p.mark(at)
+		return p.markEnd, err
+	}
+	if stop, err = pyjson.Skip(p.data, at, 1); err == nil {
+		p.d.Head = append(p.d.Head, pyjson.Member{Key: string(p.name(start, end)), Raw: p.data[start:end:end],
+			Value: p.data[at:stop:stop], Start: start, At: at})
+	}
+	return stop, err
+}
+
+func (p *parser) isObject(at int) bool { return at < len(p.data) && p.data[at] == '{' }
+
+// An entry in the layout takes some 400 bytes; maps and lists are made for that
+// many.
+const typicalEntry = 512
+
+// entries reads the versions. Of a key that stands there twice the last value
+// counts, in the first one's place.
+func (p *parser) entries(at int) (stop int, err error) {
+	d := p.d
+	d.Entries, d.Index = nil, nil
+	if !p.isObject(at) {
+		stop, err = pyjson.Skip(p.data, at, 1)
+		if err == nil && string(p.data[at:stop]) != "null" {
+			p.fault = &pyjson.SyntaxError{Offset: int64(at), Reason: `"versions" is not an object`}
+		}
+		return stop, err
+	}
+	room := (len(p.data)-at)/(2*typicalEntry) + 1
+	d.Entries, d.Index = make([]Entry, 0, room), make(map[string]int, room)
+	var stage []byte
+	member := func(start, end, at int) (int, error) {
+		stop, err := pyjson.Skip(p.data, at, 3)
+		if err == nil && pyjson.Names(p.data[start:end], "stage") {
+			stage = p.data[at:stop:stop]
+		}
+		return stop, err
+	}
+	return pyjson.Members(p.data, at, 1, func(start, end, at int) (stop int, err error) {
+		stage = nil
+		if p.isObject(at) {
+			stop, err = pyjson.Members(p.data, at, 2, member)
+		} else {
+			stop, err = pyjson.Skip(p.data, at, 2)
+		}
+		if err != nil {
+			return stop, err
+		}
+		e := Entry{Version: string(p.name(start, end)), Raw: p.data[at:stop:stop], Stage: stage}
+		if i, twice := d.Index[e.Version]; twice {
+			d.Entries[i] = e
+		} else {
+			d.Index[e.Version] = len(d.Entries)
+			d.Entries = append(d.Entries, e)
+		}
+		return stop, nil
+	})
+}
+
+// mark reads our key. One that makes no sense is as good as gone.
+func (p *parser) mark(at int) (stop int, err error) {
+	d := p.d
+	d.Mark, d.Intact, p.extras = nil, false, nil
+	if !p.isObject(at) {
+		return pyjson.Skip(p.data, at, 1)
+	}
+	m, sound, sum := &Mark{}, true, span{}
+	into := map[string]any{"removed": &m.Removed, "productions": &m.Productions, "event": &m.Event, "offset": &m.Offset, "hash": &m.Hash}
+	stop, err = pyjson.Members(p.data, at, 1, func(start, end, at int) (stop int, err error) {
+		name := string(p.name(start, end))
+		if name == "versions" && p.isObject(at) {
+			stop, err = p.extra(at)
+		} else {
+			stop, err = pyjson.Skip(p.data, at, 2)
+			sound = sound && (name != "versions" || err == nil && string(p.data[at:stop]) == "null")
+		}
+		if err != nil {
+			return stop, err
+		}
+		if field := into[name]; field != nil && json.Unmarshal(p.data[at:stop], field) != nil {
+			sound = false
+		}
+		sum = span{}
+		if name == "crc32c" {
+			sum = span{start, end, at, stop}
+		}
+		return stop, nil
+	})
+	if err == nil && sound && p.data[pyjson.Space(p.data, at+1)] != '}' {
+		d.Mark = m
+		d.Intact = sum.end > 0 && p.data[sum.value] == '"' &&
+			pyjson.Unquote(p.data[sum.value:sum.end]) == checksum(p.data[:sum.key])
+	}
+	return stop, err
+}
+
+// extra reads what we keep of the versions.
+func (p *parser) extra(at int) (int, error) {
+	p.extras = make([]span, 0, len(p.d.Entries))
+	return pyjson.Members(p.data, at, 2, func(start, end, at int) (int, error) {
+		stop, err := pyjson.Skip(p.data, at, 3)
+		p.extras = append(p.extras, span{start, end, at, stop})
+		return stop, err
+	})
+}
+
+// match gives the entries what we keep of them. Both are in one order, as we write
+// them.
+func (p *parser) match() {
+	d := p.d
+	if d.Mark == nil {
+		return
+	}
+	next := 0
+	for _, x := range p.extras {
+		name, i := p.name(x.key, x.keyEnd), next
+		if i >= len(d.Entries) || d.Entries[i].Version != string(name) {
+			var there bool
+			if i, there = d.Index[string(name)]; !there {
+				continue
+			}
+		}
+		next = i + 1
+		raw := p.data[x.value:x.end:x.end]
+		if !d.Intact { // we write it as it is kept
+			raw = pyjson.Compact(nil, raw)
+		}
+		d.Entries[i].Extra = raw
+	}
+}
