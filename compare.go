@@ -32,13 +32,23 @@ func (m MetricComparison) MarshalJSON() ([]byte, error) {
 // CompareVersions returns two versions of a model and the difference of their
 // metrics.
 func (r *ModelRegistry) CompareVersions(ctx context.Context, name ModelName, a, b string) (*Comparison, error) {
-	c := &Comparison{}
-	var err error
-	if c.A, err = r.version(ctx, name.At(a)); err != nil {
-		return nil, opError("compare", name, a, err)
+	c, subject := &Comparison{}, a
+	if a == "" || b == "" {
+		return nil, opError("compare", name, "", invalid("reference: it names neither a version nor a stage"))
 	}
-	if c.B, err = r.version(ctx, name.At(b)); err != nil {
-		return nil, opError("compare", name, b, err)
+	m, err := r.model(name)
+	if err == nil {
+		err = m.look(ctx, func(s *state) (err error) { // both as they are at one moment
+			if c.A, err = s.find(name.At(a)); err != nil {
+				return err
+			}
+			subject = b
+			c.B, err = s.find(name.At(b))
+			return err
+		})
+	}
+	if err != nil {
+		return nil, opError("compare", name, subject, err)
 	}
 	x, y := c.A.Metrics.Map(), c.B.Metrics.Map()
 	names := make([]string, 0, len(x))

@@ -65,7 +65,7 @@ func (f *folderStore) OpenTree(_ context.Context, name ModelName, version string
 	if err != nil {
 		return nil, err
 	}
-	return folderTree(dir), nil
+	return (*folderTree)(dir), nil
 }
 
 func (f *folderStore) Places(ctx context.Context) iter.Seq2[ModelName, error] {
@@ -99,7 +99,7 @@ func (f *folderStore) Replace(ctx context.Context, name ModelName, decide func(V
 func (f *folderStore) Close() error { return f.s.Close() }
 
 // folderTree is a version's folder, which stays where it is.
-type folderTree string
+type folderTree fsstore.Folder
 
-func (t folderTree) Path() string { return string(t) }
-func (t folderTree) Close() error { return nil }
+func (t *folderTree) Path() string { return t.Dir }
+func (t *folderTree) Close() error { return nil }

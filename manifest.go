@@ -193,6 +193,9 @@ func (r *ModelRegistry) openArtifact(ctx context.Context, v ModelVersion) (*arti
 	if err != nil {
 		return nil, noTree(err)
 	}
+	if f, ok := tree.(*folderTree); ok && f.Artifact != "" {
+		return &artifactTree{tree, f.Artifact}, nil // it was looked at just now
+	}
 	a := &artifactTree{Tree: tree, modelDir: filepath.Join(tree.Path(), modelDir)}
 	if info, err := os.Lstat(a.modelDir); err != nil {
 		tree.Close()

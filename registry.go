@@ -240,28 +240,32 @@ func (r *ModelRegistry) version(ctx context.Context, ref Ref) (v ModelVersion, e
 		return v, err
 	}
 	err = m.look(ctx, func(s *state) error {
-		if s.empty() {
-			return notFound("model %s", ref.ModelName)
-		}
-		if ref.Version == "" {
-			e := s.holder(ref.Stage)
-			if e == nil {
-				return notFound("a version in %s", ref.Stage)
-			}
-			v = s.view(e)
-			return nil
-		}
-		e := s.get(ref.Version)
-		if e == nil {
-			return notFound("version %s", ref.Version)
-		}
-		v = s.view(e)
-		if ref.Stage != "" && v.Stage != ref.Stage {
-			return conflictStage(v, ref.Stage)
-		}
-		return nil
+		v, err = s.find(ref)
+		return err
 	})
 	return v, err
+}
+
+// find returns the version that ref names.
+func (s *state) find(ref Ref) (v ModelVersion, err error) {
+	if s.empty() {
+		return v, notFound("model %s", ref.ModelName)
+	}
+	if ref.Version == "" {
+		e := s.holder(ref.Stage)
+		if e == nil {
+			return v, notFound("a version in %s", ref.Stage)
+		}
+		return s.view(e), nil
+	}
+	e := s.get(ref.Version)
+	if e == nil {
+		return v, notFound("version %s", ref.Version)
+	}
+	if v = s.view(e); ref.Stage != "" && v.Stage != ref.Stage {
+		return v, conflictStage(v, ref.Stage)
+	}
+	return v, nil
 }
 
 // ListVersions returns every version of a model, newest first by registration
@@ -276,17 +280,8 @@ func (r *ModelRegistry) ListVersions(ctx context.Context, name ModelName) (list 
 		if s.empty() {
 			return notFound("model %s", name)
 		}
-		list = make([]ModelVersion, len(s.order))
-		for i, e := range s.order {
-			list[i] = s.view(e)
-		}
+		list = slices.Clone(s.list())
 		return nil
-	})
-	slices.SortStableFunc(list, func(a, b ModelVersion) int {
-		if c := b.RegisteredAt.Compare(a.RegisteredAt); c != 0 {
-			return c
-		}
-		return compareVersions(b.Version, a.Version)
 	})
 	return list, err
 }

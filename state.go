@@ -241,3 +241,23 @@ func (s *state) view(e *entry) ModelVersion {
 	}
 	return v
 }
+
+// list returns every version as callers see it, newest first; it is shared, and not to be
+// changed.
+func (s *state) list() []ModelVersion {
+	if list := s.listed.Load(); list != nil {
+		return *list
+	}
+	list := make([]ModelVersion, len(s.order))
+	for i, e := range s.order {
+		list[i] = s.view(e)
+	}
+	slices.SortStableFunc(list, func(a, b ModelVersion) int {
+		if c := b.RegisteredAt.Compare(a.RegisteredAt); c != 0 {
+			return c
+		}
+		return compareVersions(b.Version, a.Version)
+	})
+	s.listed.Store(&list)
+	return list
+}

@@ -93,6 +93,14 @@ func (f *Faulty) Lstat(name string) (fs.FileInfo, error) {
 	return f.Disk.Lstat(name)
 }
 
+// Stamp fails or passes on.
+func (f *Faulty) Stamp(name string) (fsstore.Stamp, error) {
+	if err := f.fault("stamp", name); err != nil {
+		return fsstore.Stamp{}, err
+	}
+	return f.Disk.Stamp(name)
+}
+
 // ReadDir fails or passes on.
 func (f *Faulty) ReadDir(name string) ([]fs.DirEntry, error) {
 	if err := f.fault("readdir", name); err != nil {

@@ -187,7 +187,7 @@ func appendLines(d Disk, dir string, v *View, lines [][]byte) (end int64, err er
 	if err == nil {
 		err = f.Sync()
 	}
-	if err == nil && !v.rev.log.exists {
+	if err == nil && !v.rev.log.Exists {
 		err = d.Sync(dir)
 	}
 	if err == nil {
@@ -196,7 +196,7 @@ func appendLines(d Disk, dir string, v *View, lines [][]byte) (end int64, err er
 	if cut := errors.Join(f.Truncate(v.end), f.Sync()); cut != nil {
 		return 0, fmt.Errorf("%w: %w; and then %w", ErrUncertain, err, cut)
 	}
-	if !v.rev.log.exists {
+	if !v.rev.log.Exists {
 		err = errors.Join(err, d.Remove(name))
 	}
 	return 0, err

@@ -36,6 +36,10 @@ func (e *SizeError) Unwrap() error { return fs.ErrInvalid }
 // Names are slash-separated and relative to the store.
 type Disk interface {
 	Lstat(name string) (fs.FileInfo, error)
+	// Stamp is Lstat for looks that only compare, and costs the system call and
+	// nothing else; it may follow a symlink above the name, for nothing is read by it. What is
+	// missing has the zero Stamp.
+	Stamp(name string) (Stamp, error)
 	ReadDir(name string) ([]fs.DirEntry, error)
 	// ReadFrom reads a file from an offset on. A file that is shorter is an
 	// error that matches fs.ErrNotExist; what is no file, or too large, one that
@@ -62,9 +66,13 @@ type File interface {
 
 // rootDisk is the Disk: the operating system, confined to one folder, so that a
 // planted symlink leads nowhere.
-type rootDisk struct{ root *os.Root }
+type rootDisk struct {
+	root *os.Root
+	dir  string // the root's path
+}
 
 func (d rootDisk) Lstat(name string) (fs.FileInfo, error) { return d.root.Lstat(name) }
+func (d rootDisk) Stamp(name string) (Stamp, error)       { return lstat(d.dir, name) }
 func (d rootDisk) Mkdir(name string) error                { return d.root.Mkdir(name, 0o777) }
 func (d rootDisk) Rename(from, to string) error           { return d.root.Rename(from, to) }
 func (d rootDisk) Remove(name string) error               { return d.root.Remove(name) }

@@ -147,7 +147,10 @@ func (in *inspector) files() bool {
 	if err != nil {
 		return errors.Is(err, fs.ErrNotExist) || in.send(Item{Path: name}, err)
 	}
-	v := &View{disk: in.disk, dir: in.dir}
+	v, err := newView(in.disk, in.dir)
+	if err != nil {
+		return in.send(Item{Path: name}, err)
+	}
 	switch _, end, err := v.Log(0); {
 	case errors.Is(err, fs.ErrInvalid): // no log: whoever reads it is told
 	case err != nil:

@@ -119,7 +119,10 @@ func (s *Store) removeItems(d Disk, items []Item) error {
 
 // cutTorn removes what a torn append left, as the next append would.
 func cutTorn(d Disk, dir string) error {
-	v := &View{disk: d, dir: dir}
+	v, err := newView(d, dir)
+	if err != nil {
+		return err
+	}
 	_, end, err := v.Log(0)
 	if err != nil {
 		return err

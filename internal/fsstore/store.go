@@ -73,6 +73,7 @@ const (
 	repairsName  = ".repairs"
 	versionsName = "versions"
 	manifestName = "manifest.json"
+	artifactName = "model"
 )
 
 // ErrUncertain says that a change may have happened: writing it failed, and so
@@ -91,6 +92,7 @@ type Store struct {
 	wrap   func(Disk) Disk
 	gates  map[string]*gate
 	swept  map[string]time.Time // when a model's staging was last looked through
+	found  map[[3]string]*Folder
 }
 
 // Open returns the store in dir, which may be missing, but not be anything else
@@ -111,7 +113,7 @@ func Open(dir string) (*Store, error) {
 	case !info.IsDir():
 		return nil, fmt.Errorf("store folder %s: %w: it is a file", dir, fs.ErrInvalid)
 	}
-	return &Store{dir: abs, wrap: WrapAll, gates: map[string]*gate{}, swept: map[string]time.Time{}}, nil
+	return &Store{dir: abs, wrap: WrapAll, gates: map[string]*gate{}, swept: map[string]time.Time{}, found: map[[3]string]*Folder{}}, nil
 }
 
 // WrapAll, if it is set, is the Wrap of every store that is opened. It is for the child
@@ -156,7 +158,7 @@ func (s *Store) disk(create bool) (Disk, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.opened = rootDisk{root}
+	s.opened = rootDisk{root, s.dir}
 	if s.wrap != nil {
 		s.opened = s.wrap(s.opened)
 	}
@@ -307,24 +309,4 @@ func (s *Store) gate(dir string) *gate {
 func (s *Store) lock(ctx context.Context, d Disk, dir string) (hold, error) {
 	name := path.Join(dir, lockName)
 	return s.gate(dir).acquire(ctx, filepath.Join(s.dir, filepath.FromSlash(name)), func() (fs.FileInfo, error) { return d.Lstat(name) })
-}
-
-// Tree returns the folder of a version.
-func (s *Store) Tree(useCase, model, version string) (string, error) {
-	if err := segment.Check(version); err != nil {
-		return "", fmt.Errorf("version %q: %w: %w", version, fs.ErrInvalid, err)
-	}
-	d, err := s.disk(false)
-	if err != nil {
-		return "", err
-	}
-	name := path.Join(useCase, model, versionsName, version)
-	info, err := d.Lstat(name)
-	if err != nil {
-		return "", err
-	}
-	if !info.IsDir() {
-		return "", &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
-	}
-	return filepath.Join(s.dir, filepath.FromSlash(name)), nil
 }

@@ -6,69 +6,41 @@ import (
 	"errors"
 	"io/fs"
 	"path"
-	"time"
 )
 
-// A revision is what the log and the document looked like when they were read.
+// A revision is what the log and the document of a model looked like when they were
+// read.
 type revision struct {
-	log, document stamp
+	dir, logFile, documentFile string
+	log, document              Stamp
 }
 
-// A stamp tells one state of a file from another by what a stat says.
-type stamp struct {
-	exists bool
-	size   int64
-	time   int64 // modification, in ns
-	inode  uint64
-	fresh  bool // it was written so lately that a further write might not show
-}
-
-// freshFor is longer than any tick of the clocks that file systems stamp with:
-// a file that is written twice within a tick can keep its stamp. git calls such an
-// entry "racily clean".
-const freshFor = 20 * time.Millisecond
-
-func stampOf(d Disk, name string) (stamp, error) {
-	info, err := d.Lstat(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return stamp{}, nil
-	}
-	if err != nil {
-		return stamp{}, err
-	}
-	return stamp{true, info.Size(), info.ModTime().UnixNano(), inode(info), time.Since(info.ModTime()) < freshFor}, nil
-}
-
-// changed reports whether the file may have changed since a.
-func (a stamp) changed(b stamp) bool {
-	fresh := a.fresh
-	a.fresh, b.fresh = false, false
-	return fresh || a != b
+func (r *revision) of(useCase, model string) bool {
+	n := len(useCase)
+	return len(r.dir) == n+1+len(model) && r.dir[:n] == useCase && r.dir[n+1:] == model
 }
 
 // Changed reports whether a model may have changed since a revision.
 func (s *Store) Changed(_ context.Context, useCase, model string, since any) (bool, error) {
 	rev, ok := since.(*revision)
-	if !ok {
+	if !ok || !rev.of(useCase, model) {
 		return true, nil
 	}
 	d, err := s.disk(false)
 	if err != nil {
 		return true, nil // a read will say so, or find that the store is there now
 	}
-	dir := useCase + "/" + model
-	log, err := stampOf(d, dir+"/"+logName)
+	log, err := d.Stamp(rev.logFile)
 	if err != nil || rev.log.changed(log) {
 		return true, err
 	}
-	doc, err := stampOf(d, dir+"/"+documentName)
+	doc, err := d.Stamp(rev.documentFile)
 	return err != nil || rev.document.changed(doc), err
 }
 
 // A View looks at a model's bytes.
 type View struct {
 	disk Disk // nil if there is no store yet
-	dir  string
 	rev  revision
 	end  int64 // behind the last whole line, once the log was read
 	read bool
@@ -92,11 +64,11 @@ func (s *Store) Read(_ context.Context, useCase, model string, look func(*View) 
 
 // newView takes the stamps first: what is read later can only be newer.
 func newView(d Disk, dir string) (v *View, err error) {
-	v = &View{disk: d, dir: dir}
-	if v.rev.log, err = stampOf(d, path.Join(dir, logName)); err != nil {
+	v = &View{disk: d, rev: revision{dir: dir, logFile: path.Join(dir, logName), documentFile: path.Join(dir, documentName)}}
+	if v.rev.log, err = stampOf(d, v.rev.logFile); err != nil {
 		return nil, err
 	}
-	v.rev.document, err = stampOf(d, path.Join(dir, documentName))
+	v.rev.document, err = stampOf(d, v.rev.documentFile)
 	return v, err
 }
 
@@ -119,7 +91,7 @@ func (v *View) Document() ([]byte, bool, error) {
 	if v.disk == nil {
 		return nil, false, nil
 	}
-	data, err := v.disk.ReadFrom(path.Join(v.dir, documentName), 0)
+	data, err := v.disk.ReadFrom(v.rev.documentFile, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, false, nil
 	}
@@ -130,17 +102,16 @@ func (v *View) Document() ([]byte, bool, error) {
 // them is passed over. A position where no line ends is none of this log.
 func (v *View) Log(from int64) ([]byte, int64, error) {
 	var data []byte
-	name := path.Join(v.dir, logName)
 	if v.disk != nil {
 		var err error
-		data, err = v.disk.ReadFrom(name, max(0, from-1))
+		data, err = v.disk.ReadFrom(v.rev.logFile, max(0, from-1))
 		if err != nil && (from > 0 || !errors.Is(err, fs.ErrNotExist)) {
 			return nil, 0, err
 		}
 	}
 	if from > 0 {
 		if len(data) == 0 || data[0] != '\n' {
-			return nil, 0, &fs.PathError{Op: "read", Path: name, Err: fs.ErrNotExist}
+			return nil, 0, &fs.PathError{Op: "read", Path: v.rev.logFile, Err: fs.ErrNotExist}
 		}
 		data = data[1:]
 	}

@@ -1,0 +1,62 @@
+package fsstore
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+
+	"github.com/ubunye-go/modelregistry/internal/segment"
+)
+
+// A Folder is where a version's tree lies.
+type Folder struct {
+	Dir      string
+	Artifact string // the artifact's folder in it; empty if there is none
+
+	name string // of the artifact's folder, relative to the store
+	seen Stamp
+}
+
+// maxFound bounds how many folders are remembered.
+const maxFound = 1 << 12
+
+// Tree returns the folder of a version. A folder seen before is known by its
+// artifact's inode, so that it takes one stat.
+func (s *Store) Tree(useCase, model, version string) (*Folder, error) {
+	d, err := s.disk(false)
+	if err != nil {
+		return nil, err
+	}
+	key := [3]string{useCase, model, version}
+	s.mu.Lock()
+	f := s.found[key]
+	s.mu.Unlock()
+	if f != nil {
+		if now, err := d.Stamp(f.name); err == nil && now.Dir && now.Inode == f.seen.Inode {
+			return f, nil
+		}
+	}
+	if err := segment.Check(version); err != nil {
+		return nil, fmt.Errorf("version %q: %w: %w", version, fs.ErrInvalid, err)
+	}
+	name := path.Join(useCase, model, versionsName, version)
+	info, err := d.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
+	}
+	f = &Folder{Dir: s.path(name), name: path.Join(name, artifactName)}
+	if f.seen, err = d.Stamp(f.name); err != nil || !f.seen.Dir {
+		return f, err
+	}
+	f.Artifact = s.path(f.name)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.found) >= maxFound {
+		clear(s.found)
+	}
+	s.found[key] = f
+	return f, nil
+}

@@ -1,0 +1,5 @@
+package fsstore
+
+import "syscall"
+
+const fstatat = syscall.SYS_FSTATAT

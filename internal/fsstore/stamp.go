@@ -1,0 +1,52 @@
+package fsstore
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// A Stamp tells one state of a file or folder from another by what a stat says. The
+// zero Stamp says that there is none.
+type Stamp struct {
+	Exists bool
+	Dir    bool
+	Size   int64
+	Time   int64 // modification, in ns
+	Inode  uint64
+
+	fresh bool // it was written so lately that a further write might not show
+}
+
+// freshFor is longer than any tick of the clocks that file systems stamp with:
+// a file that is written twice within a tick can keep its stamp. git calls such an
+// entry "racily clean".
+const freshFor = 20 * time.Millisecond
+
+// stampOf stamps a file that is about to be read.
+func stampOf(d Disk, name string) (Stamp, error) {
+	s, err := d.Stamp(name)
+	s.fresh = s.Exists && time.Since(time.Unix(0, s.Time)) < freshFor
+	return s, err
+}
+
+// changed reports whether the file may have changed since a.
+func (a Stamp) changed(b Stamp) bool {
+	fresh := a.fresh
+	a.fresh, b.fresh = false, false
+	return fresh || a != b
+}
+
+// slowStamp is a stamp by way of the standard library, on any system.
+func slowStamp(dir, name string) (Stamp, error) {
+	info, err := os.Lstat(filepath.Join(dir, filepath.FromSlash(name)))
+	if errors.Is(err, fs.ErrNotExist) {
+		return Stamp{}, nil
+	}
+	if err != nil {
+		return Stamp{}, err
+	}
+	return Stamp{Exists: true, Dir: info.IsDir(), Size: info.Size(), Time: info.ModTime().UnixNano(), Inode: inode(info)}, nil
+}
