@@ -217,7 +217,7 @@ func (k *killRun) round(t *testing.T) {
 // killed: holding a lock or not, the others go on.
 func (k *killRun) progress(t *testing.T, n int) {
 	t.Helper()
-	for stuck := time.After(30 * time.Second); n > 0; {
+	for stuck := time.After(time.Minute); n > 0; {
 		select {
 		case <-k.acked:
 			n--

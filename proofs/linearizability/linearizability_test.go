@@ -56,7 +56,7 @@ func TestFolder(t *testing.T) {
 func wantLinearizable(t *testing.T, h *History) {
 	t.Helper()
 	start := time.Now()
-	r := Check(h, time.Minute)
+	r := Check(h, 3*time.Minute)
 	if !r.Linearizable {
 		if *drawn != "" {
 			f, err := os.Create(*drawn)

@@ -104,7 +104,7 @@ func (s *site) round(ctx context.Context, flags int) (acks int, err error) {
 		case <-acked:
 			acks++
 		case err := <-ended:
-			return acks, fmt.Errorf("a writer ended before the cut: %w", err)
+			return acks, fmt.Errorf("a writer ended before the cut: %v", err)
 		}
 	}
 	s.mu.Lock()
