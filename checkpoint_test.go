@@ -194,3 +194,33 @@ func TestLagLeavesNoForeignDocument(t *testing.T) {
 	register(t, r, "1.0.3", nil)
 	wantDocumentAt(t, dir, 8)
 }
+
+// Invariants 6 and 11: another program wrote on a lagging document, and the checkpoint that should
+// take its place fails. What the document never held is not taken for removed by that program.
+func TestLagBehindAForeignDocumentThatStays(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r := lagging(t, dir, 1, time.Hour)
+	register(t, r, "0.1.0", bulky())
+	inProduction(t, r, "1.0.0", "1.0.1")
+	wantDocumentAt(t, dir, 1)
+	doc, err := os.ReadFile(modelPath(dir, "registry.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := document.Parse(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Mark = nil
+	edited := bytes.Replace(document.Format(d), []byte(`"development"`), []byte(`"staging"`), 1)
+	writeFile(t, modelPath(dir, "registry.json"), string(edited))
+	writeFile(t, modelPath(dir, ".registry.json.tmp", "in the way"), "")
+	want := map[string]mr.ModelStage{"0.1.0": mr.Staging, "1.0.0": mr.Archived, "1.0.1": mr.Production}
+	for _, v := range []string{"1.0.2", "1.0.3"} {
+		register(t, r, v, nil)
+		want[v] = mr.Development
+		wantStages(t, r, want)
+		wantStages(t, openStore(t, dir, nil), want)
+	}
+}

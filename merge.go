@@ -80,11 +80,13 @@ func (s *state) keepBytes(d *document.Document) {
 // program read, and is kept.
 func foreignChanges(events []*event, base int64, now *state, d *document.Document) *event {
 	// An image that the history gave at some event is in documents from then on: its
-	// being there tells that the other program read a later checkpoint than base.
+	// being there tells that the other program read a later checkpoint than base. One that
+	// the history has from another program proves nothing: this may be the very document it came with,
+	// not yet written anew.
 	known, proof := since(events, base), base
 	for _, e := range d.Entries {
 		for _, im := range known[e.Version] {
-			if pyjson.Equal(im.raw, e.Raw) {
+			if !im.foreign && pyjson.Equal(im.raw, e.Raw) {
 				proof = max(proof, im.event)
 				break
 			}
@@ -111,8 +113,9 @@ func foreignChanges(events []*event, base int64, now *state, d *document.Documen
 
 // A pastImage is what an event made of an entry.
 type pastImage struct {
-	event int64
-	raw   []byte
+	event   int64
+	foreign bool
+	raw     []byte
 }
 
 // since returns each entry's image at an event, if it was there, and those that
@@ -130,7 +133,7 @@ func since(events []*event, base int64) map[string][]pastImage {
 			if e.number <= base {
 				delete(images, im.version)
 			}
-			images[im.version] = append(images[im.version], pastImage{e.number, im.raw})
+			images[im.version] = append(images[im.version], pastImage{e.number, e.op == opForeign, im.raw})
 		}
 	}
 	return images
