@@ -292,12 +292,28 @@ func (m *model) lost(v View, s *state) (*state, error) {
 				return m.resume(lines[at:], int64(at), e, end)
 			}
 			last = max(last, e.number)
+			s.giveOut(e)
 		}
 		at += n + 1
 	}
 	s.last, s.hash, s.offset = last, hash, end
 	s.pending = &event{op: opImport, reset: true, after: s.images(), removed: s.removed}
 	return s, nil
+}
+
+// giveOut keeps numbers that an event of another history gave out from being
+// given again.
+func (s *state) giveOut(e *event) {
+	for _, im := range e.after {
+		if s.get(im.version) == nil {
+			s.remove(im.version)
+		}
+	}
+	for _, version := range e.removed {
+		if s.get(version) == nil {
+			s.remove(version)
+		}
+	}
 }
 
 // resume replays the log from an event that holds everything.
