@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
@@ -139,6 +140,9 @@ func (e *event) encode() ([]byte, error) {
 // decodeEvent reads a line. Keys that it does not know are passed over: a later
 // release may add some.
 func decodeEvent(line []byte) (*event, error) {
+	if !utf8.Valid(line) {
+		return nil, errors.New("it is not UTF-8")
+	}
 	members, err := pyjson.Object(line)
 	if err != nil {
 		return nil, err
