@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
@@ -139,6 +140,9 @@ func ParseGates(config map[string]any) (PromotionGate, error) {
 
 func parseRule(name string, value any) (r rule, ok bool, err error) {
 	r.name = name
+	if !utf8.ValidString(name) { // it would be stored as another
+		return r, false, fmt.Errorf("gate %q is not UTF-8", name)
+	}
 	if name == driftCheck {
 		on, isBool := value.(bool)
 		if !isBool {
