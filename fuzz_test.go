@@ -216,7 +216,7 @@ func FuzzMerge(f *testing.F) {
 			if err != nil {
 				t.Skip(err)
 			}
-			return version, txn.register(version, []byte(`{"stage":"development"}`), extra{}, "", "")
+			return version, txn.register(version, []byte(`{"stage":"development"}`), nil, "", "")
 		}}
 		_, commit := m.decide([]*change{c})
 		if commit == nil {
