@@ -1,0 +1,303 @@
+package modelregistry
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/ubunye-go/modelregistry/internal/pyjson"
+)
+
+// An Operation says what an event of a model's history did.
+type Operation string
+
+// The operations.
+const (
+	OpRegister Operation = opRegister
+	OpPromote  Operation = opPromote
+	OpDemote   Operation = opDemote
+	OpRollback Operation = opRollback
+	OpArchive  Operation = opArchive
+	OpForeign  Operation = opForeign // another program or an editor changed registry.json
+	OpImport   Operation = opImport  // a store that had no history, or had lost it, was taken over
+	OpRepair   Operation = opRepair  // Repair found the history damaged, and says what it made of it
+)
+
+// An Event is one change of a model, or a promotion that gates refused.
+type Event struct {
+	ModelName
+
+	// Number orders the events of a model, from 1 and up by one; an import or a
+	// repair may leave numbers out. It is 0 for what another program changed in
+	// registry.json and no change has recorded yet: see Unrecorded.
+	Number int64
+	ID     string    // 128 random bits, hex
+	Time   time.Time // by the clock of who wrote it, UTC, in microseconds
+	Op     Operation
+
+	// Version is the one that the event is about, and From and To its stages. They are
+	// empty for a foreign change, an import and a repair, which Changes describes.
+	Version  string
+	From, To ModelStage
+
+	Actor  string // who did it; empty if nobody said
+	Reason string // why; empty if nobody said
+
+	Refused      bool         // gates held the promotion back: nothing changed
+	SkippedGates bool         // the promotion was told to look at no gate
+	Gates        []GateResult // what each gate found, in order
+
+	// Changes tell every version whose entry the event added, changed or removed: a
+	// promotion's predecessor too.
+	Changes []Change
+}
+
+// A Change is what an event did to one version.
+type Change struct {
+	Version string     `json:"version"`
+	From    ModelStage `json:"from,omitempty"` // empty if it was not there before
+	To      ModelStage `json:"to,omitempty"`   // empty if it was removed; equal to From if something else in its entry changed
+}
+
+// Unrecorded reports whether the event is what another program or an editor changed
+// in registry.json since the last event. The next change records it, and then
+// it gets its number; until then Time is when it was looked at.
+func (e *Event) Unrecorded() bool { return e.Number == 0 }
+
+// Touches reports whether the event is about a version, or changed its entry.
+func (e *Event) Touches(version string) bool {
+	return e.Version == version || slices.ContainsFunc(e.Changes, func(c Change) bool { return c.Version == version })
+}
+
+// MarshalJSON returns the event under the names that history.jsonl uses.
+func (e Event) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		UseCase      string       `json:"use_case"`
+		Model        string       `json:"model_name"`
+		Number       int64        `json:"event"`
+		ID           string       `json:"id,omitempty"`
+		Time         string       `json:"time"`
+		Op           Operation    `json:"op"`
+		Version      string       `json:"version,omitempty"`
+		From         ModelStage   `json:"from,omitempty"`
+		To           ModelStage   `json:"to,omitempty"`
+		Actor        string       `json:"actor,omitempty"`
+		Reason       string       `json:"reason,omitempty"`
+		Refused      bool         `json:"refused,omitempty"`
+		SkippedGates bool         `json:"skipped_gates,omitempty"`
+		Gates        []GateResult `json:"gates,omitempty"`
+		Changes      []Change     `json:"changes,omitempty"`
+		Unrecorded   bool         `json:"unrecorded,omitempty"`
+	}{e.UseCase, e.Model, e.Number, e.ID, formatTime(e.Time), e.Op, e.Version, e.From, e.To, e.Actor, e.Reason,
+		e.Refused, e.SkippedGates, e.Gates, e.Changes, e.Unrecorded()})
+}
+
+// HistoryOptions say which events to look at. The zero value and nil take all.
+type HistoryOptions struct {
+	Versions []string    // events that touch one of these; all, if empty
+	Ops      []Operation // of these operations; all, if empty
+
+	// Since and Until bound the events' own times, by Since <= Time < Until. Zero
+	// bounds nothing.
+	Since, Until time.Time
+
+	After  int64 // events with a higher number, so without unrecorded changes; 0 takes all
+	Newest bool  // the newest first, not the oldest
+}
+
+func (o HistoryOptions) take(e *Event) bool {
+	touches := func(v string) bool { return e.Touches(v) }
+	return (len(o.Versions) == 0 || slices.ContainsFunc(o.Versions, touches)) &&
+		(len(o.Ops) == 0 || slices.Contains(o.Ops, e.Op)) &&
+		(o.Since.IsZero() || !e.Time.Before(o.Since)) &&
+		(o.Until.IsZero() || e.Time.Before(o.Until)) &&
+		(o.After == 0 || e.Number > o.After)
+}
+
+// History yields a model's events as they happened, the oldest first; refused
+// promotions, foreign changes, imports and repairs too. A store that has no history,
+// because another program wrote it, yields one unrecorded import.
+//
+// A line that can't be read, or is not as it was written, is a *[CorruptError] in its place, with
+// an Event that has no more than the number that should stand there; iteration goes
+// on with the next line, whose From stages are as good as what could be read. After any
+// other error it ends. No filter holds such errors back.
+//
+// It shows the history as of when the iteration began, takes no lock, and may be
+// left and begun again. It reads the whole history each time.
+func (r *ModelRegistry) History(ctx context.Context, name ModelName, opts *HistoryOptions) iter.Seq2[Event, error] {
+	var o HistoryOptions
+	if opts != nil {
+		o = *opts
+	}
+	return func(yield func(Event, error) bool) {
+		log, err := r.readHistory(ctx, name)
+		if err != nil {
+			yield(Event{ModelName: name}, opError("history", name, "", err))
+			return
+		}
+		events := log.events(ctx)
+		if o.Newest {
+			events = backward(events)
+		}
+		for e, err := range events {
+			if err == nil && !o.take(&e.Event) {
+				continue
+			}
+			if !yield(e.Event, opError("history", name, "", err)) {
+				return
+			}
+		}
+	}
+}
+
+// A historyLog is a model's history, read at one instant.
+type historyLog struct {
+	m       *model
+	lines   []byte
+	pending *event // what somebody else changed since
+	now     time.Time
+}
+
+// A pastEvent is an event, with what only the registry needs to know of it.
+type pastEvent struct {
+	Event
+	*event
+	hash string
+}
+
+func (r *ModelRegistry) readHistory(ctx context.Context, name ModelName) (*historyLog, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m, err := r.model(name)
+	if err != nil {
+		return nil, err
+	}
+	log := &historyLog{m: m, now: r.now()}
+	err = r.store.Read(ctx, name, func(v View) (err error) {
+		if log.lines, _, err = v.Log(0); err != nil {
+			return err
+		}
+		fresh := &model{r: r, name: name}
+		err = fresh.load(ctx, v)
+		switch {
+		case err == nil && fresh.state.empty() && fresh.state.pending == nil:
+			return notFound("model %s", name)
+		case err == nil && fresh.state.pending != nil:
+			p := *fresh.state.pending
+			p.time = log.now
+			log.pending = &p
+		case err != nil && len(log.lines) == 0:
+			return err
+		}
+		return nil // damage shows in its place
+	})
+	return log, err
+}
+
+// events yields the events in order, and what is damaged in its place.
+func (l *historyLog) events(ctx context.Context) iter.Seq2[pastEvent, error] {
+	return func(yield func(pastEvent, error) bool) {
+		var x examination
+		x.readLog(l.lines)
+		stages := map[string]ModelStage{}
+		for _, line := range x.lines {
+			for len(x.damage) > 0 && x.damage[0].at <= line.at {
+				if !yield(l.damaged(x.damage[0])) {
+					return
+				}
+				x.damage = x.damage[1:]
+			}
+			if err := ctx.Err(); err != nil {
+				yield(pastEvent{Event: Event{ModelName: l.m.name}}, err)
+				return
+			}
+			if !yield(l.past(line.event, line.hash, stages), nil) {
+				return
+			}
+		}
+		for _, d := range x.damage {
+			if !yield(l.damaged(d)) {
+				return
+			}
+		}
+		if l.pending != nil {
+			yield(l.past(l.pending, "", stages), nil)
+		}
+	}
+}
+
+func (l *historyLog) damaged(d damage) (pastEvent, error) {
+	return pastEvent{Event: Event{ModelName: l.m.name, Number: d.event}}, l.m.corrupt(logFile, d.at, d.err)
+}
+
+// past returns an event as callers see it, given the stages before it, which it
+// brings up to date.
+func (l *historyLog) past(e *event, hash string, stages map[string]ModelStage) pastEvent {
+	p := pastEvent{event: e, hash: hash, Event: Event{
+		ModelName: l.m.name, Number: e.number, ID: e.id, Time: e.time, Op: Operation(e.op),
+		Version: e.version, From: e.from, To: e.to, Actor: e.actor, Reason: e.reason,
+		Refused: e.refused, SkippedGates: e.skippedGates, Gates: e.results,
+	}}
+	stays := map[string]bool{}
+	for _, im := range e.after {
+		stays[im.version] = true
+		to := im.stage()
+		p.Changes = append(p.Changes, Change{Version: im.version, From: stages[im.version], To: to})
+		stages[im.version] = to
+	}
+	gone := slices.Clone(e.removed)
+	if e.reset {
+		for v := range stages {
+			if !stays[v] && !slices.Contains(gone, v) {
+				gone = append(gone, v)
+			}
+		}
+		slices.SortFunc(gone, compareVersions)
+	}
+	for _, v := range gone {
+		if from, ok := stages[v]; ok && !stays[v] {
+			p.Changes = append(p.Changes, Change{Version: v, From: from})
+			delete(stages, v)
+		}
+	}
+	return p
+}
+
+// stage reads an entry's stage, and no more of it.
+func (im image) stage() ModelStage {
+	members, _ := pyjson.Object(im.raw)
+	var v ModelVersion
+	seen := map[string][]byte{}
+	for _, m := range members {
+		if m.Key == "stage" {
+			seen[m.Key] = m.Value
+		}
+	}
+	if s := v.text(seen, "stage"); s != "" {
+		return ModelStage(s)
+	}
+	return Development
+}
+
+// backward yields a sequence from its end.
+func backward[V any](seq iter.Seq2[V, error]) iter.Seq2[V, error] {
+	return func(yield func(V, error) bool) {
+		type pair struct {
+			v   V
+			err error
+		}
+		var all []pair
+		for v, err := range seq {
+			all = append(all, pair{v, err})
+		}
+		for _, p := range slices.Backward(all) {
+			if !yield(p.v, p.err) {
+				return
+			}
+		}
+	}
+}

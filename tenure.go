@@ -1,0 +1,326 @@
+package modelregistry
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"sort"
+	"time"
+)
+
+// A Tenure is a stretch of time in which a version held a stage.
+type Tenure struct {
+	ModelName
+	Version string
+	Stage   ModelStage
+
+	// Since and Until bound it, by Since <= t < Until. Since is zero if nothing tells
+	// when it began, Until if it goes on.
+	Since, Until time.Time
+
+	// By is who moved the version there, empty if nobody said.
+	By string
+	// Event moved it there: Event.Reason says why. End moved it away, nil if it goes on.
+	Event Event
+	End   *Event
+
+	// Stamps says that Since and By are what another program wrote into the version's
+	// entry, which the registry took over by Event and did not see happen.
+	Stamps bool
+
+	from time.Time // where it is first known to hold
+}
+
+// Holds reports whether the tenure covers an instant. The zero time is the present.
+func (t *Tenure) Holds(at time.Time) bool {
+	if at.IsZero() {
+		return t.End == nil
+	}
+	return !at.Before(t.from) && (t.End == nil || at.Before(t.Until))
+}
+
+// MarshalJSON returns the tenure with null for what is not known or did not
+// happen.
+func (t Tenure) MarshalJSON() ([]byte, error) {
+	when := func(t time.Time) any {
+		if t.IsZero() {
+			return nil
+		}
+		return formatTime(t)
+	}
+	return json.Marshal(struct {
+		UseCase string     `json:"use_case"`
+		Model   string     `json:"model_name"`
+		Version string     `json:"version"`
+		Stage   ModelStage `json:"stage"`
+		Since   any        `json:"since"`
+		Until   any        `json:"until"`
+		By      string     `json:"by,omitempty"`
+		Reason  string     `json:"reason,omitempty"`
+		Stamps  bool       `json:"stamps,omitempty"`
+		Event   Event      `json:"event"`
+		End     *Event     `json:"end"`
+	}{t.UseCase, t.Model, t.Version, t.Stage, when(t.Since), when(t.Until), t.By, t.Event.Reason, t.Stamps, t.Event, t.End})
+}
+
+// ProductionAt tells which version was in production at an instant, since when
+// and until when, who put it there and why. The zero time, and any that is not before the
+// registry's clock, is the present. It matches ErrNotFound if none was, or nothing tells.
+//
+// See [ModelRegistry.Tenures] for what time means here, and for how far another program's
+// stores tell.
+func (r *ModelRegistry) ProductionAt(ctx context.Context, name ModelName, at time.Time) (Tenure, error) {
+	list, err := r.StageAt(ctx, name, Production, at)
+	if err != nil {
+		return Tenure{}, opError("production at", name, "", err)
+	}
+	if len(list) == 0 {
+		return Tenure{}, opError("production at", name, "", notFound("a version in production then"))
+	}
+	return list[0], nil
+}
+
+// StageAt is ProductionAt for any stage: it tells every version that was in the stage at an
+// instant, the one that entered it last first; none is no error.
+func (r *ModelRegistry) StageAt(ctx context.Context, name ModelName, stage ModelStage, at time.Time) ([]Tenure, error) {
+	all, err := r.Tenures(ctx, name, stage)
+	if err != nil {
+		return nil, opError("stage at", name, "", err)
+	}
+	held := slices.DeleteFunc(all, func(t Tenure) bool { return !t.Holds(at) })
+	slices.Reverse(held)
+	return held, nil
+}
+
+// Tenures tells every stretch of time in which a version held a stage, in the order in
+// which they began. In production they don't overlap.
+//
+// # Time
+//
+// What came first is decided by the events' order, not by the clock. A tenure is dated by the
+// events that began and ended it, as long as their times fit that order. A clock may run wrong: of
+// the events' times, as many as can be are believed such that they go up, later ones rather than
+// earlier ones; an event whose time does not fit counts as having happened when the one before it did.
+// Event.Time is what was written, believed or not.
+//
+// # Other programs
+//
+// What another program did is known from what it left. The times in its entries count, as far as they lie
+// between the events around its turn; Stamps marks such a tenure. An entry tells only the last time that the
+// version entered each stage: of a version that was in production twice, the first time is
+// lost. What no time tells counts from the event that took it over.
+//
+// A damaged history is a *[CorruptError]: half of it could give a wrong answer. After a repair the
+// answer is what the events that are left tell; the history says which are lost.
+func (r *ModelRegistry) Tenures(ctx context.Context, name ModelName, stage ModelStage) (list []Tenure, err error) {
+	defer func() { err = opError("tenures", name, "", err) }()
+	if !stage.known() {
+		_, err := ParseStage(string(stage))
+		return nil, err
+	}
+	log, err := r.readHistory(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	var events []pastEvent
+	for e, err := range log.events(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		events = append(events, e)
+	}
+	for _, t := range tenures(name, events, log.now) {
+		if t.Stage == stage && (t.End == nil || t.Until.After(t.from)) {
+			list = append(list, *t)
+		}
+	}
+	return list, nil
+}
+
+// A chronicle follows versions through their stages.
+type chronicle struct {
+	state *state
+	all   []*Tenure // in the order in which they began
+	now   map[string]*Tenure
+}
+
+func tenures(name ModelName, events []pastEvent, now time.Time) []*Tenure {
+	c := &chronicle{state: newState(name), now: map[string]*Tenure{}}
+	times := believed(events, now)
+	var before time.Time
+	for i := range events {
+		c.take(&events[i], before, times[i])
+		before = times[i]
+	}
+	return c.all
+}
+
+// take goes on by one event.
+func (c *chronicle) take(e *pastEvent, before, at time.Time) {
+	if e.Op == OpForeign || e.Op == OpImport || e.Op == OpRepair {
+		c.stamps(e, before, at)
+	}
+	var touched []string
+	if h := c.state.holder(Production); h != nil { // another program may put one beside it, promoted later
+		touched = append(touched, h.version)
+	}
+	for _, ch := range e.Changes {
+		touched = append(touched, ch.Version)
+	}
+	apply := *e.event
+	if e.Unrecorded() {
+		apply.number = c.state.last + 1
+	}
+	c.state.apply(&apply, e.hash, 0)
+	for _, version := range touched {
+		entry := c.state.get(version)
+		if entry == nil {
+			c.leave(version, &e.Event, at)
+			continue
+		}
+		v := c.state.view(entry)
+		old := c.now[version]
+		if old != nil && old.Stage == v.Stage {
+			continue
+		}
+		t := c.enter(version, v.Stage, &e.Event, at)
+		switch {
+		case old == nil && (e.Op == OpImport || e.Op == OpRepair):
+			t.Since, t.Stamps = time.Time{}, true
+			t.By = promotedBy(v, v.Stage)
+		case e.Op == OpForeign:
+			t.By = promotedBy(v, v.Stage)
+		}
+	}
+}
+
+func (c *chronicle) enter(version string, stage ModelStage, e *Event, at time.Time) *Tenure {
+	c.leave(version, e, at)
+	t := &Tenure{ModelName: e.ModelName, Version: version, Stage: stage, Since: at, By: e.Actor, Event: *e, from: at}
+	c.all, c.now[version] = append(c.all, t), t
+	return t
+}
+
+func (c *chronicle) leave(version string, e *Event, at time.Time) {
+	if t := c.now[version]; t != nil {
+		t.End, t.Until = e, at
+		delete(c.now, version)
+	}
+}
+
+// A stampedMove is a move that only a time in an entry tells.
+type stampedMove struct {
+	version ModelVersion
+	stage   ModelStage
+	at      time.Time
+	vague   bool // nothing tells when it ended
+}
+
+// stamps goes through what the times in entries tell between two events.
+func (c *chronicle) stamps(e *pastEvent, before, at time.Time) {
+	var moves []stampedMove
+	for _, im := range e.after {
+		moves = append(moves, stampedMoves(decodeEntry(e.ModelName, im.version, im.raw), before, at)...)
+	}
+	slices.SortStableFunc(moves, func(a, b stampedMove) int { return a.at.Compare(b.at) })
+	for _, mv := range moves {
+		if mv.vague {
+			c.leave(mv.version.Version, &e.Event, mv.at)
+			continue
+		}
+		if mv.stage == Production { // there is one at a time
+			for version, t := range c.now {
+				if t.Stage == Production {
+					c.leave(version, &e.Event, mv.at)
+				}
+			}
+		}
+		t := c.enter(mv.version.Version, mv.stage, &e.Event, mv.at)
+		t.Stamps, t.By = true, promotedBy(mv.version, mv.stage)
+	}
+}
+
+// stampedMoves returns what a version's entry tells of its moves between two
+// instants, in order.
+func stampedMoves(v ModelVersion, after, until time.Time) (moves []stampedMove) {
+	for _, s := range []stampedMove{
+		{stage: Development, at: v.RegisteredAt}, {stage: Staging, at: v.PromotedToStaging},
+		{stage: Production, at: v.PromotedToProduction}, {stage: Archived, at: v.ArchivedAt},
+	} {
+		if !s.at.IsZero() && s.at.After(after) && !s.at.After(until) {
+			s.version = v
+			moves = append(moves, s)
+		}
+	}
+	slices.SortStableFunc(moves, func(a, b stampedMove) int {
+		if c := a.at.Compare(b.at); c != 0 {
+			return c
+		}
+		switch v.Stage { // of moves at one time, that to where it is now is the last
+		case a.stage:
+			return 1
+		case b.stage:
+			return -1
+		}
+		return 0
+	})
+	if n := len(moves); n > 0 && moves[n-1].stage != v.Stage {
+		moves[n-1].vague = true
+	}
+	return moves
+}
+
+// promotedBy returns who put a version into a stage, if its entry tells: it names
+// who promoted it last.
+func promotedBy(v ModelVersion, stage ModelStage) string {
+	latest := Staging
+	if v.PromotedToProduction.After(v.PromotedToStaging) {
+		latest = Production
+	}
+	if stage != latest {
+		return ""
+	}
+	return v.PromotedBy
+}
+
+// believed returns when each event counts as having happened: never before the
+// one before it, and never after now.
+func believed(events []pastEvent, now time.Time) []time.Time {
+	times := make([]time.Time, len(events))
+	for i, e := range events {
+		if times[i] = e.Event.Time; times[i].After(now) {
+			times[i] = now
+		}
+	}
+	// The longest run of events whose times go up: tails[k] ends one of k+1 events,
+	// with the earliest time that any such run ends with.
+	var tails []int
+	previous := make([]int, len(times))
+	for i, t := range times {
+		k := sort.Search(len(tails), func(k int) bool { return times[tails[k]].After(t) })
+		previous[i] = -1
+		if k > 0 {
+			previous[i] = tails[k-1]
+		}
+		if k == len(tails) {
+			tails = append(tails, i)
+		}
+		tails[k] = i
+	}
+	fits := make([]bool, len(times))
+	first := 0
+	if len(tails) > 0 {
+		for i := tails[len(tails)-1]; i >= 0; i = previous[i] {
+			fits[i], first = true, i
+		}
+	}
+	for i := range times {
+		switch {
+		case i < first:
+			times[i] = times[first]
+		case !fits[i]:
+			times[i] = times[i-1]
+		}
+	}
+	return times
+}
