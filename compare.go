@@ -34,16 +34,16 @@ func (m MetricComparison) MarshalJSON() ([]byte, error) {
 func (r *ModelRegistry) CompareVersions(ctx context.Context, name ModelName, a, b string) (*Comparison, error) {
 	c, subject := &Comparison{}, a
 	if a == "" || b == "" {
-		return nil, opError("compare", name, "", invalid("reference: it names neither a version nor a stage"))
+		return nil, opError("compare", name, "", invalid("version: it is empty"))
 	}
 	m, err := r.model(name)
 	if err == nil {
 		err = m.look(ctx, func(s *state) (err error) { // both as they are at one moment
-			if c.A, err = s.find(name.At(a)); err != nil {
+			if c.A, err = name.At(a).in(s); err != nil {
 				return err
 			}
 			subject = b
-			c.B, err = s.find(name.At(b))
+			c.B, err = name.At(b).in(s)
 			return err
 		})
 	}

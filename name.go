@@ -30,22 +30,12 @@ func (n ModelName) Validate() error {
 	return nil
 }
 
-// At refers to one version of the model.
-func (n ModelName) At(version string) Ref { return Ref{ModelName: n, Version: version} }
-
-// In refers to the version of the model that is in a stage; of several, the one
-// that entered it last.
-func (n ModelName) In(stage ModelStage) Ref { return Ref{ModelName: n, Stage: stage} }
-
-// A Ref refers to one version of a model: by its number, by its stage, or by
-// both, which then must agree.
-type Ref struct {
-	ModelName
-	Version string
-	Stage   ModelStage
-}
-
-// String returns "use_case/model@version" or "use_case/model@stage".
-func (r Ref) String() string {
-	return r.ModelName.String() + "@" + strings.Trim(r.Version+","+string(r.Stage), ",")
+// ParseModelName reads "use_case/model", and checks it as Validate does.
+func ParseModelName(s string) (ModelName, error) {
+	useCase, model, found := strings.Cut(s, "/")
+	if !found {
+		return ModelName{}, invalid("model name %q: want use_case/model", s)
+	}
+	n := ModelName{UseCase: useCase, Model: model}
+	return n, n.Validate()
 }

@@ -199,7 +199,7 @@ type GetOptions struct {
 }
 
 // GetModel returns the version that ref names, and where its artifact lies. It
-// matches ErrNotFound if there is no such version or nothing is in that stage, ErrConflict
+// matches ErrNotFound if there is no such version or nothing is in that stage or range, ErrConflict
 // if ref names both and the version is in another stage, and ErrArtifact if
 // the files are gone. While the model does not change it reads no file.
 func (r *ModelRegistry) GetModel(ctx context.Context, ref Ref, opts *GetOptions) (_ *Model, err error) {
@@ -228,11 +228,7 @@ func (r *ModelRegistry) GetVersion(ctx context.Context, ref Ref) (ModelVersion, 
 }
 
 func (r *ModelRegistry) version(ctx context.Context, ref Ref) (v ModelVersion, err error) {
-	if ref.Version == "" && ref.Stage == "" {
-		return v, invalid("reference: it names neither a version nor a stage")
-	}
-	if ref.Stage != "" && !ref.Stage.known() {
-		_, err := ParseStage(string(ref.Stage))
+	if err := ref.check(); err != nil {
 		return v, err
 	}
 	m, err := r.model(ref.ModelName)
@@ -240,32 +236,10 @@ func (r *ModelRegistry) version(ctx context.Context, ref Ref) (v ModelVersion, e
 		return v, err
 	}
 	err = m.look(ctx, func(s *state) error {
-		v, err = s.find(ref)
+		v, err = ref.in(s)
 		return err
 	})
 	return v, err
-}
-
-// find returns the version that ref names.
-func (s *state) find(ref Ref) (v ModelVersion, err error) {
-	if s.empty() {
-		return v, notFound("model %s", ref.ModelName)
-	}
-	if ref.Version == "" {
-		e := s.holder(ref.Stage)
-		if e == nil {
-			return v, notFound("a version in %s", ref.Stage)
-		}
-		return s.view(e), nil
-	}
-	e := s.get(ref.Version)
-	if e == nil {
-		return v, notFound("version %s", ref.Version)
-	}
-	if v = s.view(e); ref.Stage != "" && v.Stage != ref.Stage {
-		return v, conflictStage(v, ref.Stage)
-	}
-	return v, nil
 }
 
 // ListVersions returns every version of a model, newest first by registration

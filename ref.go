@@ -1,0 +1,231 @@
+package modelregistry
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/Masterminds/semver/v3"
+)
+
+// A Ref refers to one version of a model: by its number, by its stage, by both,
+// which then must agree, or by a range of numbers, of which the highest is meant.
+//
+// As text it is what a program is configured with:
+//
+//	fraud_detection/FraudRiskModel@1.3.0        this version
+//	fraud_detection/FraudRiskModel@production   the version in production
+//	fraud_detection/FraudRiskModel@staging      the version in staging that entered it last
+//	fraud_detection/FraudRiskModel@1.3.0,staging   this version, as long as it is in staging
+//	fraud_detection/FraudRiskModel@latest       the highest release
+//	fraud_detection/FraudRiskModel@~1.2         the highest of 1.2.x; also ^1, >=1.2 <2, 1.x || 3.x
+//
+// A range never means an archived version: it was taken out of use, and a program that is told
+// "~1.2" must not go on with it. Else it asks for no stage, and so for no gate:
+// to serve what was approved, name production. A pre-release matches only a constraint that names one, such as ">=2.0.0-rc.1";
+// a version that is no strict SemVer matches none.
+//
+// *Ref is a flag.Value and an encoding.TextUnmarshaler, Ref an
+// encoding.TextMarshaler. Refs can be compared.
+type Ref struct {
+	ModelName
+	Version string
+	Stage   ModelStage
+	// Range is Latest or a SemVer constraint, and goes with neither of the others. The
+	// constraints are those of Masterminds/semver: comparisons, ~, ^, x and hyphen
+	// ranges; a space or comma is "and", || is "or".
+	Range string
+}
+
+// Latest is the range of all releases.
+const Latest = "latest"
+
+// maxRange is how many bytes a constraint may have.
+const maxRange = 200
+
+// At refers to one version of the model.
+func (n ModelName) At(version string) Ref { return Ref{ModelName: n, Version: version} }
+
+// In refers to the version of the model that is in a stage; of several, the one
+// that entered it last.
+func (n ModelName) In(stage ModelStage) Ref { return Ref{ModelName: n, Stage: stage} }
+
+// Matching refers to the highest version of the model that matches a range: Latest, or a
+// SemVer constraint.
+func (n ModelName) Matching(constraint string) Ref { return Ref{ModelName: n, Range: constraint} }
+
+// ParseRef reads a reference as [Ref] describes it. It does no I/O; what it refuses matches
+// ErrInvalid.
+func ParseRef(s string) (Ref, error) {
+	i := strings.LastIndexByte(s, '@')
+	if i < 0 {
+		return Ref{}, invalid("reference %q: want use_case/model@what, where what is a version, a stage, latest or a range like ~1.2", s)
+	}
+	name, err := ParseModelName(s[:i])
+	if err != nil {
+		return Ref{}, fmt.Errorf("reference %q: %w", s, err)
+	}
+	r := name.which(s[i+1:])
+	if err := r.Validate(); err != nil {
+		return Ref{}, fmt.Errorf("reference %q: %w", s, err)
+	}
+	return r, nil
+}
+
+// which refers to what stands behind the @.
+func (n ModelName) which(s string) Ref {
+	version, stage, both := strings.Cut(s, ",")
+	switch {
+	case ModelStage(s).known():
+		return n.In(ModelStage(s))
+	case both && ModelStage(stage).known() && parseVersion(version) != nil:
+		return Ref{ModelName: n, Version: version, Stage: ModelStage(stage)}
+	case parseVersion(s) != nil:
+		return n.At(s)
+	}
+	return n.Matching(s)
+}
+
+// Validate returns an error that matches ErrInvalid and says why the reference
+// can never be followed, or nil.
+func (r Ref) Validate() error {
+	if err := r.ModelName.Validate(); err != nil {
+		return err
+	}
+	return r.check()
+}
+
+// check is Validate but for the name.
+func (r Ref) check() error {
+	switch {
+	case r.Range != "" && (r.Version != "" || r.Stage != ""):
+		return invalid("reference: a range goes with neither a version nor a stage")
+	case r.Range != "":
+		_, err := r.matcher()
+		return err
+	case r.Version == "" && r.Stage == "":
+		return invalid("reference: it names neither a version, a stage nor a range")
+	}
+	if r.Stage != "" && !r.Stage.known() {
+		_, err := ParseStage(string(r.Stage))
+		return err
+	}
+	return nil
+}
+
+// String returns the reference as ParseRef reads it. The zero Ref is the empty
+// string.
+func (r Ref) String() string {
+	if r == (Ref{}) {
+		return ""
+	}
+	return r.ModelName.String() + "@" + r.what()
+}
+
+func (r Ref) what() string {
+	if r.Range != "" {
+		return r.Range
+	}
+	return strings.Trim(r.Version+","+string(r.Stage), ",")
+}
+
+// MarshalText is String, but that a reference that could not be read again is an
+// error.
+func (r Ref) MarshalText() ([]byte, error) {
+	if r == (Ref{}) {
+		return nil, nil
+	}
+	if back, err := ParseRef(r.String()); err != nil {
+		return nil, err
+	} else if back != r {
+		return nil, invalid("reference %q: it reads as another one", r.String())
+	}
+	return []byte(r.String()), nil
+}
+
+// UnmarshalText is ParseRef. The empty text is the zero Ref, which refers to
+// nothing.
+func (r *Ref) UnmarshalText(text []byte) (err error) {
+	if len(text) == 0 {
+		*r = Ref{}
+		return nil
+	}
+	*r, err = ParseRef(string(text))
+	return err
+}
+
+// Set is ParseRef, for the flag package.
+func (r *Ref) Set(s string) (err error) {
+	*r, err = ParseRef(s)
+	return err
+}
+
+// matcher returns what tells whether a version is in the range.
+func (r Ref) matcher() (func(*semver.Version) bool, error) {
+	if r.Range == Latest {
+		return func(v *semver.Version) bool { return v.Prerelease() == "" }, nil
+	}
+	if len(r.Range) > maxRange {
+		return nil, invalid("range: it has %d bytes, more than %d", len(r.Range), maxRange)
+	}
+	c, err := semver.NewConstraint(r.Range)
+	if err != nil || strings.TrimSpace(r.Range) != r.Range || strings.ContainsAny(r.Range, "@/") {
+		return nil, invalid("range %q: want latest or a SemVer constraint like ~1.2 or >=1.2 <2", r.Range)
+	}
+	return c.Check, nil
+}
+
+// in returns the version that the reference means, as readers see it.
+func (r Ref) in(s *state) (v ModelVersion, err error) {
+	e, err := r.find(s)
+	if err != nil {
+		return v, err
+	}
+	return s.view(e), nil
+}
+
+// find returns the entry that the reference means, and the error that says why there is
+// none.
+func (r Ref) find(s *state) (*entry, error) {
+	switch {
+	case s.empty():
+		return nil, notFound("model %s", r.ModelName)
+	case r.Range != "":
+		return r.highest(s)
+	case r.Version == "":
+		if e := s.holder(r.Stage); e != nil {
+			return e, nil
+		}
+		return nil, notFound("a version in %s", r.Stage)
+	}
+	e := s.get(r.Version)
+	if e == nil {
+		return nil, notFound("version %s", r.Version)
+	}
+	if v := s.view(e); r.Stage != "" && v.Stage != r.Stage {
+		return nil, conflictStage(v, r.Stage)
+	}
+	return e, nil
+}
+
+// highest returns the highest version in the range.
+func (r Ref) highest(s *state) (*entry, error) {
+	match, err := r.matcher()
+	if err != nil {
+		return nil, err
+	}
+	var best *entry
+	for _, e := range s.order {
+		v := parseVersion(e.version)
+		if v == nil || best != nil && compareVersions(e.version, best.version) <= 0 || !match(v) || s.view(e).Stage == Archived {
+			continue
+		}
+		best = e
+	}
+	switch {
+	case best != nil:
+		return best, nil
+	case r.Range == Latest:
+		return nil, notFound("a release that is not archived")
+	}
+	return nil, notFound("a version that matches %s and is not archived", r.Range)
+}
