@@ -12,6 +12,16 @@ import (
 // folderStore fits the folder store, which speaks standard types, to Store.
 type folderStore struct{ s *fsstore.Store }
 
+// NewFolderStore returns the store that [Open] puts a registry on, for whoever wraps
+// it before New. It is a [Maintainer].
+func NewFolderStore(dir string) (Store, error) {
+	s, err := fsstore.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &folderStore{s}, nil
+}
+
 func (f *folderStore) Models(ctx context.Context) iter.Seq2[ModelName, error] {
 	return modelNames(f.s.Models(ctx))
 }

@@ -1,0 +1,164 @@
+package registrytest
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"sync"
+	"time"
+
+	mr "github.com/ubunye-go/modelregistry"
+)
+
+// A Call is one call of a Store's method, about to be made.
+type Call struct {
+	Method string // "Append", "OpenTree", …; "Seal" is a Staged's
+	Model  mr.ModelName
+	N      int // how many calls of that method were made before
+}
+
+// A Fault is what becomes of a call. The zero Fault leaves it alone.
+type Fault struct {
+	Delay time.Duration // before it, or until its context ends
+	// Err fails the call, which does nothing.
+	Err error
+	// Lost fails the call after it did its work, as when the answer to it is lost. The
+	// caller of an Append finds an error that matches mr.ErrUncertain and Lost.
+	Lost error
+}
+
+// WithFaults returns a store that does what s does, but for the faults that
+// choose says. choose is called by one goroutine at a time. The store is no Maintainer.
+func WithFaults(s mr.Store, choose func(Call) Fault) mr.Store {
+	return &faultStore{s: s, choose: choose, calls: map[string]int{}}
+}
+
+type faultStore struct {
+	s      mr.Store
+	choose func(Call) Fault
+
+	mu    sync.Mutex
+	calls map[string]int
+}
+
+// before has a call fail or wait, and returns the error that hides its result.
+func (f *faultStore) before(ctx context.Context, method string, name mr.ModelName) (lost, err error) {
+	f.mu.Lock()
+	fault := f.choose(Call{method, name, f.calls[method]})
+	f.calls[method]++
+	f.mu.Unlock()
+	if fault.Delay > 0 {
+		timer := time.NewTimer(fault.Delay)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return fault.Lost, fault.Err
+}
+
+// around makes a call that has no result but an error.
+func (f *faultStore) around(ctx context.Context, method string, name mr.ModelName, call func() error) error {
+	lost, err := f.before(ctx, method, name)
+	if err != nil {
+		return err
+	}
+	if err := call(); err != nil {
+		return err
+	}
+	return lost
+}
+
+func (f *faultStore) Models(ctx context.Context) iter.Seq2[mr.ModelName, error] {
+	return func(yield func(mr.ModelName, error) bool) {
+		lost, err := f.before(ctx, "Models", mr.ModelName{})
+		if err != nil {
+			yield(mr.ModelName{}, err)
+			return
+		}
+		for name, err := range f.s.Models(ctx) {
+			if !yield(name, err) {
+				return
+			}
+		}
+		if lost != nil {
+			yield(mr.ModelName{}, lost)
+		}
+	}
+}
+
+func (f *faultStore) Changed(ctx context.Context, name mr.ModelName, since mr.Revision) (changed bool, err error) {
+	err = f.around(ctx, "Changed", name, func() error { changed, err = f.s.Changed(ctx, name, since); return err })
+	return changed, err
+}
+
+func (f *faultStore) Read(ctx context.Context, name mr.ModelName, look func(mr.View) error) error {
+	return f.around(ctx, "Read", name, func() error { return f.s.Read(ctx, name, look) })
+}
+
+func (f *faultStore) Append(ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
+	lost, err := f.before(ctx, "Append", name)
+	if err != nil {
+		return mr.Appended{}, err
+	}
+	done, err := f.s.Append(ctx, name, func(v mr.View) (*mr.Commit, error) {
+		c, err := decide(v)
+		if c == nil || err != nil {
+			return nil, err
+		}
+		inner := *c
+		inner.Trees = nil
+		for _, t := range c.Trees {
+			inner.Trees = append(inner.Trees, mr.StagedTree{Staged: t.Staged.(*faultStaged).Staged, Version: t.Version})
+		}
+		return &inner, nil
+	})
+	if err == nil && lost != nil {
+		return mr.Appended{}, fmt.Errorf("%w: %w", mr.ErrUncertain, lost)
+	}
+	return done, err
+}
+
+func (f *faultStore) Stage(ctx context.Context, name mr.ModelName) (st mr.Staged, err error) {
+	lost, err := f.before(ctx, "Stage", name)
+	if err != nil {
+		return nil, err
+	}
+	if st, err = f.s.Stage(ctx, name); err != nil {
+		return nil, err
+	}
+	if lost != nil {
+		st.Discard()
+		return nil, lost
+	}
+	return &faultStaged{st, f, name}, nil
+}
+
+func (f *faultStore) OpenTree(ctx context.Context, name mr.ModelName, version string) (mr.Tree, error) {
+	lost, err := f.before(ctx, "OpenTree", name)
+	if err != nil {
+		return nil, err
+	}
+	tree, err := f.s.OpenTree(ctx, name, version)
+	if err == nil && lost != nil {
+		tree.Close()
+		return nil, lost
+	}
+	return tree, err
+}
+
+func (f *faultStore) Close() error {
+	return f.around(context.Background(), "Close", mr.ModelName{}, f.s.Close)
+}
+
+type faultStaged struct {
+	mr.Staged
+	f    *faultStore
+	name mr.ModelName
+}
+
+func (st *faultStaged) Seal(ctx context.Context) error {
+	return st.f.around(ctx, "Seal", st.name, func() error { return st.Staged.Seal(ctx) })
+}

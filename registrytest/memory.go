@@ -1,0 +1,334 @@
+package registrytest
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	mr "github.com/ubunye-go/modelregistry"
+)
+
+// A Memory is what in-memory stores keep: logs and documents in memory, trees in a temporary
+// folder, since programs read them as files. Any number of stores share one.
+type Memory struct {
+	dir string
+
+	mu     sync.Mutex
+	models map[mr.ModelName]*memModel
+}
+
+// A memModel is one model. What its slices hold is never written over, so that a
+// view keeps what it showed.
+type memModel struct {
+	turn     chan struct{} // holds a token while nobody changes the model
+	log      []byte
+	document []byte
+	rev      memRevision
+	trees    map[string]string // version to folder
+	orphans  []string
+	kept     int
+}
+
+// memRevision counts what happened to a model.
+type memRevision struct{ log, document int }
+
+// NewMemory returns an empty Memory whose trees are gone when the test ends.
+func NewMemory(t testing.TB) *Memory {
+	t.Helper()
+	return &Memory{dir: t.TempDir(), models: map[mr.ModelName]*memModel{}}
+}
+
+// Open returns a store on what m keeps. It is a [mr.Maintainer] too.
+func (m *Memory) Open() mr.Store { return &memStore{m: m} }
+
+type memStore struct{ m *Memory }
+
+// view returns the model as it is now. One that does not exist is empty.
+func (s *memStore) view(name mr.ModelName) *memView {
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	if model := s.m.models[name]; model != nil {
+		return &memView{model.log, model.document, model.rev}
+	}
+	return &memView{}
+}
+
+// acquire waits for the model's turn.
+func (s *memStore) acquire(ctx context.Context, name mr.ModelName) (model *memModel, release func(), err error) {
+	s.m.mu.Lock()
+	model = s.m.models[name]
+	if model == nil {
+		model = &memModel{turn: make(chan struct{}, 1), trees: map[string]string{}}
+		model.turn <- struct{}{}
+		s.m.models[name] = model
+	}
+	s.m.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
+	select {
+	case <-model.turn:
+		return model, func() { model.turn <- struct{}{} }, nil
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
+}
+
+func (s *memStore) Models(ctx context.Context) iter.Seq2[mr.ModelName, error] {
+	return s.names(ctx, func(m *memModel) bool { return m.rev != memRevision{} })
+}
+
+func (s *memStore) Places(ctx context.Context) iter.Seq2[mr.ModelName, error] {
+	return s.names(ctx, func(m *memModel) bool { return m.rev != memRevision{} || len(m.trees)+len(m.orphans) > 0 })
+}
+
+func (s *memStore) names(ctx context.Context, is func(*memModel) bool) iter.Seq2[mr.ModelName, error] {
+	return func(yield func(mr.ModelName, error) bool) {
+		var names []mr.ModelName
+		s.m.mu.Lock()
+		for name, model := range s.m.models {
+			if is(model) {
+				names = append(names, name)
+			}
+		}
+		s.m.mu.Unlock()
+		slices.SortFunc(names, func(a, b mr.ModelName) int {
+			if c := strings.Compare(a.UseCase, b.UseCase); c != 0 {
+				return c
+			}
+			return strings.Compare(a.Model, b.Model)
+		})
+		for _, name := range names {
+			if err := ctx.Err(); err != nil {
+				yield(mr.ModelName{}, err)
+				return
+			}
+			if !yield(name, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (s *memStore) Changed(_ context.Context, name mr.ModelName, since mr.Revision) (bool, error) {
+	rev, ok := since.(memRevision)
+	return !ok || rev != s.view(name).rev, nil
+}
+
+func (s *memStore) Read(ctx context.Context, name mr.ModelName, look func(mr.View) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return look(s.view(name))
+}
+
+func (s *memStore) Append(ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (done mr.Appended, err error) {
+	model, release, err := s.acquire(ctx, name)
+	if err != nil {
+		return done, err
+	}
+	defer release()
+	c, err := decide(s.view(name))
+	if err != nil || c == nil {
+		return done, err
+	}
+	var lines []byte
+	for _, line := range c.Lines {
+		lines = append(append(lines, line...), '\n')
+	}
+	if err := s.m.placeTrees(model, c.Trees); err != nil {
+		return done, err
+	}
+	s.m.mu.Lock()
+	if len(lines) > 0 {
+		model.log = append(slices.Clip(model.log), lines...)
+		model.rev.log++
+	}
+	done.End = int64(len(model.log))
+	s.m.mu.Unlock()
+	if c.Document != nil {
+		document := slices.Clone(c.Document(done.End))
+		s.m.mu.Lock()
+		model.document = document
+		model.rev.document++
+		s.m.mu.Unlock()
+	}
+	done.Revision = model.rev
+	return done, nil
+}
+
+// placeTrees takes all trees or none.
+func (m *Memory) placeTrees(model *memModel, trees []mr.StagedTree) error {
+	for _, t := range trees {
+		if old, ok := model.trees[t.Version]; ok && !sealed(old) {
+			return fmt.Errorf("version %s is there, and not the registry's: %w", t.Version, fs.ErrExist)
+		}
+	}
+	for i, t := range trees {
+		st := t.Staged.(*memStaged)
+		to := m.folder()
+		if err := os.Rename(st.dir, to); err != nil {
+			for _, t := range trees[:i] {
+				err = errors.Join(err, os.Rename(model.trees[t.Version], t.Staged.(*memStaged).dir))
+				delete(model.trees, t.Version)
+			}
+			return err
+		}
+		m.mu.Lock()
+		if old, ok := model.trees[t.Version]; ok {
+			model.orphans = append(model.orphans, old)
+		}
+		model.trees[t.Version] = to
+		m.mu.Unlock()
+	}
+	return nil
+}
+
+// sealed reports whether a tree carries a manifest.
+func sealed(dir string) bool {
+	info, err := os.Lstat(filepath.Join(dir, "manifest.json"))
+	return err == nil && info.Mode().IsRegular()
+}
+
+// folder returns a path that nothing has.
+func (m *Memory) folder() string {
+	var b [16]byte
+	rand.Read(b[:])
+	return filepath.Join(m.dir, hex.EncodeToString(b[:]))
+}
+
+func (s *memStore) Stage(ctx context.Context, _ mr.ModelName) (mr.Staged, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	st := &memStaged{s.m.folder()}
+	return st, os.Mkdir(st.dir, 0o777)
+}
+
+func (s *memStore) OpenTree(_ context.Context, name mr.ModelName, version string) (mr.Tree, error) {
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	if model := s.m.models[name]; model != nil {
+		if dir, ok := model.trees[version]; ok {
+			return memTree(dir), nil
+		}
+	}
+	return nil, &fs.PathError{Op: "open", Path: name.At(version).String(), Err: fs.ErrNotExist}
+}
+
+func (s *memStore) Close() error { return nil }
+
+// Inspect yields trees, those that were put aside, and what a repair replaced.
+func (s *memStore) Inspect(_ context.Context, name mr.ModelName) iter.Seq2[mr.Item, error] {
+	return func(yield func(mr.Item, error) bool) {
+		var items []mr.Item
+		s.m.mu.Lock()
+		if model := s.m.models[name]; model != nil {
+			for version, dir := range model.trees {
+				kind := mr.ItemBare
+				if sealed(dir) {
+					kind = mr.ItemTree
+				}
+				items = append(items, mr.Item{Kind: kind, Path: name.String() + "/versions/" + version, Version: version})
+			}
+			for _, dir := range model.orphans {
+				items = append(items, mr.Item{Kind: mr.ItemOrphan, Path: name.String() + "/.orphans/" + filepath.Base(dir)})
+			}
+			for i := range model.kept {
+				items = append(items, mr.Item{Kind: mr.ItemKept, Path: keptPath(name, i)})
+			}
+		}
+		s.m.mu.Unlock()
+		slices.SortFunc(items, func(a, b mr.Item) int { return strings.Compare(a.Path, b.Path) })
+		for _, it := range items {
+			if !yield(it, nil) {
+				return
+			}
+		}
+	}
+}
+
+func keptPath(name mr.ModelName, i int) string { return fmt.Sprintf("%s/.repairs/%d", name, i) }
+
+// Replace puts a log and a document in place of those there. What it replaces is
+// only counted: nobody repairs a memory in earnest.
+func (s *memStore) Replace(ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Replacement, error)) (kept []string, err error) {
+	model, release, err := s.acquire(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	r, err := decide(s.view(name))
+	if err != nil || r == nil {
+		return nil, err
+	}
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	for _, data := range [][]byte{r.Log, r.Document} {
+		if data != nil {
+			kept = append(kept, keptPath(name, model.kept))
+			model.kept++
+		}
+	}
+	if r.Log != nil {
+		model.log = slices.Clone(r.Log)
+		model.rev.log++
+	}
+	if r.Document != nil {
+		model.document = slices.Clone(r.Document)
+		model.rev.document++
+	}
+	for _, version := range r.Aside {
+		if dir, ok := model.trees[version]; ok {
+			model.orphans = append(model.orphans, dir)
+			delete(model.trees, version)
+		}
+	}
+	return kept, nil
+}
+
+type memView struct {
+	log, document []byte
+	rev           memRevision
+}
+
+func (v *memView) Document() ([]byte, bool, error) {
+	return bytes.Clone(v.document), v.document != nil, nil
+}
+
+func (v *memView) DocumentChanged(since mr.Revision) bool {
+	rev, ok := since.(memRevision)
+	return !ok || rev.document != v.rev.document
+}
+
+func (v *memView) Log(from int64) ([]byte, int64, error) {
+	end := int64(len(v.log))
+	if from > end {
+		return nil, 0, fmt.Errorf("position %d of a log of %d bytes: %w", from, end, fs.ErrNotExist)
+	}
+	return bytes.Clone(v.log[from:]), end, nil
+}
+
+func (v *memView) Revision() mr.Revision { return v.rev }
+
+type memStaged struct{ dir string }
+
+func (st *memStaged) Dir() string                    { return st.dir }
+func (st *memStaged) Seal(ctx context.Context) error { return ctx.Err() }
+func (st *memStaged) Discard() error                 { return os.RemoveAll(st.dir) }
+
+type memTree string
+
+func (t memTree) Path() string { return string(t) }
+func (t memTree) Close() error { return nil }

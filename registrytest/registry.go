@@ -1,0 +1,113 @@
+// Package registrytest helps to test what is built on a model registry, and
+// stores for one.
+//
+// A program's test takes a registry in memory:
+//
+//	func TestServes(t *testing.T) {
+//		reg := registrytest.New(t, nil)
+//		registrytest.Put(t, reg, fraud.In(modelregistry.Production), fstest.MapFS{"weights.bin": {Data: weights}})
+//		…
+//	}
+//
+// Whoever implements [modelregistry.Store] proves it with [TestStore]. [WithFaults] shows
+// what a program makes of a store that fails, is slow, or loses an answer.
+package registrytest
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+	"testing"
+
+	mr "github.com/ubunye-go/modelregistry"
+)
+
+// New returns a registry on an empty store in memory. When the test ends, it is
+// checked by Verify and closed.
+func New(t testing.TB, opts *mr.Options) *mr.ModelRegistry {
+	t.Helper()
+	return NewOn(t, NewMemory(t).Open(), opts)
+}
+
+// NewOn returns a registry on a store. When the test ends, it is checked by Verify
+// and closed.
+func NewOn(t testing.TB, store mr.Store, opts *mr.Options) *mr.ModelRegistry {
+	t.Helper()
+	r := mr.New(store, opts)
+	t.Cleanup(func() {
+		t.Helper()
+		report, err := r.Verify(context.Background(), nil)
+		if err != nil && !errors.Is(err, mr.ErrClosed) {
+			t.Errorf("verifying the registry: %v", err)
+		}
+		if report != nil {
+			for _, f := range report.Problems() {
+				t.Errorf("the registry is not in order: %v", f)
+			}
+		}
+		if err := r.Close(); err != nil {
+			t.Errorf("closing the registry: %v", err)
+		}
+	})
+	return r
+}
+
+// Put registers a version of the model that ref names, with these files, and moves
+// it to the stage that ref names. Without a version it takes the next; without a
+// stage it leaves it in development.
+func Put(t testing.TB, r *mr.ModelRegistry, ref mr.Ref, files fs.FS) mr.ModelVersion {
+	t.Helper()
+	return PutWith(t, r, ref, files, nil)
+}
+
+// PutWith is Put with what else there is to say of the version. Its gates are
+// kept, but don't hinder the move.
+func PutWith(t testing.TB, r *mr.ModelRegistry, ref mr.Ref, files fs.FS, opts *mr.RegisterOptions) mr.ModelVersion {
+	t.Helper()
+	var o mr.RegisterOptions
+	if opts != nil {
+		o = *opts
+	}
+	if ref.Version != "" {
+		o.Version = ref.Version
+	}
+	v, err := r.Register(t.Context(), ref.ModelName, mr.FromFS(files), &o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	switch ref.Stage {
+	case "", mr.Development:
+	case mr.Archived:
+		v, err = r.Archive(t.Context(), ref.ModelName, v.Version, nil)
+	default:
+		v, err = r.Promote(t.Context(), ref.ModelName, v.Version, ref.Stage, &mr.MoveOptions{SkipGates: true})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// WantStages fails the test unless the model has just these versions, in these
+// stages.
+func WantStages(t testing.TB, r *mr.ModelRegistry, name mr.ModelName, want map[string]mr.ModelStage) {
+	t.Helper()
+	list, err := r.ListVersions(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Reverse(list)
+	for _, v := range list {
+		if stage, ok := want[v.Version]; !ok {
+			t.Errorf("%s has version %s, in %s", name, v.Version, v.Stage)
+		} else if stage != v.Stage {
+			t.Errorf("%s is in %s, want %s", name.At(v.Version), v.Stage, stage)
+		}
+	}
+	for version := range want {
+		if !slices.ContainsFunc(list, func(v mr.ModelVersion) bool { return v.Version == version }) {
+			t.Errorf("there is no %s", name.At(version))
+		}
+	}
+}

@@ -1,0 +1,146 @@
+package registrytest_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+
+	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/registrytest"
+)
+
+var (
+	fraud = mr.ModelName{UseCase: "fraud_detection", Model: "FraudRiskModel"}
+	files = fstest.MapFS{"weights.bin": {Data: []byte("weights")}}
+)
+
+func TestMemoryStore(t *testing.T) {
+	t.Parallel()
+	memory := registrytest.NewMemory(t)
+	registrytest.TestStore(t, func() (mr.Store, error) { return memory.Open(), nil }, nil)
+}
+
+func TestFaultlessStore(t *testing.T) {
+	t.Parallel()
+	memory := registrytest.NewMemory(t)
+	registrytest.TestStore(t, func() (mr.Store, error) {
+		return registrytest.WithFaults(memory.Open(), func(registrytest.Call) registrytest.Fault { return registrytest.Fault{} }), nil
+	}, nil)
+}
+
+func TestPut(t *testing.T) {
+	t.Parallel()
+	reg := registrytest.New(t, nil)
+	closed := &mr.RegisterOptions{Metrics: map[string]any{"auc": 0.5}, Gates: mr.MinMetric("auc", 0.9)}
+	registrytest.PutWith(t, reg, mr.Ref{ModelName: fraud, Version: "1.2.3", Stage: mr.Production}, files, closed)
+	registrytest.Put(t, reg, fraud.In(mr.Staging), files)
+	registrytest.Put(t, reg, fraud.In(mr.Archived), files)
+	registrytest.Put(t, reg, fraud.At(""), files)
+	registrytest.WantStages(t, reg, fraud, map[string]mr.ModelStage{
+		"1.2.3": mr.Production, "1.2.4": mr.Staging, "1.2.5": mr.Archived, "1.2.6": mr.Development,
+	})
+	m, err := reg.GetModel(t.Context(), fraud.In(mr.Production), &mr.GetOptions{Verify: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if got, err := os.ReadFile(filepath.Join(m.Path, "weights.bin")); string(got) != "weights" || err != nil {
+		t.Errorf("its file holds %q, %v", got, err)
+	}
+}
+
+// notes is a test that goes wrong and is asked about it.
+type notes struct {
+	*testing.T
+	failed   []string
+	cleanups []func()
+}
+
+func (n *notes) Cleanup(fn func()) { n.cleanups = append(n.cleanups, fn) }
+func (n *notes) Errorf(format string, args ...any) {
+	n.failed = append(n.failed, format)
+}
+
+func TestRegistryIsVerifiedAtTheEnd(t *testing.T) {
+	t.Parallel()
+	for _, spoil := range []bool{false, true} {
+		n := &notes{T: t}
+		reg := registrytest.New(n, nil)
+		registrytest.Put(t, reg, fraud.In(mr.Production), files)
+		m, err := reg.GetModel(t.Context(), fraud.In(mr.Production), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if spoil {
+			file := filepath.Join(m.Path, "weights.bin")
+			if err := os.Chmod(file, 0o666); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(file, []byte("other"), 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, fn := range slices.Backward(n.cleanups) {
+			fn()
+		}
+		if got := len(n.failed) > 0 && strings.Contains(n.failed[0], "not in order"); got != spoil {
+			t.Errorf("a file was spoilt: %t; what it says: %q", spoil, n.failed)
+		}
+	}
+}
+
+// The store in memory can be looked through and mended.
+func TestMemoryIsMaintained(t *testing.T) {
+	t.Parallel()
+	memory := registrytest.NewMemory(t)
+	reg := registrytest.NewOn(t, memory.Open(), nil)
+	registrytest.Put(t, reg, fraud.In(mr.Production), files)
+	store := memory.Open()
+	_, err := store.Append(t.Context(), fraud, func(mr.View) (*mr.Commit, error) {
+		return &mr.Commit{Lines: [][]byte{[]byte("no event")}, Document: func(int64) []byte { return []byte("no document") }}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := store.Stage(t.Context(), fraud)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(st.Dir(), "manifest.json"), []byte("{}"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	_, err = store.Append(t.Context(), fraud, func(mr.View) (*mr.Commit, error) {
+		return &mr.Commit{Trees: []mr.StagedTree{{Staged: st, Version: "9.0.0"}}}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := func() (kinds []mr.FindingKind) {
+		report, err := reg.Verify(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range report.Findings {
+			kinds = append(kinds, f.Kind)
+		}
+		return kinds
+	}
+	if diff := cmp.Diff([]mr.FindingKind{mr.HistoryDamaged, mr.DocumentDamaged}, kinds()[:2]); diff != "" {
+		t.Errorf("what Verify finds (-want +got):\n%s", diff)
+	}
+	report, err := reg.Repair(t.Context(), fraud, &mr.RepairOptions{Apply: true})
+	if err != nil || len(report.Kept) != 2 {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	for _, k := range kinds() {
+		if !k.Notice() {
+			t.Errorf("after the repair: %s", k)
+		}
+	}
+	registrytest.WantStages(t, reg, fraud, map[string]mr.ModelStage{"1.0.0": mr.Production})
+}

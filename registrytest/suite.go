@@ -1,0 +1,299 @@
+package registrytest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	mr "github.com/ubunye-go/modelregistry"
+)
+
+// StoreOptions go with TestStore. The zero value and nil serve.
+type StoreOptions struct {
+	// Rounds is how often 8 callers race for one append, at least 200.
+	Rounds int
+
+	// Lossy opens a handle on the same data that reaches it over something which can lose an
+	// answer: after lose, the answer to what is written next is lost, and the writing is
+	// done. A store that reaches its data by calls that can't be lost leaves it nil.
+	Lossy func() (store mr.Store, lose func(), err error)
+}
+
+// TestStore proves a store, as far as tests can, against the contract in the
+// documentation of [mr.Store]; each case quotes the rule that it holds. open opens
+// a further handle on the same data, which is empty at first; the suite opens
+// many, uses them at once, and closes them. Run it with the race detector too.
+func TestStore(t *testing.T, open func() (mr.Store, error), opts *StoreOptions) {
+	t.Helper()
+	for _, c := range cases {
+		ok := t.Run(c.name, func(t *testing.T) {
+			t.Log("the rule: " + c.rule)
+			c.run(newSuite(t, c, open, opts))
+		})
+		if !ok && c.first {
+			t.Fatal("the handles are of no use; nothing else was tried")
+		}
+	}
+}
+
+// reporter is what a case needs of a *testing.T: the suite's own tests put
+// something else in its place, which notes the failures of wrong stores.
+type reporter interface {
+	Helper()
+	Context() context.Context
+	Cleanup(func())
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any) // for the goroutine of the case only
+}
+
+// A storeCase holds one rule of the contract.
+type storeCase struct {
+	name  string
+	rule  string // as the contract has it
+	first bool   // without it nothing else is worth trying
+	run   func(*suite)
+}
+
+// cases are in order of what they build on.
+var cases = []storeCase{
+	{"SameData", "by several processes too", true, sameData},
+	{"Absent", "A model that does not exist has no document and an empty log.", false, absent},
+	{"Log", "Returns the whole lines from a position on, each with its newline, and the position behind them.", false, logPositions},
+	{"LargeLog", "Lines are appended to the log, in order, as one append.", false, largeLog},
+	{"NothingDecided", "Nothing happens if decide returns an error, which is returned as it is, or a nil commit.", false, nothingDecided},
+	{"Document", "Without any, the commit replaces the document and nothing else.", false, documents},
+	{"DocumentAfterLines", "It is called after the lines are safe.", false, documentAfterLines},
+	{"Changed", "Changed reports whether the model may have changed since the revision was taken.", false, changed},
+	{"Models", "Models yields the names of the models, sorted.", false, models},
+	{"ReaderFails", "Read calls look with a view of the model's present bytes, and returns what look returns.", false, readerFails},
+	{"Race", "makes what decide returns happen, whole or not at all, provided that nothing was appended since the view was taken", false, race},
+	{"Count", "provided that nothing was appended since the view was taken", false, count},
+	{"Groups", "Reads take no lock and see whole lines and whole trees only.", false, groups},
+	{"Tree", "OpenTree gives a version's tree as a local folder that stays until Close.", false, trees},
+	{"TreeWhole", "A version's tree is complete before the lines that come with it can be read.", false, treeWhole},
+	{"TreeLeft", "One that is there already without being named by the log is the remains of a change that never happened, and is put aside if it carries a manifest; without one it is somebody else's, and the commit fails with an error that matches fs.ErrExist.", false, treeLeft},
+	{"Discard", "Discard removes what is still there; after a commit, what the tree left behind. It may be called twice.", false, discard},
+	{"StrangeVersions", "It matches fs.ErrNotExist if there is none.", false, strangeVersions},
+	{"Cancel", "The context ends the waiting for the change's turn, not the change itself.", false, cancelled},
+	{"LostAnswer", "An error that matches ErrUncertain says that the change may have happened; after any other, it has not.", false, lostAnswer},
+	{"Retry", "It calls decide with a view of the model's present bytes", false, retry},
+	{"Registry", "A Store keeps the bytes of a registry", false, registries},
+}
+
+// A suite is one case on its way.
+type suite struct {
+	reporter
+	open   func() (mr.Store, error)
+	opts   StoreOptions
+	prefix string // of the models' names: no case sees another's
+}
+
+func newSuite(r reporter, c storeCase, open func() (mr.Store, error), opts *StoreOptions) *suite {
+	s := &suite{reporter: r, open: open, prefix: c.name}
+	if opts != nil {
+		s.opts = *opts
+	}
+	s.opts.Rounds = max(s.opts.Rounds, minRounds)
+	return s
+}
+
+const (
+	callers   = 8
+	minRounds = 200
+	// soon is how long something may take that takes no time.
+	soon = 30 * time.Second
+)
+
+func (s *suite) name(model string) mr.ModelName {
+	return mr.ModelName{UseCase: "conformance", Model: s.prefix + "-" + model}
+}
+
+// handle opens a handle that is closed at the end.
+func (s *suite) handle() mr.Store {
+	s.Helper()
+	store, err := s.open()
+	if err != nil {
+		s.Fatalf("opening: %v", err)
+	}
+	s.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			s.Errorf("closing: %v", err)
+		}
+	})
+	return store
+}
+
+func (s *suite) handles(n int) []mr.Store {
+	list := make([]mr.Store, n)
+	for i := range list {
+		list[i] = s.handle()
+	}
+	return list
+}
+
+// errSkip says that a decision was not to change anything.
+var errSkip = errors.New("no")
+
+// add appends lines, whatever is there.
+func add(ctx context.Context, store mr.Store, name mr.ModelName, lines ...string) (mr.Appended, error) {
+	return commit(ctx, store, name, &mr.Commit{Lines: raw(lines)})
+}
+
+func commit(ctx context.Context, store mr.Store, name mr.ModelName, c *mr.Commit) (mr.Appended, error) {
+	return store.Append(ctx, name, func(mr.View) (*mr.Commit, error) { return c, nil })
+}
+
+func raw(lines []string) [][]byte {
+	var list [][]byte
+	for _, line := range lines {
+		list = append(list, []byte(line))
+	}
+	return list
+}
+
+func (s *suite) add(store mr.Store, name mr.ModelName, lines ...string) mr.Appended {
+	s.Helper()
+	done, err := add(s.Context(), store, name, lines...)
+	if err != nil {
+		s.Fatalf("appending to %s: %v", name, err)
+	}
+	return done
+}
+
+// readLog returns the lines of a view's log from a position on.
+func readLog(v mr.View, from int64) (lines []string, end int64, err error) {
+	data, end, err := v.Log(from)
+	if err != nil {
+		return nil, 0, err
+	}
+	if len(data) > 0 && data[len(data)-1] != '\n' {
+		return nil, 0, fmt.Errorf("the log ends in %q, not in a newline", data[max(0, len(data)-20):])
+	}
+	for line := range bytes.Lines(data) {
+		lines = append(lines, strings.TrimRight(string(line), " \n"))
+	}
+	return lines, end, nil
+}
+
+func (s *suite) log(store mr.Store, name mr.ModelName) (lines []string) {
+	s.Helper()
+	err := store.Read(s.Context(), name, func(v mr.View) (err error) {
+		lines, _, err = readLog(v, 0)
+		return err
+	})
+	if err != nil {
+		s.Fatalf("reading the log of %s: %v", name, err)
+	}
+	return lines
+}
+
+// document returns a model's document, or "none".
+func (s *suite) document(store mr.Store, name mr.ModelName) (doc string) {
+	s.Helper()
+	err := store.Read(s.Context(), name, func(v mr.View) error {
+		data, ok, err := v.Document()
+		if doc = string(data); !ok {
+			doc = "none"
+		}
+		return err
+	})
+	if err != nil {
+		s.Fatalf("reading the document of %s: %v", name, err)
+	}
+	return doc
+}
+
+// want compares what was found with what should be.
+func (s *suite) want(what string, got, want any) {
+	s.Helper()
+	if diff := compare(want, got); diff != "" {
+		s.Errorf("%s (-want +got):\n%s", what, diff)
+	}
+}
+
+// manifestName is how a tree says that it is the registry's.
+const manifestName = "manifest.json"
+
+// stage makes a sealed tree of files, which are given by their content.
+func (s *suite) stage(store mr.Store, name mr.ModelName, files map[string]string) mr.Staged {
+	s.Helper()
+	st, err := store.Stage(s.Context(), name)
+	if err != nil {
+		s.Fatalf("staging: %v", err)
+	}
+	s.Cleanup(func() {
+		if err := st.Discard(); err != nil {
+			s.Errorf("discarding: %v", err)
+		}
+	})
+	if err := writeTree(st.Dir(), files); err != nil {
+		s.Fatalf("writing into a staged tree: %v", err)
+	}
+	if err := st.Seal(s.Context()); err != nil {
+		s.Fatalf("sealing: %v", err)
+	}
+	return st
+}
+
+func writeTree(dir string, files map[string]string) error {
+	for name, data := range files {
+		name = filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
+			return err
+		}
+		if err := os.WriteFile(name, []byte(data), 0o666); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readTree reads every file of a version.
+func readTree(ctx context.Context, store mr.Store, name mr.ModelName, version string) (map[string]string, error) {
+	tree, err := store.OpenTree(ctx, name, version)
+	if err != nil {
+		return nil, err
+	}
+	files, err := readFiles(tree.Path())
+	return files, errors.Join(err, tree.Close())
+}
+
+func readFiles(dir string) (map[string]string, error) {
+	files := map[string]string{}
+	err := filepath.WalkDir(dir, func(name string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		rel, err := filepath.Rel(dir, name)
+		if err != nil {
+			return err
+		}
+		data, err := os.ReadFile(name)
+		files[filepath.ToSlash(rel)] = string(data)
+		return err
+	})
+	return files, err
+}
+
+// within runs fn, and fails if it takes longer than anything here may.
+func (s *suite) within(what string, fn func()) {
+	s.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		fn()
+	}()
+	select {
+	case <-done:
+	case <-time.After(soon):
+		stacks := make([]byte, 1<<16)
+		s.Fatalf("%s takes longer than %v:\n%s", what, soon, stacks[:runtime.Stack(stacks, true)])
+	}
+}

@@ -1,0 +1,265 @@
+package registrytest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"testing/fstest"
+
+	mr "github.com/ubunye-go/modelregistry"
+)
+
+// someFiles are a tree's, with a manifest that makes it the registry's. Their
+// content tells one tree from another.
+func someFiles(content string) map[string]string {
+	return map[string]string{
+		"model/weights.bin":       content,
+		"model/sub/deep/conf.txt": "configuration of " + content,
+		"model/empty":             "",
+		"metrics.json":            "{}",
+		manifestName:              `{"files":[]}`,
+	}
+}
+
+func trees(s *suite) {
+	writer, reader, name := s.handle(), s.handle(), s.name("m")
+	for _, version := range []string{"1.0.0", "1.0.1-rc.1", "2.0.0+build.7"} {
+		files := someFiles(version)
+		st := s.stage(writer, name, files)
+		if _, err := reader.OpenTree(s.Context(), name, version); !errors.Is(err, fs.ErrNotExist) {
+			s.Errorf("%s before it is committed: got error %v, want fs.ErrNotExist", version, err)
+		}
+		_, err := commit(s.Context(), writer, name, &mr.Commit{
+			Trees: []mr.StagedTree{{Staged: st, Version: version}}, Lines: raw([]string{version}),
+		})
+		if err != nil {
+			s.Fatalf("committing %s: %v", version, err)
+		}
+		for _, store := range []mr.Store{writer, reader, s.handle()} {
+			got, err := readTree(s.Context(), store, name, version)
+			if err != nil {
+				s.Errorf("reading %s: %v", version, err)
+			}
+			s.want("the files of "+version, got, files)
+		}
+	}
+	if _, err := reader.OpenTree(s.Context(), name, "1.0.2"); !errors.Is(err, fs.ErrNotExist) {
+		s.Errorf("a version that is not there: got error %v, want fs.ErrNotExist", err)
+	}
+}
+
+// treeWhole opens each version the moment that its line can be read.
+func treeWhole(s *suite) {
+	name, all := s.name("m"), s.handles(callers)
+	const versions = 10
+	var failed atomic.Bool
+	version := func(n int) string { return fmt.Sprintf("1.0.%d", n) }
+	s.together(func(i int) {
+		if i == 0 {
+			for n := range versions {
+				if failed.Load() || !s.addTree(all[0], name, version(n)) {
+					failed.Store(true)
+					return
+				}
+			}
+			return
+		}
+		for seen := 0; seen < versions && !failed.Load(); {
+			var lines []string
+			err := all[i].Read(s.Context(), name, func(v mr.View) (err error) {
+				lines, _, err = readLog(v, 0)
+				return err
+			})
+			for ; err == nil && seen < len(lines); seen++ {
+				var got map[string]string
+				if got, err = readTree(s.Context(), all[i], name, lines[seen]); err == nil {
+					s.want("the files of "+lines[seen]+", whose line was read", got, someFiles(lines[seen]))
+				}
+			}
+			if err != nil {
+				failed.Store(true)
+				s.Errorf("as soon as its line could be read: %v", err)
+			}
+		}
+	})
+}
+
+// addTree commits a tree, from any goroutine.
+func (s *suite) addTree(store mr.Store, name mr.ModelName, version string) bool {
+	st, err := store.Stage(s.Context(), name)
+	if err == nil {
+		defer st.Discard()
+		err = writeTree(st.Dir(), someFiles(version))
+	}
+	if err == nil {
+		err = st.Seal(s.Context())
+	}
+	if err == nil {
+		_, err = commit(s.Context(), store, name, &mr.Commit{
+			Trees: []mr.StagedTree{{Staged: st, Version: version}}, Lines: raw([]string{version}),
+		})
+	}
+	if err != nil {
+		s.Errorf("committing %s: %v", version, err)
+	}
+	return err == nil
+}
+
+func treeLeft(s *suite) {
+	store, name := s.handle(), s.name("m")
+	put := func(version, line string, files map[string]string) error {
+		_, err := commit(s.Context(), store, name, &mr.Commit{
+			Trees: []mr.StagedTree{{Staged: s.stage(store, name, files), Version: version}}, Lines: raw([]string{line}),
+		})
+		return err
+	}
+	if err := put("1.0.0", "a", someFiles("old")); err != nil {
+		s.Fatalf("committing: %v", err)
+	}
+	next := map[string]string{"model/other": "new", manifestName: `{"files":[]}`}
+	if err := put("1.0.0", "b", next); err != nil {
+		s.Errorf("committing where the registry's own remains are: %v", err)
+	}
+	got, err := readTree(s.Context(), s.handle(), name, "1.0.0")
+	if err != nil {
+		s.Errorf("reading the new tree: %v", err)
+	}
+	s.want("the files of the new tree", got, next)
+
+	bare := map[string]string{"model/theirs": "theirs"}
+	if err := put("2.0.0", "c", bare); err != nil {
+		s.Fatalf("committing a tree without a manifest: %v", err)
+	}
+	if err := put("2.0.0", "d", next); !errors.Is(err, fs.ErrExist) {
+		s.Errorf("committing where somebody else's files are: got error %v, want fs.ErrExist", err)
+	}
+	got, err = readTree(s.Context(), s.handle(), name, "2.0.0")
+	if err != nil {
+		s.Errorf("reading somebody else's: %v", err)
+	}
+	s.want("somebody else's files", got, bare)
+	s.want("the log", s.log(store, name), []string{"a", "b", "c"})
+}
+
+func discard(s *suite) {
+	store, name := s.handle(), s.name("m")
+	st, err := store.Stage(s.Context(), name)
+	if err != nil {
+		s.Fatalf("staging: %v", err)
+	}
+	if err := writeTree(st.Dir(), map[string]string{"model/half": "of it"}); err != nil { // then the source fails
+		s.Fatalf("writing into a staged tree: %v", err)
+	}
+	ctx, cancel := context.WithCancel(s.Context())
+	cancel()
+	if err := st.Seal(ctx); err == nil {
+		s.Errorf("it was sealed, though the context had ended")
+	}
+	for range 2 {
+		if err := st.Discard(); err != nil {
+			s.Errorf("discarding: %v", err)
+		}
+	}
+	for found, err := range store.Models(s.Context()) {
+		if err != nil || found == name {
+			s.Errorf("after it was discarded, Models yields %v, %v", found, err)
+		}
+	}
+	sealed := s.stage(store, name, someFiles("x"))
+	_, err = store.Append(s.Context(), name, func(mr.View) (*mr.Commit, error) { return nil, errSkip })
+	if err != errSkip {
+		s.Errorf("decide's error came back as %v", err)
+	}
+	for range 2 {
+		if err := sealed.Discard(); err != nil {
+			s.Errorf("discarding: %v", err)
+		}
+	}
+	if _, err := store.OpenTree(s.Context(), name, "1.0.0"); !errors.Is(err, fs.ErrNotExist) {
+		s.Errorf("of what was discarded: got error %v, want fs.ErrNotExist", err)
+	}
+	s.addTree(store, name, "1.0.0")
+	for range 2 {
+		if err := sealed.Discard(); err != nil {
+			s.Errorf("discarding what was discarded: %v", err)
+		}
+	}
+	got, err := readTree(s.Context(), store, name, "1.0.0")
+	if err != nil {
+		s.Errorf("reading: %v", err)
+	}
+	s.want("the files", got, someFiles("1.0.0"))
+}
+
+func strangeVersions(s *suite) {
+	store, name := s.handle(), s.name("m")
+	s.addTree(store, name, "1.0.0")
+	for _, version := range []string{"", ".", "..", "../versions/1.0.0", "1.0.0/", "1.0.0/model", "/1.0.0", `..\1.0.0`, "1.0.0\x00", "\xff", "%2e%2e", "1.0.0 "} {
+		tree, err := store.OpenTree(s.Context(), name, version)
+		if err == nil {
+			s.Errorf("version %q gives %s", version, filepath.Base(tree.Path()))
+			tree.Close()
+		}
+	}
+}
+
+// registries has two registries take turns and race on the same data.
+func registries(s *suite) {
+	name := s.name("m")
+	var all []*mr.ModelRegistry
+	for range 2 {
+		store, err := s.open()
+		if err != nil {
+			s.Fatalf("opening: %v", err)
+		}
+		r := mr.New(store, nil)
+		s.Cleanup(func() { r.Close() })
+		all = append(all, r)
+	}
+	const each = 3
+	s.together(func(i int) {
+		for n := range each {
+			files := fstest.MapFS{"weights.bin": {Data: fmt.Appendf(nil, "%d-%d", i, n)}}
+			v, err := all[i%2].Register(s.Context(), name, mr.FromFS(files), &mr.RegisterOptions{Metrics: map[string]any{"n": n}})
+			if err != nil {
+				s.Errorf("registering: %v", err)
+				continue
+			}
+			if _, err := all[(i+1)%2].Promote(s.Context(), name, v.Version, mr.Production, nil); err != nil {
+				s.Errorf("promoting: %v", err)
+			}
+		}
+	})
+	list, err := all[0].ListVersions(s.Context(), name)
+	if err != nil {
+		s.Fatalf("listing: %v", err)
+	}
+	productions := 0
+	versions := map[string]bool{}
+	for _, v := range list {
+		if versions[v.Version] = true; v.Stage == mr.Production {
+			productions++
+		}
+	}
+	s.want("the number of versions", len(versions), each*callers)
+	s.want("how many are in production", productions, 1)
+	m, err := all[1].GetModel(s.Context(), name.In(mr.Production), &mr.GetOptions{Verify: true})
+	if err != nil {
+		s.Fatalf("getting what is in production: %v", err)
+	}
+	defer m.Close()
+	report, err := all[1].Verify(s.Context(), &mr.VerifyOptions{UseCase: name.UseCase, Model: name.Model})
+	if err != nil {
+		s.Fatalf("verifying: %v", err)
+	}
+	if problems := report.Problems(); len(problems) > 0 || report.Versions != each*callers {
+		s.Errorf("Verify saw %d versions and finds %v", report.Versions, problems)
+	}
+	if !slices.ContainsFunc(list, func(v mr.ModelVersion) bool { return v.Version == m.Version }) {
+		s.Errorf("%s is in production and not listed", m.Version)
+	}
+}

@@ -1,0 +1,288 @@
+package registrytest_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"maps"
+	"os"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/registrytest"
+)
+
+// plan takes a view and has the change decided, as a store without a lock does.
+func plan(ctx context.Context, s mr.Store, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (c *mr.Commit, end int64, err error) {
+	err = s.Read(ctx, name, func(v mr.View) (err error) {
+		if _, end, err = v.Log(0); err == nil {
+			c, err = decide(v)
+		}
+		return err
+	})
+	return c, end, err
+}
+
+func write(ctx context.Context, s mr.Store, name mr.ModelName, c *mr.Commit) (mr.Appended, error) {
+	return s.Append(ctx, name, func(mr.View) (*mr.Commit, error) { return c, nil })
+}
+
+func end(ctx context.Context, s mr.Store, name mr.ModelName) (end int64) {
+	s.Read(ctx, name, func(v mr.View) (err error) {
+		_, end, err = v.Log(0)
+		return err
+	})
+	return end
+}
+
+type appender func(s mr.Store, ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error)
+
+// wrongStore is a sound store but for how it appends.
+type wrongStore struct {
+	mr.Store
+	append appender
+}
+
+func (s wrongStore) Append(ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
+	return s.append(s.Store, ctx, name, decide)
+}
+
+// forgetful never looks whether something came between.
+func forgetful(s mr.Store, ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
+	c, _, err := plan(ctx, s, name, decide)
+	if c == nil || err != nil {
+		return mr.Appended{}, err
+	}
+	runtime.Gosched()
+	return write(ctx, s, name, c)
+}
+
+// statThenWrite looks, and then writes.
+func statThenWrite(s mr.Store, ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
+	for {
+		c, was, err := plan(ctx, s, name, decide)
+		if c == nil || err != nil {
+			return mr.Appended{}, err
+		}
+		if end(ctx, s, name) == was {
+			runtime.Gosched() // as any I/O would
+			return write(ctx, s, name, c)
+		}
+	}
+}
+
+// linesFirst shows the line before its tree is there.
+func linesFirst(s mr.Store, ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
+	var trees []mr.StagedTree
+	done, err := s.Append(ctx, name, func(v mr.View) (*mr.Commit, error) {
+		c, err := decide(v)
+		if c == nil || err != nil {
+			return nil, err
+		}
+		trees = c.Trees
+		return &mr.Commit{Lines: c.Lines, Document: c.Document}, nil
+	})
+	if err != nil || trees == nil {
+		return done, err
+	}
+	runtime.Gosched()
+	_, err = write(ctx, s, name, &mr.Commit{Trees: trees})
+	return done, err
+}
+
+// lineByLine makes several appends of one.
+func lineByLine(s mr.Store, ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (done mr.Appended, err error) {
+	var rest [][]byte
+	done, err = s.Append(ctx, name, func(v mr.View) (*mr.Commit, error) {
+		c, err := decide(v)
+		if c == nil || err != nil || len(c.Lines) < 2 {
+			return c, err
+		}
+		rest = c.Lines[1:]
+		return &mr.Commit{Trees: c.Trees, Lines: c.Lines[:1], Document: c.Document}, nil
+	})
+	for _, line := range rest {
+		if err == nil {
+			done, err = write(ctx, s, name, &mr.Commit{Lines: [][]byte{line}})
+		}
+	}
+	return done, err
+}
+
+// documentFirst asks for the document before the lines are there.
+func documentFirst(s mr.Store, ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
+	return s.Append(ctx, name, func(v mr.View) (*mr.Commit, error) {
+		c, err := decide(v)
+		if c == nil || c.Document == nil || err != nil {
+			return c, err
+		}
+		_, at, err := v.Log(0)
+		for _, line := range c.Lines {
+			at += int64(len(line)) + 1
+		}
+		doc := c.Document(at)
+		return &mr.Commit{Trees: c.Trees, Lines: c.Lines, Document: func(int64) []byte { return doc }}, err
+	})
+}
+
+// swallows passes a refusal over.
+func swallows(s mr.Store, ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
+	return s.Append(ctx, name, func(v mr.View) (*mr.Commit, error) {
+		c, _ := decide(v)
+		return c, nil
+	})
+}
+
+// lossy is a store whose answers can be lost, and that tries again.
+type lossy struct {
+	mr.Store
+	lose  atomic.Bool
+	check bool // it looks before it tries again whether the first time was enough
+}
+
+func (s *lossy) Append(ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
+	c, _, err := plan(ctx, s.Store, name, decide)
+	if c == nil || err != nil {
+		return mr.Appended{}, err
+	}
+	done, err := write(ctx, s.Store, name, c)
+	if err != nil || !s.lose.Swap(false) {
+		return done, err
+	}
+	if s.check {
+		there := false
+		err := s.Read(ctx, name, func(v mr.View) error {
+			data, _, err := v.Log(0)
+			there = bytes.HasSuffix(data, append(slices.Clone(c.Lines[0]), '\n'))
+			return err
+		})
+		if there || err != nil {
+			return done, err
+		}
+	}
+	return write(ctx, s.Store, name, c)
+}
+
+// blind never sees that anything changed.
+type blind struct{ mr.Store }
+
+func (blind) Changed(context.Context, mr.ModelName, mr.Revision) (bool, error) { return false, nil }
+
+func TestSuiteFindsWrongStores(t *testing.T) {
+	t.Parallel()
+	wrong := func(a appender) func(mr.Store) mr.Store {
+		return func(s mr.Store) mr.Store { return wrongStore{s, a} }
+	}
+	tests := []struct {
+		name string
+		wrap func(mr.Store) mr.Store
+		want string // the case that must fail
+	}{
+		{"it forgets to compare", wrong(forgetful), "Race"},
+		{"it forgets to compare", wrong(forgetful), "Count"},
+		{"stat, then write", wrong(statThenWrite), "Race"},
+		{"a line before its tree", wrong(linesFirst), "TreeWhole"},
+		{"line by line", wrong(lineByLine), "Groups"},
+		{"the document before its lines", wrong(documentFirst), "DocumentAfterLines"},
+		{"a refusal is passed over", wrong(swallows), "NothingDecided"},
+		{"it never sees a change", func(s mr.Store) mr.Store { return blind{s} }, "Changed"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name+"/"+tt.want, func(t *testing.T) {
+			t.Parallel()
+			memory := registrytest.NewMemory(t)
+			open := func() (mr.Store, error) { return tt.wrap(memory.Open()), nil }
+			failures := registrytest.Failures(t.Context(), open, nil, tt.want)
+			if failures[tt.want] == nil {
+				t.Errorf("the case %s passes it", tt.want)
+			}
+			t.Logf("%s: %.300q", tt.want, failures[tt.want])
+		})
+	}
+}
+
+func TestSuiteFindsChangesAppliedTwice(t *testing.T) {
+	t.Parallel()
+	for _, check := range []bool{false, true} {
+		memory := registrytest.NewMemory(t)
+		opts := &registrytest.StoreOptions{Lossy: func() (mr.Store, func(), error) {
+			s := &lossy{Store: memory.Open(), check: check}
+			return s, func() { s.lose.Store(true) }, nil
+		}}
+		open := func() (mr.Store, error) { return memory.Open(), nil }
+		failures := registrytest.Failures(t.Context(), open, opts, "LostAnswer")
+		if failed := failures["LostAnswer"] != nil; failed == check {
+			t.Errorf("it looks before it tries again: %t; what fails: %q", check, failures)
+		}
+	}
+}
+
+// Two handles that don't share their data would make every race a walk-over.
+func TestSuiteFindsHandlesApart(t *testing.T) {
+	t.Parallel()
+	open := func() (mr.Store, error) { return registrytest.NewMemory(t).Open(), nil }
+	if failures := registrytest.Failures(t.Context(), open, nil, "SameData"); failures["SameData"] == nil {
+		t.Error("it takes them for the same")
+	}
+}
+
+// Each case quotes the contract, to the word.
+func TestRulesAreTheContracts(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile("../store.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := func(s string) string {
+		s = regexp.MustCompile(`(?m)^\s*//`).ReplaceAllString(s, "")
+		return strings.ToLower(strings.Join(strings.Fields(s), " "))
+	}
+	contract := plain(string(source))
+	rules := registrytest.Rules()
+	for _, name := range slices.Sorted(maps.Keys(rules)) {
+		if rule := plain(rules[name]); rule == "" || !strings.Contains(contract, rule) {
+			t.Errorf("%s: the contract has no %q", name, rules[name])
+		}
+	}
+}
+
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	cause := errors.New("the disk is on fire")
+	var fault registrytest.Fault
+	method := ""
+	store := registrytest.WithFaults(registrytest.NewMemory(t).Open(), func(c registrytest.Call) registrytest.Fault {
+		if c.Method == method {
+			return fault
+		}
+		return registrytest.Fault{}
+	})
+	reg := registrytest.NewOn(t, store, nil)
+	registrytest.Put(t, reg, fraud.At("1.0.0"), files)
+
+	for _, method = range []string{"Stage", "Seal", "Append"} {
+		fault = registrytest.Fault{Err: cause}
+		if _, err := reg.Register(t.Context(), fraud, mr.FromFS(files), nil); !errors.Is(err, cause) {
+			t.Errorf("%s fails: %v", method, err)
+		}
+		registrytest.WantStages(t, reg, fraud, map[string]mr.ModelStage{"1.0.0": mr.Development})
+	}
+	fault = registrytest.Fault{Lost: cause} // of Append: the change happens
+	if _, err := reg.Register(t.Context(), fraud, mr.FromFS(files), nil); !errors.Is(err, cause) || !errors.Is(err, mr.ErrUncertain) {
+		t.Errorf("the answer is lost: %v", err)
+	}
+	registrytest.WantStages(t, reg, fraud, map[string]mr.ModelStage{"1.0.0": mr.Development, "1.0.1": mr.Development})
+
+	method, fault = "OpenTree", registrytest.Fault{Delay: 1 << 40}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := reg.GetModel(ctx, fraud.At("1.0.0"), nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("delayed: %v", err)
+	}
+	method = ""
+}
