@@ -2,6 +2,7 @@ package modelregistry
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -96,10 +97,14 @@ func (m *model) catchUp(ctx context.Context) {
 	if err != nil {
 		m.state = nil // where the document stands must be read
 		m.warnCheckpoint(err)
+		m.lagged(errors.Is(err, ErrOvertaken))
 	}
 }
 
 func (m *model) warnCheckpoint(err error) {
+	if errors.Is(err, ErrOvertaken) {
+		return // nothing failed, and it is looked at again
+	}
 	m.r.log.LogAttrs(context.Background(), slog.LevelWarn, "registry.json not brought up to date",
 		slog.String("model", m.name.String()), slog.Any("error", err))
 }

@@ -178,7 +178,7 @@ func (m *model) commit(ctx context.Context, batch []*change, take func() []*chan
 		s.rev = nil // where the document stands now must be read
 		m.warnCheckpoint(done.DocumentErr)
 	}
-	m.lagged(c.Document == nil && s.docErr == nil)
+	m.lagged((c.Document == nil || done.DocumentErr != nil) && s.docErr == nil)
 	return batch, nil
 }
 

@@ -34,6 +34,9 @@ var (
 	// ErrUncertain says that a change may or may not have happened: the disk failed
 	// while it was written and again while it was taken back. Read before retrying.
 	ErrUncertain = errors.New("outcome uncertain")
+	// ErrOvertaken is a store's word for a document that it put in place while
+	// somebody appended behind: it may have replaced a newer one.
+	ErrOvertaken = errors.New("something was appended meanwhile")
 	// ErrClosed says that the registry was closed.
 	ErrClosed = errors.New("registry is closed")
 )

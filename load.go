@@ -256,18 +256,21 @@ func (m *model) follow(v View, d *document.Document) (*state, error) {
 }
 
 // stands reports whether the log has the event that the state stands at: its line,
-// or the digest of it in the line behind.
+// or the digest of it in the line behind. What a position means is the store's business.
 func stands(v View, s *state) (bool, error) {
 	lines, _, err := v.Log(0)
 	if err == nil && bytes.Contains(lines, []byte(`"prev":"`+s.hash+`"`)) {
 		return true, nil
 	}
-	if err != nil || s.offset < 1 || s.offset > int64(len(lines)) || lines[s.offset-1] != '\n' {
+	if err != nil {
 		return false, err
 	}
-	lines = lines[:s.offset-1]
-	line := bytes.TrimRight(lines[bytes.LastIndexByte(lines, '\n')+1:], " ")
-	return hashLine(line) == s.hash, nil
+	for line := range bytes.Lines(lines) {
+		if hashLine(bytes.TrimRight(line, " \n")) == s.hash {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // lost makes a state that stands on its document alone continue whatever log

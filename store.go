@@ -19,7 +19,8 @@ import (
 //
 // The log is a sequence of lines, none of which holds a newline or a NUL. A
 // position in it is a number of the store's own: a count of bytes, a sequence
-// number. Position 0 is the start. Positions only grow.
+// number times what a line takes. Position 0 is the start. Positions only grow, about as
+// much as the bytes do: when the document is due is decided by their difference.
 //
 // Append is the one way to change a model, and its heart. It calls decide with
 // a view of the model's present bytes and makes what decide returns happen, whole or not at
@@ -30,6 +31,11 @@ import (
 //
 // Reads take no lock and see whole lines and whole trees only. A version's tree
 // is complete before the lines that come with it can be read.
+//
+// A tree that the registry made carries a manifest.json: an object whose "files" list
+// path, size, mode and SHA-256 of every other file in the tree. So a store that keeps copies
+// can check them, and tells the registry's trees from others. Folders without a file in
+// them need not be kept.
 //
 // Errors of the underlying system are wrapped, so that errors.Is finds them.
 type Store interface {
@@ -75,8 +81,8 @@ type View interface {
 	// Document returns the document, and false if there is none.
 	Document() (data []byte, ok bool, err error)
 
-	// DocumentChanged reports whether the document may differ from what it was
-	// at the revision.
+	// DocumentChanged reports whether somebody may have changed the document
+	// since the revision. A store that no other program writes to may say no.
 	DocumentChanged(since Revision) bool
 
 	// Log returns the whole lines from a position on, each with its newline,
@@ -118,7 +124,9 @@ type Appended struct {
 	End      int64    // the position behind the lines
 
 	// DocumentErr says why the document could not be replaced. The change
-	// stands all the same: the document is a checkpoint, and due again.
+	// stands all the same: the document is a checkpoint, and due again. A store whose appends
+	// don't wait for each other's documents says ErrOvertaken if it can't rule out that an
+	// older one took the place of a newer.
 	DocumentErr error
 }
 

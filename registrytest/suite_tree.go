@@ -2,9 +2,12 @@ package registrytest
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"sync/atomic"
@@ -16,13 +19,32 @@ import (
 // someFiles are a tree's, with a manifest that makes it the registry's. Their
 // content tells one tree from another.
 func someFiles(content string) map[string]string {
-	return map[string]string{
+	return withManifest(map[string]string{
 		"model/weights.bin":       content,
 		"model/sub/deep/conf.txt": "configuration of " + content,
 		"model/empty":             "",
 		"metrics.json":            "{}",
-		manifestName:              `{"files":[]}`,
+	})
+}
+
+// withManifest adds the manifest that the registry would write.
+func withManifest(files map[string]string) map[string]string {
+	type entry struct {
+		Path   string `json:"path"`
+		Size   int    `json:"size"`
+		Mode   string `json:"mode"`
+		SHA256 string `json:"sha256"`
 	}
+	list := []entry{}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		list = append(list, entry{name, len(files[name]), "0444", fmt.Sprintf("%x", sha256.Sum256([]byte(files[name])))})
+	}
+	manifest, err := json.Marshal(map[string]any{"files": list})
+	if err != nil {
+		panic(err)
+	}
+	files[manifestName] = string(manifest)
+	return files
 }
 
 func trees(s *suite) {
@@ -120,7 +142,7 @@ func treeLeft(s *suite) {
 	if err := put("1.0.0", "a", someFiles("old")); err != nil {
 		s.Fatalf("committing: %v", err)
 	}
-	next := map[string]string{"model/other": "new", manifestName: `{"files":[]}`}
+	next := withManifest(map[string]string{"model/other": "new"})
 	if err := put("1.0.0", "b", next); err != nil {
 		s.Errorf("committing where the registry's own remains are: %v", err)
 	}
