@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -104,6 +105,7 @@ func corruptStore(t *testing.T, lag int) *pyStore {
 	t.Helper()
 	s := pyNewStore(t)
 	r := s.open()
+	r.SetLag(1<<20, 8, time.Hour) // a document that could not be written stays behind
 	move := func(version string, to modelregistry.ModelStage) {
 		t.Helper()
 		if _, err := r.Promote(t.Context(), pyName, version, to, &modelregistry.MoveOptions{Reason: "to try it", Actor: "me"}); err != nil {

@@ -11,8 +11,8 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// held is a tenure on one line, times as hours.
-func held(l mr.Tenure) string {
+// tenure is a tenure on one line, times as hours.
+func tenure(l mr.Tenure) string {
 	hour := func(t time.Time) string {
 		if t.IsZero() {
 			return "?"
@@ -50,7 +50,7 @@ func wantTenures(t testing.TB, r *mr.ModelRegistry, stage mr.ModelStage, want ..
 		if l.Stage != stage || l.ModelName != fraud {
 			t.Errorf("tenure %+v", l)
 		}
-		got = append(got, held(l))
+		got = append(got, tenure(l))
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", stage, diff)
@@ -246,7 +246,7 @@ func TestTenuresOverAForeignTurn(t *testing.T) {
 	}
 	clock.set(9)
 	list, err := r.Tenures(t.Context(), fraud, mr.Production)
-	if err != nil || len(list) != 4 || held(list[3]) != "1.0.0 8- by rollback" {
+	if err != nil || len(list) != 4 || tenure(list[3]) != "1.0.0 8- by rollback" {
 		t.Errorf("%v, %v", list, err)
 	}
 }
