@@ -66,8 +66,9 @@ type RepairOptions struct {
 //   - What another program wrote, or two productions, become an event, as the next change would make them.
 //   - A tree that no event names, under a sound history, is put aside; what a crash left is removed.
 //
-// The files that it replaces are kept in .repairs. It can't bring back the bytes of an artifact,
-// and never touches what is not the registry's. It is safe beside other programs' changes, and a
+// The files that it replaces are kept in .repairs. It can't bring back the bytes of an artifact, nor
+// tell which is right where a manifest is not the one that the history names; and it
+// never touches what is not the registry's. It is safe beside other programs' changes, and a
 // second Repair finds nothing to do.
 //
 // It matches ErrNotFound if nothing is there, and errors.ErrUnsupported if the store is no
@@ -268,7 +269,7 @@ func (p *plan) clear() {
 		case it.Kind.removable():
 			p.remove = append(p.remove, it)
 			p.replace(RepairAction{Kind: RemoveDebris, Path: it.Path})
-		case it.Kind == ItemTree && s != nil && s.get(it.Version) == nil && !p.recovers(it.Version):
+		case it.Kind == ItemTree && len(p.x.lines) > 0 && s != nil && s.get(it.Version) == nil && !p.recovers(it.Version):
 			p.aside = append(p.aside, it.Version)
 			p.replace(RepairAction{Kind: PutAside, Version: it.Version, Path: it.Path, Detail: "no event names it"})
 		}

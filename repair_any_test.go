@@ -91,7 +91,7 @@ func TestRepairOfAnyDamage(t *testing.T) {
 func nothingToMend(report *mr.VerifyReport) bool {
 	return !slices.ContainsFunc(report.Findings, func(f mr.Finding) bool {
 		switch f.Kind {
-		case mr.EntryUnreadable, mr.ArtifactMissing, mr.ArtifactDamaged, mr.NoDigests, mr.NoHistory, mr.SetAside, mr.NotTheRegistrys:
+		case mr.EntryUnreadable, mr.ArtifactMissing, mr.ArtifactDamaged, mr.ManifestDamaged, mr.NoDigests, mr.NoHistory, mr.SetAside, mr.NotTheRegistrys:
 			return false
 		}
 		return true
@@ -143,7 +143,7 @@ func repairs(t *testing.T, dir string) error {
 		}
 		return stages, err
 	}
-	if _, err := os.Stat(modelPath(dir, "history.jsonl")); err != nil {
+	if slices.ContainsFunc(found.Findings, func(f mr.Finding) bool { return f.Kind == mr.NoHistory }) {
 		return nil // an edit made it another program's store, which it stays until the next change
 	}
 	byDocument, err := list()
