@@ -82,8 +82,8 @@
 //	never two versions in production, no lost       concurrent calls in one and in several processes checked
 //	update, no number given out twice               for linearizability; 8 writers and 4 readers killed at random
 //	no half-written version is ever seen            the same, with readers beside, and the digests of all files
-//	a failed change leaves nothing and says why     EIO and ENOSPC at each disk operation; full, read-only and
-//	                                                foreign disks, file-size limits, other users, umasks
+//	a failed change leaves nothing and says why     EIO and ENOSPC at each disk operation; full and read-only
+//	                                                disks, file-size limits, other users, umasks
 //	damage is reported, and never passed over or    every bit of a history and a document flipped; random damage
 //	overwritten silently                            repaired; fuzzing of all that is read
 //	a killed process blocks nobody                  its lock is free within 100 ms, its staging is cleared away
@@ -94,8 +94,8 @@
 //
 // Not promised, and not to be had: anything on a network file system (NFS, SMB), where file locks
 // may not exclude; what a disk lost that confirmed what it had not written; an order between a Python program that
-// writes registry.json, without a lock, and others at the same moment (in turns is fine). A bit
-// that flips in the very last line of a history before a checkpoint covers it can go unnoticed.
+// writes registry.json, without a lock, and others at the same moment (in turns is fine). What a disk
+// zeroes at the very end of a history, before a checkpoint covers it, looks like an append that a crash tore.
 // A file that somebody rewrites in place to the same size, and sets back its modification time, looks unchanged.
 //
 // What the artifact's own format holds is not looked at: load only what you trust.

@@ -1,12 +1,14 @@
 package modelregistry
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"time"
 	"unicode/utf8"
 
@@ -133,12 +135,29 @@ func (e *event) encode() ([]byte, error) {
 		}
 		b = append(append(append(b, `},"extra":{`...), extras...), '}')
 	}
-	b = fmt.Appendf(b, `,"checkpoint":%d,"prev":"%s"}`, e.checkpoint, e.prev)
-	return b, nil
+	return sealLine(fmt.Appendf(b, `,"checkpoint":%d,"prev":"%s"`, e.checkpoint, e.prev)), nil
+}
+
+// errChecksum says that a line can be read, and is not as it was written.
+var errChecksum = errors.New("the line does not have its checksum")
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// sealLine ends a line with the checksum of what it holds. The digest in the next line
+// would tell too; the last line has none.
+func sealLine(b []byte) []byte {
+	return fmt.Appendf(b, `,"crc32c":"%08x"}`, crc32.Checksum(b, castagnoli))
+}
+
+// unsealed returns what a line holds before its checksum, and whether that is
+// right.
+func unsealed(line []byte) (held []byte, ok bool) {
+	held = line[:max(0, len(line)-len(`,"crc32c":"00000000"}`))]
+	return held, bytes.Equal(sealLine(bytes.Clone(held)), line)
 }
 
 // decodeEvent reads a line. Keys that it does not know are passed over: a later
-// release may add some.
+// release may add some. With errChecksum comes the event as it reads.
 func decodeEvent(line []byte) (*event, error) {
 	if !utf8.Valid(line) {
 		return nil, errors.New("it is not UTF-8")
@@ -204,6 +223,9 @@ func decodeEvent(line []byte) (*event, error) {
 	}
 	if d.err == nil && (e.number < 1 || e.op == "") {
 		d.err = errors.New("it is no event")
+	}
+	if _, ok := unsealed(line); !ok && d.err == nil {
+		d.err = errChecksum
 	}
 	return e, d.err
 }

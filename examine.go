@@ -110,19 +110,21 @@ func (x *examination) readLog(log []byte) {
 		n := bytes.IndexByte(log[at:], '\n')
 		line := bytes.TrimRight(log[at:at+int64(n)], " ")
 		e, err := decodeEvent(line)
+		edited := errors.Is(err, errChecksum)
 		switch {
-		case err != nil:
+		case err != nil && !edited:
 			x.damage = append(x.damage, damage{at, last + 1, true, err})
 		case e.number <= last:
 			x.damage = append(x.damage, damage{at, last + 1, true, fmt.Errorf("event %d stands behind event %d", e.number, last)})
 		default:
 			switch {
-			case x.dropped(last + 1): // noted, and why this line does not fit
+			case edited:
+				x.damage = append(x.damage, damage{at, e.number, false, err})
+			case x.noted(last + 1), x.noted(last): // noted, and why this line does not fit
 			case e.number != last+1 && !e.skips():
 				x.damage = append(x.damage, damage{at, last + 1, false, fmt.Errorf("event %d is missing", last+1)})
 			case e.prev != hash:
-				x.damage = append(x.damage, damage{at, last + 1, false,
-					fmt.Errorf("event %d, or the line before it, is not as it was written", e.number)})
+				x.damage = append(x.damage, damage{at, last + 1, false, fmt.Errorf("event %d does not follow the one before it", e.number)})
 			}
 			last, hash = e.number, hashLine(line)
 			x.lines = append(x.lines, logLine{e, at, line, hash})
@@ -131,8 +133,8 @@ func (x *examination) readLog(log []byte) {
 	}
 }
 
-// dropped reports whether the damage before an event is noted already.
-func (x *examination) dropped(event int64) bool {
+// noted reports whether damage at an event is noted already.
+func (x *examination) noted(event int64) bool {
 	return len(x.damage) > 0 && x.damage[len(x.damage)-1].event == event
 }
 

@@ -107,8 +107,8 @@ func FuzzEvent(f *testing.F) {
 var fuzzPrev = regexp.MustCompile(`"prev":"[^"]*"`)
 
 // FuzzHistory: whatever the log holds is read to its last line or refused as
-// damaged, and read again the same. With chain set, each line gets the digest that it
-// should have, so that more than the chain is tried.
+// damaged, and read again the same. With chain set, each line gets the digest and the
+// checksum that it should have, so that more than these are tried.
 func FuzzHistory(f *testing.F) {
 	log, _ := fuzzStore(f)
 	f.Add(log, false)
@@ -120,9 +120,12 @@ func FuzzHistory(f *testing.F) {
 			var fixed []byte
 			hash := ""
 			for line := range bytes.Lines(data) {
-				line = fuzzPrev.ReplaceAll(line[:len(line)-1], []byte(`"prev":"`+hash+`"`))
-				hash = hashLine(bytes.TrimRight(line, " "))
-				fixed = append(append(fixed, line...), '\n')
+				trimmed := bytes.TrimRight(line, " \n")
+				end := line[len(trimmed):]
+				held, _ := unsealed(trimmed)
+				sealed := sealLine(fuzzPrev.ReplaceAll(held, []byte(`"prev":"`+hash+`"`)))
+				hash = hashLine(sealed)
+				fixed = append(append(fixed, sealed...), end...)
 			}
 			data = fixed
 		}

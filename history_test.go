@@ -224,8 +224,8 @@ func TestHistoryShowsDamageInItsPlace(t *testing.T) {
 		"garbled": {[]string{lines[0], lines[1], "{\n", lines[3], lines[4], lines[5], lines[6]}, at, 3,
 			[]string{lifeEvents[0], lifeEvents[1], "damage", lifeEvents[3],
 				strings.ReplaceAll(lifeEvents[4], "[1.0.1 development>", "[1.0.1 >"), lifeEvents[5], lifeEvents[6]}},
-		"edited": {[]string{lines[0], strings.Replace(lines[1], "bert", "mallory", 1), lines[2], lines[3], lines[4], lines[5], lines[6]}, at + 3, 3,
-			[]string{lifeEvents[0], strings.ReplaceAll(lifeEvents[1], "bert", "mallory"), "damage", lifeEvents[2], lifeEvents[3], lifeEvents[4], lifeEvents[5], lifeEvents[6]}},
+		"edited": {[]string{lines[0], strings.Replace(lines[1], "bert", "mallory", 1), lines[2], lines[3], lines[4], lines[5], lines[6]}, int64(len(lines[0])), 2,
+			[]string{lifeEvents[0], "damage", strings.ReplaceAll(lifeEvents[1], "bert", "mallory"), lifeEvents[2], lifeEvents[3], lifeEvents[4], lifeEvents[5], lifeEvents[6]}},
 		"missing": {[]string{lines[0], lines[1], lines[2], lines[4], lines[5], lines[6]}, at + int64(len(lines[2])), 4,
 			[]string{lifeEvents[0], lifeEvents[1], lifeEvents[2], "damage", lifeEvents[4], lifeEvents[5], lifeEvents[6]}},
 	} {

@@ -95,12 +95,13 @@ func (p *plan) log(o RepairOptions) ([]byte, error) {
 // behind returns the line with the digest of the line that stands before it now,
 // all else as it was.
 func (l logLine) behind(hash string) ([]byte, error) {
-	if l.prev == hash {
+	held, sealed := unsealed(l.raw)
+	if sealed && l.prev == hash {
 		return l.raw, nil
 	}
-	end := []byte(`"prev":` + string(pyjson.Quote(l.prev)) + "}")
-	if line, ok := bytes.CutSuffix(l.raw, end); ok {
-		return append(slices.Clone(line), `"prev":`+string(pyjson.Quote(hash))+"}"...), nil
+	end := []byte(`"prev":` + string(pyjson.Quote(l.prev)))
+	if line, ok := bytes.CutSuffix(held, end); ok && sealed {
+		return sealLine(append(slices.Clone(line), `"prev":`+string(pyjson.Quote(hash))...)), nil
 	}
 	e := *l.event
 	e.prev = hash
