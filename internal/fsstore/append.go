@@ -203,8 +203,9 @@ func appendLines(d Disk, dir string, v *View, lines [][]byte) (end int64, err er
 }
 
 // replaceDocument writes the document beside the old one and renames it over. It
-// happens under the lock, so one fixed name serves. The folder need not be synced: a
-// document that is older than the log is brought up by it.
+// happens under the lock, so one fixed name serves. The folder is synced too: the
+// log's next lines will say which document they found, and after a crash another program may
+// be the first to write, starting from the one that is there.
 func replaceDocument(d Disk, dir string, data []byte) error {
 	return replaceFile(d, path.Join(dir, documentTemp), path.Join(dir, documentName), data)
 }
@@ -217,7 +218,7 @@ func replaceFile(d Disk, temp, name string, data []byte) error {
 	if err != nil {
 		return errors.Join(err, discard(d, temp))
 	}
-	return nil
+	return d.Sync(path.Dir(name))
 }
 
 // discard removes a file that may be missing.

@@ -86,9 +86,6 @@ func (s *Store) replaceFiles(d Disk, dir string, r *Replacement) (kept []string,
 		if err := replaceFile(d, path.Join(dir, f.temp), path.Join(dir, f.name), f.data); err != nil {
 			return kept, err
 		}
-		if err := d.Sync(dir); err != nil {
-			return kept, err
-		}
 	}
 	return kept, nil
 }
