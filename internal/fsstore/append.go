@@ -123,12 +123,22 @@ func placeTrees(d Disk, dir string, trees []Tree) (placed []Tree, err error) {
 // registration that never happened, which carry our manifest. They are kept, for
 // a store that lost its history looks the same.
 func makeWay(d Disk, dir, to, version string) error {
-	if _, err := d.Lstat(to); errors.Is(err, fs.ErrNotExist) {
+	info, err := d.Lstat(to)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
-	} else if err != nil {
+	}
+	if err != nil {
 		return err
 	}
-	if info, err := d.Lstat(path.Join(to, manifestName)); err != nil || !info.Mode().IsRegular() {
+	ours := false
+	if info.IsDir() {
+		info, err := d.Lstat(path.Join(to, manifestName))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		ours = err == nil && info.Mode().IsRegular()
+	}
+	if !ours {
 		return &fs.PathError{Op: "register", Path: to, Err: fmt.Errorf("it is there, and not the registry's: %w", fs.ErrExist)}
 	}
 	return putAside(d, dir, to, version)
