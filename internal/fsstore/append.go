@@ -68,6 +68,9 @@ func appendHeld(d Disk, dir string, held hold, decide func(*View) (*Commit, erro
 			return done, false, err
 		}
 	}
+	if err := v.readToEnd(); err != nil {
+		return done, false, err
+	}
 	if !held.valid() {
 		return done, true, nil
 	}
@@ -177,6 +180,9 @@ func appendLines(d Disk, dir string, v *View, lines [][]byte) (end int64, err er
 		}
 	}()
 	if info, err := d.Lstat(name); err != nil {
+		if !v.rev.log.Exists {
+			err = errors.Join(err, d.Remove(name))
+		}
 		return 0, err
 	} else if info.Size() > v.end {
 		// What a torn append left. The cut must be durable before something

@@ -121,7 +121,7 @@ func cutTorn(d Disk, dir string) error {
 		return err
 	}
 	_, end, err := v.Log(0)
-	if err != nil {
+	if err = errors.Join(err, v.readToEnd()); err != nil {
 		return err
 	}
 	f, err := d.Open(path.Join(dir, logName))

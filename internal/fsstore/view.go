@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"path"
 )
@@ -43,6 +44,7 @@ type View struct {
 	disk Disk // nil if there is no store yet
 	rev  revision
 	end  int64 // behind the last whole line, once the log was read
+	size int64 // of the log, as far as it was read
 	read bool
 }
 
@@ -95,6 +97,7 @@ func (v *View) Document() ([]byte, bool, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, false, nil
 	}
+	v.rev.document.fresh = v.rev.document.fresh || int64(len(data)) < v.rev.document.Size
 	return data, err == nil, err
 }
 
@@ -115,9 +118,22 @@ func (v *View) Log(from int64) ([]byte, int64, error) {
 		}
 		data = data[1:]
 	}
+	// What is shorter than it was at the stat was cut meanwhile, or not read to its end:
+	// what was made of it must not be kept.
+	v.size = from + int64(len(data))
+	v.rev.log.fresh = v.rev.log.fresh || v.size < v.rev.log.Size
 	data = data[:whole(data)]
 	v.end, v.read = from+int64(len(data)), true
 	return data, v.end, nil
+}
+
+// readToEnd returns why nothing may be cut off or put aside on the word of the log: it
+// was not read to its end.
+func (v *View) readToEnd() error {
+	if v.size < v.rev.log.Size {
+		return &fs.PathError{Op: "read", Path: v.rev.logFile, Err: io.ErrUnexpectedEOF}
+	}
+	return nil
 }
 
 // whole returns how much of the log is whole appends. One that was under way when
