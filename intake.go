@@ -118,11 +118,11 @@ func (in *intake) hash(file string, t *trail) (sum fileSum, err error) {
 }
 
 // hashBuffers bound what hashing takes in memory.
-var hashBuffers = sync.Pool{New: func() any { return new([256 << 10]byte) }}
+var hashBuffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
 // hashPart hashes all that r gives.
 func hashPart(ctx context.Context, h hash.Hash, r io.Reader, m *meter) (total int64, err error) {
-	buf := hashBuffers.Get().(*[256 << 10]byte)
+	buf := hashBuffers.Get().(*[64 << 10]byte)
 	defer hashBuffers.Put(buf)
 	for {
 		if err := ctx.Err(); err != nil {

@@ -74,6 +74,15 @@ func (s *state) holder(stage ModelStage) *entry {
 	if x.known {
 		return x.top
 	}
+	if stage == Production { // hardly ever more than one
+		for v := range s.productive {
+			if e := s.get(v); x.top == nil || e.newer(x.top) {
+				x.top = e
+			}
+		}
+		x.known = true
+		return x.top
+	}
 	if !x.built {
 		for _, e := range s.order {
 			if e.stage == stage {

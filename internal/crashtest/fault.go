@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/ubunye-go/modelregistry/internal/fsstore"
 )
@@ -123,6 +124,14 @@ func (f *Faulty) Mkdir(name string) error {
 		return err
 	}
 	return f.Disk.Mkdir(name)
+}
+
+// SetTime fails or passes on.
+func (f *Faulty) SetTime(name string, t time.Time) error {
+	if err := f.fault("settime", name); err != nil {
+		return err
+	}
+	return f.Disk.SetTime(name, t)
 }
 
 // Rename fails or passes on.

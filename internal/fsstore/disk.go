@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path"
+	"time"
 )
 
 // What is read goes into memory whole. A file beyond these is refused, for the
@@ -46,6 +47,8 @@ type Disk interface {
 	// matches fs.ErrInvalid.
 	ReadFrom(name string, offset int64) ([]byte, error)
 	Mkdir(name string) error
+	// SetTime sets when a file was modified.
+	SetTime(name string, t time.Time) error
 	Rename(from, to string) error
 	Remove(name string) error
 	RemoveAll(name string) error
@@ -74,10 +77,13 @@ type rootDisk struct {
 func (d rootDisk) Lstat(name string) (fs.FileInfo, error) { return d.root.Lstat(name) }
 func (d rootDisk) Stamp(name string) (Stamp, error)       { return lstat(d.dir, name) }
 func (d rootDisk) Mkdir(name string) error                { return d.root.Mkdir(name, 0o777) }
-func (d rootDisk) Rename(from, to string) error           { return d.root.Rename(from, to) }
-func (d rootDisk) Remove(name string) error               { return d.root.Remove(name) }
-func (d rootDisk) RemoveAll(name string) error            { return d.root.RemoveAll(name) }
-func (d rootDisk) Close() error                           { return d.root.Close() }
+func (d rootDisk) SetTime(name string, t time.Time) error {
+	return d.root.Chtimes(name, time.Time{}, t)
+}
+func (d rootDisk) Rename(from, to string) error { return d.root.Rename(from, to) }
+func (d rootDisk) Remove(name string) error     { return d.root.Remove(name) }
+func (d rootDisk) RemoveAll(name string) error  { return d.root.RemoveAll(name) }
+func (d rootDisk) Close() error                 { return d.root.Close() }
 
 func (d rootDisk) ReadDir(name string) ([]fs.DirEntry, error) { return fs.ReadDir(d.root.FS(), name) }
 
