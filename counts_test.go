@@ -1,0 +1,226 @@
+package modelregistry_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/internal/fsstore"
+)
+
+// counts are what an operation asks of the disk. Bytes are rounded, so that digits more
+// in a number don't show.
+type counts struct {
+	Stamps, Reads, Syncs, Renames int
+	ReadKB, WrittenKB             int64
+}
+
+// A countingDisk counts what goes through it.
+type countingDisk struct {
+	fsstore.Disk
+	mu            sync.Mutex
+	n             counts
+	read, written int64
+}
+
+func (d *countingDisk) count(add func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	add()
+}
+
+// take returns the counts since it was called before.
+func (d *countingDisk) take() counts {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n := d.n
+	n.ReadKB, n.WrittenKB = (d.read+512)>>10, (d.written+512)>>10
+	d.n, d.read, d.written = counts{}, 0, 0
+	return n
+}
+
+func (d *countingDisk) Stamp(name string) (fsstore.Stamp, error) {
+	d.count(func() { d.n.Stamps++ })
+	return d.Disk.Stamp(name)
+}
+
+func (d *countingDisk) ReadFrom(name string, offset int64) ([]byte, error) {
+	data, err := d.Disk.ReadFrom(name, offset)
+	d.count(func() { d.n.Reads++; d.read += int64(len(data)) })
+	return data, err
+}
+
+func (d *countingDisk) Sync(name string) error {
+	d.count(func() { d.n.Syncs++ })
+	return d.Disk.Sync(name)
+}
+
+func (d *countingDisk) Rename(from, to string) error {
+	d.count(func() { d.n.Renames++ })
+	return d.Disk.Rename(from, to)
+}
+
+func (d *countingDisk) Open(name string) (fsstore.File, error) {
+	f, err := d.Disk.Open(name)
+	return countingFile{f, d}, err
+}
+
+type countingFile struct {
+	fsstore.File
+	d *countingDisk
+}
+
+func (f countingFile) WriteAt(p []byte, at int64) (int, error) {
+	f.d.count(func() { f.d.written += int64(len(p)) })
+	return f.File.WriteAt(p, at)
+}
+
+func (f countingFile) Sync() error {
+	f.d.count(func() { f.d.n.Syncs++ })
+	return f.File.Sync()
+}
+
+// countedStore makes a store of n versions by its history; two of them get files when
+// they are registered here.
+func countedStore(t *testing.T, n int) (*mr.ModelRegistry, *countingDisk, string) {
+	t.Helper()
+	dir, prev := t.TempDir(), ""
+	var log bytes.Buffer
+	for i := 1; i <= n; i++ {
+		version := fmt.Sprintf("0.%d.%d", i/1000, i%1000)
+		line := fmt.Sprintf(`{"event":%d,"id":"%032x","time":"2026-01-01T00:00:00.000000+00:00","op":"register","version":"%s","to":"development",`+
+			`"after":{"%[3]s":{"version":"%[3]s","stage":"development","registered_at":"2026-01-01T00:00:00.000000+00:00","metrics":{"auc":0.9}}},`+
+			`"extra":{"%[3]s":{"entered":%[1]d}},"checkpoint":0,"prev":"%[4]s"}`, i, i, version, prev)
+		sum := sha256.Sum256([]byte(line))
+		prev = hex.EncodeToString(sum[:])
+		log.WriteString(line + "\n")
+	}
+	writeFile(t, modelPath(dir, "history.jsonl"), log.String())
+	r := openStore(t, dir, nil)
+	for _, v := range []string{"1.0.0", "1.0.1"} {
+		register(t, r, v, nil)
+	}
+	promote(t, r, "1.0.0", mr.Production)
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r, d := counted(t, dir)
+	return r, d, dir
+}
+
+func counted(t *testing.T, dir string) (*mr.ModelRegistry, *countingDisk) {
+	t.Helper()
+	d := &countingDisk{}
+	r, err := mr.OpenOn(dir, nil, func(disk fsstore.Disk) fsstore.Disk { d.Disk = disk; return d })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	return r, d
+}
+
+// What an operation asks of the disk does not grow with the versions that it does not
+// touch: at ten thousand, whose document may lag, a change writes its own line and
+// nothing else. TestAllocations says that no document is parsed.
+func TestCountsDoNotGrow(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{10, 10_000} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			t.Parallel()
+			r, d, dir := countedStore(t, n)
+			r.SetLag(1<<20, 8, time.Hour)
+			ctx, in := context.Background(), fraud.In(mr.Production)
+			other := openStore(t, dir, nil)
+			other.SetLag(1<<20, 8, time.Hour)
+			doc, docKB := 0, int64(0) // what the document adds while it is in step
+			if n < 1000 {
+				doc, docKB = 1, 3
+			}
+			steps := []struct {
+				name string
+				do   func() error
+				want counts
+			}{
+				{"GetModel", func() error { _, err := r.GetModel(ctx, in); return err }, counts{Stamps: 3}},
+				{"GetVersion", func() error { _, err := r.GetVersion(ctx, in); return err }, counts{Stamps: 2}},
+				{"ListVersions", func() error { _, err := r.ListVersions(ctx, fraud); return err }, counts{Stamps: 2}},
+				{"CompareVersions", func() error { _, err := r.CompareVersions(ctx, fraud, "1.0.0", "1.0.1"); return err }, counts{Stamps: 2}},
+				{"Promote", func() error { _, err := r.Promote(ctx, fraud, "1.0.1", mr.Production, nil); return err },
+					counts{Stamps: 8, Syncs: 1 + doc, Renames: doc, WrittenKB: 1 + docKB}},
+				{"Register", func() error { _, err := r.Register(ctx, fraud, artifact(), nil); return err },
+					counts{Stamps: 5, Syncs: 9 + doc, Renames: 1 + doc, WrittenKB: 1 + docKB}},
+				{"GetVersion, after another registry promoted", func() error { _, err := r.GetVersion(ctx, in); return err },
+					counts{Stamps: 3, Reads: 1 + doc, ReadKB: 1 + docKB + int64(doc)}},
+			}
+			for i, s := range steps {
+				last := i == len(steps)-1
+				if last {
+					promote(t, other, "1.0.0", mr.Production)
+				}
+				// So old that no further write in the same tick of the clock need be feared.
+				old := time.Now().Add(-time.Duration(len(steps)-i) * time.Second)
+				if err := os.Chtimes(modelPath(dir, "history.jsonl"), old, old); err != nil {
+					t.Fatal(err)
+				}
+				if !last {
+					if _, err := r.GetModel(ctx, in); err != nil {
+						t.Fatal(err)
+					}
+				}
+				d.take()
+				if err := s.do(); err != nil {
+					t.Fatalf("%s: %v", s.name, err)
+				}
+				if diff := cmp.Diff(s.want, d.take()); diff != "" {
+					t.Errorf("%s of %d (-want +got):\n%s", s.name, n, diff)
+				}
+			}
+		})
+	}
+}
+
+// A parse of ten thousand entries shows by what it allocates. An answer takes at most three
+// allocations, whatever the size, and another writer's promotion costs no parse, though the
+// document was replaced.
+func TestAllocations(t *testing.T) { // not parallel: it counts for the whole program
+	for _, n := range []int{10, 10_000} {
+		r, _, dir := countedStore(t, n)
+		ctx, in := context.Background(), fraud.In(mr.Production)
+		other := openStore(t, dir, &mr.Options{AlwaysCheckpoint: true})
+		old := time.Now().Add(-time.Hour)
+		if err := os.Chtimes(modelPath(dir, "history.jsonl"), old, old); err != nil {
+			t.Fatal(err)
+		}
+		get := func() {
+			if _, err := r.GetModel(ctx, in); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := testing.AllocsPerRun(10, get); got > 3 {
+			t.Errorf("of %d versions GetModel allocates %v times", n, got)
+		}
+		if got := testing.AllocsPerRun(10, func() { _, _ = r.GetVersion(ctx, in) }); got > 3 {
+			t.Errorf("of %d versions GetVersion allocates %v times", n, got)
+		}
+		for i := range 4 {
+			promote(t, other, fmt.Sprintf("1.0.%d", (i+1)%2), mr.Production)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			get()
+			runtime.ReadMemStats(&after)
+			if got := after.Mallocs - before.Mallocs; got > 1000 {
+				t.Errorf("of %d versions GetModel after a promotion allocates %d times", n, got)
+			}
+		}
+	}
+}
