@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"runtime"
 	"sync"
@@ -100,7 +101,8 @@ func countedStore(t *testing.T, n int) (*mr.ModelRegistry, *countingDisk, string
 		version := fmt.Sprintf("0.%d.%d", i/1000, i%1000)
 		line := fmt.Sprintf(`{"event":%d,"id":"%032x","time":"2026-01-01T00:00:00.000000+00:00","op":"register","version":"%s","to":"development",`+
 			`"after":{"%[3]s":{"version":"%[3]s","stage":"development","registered_at":"2026-01-01T00:00:00.000000+00:00","metrics":{"auc":0.9}}},`+
-			`"extra":{"%[3]s":{"entered":%[1]d}},"checkpoint":0,"prev":"%[4]s"}`, i, i, version, prev)
+			`"extra":{"%[3]s":{"entered":%[1]d}},"checkpoint":0,"prev":"%[4]s"`, i, i, version, prev)
+		line += fmt.Sprintf(`,"crc32c":"%08x"}`, crc32.Checksum([]byte(line), crc32.MakeTable(crc32.Castagnoli)))
 		sum := sha256.Sum256([]byte(line))
 		prev = hex.EncodeToString(sum[:])
 		log.WriteString(line + "\n")
@@ -151,14 +153,14 @@ func TestCountsDoNotGrow(t *testing.T) {
 				do   func() error
 				want counts
 			}{
-				{"GetModel", func() error { _, err := r.GetModel(ctx, in); return err }, counts{Stamps: 3}},
+				{"GetModel", func() error { _, err := r.GetModel(ctx, in, nil); return err }, counts{Stamps: 3}},
 				{"GetVersion", func() error { _, err := r.GetVersion(ctx, in); return err }, counts{Stamps: 2}},
 				{"ListVersions", func() error { _, err := r.ListVersions(ctx, fraud); return err }, counts{Stamps: 2}},
 				{"CompareVersions", func() error { _, err := r.CompareVersions(ctx, fraud, "1.0.0", "1.0.1"); return err }, counts{Stamps: 2}},
 				{"Promote", func() error { _, err := r.Promote(ctx, fraud, "1.0.1", mr.Production, nil); return err },
-					counts{Stamps: 8, Syncs: 1 + doc, Renames: doc, WrittenKB: 1 + docKB}},
+					counts{Stamps: 8, Reads: 1, Syncs: 1 + 2*doc, Renames: doc, WrittenKB: 1 + docKB}},
 				{"Register", func() error { _, err := r.Register(ctx, fraud, artifact(), nil); return err },
-					counts{Stamps: 5, Syncs: 9 + doc, Renames: 1 + doc, WrittenKB: 1 + docKB}},
+					counts{Stamps: 5, Reads: 1, Syncs: 9 + 2*doc, Renames: 1 + doc, WrittenKB: 1 + docKB}},
 				{"GetVersion, after another registry promoted", func() error { _, err := r.GetVersion(ctx, in); return err },
 					counts{Stamps: 3, Reads: 1 + doc, ReadKB: 1 + docKB + int64(doc)}},
 			}
@@ -173,7 +175,7 @@ func TestCountsDoNotGrow(t *testing.T) {
 					t.Fatal(err)
 				}
 				if !last {
-					if _, err := r.GetModel(ctx, in); err != nil {
+					if _, err := r.GetModel(ctx, in, nil); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -202,7 +204,7 @@ func TestAllocations(t *testing.T) { // not parallel: it counts for the whole pr
 			t.Fatal(err)
 		}
 		get := func() {
-			if _, err := r.GetModel(ctx, in); err != nil {
+			if _, err := r.GetModel(ctx, in, nil); err != nil {
 				t.Fatal(err)
 			}
 		}
