@@ -70,7 +70,7 @@ func TestClock(t *testing.T) {
 				promote(t, reg(), "1.0.3", mr.Staging)
 				promote(t, reg(), "1.0.1", mr.Staging)
 				want := map[mr.ModelStage]string{mr.Production: "1.0.2", mr.Staging: "1.0.1", mr.Archived: "1.0.0"}
-				for what, r := range map[string]*mr.ModelRegistry{"held": one, "fresh": openStore(t, dir, nil), "replayed": replayed(t, dir)} {
+				for what, r := range map[string]*mr.ModelRegistry{"held": one, "fresh": openStore(t, dir, nil), "replayed": withoutDocument(t, dir)} {
 					got := map[mr.ModelStage]string{}
 					for stage := range want {
 						v, err := r.GetVersion(t.Context(), fraud.In(stage))
@@ -114,8 +114,8 @@ func versions(t *testing.T, r *mr.ModelRegistry) (lines []string) {
 	return lines
 }
 
-// replayed opens a copy of a store that lost its document.
-func replayed(t *testing.T, dir string) *mr.ModelRegistry {
+// withoutDocument opens a copy of a store that lost its document.
+func withoutDocument(t *testing.T, dir string) *mr.ModelRegistry {
 	t.Helper()
 	copied := filepath.Join(t.TempDir(), "replayed")
 	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {

@@ -3,428 +3,394 @@
 package modelregistry_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
+	"sync"
 	"testing"
+	"time"
 
-	"github.com/google/go-cmp/cmp"
-
-	"github.com/ubunye-go/modelregistry"
+	mr "github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/internal/crashtest"
 	"github.com/ubunye-go/modelregistry/internal/document"
-	"github.com/ubunye-go/modelregistry/internal/fsstore"
 )
 
-var crashModel = modelregistry.ModelName{UseCase: "uc", Model: "m"}
-
-// A crashStep changes the store. Steps run in order; each one is acknowledged
-// when it returns.
-type crashStep struct {
-	name string
-	do   func(ctx context.Context, r *modelregistry.ModelRegistry, dir string) error
-}
-
-func crashRegister(ctx context.Context, r *modelregistry.ModelRegistry) (modelregistry.ModelVersion, error) {
-	save := func(dir string) error {
-		if err := os.Mkdir(filepath.Join(dir, "sub"), 0o777); err != nil {
-			return err
-		}
-		return errors.Join(os.WriteFile(filepath.Join(dir, "w.bin"), []byte("weights of a model"), 0o666),
-			os.WriteFile(filepath.Join(dir, "sub", "v.txt"), []byte("vocabulary"), 0o666))
-	}
-	return r.Register(ctx, crashModel, modelregistry.FromFunc(save), &modelregistry.RegisterOptions{Metrics: map[string]any{"auc": 0.9}})
-}
-
-var crashSteps = []crashStep{
-	{"register", func(ctx context.Context, r *modelregistry.ModelRegistry, _ string) error {
-		_, err := crashRegister(ctx, r)
-		return err
-	}},
-	{"promote", func(ctx context.Context, r *modelregistry.ModelRegistry, _ string) error {
-		_, err := r.Promote(ctx, crashModel, "1.0.0", modelregistry.Production, nil)
-		return err
-	}},
-	{"register again", func(ctx context.Context, r *modelregistry.ModelRegistry, _ string) error {
-		_, err := crashRegister(ctx, r)
-		return err
-	}},
-	{"promote over", func(ctx context.Context, r *modelregistry.ModelRegistry, _ string) error {
-		_, err := r.Promote(ctx, crashModel, "1.0.1", modelregistry.Production, nil)
-		return err
-	}},
-	{"roll back", func(ctx context.Context, r *modelregistry.ModelRegistry, _ string) error {
-		_, err := r.Rollback(ctx, crashModel, "", nil)
-		return err
-	}},
-	{"fail to register", func(ctx context.Context, r *modelregistry.ModelRegistry, _ string) error {
-		_, err := r.Register(ctx, crashModel, modelregistry.FromFunc(func(string) error { return os.ErrInvalid }), nil)
-		if !errors.Is(err, os.ErrInvalid) {
-			return fmt.Errorf("a failing save gave %w", err)
-		}
-		return nil
-	}},
-	{"archive", func(ctx context.Context, r *modelregistry.ModelRegistry, _ string) error {
-		_, err := r.Archive(ctx, crashModel, "1.0.1", nil) // it is: writes nothing
-		if err == nil {
-			_, err = r.Archive(ctx, crashModel, "1.0.0", nil)
-		}
-		return err
-	}},
-}
-
-// stages returns each version's stage; an unreadable model is an error.
-func stages(ctx context.Context, r *modelregistry.ModelRegistry) (map[string]string, error) {
-	list, err := r.ListVersions(ctx, crashModel)
-	if errors.Is(err, modelregistry.ErrNotFound) {
-		return map[string]string{}, nil
-	}
-	m := map[string]string{}
-	for _, v := range list {
-		m[v.Version] = string(v.Stage)
-		if err := r.VerifyTree(ctx, v); err != nil {
-			return nil, fmt.Errorf("version %s shows and is not whole: %w", v.Version, err)
-		}
-	}
-	return m, err
-}
+var crashAll = flag.Bool("crash.all", false, "try every crash state and every fault, not a sample")
 
 // A crashRun is a workload's record: the operations, and after which of them
 // which state was acknowledged.
 type crashRun struct {
-	ops   []crashtest.Op
-	acked []crashAck
+	lags    bool
+	record  crashtest.Record
+	acked   []crashAck
+	orphan  int  // from here on there is a tree that nobody may lose
+	damaged bool // the document was damaged to begin with
 }
 
 type crashAck struct {
-	after int
-	state map[string]string
+	after   int
+	state   map[string]string
+	foreign bool              // it may be lost, until the next
+	tried   map[string]string // what may show before it was acknowledged, and not after
 }
 
-func recordCrashRun(t *testing.T) crashRun {
+func (run *crashRun) ack(rec *crashtest.Recorder, l *load, step loadStep) error {
+	state, err := l.stages(context.Background())
+	ack := crashAck{after: rec.Len(), state: state, foreign: step.foreign, tried: maps.Clone(state)}
+	if step.fails != nil {
+		step.fails(ack.tried)
+	}
+	run.acked = append(run.acked, ack)
+	return err
+}
+
+// A soundRun is the workload as it is, with every state that crashes can leave.
+type soundRun struct {
+	*crashRun
+	states []crashState
+	known  map[crashKey]bool
+	err    error
+}
+
+var soundRuns = map[bool]func() soundRun{
+	false: sync.OnceValue(func() soundRun { return recordSoundRun(false) }),
+	true:  sync.OnceValue(func() soundRun { return recordSoundRun(true) }),
+}
+
+func newSoundRun(t *testing.T, lags bool) soundRun {
 	t.Helper()
-	ctx, dir := t.Context(), t.TempDir()
-	rec := crashtest.NewRecorder(dir)
-	r, err := modelregistry.OpenOn(dir, nil, rec.Wrap)
-	if err != nil {
-		t.Fatal(err)
+	run := soundRuns[lags]()
+	if run.err != nil {
+		t.Fatal(run.err)
 	}
-	defer r.Close()
-	run := crashRun{acked: []crashAck{{0, map[string]string{}}}}
-	for _, step := range crashSteps {
-		if err := step.do(ctx, r, dir); err != nil {
-			t.Fatalf("%s: %v", step.name, err)
-		}
-		state, err := stages(ctx, r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		run.acked = append(run.acked, crashAck{len(rec.Ops()), state})
-	}
-	run.ops = rec.Ops()
 	return run
 }
 
+func recordSoundRun(lags bool) (sound soundRun) {
+	base, err := os.MkdirTemp("", "modelregistry")
+	if err != nil {
+		return soundRun{err: err}
+	}
+	defer os.RemoveAll(base)
+	run, err := recordCrashRun(base, lags)
+	if err != nil {
+		return soundRun{err: err}
+	}
+	known := map[crashKey]bool{}
+	return soundRun{run, run.states(run.record.Start(), run.record.End(), known), known, nil}
+}
+
+// recordCrashRun records the workload.
+func recordCrashRun(base string, lags bool) (*crashRun, error) {
+	rec := crashtest.NewRecorder(base, nil)
+	l, err := newLoad(base, lags, rec.Wrap)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { l.Close() }()
+	run := &crashRun{lags: lags, acked: []crashAck{{state: map[string]string{}}}}
+	for _, step := range loadSteps {
+		if step.plant != nil {
+			if err := step.plant(l); err != nil {
+				return nil, fmt.Errorf("before %s: %w", step.name, err)
+			}
+		}
+		if hasOrphan(l.dir) && run.orphan == 0 {
+			run.orphan = rec.Len()
+		}
+		if err := errors.Join(step.do(context.Background(), l), run.ack(rec, l, step)); err != nil {
+			return nil, fmt.Errorf("%s: %w", step.name, err)
+		}
+	}
+	run.record = rec.Record()
+	return run, nil
+}
+
 // allowed returns the states that a reader may find after a crash: the last that
-// was acknowledged, or the one that was under way.
-func (run crashRun) allowed(after int) []map[string]string {
+// was acknowledged, or the one that was under way (invariant 2).
+func (run *crashRun) allowed(after int) []map[string]string {
 	i := 0
 	for i+1 < len(run.acked) && run.acked[i+1].after <= after {
 		i++
 	}
-	return []map[string]string{run.acked[i].state, run.acked[min(i+1, len(run.acked)-1)].state}
+	first := i
+	for run.acked[first].foreign {
+		first--
+	}
+	var list []map[string]string
+	for _, ack := range run.acked[first : i+1] {
+		list = append(list, ack.state)
+	}
+	if i+1 < len(run.acked) {
+		list = append(list, run.acked[i+1].state, run.acked[i+1].tried)
+	}
+	return list
 }
 
-// recover opens what a crash left and holds it against the invariants: it reads
-// (1, 2, 3), and goes on without a repair (5).
-func (run crashRun) recover(ctx context.Context, dir string, c crashtest.Crash) error {
-	r, err := modelregistry.OpenOn(dir, nil, func(d fsstore.Disk) fsstore.Disk { return crashtest.NoSync{Disk: d} })
+// mayBeDamaged reports whether another program's unsynced document is what a crash can
+// have cut short.
+func (run *crashRun) mayBeDamaged(after int) bool {
+	for i, ack := range run.acked {
+		if ack.foreign && run.acked[i-1].after < after && after < run.acked[i+1].after {
+			return true
+		}
+	}
+	return run.damaged
+}
+
+// A crashState is one that a crash can leave.
+type crashState struct {
+	crash crashtest.Crash
+	state crashtest.State
+}
+
+type crashKey struct {
+	state   uint64
+	allowed string
+}
+
+// states returns the states that crashes between two points can leave, each once, but those
+// that are known, to which it adds them.
+func (run *crashRun) states(from, to int, known map[crashKey]bool) []crashState {
+	var list []crashState
+	at, allowed := -1, ""
+	for c, s := range run.record.States(from, to) {
+		if c.After != at {
+			at, allowed = c.After, fmt.Sprint(run.allowed(c.After), run.orphan > 0 && c.After >= run.orphan)
+		}
+		key := crashKey{s.Key(), allowed}
+		if !known[key] {
+			known[key] = true
+			list = append(list, crashState{c, s})
+		}
+	}
+	return list
+}
+
+// sample takes about n of the states, half of them from those in which everything had the same
+// fate: every so many. -crash.all takes all.
+func sample(list []crashState, n int) []crashState {
+	if *crashAll || len(list) <= n {
+		return list
+	}
+	var uniform, rest []crashState
+	for _, s := range list {
+		if s.crash.Uniform {
+			uniform = append(uniform, s)
+		} else {
+			rest = append(rest, s)
+		}
+	}
+	return append(everySo(uniform, n/2), everySo(rest, n/2)...)
+}
+
+// everySo takes n of a list, evenly.
+func everySo[T any](list []T, n int) []T {
+	n = min(n, len(list))
+	taken := make([]T, n)
+	for i := range taken {
+		taken[i] = list[i*len(list)/n]
+	}
+	return taken
+}
+
+// check opens what a crash left and holds it against the invariants.
+func (run *crashRun) check(ctx context.Context, base string, s crashState) error {
+	if err := s.state.Write(base); err != nil {
+		return err
+	}
+	l, err := newLoad(base, run.lags, noSync)
 	if err != nil {
 		return err
 	}
-	defer r.Close()
-	state, err := stages(ctx, r)
+	defer func() { l.Close() }()
+	found, err := l.whole(ctx)
 	if err != nil {
 		return fmt.Errorf("reading: %w", err)
 	}
-	if !slices.ContainsFunc(run.allowed(c.After), func(s map[string]string) bool { return maps.Equal(s, state) }) {
-		return fmt.Errorf("reads %v, which is none of %v", state, run.allowed(c.After))
+	allowed := run.allowed(s.crash.After)
+	if !slices.ContainsFunc(allowed, func(s map[string]string) bool { return maps.Equal(s, found) }) {
+		return fmt.Errorf("reads %v, which is none of %v", found, allowed)
 	}
-	v, err := crashRegister(ctx, r)
-	if err != nil {
-		return fmt.Errorf("registering: %w", err)
-	}
-	if _, taken := state[v.Version]; taken {
-		return fmt.Errorf("version %s was given out twice", v.Version)
-	}
-	if _, err := r.Promote(ctx, crashModel, v.Version, modelregistry.Production, nil); err != nil {
-		return fmt.Errorf("promoting: %w", err)
-	}
-	return inOrder(ctx, dir, state, v.Version)
-}
-
-// inOrder checks that document and history, each alone, say what a reader
-// should find.
-func inOrder(ctx context.Context, dir string, before map[string]string, added string) error {
-	want := maps.Clone(before)
-	for v, stage := range want {
-		if stage == "production" {
-			want[v] = "archived"
-		}
-	}
-	want[added] = "production"
-	model := filepath.Join(dir, crashModel.UseCase, crashModel.Model)
-	doc, err := os.ReadFile(filepath.Join(model, "registry.json"))
-	if err != nil {
+	if err := agrees(l.dir, found); err != nil {
 		return err
 	}
-	d, err := document.Parse(doc)
-	if err != nil || d.Mark == nil || !d.Intact {
-		return fmt.Errorf("the document is out of step: %v", err)
+	if err := l.work(ctx, found, run.mayBeDamaged(s.crash.After)); err != nil {
+		return err
 	}
-	for _, lost := range []string{"", "registry.json"} {
-		if lost != "" {
-			if err := os.Remove(filepath.Join(model, lost)); err != nil {
-				return err
-			}
-		}
-		r, err := modelregistry.Open(dir, nil)
-		if err != nil {
-			return err
-		}
-		got, err := stages(ctx, r)
-		r.Close()
-		if err != nil || !maps.Equal(got, want) {
-			return fmt.Errorf("without %q: %v %w, want %v", lost, got, err, want)
-		}
+	if run.orphan > 0 && s.crash.After >= run.orphan && !hasOrphan(l.dir) {
+		return errors.New("the tree that was put aside is lost")
 	}
 	return nil
 }
 
-// violations enumerates the crashes of a record and returns what the first few
-// broke, and how many did.
-func (run crashRun) violations(t *testing.T, stop int) (first []string, count, states int) {
+// violations checks states, several at once, and returns what they broke, the first
+// few in full. With stop it stops at the first.
+func (run *crashRun) violations(t *testing.T, list []crashState, stop bool) (first []string, count int) {
 	t.Helper()
-	seen := map[string]bool{}
-	base := t.TempDir()
-	for i, c := range crashtest.Crashes(len(run.ops)) {
-		files := crashtest.State(run.ops, c)
-		key := fmt.Sprint(files, run.allowed(c.After))
-		if seen[key] {
-			continue
-		}
-		seen[key] = true
-		states++
-		dir := filepath.Join(base, fmt.Sprint(i))
-		if err := errors.Join(os.Mkdir(dir, 0o777), crashtest.Write(dir, files)); err != nil {
-			t.Fatal(err)
-		}
-		if err := run.recover(t.Context(), dir, c); err != nil {
-			count++
-			if len(first) < 5 {
-				first = append(first, fmt.Sprintf("%v: %v", c, err))
+	base := loadTemp(t)
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	next := 0
+	for range 8 { // more than processors: damaged documents are waited for
+		wg.Go(func() {
+			for {
+				mu.Lock()
+				i := next
+				if next++; i >= len(list) || stop && count > 0 {
+					mu.Unlock()
+					return
+				}
+				mu.Unlock()
+				dir := filepath.Join(base, fmt.Sprint(i))
+				err := os.Mkdir(dir, 0o777)
+				if err == nil {
+					err = run.check(t.Context(), dir, list[i])
+				}
+				os.RemoveAll(dir)
+				if err == nil {
+					continue
+				}
+				mu.Lock()
+				if count++; len(first) < 5 {
+					first = append(first, fmt.Sprintf("%v: %v", list[i].crash, err))
+				}
+				mu.Unlock()
 			}
-			if count == stop {
-				return first, count, states
-			}
-		}
-		os.RemoveAll(dir)
+		})
 	}
-	return first, count, states
+	wg.Wait()
+	return first, count
 }
 
-// Invariants 1, 2, 3 and 5: whatever a crash leaves, the next reader reads what
+func forBothLags(t *testing.T, fn func(t *testing.T, lags bool)) {
+	t.Helper()
+	for _, lags := range []bool{false, true} {
+		t.Run(fmt.Sprintf("lags %t", lags), func(t *testing.T) {
+			t.Parallel()
+			fn(t, lags)
+		})
+	}
+}
+
+// Invariants 1, 2, 3, 5, 11 and 12: whatever a crash leaves, the next reader reads what
 // was acknowledged, and the next writer writes.
 func TestEveryCrash(t *testing.T) {
 	t.Parallel()
-	run := recordCrashRun(t)
-	first, count, states := run.violations(t, 0)
-	t.Logf("%d operations, %d distinct states", len(run.ops), states)
-	for _, f := range first {
-		t.Error(f)
-	}
-	if count > 0 {
-		t.Errorf("%d of %d states violate an invariant", count, states)
-	}
+	forBothLags(t, func(t *testing.T, lags bool) {
+		run := newSoundRun(t, lags)
+		list := sample(run.states, 400)
+		t.Logf("%d operations, %d of %d states", len(run.record.Ops), len(list), len(run.states))
+		first, count := run.violations(t, list, false)
+		for _, f := range first {
+			t.Error(f)
+		}
+		if count > 0 {
+			t.Errorf("%d of %d states violate an invariant", count, len(list))
+		}
+	})
 }
 
-// The enumerator is worth something only if it finds what is wrong: with any
-// one kind of sync left out it must report violations.
-func TestEveryCrashFindsMutants(t *testing.T) {
+// Invariant 5, for a crash during recovery: from one state of each kind that crashes leave, the store is read and
+// changed again, and that too is cut short at every point.
+func TestEveryCrashDuringRecovery(t *testing.T) {
 	t.Parallel()
-	run := recordCrashRun(t)
-	mutants := map[string]func(o crashtest.Op) bool{
-		"sync of an artifact's file":    func(o crashtest.Op) bool { return strings.HasSuffix(o.Name, "/w.bin") },
-		"sync of the manifest":          func(o crashtest.Op) bool { return strings.HasSuffix(o.Name, "/tree/manifest.json") },
-		"sync of the artifact's folder": func(o crashtest.Op) bool { return strings.HasSuffix(o.Name, "/tree/model") },
-		"sync of a folder in it":        func(o crashtest.Op) bool { return strings.HasSuffix(o.Name, "/tree/model/sub") },
-		"sync of the tree's folder":     func(o crashtest.Op) bool { return strings.HasSuffix(o.Name, "/tree") },
-		"sync of versions/":             func(o crashtest.Op) bool { return strings.HasSuffix(o.Name, "/versions") },
-		"sync of the log":               func(o crashtest.Op) bool { return strings.HasSuffix(o.Name, "/history.jsonl") },
-		"sync of the document":          func(o crashtest.Op) bool { return strings.HasSuffix(o.Name, "/.registry.json.tmp") },
-		"sync of the model's folder":    func(o crashtest.Op) bool { return o.Name == "uc/m" },
-		"sync of the use case's folder": func(o crashtest.Op) bool { return o.Name == "uc" },
-		"sync of the store's folder":    func(o crashtest.Op) bool { return o.Name == "." },
-	}
-	for name, match := range mutants {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			mutant := run.without(func(o crashtest.Op) bool { return o.IsSync() && match(o) })
-			if len(mutant.ops) == len(run.ops) {
-				t.Fatal("the workload has no such sync")
-			}
-			first, count, _ := mutant.violations(t, 1)
-			if count == 0 {
-				t.Fatal("no crash state violates an invariant")
-			}
-			t.Log(first[0])
-		})
-	}
-}
-
-// Two steps of the protocol swapped: the append before the tree is in its place,
-// and the document before the append.
-func TestEveryCrashFindsSwappedSteps(t *testing.T) {
-	t.Parallel()
-	run := recordCrashRun(t)
-	inLog := func(o crashtest.Op) bool { return strings.HasSuffix(o.Name, "/history.jsonl") }
-	placing := func(o crashtest.Op) bool { return strings.HasSuffix(o.Name, "/tree") && !o.IsSync() }
-	document := func(o crashtest.Op) bool { return strings.HasSuffix(o.Name, "/.registry.json.tmp") }
-	for name, step := range map[string]struct{ early, before func(crashtest.Op) bool }{
-		"log before tree":     {inLog, placing},
-		"document before log": {document, inLog},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			mutant := run
-			mutant.ops = swapped(run, step.early, step.before)
-			first, count, _ := mutant.violations(t, 1)
-			if count == 0 {
-				t.Fatal("no crash state violates an invariant")
-			}
-			t.Log(first[0])
-		})
-	}
-}
-
-// swapped moves, within each step of the workload, the operations that match
-// early before the first that matches before.
-func swapped(run crashRun, early, before func(crashtest.Op) bool) []crashtest.Op {
-	var out []crashtest.Op
-	for i := 1; i < len(run.acked); i++ {
-		ops := run.ops[run.acked[i-1].after:run.acked[i].after]
-		at := slices.IndexFunc(ops, before)
-		if at < 0 || !slices.ContainsFunc(ops, early) {
-			out = append(out, ops...)
-			continue
-		}
-		var moved, rest []crashtest.Op
-		for _, o := range ops[at:] {
-			if early(o) {
-				moved = append(moved, o)
-			} else {
-				rest = append(rest, o)
+	forBothLags(t, func(t *testing.T, lags bool) {
+		run := newSoundRun(t, lags)
+		kinds := map[string]bool{}
+		var firsts []crashState
+		for _, s := range run.states {
+			if kind := kindOf(s.state); !kinds[kind] {
+				kinds[kind] = true
+				firsts = append(firsts, s)
 			}
 		}
-		out = append(append(append(out, ops[:at]...), moved...), rest...)
-	}
-	return out
+		from, each := firsts, 0
+		if !*crashAll {
+			from, each = everySo(firsts, 15), 20
+		}
+		known := map[crashKey]bool{}
+		tried, total := 0, 0
+		for _, s := range from {
+			again := run.recovery(t, s)
+			all := again.states(again.record.Start(), again.record.End(), known)
+			list := sample(all, each)
+			tried, total = tried+len(list), total+len(all)
+			if first, count := again.violations(t, list, false); count > 0 {
+				t.Errorf("%v (%s): %d of %d states of its recovery violate an invariant, first %s", s.crash, kindOf(s.state), count, len(list), first[0])
+			}
+		}
+		t.Logf("%d of %d kinds of states, %d of %d states of their recovery", len(from), len(firsts), tried, total)
+	})
 }
 
-// without returns the run with operations left out.
-func (run crashRun) without(drop func(crashtest.Op) bool) crashRun {
-	var out crashRun
-	acks := run.acked
-	for i := 0; i <= len(run.ops); i++ {
-		for len(acks) > 0 && acks[0].after == i {
-			out.acked = append(out.acked, crashAck{len(out.ops), acks[0].state})
-			acks = acks[1:]
-		}
-		if i < len(run.ops) && !drop(run.ops[i]) {
-			out.ops = append(out.ops, run.ops[i])
-		}
-	}
-	return out
-}
-
-// Invariant 6: an error at any operation is reported with its cause, or it did
-// not matter; what was not acknowledged is wholly there or not; and once the disk
-// is well again, everything goes on.
-func TestEveryFault(t *testing.T) {
-	t.Parallel()
-	for _, cause := range []error{syscall.EIO, syscall.ENOSPC} {
-		for _, stays := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%v stays %t", cause, stays), func(t *testing.T) {
-				t.Parallel()
-				for i, step := range crashSteps {
-					for n := 1; faultAt(t, i, step, n, cause, stays); n++ {
-						if n > 1000 {
-							t.Fatal("no end of operations")
-						}
-					}
-				}
-			})
+// kindOf tells what a recovery has to deal with.
+func kindOf(s crashtest.State) string {
+	model := loadStore + "/" + loadPath()
+	log, hasLog := s[model+"/history.jsonl"]
+	doc, hasDoc := s[model+"/registry.json"]
+	d, err := document.Parse(doc)
+	kind := fmt.Sprintf("log %t, torn %t", hasLog, len(log) > 0 && (log[len(log)-1] != '\n' || bytes.IndexByte(log, 0) >= 0))
+	kind += fmt.Sprintf(", document %t, damaged %t, foreign %t", hasDoc, err != nil, err == nil && d.Mark == nil)
+	kind += fmt.Sprintf(", behind %t", err == nil && d.Mark != nil && d.Mark.Offset < int64(len(log)))
+	trees := 0
+	for name := range s {
+		if path.Dir(path.Dir(name)) == model+"/versions" && path.Base(name) == "manifest.json" {
+			trees++
 		}
 	}
+	kind += fmt.Sprintf(", leftover %t", trees > bytes.Count(log, []byte(`"op":"register"`)))
+	for _, part := range []string{".registry.json.tmp", ".staging/", ".orphans/"} {
+		there := false
+		for name := range s {
+			there = there || strings.Contains(name, "/"+part) && !strings.HasSuffix(name, "/"+part)
+		}
+		if there || s[model+"/"+part] != nil {
+			kind += ", " + part
+		}
+	}
+	return kind
 }
 
-// faultAt runs the steps before, then has the nth operation of the step fail. It
-// reports whether the step has that many.
-func faultAt(t *testing.T, i int, step crashStep, n int, cause error, stays bool) bool {
+// recovery records what comes after a crash.
+func (run *crashRun) recovery(t *testing.T, s crashState) *crashRun {
 	t.Helper()
-	ctx, dir := t.Context(), t.TempDir()
-	faulty := &crashtest.Faulty{}
-	r, err := modelregistry.OpenOn(dir, nil, func(d fsstore.Disk) fsstore.Disk { return faulty.Wrap(crashtest.NoSync{Disk: d}) })
+	base := loadTemp(t)
+	if err := s.state.Write(base); err != nil {
+		t.Fatal(err)
+	}
+	rec := crashtest.NewRecorder(base, s.state)
+	l, err := newLoad(base, run.lags, rec.Wrap)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
-	for _, s := range crashSteps[:i] {
-		if err := s.do(ctx, r, dir); err != nil {
-			t.Fatal(err)
+	defer func() { l.Close() }()
+	condition, _, err := documentOf(l.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := &crashRun{lags: run.lags, damaged: condition == docDamaged}
+	if run.orphan > 0 && s.crash.After >= run.orphan {
+		again.orphan = rec.Len()
+	}
+	for _, do := range []func() error{
+		func() error { return nil },
+		func() error { _, err := l.register(t.Context(), mr.RegisterOptions{Version: "2.0.0"}); return err },
+		func() error { return l.promote(t.Context(), "2.0.0", mr.Production) },
+		func() error { return l.open(time.Hour) },
+	} {
+		if err := errors.Join(do(), again.ack(rec, l, loadStep{})); err != nil {
+			t.Fatalf("%v: %v", s.crash, err)
 		}
 	}
-	before, err := stages(ctx, r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	faulty.Fail(n, cause, stays)
-	err = step.do(ctx, r, dir)
-	hit := faulty.Heal()
-	if err != nil && !errors.Is(err, cause) {
-		t.Errorf("%s, operation %d: %v, which is not %v", step.name, n, err, cause)
-	}
-	fresh, openErr := modelregistry.Open(dir, nil)
-	if openErr != nil {
-		t.Fatal(openErr)
-	}
-	defer fresh.Close()
-	state, readErr := stages(ctx, fresh)
-	if readErr != nil {
-		t.Fatalf("%s, operation %d: reading afterwards: %v", step.name, n, readErr)
-	}
-	if err != nil && !errors.Is(err, modelregistry.ErrUncertain) && !maps.Equal(state, before) {
-		t.Errorf("%s, operation %d failed with %v and changed something:\n%s", step.name, n, err, cmp.Diff(before, state))
-	}
-	mine, readErr := stages(ctx, r)
-	if readErr != nil || !maps.Equal(mine, state) {
-		t.Errorf("%s, operation %d: the registry that failed reads %v %v, a fresh one %v", step.name, n, mine, readErr, state)
-	}
-	v, regErr := crashRegister(ctx, r)
-	if regErr != nil {
-		t.Fatalf("%s, operation %d: registering afterwards: %v", step.name, n, regErr)
-	}
-	if _, promoteErr := r.Promote(ctx, crashModel, v.Version, modelregistry.Production, nil); promoteErr != nil {
-		t.Fatalf("%s, operation %d: promoting afterwards: %v", step.name, n, promoteErr)
-	}
-	if orderErr := inOrder(ctx, dir, state, v.Version); orderErr != nil {
-		t.Errorf("%s, operation %d: %v", step.name, n, orderErr)
-	}
-	return hit
+	again.record = rec.Record()
+	return again
 }

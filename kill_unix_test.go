@@ -71,7 +71,7 @@ func killWrite(t *testing.T, dir, name string) {
 	}
 	defer r.Close()
 	if rand.IntN(2) == 0 {
-		faulty.Kill(1 + rand.IntN(400))
+		faulty.Fail(crashtest.Fault{At: 1 + rand.IntN(400), Kills: true})
 	}
 	notes := ledger.NewNotebook(os.NewFile(3, "notes"))
 	var wg sync.WaitGroup

@@ -102,7 +102,7 @@ func TestFailuresLeakNothing(t *testing.T) {
 			return err
 		}},
 		{"a failing disk", func(i int) error {
-			faulty.Fail(1+i%60, syscall.EIO, i%2 == 0)
+			faulty.Fail(crashtest.Fault{At: 1 + i%60, Err: syscall.EIO, Stays: i%2 == 0})
 			defer faulty.Heal()
 			if _, err := onFaulty.Register(ctx, fraud, artifact(), nil); err != nil {
 				return err

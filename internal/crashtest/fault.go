@@ -9,40 +9,67 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/fsstore"
 )
 
-// A Faulty disk fails at a chosen operation, once or from then on. A count
+// A Faulty has disks fail at a chosen operation, once or from then on. A count
 // includes everything that can fail, reads too.
 type Faulty struct {
-	Disk fsstore.Disk
-
 	mu    sync.Mutex
 	count int
-	at    int // the operation that fails; 0 for none
-	err   error
-	stays bool
-	kills bool
-	hit   bool
+	fault Fault
+	hit   string
+}
+
+// A Fault is what happens to operations. The zero value is none.
+type Fault struct {
+	At    int                        // the nth operation from now on fails, or
+	On    func(op, name string) bool // the first that this tells
+	Err   error                      // with this cause
+	Stays bool                       // all after it fail too
+	Short bool                       // a read returns half of what there is, without an error, instead
+	Kills bool                       // the process is killed instead, in the middle of it if it is a write
 }
 
 // Wrap is for [fsstore.Store.Wrap].
-func (f *Faulty) Wrap(d fsstore.Disk) fsstore.Disk {
-	f.Disk = d
-	return f
-}
+func (f *Faulty) Wrap(d fsstore.Disk) fsstore.Disk { return &faultyDisk{d, f} }
 
-// Fail has the nth operation from now on fail with err, and if stays is set all
-// after it.
-func (f *Faulty) Fail(n int, err error, stays bool) {
+// Fail begins to count, and to fail.
+func (f *Faulty) Fail(fault Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.count, f.at, f.err, f.stays, f.kills, f.hit = 0, n, err, stays, false, false
+	f.count, f.fault, f.hit = 0, fault, ""
 }
 
-// Kill has the process killed in place of the nth operation from now on, or
-// if that is a write, in the middle of it.
-func (f *Faulty) Kill(n int) {
+// Heal ends the faults. It returns how many operations there were since Fail,
+// and the first that failed, if one did.
+func (f *Faulty) Heal() (count int, hit string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.count, f.at, f.err, f.stays, f.kills, f.hit = 0, n, os.ErrProcessDone, false, true, false
+	f.fault = Fault{}
+	return f.count, f.hit
+}
+
+// next tells whether the next operation is to fail, and how.
+func (f *Faulty) next(op, name string) (Fault, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.count++
+	now := f.count == f.fault.At || f.hit == "" && f.fault.On != nil && f.fault.On(op, name)
+	if !now && !(f.fault.Stays && f.hit != "") || f.fault.Short && op != "read" {
+		return Fault{}, false
+	}
+	if f.hit == "" {
+		f.hit = op + " " + name
+	}
+	return f.fault, true
+}
+
+func (f *Faulty) check(op, name string) error {
+	if fault, fails := f.next(op, name); fails {
+		if fault.Kills && op != "write" {
+			killSelf()
+		}
+		return &fs.PathError{Op: op, Path: name, Err: fault.Err}
+	}
+	return nil
 }
 
 // killSelf does not return: no deferred call runs, as with any SIGKILL.
@@ -57,128 +84,99 @@ func killSelf() {
 	select {}
 }
 
-// Heal ends the faults and reports whether there was one.
-func (f *Faulty) Heal() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.at = 0
-	return f.hit
+// A faultyDisk fails or passes on.
+type faultyDisk struct {
+	fsstore.Disk
+	f *Faulty
 }
 
-// Count returns the number of operations since Fail.
-func (f *Faulty) Count() int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.count
-}
-
-func (f *Faulty) fault(op, name string) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.count++
-	if f.at > 0 && (f.count == f.at || f.stays && f.count > f.at) {
-		f.hit = true
-		if f.kills && op != "write" {
-			killSelf()
-		}
-		return &fs.PathError{Op: op, Path: name, Err: f.err}
-	}
-	return nil
-}
-
-// Lstat fails or passes on.
-func (f *Faulty) Lstat(name string) (fs.FileInfo, error) {
-	if err := f.fault("lstat", name); err != nil {
+func (d *faultyDisk) Lstat(name string) (fs.FileInfo, error) {
+	if err := d.f.check("lstat", name); err != nil {
 		return nil, err
 	}
-	return f.Disk.Lstat(name)
+	return d.Disk.Lstat(name)
 }
 
-// Stamp fails or passes on.
-func (f *Faulty) Stamp(name string) (fsstore.Stamp, error) {
-	if err := f.fault("stamp", name); err != nil {
+func (d *faultyDisk) Stamp(name string) (fsstore.Stamp, error) {
+	if err := d.f.check("stamp", name); err != nil {
 		return fsstore.Stamp{}, err
 	}
-	return f.Disk.Stamp(name)
+	return d.Disk.Stamp(name)
 }
 
-// ReadDir fails or passes on.
-func (f *Faulty) ReadDir(name string) ([]fs.DirEntry, error) {
-	if err := f.fault("readdir", name); err != nil {
+func (d *faultyDisk) SetTime(name string, t time.Time) error {
+	if err := d.f.check("settime", name); err != nil {
+		return err
+	}
+	return d.Disk.SetTime(name, t)
+}
+
+func (d *faultyDisk) ReadDir(name string) ([]fs.DirEntry, error) {
+	if err := d.f.check("readdir", name); err != nil {
 		return nil, err
 	}
-	return f.Disk.ReadDir(name)
+	return d.Disk.ReadDir(name)
 }
 
-// ReadFrom fails or passes on.
-func (f *Faulty) ReadFrom(name string, offset int64) ([]byte, error) {
-	if err := f.fault("read", name); err != nil {
+func (d *faultyDisk) ReadFrom(name string, offset int64) ([]byte, error) {
+	fault, fails := d.f.next("read", name)
+	if fails && fault.Kills {
+		killSelf()
+	}
+	if fails && !fault.Short {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: fault.Err}
+	}
+	data, err := d.Disk.ReadFrom(name, offset)
+	if fails {
+		data = data[:len(data)/2]
+	}
+	return data, err
+}
+
+func (d *faultyDisk) Mkdir(name string) error {
+	if err := d.f.check("mkdir", name); err != nil {
+		return err
+	}
+	return d.Disk.Mkdir(name)
+}
+
+func (d *faultyDisk) Rename(from, to string) error {
+	if err := d.f.check("rename", from); err != nil {
+		return err
+	}
+	return d.Disk.Rename(from, to)
+}
+
+func (d *faultyDisk) Remove(name string) error {
+	if err := d.f.check("remove", name); err != nil {
+		return err
+	}
+	return d.Disk.Remove(name)
+}
+
+func (d *faultyDisk) RemoveAll(name string) error {
+	if err := d.f.check("removeall", name); err != nil {
+		return err
+	}
+	return d.Disk.RemoveAll(name)
+}
+
+func (d *faultyDisk) Sync(name string) error {
+	if err := d.f.check("sync", name); err != nil {
+		return err
+	}
+	return d.Disk.Sync(name)
+}
+
+func (d *faultyDisk) Open(name string) (fsstore.File, error) {
+	if err := d.f.check("open", name); err != nil {
 		return nil, err
 	}
-	return f.Disk.ReadFrom(name, offset)
-}
-
-// Mkdir fails or passes on.
-func (f *Faulty) Mkdir(name string) error {
-	if err := f.fault("mkdir", name); err != nil {
-		return err
-	}
-	return f.Disk.Mkdir(name)
-}
-
-// SetTime fails or passes on.
-func (f *Faulty) SetTime(name string, t time.Time) error {
-	if err := f.fault("settime", name); err != nil {
-		return err
-	}
-	return f.Disk.SetTime(name, t)
-}
-
-// Rename fails or passes on.
-func (f *Faulty) Rename(from, to string) error {
-	if err := f.fault("rename", from); err != nil {
-		return err
-	}
-	return f.Disk.Rename(from, to)
-}
-
-// Remove fails or passes on.
-func (f *Faulty) Remove(name string) error {
-	if err := f.fault("remove", name); err != nil {
-		return err
-	}
-	return f.Disk.Remove(name)
-}
-
-// RemoveAll fails or passes on.
-func (f *Faulty) RemoveAll(name string) error {
-	if err := f.fault("removeall", name); err != nil {
-		return err
-	}
-	return f.Disk.RemoveAll(name)
-}
-
-// Sync fails or passes on.
-func (f *Faulty) Sync(name string) error {
-	if err := f.fault("sync", name); err != nil {
-		return err
-	}
-	return f.Disk.Sync(name)
-}
-
-// Close passes on.
-func (f *Faulty) Close() error { return f.Disk.Close() }
-
-// Open fails or passes on.
-func (f *Faulty) Open(name string) (fsstore.File, error) {
-	if err := f.fault("open", name); err != nil {
-		return nil, err
-	}
-	file, err := f.Disk.Open(name)
+	file, err := d.Disk.Open(name)
 	if err != nil {
 		return nil, err
 	}
-	return &faultyFile{file, f, name}, nil
+	return &faultyFile{file, d.f, name}, nil
 }
 
 type faultyFile struct {
@@ -189,25 +187,26 @@ type faultyFile struct {
 
 // WriteAt writes half of what it is given before it fails, as a full disk does.
 func (f *faultyFile) WriteAt(p []byte, off int64) (int, error) {
-	if err := f.f.fault("write", f.name); err != nil {
+	if fault, fails := f.f.next("write", f.name); fails {
 		n, _ := f.File.WriteAt(p[:len(p)/2], off)
-		if f.f.kills {
+		if fault.Kills {
 			killSelf()
 		}
+		err := &fs.PathError{Op: "write", Path: f.name, Err: fault.Err}
 		return n, err
 	}
 	return f.File.WriteAt(p, off)
 }
 
 func (f *faultyFile) Truncate(size int64) error {
-	if err := f.f.fault("truncate", f.name); err != nil {
+	if err := f.f.check("truncate", f.name); err != nil {
 		return err
 	}
 	return f.File.Truncate(size)
 }
 
 func (f *faultyFile) Sync() error {
-	if err := f.f.fault("sync", f.name); err != nil {
+	if err := f.f.check("sync", f.name); err != nil {
 		return err
 	}
 	return f.File.Sync()

@@ -3,9 +3,15 @@
 // operations. It is for tests.
 //
 // The model of a disk is the pessimist's one that crash-consistency tools use
-// (Pillai et al., "All File Systems Are Not Created Equal", OSDI 2014): bytes
-// that were not synced may be lost, half there, or zero; folder entries that were not
-// synced may be lost; a rename happens whole or not at all.
+// (Pillai et al., "All File Systems Are Not Created Equal", OSDI 2014). What was not
+// synced may be there or not, each change by itself and in any order: bytes also
+// in part, or as zeros where the file grew without its data; truncations; a folder's entries.
+// Syncing a file makes its bytes durable, not its name; syncing a folder its entries,
+// not what they hold.
+//
+// One thing is taken to be atomic, as it is on every journaling file system: a rename. It happens whole
+// or not at all, over another file and between folders too, and syncing the folder that it leads to makes it
+// durable. So no state has a tree under both its names, or under none.
 package crashtest
 
 import (
@@ -29,53 +35,112 @@ const (
 	opWrite
 	opTruncate
 	opRename
-	opRemove // a file, or a folder with all that is in it
+	opRemove // a file or an empty folder
 	opSync
 )
+
+var opNames = [...]string{"mkdir", "create", "write", "truncate", "rename", "remove", "sync"}
 
 // An Op is one recorded operation.
 type Op struct {
 	kind   opKind
-	Name   string // relative to the store, slash-separated
-	to     string
-	offset int64 // of a write; the size of a truncation
+	Name   string // relative to the recorder's folder, slash-separated
+	To     string // of a rename
+	offset int64  // of a write; the size of a truncation
 	data   []byte
 }
 
-// IsSync reports whether the operation makes something durable.
-func (o Op) IsSync() bool { return o.kind == opSync }
+func (o Op) String() string {
+	s := opNames[o.kind] + " " + o.Name
+	if o.To != "" {
+		s += " to " + o.To
+	}
+	return s
+}
 
-// A Recorder is a disk that notes every change before it makes it.
+// Is reports whether the operation is of a kind: "mkdir", "create", "write",
+// "truncate", "rename", "remove" or "sync".
+func (o Op) Is(kind string) bool { return opNames[o.kind] == kind }
+
+// A Record is what happened to a folder.
+type Record struct {
+	Ops  []Op
+	base int // so many operations made what was there in the beginning, durably
+}
+
+// A Recorder notes every change before it makes it, or once it has happened.
+// It covers a folder that may hold the store's own folder and those above it.
 type Recorder struct {
-	fsstore.Disk
-	dir   string // the store's folder
-	mu    sync.Mutex
-	known map[string]bool // names that exist as far as the record tells
-	ops   []Op
+	dir    string
+	mu     sync.Mutex
+	known  map[string]bool // names that exist as far as the record tells
+	record Record
 }
 
-// NewRecorder returns a recorder for the store in dir, which is empty.
-func NewRecorder(dir string) *Recorder {
-	return &Recorder{dir: dir, known: map[string]bool{".": true}}
-}
-
-// Wrap is for [fsstore.Store.Wrap].
-func (r *Recorder) Wrap(d fsstore.Disk) fsstore.Disk {
-	r.Disk = d
+// NewRecorder returns a recorder for a folder that holds a state, which is
+// taken to be durable; nil for an empty one.
+func NewRecorder(dir string, state State) *Recorder {
+	r := &Recorder{dir: dir, known: map[string]bool{".": true}}
+	for _, name := range state.names() {
+		if folder, ok := strings.CutSuffix(name, "/"); ok {
+			r.add(Op{kind: opMkdir, Name: folder})
+			continue
+		}
+		r.add(Op{kind: opCreate, Name: name})
+		r.add(Op{kind: opWrite, Name: name, data: state[name]})
+	}
+	r.record.base = len(r.record.Ops)
 	return r
 }
 
-// Ops returns what was recorded so far.
-func (r *Recorder) Ops() []Op {
+// Wrap is for [fsstore.Store.Wrap]. It may be called for several disks, at
+// folders within the recorder's.
+func (r *Recorder) Wrap(d fsstore.Disk) fsstore.Disk {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.Clone(r.ops)
+	r.forget()
+	rel, err := filepath.Rel(r.dir, d.Dir())
+	if err != nil {
+		panic(err)
+	}
+	return &recording{d, r, filepath.ToSlash(rel)}
 }
 
-func (r *Recorder) note(o Op) {
+// forget notes what was removed behind the disk's back: a store removes the
+// folders that it made for itself.
+func (r *Recorder) forget() {
+	for _, name := range r.below(".") {
+		if _, err := os.Lstat(filepath.Join(r.dir, filepath.FromSlash(name))); err != nil {
+			r.add(Op{kind: opRemove, Name: name})
+		}
+	}
+}
+
+// below returns the known names below a folder, a folder behind what is in it.
+func (r *Recorder) below(dir string) []string {
+	var names []string
+	for name := range r.known {
+		if name != "." && (dir == "." || strings.HasPrefix(name, dir+"/")) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	slices.Reverse(names)
+	return names
+}
+
+// Record returns what was recorded so far.
+func (r *Recorder) Record() Record {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.add(o)
+	return Record{slices.Clone(r.record.Ops), r.record.base}
+}
+
+// Len returns how many operations were recorded so far.
+func (r *Recorder) Len() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.record.Ops)
 }
 
 func (r *Recorder) add(o Op) {
@@ -83,29 +148,21 @@ func (r *Recorder) add(o Op) {
 	case opMkdir, opCreate:
 		r.known[o.Name] = true
 	case opRename:
-		for name := range r.known {
-			if rest, ok := strings.CutPrefix(name, o.Name+"/"); ok {
-				delete(r.known, name)
-				r.known[o.to+"/"+rest] = true
-			}
+		for _, name := range r.below(o.Name) {
+			delete(r.known, name)
+			r.known[o.To+strings.TrimPrefix(name, o.Name)] = true
 		}
 		delete(r.known, o.Name)
-		r.known[o.to] = true
+		r.known[o.To] = true
 	case opRemove:
-		for name := range r.known {
-			if name == o.Name || strings.HasPrefix(name, o.Name+"/") {
-				delete(r.known, name)
-			}
-		}
+		delete(r.known, o.Name)
 	}
-	r.ops = append(r.ops, o)
+	r.record.Ops = append(r.record.Ops, o)
 }
 
 // adopt notes what was written to a staged tree behind the disk's back, by the
 // program that saved its model there.
 func (r *Recorder) adopt(name string) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	return filepath.WalkDir(filepath.Join(r.dir, name), func(file string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -115,7 +172,7 @@ func (r *Recorder) adopt(name string) error {
 			return err
 		}
 		rel = filepath.ToSlash(rel)
-		if r.known[rel] || d.Name() == ".lock" {
+		if r.known[rel] {
 			return nil
 		}
 		if d.IsDir() {
@@ -134,89 +191,124 @@ func (r *Recorder) adopt(name string) error {
 
 func inStaging(name string) bool { return strings.Contains(name, "/.staging/") }
 
-// Mkdir records and makes a folder.
-func (r *Recorder) Mkdir(name string) error {
-	err := r.Disk.Mkdir(name)
+// A recording is one disk of a recorder's.
+type recording struct {
+	fsstore.Disk
+	r    *Recorder
+	name string // of the disk's folder
+}
+
+func (d *recording) note(o Op) {
+	d.r.mu.Lock()
+	defer d.r.mu.Unlock()
+	d.r.add(o)
+}
+
+func (d *recording) full(name string) string { return path.Join(d.name, name) }
+
+// Lstat also notes lock files, which are not made through the disk.
+func (d *recording) Lstat(name string) (fs.FileInfo, error) {
+	info, err := d.Disk.Lstat(name)
+	if err != nil || path.Base(name) != ".lock" {
+		return info, err
+	}
+	d.r.mu.Lock()
+	defer d.r.mu.Unlock()
+	if full := d.full(name); !d.r.known[full] {
+		d.r.add(Op{kind: opCreate, Name: full})
+	}
+	return info, nil
+}
+
+func (d *recording) Mkdir(name string) error {
+	err := d.Disk.Mkdir(name)
 	if err == nil {
-		r.note(Op{kind: opMkdir, Name: name})
+		d.note(Op{kind: opMkdir, Name: d.full(name)})
 	}
 	return err
 }
 
-// Rename records and renames.
-func (r *Recorder) Rename(from, to string) error {
-	if inStaging(from) {
-		if err := r.adopt(from); err != nil {
+func (d *recording) Rename(from, to string) error {
+	err := d.Disk.Rename(from, to)
+	if err == nil {
+		d.note(Op{kind: opRename, Name: d.full(from), To: d.full(to)})
+	}
+	return err
+}
+
+func (d *recording) Remove(name string) error {
+	err := d.Disk.Remove(name)
+	if err == nil {
+		d.note(Op{kind: opRemove, Name: d.full(name)})
+	}
+	return err
+}
+
+// RemoveAll records the removal of each thing by itself, for a crash may come
+// between.
+func (d *recording) RemoveAll(name string) error {
+	d.r.mu.Lock()
+	defer d.r.mu.Unlock()
+	full := d.full(name)
+	if _, err := d.Disk.Lstat(name); err == nil && inStaging(full) {
+		if err := d.r.adopt(full); err != nil {
 			return err
 		}
 	}
-	err := r.Disk.Rename(from, to)
-	if err == nil {
-		r.note(Op{kind: opRename, Name: from, to: to})
+	if err := d.Disk.RemoveAll(name); err != nil || !d.r.known[full] {
+		return err
 	}
-	return err
+	for _, gone := range append(d.r.below(full), full) {
+		d.r.add(Op{kind: opRemove, Name: gone})
+	}
+	return nil
 }
 
-// Remove records and removes.
-func (r *Recorder) Remove(name string) error {
-	err := r.Disk.Remove(name)
-	if err == nil {
-		r.note(Op{kind: opRemove, Name: name})
-	}
-	return err
-}
-
-// RemoveAll records and removes a folder with what is in it.
-func (r *Recorder) RemoveAll(name string) error {
-	err := r.Disk.RemoveAll(name)
-	if err == nil {
-		r.note(Op{kind: opRemove, Name: name})
-	}
-	return err
-}
-
-// Sync records and syncs.
-func (r *Recorder) Sync(name string) error {
-	if inStaging(name) {
-		if err := r.adopt(path.Dir(name)); err != nil {
+// Sync records and does not sync: nothing crashes here but the model.
+func (d *recording) Sync(name string) error {
+	d.r.mu.Lock()
+	defer d.r.mu.Unlock()
+	full := d.full(name)
+	if inStaging(full) {
+		if err := d.r.adopt(path.Dir(full)); err != nil {
 			return err
 		}
 	}
-	r.note(Op{kind: opSync, Name: name})
-	return nil // nothing crashes here but the model
+	d.r.add(Op{kind: opSync, Name: full})
+	return nil
 }
 
-// Open records a file's making and what is written to it.
-func (r *Recorder) Open(name string) (fsstore.File, error) {
-	f, err := r.Disk.Open(name)
+func (d *recording) Open(name string) (fsstore.File, error) {
+	f, err := d.Disk.Open(name)
 	if err != nil {
 		return nil, err
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.known[name] {
-		r.add(Op{kind: opCreate, Name: name})
+	d.r.mu.Lock()
+	defer d.r.mu.Unlock()
+	full := d.full(name)
+	if !d.r.known[full] {
+		d.r.add(Op{kind: opCreate, Name: full})
 	}
-	return &recorded{f, r, name}, nil
+	return &recordedFile{f, d, full}, nil
 }
 
-type recorded struct {
+type recordedFile struct {
 	fsstore.File
-	r    *Recorder
+	d    *recording
 	name string
 }
 
-func (f *recorded) WriteAt(p []byte, off int64) (int, error) {
-	f.r.note(Op{kind: opWrite, Name: f.name, offset: off, data: slices.Clone(p)})
+func (f *recordedFile) WriteAt(p []byte, off int64) (int, error) {
+	f.d.note(Op{kind: opWrite, Name: f.name, offset: off, data: slices.Clone(p)})
 	return f.File.WriteAt(p, off)
 }
 
-func (f *recorded) Truncate(size int64) error {
-	f.r.note(Op{kind: opTruncate, Name: f.name, offset: size})
+func (f *recordedFile) Truncate(size int64) error {
+	f.d.note(Op{kind: opTruncate, Name: f.name, offset: size})
 	return f.File.Truncate(size)
 }
 
-func (f *recorded) Sync() error {
-	f.r.note(Op{kind: opSync, Name: f.name})
+func (f *recordedFile) Sync() error {
+	f.d.note(Op{kind: opSync, Name: f.name})
 	return nil
 }

@@ -36,6 +36,7 @@ func (e *SizeError) Unwrap() error { return fs.ErrInvalid }
 // tests can record it, fail it, and build every state that a crash could leave.
 // Names are slash-separated and relative to the store.
 type Disk interface {
+	Dir() string // the folder that names are relative to
 	Lstat(name string) (fs.FileInfo, error)
 	// Stamp is Lstat for looks that only compare, and costs the system call and
 	// nothing else; it may follow a symlink above the name, for nothing is read by it. What is
@@ -74,6 +75,7 @@ type rootDisk struct {
 	dir  string // the root's path
 }
 
+func (d rootDisk) Dir() string                            { return d.root.Name() }
 func (d rootDisk) Lstat(name string) (fs.FileInfo, error) { return d.root.Lstat(name) }
 func (d rootDisk) Stamp(name string) (Stamp, error)       { return lstat(d.dir, name) }
 func (d rootDisk) Mkdir(name string) error                { return d.root.Mkdir(name, 0o777) }

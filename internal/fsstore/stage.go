@@ -56,6 +56,7 @@ func (s *Store) Stage(_ context.Context, useCase, model string) (*Staged, error)
 	for try := range claimTries {
 		d, err := s.disk(true)
 		if err != nil {
+			s.unmake()
 			return nil, err
 		}
 		if try == 0 {

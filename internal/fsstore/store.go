@@ -148,46 +148,62 @@ func (s *Store) disk(create bool) (Disk, error) {
 		return s.opened, nil
 	}
 	if create {
-		made, err := makeDirs(s.dir)
-		if err != nil {
+		if err := s.makeDir(); err != nil {
 			return nil, err
 		}
-		s.made = append(s.made, made...)
 	}
-	root, err := os.OpenRoot(s.dir)
+	d, err := s.openDisk(s.dir)
 	if err != nil {
 		return nil, err
 	}
-	s.opened = rootDisk{root, s.dir}
-	if s.wrap != nil {
-		s.opened = s.wrap(s.opened)
-	}
-	return s.opened, nil
+	s.opened = d
+	return d, nil
 }
 
-// makeDirs is os.MkdirAll, with each parent of a new folder synced. It returns
-// the new ones, outermost first.
-func makeDirs(dir string) (made []string, err error) {
-	if info, err := os.Stat(dir); err == nil && info.IsDir() {
-		return nil, nil
-	}
-	parent := filepath.Dir(dir)
-	if parent != dir {
-		if made, err = makeDirs(parent); err != nil {
-			return made, err
-		}
-	}
-	if err := os.Mkdir(dir, 0o777); errors.Is(err, fs.ErrExist) {
-		return made, nil
-	} else if err != nil {
-		return made, err
-	}
-	f, err := os.Open(parent)
+func (s *Store) openDisk(dir string) (Disk, error) {
+	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return made, err
+		return nil, err
 	}
-	defer f.Close()
-	return append(made, dir), syncFile(f)
+	var d Disk = rootDisk{root, dir}
+	if s.wrap != nil {
+		d = s.wrap(d)
+	}
+	return d, nil
+}
+
+// makeDir makes the store's folder and those above it that are missing. The
+// caller holds the lock.
+func (s *Store) makeDir() error {
+	above := s.dir
+	for {
+		_, err := os.Stat(above)
+		if err == nil {
+			break
+		}
+		parent := filepath.Dir(above)
+		if !errors.Is(err, fs.ErrNotExist) || parent == above {
+			return err
+		}
+		above = parent
+	}
+	if above == s.dir {
+		return nil
+	}
+	name, err := filepath.Rel(above, s.dir)
+	if err != nil {
+		return err
+	}
+	d, err := s.openDisk(above)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	made, err := ensure(d, filepath.ToSlash(name))
+	for _, name := range made {
+		s.made = append(s.made, filepath.Join(above, filepath.FromSlash(name)))
+	}
+	return err
 }
 
 // unmake removes the store's own folder again, if this store made it and nothing

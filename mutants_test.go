@@ -1,0 +1,191 @@
+//go:build unix
+
+package modelregistry_test
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ubunye-go/modelregistry/internal/crashtest"
+)
+
+// A mutant is the workload with something left out. It is told the operations and which one
+// is looked at.
+type mutant func(ops []crashtest.Op, i int) bool
+
+// syncOf matches a sync by how the name ends.
+func syncOf(name string) mutant {
+	return func(ops []crashtest.Op, i int) bool {
+		return ops[i].Is("sync") && (ops[i].Name == name || strings.HasSuffix(ops[i].Name, "/"+name))
+	}
+}
+
+// behind is m where the operation before is of a kind, and its name, or that which it renames to, ends so.
+func (m mutant) behind(kind, name string) mutant {
+	return func(ops []crashtest.Op, i int) bool {
+		return m(ops, i) && i > 0 && ops[i-1].Is(kind) && (strings.HasSuffix(ops[i-1].Name, name) || strings.HasSuffix(ops[i-1].To, name))
+	}
+}
+
+// second is m where the last operation but one before is of a kind, or is not.
+func (m mutant) second(kind string, is bool) mutant {
+	return func(ops []crashtest.Op, i int) bool { return m(ops, i) && i > 1 && ops[i-2].Is(kind) == is }
+}
+
+// crashMutants are all kinds of syncs that there are but one: that of the model's folder when .staging/ was made in
+// it. It can be left out without harm, for nothing that is in there is needed after a crash, and stays because all folders
+// are made in one way.
+var crashMutants = map[string]mutant{
+	"an artifact's file":                syncOf("tree/model/w.bin"),
+	"the manifest":                      syncOf("tree/manifest.json"),
+	"the metadata":                      syncOf("tree/metadata.json"),
+	"the metrics":                       syncOf("tree/metrics.json"),
+	"the artifact's folder":             syncOf("tree/model"),
+	"a folder in it":                    syncOf("tree/model/sub"),
+	"the tree's folder":                 syncOf("tree"),
+	"versions/ after a tree":            syncOf("uc/m/versions").behind("rename", ""),
+	"the model's folder with versions/": syncOf("uc/m").behind("mkdir", "/versions"),
+	"the model's folder with .orphans/": syncOf("uc/m").behind("mkdir", "/.orphans"),
+	".orphans/":                         syncOf("uc/m/.orphans"),
+	"a new log's name":                  syncOf("uc/m").behind("sync", "/history.jsonl"),
+	"the log":                           syncOf("history.jsonl").behind("write", "/history.jsonl"),
+	"the cut of a torn append":          syncOf("history.jsonl").behind("truncate", "/history.jsonl").second("write", false),
+	"the cut of a failed append":        syncOf("history.jsonl").behind("truncate", "/history.jsonl").second("write", true),
+	"the document":                      syncOf(".registry.json.tmp"),
+	"the document's name":               syncOf("uc/m").behind("rename", "/registry.json"),
+	"the use case's folder":             syncOf("uc"),
+	"the store's folder":                syncOf(loadStore),
+	"the folder above it":               syncOf("above"),
+	"the folder above all":              syncOf("."),
+}
+
+// The enumerator is worth something only if it finds what is wrong: with any
+// one kind of sync left out it must report violations.
+func TestEveryCrashFindsMutants(t *testing.T) {
+	t.Parallel()
+	forBothLags(t, func(t *testing.T, lags bool) {
+		run := newSoundRun(t, lags)
+		for name, m := range crashMutants {
+			t.Run(name, func(t *testing.T) {
+				left, sites := run.without(m)
+				if len(sites) == 0 {
+					t.Fatal("the workload has no such sync")
+				}
+				left.wantViolation(t, sites, run.known)
+			})
+		}
+		for name, m := range crashSwaps {
+			t.Run(name, func(t *testing.T) {
+				swapped, sites := run.swapped(m.early, m.before)
+				if len(sites) == 0 {
+					t.Fatal("the workload has no such steps")
+				}
+				swapped.wantViolation(t, sites, run.known)
+			})
+		}
+	})
+}
+
+// wantViolation looks behind each site of a mutation, up to the change after the next, for a state
+// that the sound workload does not leave, and that violates an invariant.
+func (run *crashRun) wantViolation(t *testing.T, sites []int, known map[crashKey]bool) {
+	t.Helper()
+	known = maps.Clone(known)
+	for _, at := range sites {
+		next := slices.IndexFunc(run.acked, func(a crashAck) bool { return a.after > at })
+		end := run.acked[min(next+1, len(run.acked)-1)].after
+		list := run.states(at, end, known)
+		slices.SortStableFunc(list, func(a, b crashState) int { // what is likely to show comes first
+			return cmp.Compare(b.order(), a.order())
+		})
+		if first, count := run.violations(t, list, true); count > 0 {
+			t.Log(first[0])
+			return
+		}
+	}
+	t.Fatal("no crash state violates an invariant")
+}
+
+func (s crashState) order() int {
+	if s.crash.Uniform {
+		return 1
+	}
+	return 0
+}
+
+// without returns the run with operations left out, and where they were.
+func (run *crashRun) without(drop mutant) (*crashRun, []int) {
+	var sites []int
+	moved := make([]int, len(run.record.Ops)+1)
+	var ops []crashtest.Op
+	for i, o := range run.record.Ops {
+		moved[i] = len(ops)
+		if drop(run.record.Ops, i) {
+			sites = append(sites, len(ops))
+		} else {
+			ops = append(ops, o)
+		}
+	}
+	moved[len(run.record.Ops)] = len(ops)
+	out := &crashRun{lags: run.lags, orphan: moved[run.orphan]}
+	out.record.Ops = ops
+	for _, ack := range run.acked {
+		ack.after = moved[ack.after]
+		out.acked = append(out.acked, ack)
+	}
+	return out, sites
+}
+
+// Steps of the protocol swapped: what early matches moves before what before matches.
+var crashSwaps = map[string]struct{ early, before func(crashtest.Op) bool }{
+	"the log before the tree": {
+		func(o crashtest.Op) bool { return strings.HasSuffix(o.Name, "/history.jsonl") },
+		func(o crashtest.Op) bool { return strings.HasSuffix(o.Name, "/tree") && o.Is("rename") },
+	},
+	"the document before the log": {
+		func(o crashtest.Op) bool { return strings.HasSuffix(o.Name, "/.registry.json.tmp") },
+		func(o crashtest.Op) bool { return strings.HasSuffix(o.Name, "/history.jsonl") },
+	},
+	"the document's name before its bytes": {
+		func(o crashtest.Op) bool { return strings.HasSuffix(o.To, "/registry.json") },
+		func(o crashtest.Op) bool { return o.Is("sync") && strings.HasSuffix(o.Name, "/.registry.json.tmp") },
+	},
+	"the tree's place before its bytes": {
+		func(o crashtest.Op) bool { return strings.HasSuffix(o.Name, "/tree") && o.Is("rename") },
+		func(o crashtest.Op) bool { return o.Is("sync") && strings.Contains(o.Name, "/tree/") },
+	},
+	"the log before versions/": {
+		func(o crashtest.Op) bool { return strings.HasSuffix(o.Name, "/history.jsonl") },
+		func(o crashtest.Op) bool { return o.Is("sync") && strings.HasSuffix(o.Name, "/versions") },
+	},
+}
+
+// swapped moves, within each step of the workload, the operations that match
+// early before the first that matches before. It also returns where.
+func (run *crashRun) swapped(early, before func(crashtest.Op) bool) (*crashRun, []int) {
+	out := &crashRun{lags: run.lags, orphan: run.orphan, acked: run.acked}
+	var sites []int
+	for i := 1; i < len(run.acked); i++ {
+		start := run.acked[i-1].after
+		ops := run.record.Ops[start:run.acked[i].after]
+		at := slices.IndexFunc(ops, before)
+		if at < 0 || !slices.ContainsFunc(ops[at:], early) {
+			out.record.Ops = append(out.record.Ops, ops...)
+			continue
+		}
+		sites = append(sites, start+at)
+		first, second := []crashtest.Op{}, []crashtest.Op{}
+		for _, o := range ops[at:] {
+			if early(o) {
+				first = append(first, o)
+			} else {
+				second = append(second, o)
+			}
+		}
+		out.record.Ops = slices.Concat(out.record.Ops, ops[:at], first, second)
+	}
+	return out, sites
+}

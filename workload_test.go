@@ -1,0 +1,296 @@
+//go:build unix
+
+package modelregistry_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/internal/crashtest"
+	"github.com/ubunye-go/modelregistry/internal/document"
+	"github.com/ubunye-go/modelregistry/internal/fsstore"
+	"github.com/ubunye-go/modelregistry/internal/pyjson"
+)
+
+// The store under load is not there in the beginning, nor is the folder above it.
+const loadStore = "above/store"
+
+var loadModel = mr.ModelName{UseCase: "uc", Model: "m"}
+
+// loadTemp makes a folder for stores that need not outlive anything: in memory,
+// where that can be had, for there are thousands of them.
+func loadTemp(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "modelregistry")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// A load is a store in use.
+type load struct {
+	*mr.ModelRegistry
+	dir     string // of the store
+	lags    bool   // the document lags from the first byte on
+	under   func(fsstore.Disk) fsstore.Disk
+	disk    fsstore.Disk // what others use, who are not the registry
+	faulty  crashtest.Faulty
+	failing bool // a fault is under way
+}
+
+// newLoad opens a registry on a store in a folder below base. Its I/O goes
+// through under.
+func newLoad(base string, lags bool, under func(fsstore.Disk) fsstore.Disk) (*load, error) {
+	l := &load{dir: filepath.Join(base, loadStore), lags: lags, under: under}
+	return l, l.open(time.Hour)
+}
+
+// noSync opens a registry on what a crash or a fault left.
+func noSync(d fsstore.Disk) fsstore.Disk { return crashtest.NoSync{Disk: d} }
+
+// open begins anew with a registry that knows nothing, as another process
+// would.
+func (l *load) open(idle time.Duration) error {
+	if l.ModelRegistry != nil {
+		if err := l.Close(); err != nil {
+			return err
+		}
+	}
+	r, err := mr.OpenOn(l.dir, &mr.Options{Now: ticker()}, func(d fsstore.Disk) fsstore.Disk {
+		l.disk = l.under(d)
+		return l.faulty.Wrap(l.disk)
+	})
+	if err != nil {
+		return err
+	}
+	if l.lags {
+		r.SetLag(-1, 1, idle)
+	}
+	l.ModelRegistry = r
+	return nil
+}
+
+func loadPath(name ...string) string {
+	return path.Join(append([]string{loadModel.UseCase, loadModel.Model}, name...)...)
+}
+
+func (l *load) read(name string) ([]byte, error) {
+	return os.ReadFile(filepath.Join(l.dir, loadPath(name)))
+}
+
+// write writes a file as programs do that know nothing of power cuts.
+func (l *load) write(name string, data []byte, at int64) error {
+	f, err := l.disk.Open(loadPath(name))
+	if err != nil {
+		return err
+	}
+	err = f.Truncate(at)
+	if err == nil {
+		_, err = f.WriteAt(data, at)
+	}
+	return errors.Join(err, f.Close())
+}
+
+func (l *load) register(ctx context.Context, opts mr.RegisterOptions) (mr.ModelVersion, error) {
+	save := func(dir string) error {
+		if err := os.Mkdir(filepath.Join(dir, "sub"), 0o777); err != nil {
+			return err
+		}
+		return errors.Join(os.WriteFile(filepath.Join(dir, "w.bin"), []byte("weights of a model"), 0o666),
+			os.WriteFile(filepath.Join(dir, "sub", "v.txt"), []byte("vocabulary"), 0o666))
+	}
+	opts.Metrics = map[string]any{"auc": 0.9}
+	return l.Register(ctx, loadModel, mr.FromFunc(save), &opts)
+}
+
+func (l *load) promote(ctx context.Context, version string, to mr.ModelStage) error {
+	_, err := l.Promote(ctx, loadModel, version, to, &mr.MoveOptions{SkipGates: true})
+	return err
+}
+
+// A loadStep changes the store. Steps run in order; each is acknowledged when
+// it returns.
+type loadStep struct {
+	name    string
+	plant   func(l *load) error // what others did before
+	do      func(ctx context.Context, l *load) error
+	foreign bool                          // it is not the registry's doing, and may be lost until the next step
+	fails   func(state map[string]string) // its change is taken back, and until then may show so
+}
+
+var loadSteps = []loadStep{
+	{name: "register in a store that is not there", do: func(ctx context.Context, l *load) error {
+		// So bulky that the document may lag all the way behind what follows.
+		_, err := l.register(ctx, mr.RegisterOptions{Version: "1.0.0", Metadata: map[string]any{"notes": strings.Repeat("x", 8<<10)}})
+		return err
+	}},
+	{name: "register", do: func(ctx context.Context, l *load) error {
+		_, err := l.register(ctx, mr.RegisterOptions{})
+		return err
+	}},
+	{name: "promote", do: func(ctx context.Context, l *load) error {
+		return l.promote(ctx, "1.0.1", mr.Production)
+	}},
+	{name: "register with a gate", do: func(ctx context.Context, l *load) error {
+		_, err := l.register(ctx, mr.RegisterOptions{Gates: mr.MinMetric("auc", 0.95)})
+		return err
+	}},
+	{name: "be refused", do: func(ctx context.Context, l *load) error {
+		_, err := l.Promote(ctx, loadModel, "1.0.2", mr.Production, nil)
+		var refused *mr.GateError
+		if !errors.As(err, &refused) {
+			return fmt.Errorf("a gate that can't be passed gave %w", err)
+		}
+		return nil
+	}},
+	{name: "promote over", do: func(ctx context.Context, l *load) error {
+		return l.promote(ctx, "1.0.2", mr.Production)
+	}},
+	{name: "roll back", do: func(ctx context.Context, l *load) error {
+		_, err := l.Rollback(ctx, loadModel, "", nil)
+		return err
+	}},
+	{name: "fail to save", do: func(ctx context.Context, l *load) error {
+		_, err := l.Register(ctx, loadModel, mr.FromFunc(func(dir string) error {
+			return errors.Join(os.WriteFile(filepath.Join(dir, "w.bin"), []byte("half"), 0o666), os.ErrInvalid)
+		}), nil)
+		if !errors.Is(err, os.ErrInvalid) {
+			return fmt.Errorf("a failing save gave %w", err)
+		}
+		return nil
+	}},
+	{name: "demote", do: func(ctx context.Context, l *load) error {
+		_, err := l.Demote(ctx, loadModel, "1.0.1", mr.Staging, nil)
+		return err
+	}},
+	{name: "archive", do: func(ctx context.Context, l *load) error {
+		_, err := l.Archive(ctx, loadModel, "1.0.2", nil) // it is: writes nothing
+		if err == nil {
+			_, err = l.Archive(ctx, loadModel, "1.0.1", nil)
+		}
+		return err
+	}},
+	{name: "write as Python does", foreign: true, do: func(_ context.Context, l *load) error {
+		return l.python("staging")
+	}},
+	{name: "promote upon that", do: func(ctx context.Context, l *load) error {
+		return l.promote(ctx, "1.0.2", mr.Staging)
+	}},
+	{name: "fail to append", fails: func(state map[string]string) { state["1.0.2"] = "production" }, do: func(ctx context.Context, l *load) error {
+		l.faulty.Fail(crashtest.Fault{Err: syscall.EIO,
+			On: func(op, name string) bool { return op == "sync" && strings.HasSuffix(name, "/history.jsonl") }})
+		err := l.promote(ctx, "1.0.2", mr.Production)
+		l.faulty.Heal()
+		if !errors.Is(err, syscall.EIO) {
+			return fmt.Errorf("a failing append gave %w", err)
+		}
+		return nil
+	}},
+	{name: "promote behind a torn append", plant: tear, do: func(ctx context.Context, l *load) error {
+		return l.promote(ctx, "1.0.2", mr.Production)
+	}},
+	{name: "sweep", plant: func(l *load) error {
+		dead := path.Join(".staging", strings.Repeat("0d", 16))
+		tree := path.Join(dead, "tree")
+		return errors.Join(l.disk.Mkdir(loadPath(".staging")), l.disk.Mkdir(loadPath(dead)), l.disk.Mkdir(loadPath(tree)),
+			l.write(path.Join(dead, ".lock"), nil, 0), l.write(path.Join(tree, "w.bin"), []byte("half a mod"), 0),
+			l.open(time.Hour))
+	}, do: func(ctx context.Context, l *load) error {
+		_, err := l.register(ctx, mr.RegisterOptions{})
+		return err
+	}},
+	{name: "put aside what a crash left", plant: func(l *load) error {
+		return errors.Join(l.disk.Mkdir(loadPath(".placing")), l.write(".placing/manifest.json", []byte(orphanMark), 0),
+			l.disk.Sync(loadPath(".placing/manifest.json")), l.disk.Sync(loadPath(".placing")),
+			l.disk.Rename(loadPath(".placing"), loadPath("versions/1.0.4")), l.disk.Sync(loadPath("versions")))
+	}, do: func(ctx context.Context, l *load) error {
+		_, err := l.register(ctx, mr.RegisterOptions{})
+		return err
+	}},
+	{name: "be idle", plant: func(l *load) error { return l.open(time.Millisecond) }, do: func(ctx context.Context, l *load) error {
+		if _, err := l.Demote(ctx, loadModel, "1.0.2", mr.Development, nil); err != nil || !l.lags {
+			return err
+		}
+		return l.idle(ctx)
+	}},
+	{name: "append after it", plant: func(l *load) error { return l.open(time.Hour) }, do: func(ctx context.Context, l *load) error {
+		return l.promote(ctx, "1.0.3", mr.Production)
+	}},
+	{name: "close", do: func(ctx context.Context, l *load) error { return l.open(time.Hour) }},
+	{name: "append after that", do: func(ctx context.Context, l *load) error {
+		_, err := l.Archive(ctx, loadModel, "1.0.1", nil)
+		return err
+	}},
+}
+
+// python writes the document as the Python program does: it reads nothing else, drops our key, and
+// writes in place. It may give the first entry another stage.
+func (l *load) python(stage string) error {
+	data, err := l.read("registry.json")
+	if err != nil {
+		return err
+	}
+	d, err := document.Parse(data)
+	if err != nil {
+		return err
+	}
+	d.Mark = nil
+	if stage != "" {
+		d.Entries[0].Raw = document.Set(d.Entries[0].Raw, []pyjson.Member{{Key: "stage", Value: pyjson.Quote(stage)}})
+	}
+	return l.write("registry.json", document.Format(d), 0)
+}
+
+// orphanMark is what a tree holds that nobody may lose.
+const orphanMark = `{"files": []}`
+
+// tear leaves at the end of the log what an earlier crash may: an append whose first
+// half never arrived.
+func tear(l *load) error {
+	data, err := l.read("history.jsonl")
+	if err != nil {
+		return err
+	}
+	torn := append(bytes.Repeat([]byte{0}, 100), bytes.Repeat([]byte("x"), 400)...)
+	return errors.Join(l.write("history.jsonl", append(torn, '\n'), int64(len(data))), l.disk.Sync(loadPath("history.jsonl")))
+}
+
+// giveUpAfter is how long a document that a fault may have left behind is waited for.
+const giveUpAfter = 50 * time.Millisecond
+
+// idle waits until the document is in step. Where a fault may have kept it from that, it is due with the
+// next change.
+func (l *load) idle(ctx context.Context) error {
+	if l.failing {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, giveUpAfter)
+		defer cancel()
+	}
+	for ctx.Err() == nil {
+		_, at, err := documentOf(l.dir)
+		if err != nil {
+			return err
+		}
+		log, err := replayLog(l.dir)
+		if err != nil || at == log.last {
+			return err
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if l.failing {
+		return nil
+	}
+	return ctx.Err()
+}
