@@ -1,0 +1,274 @@
+//go:build unix
+
+package modelregistry_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/internal/crashtest"
+)
+
+// snapshot reads a folder as a state.
+func snapshot(dir string) (crashtest.State, error) {
+	s := crashtest.State{}
+	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || name == dir {
+			return err
+		}
+		rel, err := filepath.Rel(dir, name)
+		if err != nil {
+			return err
+		}
+		rel = filepath.ToSlash(rel)
+		if d.IsDir() {
+			s[rel+"/"] = nil
+			return nil
+		}
+		s[rel], err = os.ReadFile(name)
+		return err
+	})
+	return s, err
+}
+
+// A faultCase is one step of the workload on what the steps before left.
+type faultCase struct {
+	lags  bool
+	step  loadStep
+	state crashtest.State
+}
+
+func faultCases(t *testing.T, lags bool) []faultCase {
+	t.Helper()
+	base := loadTemp(t)
+	l, err := newLoad(base, lags, noSync)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { l.Close() }()
+	var cases []faultCase
+	for _, step := range loadSteps {
+		state, err := snapshot(base)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if step.fails == nil && !step.foreign {
+			cases = append(cases, faultCase{lags, step, state})
+		}
+		if step.plant != nil {
+			err = step.plant(l)
+		}
+		if err = errors.Join(err, step.do(t.Context(), l)); err != nil {
+			t.Fatalf("%s: %v", step.name, err)
+		}
+	}
+	return cases
+}
+
+// faultsAt returns the faults that an operation meets in turn. One cause is like another to the registry, so they
+// alternate but with -crash.all.
+func faultsAt(n int) []crashtest.Fault {
+	causes := []error{syscall.EIO, syscall.ENOSPC}
+	if !*crashAll {
+		causes = causes[n/2%2 : n/2%2+1]
+	}
+	faults := []crashtest.Fault{{At: n, Short: true}, {At: n, Short: true, Stays: true}}
+	for _, cause := range causes {
+		faults = append(faults, crashtest.Fault{At: n, Err: cause}, crashtest.Fault{At: n, Err: cause, Stays: true})
+	}
+	return faults
+}
+
+// Invariant 6: an error at any operation is reported with its cause, or it did
+// not matter; what was not acknowledged is wholly there or not; and once the disk
+// is well again, everything goes on, and nothing lies about.
+func TestEveryFault(t *testing.T) {
+	t.Parallel()
+	forBothLags(t, func(t *testing.T, lags bool) {
+		base := loadTemp(t)
+		var wg sync.WaitGroup
+		var total atomic.Int64
+		queue := make(chan faultCase)
+		start, step := 1, 1
+		if !*crashAll { // every other operation, in the lagging run those that the other leaves out
+			step = 2
+			if lags {
+				start = 2
+			}
+		}
+		for worker := range 4 {
+			wg.Go(func() {
+				for c := range queue {
+					faults := 0
+					for n, more := start, true; more; n += step {
+						for _, fault := range faultsAt(n) {
+							dir := filepath.Join(base, fmt.Sprint(worker, "-", faults))
+							faults++
+							total.Add(1)
+							count, err := c.run(t.Context(), dir, fault)
+							if more = count >= n; err != nil {
+								t.Errorf("%s, %+v: %v", c.step.name, fault, err)
+							}
+							os.RemoveAll(dir)
+						}
+					}
+				}
+			})
+		}
+		for _, c := range faultCases(t, lags) {
+			queue <- c
+		}
+		close(queue)
+		wg.Wait()
+		t.Logf("%d faults", total.Load())
+	})
+}
+
+// run has an operation of the step fail. It returns how many operations the step
+// has.
+func (c faultCase) run(ctx context.Context, base string, fault crashtest.Fault) (count int, err error) {
+	if err := errors.Join(os.Mkdir(base, 0o777), c.state.Write(base)); err != nil {
+		return 0, err
+	}
+	l, err := newLoad(base, c.lags, noSync)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { l.Close() }()
+	// It has read the model before, so that it goes on from there.
+	before, err := l.stages(ctx)
+	if err == nil && c.step.plant != nil {
+		err = c.step.plant(l)
+	}
+	if err != nil {
+		return 0, err
+	}
+	if fault.Short { // there is more to read for one that knows nothing
+		if err := l.open(time.Hour); err != nil {
+			return 0, err
+		}
+	}
+	was, err := snapshot(base)
+	if err != nil {
+		return 0, err
+	}
+	l.faulty.Fail(fault)
+	l.failing = true
+	failure := c.step.do(ctx, l)
+	l.failing = false
+	count, hit := l.faulty.Heal()
+	if hit == "" && count >= fault.At {
+		return count, failure // no read, which alone can be short
+	}
+	if err := c.reported(failure, hit, fault); err != nil {
+		return count, err
+	}
+	state, err := (&load{dir: l.dir, under: noSync}).found(ctx)
+	if err != nil {
+		return count, fmt.Errorf("reading afterwards: %w", err)
+	}
+	if failure != nil && !errors.Is(failure, mr.ErrUncertain) {
+		if !maps.Equal(state, before) {
+			return count, fmt.Errorf("it failed with %w and changed something:\n%s", failure, cmp.Diff(before, state))
+		}
+		now, err := snapshot(base)
+		if err != nil {
+			return count, err
+		}
+		if left := added(was, now); len(left) > 0 && !fault.Stays && !cleaningUp(hit) {
+			return count, fmt.Errorf("%s failed with %w and left %q", hit, failure, left)
+		}
+	}
+	mine, err := l.whole(ctx)
+	if err != nil || !maps.Equal(mine, state) {
+		return count, fmt.Errorf("the registry that failed reads %v %w, a fresh one %v", mine, err, state)
+	}
+	// It sweeps what a failing removal left.
+	if err := l.open(time.Hour); err != nil {
+		return count, err
+	}
+	if _, err := l.stages(ctx); err != nil {
+		return count, err
+	}
+	if err := l.work(ctx, state, false); err != nil {
+		return count, fmt.Errorf("after %s: %w", hit, err)
+	}
+	return count, nil
+}
+
+func (l *load) found(ctx context.Context) (map[string]string, error) {
+	if err := l.open(time.Hour); err != nil {
+		return nil, err
+	}
+	defer l.Close()
+	return l.whole(ctx)
+}
+
+// reported checks what the step said of the fault.
+func (c faultCase) reported(failure error, hit string, fault crashtest.Fault) error {
+	if failure == nil {
+		return nil
+	}
+	switch {
+	case hit == "":
+		return fmt.Errorf("without a fault: %w", failure)
+	case !fault.Stays && (strings.Contains(hit, ".registry.json.tmp") || c.step.name == "close"):
+		return fmt.Errorf("a checkpoint that can't be written failed the change: %w", failure)
+	case !fault.Short && !errors.Is(failure, fault.Err):
+		return fmt.Errorf("%s gave %w, which is not %w", hit, failure, fault.Err)
+	}
+	return nil
+}
+
+// cleaningUp tells operations whose own failure leaves something to the next sweep.
+func cleaningUp(hit string) bool {
+	return strings.HasPrefix(hit, "remove")
+}
+
+// added returns the files that are there and were not, but lock files, which never go, and what was put aside.
+// Where a lock file stays, so do the folders above it.
+func added(was, now crashtest.State) []string {
+	var list []string
+	for name := range now {
+		base := path.Base(name)
+		if _, there := was[name]; !there && base != ".lock" && !strings.HasSuffix(name, "/") && !strings.Contains(name, "/.orphans/") {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+// Invariant 6: a file of the registry's own that can't be written into the staged tree fails the
+// registration, and nothing is left of it. Here the program that saved its model took the name.
+func TestFaultInStaging(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"metadata.json", "metrics.json", "manifest.json"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, dir := newStore(t, nil)
+			register(t, r, "1.0.0", nil)
+			check := unchanged(t, dir)
+			_, err := r.Register(t.Context(), fraud, mr.FromFunc(func(dir string) error {
+				return errors.Join(os.WriteFile(filepath.Join(dir, "w.bin"), []byte("w"), 0o666),
+					os.Mkdir(filepath.Join(filepath.Dir(dir), name), 0o777))
+			}), nil)
+			wantError(t, err, "register", fraud, "", syscall.EISDIR)
+			check()
+		})
+	}
+}
