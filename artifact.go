@@ -287,6 +287,9 @@ func (in *intake) copyFile(from io.Reader, target string, info fs.FileInfo) (err
 	defer func() { err = errors.Join(err, out.Close()) }()
 	t := in.follow(target)
 	defer t.end()
+	if info.Size() >= syncStep {
+		in.syncBehind(target, t)
+	}
 	for {
 		if err := in.ctx.Err(); err != nil {
 			return err

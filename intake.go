@@ -69,21 +69,41 @@ func (in *intake) follow(file string) *trail {
 	return t
 }
 
+// syncStep is how much of a large file is copied between two syncs.
+const syncStep = 64 << 20
+
+// syncBehind has the disk write a large file while it is copied and hashed. That it is
+// safe is for Seal to say, which then has little left to wait for; so errors are left to it
+// too.
+func (in *intake) syncBehind(file string, t *trail) {
+	in.wg.Go(func() {
+		at, whole := t.beyond(0)
+		f, err := os.OpenFile(file, os.O_WRONLY, 0)
+		if err != nil {
+			return
+		}
+		defer f.Close()
+		for in.ctx.Err() == nil && f.Sync() == nil && !whole {
+			at, whole = t.beyond(at + syncStep - 1)
+		}
+	})
+}
+
 func (t *trail) advance(n int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.written += n
-	t.more.Signal()
+	t.more.Broadcast()
 }
 
 func (t *trail) end() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.whole = true
-	t.more.Signal()
+	t.more.Broadcast()
 }
 
-// beyond waits until more than at bytes were copied, or all were.
+// beyond waits until more than at bytes were copied, or all that there are.
 func (t *trail) beyond(at int64) (written int64, whole bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
