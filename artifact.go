@@ -285,11 +285,8 @@ func (in *intake) copyFile(from io.Reader, target string, info fs.FileInfo) (err
 		return err
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
-	t := in.follow(target)
+	t := in.follow(target, info.Size())
 	defer t.end()
-	if info.Size() >= syncStep {
-		in.syncBehind(target, t)
-	}
 	for {
 		if err := in.ctx.Err(); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package modelregistry
 
 import (
+	"bytes"
 	"encoding/json"
 	"strconv"
 	"strings"
@@ -176,36 +177,41 @@ func checkExtra(raw []byte) (entered int64, err error) {
 	return x.Entered, err
 }
 
-// plainExtra is checkExtra for the extra of nearly every version, without decoding it. It
-// reports false for what takes a closer look.
+// plainExtra is checkExtra for the extra of nearly every version, without decoding it: a
+// number, then texts without escapes, then gates, as extra.encode has them. It reports
+// false for what takes a closer look.
 func plainExtra(raw []byte) (entered int64, ok bool) {
-	if raw[0] != '{' {
+	rest, ok := bytes.CutPrefix(raw, []byte(`{"entered":`))
+	if !ok {
 		return 0, false
 	}
-	ok = true
-	_, err := pyjson.Members(raw, 0, 0, func(start, end, at int) (stop int, err error) {
-		switch string(raw[start+1 : end-1]) {
-		case "entered":
-			stop, err = pyjson.Skip(raw, at, 1)
-			if err == nil {
-				var numberErr error
-				entered, numberErr = strconv.ParseInt(string(raw[at:stop]), 10, 64)
-				ok = ok && numberErr == nil
-			}
-			return stop, err
-		case "registered_by", "source_revision", "manifest":
-			ok = ok && at < len(raw) && raw[at] == '"'
-		case "gates":
-			stop, plain := plainGates(raw, at)
-			if ok = ok && plain; ok {
-				return stop, nil
-			}
-		default:
-			ok = false
+	n := 0
+	for ; n < len(rest) && n < 18 && '0' <= rest[n] && rest[n] <= '9'; n++ {
+		entered = entered*10 + int64(rest[n]-'0')
+	}
+	if n == 0 || n > 1 && rest[0] == '0' {
+		return 0, false
+	}
+	rest = rest[n:]
+	for _, start := range []string{`,"registered_by":"`, `,"source_revision":"`, `,"manifest":"`} {
+		if len(rest) <= len(start) || string(rest[:len(start)]) != start {
+			continue
 		}
-		return pyjson.Skip(raw, at, 1)
-	})
-	return entered, ok && err == nil
+		rest = rest[len(start):]
+		end := bytes.IndexByte(rest, '"')
+		if end < 0 || bytes.IndexByte(rest[:end], '\\') >= 0 {
+			return 0, false
+		}
+		rest = rest[end+1:]
+	}
+	if gates, ok := bytes.CutPrefix(rest, []byte(`,"gates":`)); ok {
+		end, plain := plainGates(gates, 0)
+		if !plain {
+			return 0, false
+		}
+		rest = gates[end:]
+	}
+	return entered, string(rest) == "}"
 }
 
 // plainGates reports whether the gates at an offset are surely sound: each but once, the

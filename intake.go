@@ -22,7 +22,7 @@ type intake struct {
 	wg    sync.WaitGroup
 
 	mu   sync.Mutex
-	sums map[string]fileSum // by path in staging
+	sums map[string]fileSum // by path in staging; without a digest if it is still to be hashed
 	err  error
 }
 
@@ -41,7 +41,7 @@ func (in *intake) wait() error {
 	return in.err
 }
 
-// A trail says how much of a file was copied.
+// A trail says how much of a file was copied. A nil trail is of no interest.
 type trail struct {
 	mu      sync.Mutex
 	more    sync.Cond
@@ -49,11 +49,21 @@ type trail struct {
 	whole   bool
 }
 
-// follow begins to hash a file that is about to be copied. The copy calls advance
-// as it goes on, and end, always.
-func (in *intake) follow(file string) *trail {
+// follow begins to hash a file that is about to be copied, unless it is so small that
+// this is better done when all are there. The copy calls advance as it goes on, and
+// end, always.
+func (in *intake) follow(file string, size int64) *trail {
+	if size < followFrom {
+		in.mu.Lock()
+		defer in.mu.Unlock()
+		in.sums[file] = fileSum{}
+		return nil
+	}
 	t := &trail{}
 	t.more.L = &t.mu
+	if size >= syncStep {
+		in.syncBehind(file, t)
+	}
 	in.slots <- struct{}{}
 	in.wg.Go(func() {
 		defer func() { <-in.slots }()
@@ -68,6 +78,9 @@ func (in *intake) follow(file string) *trail {
 	})
 	return t
 }
+
+// followFrom is the size of a file that is worth a goroutine.
+const followFrom = 64 << 10
 
 // syncStep is how much of a large file is copied between two syncs.
 const syncStep = 64 << 20
@@ -90,6 +103,9 @@ func (in *intake) syncBehind(file string, t *trail) {
 }
 
 func (t *trail) advance(n int64) {
+	if t == nil {
+		return
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.written += n
@@ -97,6 +113,9 @@ func (t *trail) advance(n int64) {
 }
 
 func (t *trail) end() {
+	if t == nil {
+		return
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.whole = true

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/ubunye-go/modelregistry/internal/document"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
@@ -113,12 +114,14 @@ func digestTree(ctx context.Context, root *os.Root, known func(name string) (fil
 			}
 		}
 		f := manifestEntry{Path: name, Size: info.Size(), Mode: fmt.Sprintf("%04o", mode)}
+		counted := false
 		if known != nil {
-			if sum, ok := known(name); ok && sum.size == f.Size {
+			var sum fileSum
+			if sum, counted = known(name); sum.size == f.Size {
 				f.SHA256 = sum.sha256
 			}
 		}
-		if f.SHA256 == "" {
+		if !counted {
 			progress.add(0, 0, f.Size)
 		}
 		m.Files = append(m.Files, f)
@@ -131,26 +134,37 @@ func digestTree(ctx context.Context, root *os.Root, known func(name string) (fil
 	return m, hashFiles(ctx, root, m.Files, progress)
 }
 
+// hashAlone is the size of a tree that is hashed sooner than other goroutines take up
+// their work.
+const hashAlone = 256 << 10
+
 func hashFiles(ctx context.Context, root *os.Root, files []manifestEntry, progress *meter) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	next := make(chan *manifestEntry)
-	var wg sync.WaitGroup
-	for range min(len(files), runtime.GOMAXPROCS(0)) {
-		wg.Go(func() {
-			for f := range next {
-				if err := hashFile(ctx, root, f, progress); err != nil {
-					cancel(err)
-				}
-			}
-		})
-	}
+	var todo []*manifestEntry
+	var size int64
 	for i := range files {
 		if files[i].SHA256 == "" {
-			next <- &files[i]
+			todo, size = append(todo, &files[i]), size+files[i].Size
 		}
 	}
-	close(next)
+	workers := min(len(todo), runtime.GOMAXPROCS(0))
+	if size <= hashAlone {
+		workers = min(1, workers)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var next atomic.Int64
+	work := func() {
+		for i := next.Add(1) - 1; i < int64(len(todo)); i = next.Add(1) - 1 {
+			if err := hashFile(ctx, root, todo[i], progress); err != nil {
+				cancel(err)
+			}
+		}
+	}
+	var wg sync.WaitGroup
+	for range workers - 1 {
+		wg.Go(work)
+	}
+	work()
 	wg.Wait()
 	return context.Cause(ctx)
 }

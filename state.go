@@ -3,6 +3,7 @@ package modelregistry
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/Masterminds/semver/v3"
@@ -20,7 +21,8 @@ type state struct {
 	name        ModelName
 	head        []pyjson.Member // the document's top-level keys but ours
 	order       []*entry        // in order of registration
-	index       map[string]int
+	places      map[string]int  // where in order a version is; see place
+	placed      sync.Once
 	removed     []string // numbers given out whose entries are gone
 	productions []string // production versions, the last one last, rolled-back ones taken off
 	high        *semver.Version
@@ -45,7 +47,6 @@ func newState(name ModelName) *state {
 	return &state{
 		name:       name,
 		head:       document.New(name.UseCase, name.Model).Head,
-		index:      map[string]int{},
 		stages:     map[ModelStage]*stageIndex{},
 		productive: map[string]bool{},
 	}
@@ -58,12 +59,10 @@ func (s *state) empty() bool { return len(s.order) == 0 && s.last == 0 }
 func fromDocument(name ModelName, d *document.Document) *state {
 	s := newState(name)
 	s.head = d.Head
-	if d.Index != nil {
-		s.index = d.Index
-	}
 	s.order = make([]*entry, len(d.Entries))
 	all := make([]entry, len(d.Entries))
-	var high release
+	var high document.Release
+	anyPlain := false
 	for i, from := range d.Entries {
 		e := &all[i]
 		e.name, e.version, e.pos, e.raw, e.extra = &s.name, from.Version, i, from.Raw, from.Extra
@@ -72,16 +71,20 @@ func fromDocument(name ModelName, d *document.Document) *state {
 		if e.entered, err = checkExtra(e.extra); err != nil {
 			s.damage = fmt.Errorf("%s of version %s: %w", document.Key, e.version, err)
 		}
-		if r, ok := parseRelease(e.version); ok {
-			high = high.max(r)
-		} else {
+		r, plain := document.ParseRelease(e.version)
+		switch {
+		case !plain:
 			s.high = highest(s.high, parseVersion(e.version))
+		case r.Compare(high) >= 0:
+			high, anyPlain = r, true
 		}
 		s.order[i] = e
 		s.size += e.size()
 		s.enter(e)
 	}
-	s.high = highest(s.high, high.version())
+	if anyPlain {
+		s.high = highest(s.high, semver.New(high.Major, high.Minor, high.Patch, "", ""))
+	}
 	if d.Mark != nil {
 		s.removed = d.Mark.Removed
 		for _, v := range s.removed {
@@ -112,11 +115,11 @@ func (s *state) document(offset int64) *document.Document {
 
 // set puts an entry in place.
 func (s *state) set(im image) {
-	i, known := s.index[im.version]
+	i, known := s.place(im.version)
 	e := newEntry(&s.name, im, i)
 	if !known {
 		e.pos = len(s.order)
-		s.index[im.version] = e.pos
+		s.places[im.version] = e.pos
 		s.order = append(s.order, e)
 		s.high = highest(s.high, parseVersion(im.version))
 	} else {
@@ -136,17 +139,17 @@ func (s *state) remove(version string) {
 		s.removed = append(slices.Clip(s.removed), version)
 		s.high = highest(s.high, parseVersion(version))
 	}
-	i, ok := s.index[version]
+	i, ok := s.place(version)
 	if !ok {
 		return
 	}
 	s.size -= s.order[i].size()
 	s.order = slices.Delete(s.order, i, i+1)
-	delete(s.index, version)
+	delete(s.places, version)
 	delete(s.productive, version)
 	for j := i; j < len(s.order); j++ {
 		moved := newEntry(&s.name, s.order[j].image(), j)
-		s.order[j], s.index[moved.version] = moved, j
+		s.order[j], s.places[moved.version] = moved, j
 	}
 	s.forget()
 	s.listed.Store(nil)
@@ -175,8 +178,8 @@ func (s *state) apply(e *event, line string, offset int64) {
 		if slices.Contains(s.removed, im.version) {
 			s.removed = slices.DeleteFunc(slices.Clone(s.removed), func(v string) bool { return v == im.version })
 		}
-		if i, ok := s.index[im.version]; ok && pyjson.Equal(s.order[i].raw, im.raw) {
-			im.raw = s.order[i].raw // as the document has it, to the byte
+		if old := s.get(im.version); old != nil && pyjson.Equal(old.raw, im.raw) {
+			im.raw = old.raw // as the document has it, to the byte
 		} else {
 			im.raw = document.LayEntry(im.raw)
 		}
@@ -221,8 +224,21 @@ func lastIndex(list []string, s string) int {
 	return -1
 }
 
+// place returns where in order a version is. The first to ask has the places noted: the
+// version of a stage is found without.
+func (s *state) place(version string) (int, bool) {
+	s.placed.Do(func() {
+		s.places = make(map[string]int, len(s.order))
+		for i, e := range s.order {
+			s.places[e.version] = i
+		}
+	})
+	i, ok := s.places[version]
+	return i, ok
+}
+
 func (s *state) get(version string) *entry {
-	if i, ok := s.index[version]; ok {
+	if i, ok := s.place(version); ok {
 		return s.order[i]
 	}
 	return nil

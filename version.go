@@ -10,6 +10,7 @@ import (
 
 	"github.com/Masterminds/semver/v3"
 
+	"github.com/ubunye-go/modelregistry/internal/document"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 	"github.com/ubunye-go/modelregistry/internal/segment"
 )
@@ -205,52 +206,6 @@ func parseVersion(version string) *semver.Version {
 	return sv
 }
 
-// A release is a version of plain numbers, which nearly all are. The zero release is
-// none.
-type release struct {
-	major, minor, patch uint64
-	set                 bool
-}
-
-func parseRelease(version string) (r release, ok bool) {
-	rest := version
-	for i, into := range []*uint64{&r.major, &r.minor, &r.patch} {
-		n := 0
-		for ; n < len(rest) && '0' <= rest[n] && rest[n] <= '9'; n++ {
-			*into = *into*10 + uint64(rest[n]-'0')
-		}
-		if n == 0 || n > 18 || n > 1 && rest[0] == '0' {
-			return release{}, false
-		}
-		if rest = rest[n:]; i < 2 {
-			if rest == "" || rest[0] != '.' {
-				return release{}, false
-			}
-			rest = rest[1:]
-		}
-	}
-	r.set = rest == ""
-	return r, r.set
-}
-
-func (r release) compare(o release) int {
-	return cmp.Or(cmp.Compare(r.major, o.major), cmp.Compare(r.minor, o.minor), cmp.Compare(r.patch, o.patch))
-}
-
-func (r release) max(o release) release {
-	if !r.set || r.compare(o) < 0 {
-		return o
-	}
-	return r
-}
-
-func (r release) version() *semver.Version {
-	if !r.set {
-		return nil
-	}
-	return semver.New(r.major, r.minor, r.patch, "", "")
-}
-
 // highest keeps the highest version seen, by SemVer precedence, releases before
 // pre-releases: a pre-release counts only until there is a release.
 func highest(a, b *semver.Version) *semver.Version {
@@ -287,9 +242,9 @@ func nextVersion(highest *semver.Version) (string, error) {
 // compareVersions orders by SemVer precedence; those that are none come below,
 // by text.
 func compareVersions(a, b string) int {
-	if x, ok := parseRelease(a); ok {
-		if y, ok := parseRelease(b); ok {
-			return x.compare(y)
+	if x, ok := document.ParseRelease(a); ok {
+		if y, ok := document.ParseRelease(b); ok {
+			return x.Compare(y)
 		}
 	}
 	x, y := parseVersion(a), parseVersion(b)

@@ -25,7 +25,6 @@ const entryPrefix = "    "
 type Document struct {
 	Head    []pyjson.Member // top-level keys but ours, in order; "versions" has no value
 	Entries []Entry         // in order of registration
-	Index   map[string]int  // where in Entries a version is; nil for a document that was not read
 	Mark    *Mark           // nil if our key is gone
 	Intact  bool            // the bytes before the mark's checksum are those we wrote
 }

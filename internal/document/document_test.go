@@ -225,7 +225,8 @@ func mark() *document.Mark {
 
 // note gives a version something that only our key has room for.
 func note(d *document.Document, version string) {
-	d.Entries[d.Index[version]].Extra = []byte(`{"manifest":"ab","gates":{"min_auc":0.5}}`)
+	i := slices.IndexFunc(d.Entries, func(e document.Entry) bool { return e.Version == version })
+	d.Entries[i].Extra = []byte(`{"manifest":"ab","gates":{"min_auc":0.5}}`)
 }
 
 func extras(d *document.Document) map[string]string {
@@ -341,6 +342,18 @@ func TestMarkIsLast(t *testing.T) {
 		"versions": {"a": {}, "b": {}, "c": {}, "a": []}}`
 	if diff := cmp.Diff(map[string]string{"a": `{"entered":1}`, "b": `{"entered":2}`}, extras(parse(t, []byte(other)))); diff != "" {
 		t.Error(diff)
+	}
+	// In whatever order versions are, one that stands there twice is one.
+	for text, want := range map[string][][2]string{
+		`{"versions": {"1.0.0": 1, "1.0.1": 2, "1.0.0": 3}}`:                    {{"1.0.0", "3"}, {"1.0.1", "2"}},
+		`{"versions": {"2.0.0": 1, "1.0.1": 2, "2.0.0": 3, "1.0.1": 4}}`:        {{"2.0.0", "3"}, {"1.0.1", "4"}},
+		`{"versions": {"1.0.0": 1, "1.0.0-rc.1": 2, "1.0.0": 3, "1.0.1": 4}}`:   {{"1.0.0", "3"}, {"1.0.0-rc.1", "2"}, {"1.0.1", "4"}},
+		`{"versions": {"1.0.0": 1}, "versions": {"1.0.0": 2, "1.0.0": 3}}`:      {{"1.0.0", "3"}},
+		`{"versions": {"1.9.0": 1, "1.10.0": 2, "1.9.0": 3, "\u0031.10.0": 4}}`: {{"1.9.0", "3"}, {"1.10.0", "4"}},
+	} {
+		if diff := cmp.Diff(want, entries(parse(t, []byte(text)))); diff != "" {
+			t.Errorf("%s: %s", text, diff)
+		}
 	}
 	if e := parse(t, append(slices.Clone(data), '\n')); !e.Intact {
 		t.Error("a newline at the end is no edit")

@@ -43,10 +43,12 @@ func Parse(data []byte) (*Document, error) {
 type parser struct {
 	data     []byte
 	d        *Document
-	versions bool   // "versions" is there
-	fault    error  // it is there and no object
-	extras   []span // of the last of our keys
-	markLast bool   // our key is the last one
+	versions bool           // "versions" is there
+	fault    error          // it is there and no object
+	last     Release        // of the entries, while each is above the one before
+	index    map[string]int // where in Entries a version is, once they are in no order
+	extras   []span         // of the last of our keys
+	markLast bool           // our key is the last one
 	markEnd  int
 }
 
@@ -93,7 +95,7 @@ const typicalEntry = 512
 // counts, in the first one's place.
 func (p *parser) entries(at int) (stop int, err error) {
 	d := p.d
-	d.Entries, d.Index = nil, nil
+	d.Entries, p.index, p.last = nil, nil, Release{}
 	if !p.isObject(at) {
 		stop, err = pyjson.Skip(p.data, at, 1)
 		if err == nil && string(p.data[at:stop]) != "null" {
@@ -102,7 +104,7 @@ func (p *parser) entries(at int) (stop int, err error) {
 		return stop, err
 	}
 	room := (len(p.data)-at)/(2*typicalEntry) + 1
-	d.Entries, d.Index = make([]Entry, 0, room), make(map[string]int, room)
+	d.Entries = make([]Entry, 0, room)
 	var stage []byte
 	member := func(start, end, at int) (int, error) {
 		stop, err := pyjson.Skip(p.data, at, 3)
@@ -122,14 +124,37 @@ func (p *parser) entries(at int) (stop int, err error) {
 			return stop, err
 		}
 		e := Entry{Version: string(p.name(start, end)), Raw: p.data[at:stop:stop], Stage: stage}
-		if i, twice := d.Index[e.Version]; twice {
+		if i, twice := p.find(e.Version); twice {
 			d.Entries[i] = e
 		} else {
-			d.Index[e.Version] = len(d.Entries)
 			d.Entries = append(d.Entries, e)
 		}
 		return stop, nil
 	})
+}
+
+// find returns where a version stands already, and notes it as the next if it is new. As
+// long as each version is above the one before, which is how they are registered, none
+// can stand there twice, and no index is needed.
+func (p *parser) find(version string) (at int, twice bool) {
+	if p.index == nil {
+		if r, ok := ParseRelease(version); ok && (len(p.d.Entries) == 0 || r.Compare(p.last) > 0) {
+			p.last = r
+			return 0, false
+		}
+		p.makeIndex()
+	}
+	if at, twice = p.index[version]; !twice {
+		p.index[version] = len(p.d.Entries)
+	}
+	return at, twice
+}
+
+func (p *parser) makeIndex() {
+	p.index = make(map[string]int, cap(p.d.Entries))
+	for i, e := range p.d.Entries {
+		p.index[e.Version] = i
+	}
 }
 
 // mark reads our key. One that makes no sense is as good as gone.
@@ -190,8 +215,11 @@ func (p *parser) match() {
 	for _, x := range p.extras {
 		name, i := p.name(x.key, x.keyEnd), next
 		if i >= len(d.Entries) || d.Entries[i].Version != string(name) {
+			if p.index == nil {
+				p.makeIndex()
+			}
 			var there bool
-			if i, there = d.Index[string(name)]; !there {
+			if i, there = p.index[string(name)]; !there {
 				continue
 			}
 		}

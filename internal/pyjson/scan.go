@@ -435,6 +435,9 @@ func Unquote(raw []byte) string {
 
 // Names reports whether a valid raw string has this text.
 func Names(raw []byte, text string) bool {
+	if c := raw[1]; c != '\\' && text != "" && c != text[0] { // the quick way out
+		return false
+	}
 	if in := raw[1 : len(raw)-1]; bytes.IndexByte(in, '\\') < 0 {
 		return string(in) == text
 	}
