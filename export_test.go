@@ -2,6 +2,7 @@ package modelregistry
 
 import (
 	"context"
+	"testing"
 	"time"
 
 	"github.com/ubunye-go/modelregistry/internal/fsstore"
@@ -26,4 +27,13 @@ func (r *ModelRegistry) SetLag(small, share int64, idle time.Duration) {
 // VerifyTree checks a version's files against its manifest.
 func (r *ModelRegistry) VerifyTree(ctx context.Context, v ModelVersion) error {
 	return r.verifyTree(ctx, v, nil)
+}
+
+// FolderStore is the store that Open makes.
+func FolderStore(t testing.TB, dir string) Store {
+	s, err := fsstore.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &folderStore{s}
 }

@@ -20,6 +20,7 @@ type ModelRegistry struct {
 	store  Store
 	opts   Options
 	log    *slog.Logger
+	opened time.Time // paces watches
 	lag    lag
 	mu     sync.Mutex
 	models map[ModelName]*model
@@ -60,7 +61,7 @@ func Open(dir string, opts *Options) (*ModelRegistry, error) {
 
 // New returns a registry on any store. The registry's Close closes the store.
 func New(store Store, opts *Options) *ModelRegistry {
-	r := &ModelRegistry{store: store, lag: defaultLag, models: map[ModelName]*model{}}
+	r := &ModelRegistry{store: store, opened: time.Now(), lag: defaultLag, models: map[ModelName]*model{}}
 	r.idle = sync.NewCond(&r.mu)
 	if opts != nil {
 		r.opts = *opts
