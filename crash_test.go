@@ -287,7 +287,7 @@ func TestEveryCrash(t *testing.T) {
 	t.Parallel()
 	forBothLags(t, func(t *testing.T, lags bool) {
 		run := newSoundRun(t, lags)
-		list := sample(run.states, 400)
+		list := sample(run.states, 400/fewer)
 		t.Logf("%d operations, %d of %d states", len(run.record.Ops), len(list), len(run.states))
 		first, count := run.violations(t, list, false)
 		for _, f := range first {
@@ -315,7 +315,7 @@ func TestEveryCrashDuringRecovery(t *testing.T) {
 		}
 		from, each := firsts, 0
 		if !*crashAll {
-			from, each = everySo(firsts, 15), 20
+			from, each = everySo(firsts, 15/fewer), 20
 		}
 		known := map[crashKey]bool{}
 		tried, total := 0, 0

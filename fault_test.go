@@ -106,7 +106,7 @@ func TestEveryFault(t *testing.T) {
 		queue := make(chan faultCase)
 		start, step := 1, 1
 		if !*crashAll { // every other operation, in the lagging run those that the other leaves out
-			step = 2
+			step = 2 * fewer
 			if lags {
 				start = 2
 			}

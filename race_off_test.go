@@ -1,0 +1,5 @@
+//go:build unix && !race
+
+package modelregistry_test
+
+const fewer = 1
