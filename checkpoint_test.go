@@ -80,7 +80,7 @@ func TestLagEndsWhenIdle(t *testing.T) {
 			time.Sleep(time.Second - 1)
 			wantDocumentAt(t, dir, 1)
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		wantDocumentAt(t, dir, 4)
 		if got := len(history(t, dir)); got != 4 {

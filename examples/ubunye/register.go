@@ -31,7 +31,10 @@ func (a *app) register() *cobra.Command {
 				if err := f.read(); err != nil {
 					return err
 				}
+				var clear func()
+				f.opts.Progress, clear = progressBar(cmd.ErrOrStderr())
 				v, err := r.Register(ctx, name, modelregistry.FromPath(f.artifact), &f.opts)
+				clear()
 				if err != nil {
 					return err
 				}

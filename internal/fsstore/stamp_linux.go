@@ -17,6 +17,9 @@ const (
 // not copy the path to the heap. Each answer from memory takes three.
 func lstat(dir, name string) (Stamp, error) {
 	var room [512]byte
+	if len(dir)+len(name)+len("/\x00") > len(room) {
+		return slowStamp(dir, name)
+	}
 	path := append(append(append(append(room[:0], dir...), '/'), name...), 0)
 	var st syscall.Stat_t
 	cwd := atCwd
