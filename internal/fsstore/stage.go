@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -161,12 +163,21 @@ func (st *Staged) tree() string { return path.Join(st.name, treeName) }
 // Dir returns the folder of the tree.
 func (st *Staged) Dir() string { return st.store.path(st.tree()) }
 
-// Seal syncs every file, then every folder, innermost first.
+// Seal syncs every file, then every folder. Several at once, for a file system that keeps a
+// journal makes what it is asked for at one time safe in one go.
 func (st *Staged) Seal(ctx context.Context) error {
-	return st.seal(ctx, st.tree())
+	var files, dirs []string
+	if err := st.list(ctx, st.tree(), &files, &dirs); err != nil {
+		return err
+	}
+	if err := syncAll(ctx, st.disk, files); err != nil {
+		return err
+	}
+	return syncAll(ctx, st.disk, dirs)
 }
 
-func (st *Staged) seal(ctx context.Context, dir string) error {
+// list lists the files and the folders of a folder, itself among them.
+func (st *Staged) list(ctx context.Context, dir string, files, dirs *[]string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -176,16 +187,41 @@ func (st *Staged) seal(ctx context.Context, dir string) error {
 	}
 	for _, e := range entries {
 		name := path.Join(dir, e.Name())
-		if e.IsDir() {
-			err = st.seal(ctx, name)
-		} else {
-			err = st.disk.Sync(name)
-		}
-		if err != nil {
+		if !e.IsDir() {
+			*files = append(*files, name)
+		} else if err := st.list(ctx, name, files, dirs); err != nil {
 			return err
 		}
 	}
-	return st.disk.Sync(dir)
+	*dirs = append(*dirs, dir)
+	return nil
+}
+
+// syncsAtOnce bounds how many syncs wait for the disk at one time.
+const syncsAtOnce = 8
+
+func syncAll(ctx context.Context, d Disk, names []string) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var next atomic.Int64
+	work := func() {
+		for ctx.Err() == nil {
+			i := int(next.Add(1)) - 1
+			if i >= len(names) {
+				return
+			}
+			if err := d.Sync(names[i]); err != nil {
+				cancel(err)
+			}
+		}
+	}
+	var wg sync.WaitGroup
+	for range min(len(names), syncsAtOnce) - 1 {
+		wg.Go(work)
+	}
+	work()
+	wg.Wait()
+	return context.Cause(ctx)
 }
 
 // Discard removes what is left of the staging, and the folders that were made
