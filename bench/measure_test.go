@@ -1,0 +1,157 @@
+package bench_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/bench"
+)
+
+// A side is one thing that is measured in turns with others.
+type side struct {
+	name  string
+	batch int                  // how often it is done a sample; 0 for once
+	prep  func()               // before each, not measured
+	do    func()               // the thing
+	plus  func() time.Duration // what the floor adds without doing it, or nil
+}
+
+// measure does the sides in turns and reports their medians: the first as ns/op,
+// the second as the floor and the ratio to it, the others by their names.
+func measure(b *testing.B, sides ...side) {
+	b.Helper()
+	allocs := -1.0
+	if s := sides[0]; s.prep == nil {
+		allocs = testing.AllocsPerRun(10, s.do)
+	}
+	samples := make([][]float64, len(sides))
+	for b.Loop() {
+		for i, s := range sides {
+			if s.prep != nil {
+				s.prep()
+			}
+			n := max(1, s.batch)
+			start := time.Now()
+			for range n {
+				s.do()
+			}
+			took := float64(time.Since(start)) / float64(n)
+			if s.plus != nil {
+				took += float64(s.plus())
+			}
+			samples[i] = append(samples[i], took)
+		}
+	}
+	medians := make([]float64, len(sides))
+	for i := range sides {
+		medians[i] = median(samples[i])
+	}
+	b.ReportMetric(medians[0], "ns/op")
+	if allocs >= 0 {
+		b.ReportMetric(allocs, "allocs/op")
+	}
+	for i, s := range sides[1:] {
+		b.ReportMetric(medians[i+1], s.name+"-ns")
+		switch s.name {
+		case "floor":
+			b.ReportMetric(medians[0]/medians[i+1], "x-floor")
+		case "unchecked":
+			b.ReportMetric(medians[i+1]/medians[1], "unchecked-x-floor")
+		}
+	}
+}
+
+func median(list []float64) float64 {
+	list = slices.Sorted(slices.Values(list))
+	return list[len(list)/2]
+}
+
+// A store is a generated one, with a registry on it.
+type store struct {
+	dir      string
+	versions []string // those with files
+	r        *mr.ModelRegistry
+}
+
+func (s *store) path(elem ...string) string {
+	return filepath.Join(append([]string{s.dir, bench.Name.UseCase, bench.Name.Model}, elem...)...)
+}
+
+// open returns another registry on the store, as another process has it.
+func (s *store) open(b testing.TB) *mr.ModelRegistry {
+	b.Helper()
+	r, err := mr.Open(s.dir, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { r.Close() })
+	return r
+}
+
+var (
+	templatesMu sync.Mutex
+	templates   = map[int]*store{}
+	templateDir string
+)
+
+// newStore returns a store of n versions of the benchmark's own; each size is
+// generated once a run.
+func newStore(b *testing.B, n int) *store {
+	b.Helper()
+	templatesMu.Lock()
+	t := templates[n]
+	if t == nil {
+		t = &store{dir: filepath.Join(templateDir, time.Now().Format("150405.000000000"))}
+		var err error
+		if t.versions, err = bench.Generate(t.dir, n); err != nil {
+			b.Fatal(err)
+		}
+		templates[n] = t
+	}
+	templatesMu.Unlock()
+	s := &store{dir: filepath.Join(b.TempDir(), "store"), versions: t.versions}
+	if err := os.CopyFS(s.dir, os.DirFS(t.dir)); err != nil {
+		b.Fatal(err)
+	}
+	s.r = s.open(b)
+	return s
+}
+
+func must[T any](b testing.TB) func(T, error) T {
+	return func(v T, err error) T {
+		if err != nil {
+			b.Helper()
+			b.Fatal(err)
+		}
+		return v
+	}
+}
+
+func check(b testing.TB, err error) {
+	if err != nil {
+		b.Helper()
+		b.Fatal(err)
+	}
+}
+
+// The generated stores are ones that the registry reads, with a document in step.
+func TestGenerate(t *testing.T) {
+	dir := t.TempDir()
+	versions, err := bench.Generate(dir, 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &store{dir: dir, versions: versions}
+	list, err := s.open(t).ListVersions(t.Context(), bench.Name)
+	if err != nil || len(list) != 20 || len(versions) != bench.Real {
+		t.Errorf("%d versions, %d with files, %v", len(list), len(versions), err)
+	}
+	if _, err := os.Stat(s.path("registry.json")); err != nil {
+		t.Error(err)
+	}
+}

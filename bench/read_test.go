@@ -1,0 +1,123 @@
+package bench_test
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"testing"
+	"time"
+
+	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/bench"
+)
+
+var sizes = []int{10, 1000, 10_000, 100_000}
+
+func bySize(b *testing.B, sizes []int, run func(*testing.B, *store)) {
+	for _, n := range sizes {
+		b.Run(fmt.Sprintf("%d", n), func(b *testing.B) { run(b, newStore(b, n)) })
+	}
+}
+
+// settle waits until no file is so young that a further write might not show.
+func settle() { time.Sleep(50 * time.Millisecond) }
+
+// BenchmarkGet: an unchanged model, by stage. The floor is three stats.
+func BenchmarkGet(b *testing.B) {
+	bySize(b, sizes, func(b *testing.B, s *store) {
+		ref, ctx := bench.Name.In(mr.Production), b.Context()
+		settle()
+		must[*mr.Model](b)(s.r.GetModel(ctx, ref))
+		measure(b,
+			side{batch: 100, do: func() { must[*mr.Model](b)(s.r.GetModel(ctx, ref)) }},
+			side{name: "floor", batch: 100, do: func() { threeStats(b, s) }})
+	})
+}
+
+func threeStats(b *testing.B, s *store) {
+	for range 3 {
+		must[os.FileInfo](b)(os.Stat(s.path("registry.json")))
+	}
+}
+
+// BenchmarkGetChanged: a model that somebody else promoted a version of. The floor is
+// three stats and a read of what the promotion wrote.
+func BenchmarkGetChanged(b *testing.B) {
+	bySize(b, sizes, func(b *testing.B, s *store) {
+		ref, ctx, other := bench.Name.In(mr.Production), b.Context(), s.open(b)
+		must[*mr.Model](b)(s.r.GetModel(ctx, ref))
+		var logSize int64
+		var document time.Time
+		turn := 0
+		measure(b,
+			side{do: func() { must[*mr.Model](b)(s.r.GetModel(ctx, ref)) }, prep: func() {
+				logSize, document = size(b, s.path("history.jsonl")), modified(b, s.path("registry.json"))
+				must[mr.ModelVersion](b)(other.Promote(ctx, bench.Name, s.versions[1+turn%2], mr.Production, nil))
+				turn++
+			}},
+			side{name: "floor", do: func() {
+				threeStats(b, s)
+				readFrom(b, s.path("history.jsonl"), logSize)
+				if modified(b, s.path("registry.json")) != document {
+					readFrom(b, s.path("registry.json"), 0)
+				}
+			}})
+	})
+}
+
+func size(b *testing.B, name string) int64 { return must[os.FileInfo](b)(os.Stat(name)).Size() }
+
+func modified(b *testing.B, name string) time.Time {
+	return must[os.FileInfo](b)(os.Stat(name)).ModTime()
+}
+
+func readFrom(b *testing.B, name string, offset int64) []byte {
+	f := must[*os.File](b)(os.Open(name))
+	defer f.Close()
+	data := make([]byte, must[os.FileInfo](b)(f.Stat()).Size()-offset)
+	if _, err := f.ReadAt(data, offset); err != nil && err != io.EOF {
+		b.Fatal(err)
+	}
+	return data
+}
+
+// BenchmarkGetFresh: the first answer of a process. The floor is reading the document
+// once, and scanning it once at 1 GB/s.
+func BenchmarkGetFresh(b *testing.B) {
+	bySize(b, sizes, func(b *testing.B, s *store) {
+		ref, ctx := bench.Name.In(mr.Production), b.Context()
+		settle()
+		document := size(b, s.path("registry.json"))
+		measure(b,
+			side{do: func() {
+				r := must[*mr.ModelRegistry](b)(mr.Open(s.dir, nil))
+				must[*mr.Model](b)(r.GetModel(ctx, ref))
+				check(b, r.Close())
+			}},
+			side{name: "floor", do: func() { readFrom(b, s.path("registry.json"), 0) },
+				plus: func() time.Duration { return time.Duration(document) }})
+	})
+}
+
+// BenchmarkList: every version of an unchanged model. The floor is the goal, 100 µs.
+func BenchmarkList(b *testing.B) {
+	bySize(b, []int{1000}, func(b *testing.B, s *store) {
+		settle()
+		measure(b, side{batch: 10, do: func() { must[[]mr.ModelVersion](b)(s.r.ListVersions(b.Context(), bench.Name)) }},
+			goal(100*time.Microsecond))
+	})
+}
+
+// BenchmarkCompare: two versions of an unchanged model. The floor is the goal, 20 µs.
+func BenchmarkCompare(b *testing.B) {
+	bySize(b, []int{10_000}, func(b *testing.B, s *store) {
+		settle()
+		measure(b, side{batch: 10, do: func() {
+			must[*mr.Comparison](b)(s.r.CompareVersions(b.Context(), bench.Name, s.versions[0], "1.0.7"))
+		}}, goal(20*time.Microsecond))
+	})
+}
+
+func goal(d time.Duration) side {
+	return side{name: "floor", do: func() {}, plus: func() time.Duration { return d }}
+}

@@ -1,0 +1,194 @@
+// Command table runs the benchmarks and prints docs/performance.md's table and, with -svg,
+// its picture. It wants to be run in the folder bench:
+//
+//	go run ./table -svg ../docs/performance.svg
+package main
+
+import (
+	"bufio"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+)
+
+func main() {
+	benchtime := flag.String("benchtime", "1s", "`time` for each benchmark")
+	picture := flag.String("svg", "", "`file` for the curves")
+	from := flag.String("from", "", "`file` of an earlier run's output, instead of running")
+	flag.Parse()
+	if err := run(*benchtime, *picture, *from); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(benchtime, picture, from string) error {
+	in, wait, err := output(benchtime, from)
+	if err != nil {
+		return err
+	}
+	results, err := parse(in)
+	if err != nil {
+		return err
+	}
+	if err := wait(); err != nil {
+		return err
+	}
+	table(os.Stdout, results)
+	if picture == "" {
+		return nil
+	}
+	return os.WriteFile(picture, curves(results), 0o666)
+}
+
+func output(benchtime, from string) (in io.Reader, wait func() error, err error) {
+	if from != "" {
+		f, err := os.Open(from)
+		return f, func() error { return nil }, err
+	}
+	cmd := exec.Command("go", "test", "-run", "^$", "-bench", ".", "-timeout", "1h", "-benchtime", benchtime, ".")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	return io.TeeReader(out, os.Stderr), cmd.Wait, cmd.Start()
+}
+
+// A result is one benchmark's numbers by their unit.
+type result struct {
+	name   string // Promote/1000
+	values map[string]float64
+}
+
+func parse(in io.Reader) (results []result, err error) {
+	lines := bufio.NewScanner(in)
+	for lines.Scan() {
+		f := strings.Fields(lines.Text())
+		if len(f) < 4 || !strings.HasPrefix(f[0], "Benchmark") {
+			continue
+		}
+		name, _, _ := strings.Cut(strings.TrimPrefix(f[0], "Benchmark"), "-")
+		r := result{name: name, values: map[string]float64{}}
+		for i := 2; i+1 < len(f); i += 2 {
+			if r.values[f[i+1]], err = strconv.ParseFloat(f[i], 64); err != nil {
+				return nil, err
+			}
+		}
+		results = append(results, r)
+	}
+	return results, lines.Err()
+}
+
+// A goal is what a ratio should be, and of which benchmark.
+type goal struct {
+	name, what string
+	unit       string // of the ratio
+	limit      float64
+	least      bool // the limit is the least, not the most
+}
+
+var goals = []goal{
+	{"Get/10", "GetModel, unchanged; floor: 3 stats", "x-floor", 1, false},
+	{"Get/1000", "", "x-floor", 1, false},
+	{"Get/10000", "", "x-floor", 1, false},
+	{"Get/100000", "", "x-floor", 1, false},
+	{"GetChanged/10", "GetModel after another's promotion; floor: 3 stats, a read of what it wrote", "x-floor", 0, false},
+	{"GetChanged/1000", "", "x-floor", 0, false},
+	{"GetChanged/10000", "", "x-floor", 0, false},
+	{"GetChanged/100000", "", "x-floor", 0, false},
+	{"GetFresh/10", "GetModel in a fresh process; floor: the document read, and scanned at 1 GB/s", "x-floor", 0, false},
+	{"GetFresh/1000", "", "x-floor", 1.5, false},
+	{"GetFresh/10000", "", "x-floor", 1.5, false},
+	{"GetFresh/100000", "", "x-floor", 0, false},
+	{"Promote/10", "Promote, document in step; floor: append + fsync, document + fsync + rename", "x-floor", 1.5, false},
+	{"Promote/1000", "", "x-floor", 1.5, false},
+	{"Promote/10", "… a change that looks at no artifact (Demote)", "unchecked-x-floor", 1.5, false},
+	{"Promote/1000", "", "unchecked-x-floor", 1.5, false},
+	{"Promote/10000", "Promote, document lagging; floor: append + fsync", "x-floor", 1.5, false},
+	{"Promote/100000", "", "x-floor", 1.5, false},
+	{"Promote/10000", "… a change that looks at no artifact (Demote)", "unchecked-x-floor", 1.5, false},
+	{"Promote/100000", "", "unchecked-x-floor", 1.5, false},
+	{"PromoteShare/10000", "Promote, mean with its share of the checkpoints; floor: Promote at 1,000", "x-floor", 3, false},
+	{"PromoteShare/100000", "", "x-floor", 3, false},
+	{"Register/10", "Register, small artifact; floor: that of Promote, and the artifact's fsyncs", "x-floor", 1.5, false},
+	{"Register/1000", "", "x-floor", 1.5, false},
+	{"Register/10000", "", "x-floor", 1.5, false},
+	{"Register/100000", "", "x-floor", 1.5, false},
+	{"RegisterLarge", "Register of 1 GB, copied; floor: the slower of copy + fsync and SHA-256", "x-floor", 1.15, false},
+	{"RegisterMoved", "Register of 1 GB, moved in; floor: its SHA-256", "x-floor", 1.15, false},
+	{"List/1000", "ListVersions; floor: 100 µs", "x-floor", 1, false},
+	{"Compare/10000", "CompareVersions; floor: 20 µs", "x-floor", 1, false},
+	{"Register64", "64 goroutines register, to the rate of one", "x-one", 5, true},
+	{"Promote64", "64 goroutines promote, to the rate of one", "x-one", 10, true},
+	{"Processes", "8 processes promote, to the rate of one", "x-one", 0.8, true},
+	{"Processes", "… the slowest's share to the fastest's", "least/most", 0.5, true},
+}
+
+func table(w io.Writer, results []result) {
+	fmt.Fprintln(w, "| what | versions | median | floor | ratio | goal | allocations | bbolt | SQLite |")
+	fmt.Fprintln(w, "|---|---|---|---|---|---|---|---|---|")
+	for _, g := range goals {
+		for _, r := range results {
+			if r.name != g.name {
+				continue
+			}
+			_, size, _ := strings.Cut(r.name, "/")
+			took, floor := r.time("ns/op"), r.time("floor-ns")
+			if g.unit == "unchecked-x-floor" {
+				took = r.time("unchecked-ns")
+			}
+			if g.least {
+				floor = r.time("one-ns")
+			}
+			allocs := ""
+			if n, ok := r.values["allocs/op"]; ok {
+				allocs = fmt.Sprint(n)
+			}
+			fmt.Fprintf(w, "| %s | %s | %s | %s | %.2f | %s | %s | %s | %s |\n", g.what, size, took, floor,
+				r.values[g.unit], g.verdict(r.values[g.unit]), allocs, r.time("bbolt-ns"), r.time("sqlite-ns"))
+		}
+	}
+	for _, r := range results {
+		for _, unit := range []string{"changes/checkpoint", "peak-MB"} {
+			if v, ok := r.values[unit]; ok {
+				fmt.Fprintf(w, "\n%s: %s %.4g", r.name, unit, v)
+			}
+		}
+	}
+	fmt.Fprintln(w)
+}
+
+func (g goal) verdict(v float64) string {
+	switch {
+	case g.limit == 0:
+		return ""
+	case g.least && v >= g.limit:
+		return fmt.Sprintf("≥ %g", g.limit)
+	case g.least:
+		return fmt.Sprintf("**missed**: ≥ %g", g.limit)
+	case v <= g.limit:
+		return fmt.Sprintf("≤ %g", g.limit)
+	}
+	return fmt.Sprintf("**missed**: ≤ %g", g.limit)
+}
+
+func (r result) time(unit string) string {
+	ns, ok := r.values[unit]
+	if !ok {
+		return ""
+	}
+	d := time.Duration(ns)
+	switch {
+	case d >= time.Second:
+		return fmt.Sprintf("%.2f s", d.Seconds())
+	case d >= time.Millisecond:
+		return fmt.Sprintf("%.2f ms", float64(d)/1e6)
+	}
+	return fmt.Sprintf("%.1f µs", float64(d)/1e3)
+}

@@ -1,0 +1,185 @@
+package bench_test
+
+import (
+	"database/sql"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"go.etcd.io/bbolt"
+	_ "modernc.org/sqlite"
+
+	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/bench"
+)
+
+// A disk is where the floors write.
+type disk struct {
+	b    testing.TB
+	dir  string
+	log  *os.File
+	turn int
+}
+
+func newDisk(b testing.TB) *disk {
+	d := &disk{b: b, dir: b.TempDir()}
+	d.log = must[*os.File](b)(os.OpenFile(filepath.Join(d.dir, "log"), os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o666))
+	b.Cleanup(func() { d.log.Close() })
+	return d
+}
+
+// append is an append of so many bytes that is safe.
+func (d *disk) append(n int64) {
+	must[int](d.b)(d.log.Write(make([]byte, n)))
+	check(d.b, d.log.Sync())
+}
+
+// replace writes a document, safely, and renames it over the one before.
+func (d *disk) replace(data []byte) {
+	d.write("new", data)
+	check(d.b, os.Rename(filepath.Join(d.dir, "new"), filepath.Join(d.dir, "document")))
+}
+
+func (d *disk) write(name string, data []byte) {
+	f := must[*os.File](d.b)(os.Create(filepath.Join(d.dir, name)))
+	must[int](d.b)(f.Write(data))
+	check(d.b, f.Sync())
+	check(d.b, f.Close())
+}
+
+func (d *disk) sync(dir string) {
+	f := must[*os.File](d.b)(os.Open(dir))
+	check(d.b, f.Sync())
+	check(d.b, f.Close())
+}
+
+// artifact is what the files of a small version take: four of them and two folders.
+func (d *disk) artifact() {
+	d.turn++
+	dir := fmt.Sprintf("%d", d.turn)
+	check(d.b, os.MkdirAll(filepath.Join(d.dir, dir, "model"), 0o777))
+	for _, name := range []string{"model/weights.bin", "metadata.json", "metrics.json", "manifest.json"} {
+		d.write(dir+"/"+name, make([]byte, 500))
+	}
+	d.sync(filepath.Join(d.dir, dir, "model"))
+	d.sync(filepath.Join(d.dir, dir))
+	d.sync(d.dir)
+}
+
+// rows are the same change as one row in what a Go program would use instead.
+func rows(b *testing.B) []side {
+	bolt := must[*bbolt.DB](b)(bbolt.Open(filepath.Join(b.TempDir(), "bolt"), 0o666, nil))
+	b.Cleanup(func() { bolt.Close() })
+	lite := must[*sql.DB](b)(sql.Open("sqlite", filepath.Join(b.TempDir(), "lite")+"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"))
+	b.Cleanup(func() { lite.Close() })
+	must[sql.Result](b)(lite.Exec("create table events (n integer primary key, event blob)"))
+	event, n := make([]byte, 1600), 0
+	return []side{
+		{name: "bbolt", do: func() {
+			n++
+			check(b, bolt.Update(func(tx *bbolt.Tx) error {
+				bucket, err := tx.CreateBucketIfNotExists([]byte("events"))
+				if err == nil {
+					err = bucket.Put(fmt.Appendf(nil, "%012d", n), event)
+				}
+				return err
+			}))
+		}},
+		{name: "sqlite", do: func() { must[sql.Result](b)(lite.Exec("insert into events (event) values (?)", event)) }},
+	}
+}
+
+// promoter promotes by turns.
+func (s *store) promoter(b testing.TB) func() {
+	turn := 0
+	return func() {
+		turn++
+		must[mr.ModelVersion](b)(s.r.Promote(b.Context(), bench.Name, s.versions[turn%2], mr.Production, nil))
+	}
+}
+
+// inStep is the size up to which a document is brought up to date with each change.
+const inStep = 1 << 20
+
+// BenchmarkPromote: one promotion to production. The floor is an append and a sync and,
+// where the document is in step, writing and syncing it, and a rename.
+func BenchmarkPromote(b *testing.B) {
+	bySize(b, sizes, func(b *testing.B, s *store) {
+		promote, d := s.promoter(b), newDisk(b)
+		promote()
+		document := readFrom(b, s.path("registry.json"), 0)
+		measure(b, append([]side{{do: promote}, {name: "floor", do: func() {
+			d.append(1600)
+			if len(document) <= inStep {
+				d.replace(document)
+			}
+		}}, s.unchecked(b)}, rows(b)...)...)
+	})
+}
+
+// unchecked is a change before which no artifact is looked at.
+func (s *store) unchecked(b testing.TB) side {
+	return side{name: "unchecked",
+		prep: func() { must[mr.ModelVersion](b)(s.r.Promote(b.Context(), bench.Name, s.versions[2], mr.Staging, nil)) },
+		do: func() {
+			must[mr.ModelVersion](b)(s.r.Demote(b.Context(), bench.Name, s.versions[2], mr.Development, nil))
+		}}
+}
+
+// BenchmarkPromoteShare: the mean of promotions from one checkpoint to the next, which is
+// what a promotion costs with its share of the checkpoints. The floor is a promotion at
+// a thousand versions.
+func BenchmarkPromoteShare(b *testing.B) {
+	bySize(b, []int{10_000, 100_000}, func(b *testing.B, s *store) {
+		small := newStore(b, 1000)
+		promote, other := s.promoter(b), small.promoter(b)
+		other()
+		document := func() time.Time { return modified(b, s.path("registry.json")) }
+		at := document()
+		for at.Equal(document()) {
+			promote()
+		}
+		var sum, floor time.Duration
+		var n, m int
+		for at = document(); at.Equal(document()); n++ {
+			start := time.Now()
+			promote()
+			sum += time.Since(start)
+			if n%10 == 0 {
+				start = time.Now()
+				other()
+				floor += time.Since(start)
+				m++
+			}
+		}
+		mean, at1000 := float64(sum)/float64(n), float64(floor)/float64(m)
+		for b.Loop() {
+		}
+		b.ReportMetric(mean, "ns/op")
+		b.ReportMetric(at1000, "floor-ns")
+		b.ReportMetric(mean/at1000, "x-floor")
+		b.ReportMetric(float64(n), "changes/checkpoint")
+	})
+}
+
+// BenchmarkRegister: one small version. The floor is that of a promotion and the
+// artifact's own files and folders, synced.
+func BenchmarkRegister(b *testing.B) {
+	bySize(b, sizes, func(b *testing.B, s *store) {
+		d := newDisk(b)
+		register := func() {
+			must[mr.ModelVersion](b)(s.r.Register(b.Context(), bench.Name, bench.Small(), bench.Options()))
+		}
+		register()
+		document := readFrom(b, s.path("registry.json"), 0)
+		measure(b, append([]side{{do: register}, {name: "floor", do: func() {
+			d.artifact()
+			d.append(900)
+			if len(document) <= inStep {
+				d.replace(document)
+			}
+		}}}, rows(b)...)...)
+	})
+}
