@@ -1,0 +1,127 @@
+package modelregistry_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	mr "github.com/ubunye-go/modelregistry"
+)
+
+// Many users at once, real time, versions that change under them and some that are
+// broken: nobody ever sees a T that is closed or not loaded, and no more than two are open.
+func TestLiveUnderStress(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r, other := openStore(t, dir, nil), openStore(t, dir, nil)
+	inProduction(t, other, "1.0.0", "1.0.1", "1.0.2", "1.0.3")
+	p := newPlant(t)
+	p.breaks("1.0.2", func() error { panic("never this one") })
+	l := goLive(t, r, fraud.In(mr.Production), p, &mr.LiveOptions[*thing]{Interval: time.Millisecond, Retry: time.Millisecond})
+	var uses atomic.Int64
+	seen := [4]atomic.Int64{}
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	check := func(x *thing, v *mr.ModelVersion) error {
+		var n int
+		fmt.Sscanf(v.Version, "1.0.%d", &n)
+		seen[n].Add(1)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if x.closed || x.version != v.Version || n == 2 {
+			return fmt.Errorf("%s by %s, closed: %t", v.Version, x.version, x.closed)
+		}
+		uses.Add(1)
+		return nil
+	}
+	for i := range 8 {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				if i%2 == 0 {
+					if err := l.Do(check); err != nil {
+						t.Error(err)
+						return
+					}
+					continue
+				}
+				lease, err := l.Acquire()
+				if err == nil {
+					err = errors.Join(check(lease.Value(), lease.Version()), check(lease.Value(), lease.Version()))
+				}
+				lease.Release()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for i := range 12 {
+		version := fmt.Sprintf("1.0.%d", i%4)
+		promote(t, other, version, mr.Production)
+		for deadline := time.Now().Add(10 * time.Second); i%4 != 2; time.Sleep(time.Millisecond) {
+			if l.Status().Version.Version == version {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%s is not taken up: %+v", version, l.Status())
+			}
+		}
+	}
+	cancel()
+	wg.Wait()
+	for _, n := range []int{0, 1, 3} {
+		if seen[n].Load() == 0 {
+			t.Errorf("1.0.%d was never used", n)
+		}
+	}
+	if uses.Load() < 1000 {
+		t.Errorf("only %d uses", uses.Load())
+	}
+}
+
+// BenchmarkLive is one use of the current T by each of GOMAXPROCS goroutines, while
+// versions change a hundred times a second.
+func BenchmarkLive(b *testing.B) {
+	for name, use := range map[string]func(l *mr.Live[*thing], n *int){
+		"Do": func(l *mr.Live[*thing], n *int) {
+			l.Do(func(x *thing, _ *mr.ModelVersion) error { *n += len(x.version); return nil })
+		},
+		"Acquire": func(l *mr.Live[*thing], n *int) {
+			if lease, err := l.Acquire(); err == nil {
+				*n += len(lease.Value().version)
+				lease.Release()
+			}
+		},
+	} {
+		b.Run(name, func(b *testing.B) {
+			r, _ := newStore(b, nil)
+			inProduction(b, r, "1.0.0", "1.0.1")
+			l := goLive(b, r, fraud.In(mr.Production), newPlant(b), &mr.LiveOptions[*thing]{Interval: 10 * time.Millisecond})
+			ctx, cancel := context.WithCancel(b.Context())
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				for i := 0; ctx.Err() == nil; i++ {
+					r.Promote(ctx, fraud, []string{"1.0.0", "1.0.1"}[i%2], mr.Production, nil)
+					time.Sleep(10 * time.Millisecond)
+				}
+			}()
+			b.ReportAllocs()
+			b.ResetTimer()
+			b.RunParallel(func(pb *testing.PB) {
+				n := 0
+				for pb.Next() {
+					use(l, &n)
+				}
+			})
+			b.StopTimer()
+			cancel()
+			<-done
+		})
+	}
+}
