@@ -104,7 +104,11 @@ type HistoryOptions struct {
 	Since, Until time.Time
 
 	After  int64 // events with a higher number, so without unrecorded changes; 0 takes all
-	Newest bool  // the newest first, not the oldest
+	Newest bool  // the newest first, not the oldest; not with Follow
+
+	// Follow waits for more behind the last event, until the context ends, which then is no
+	// error. It looks once a DefaultInterval. Unrecorded changes come when they are recorded.
+	Follow bool
 }
 
 func (o HistoryOptions) take(e *Event) bool {
@@ -132,24 +136,77 @@ func (r *ModelRegistry) History(ctx context.Context, name ModelName, opts *Histo
 	if opts != nil {
 		o = *opts
 	}
+	if o.Newest && o.Follow {
+		return func(yield func(Event, error) bool) {
+			yield(Event{ModelName: name}, opError("history", name, "", invalid("options: Newest goes not with Follow")))
+		}
+	}
 	return func(yield func(Event, error) bool) {
-		log, err := r.readHistory(ctx, name)
-		if err != nil {
-			yield(Event{ModelName: name}, opError("history", name, "", err))
-			return
-		}
-		events := log.events(ctx)
-		if o.Newest {
-			events = backward(events)
-		}
-		for e, err := range events {
-			if err == nil && !o.take(&e.Event) {
-				continue
+		p := &page{HistoryOptions: o, name: name, yield: yield}
+		for {
+			log, err := r.readHistory(ctx, name)
+			if o.Follow && ctx.Err() != nil {
+				return
 			}
-			if !yield(e.Event, opError("history", name, "", err)) {
+			if err != nil {
+				yield(Event{ModelName: name}, opError("history", name, "", err))
+				return
+			}
+			if !p.show(log.events(ctx)) || !o.Follow || !r.awaitChange(ctx, name, log.seen) {
 				return
 			}
 		}
+	}
+}
+
+// A page is what of a history one iteration has shown.
+type page struct {
+	HistoryOptions
+	name   ModelName
+	yield  func(Event, error) bool
+	shown  int64 // the last event
+	broken int64 // the last damage
+}
+
+// show yields what was not shown before. It reports false if the caller has enough.
+func (p *page) show(events iter.Seq2[pastEvent, error]) bool {
+	if p.Newest {
+		events = backward(events)
+	}
+	for e, err := range events {
+		switch {
+		case !p.Follow:
+		case err != nil && e.Number > p.broken:
+			p.broken = e.Number
+		case err == nil && e.Number > p.shown:
+			p.shown = e.Number
+		default:
+			continue
+		}
+		if err == nil && !p.take(&e.Event) {
+			continue
+		}
+		if !p.yield(e.Event, opError("history", p.name, "", err)) {
+			return false
+		}
+	}
+	return true
+}
+
+// awaitChange returns true when a model may have changed, false when the context ended.
+func (r *ModelRegistry) awaitChange(ctx context.Context, name ModelName, since Revision) bool {
+	timer := time.NewTimer(r.untilLook(DefaultInterval))
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-timer.C:
+		}
+		if changed, err := r.store.Changed(ctx, name, since); err != nil || changed {
+			return ctx.Err() == nil
+		}
+		timer.Reset(r.untilLook(DefaultInterval))
 	}
 }
 
@@ -158,6 +215,7 @@ type historyLog struct {
 	m       *model
 	lines   []byte
 	pending *event // what somebody else changed since
+	seen    Revision
 	now     time.Time
 }
 
@@ -183,6 +241,7 @@ func (r *ModelRegistry) readHistory(ctx context.Context, name ModelName) (*histo
 		}
 		fresh := &model{r: r, name: name}
 		err = fresh.load(ctx, v)
+		log.seen = v.Revision()
 		switch {
 		case err == nil && fresh.state.empty() && fresh.state.pending == nil:
 			return notFound("model %s", name)

@@ -1,6 +1,7 @@
 package modelregistry_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -182,6 +184,55 @@ func TestHistoryStopsWhenToldTo(t *testing.T) {
 	if n != 2 {
 		t.Errorf("%d events", n)
 	}
+}
+
+func TestHistoryFollows(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r, dir := newStore(t, nil)
+		register(t, r, "1.0.0", nil)
+		other := openStore(t, dir, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		var got []mr.Event
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for e, err := range r.History(ctx, fraud, &mr.HistoryOptions{Follow: true, Ops: []mr.Operation{mr.OpRegister, mr.OpForeign}}) {
+				if err != nil {
+					t.Error(err)
+				}
+				got = append(got, e)
+			}
+		}()
+		synctest.Wait()
+		want := []string{"1 register 1.0.0 >development [1.0.0 >development]"}
+		wantEvents(t, got, want...)
+		for range 3 {
+			promote(t, other, "1.0.0", mr.Staging)
+			register(t, other, "", nil)
+		}
+		doc := modelPath(dir, "registry.json")
+		data, err := os.ReadFile(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, doc, strings.Replace(string(data), `"stage": "staging"`, `"stage": "archived"`, 1))
+		time.Sleep(time.Second)
+		synctest.Wait()
+		want = append(want, "3 register 1.0.1 >development [1.0.1 >development]", "4 register 1.0.2 >development [1.0.2 >development]", "5 register 1.0.3 >development [1.0.3 >development]")
+		wantEvents(t, got, want...)
+		register(t, other, "", nil)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		want = append(want, "6 foreign [1.0.0 staging>archived]", "7 register 1.0.4 >development [1.0.4 >development]")
+		wantEvents(t, got, want...)
+		cancel()
+		<-done
+		wantEvents(t, got, want...)
+		for _, err := range r.History(t.Context(), fraud, &mr.HistoryOptions{Follow: true, Newest: true}) {
+			wantError(t, err, "history", fraud, "", mr.ErrInvalid)
+		}
+	})
 }
 
 func TestHistoryOfNothing(t *testing.T) {
