@@ -27,9 +27,9 @@ func BenchmarkGet(b *testing.B) {
 	bySize(b, sizes, func(b *testing.B, s *store) {
 		ref, ctx := bench.Name.In(mr.Production), b.Context()
 		settle()
-		must[*mr.Model](b)(s.r.GetModel(ctx, ref))
+		must[*mr.Model](b)(s.r.GetModel(ctx, ref, nil))
 		measure(b,
-			side{batch: 100, do: func() { must[*mr.Model](b)(s.r.GetModel(ctx, ref)) }},
+			side{batch: 100, do: func() { must[*mr.Model](b)(s.r.GetModel(ctx, ref, nil)) }},
 			side{name: "floor", batch: 100, do: func() { threeStats(b, s) }})
 	})
 }
@@ -45,12 +45,12 @@ func threeStats(b *testing.B, s *store) {
 func BenchmarkGetChanged(b *testing.B) {
 	bySize(b, sizes, func(b *testing.B, s *store) {
 		ref, ctx, other := bench.Name.In(mr.Production), b.Context(), s.open(b)
-		must[*mr.Model](b)(s.r.GetModel(ctx, ref))
+		must[*mr.Model](b)(s.r.GetModel(ctx, ref, nil))
 		var logSize int64
 		var document time.Time
 		turn := 0
 		measure(b,
-			side{do: func() { must[*mr.Model](b)(s.r.GetModel(ctx, ref)) }, prep: func() {
+			side{do: func() { must[*mr.Model](b)(s.r.GetModel(ctx, ref, nil)) }, prep: func() {
 				logSize, document = size(b, s.path("history.jsonl")), modified(b, s.path("registry.json"))
 				must[mr.ModelVersion](b)(other.Promote(ctx, bench.Name, s.versions[1+turn%2], mr.Production, nil))
 				turn++
@@ -91,7 +91,7 @@ func BenchmarkGetFresh(b *testing.B) {
 		measure(b,
 			side{do: func() {
 				r := must[*mr.ModelRegistry](b)(mr.Open(s.dir, nil))
-				must[*mr.Model](b)(r.GetModel(ctx, ref))
+				must[*mr.Model](b)(r.GetModel(ctx, ref, nil))
 				check(b, r.Close())
 			}},
 			side{name: "floor", do: func() { readFrom(b, s.path("registry.json"), 0) },
