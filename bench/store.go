@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"testing/fstest"
@@ -90,8 +91,9 @@ func writeHistory(dir string, n int) error {
 			`"archived_at":null,"metrics":{"accuracy":0.9471,"auc":0.9312,"loss":0.1944},`+
 			`"metadata":{"drift_check_passed":true,"features":31,"framework":"gonum"},"lineage_run_id":"run-%d","config_hash":"%s","promoted_by":null}},`+
 			`"extra":{"%s":{"entered":%d,"registered_by":"nightly","source_revision":"3f786850e387550fdab836ed7e6dc881de23001b","manifest":"%s"}},`+
-			`"checkpoint":0,"prev":"%s"}`,
+			`"checkpoint":0,"prev":"%s"`,
 			i+1, digest[:32], at, version, version, version, at, i, hash([]byte("config")), version, i+1, digest, prev)
+		line = fmt.Appendf(line, `,"crc32c":"%08x"}`, crc32.Checksum(line, crc32.MakeTable(crc32.Castagnoli)))
 		prev = hash(line)
 		w.Write(line)
 		w.WriteByte('\n')

@@ -197,11 +197,13 @@ func TestSuiteFindsWrongStores(t *testing.T) {
 			t.Parallel()
 			memory := registrytest.NewMemory(t)
 			open := func() (mr.Store, error) { return tt.wrap(memory.Open()), nil }
-			failures := registrytest.Failures(t.Context(), open, nil, tt.want)
-			if failures[tt.want] == nil {
-				t.Errorf("the case %s passes it", tt.want)
+			for range 5 { // what a race brings to light may take more than one
+				if failures := registrytest.Failures(t.Context(), open, nil, tt.want); failures[tt.want] != nil {
+					t.Logf("%s: %.300q", tt.want, failures[tt.want])
+					return
+				}
 			}
-			t.Logf("%s: %.300q", tt.want, failures[tt.want])
+			t.Errorf("the case %s passes it", tt.want)
 		})
 	}
 }
