@@ -1,0 +1,227 @@
+package objectstore_test
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"sync"
+	"testing"
+	"time"
+
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/driver"
+	"gocloud.dev/blob/memblob"
+	"gocloud.dev/gcerrors"
+)
+
+// A faultyBucket is a bucket in memory whose requests can be counted, refused, and their answers
+// lost.
+type faultyBucket struct {
+	b *blob.Bucket
+
+	mu            sync.Mutex
+	unconditional bool                              // it ignores "only if there is none"
+	before        func(op, key string) error        // refuses a request
+	after         func(op, key string) error        // loses the answer to one
+	read          func(key string, r []byte) []byte // changes what is read
+	count         map[string]int
+}
+
+func newFaulty(t testing.TB) (*faultyBucket, *blob.Bucket) {
+	f := &faultyBucket{b: memblob.OpenBucket(nil), count: map[string]int{}}
+	b := blob.NewBucket(f)
+	t.Cleanup(func() { b.Close() })
+	return f, b
+}
+
+// set changes the hooks.
+func (f *faultyBucket) set(fn func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	fn()
+}
+
+// requests returns how many there were since the last time.
+func (f *faultyBucket) requests() map[string]int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	count := f.count
+	f.count = map[string]int{}
+	return count
+}
+
+func (f *faultyBucket) do(op, key string, fn func() error) error {
+	f.mu.Lock()
+	before, after := f.before, f.after
+	f.count[op]++
+	f.mu.Unlock()
+	if before != nil {
+		if err := before(op, key); err != nil {
+			return err
+		}
+	}
+	err := fn()
+	if after != nil {
+		if lost := after(op, key); lost != nil {
+			return lost
+		}
+	}
+	return err
+}
+
+// A codedError is one that the driver has a code for.
+type codedError struct {
+	code gcerrors.ErrorCode
+	text string
+}
+
+func (e *codedError) Error() string { return e.text }
+
+func (f *faultyBucket) ErrorCode(err error) gcerrors.ErrorCode {
+	if c, ok := err.(*codedError); ok {
+		return c.code
+	}
+	return gcerrors.Code(err)
+}
+
+func (f *faultyBucket) As(any) bool { return false }
+
+func (f *faultyBucket) ErrorAs(err error, target any) bool {
+	p, ok := target.(**fs.PathError)
+	if perr, is := err.(*fs.PathError); ok && is {
+		*p = perr
+		return true
+	}
+	return false
+}
+
+func (f *faultyBucket) Attributes(ctx context.Context, key string) (out *driver.Attributes, err error) {
+	err = f.do("head", key, func() error {
+		a, err := f.b.Attributes(ctx, key)
+		if err == nil {
+			out = &driver.Attributes{Size: a.Size, ModTime: a.ModTime}
+		}
+		return err
+	})
+	return out, err
+}
+
+func (f *faultyBucket) ListPaged(ctx context.Context, opts *driver.ListOptions) (page *driver.ListPage, err error) {
+	err = f.do("list", opts.Prefix, func() error {
+		token := opts.PageToken
+		if len(token) == 0 {
+			token = blob.FirstPageToken
+		}
+		size := opts.PageSize
+		if size == 0 {
+			size = 1000
+		}
+		list, next, err := f.b.ListPage(ctx, token, size, &blob.ListOptions{Prefix: opts.Prefix, Delimiter: opts.Delimiter})
+		if err != nil {
+			return err
+		}
+		page = &driver.ListPage{NextPageToken: next}
+		for _, o := range list {
+			page.Objects = append(page.Objects, &driver.ListObject{Key: o.Key, Size: o.Size, ModTime: o.ModTime, IsDir: o.IsDir})
+		}
+		return nil
+	})
+	return page, err
+}
+
+func (f *faultyBucket) NewRangeReader(ctx context.Context, key string, _, _ int64, _ *driver.ReaderOptions) (r driver.Reader, err error) {
+	err = f.do("get", key, func() error {
+		data, err := f.b.ReadAll(ctx, key)
+		if err != nil {
+			return err
+		}
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.read != nil {
+			data = f.read(key, data)
+		}
+		r = &faultyReader{data: data}
+		return nil
+	})
+	return r, err
+}
+
+type faultyReader struct{ data []byte }
+
+func (r *faultyReader) Read(p []byte) (int, error) {
+	if len(r.data) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, r.data)
+	r.data = r.data[n:]
+	return n, nil
+}
+
+func (r *faultyReader) Close() error { return nil }
+func (r *faultyReader) As(any) bool  { return false }
+func (r *faultyReader) Attributes() *driver.ReaderAttributes {
+	return &driver.ReaderAttributes{Size: int64(len(r.data)), ModTime: time.Now()}
+}
+
+func (f *faultyBucket) NewTypedWriter(ctx context.Context, key, contentType string, opts *driver.WriterOptions) (driver.Writer, error) {
+	return &faultyWriter{f, ctx, key, opts.IfNotExist, nil}, nil
+}
+
+type faultyWriter struct {
+	f          *faultyBucket
+	ctx        context.Context
+	key        string
+	ifNotExist bool
+	data       []byte
+}
+
+func (w *faultyWriter) Write(p []byte) (int, error) {
+	w.data = append(w.data, p...)
+	return len(p), nil
+}
+
+func (w *faultyWriter) Close() error {
+	if err := w.ctx.Err(); err != nil {
+		return err
+	}
+	return w.f.do("put", w.key, func() error {
+		w.f.mu.Lock()
+		ifNotExist := w.ifNotExist && !w.f.unconditional
+		w.f.mu.Unlock()
+		return w.f.b.WriteAll(w.ctx, w.key, w.data, &blob.WriterOptions{IfNotExist: ifNotExist, ContentType: "x/y"})
+	})
+}
+
+func (f *faultyBucket) Copy(ctx context.Context, to, from string, _ *driver.CopyOptions) error {
+	return f.do("copy", to, func() error { return f.b.Copy(ctx, to, from, nil) })
+}
+
+func (f *faultyBucket) Delete(ctx context.Context, key string) error {
+	return f.do("delete", key, func() error { return f.b.Delete(ctx, key) })
+}
+
+func (f *faultyBucket) SignedURL(context.Context, string, *driver.SignedURLOptions) (string, error) {
+	return "", &codedError{gcerrors.Unimplemented, "no"}
+}
+
+func (f *faultyBucket) Close() error { return f.b.Close() }
+
+// dump reads every object, by key.
+func (f *faultyBucket) dump(t testing.TB) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for iter := f.b.List(nil); ; {
+		o, err := iter.Next(t.Context())
+		if err == io.EOF {
+			return all
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := f.b.ReadAll(t.Context(), o.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[o.Key] = string(data)
+	}
+}

@@ -1,0 +1,122 @@
+package objectstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"slices"
+	"strings"
+
+	"gocloud.dev/gcerrors"
+)
+
+// What a program can decide by, with errors.Is. A missing right is fs.ErrPermission.
+var (
+	// ErrNoBucket says that the bucket is not there.
+	ErrNoBucket = errors.New("no such bucket")
+	// ErrRegion says that the bucket lies in another region than the one that was asked.
+	ErrRegion = errors.New("wrong region for the bucket")
+	// ErrNotConditional says that the bucket does not honour "only if there is none
+	// of that name", without which changes would be lost.
+	ErrNotConditional = errors.New("the bucket does not support conditional writes")
+	// ErrForeign says that something else than a registry lies under the prefix, or
+	// one of a later format.
+	ErrForeign = errors.New("not a registry of this format")
+	// ErrSwept says that the files of a registration were cleared away before it came
+	// to its turn: Sweep took it for dead.
+	ErrSwept = errors.New("the uploaded files were swept away")
+)
+
+// An Error is what a request to the bucket failed with.
+type Error struct {
+	Op  string // "get", "put", …
+	Key string // the object, or what the names began with
+	Err error
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("%s %s: %v", e.Op, e.Key, e.Err) }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// fail gives a request's error its subject and a cause that can be decided by.
+func fail(op, key string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var already *Error
+	if errors.As(err, &already) {
+		return err
+	}
+	switch {
+	case wrongRegion(err):
+		err = fmt.Errorf("%w: %w", ErrRegion, err)
+	case noBucket(err):
+		err = fmt.Errorf("%w: %w", ErrNoBucket, err)
+	case denied(err):
+		err = fmt.Errorf("%w: %w", fs.ErrPermission, err)
+	case missing(err):
+		err = fmt.Errorf("%w: %w", fs.ErrNotExist, err)
+	}
+	return &Error{op, key, err}
+}
+
+// apiCode returns the provider's own word for an error, if it has one. The AWS SDK offers
+// it by a method, so that no driver need be linked; of others it is in the text.
+func apiCode(err error) string {
+	var api interface{ ErrorCode() string }
+	if errors.As(err, &api) {
+		return api.ErrorCode()
+	}
+	return ""
+}
+
+func status(err error) int {
+	var response interface{ HTTPStatusCode() int }
+	if errors.As(err, &response) {
+		return response.HTTPStatusCode()
+	}
+	return 0
+}
+
+func wrongRegion(err error) bool {
+	return slices.Contains([]string{"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "IncorrectEndpoint"}, apiCode(err)) ||
+		status(err) == http.StatusMovedPermanently
+}
+
+func noBucket(err error) bool {
+	if apiCode(err) == "NoSuchBucket" {
+		return true
+	}
+	text := err.Error()
+	return strings.Contains(text, "ContainerNotFound") || strings.Contains(text, "bucket doesn't exist")
+}
+
+func denied(err error) bool {
+	return gcerrors.Code(err) == gcerrors.PermissionDenied || status(err) == http.StatusForbidden || status(err) == http.StatusUnauthorized ||
+		strings.Contains(err.Error(), "AuthorizationFailure") || strings.Contains(err.Error(), "Error 401") || strings.Contains(err.Error(), "Error 403")
+}
+
+func missing(err error) bool { return gcerrors.Code(err) == gcerrors.NotFound }
+
+// lost reports whether a conditional write found the name taken, or somebody else
+// about to take it: S3 says the latter by 409, which has no code of the library's.
+func lost(err error) bool {
+	return gcerrors.Code(err) == gcerrors.FailedPrecondition || apiCode(err) == "ConditionalRequestConflict" || status(err) == http.StatusConflict
+}
+
+// final reports whether trying again is of no use: the request was understood
+// and refused, or nobody waits for it.
+func final(ctx context.Context, err error) bool {
+	if ctx.Err() != nil || denied(err) || missing(err) || noBucket(err) || wrongRegion(err) {
+		return true
+	}
+	switch gcerrors.Code(err) {
+	case gcerrors.FailedPrecondition, gcerrors.InvalidArgument, gcerrors.Unimplemented:
+		return true
+	}
+	code := status(err)
+	return code >= 400 && code < 500 && !slices.Contains([]int{http.StatusRequestTimeout, http.StatusConflict, http.StatusTooEarly, http.StatusTooManyRequests}, code)
+}

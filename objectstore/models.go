@@ -1,0 +1,77 @@
+package objectstore
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"strings"
+
+	mr "github.com/ubunye-go/modelregistry"
+)
+
+// Models yields the names of the models, sorted. It takes a listing for each use case,
+// and a small request or two for each model.
+func (s *Store) Models(ctx context.Context) iter.Seq2[mr.ModelName, error] {
+	return func(yield func(mr.ModelName, error) bool) {
+		err := s.access(ctx)
+		var useCases []string
+		if err == nil {
+			useCases, err = s.names(ctx, "", func(n string) mr.ModelName { return mr.ModelName{UseCase: n, Model: "m"} })
+		}
+		if err != nil {
+			yield(mr.ModelName{}, err)
+			return
+		}
+		for _, useCase := range useCases {
+			names, err := s.modelsOf(ctx, useCase)
+			for _, name := range names {
+				if !yield(name, nil) {
+					return
+				}
+			}
+			if err != nil && !yield(mr.ModelName{UseCase: useCase}, err) {
+				return
+			}
+		}
+	}
+}
+
+func (s *Store) modelsOf(ctx context.Context, useCase string) (found []mr.ModelName, err error) {
+	list, err := s.names(ctx, useCase+"/", func(n string) mr.ModelName { return mr.ModelName{UseCase: useCase, Model: n} })
+	if err != nil {
+		return nil, err
+	}
+	is := make([]bool, len(list))
+	err = s.each(ctx, len(list), func(ctx context.Context, i int) (err error) {
+		is[i], err = s.isModel(ctx, mr.ModelName{UseCase: useCase, Model: list[i]})
+		return err
+	})
+	for i, model := range list {
+		if is[i] {
+			found = append(found, mr.ModelName{UseCase: useCase, Model: model})
+		}
+	}
+	return found, err
+}
+
+func (s *Store) isModel(ctx context.Context, name mr.ModelName) (bool, error) {
+	if there, err := s.exists(ctx, modelKey(name, documentName)); there || err != nil {
+		return there, err
+	}
+	n, err := s.newest(ctx, name)
+	return n > 0, err
+}
+
+// names lists what can be a use case or a model by its name. A listing's order is
+// that of names with a slash behind them.
+func (s *Store) names(ctx context.Context, prefix string, as func(string) mr.ModelName) (names []string, err error) {
+	list, err := s.list(ctx, prefix, false, 0)
+	for _, o := range list {
+		n := strings.TrimSuffix(strings.TrimPrefix(o.key, prefix), "/")
+		if o.dir && as(n).Validate() == nil {
+			names = append(names, n)
+		}
+	}
+	slices.Sort(names)
+	return names, err
+}

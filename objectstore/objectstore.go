@@ -1,0 +1,217 @@
+// Package objectstore keeps a model registry in a bucket, with nothing beside it: no
+// database, no lock service, no server.
+//
+//	bucket, err := blob.OpenBucket(ctx, "s3://models?region=eu-central-1") // gocloud.dev/blob, and a driver
+//	store, err := objectstore.New(bucket, &objectstore.Options{Prefix: "registry"})
+//	reg := modelregistry.New(store, nil)
+//
+// or [Open] with one URL. Only the drivers that a program imports are linked into it:
+// gocloud.dev/blob/s3blob, gcsblob, azureblob.
+//
+// # How it works
+//
+// A change is one immutable object under the next sequence number, made on condition that no
+// object has that name yet, which S3, GCS and Azure Blob all offer. Whoever makes it first
+// has the number; the others look at what came and decide again. When the answer
+// to a write is lost, the store looks whose object is there, and never guesses. The objects are the
+// history and are never deleted.
+//
+// Below the prefix:
+//
+//	.modelregistry.json                   says that this is a registry, and of which format
+//	{use_case}/{model}/history/{n}.jsonl  the changes, the newest first by name
+//	                   registry.json      the checkpoint, as the folder store has it
+//	                   versions/{version} a version's files, as the folder store has them
+//	                   .staging/{id}      files on their way
+//	                   .orphans/          files of changes that never happened
+//
+// A copy of it on disk (aws s3 sync, rclone) is a store that the folder store reads, by its
+// registry.json; and a folder copied into a bucket is a store that this one reads.
+//
+// # What the bucket must do, and what this store does not
+//
+// The bucket must honour the condition; this is tried before the first change, and
+// [ErrNotConditional] says that it does not. It must read and list what was written at
+// once, as the three do. Rights: to list, read and write; to delete, for clearing up.
+//
+// Nothing else writes under the prefix. An edit of registry.json in the bucket is
+// noticed by registries that are opened later, and may be written over by one that runs.
+// Verify works; Repair is not supported: copy the prefix to disk, repair that, and
+// copy it to a new one. A folder that holds no file is not kept.
+package objectstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"gocloud.dev/blob"
+
+	mr "github.com/ubunye-go/modelregistry"
+)
+
+// Options configure a store. The zero value and nil serve.
+type Options struct {
+	// Prefix is where in the bucket the registry lies: "", "models", "team/models".
+	Prefix string
+
+	// CacheDir is where versions are kept on this machine once they were
+	// downloaded. Processes may share it, and stores too. Empty takes modelregistry below
+	// os.UserCacheDir.
+	CacheDir string
+
+	// CacheBytes bounds the cache: what was not used for longest goes first, and
+	// what is in use never. 0 takes 10 GiB.
+	CacheBytes int64
+
+	// Parallel is how many files are transferred at once. 0 takes 8.
+	Parallel int
+
+	// Logger is told of what could not be cleared up; nil is silent.
+	Logger *slog.Logger
+}
+
+// A Store is a registry's store in a bucket. It is safe for concurrent use, and so
+// are several on the same bucket, in any number of processes and places.
+type Store struct {
+	bucket *blob.Bucket
+	owned  bool // Close closes the bucket
+	prefix string
+	cache  *cache
+	slots  chan struct{} // transfers under way
+	log    *slog.Logger
+
+	ready    once // the bucket is there
+	writable once // it is fit to be written to
+
+	mu     sync.Mutex
+	models map[mr.ModelName]*known
+	closed bool
+}
+
+// known is what a store remembers of a model. All of it can be found again.
+type known struct {
+	newest int64               // a change that is there
+	noted  int64               // every change up to this one was read for its trees
+	trees  map[string]treeInfo // by version
+}
+
+// New returns the store in a bucket. The bucket stays the caller's to close, after
+// the store. Nothing is read or written yet.
+func New(bucket *blob.Bucket, opts *Options) (*Store, error) {
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	prefix := strings.Trim(o.Prefix, "/")
+	for _, part := range strings.Split(prefix, "/") {
+		if prefix != "" && (part == "" || part == "." || part == "..") {
+			return nil, fmt.Errorf("prefix %q: %w", o.Prefix, fs.ErrInvalid)
+		}
+	}
+	if prefix != "" {
+		prefix += "/"
+	}
+	if o.CacheDir == "" {
+		dir, err := os.UserCacheDir()
+		if err != nil {
+			return nil, fmt.Errorf("no folder for the cache: %w", err)
+		}
+		o.CacheDir = filepath.Join(dir, "modelregistry")
+	}
+	if o.CacheBytes == 0 {
+		o.CacheBytes = 10 << 30
+	}
+	if o.Parallel <= 0 {
+		o.Parallel = 8
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Store{
+		bucket: bucket, prefix: prefix,
+		cache: &cache{dir: o.CacheDir, limit: o.CacheBytes, log: o.Logger},
+		slots: make(chan struct{}, o.Parallel), log: o.Logger,
+		models: map[mr.ModelName]*known{},
+	}, nil
+}
+
+// Open returns the store that a URL names: s3://bucket/prefix?region=…, gs://bucket/prefix,
+// azblob://container/prefix. The program imports the driver; its documentation has the
+// parameters. Close closes the bucket too.
+func Open(ctx context.Context, rawURL string, opts *Options) (*Store, error) {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	if u.Scheme == "file" {
+		return nil, fmt.Errorf("%s: %w; modelregistry.Open is for folders", rawURL, ErrNotConditional)
+	}
+	if u.Host == "" {
+		return nil, fmt.Errorf("%s: %w: it names no bucket", rawURL, fs.ErrInvalid)
+	}
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	o.Prefix = strings.Trim(u.Path, "/") + "/" + o.Prefix
+	u.Path, u.RawPath = "", ""
+	bucket, err := blob.OpenBucket(ctx, u.String())
+	if err != nil {
+		return nil, err
+	}
+	s, err := New(bucket, &o)
+	if err != nil {
+		return nil, errors.Join(err, bucket.Close())
+	}
+	s.owned = true
+	return s, nil
+}
+
+// Close ends the use of the bucket.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	closed := s.closed
+	s.closed = true
+	s.mu.Unlock()
+	if closed || !s.owned {
+		return nil
+	}
+	return s.bucket.Close()
+}
+
+// know looks at, or changes, what is remembered of a model.
+func (s *Store) know(name mr.ModelName, fn func(*known)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k := s.models[name]
+	if k == nil {
+		k = &known{trees: map[string]treeInfo{}}
+		s.models[name] = k
+	}
+	fn(k)
+}
+
+// once does something until it succeeds, for all who want it.
+type once struct {
+	mu   sync.Mutex
+	done bool
+}
+
+func (o *once) do(fn func() error) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.done {
+		return nil
+	}
+	err := fn()
+	o.done = err == nil
+	return err
+}

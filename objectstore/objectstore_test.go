@@ -1,0 +1,462 @@
+package objectstore_test
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/fileblob"
+	"gocloud.dev/blob/memblob"
+	"gocloud.dev/gcerrors"
+
+	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/objectstore"
+	"github.com/ubunye-go/modelregistry/registrytest"
+)
+
+var (
+	fraud = mr.ModelName{UseCase: "fraud_detection", Model: "FraudRiskModel"}
+	files = fstest.MapFS{
+		"weights.bin":   {Data: []byte("weights")},
+		"sub/conf.json": {Data: []byte("{}")},
+		"run.sh":        {Data: []byte("#!/bin/sh\n"), Mode: 0o755},
+	}
+)
+
+func newStore(t testing.TB, b *blob.Bucket, opts *objectstore.Options) *objectstore.Store {
+	t.Helper()
+	var o objectstore.Options
+	if opts != nil {
+		o = *opts
+	}
+	if o.CacheDir == "" {
+		o.CacheDir = t.TempDir()
+	}
+	s, err := objectstore.New(b, &o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestConforms(t *testing.T) {
+	t.Parallel()
+	f, b := newFaulty(t)
+	cache := t.TempDir()
+	open := func() (mr.Store, error) {
+		return objectstore.New(b, &objectstore.Options{Prefix: "team/models", CacheDir: cache})
+	}
+	lossy := func() (mr.Store, func(), error) {
+		s, err := open()
+		return s, func() { f.loseNext("history/") }, err
+	}
+	registrytest.TestStore(t, open, &registrytest.StoreOptions{Lossy: lossy})
+	for key := range f.dump(t) {
+		if !strings.HasPrefix(key, "team/models/") {
+			t.Errorf("%s lies outside the prefix", key)
+		}
+		if strings.Contains(key, "/.staging/") {
+			t.Errorf("%s is left of an upload", key)
+		}
+	}
+}
+
+// loseNext has the answer to the next write of a key with this in it be lost.
+func (f *faultyBucket) loseNext(part string) {
+	var done atomic.Bool
+	f.set(func() {
+		f.after = func(op, key string) error {
+			if op == "put" && strings.Contains(key, part) && !done.Swap(true) {
+				return errors.New("connection reset by peer")
+			}
+			return nil
+		}
+	})
+}
+
+// Every answer is lost at one time or the other. A change that was acknowledged is there once.
+func TestLostAnswers(t *testing.T) {
+	t.Parallel()
+	f, b := newFaulty(t)
+	var n atomic.Int64
+	f.set(func() {
+		f.after = func(op, key string) error {
+			if op == "put" && n.Add(1)%3 == 0 {
+				return errors.New("connection reset by peer")
+			}
+			return nil
+		}
+	})
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var acked []string
+	for range 4 {
+		r := registrytest.NewOn(t, newStore(t, b, nil), nil)
+		wg.Go(func() {
+			for range 10 {
+				v, err := r.Register(t.Context(), fraud, mr.FromFS(files), nil)
+				if err != nil {
+					t.Error(err)
+					continue
+				}
+				mu.Lock()
+				acked = append(acked, v.Version)
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	list, err := registrytest.NewOn(t, newStore(t, b, nil), nil).ListVersions(t.Context(), fraud)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var there []string
+	for _, v := range list {
+		there = append(there, v.Version)
+	}
+	slices.Sort(there)
+	slices.Sort(acked)
+	if diff := cmp.Diff(acked, there); diff != "" {
+		t.Errorf("versions (-acknowledged +there):\n%s", diff)
+	}
+}
+
+// A write whose answer never comes and that nobody can look up is neither a success nor a
+// failure.
+func TestUncertain(t *testing.T) {
+	t.Parallel()
+	f, b := newFaulty(t)
+	r := mr.New(newStore(t, b, nil), nil)
+	registrytest.Put(t, r, fraud.At("1.0.0"), files)
+	f.set(func() {
+		f.before = func(op, key string) error {
+			if op == "get" && strings.Contains(key, "-2.jsonl") && f.landed(key) {
+				return errors.New("no route to host")
+			}
+			return nil
+		}
+		f.after = func(op, key string) error {
+			if op == "put" && strings.Contains(key, "history/") {
+				return errors.New("connection reset by peer")
+			}
+			return nil
+		}
+	})
+	_, err := r.Register(t.Context(), fraud, mr.FromFS(files), nil)
+	if !errors.Is(err, mr.ErrUncertain) {
+		t.Errorf("got error %v, want ErrUncertain", err)
+	}
+	f.set(func() { f.before, f.after = nil, nil })
+	if m, err := r.GetModel(t.Context(), fraud.At("1.0.1"), &mr.GetOptions{Verify: true}); err != nil {
+		t.Errorf("the change did happen, and its files are gone: %v", err)
+	} else {
+		m.Close()
+	}
+}
+
+func (f *faultyBucket) landed(key string) bool {
+	there, err := f.b.Exists(context.Background(), key)
+	return there && err == nil
+}
+
+// Bad input is a typed error that names the cause, and nothing is written.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	foreign := func(keys ...string) func(f *faultyBucket) {
+		return func(f *faultyBucket) {
+			for _, key := range keys {
+				f.b.WriteAll(context.Background(), key, []byte("x"), nil)
+			}
+		}
+	}
+	fails := func(op string, err error) func(f *faultyBucket) {
+		return func(f *faultyBucket) {
+			f.before = func(o, _ string) error {
+				if o == op {
+					return err
+				}
+				return nil
+			}
+		}
+	}
+	tests := []struct {
+		name    string
+		prepare func(f *faultyBucket)
+		want    error
+	}{
+		{"no bucket", fails("list", &codedError{gcerrors.NotFound, "NoSuchBucket"}), objectstore.ErrNoBucket},
+		{"no right to list", fails("list", &codedError{gcerrors.PermissionDenied, "AccessDenied"}), fs.ErrPermission},
+		{"no right to write", fails("put", &codedError{gcerrors.PermissionDenied, "AccessDenied"}), fs.ErrPermission},
+		{"another region", fails("list", &apiError{"PermanentRedirect"}), objectstore.ErrRegion},
+		{"conditions are ignored", func(f *faultyBucket) { f.unconditional = true }, objectstore.ErrNotConditional},
+		{"conditions are unknown", fails("put", &codedError{gcerrors.Unimplemented, "NotImplemented"}), objectstore.ErrNotConditional},
+		{"files beside", foreign("readme.txt"), objectstore.ErrForeign},
+		{"another program's experiments", foreign("0/abc/artifacts/model", "0/abc/meta.yaml"), objectstore.ErrForeign},
+		{"another program's tables", foreign("db/table/part-0"), objectstore.ErrForeign},
+		{"a later format", foreign(".modelregistry.json"), objectstore.ErrForeign},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			f, b := newFaulty(t)
+			tt.prepare(f)
+			before := f.dump(t)
+			r := mr.New(newStore(t, b, nil), nil)
+			_, err := r.Register(t.Context(), fraud, mr.FromFS(files), nil)
+			var request *objectstore.Error
+			if !errors.Is(err, tt.want) || !errors.As(err, &request) {
+				t.Errorf("got error %v, want an *Error that matches %v", err, tt.want)
+			}
+			if diff := cmp.Diff(before, f.dump(t)); diff != "" {
+				t.Errorf("something was written:\n%s", diff)
+			}
+		})
+	}
+}
+
+// An apiError is one as the AWS SDK has them.
+type apiError struct{ code string }
+
+func (e *apiError) Error() string     { return "api error " + e.code }
+func (e *apiError) ErrorCode() string { return e.code }
+
+// gocloud.dev's bucket in a folder lets several win.
+func TestFolderIsNoBucket(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	b, err := fileblob.OpenBucket(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	_, err = mr.New(newStore(t, b, nil), nil).Register(t.Context(), fraud, mr.FromFS(files), nil)
+	if !errors.Is(err, objectstore.ErrNotConditional) {
+		t.Errorf("got error %v, want ErrNotConditional", err)
+	}
+	if list, err := os.ReadDir(dir); len(list) > 0 || err != nil {
+		t.Errorf("in the folder: %v, %v", list, err)
+	}
+	for _, url := range []string{"file://" + dir, "file:///tmp", "s3://", "mem", "://"} {
+		if s, err := objectstore.Open(t.Context(), url, nil); err == nil {
+			s.Close()
+			t.Errorf("%s was opened", url)
+		}
+	}
+}
+
+// Keys under the prefix that are no models are passed over, and so are bad names.
+func TestKeysThatAreNoModels(t *testing.T) {
+	t.Parallel()
+	f, b := newFaulty(t)
+	r := registrytest.NewOn(t, newStore(t, b, nil), nil)
+	registrytest.Put(t, r, fraud.At("1.0.0"), files)
+	for _, key := range []string{"stray", "uc/stray", "uc/m/stray", ".hidden/m/registry.json", "uc/.m/registry.json", "uc//registry.json", "a/b/c/d/registry.json"} {
+		if err := f.b.WriteAll(t.Context(), key, []byte("x"), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var names []mr.ModelName
+	for name, err := range r.Models(t.Context()) {
+		if err != nil {
+			t.Error(err)
+		}
+		names = append(names, name)
+	}
+	if diff := cmp.Diff([]mr.ModelName{fraud}, names); diff != "" {
+		t.Errorf("models (-want +got):\n%s", diff)
+	}
+	if err := f.b.WriteAll(t.Context(), "uc/odd/history/0000-x.jsonl", []byte("x"), nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.ListVersions(t.Context(), mr.ModelName{UseCase: "uc", Model: "odd"}); !errors.Is(err, objectstore.ErrForeign) {
+		t.Errorf("a history of another's: got error %v, want ErrForeign", err)
+	}
+	f.b.Delete(t.Context(), "uc/odd/history/0000-x.jsonl")
+}
+
+// copyOut writes a bucket to a folder, as aws s3 sync does.
+func copyOut(t testing.TB, f *faultyBucket, prefix string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	for key, data := range f.dump(t) {
+		name := filepath.Join(dir, filepath.FromSlash(strings.TrimPrefix(key, prefix)))
+		if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(data), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// A copy on disk is a store, and goes on as one; copied back under another prefix it is one
+// there too. Invariant 11 holds over the journey.
+func TestCopiedToDiskAndBack(t *testing.T) {
+	t.Parallel()
+	f, b := newFaulty(t)
+	r := registrytest.NewOn(t, newStore(t, b, &objectstore.Options{Prefix: "here"}), nil)
+	registrytest.Put(t, r, fraud.In(mr.Production), files)
+	registrytest.Put(t, r, fraud.In(mr.Production), files)
+
+	dir := copyOut(t, f, "here/")
+	disk, err := mr.Open(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer disk.Close()
+	registrytest.WantStages(t, disk, fraud, map[string]mr.ModelStage{"1.0.0": mr.Archived, "1.0.1": mr.Production})
+	m, err := disk.GetModel(t.Context(), fraud.In(mr.Production), &mr.GetOptions{Verify: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Close()
+	if v, err := disk.Rollback(t.Context(), fraud, "", nil); err != nil || v.Version != "1.0.0" {
+		t.Errorf("rolled back to %s, %v", v.Version, err)
+	}
+	registrytest.Put(t, disk, fraud.In(mr.Staging), files)
+	want := map[string]mr.ModelStage{"1.0.0": mr.Production, "1.0.1": mr.Archived, "1.0.2": mr.Staging}
+	registrytest.WantStages(t, disk, fraud, want)
+	if report, err := disk.Verify(t.Context(), nil); err != nil || len(report.Problems()) > 0 {
+		t.Errorf("on disk: %v, %v", report.Problems(), err)
+	}
+
+	err = fs.WalkDir(os.DirFS(dir), "fraud_detection", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || strings.Contains(name, "/history/") {
+			return err
+		}
+		data, err := fs.ReadFile(os.DirFS(dir), name)
+		if err != nil {
+			return err
+		}
+		return f.b.WriteAll(t.Context(), "there/"+name, data, nil)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	back := registrytest.NewOn(t, newStore(t, b, &objectstore.Options{Prefix: "there"}), nil)
+	registrytest.WantStages(t, back, fraud, want)
+	registrytest.Put(t, back, fraud.In(mr.Production), files)
+	want["1.0.0"], want["1.0.3"] = mr.Archived, mr.Production
+	for _, r := range []*mr.ModelRegistry{back, registrytest.NewOn(t, newStore(t, b, &objectstore.Options{Prefix: "there"}), nil)} {
+		registrytest.WantStages(t, r, fraud, want)
+	}
+}
+
+// Requests are what such a store costs. This is what docs/scale.md says of them.
+func TestRequests(t *testing.T) {
+	t.Parallel()
+	f, b := newFaulty(t)
+	s := newStore(t, b, nil)
+	r := registrytest.NewOn(t, s, nil)
+	one := fstest.MapFS{"weights.bin": {Data: []byte("weights")}}
+	registrytest.Put(t, r, fraud.In(mr.Production), one)
+	f.requests()
+	check := func(what string, want map[string]int) {
+		t.Helper()
+		if diff := cmp.Diff(want, f.requests()); diff != "" {
+			t.Errorf("requests to %s (-want +got):\n%s", what, diff)
+		}
+	}
+	get := func(r *mr.ModelRegistry) {
+		t.Helper()
+		m, err := r.GetModel(t.Context(), fraud.In(mr.Production), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Close()
+	}
+	get(r)
+	f.requests()
+	get(r)
+	check("get an unchanged model", map[string]int{"head": 1})
+
+	other := mr.New(newStore(t, b, nil), nil)
+	get(other)
+	check("get a model on another machine for the first time", map[string]int{"list": 1, "get": 6, "head": 1})
+
+	registrytest.Put(t, r, fraud.At(""), one)
+	check("register a version of one file", map[string]int{"get": 1, "put": 6, "head": 1, "list": 1, "copy": 4, "delete": 4})
+
+	if _, err := r.Promote(t.Context(), fraud, "1.0.1", mr.Staging, nil); err != nil {
+		t.Fatal(err)
+	}
+	check("promote it, its files checked", map[string]int{"get": 2, "put": 2, "head": 2})
+}
+
+// Changes that wait for each other share an object.
+func TestChangesShareAnObject(t *testing.T) {
+	t.Parallel()
+	f, b := newFaulty(t)
+	r := registrytest.NewOn(t, newStore(t, b, nil), nil)
+	registrytest.Put(t, r, fraud.At("1.0.0"), files)
+	hold := make(chan struct{})
+	f.set(func() {
+		f.before = func(op, key string) error {
+			if op == "put" && strings.Contains(key, "-2.jsonl") {
+				<-hold
+			}
+			return nil
+		}
+	})
+	var wg sync.WaitGroup
+	for range 64 {
+		wg.Go(func() {
+			if _, err := r.Register(t.Context(), fraud, mr.FromFS(files), nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for { // all uploads but that of who came first are at rest
+		n := 0
+		for key := range f.dump(t) {
+			if strings.Contains(key, "/.staging/") && strings.HasSuffix(key, "/manifest.json") {
+				n++
+			}
+		}
+		if n == 64 {
+			break
+		}
+		runtime.Gosched()
+	}
+	close(hold)
+	wg.Wait()
+	slots := 0
+	for key := range f.dump(t) {
+		if strings.Contains(key, "/history/") {
+			slots++
+		}
+	}
+	if slots > 10 {
+		t.Errorf("64 registrations became %d objects", slots)
+	}
+}
+
+func TestMemblobServes(t *testing.T) {
+	t.Parallel()
+	b := memblob.OpenBucket(nil)
+	defer b.Close()
+	s := newStore(t, b, nil)
+	r := mr.New(s, nil)
+	registrytest.Put(t, r, fraud.In(mr.Production), files)
+	m, err := r.GetModel(t.Context(), fraud.In(mr.Production), &mr.GetOptions{Verify: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	info, err := os.Stat(filepath.Join(m.Path, "run.sh"))
+	if err != nil || info.Mode().Perm()&0o111 == 0 || info.Mode().Perm()&0o222 != 0 {
+		t.Errorf("a program is %v, %v", info.Mode(), err)
+	}
+}

@@ -1,0 +1,132 @@
+package objectstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"gocloud.dev/blob"
+	"gocloud.dev/gcerrors"
+
+	mr "github.com/ubunye-go/modelregistry"
+)
+
+// access sees once that the bucket is there: what is asked for in one that is not
+// looks as if only that were missing.
+func (s *Store) access(ctx context.Context) error {
+	s.mu.Lock()
+	closed := s.closed
+	s.mu.Unlock()
+	if closed {
+		return fs.ErrClosed
+	}
+	return s.ready.do(func() error {
+		err := retry(ctx, func() error {
+			ctx, cancel := context.WithTimeout(ctx, smallFor)
+			defer cancel()
+			_, _, err := s.bucket.ListPage(ctx, blob.FirstPageToken, 1, &blob.ListOptions{Prefix: s.prefix})
+			return err
+		})
+		if err != nil && missing(err) && !denied(err) && !wrongRegion(err) {
+			err = fmt.Errorf("%w: %w", ErrNoBucket, err)
+		}
+		return fail("list", s.prefix, err)
+	})
+}
+
+// fit sees once that the prefix is a registry's, or nobody's, and that the bucket
+// honours conditions: a second creation of the marker must fail.
+func (s *Store) fit(ctx context.Context) error {
+	return s.writable.do(func() error {
+		if err := s.notOnFiles(ctx); err != nil {
+			return err
+		}
+		switch found, err := s.get(ctx, markerName); {
+		case errors.Is(err, fs.ErrNotExist):
+			if err := s.unclaimed(ctx); err != nil {
+				return err
+			}
+		case err != nil:
+			return err
+		case string(found) != marker:
+			return &Error{"open", s.prefix + markerName, fmt.Errorf("%w: it says %.100q", ErrForeign, found)}
+		}
+		for range 2 { // the first may be the one that makes it
+			err := s.createMarker(ctx)
+			if err == nil {
+				continue
+			}
+			if lost(err) {
+				return nil
+			}
+			if gcerrors.Code(err) == gcerrors.Unimplemented || status(err) == 501 || apiCode(err) == "NotImplemented" {
+				return &Error{"open", s.prefix + markerName, fmt.Errorf("%w: %w", ErrNotConditional, err)}
+			}
+			return fail("put", s.prefix+markerName, err)
+		}
+		err := &Error{"open", s.prefix + markerName, fmt.Errorf("%w: it was created twice", ErrNotConditional)}
+		return errors.Join(err, s.remove(ctx, markerName))
+	})
+}
+
+// createMarker tries again only while nobody can say what happened; a success is
+// final, so that it counts.
+func (s *Store) createMarker(ctx context.Context) error {
+	return retry(ctx, func() error {
+		return s.tryPut(ctx, markerName, []byte(marker), blob.WriterOptions{IfNotExist: true})
+	})
+}
+
+// notOnFiles refuses gocloud.dev's bucket in a folder, whose conditions let several
+// win. It is known by its errors.
+func (s *Store) notOnFiles(ctx context.Context) error {
+	_, err := s.bucket.ReadAll(ctx, s.prefix+".modelregistry-absent")
+	var onFiles *fs.PathError
+	if err != nil && s.bucket.ErrorAs(err, &onFiles) {
+		return &Error{"open", s.prefix, fmt.Errorf("%w: it is a folder; modelregistry.Open is for folders", ErrNotConditional)}
+	}
+	return nil
+}
+
+// unclaimed sees that there is nothing under the prefix, or what looks like a
+// registry that was copied there: use cases, below them models.
+func (s *Store) unclaimed(ctx context.Context) error {
+	useCases, err := s.list(ctx, "", false, 0)
+	if err != nil {
+		return err
+	}
+	for i, useCase := range useCases {
+		if !useCase.dir || mr.ModelName.Validate(mr.ModelName{UseCase: strings.TrimSuffix(useCase.key, "/"), Model: "m"}) != nil {
+			return foreign(s.prefix + useCase.key)
+		}
+		if i > 0 {
+			continue // one is enough to tell by
+		}
+		models, err := s.list(ctx, useCase.key, false, 0)
+		if err != nil {
+			return err
+		}
+		for _, model := range models {
+			if !model.dir {
+				return foreign(s.prefix + model.key)
+			}
+		}
+		if len(models) == 0 {
+			continue
+		}
+		there, err := s.exists(ctx, models[0].key+documentName)
+		if err != nil {
+			return err
+		}
+		if !there {
+			return foreign(s.prefix + models[0].key)
+		}
+	}
+	return nil
+}
+
+func foreign(key string) error {
+	return &Error{"open", key, fmt.Errorf("%w: it is not a registry's", ErrForeign)}
+}

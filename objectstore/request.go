@@ -1,0 +1,234 @@
+package objectstore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+
+	"gocloud.dev/blob"
+
+	mr "github.com/ubunye-go/modelregistry"
+)
+
+const (
+	tries     = 6
+	firstWait = 50 * time.Millisecond
+	longest   = 2 * time.Second
+	// smallFor bounds one try of a small request. Without it an answer that never
+	// comes would hold up a change for ever.
+	smallFor = 15 * time.Second
+	// settleFor is how long a change that was begun may take to find out what became of
+	// it after its caller stopped waiting.
+	settleFor = 5 * time.Second
+)
+
+const contentType = "application/octet-stream"
+
+// retry calls fn until it succeeds, fails for good, or was called often enough.
+func retry(ctx context.Context, fn func() error) error {
+	var err error
+	for try := range tries {
+		if try > 0 && pause(ctx, try) != nil {
+			return err
+		}
+		if err = fn(); err == nil || final(ctx, err) {
+			return err
+		}
+	}
+	return err
+}
+
+// pause waits before another try, twice as long each time, and for a part of it
+// that is left to chance: who collided shall not collide again.
+func pause(ctx context.Context, try int) error {
+	wait := min(firstWait<<(try-1), longest)
+	timer := time.NewTimer(wait/2 + rand.N(wait/2+1))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// get returns an object's bytes.
+func (s *Store) get(ctx context.Context, key string) (data []byte, err error) {
+	err = retry(ctx, func() error {
+		ctx, cancel := context.WithTimeout(ctx, smallFor)
+		defer cancel()
+		data, err = s.bucket.ReadAll(ctx, s.prefix+key)
+		return err
+	})
+	return data, fail("get", s.prefix+key, err)
+}
+
+func (s *Store) exists(ctx context.Context, key string) (there bool, err error) {
+	err = retry(ctx, func() error {
+		ctx, cancel := context.WithTimeout(ctx, smallFor)
+		defer cancel()
+		there, err = s.bucket.Exists(ctx, s.prefix+key)
+		return err
+	})
+	return there, fail("head", s.prefix+key, err)
+}
+
+// put writes a small object over what is there.
+func (s *Store) put(ctx context.Context, key string, data []byte, opts blob.WriterOptions) error {
+	return fail("put", s.prefix+key, retry(ctx, func() error { return s.tryPut(ctx, key, data, opts) }))
+}
+
+// tryPut goes by Upload: the Azure driver's other ways panic when a condition
+// does not hold.
+func (s *Store) tryPut(ctx context.Context, key string, data []byte, opts blob.WriterOptions) error {
+	ctx, cancel := context.WithTimeout(ctx, smallFor)
+	defer cancel()
+	opts.ContentType = contentType
+	return s.bucket.Upload(ctx, s.prefix+key, bytes.NewReader(data), &opts)
+}
+
+// create makes an object that carries an id, unless one of that name is there. It
+// reports whether the object there is this one. Any error may hide that the object was
+// made: the answer was lost, or the client's own second try met its first. So what counts is whose
+// object is found. None found may mean that the request is still on its way.
+func (s *Store) create(ctx context.Context, key string, data []byte, mine func([]byte) bool) (bool, error) {
+	var err error
+	unsure := false
+	for try := range tries {
+		if try > 0 && pause(ctx, try) != nil {
+			break
+		}
+		if err = s.tryPut(ctx, key, data, blob.WriterOptions{IfNotExist: true}); err == nil {
+			return true, nil
+		}
+		there, getErr := s.get(ctx, key)
+		if getErr == nil {
+			return mine(there), nil
+		}
+		refused := final(ctx, err) && !lost(err) && ctx.Err() == nil
+		if refused && !unsure && (errors.Is(getErr, fs.ErrNotExist) || errors.Is(fail("", "", err), fs.ErrPermission)) {
+			return false, fail("put", s.prefix+key, err)
+		}
+		unsure = true
+	}
+	return false, fail("put", s.prefix+key, fmt.Errorf("%w: %w", mr.ErrUncertain, err))
+}
+
+// linger returns a context that outlives ctx by a little: a change that was begun
+// is not left in the air because its caller stops waiting.
+func linger(ctx context.Context) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(settleFor, cancel) })
+	return longer, func() { stop(); cancel() }
+}
+
+// An object is one that a listing found.
+type object struct {
+	key  string // below the store's prefix
+	size int64
+	time time.Time
+	dir  bool // names go on behind the key, which ends in a slash
+}
+
+// list returns what is below a prefix; with flat every object, else what comes
+// up to the next slash. A limit of 0 is none.
+func (s *Store) list(ctx context.Context, prefix string, flat bool, limit int) (list []object, err error) {
+	opts := &blob.ListOptions{Prefix: s.prefix + prefix}
+	if !flat {
+		opts.Delimiter = "/"
+	}
+	page := 1000
+	if limit > 0 {
+		page = limit
+	}
+	token := blob.FirstPageToken
+	for len(token) > 0 && (limit == 0 || len(list) < limit) {
+		var objects []*blob.ListObject
+		var next []byte
+		err := retry(ctx, func() (err error) {
+			ctx, cancel := context.WithTimeout(ctx, smallFor)
+			defer cancel()
+			objects, next, err = s.bucket.ListPage(ctx, token, page, opts)
+			return err
+		})
+		if err != nil {
+			return list, fail("list", s.prefix+prefix, err)
+		}
+		for _, o := range objects {
+			list = append(list, object{strings.TrimPrefix(o.Key, s.prefix), o.Size, o.ModTime, o.IsDir})
+		}
+		token = next
+	}
+	return list, nil
+}
+
+func (s *Store) remove(ctx context.Context, key string) error {
+	err := retry(ctx, func() error { return s.bucket.Delete(ctx, s.prefix+key) })
+	if err = fail("delete", s.prefix+key, err); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// copyObject copies within the bucket, by the service itself if it can.
+func (s *Store) copyObject(ctx context.Context, to, from string, size int64) error {
+	err := errors.ErrUnsupported
+	if size <= serverCopyMax {
+		err = retry(ctx, func() error { return s.bucket.Copy(ctx, s.prefix+to, s.prefix+from, nil) })
+	}
+	if err == nil || errors.Is(fail("", "", err), fs.ErrNotExist) || ctx.Err() != nil {
+		return fail("copy", s.prefix+to, err)
+	}
+	return fail("copy", s.prefix+to, retry(ctx, func() error {
+		r, err := s.bucket.NewReader(ctx, s.prefix+from, nil)
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		return s.bucket.Upload(ctx, s.prefix+to, struct{ io.Reader }{r}, uploadOptions(size))
+	}))
+}
+
+// serverCopyMax is what S3 copies by one request.
+const serverCopyMax = 5 << 30
+
+// uploadOptions cuts a large file into parts that are sent side by side, and no more of
+// them than S3 allows.
+func uploadOptions(size int64) *blob.WriterOptions {
+	const most, part = 9000, 8 << 20
+	return &blob.WriterOptions{ContentType: contentType, BufferSize: int(max(part, (size+most-1)/most)), MaxConcurrency: 4}
+}
+
+// each calls fn for every index below n, as many at once as the store transfers. The first
+// error ends it.
+func (s *Store) each(ctx context.Context, n int, fn func(ctx context.Context, i int) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	for i := range n {
+		select {
+		case s.slots <- struct{}{}:
+		case <-ctx.Done():
+			return settled(ctx, &wg)
+		}
+		wg.Go(func() {
+			defer func() { <-s.slots }()
+			if err := fn(ctx, i); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	return settled(ctx, &wg)
+}
+
+func settled(ctx context.Context, wg *sync.WaitGroup) error {
+	wg.Wait()
+	return context.Cause(ctx)
+}

@@ -1,0 +1,265 @@
+package objectstore
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	mr "github.com/ubunye-go/modelregistry"
+)
+
+// staged is a tree in the making: a local folder, and once it is sealed, the same
+// files below .staging in the bucket.
+type staged struct {
+	s       *Store
+	name    mr.ModelName
+	id      string
+	dir     string
+	unlock  func()
+	since   int64 // a change that was there before the upload began
+	files   []fileInfo
+	bare    bool     // it has no manifest
+	sent    []string // keys
+	mu      sync.Mutex
+	mayBeIn bool // a change that names it may be there
+}
+
+// Stage begins a tree in a local folder.
+func (s *Store) Stage(ctx context.Context, name mr.ModelName) (mr.Staged, error) {
+	if err := s.access(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.fit(ctx); err != nil {
+		return nil, err
+	}
+	dir, unlock, err := s.cache.claim()
+	if err != nil {
+		return nil, err
+	}
+	return &staged{s: s, name: name, id: random(), dir: dir, unlock: unlock}, nil
+}
+
+func (st *staged) Dir() string { return st.dir }
+
+func (st *staged) key(file string) string {
+	return modelKey(st.name, stagingDir+st.id+"/"+file)
+}
+
+func (st *staged) info() treeInfo {
+	info := treeInfo{Staging: st.id}
+	if st.bare {
+		info.Files = st.files
+	}
+	return info
+}
+
+// Seal uploads the files, the manifest last. Nobody lists them before a change
+// names them.
+func (st *staged) Seal(ctx context.Context) (err error) {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	st.s.know(st.name, func(k *known) { st.since = k.newest })
+	if st.since == 0 {
+		if st.since, err = st.s.newest(ctx, st.name); err != nil {
+			return err
+		}
+	}
+	if st.files, err = localFiles(st.dir); err != nil {
+		return err
+	}
+	digests, err := localManifest(st.dir)
+	if err != nil {
+		return err
+	}
+	st.bare = digests == nil
+	for _, f := range st.files {
+		st.sent = append(st.sent, st.key(f.Path))
+	}
+	manifest := slices.IndexFunc(st.files, func(f fileInfo) bool { return f.Path == manifestName })
+	err = st.s.each(ctx, len(st.files), func(ctx context.Context, i int) error {
+		if i == manifest {
+			return nil
+		}
+		return st.upload(ctx, &st.files[i], digests)
+	})
+	if err == nil && manifest >= 0 {
+		err = st.upload(ctx, &st.files[manifest], nil)
+	}
+	return err
+}
+
+// upload sends one file, and holds what it sent against the manifest.
+func (st *staged) upload(ctx context.Context, f *fileInfo, digests map[string]string) error {
+	err := retry(ctx, func() error {
+		in, err := os.Open(filepath.Join(st.dir, filepath.FromSlash(f.Path)))
+		if err != nil {
+			return err
+		}
+		defer in.Close()
+		h := sha256.New()
+		if err := st.s.bucket.Upload(ctx, st.s.prefix+st.key(f.Path), io.TeeReader(in, h), uploadOptions(f.Size)); err != nil {
+			return err
+		}
+		f.SHA256 = hex.EncodeToString(h.Sum(nil))
+		return nil
+	})
+	if want := digests[f.Path]; err == nil && want != "" && want != f.SHA256 {
+		return fmt.Errorf("%w: %s changed while it was uploaded", mr.ErrArtifact, f.Path)
+	}
+	return fail("put", st.s.prefix+st.key(f.Path), err)
+}
+
+// localFiles lists a folder's files, by name.
+func localFiles(dir string) (files []fileInfo, err error) {
+	err = filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(dir, name)
+		if err != nil {
+			return err
+		}
+		files = append(files, fileInfo{Path: filepath.ToSlash(rel), Size: info.Size(), Mode: fmt.Sprintf("%04o", info.Mode().Perm())})
+		return nil
+	})
+	slices.SortFunc(files, func(a, b fileInfo) int { return strings.Compare(a.Path, b.Path) })
+	return files, err
+}
+
+func localManifest(dir string) (map[string]string, error) {
+	data, err := os.ReadFile(filepath.Join(dir, manifestName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	files, err := parseManifest(data)
+	if err != nil {
+		return nil, err
+	}
+	digests := map[string]string{}
+	for _, f := range files {
+		digests[f.Path] = f.SHA256
+	}
+	return digests, nil
+}
+
+// parseManifest reads which files there are. A path that would leave the tree is
+// refused.
+func parseManifest(data []byte) ([]fileInfo, error) {
+	var m struct {
+		Files []fileInfo `json:"files"`
+	}
+	if err := json.Unmarshal(data, &m); err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", mr.ErrArtifact, manifestName, err)
+	}
+	for _, f := range m.Files {
+		if !filepath.IsLocal(filepath.FromSlash(f.Path)) || path.Clean(f.Path) != f.Path || f.Path == manifestName {
+			return nil, fmt.Errorf("%w: %s names %q", mr.ErrArtifact, manifestName, f.Path)
+		}
+	}
+	return m.Files, nil
+}
+
+// notSwept sees that the upload was not taken for dead and swept away since it began.
+func (st *staged) notSwept(ctx context.Context, v *view) error {
+	for n := st.since + 1; n <= v.newest; n++ {
+		sl := v.slots[n]
+		if sl == nil {
+			var err error
+			if sl, err = v.s.slot(ctx, v.name, n); err != nil {
+				return err
+			}
+		}
+		if slices.Contains(sl.Swept, st.id) {
+			return &Error{"register", v.s.prefix + st.key(""), ErrSwept}
+		}
+	}
+	st.since = max(st.since, v.newest)
+	return nil
+}
+
+// keep says that from now on the upload may belong to a version, release that it does not.
+func (st *staged) keep()    { st.mu.Lock(); st.mayBeIn = true; st.mu.Unlock() }
+func (st *staged) release() { st.mu.Lock(); st.mayBeIn = false; st.mu.Unlock() }
+
+// Discard removes the local folder, and what was uploaded unless a change may name
+// it.
+func (st *staged) Discard() error {
+	if st.unlock == nil {
+		return nil
+	}
+	err := removeAll(st.dir)
+	st.unlock()
+	st.unlock = nil
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.mayBeIn {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), settleFor)
+	defer cancel()
+	return errors.Join(err, st.s.each(ctx, len(st.sent), func(ctx context.Context, i int) error {
+		return st.s.remove(ctx, st.sent[i])
+	}))
+}
+
+// publish copies a version's files to where a person, and the folder store in a copy
+// of the bucket, look for them, the manifest last; then the upload goes. It can be done over, by
+// anybody, for what the files are is settled. What stood there before goes aside.
+func (s *Store) publish(ctx context.Context, name mr.ModelName, version, id string, files []fileInfo, remains []object) error {
+	to, from := modelKey(name, versionsDir+version+"/"), modelKey(name, stagingDir+id+"/")
+	if err := s.putAside(ctx, name, version, remains); err != nil {
+		return err
+	}
+	var last []fileInfo
+	var first []fileInfo
+	for _, f := range files {
+		if f.Path == manifestName {
+			last = append(last, f)
+		} else {
+			first = append(first, f)
+		}
+	}
+	for _, files := range [][]fileInfo{first, last} {
+		err := s.each(ctx, len(files), func(ctx context.Context, i int) error {
+			return s.copyObject(ctx, to+files[i].Path, from+files[i].Path, files[i].Size)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return s.each(ctx, len(files), func(ctx context.Context, i int) error { return s.remove(ctx, from+files[i].Path) })
+}
+
+func (s *Store) putAside(ctx context.Context, name mr.ModelName, version string, remains []object) error {
+	if len(remains) == 0 {
+		return nil
+	}
+	from, to := modelKey(name, versionsDir+version+"/"), modelKey(name, orphansDir+version+"-"+random()+"/")
+	err := s.each(ctx, len(remains), func(ctx context.Context, i int) error {
+		o := remains[i]
+		return s.copyObject(ctx, to+strings.TrimPrefix(o.key, from), o.key, o.size)
+	})
+	if err != nil {
+		return err
+	}
+	return s.each(ctx, len(remains), func(ctx context.Context, i int) error { return s.remove(ctx, remains[i].key) })
+}

@@ -1,0 +1,205 @@
+package objectstore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	mr "github.com/ubunye-go/modelregistry"
+)
+
+// SweepOptions go with Sweep. The zero value and nil serve.
+type SweepOptions struct {
+	// OlderThan spares uploads of which a file was written since: they may be under way. 0
+	// takes a day. An upload that is swept all the same fails with ErrSwept; no version ever loses files.
+	OlderThan time.Duration
+	// DryRun only says what would be done.
+	DryRun bool
+}
+
+// Swept is what Sweep did of one upload, or would do.
+type Swept struct {
+	mr.ModelName
+	Version string // whose files it put in their place; empty: no change names them, and they are gone
+	Upload  string // the upload's id
+	Objects int
+}
+
+// Sweep clears up what processes left that died in the middle of a registration. Files that a
+// change names are put in their place. Of others it is first recorded, as a change of
+// its own, that they go: so a registration that only stalled finds that out, and can't name what is no longer there.
+func (s *Store) Sweep(ctx context.Context, name mr.ModelName, opts *SweepOptions) ([]Swept, error) {
+	var o SweepOptions
+	if opts != nil {
+		o = *opts
+	}
+	if o.OlderThan == 0 {
+		o.OlderThan = 24 * time.Hour
+	}
+	if err := name.Validate(); err != nil {
+		return nil, err
+	}
+	if err := s.access(ctx); err != nil {
+		return nil, err
+	}
+	uploads, err := s.uploads(ctx, name)
+	if err != nil || len(uploads) == 0 {
+		return nil, err
+	}
+	named, err := s.uploadsNamed(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	var done []Swept
+	var dead []string
+	for _, id := range sortedKeys(uploads) {
+		objects := uploads[id]
+		version, isNamed := named[id]
+		young := slices.ContainsFunc(objects, func(f object) bool { return time.Since(f.time) < o.OlderThan })
+		if !isNamed && young {
+			continue
+		}
+		done = append(done, Swept{name, version, id, len(objects)})
+		if !isNamed {
+			dead = append(dead, id)
+		} else if !o.DryRun {
+			if err := s.finish(ctx, name, version, id, objects); err != nil {
+				return done, err
+			}
+		}
+	}
+	if len(dead) == 0 || o.DryRun {
+		return done, nil
+	}
+	if err := s.fit(ctx); err != nil {
+		return done, err
+	}
+	dead, err = s.declareDead(ctx, name, dead)
+	if err != nil {
+		return done, err
+	}
+	for _, id := range dead {
+		objects := uploads[id]
+		err := s.each(ctx, len(objects), func(ctx context.Context, i int) error { return s.remove(ctx, objects[i].key) })
+		if err != nil {
+			return done, err
+		}
+	}
+	return slices.DeleteFunc(done, func(d Swept) bool { return d.Version == "" && !slices.Contains(dead, d.Upload) }), nil
+}
+
+// uploads lists the objects of each upload.
+func (s *Store) uploads(ctx context.Context, name mr.ModelName) (map[string][]object, error) {
+	dir := modelKey(name, stagingDir)
+	list, err := s.list(ctx, dir, true, 0)
+	uploads := map[string][]object{}
+	for _, o := range list {
+		if id, file, ok := strings.Cut(strings.TrimPrefix(o.key, dir), "/"); ok && file != "" && len(id) == len(random()) {
+			uploads[id] = append(uploads[id], o)
+		}
+	}
+	return uploads, err
+}
+
+// uploadsNamed maps the uploads that changes name to their versions.
+func (s *Store) uploadsNamed(ctx context.Context, name mr.ModelName) (map[string]string, error) {
+	v := s.view(ctx, name)
+	if err := v.fetch(0); err != nil {
+		return nil, err
+	}
+	named := map[string]string{}
+	for _, sl := range v.slots {
+		for version, info := range sl.Trees {
+			named[info.Staging] = version
+		}
+	}
+	return named, nil
+}
+
+// finish puts a version's files in their place, if they are all there. Where some are
+// not, somebody else was at it.
+func (s *Store) finish(ctx context.Context, name mr.ModelName, version, id string, objects []object) error {
+	dir := modelKey(name, stagingDir+id+"/")
+	var files []fileInfo
+	for _, o := range objects {
+		files = append(files, fileInfo{Path: strings.TrimPrefix(o.key, dir), Size: o.size})
+	}
+	whole := slices.ContainsFunc(files, func(f fileInfo) bool { return f.Path == manifestName })
+	if !whole { // the manifest stands at its place already, and the rest of the upload is on its way out
+		there, err := s.exists(ctx, modelKey(name, versionsDir+version+"/"+manifestName))
+		if err != nil || !there {
+			return err
+		}
+		return s.each(ctx, len(objects), func(ctx context.Context, i int) error { return s.remove(ctx, objects[i].key) })
+	}
+	remains, err := s.otherRemains(ctx, name, version, dir)
+	if err != nil {
+		return err
+	}
+	return s.publish(ctx, name, version, id, files, remains)
+}
+
+// otherRemains lists what stands in a version's place if it is another tree than the
+// one that was uploaded to dir.
+func (s *Store) otherRemains(ctx context.Context, name mr.ModelName, version, dir string) ([]object, error) {
+	place := modelKey(name, versionsDir+version+"/")
+	there, err := s.get(ctx, place+manifestName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if mine, err := s.get(ctx, dir+manifestName); err != nil || bytes.Equal(there, mine) {
+		return nil, err
+	}
+	return s.list(ctx, place, true, 0)
+}
+
+// declareDead records that uploads go. It returns those that nobody named meanwhile.
+func (s *Store) declareDead(ctx context.Context, name mr.ModelName, dead []string) ([]string, error) {
+	for {
+		v := s.view(ctx, name)
+		if err := v.fetch(0); err != nil {
+			return nil, err
+		}
+		for _, sl := range v.slots {
+			dead = slices.DeleteFunc(dead, func(id string) bool {
+				for _, info := range sl.Trees {
+					if info.Staging == id {
+						return true
+					}
+				}
+				return false
+			})
+		}
+		if len(dead) == 0 {
+			return nil, nil
+		}
+		sl := &slot{head: head{ID: random(), Number: v.newest + 1, Swept: dead}}
+		data, err := sl.encode()
+		if err != nil {
+			return nil, err
+		}
+		won, err := s.create(ctx, slotKey(name, sl.Number), data, func(there []byte) bool {
+			other, err := decodeSlot(there, sl.Number)
+			return err == nil && other.ID == sl.ID
+		})
+		if won || err != nil {
+			return dead, err
+		}
+	}
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	var keys []string
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

@@ -1,0 +1,225 @@
+package objectstore
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	mr "github.com/ubunye-go/modelregistry"
+)
+
+// tree is a version in the cache.
+type tree struct {
+	dir     string
+	release func()
+}
+
+func (t *tree) Path() string { return t.dir }
+func (t *tree) Close() error { t.release(); return nil }
+
+// A source says what a version's files are and where to get them.
+type source struct {
+	key      string // in the cache: what the files are, whosever they are
+	files    []fileInfo
+	manifest []byte   // nil if there is none
+	dirs     []string // where the files are: a later one if not in an earlier
+}
+
+// OpenTree gives a version's files from the cache, downloaded if need be.
+func (s *Store) OpenTree(ctx context.Context, name mr.ModelName, version string) (mr.Tree, error) {
+	if err := (mr.ModelName{UseCase: "version", Model: version}).Validate(); err != nil {
+		return nil, fmt.Errorf("version %q: %w", version, err)
+	}
+	if err := s.access(ctx); err != nil {
+		return nil, err
+	}
+	var key string
+	s.know(name, func(k *known) { key = k.trees[version].key })
+	if key != "" { // what a version is does not change
+		dir, release, ok, err := s.cache.get(ctx, key)
+		if ok || err != nil {
+			return &tree{dir, release}, err
+		}
+	}
+	// The files may be on their way from one place to the other; they are never in neither.
+	var err error
+	for range 3 {
+		var src *source
+		if src, err = s.source(ctx, name, version); err != nil {
+			return nil, err
+		}
+		var dir string
+		var release func()
+		dir, release, err = s.cache.open(ctx, src.key, func(dir string) error { return s.download(ctx, src, dir) })
+		if err == nil {
+			s.know(name, func(k *known) {
+				info := k.trees[version]
+				info.key = src.key
+				k.trees[version] = info
+			})
+			return &tree{dir, release}, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	return nil, err
+}
+
+// source finds out where a version is: at its place; or still where it was uploaded,
+// if the one who did was not done; or as another program left it.
+func (s *Store) source(ctx context.Context, name mr.ModelName, version string) (*source, error) {
+	place := modelKey(name, versionsDir+version+"/")
+	src, err := s.withManifest(ctx, place)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return src, err
+	}
+	info, err := s.named(ctx, name, version)
+	if err != nil {
+		return nil, err
+	}
+	staging := modelKey(name, stagingDir+info.Staging+"/")
+	switch {
+	case info.Files != nil:
+		return newSource(info.Files, nil, staging, place)
+	case info.Staging != "":
+		src, err := s.withManifest(ctx, staging, place)
+		if errors.Is(err, fs.ErrNotExist) { // it was put in its place just now, or lost
+			return s.withManifest(ctx, place)
+		}
+		return src, err
+	}
+	list, err := s.list(ctx, place, true, 0)
+	if err != nil {
+		return nil, err
+	}
+	if len(list) == 0 {
+		return nil, &fs.PathError{Op: "open", Path: s.prefix + place, Err: fs.ErrNotExist}
+	}
+	var files []fileInfo
+	for _, o := range list {
+		file := strings.TrimPrefix(o.key, place)
+		if !filepath.IsLocal(filepath.FromSlash(file)) || strings.HasSuffix(file, "/") {
+			continue
+		}
+		files = append(files, fileInfo{Path: file, Size: o.size, Mode: o.time.UTC().Format("20060102150405.000000000")})
+	}
+	return newSource(files, nil, place)
+}
+
+func (s *Store) withManifest(ctx context.Context, dirs ...string) (*source, error) {
+	data, err := s.get(ctx, dirs[0]+manifestName)
+	if err != nil {
+		return nil, err
+	}
+	files, err := parseManifest(data)
+	if err != nil {
+		return nil, err
+	}
+	return newSource(files, data, dirs...)
+}
+
+// newSource names the tree by its manifest, or by what else is known of its files.
+func newSource(files []fileInfo, manifest []byte, dirs ...string) (*source, error) {
+	what := manifest
+	size := int64(len(manifest))
+	if what == nil {
+		data, err := json.Marshal([]any{dirs, files})
+		if err != nil {
+			return nil, err
+		}
+		what = data
+	}
+	for _, f := range files {
+		size += f.Size
+	}
+	sum := sha256.Sum256(what)
+	return &source{key: fmt.Sprintf("%x-%d", sum, size), files: files, manifest: manifest, dirs: dirs}, nil
+}
+
+// named returns what the changes say of a version's files, nothing if none names it.
+func (s *Store) named(ctx context.Context, name mr.ModelName, version string) (info treeInfo, err error) {
+	look := func() (noted int64) {
+		s.know(name, func(k *known) { info, noted = k.trees[version], k.noted })
+		return noted
+	}
+	noted := look()
+	if info.Staging != "" {
+		return info, nil
+	}
+	v := s.view(ctx, name)
+	if err := v.fetch(noted); err != nil {
+		return info, err
+	}
+	s.know(name, func(k *known) { k.noted = max(k.noted, v.newest) })
+	look()
+	return info, nil
+}
+
+// download fetches a tree and checks what it writes.
+func (s *Store) download(ctx context.Context, src *source, dir string) error {
+	if src.manifest != nil {
+		if err := os.WriteFile(filepath.Join(dir, manifestName), src.manifest, 0o444); err != nil {
+			return err
+		}
+	}
+	return s.each(ctx, len(src.files), func(ctx context.Context, i int) error {
+		f := src.files[i]
+		to := filepath.Join(dir, filepath.FromSlash(f.Path))
+		if err := os.MkdirAll(filepath.Dir(to), 0o777); err != nil {
+			return err
+		}
+		var err error
+		for _, from := range src.dirs {
+			err = s.downloadFile(ctx, s.prefix+from+f.Path, to, f)
+			if !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+		return err
+	})
+}
+
+func (s *Store) downloadFile(ctx context.Context, key, to string, f fileInfo) error {
+	err := retry(ctx, func() error {
+		in, err := s.bucket.NewReader(ctx, key, nil)
+		if err != nil {
+			return err
+		}
+		defer in.Close()
+		out, err := os.OpenFile(to, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o666)
+		if err != nil {
+			return err
+		}
+		defer out.Close()
+		h := sha256.New()
+		n, err := io.Copy(io.MultiWriter(out, h), in)
+		if err != nil {
+			return err
+		}
+		if sum := hex.EncodeToString(h.Sum(nil)); f.SHA256 != "" && sum != f.SHA256 {
+			return fmt.Errorf("%w: %s: sha256 %s, not %s", mr.ErrArtifact, key, sum, f.SHA256)
+		}
+		if n != f.Size {
+			return fmt.Errorf("%w: %s: %d bytes, not %d", mr.ErrArtifact, key, n, f.Size)
+		}
+		return out.Close()
+	})
+	if err != nil {
+		return fail("get", key, err)
+	}
+	mode := fs.FileMode(0o444)
+	if bits, err := strconv.ParseUint(f.Mode, 8, 32); err == nil {
+		mode = fs.FileMode(bits)&0o555 | 0o400
+	}
+	return os.Chmod(to, mode)
+}
