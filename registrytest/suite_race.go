@@ -114,10 +114,14 @@ func (s *suite) together(fn func(i int)) {
 func count(s *suite) {
 	name, all := s.name("m"), s.handles(callers)
 	s.together(func(i int) {
+		n, at := 0, int64(0) // what was read, as a registry keeps it
 		for range s.opts.Rounds / callers {
 			_, err := all[i].Append(s.Context(), name, func(v mr.View) (*mr.Commit, error) {
-				lines, _, err := readLog(v, 0)
-				return &mr.Commit{Lines: raw([]string{fmt.Sprint(len(lines))})}, err
+				lines, end, err := readLog(v, at)
+				if err == nil {
+					n, at = n+len(lines), end
+				}
+				return &mr.Commit{Lines: raw([]string{fmt.Sprint(n)})}, err
 			})
 			if err != nil {
 				s.Errorf("appending: %v", err)
@@ -148,16 +152,16 @@ func groups(s *suite) {
 			}
 			return
 		}
-		for seen := 0; writing.Load() > 0; {
+		for at := int64(0); writing.Load() > 0; {
 			err := all[i].Read(s.Context(), name, func(v mr.View) error {
-				lines, _, err := readLog(v, 0)
+				lines, end, err := readLog(v, at)
 				if err != nil {
 					return err
 				}
-				if len(lines) < seen {
-					return fmt.Errorf("%d lines were seen before, now %d", seen, len(lines))
+				if end < at {
+					return fmt.Errorf("the log ended at %d before, and now at %d", at, end)
 				}
-				seen = len(lines)
+				at = end
 				return inThrees(lines)
 			})
 			if err != nil {
