@@ -80,10 +80,10 @@ func (m *model) catchUp(ctx context.Context) {
 			return nil, nil // somebody else did it, or it takes a change to record what somebody wrote
 		}
 		wrote = true
-		return &Commit{Document: func(end int64) []byte {
+		return &Commit{Document: func(int64) []byte {
 			m.mu.Lock()
 			defer m.mu.Unlock()
-			return m.state.format(end)
+			return s.format(s.offset)
 		}}, nil
 	})
 	if err == nil {

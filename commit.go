@@ -226,7 +226,8 @@ func (m *model) decide(batch []*change) (*txn, *Commit) {
 		commit.Document = func(end int64) []byte {
 			m.mu.Lock()
 			defer m.mu.Unlock()
-			return m.applied(t, end).format(end)
+			s := m.applied(t, end)
+			return s.format(s.offset) // somebody's next change may have been read meanwhile
 		}
 	}
 	return t, commit

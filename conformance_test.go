@@ -1,6 +1,7 @@
 package modelregistry_test
 
 import (
+	"context"
 	"testing"
 
 	mr "github.com/ubunye-go/modelregistry"
@@ -11,4 +12,53 @@ func TestFolderStoreConforms(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	registrytest.TestStore(t, func() (mr.Store, error) { return mr.NewFolderStore(dir) }, nil)
+}
+
+// lateStore asks for a document when others may have appended already, as a store
+// without a lock does.
+type lateStore struct {
+	mr.Store
+	between func()
+}
+
+func (s *lateStore) Append(ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
+	var document func(int64) []byte
+	done, err := s.Store.Append(ctx, name, func(v mr.View) (*mr.Commit, error) {
+		c, err := decide(v)
+		if c == nil || err != nil {
+			return nil, err
+		}
+		document = c.Document
+		return &mr.Commit{Trees: c.Trees, Lines: c.Lines}, nil
+	})
+	if document == nil || err != nil {
+		return done, err
+	}
+	s.between()
+	doc := document(done.End)
+	_, err = s.Store.Append(ctx, name, func(mr.View) (*mr.Commit, error) {
+		return &mr.Commit{Document: func(int64) []byte { return doc }}, nil
+	})
+	done.DocumentErr = mr.ErrOvertaken
+	return done, err
+}
+
+// Invariant 12: a document says where it stands, also if another change was read before
+// it was written.
+func TestDocumentOvertaken(t *testing.T) {
+	t.Parallel()
+	memory := registrytest.NewMemory(t)
+	other := mr.New(memory.Open(), nil)
+	late := &lateStore{Store: memory.Open(), between: func() {}}
+	r := mr.New(late, nil)
+	register(t, r, "1.0.0", nil)
+	late.between = func() {
+		register(t, other, "1.0.2", nil)
+		stagesOf(t, r)
+	}
+	register(t, r, "1.0.1", nil)
+	late.between = func() {}
+	want := map[string]mr.ModelStage{"1.0.0": mr.Development, "1.0.1": mr.Development, "1.0.2": mr.Development}
+	wantStages(t, registrytest.NewOn(t, memory.Open(), nil), want)
+	wantStages(t, r, want)
 }
