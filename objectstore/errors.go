@@ -36,7 +36,12 @@ type Error struct {
 	Err error
 }
 
-func (e *Error) Error() string { return fmt.Sprintf("%s %s: %v", e.Op, e.Key, e.Err) }
+func (e *Error) Error() string {
+	if e.Key == "" {
+		return fmt.Sprintf("%s bucket: %v", e.Op, e.Err)
+	}
+	return fmt.Sprintf("%s %s: %v", e.Op, e.Key, e.Err)
+}
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
@@ -95,6 +100,9 @@ func noBucket(err error) bool {
 }
 
 func denied(err error) bool {
+	if apiCode(err) == "XAdminUserNotFound" { // Versity's word for an unknown key, by 404
+		return true
+	}
 	return gcerrors.Code(err) == gcerrors.PermissionDenied || status(err) == http.StatusForbidden || status(err) == http.StatusUnauthorized ||
 		strings.Contains(err.Error(), "AuthorizationFailure") || strings.Contains(err.Error(), "Error 401") || strings.Contains(err.Error(), "Error 403")
 }

@@ -1,0 +1,218 @@
+package servertest
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+
+	"gocloud.dev/blob"
+
+	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/objectstore"
+	"github.com/ubunye-go/modelregistry/registrytest"
+)
+
+var changes = flag.Int("changes", 15, "how many changes each writer makes through the bad network; 50 with -long")
+
+const (
+	processes = 4
+	writers   = 2 // in each
+
+	childURL     = "SERVERTEST_URL"
+	childCache   = "SERVERTEST_CACHE"
+	childNumber  = "SERVERTEST_NUMBER"
+	childChanges = "SERVERTEST_CHANGES"
+)
+
+func registryOn(t testing.TB, b *blob.Bucket) *mr.ModelRegistry {
+	t.Helper()
+	s, err := objectstore.New(b, &objectstore.Options{CacheDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return registrytest.NewOn(t, s, nil)
+}
+
+// TestChild is no test of its own: it is a process that changes a registry, and says
+// which changes were acknowledged, and of which it never heard.
+func TestChild(t *testing.T) {
+	if os.Getenv(childURL) == "" {
+		return
+	}
+	var each int
+	fmt.Sscan(os.Getenv(childChanges), &each)
+	s, err := objectstore.Open(context.Background(), os.Getenv(childURL), &objectstore.Options{CacheDir: os.Getenv(childCache)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := mr.New(s, nil)
+	var wg sync.WaitGroup
+	for w := range writers {
+		wg.Go(func() { write(r, fmt.Sprintf("%s-%d", os.Getenv(childNumber), w), each) })
+	}
+	wg.Wait()
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", " ") }
+
+// write registers a version and moves it up and down.
+func write(r *mr.ModelRegistry, who string, each int) {
+	ctx := context.Background()
+	say := func(change string, err error) {
+		switch {
+		case err == nil:
+			fmt.Println("ACK", change)
+		case errors.Is(err, mr.ErrUncertain):
+			fmt.Println("UNSURE", change, oneLine(err))
+		default:
+			fmt.Println("FAILED", change, oneLine(err))
+		}
+	}
+	var now mr.ModelVersion
+	for i := range each {
+		change := fmt.Sprintf("%s-%d", who, i)
+		var v mr.ModelVersion
+		var err error
+		switch now.Stage { // a move to where it is would be no change
+		case "":
+			v, err = r.Register(ctx, fraud, mr.FromFS(files), &mr.RegisterOptions{Reason: change})
+		case mr.Development:
+			v, err = r.Promote(ctx, fraud, now.Version, mr.Staging, &mr.MoveOptions{Reason: change})
+		default:
+			v, err = r.Demote(ctx, fraud, now.Version, mr.Development, &mr.MoveOptions{Reason: change})
+		}
+		say(change, err)
+		if err == nil {
+			now = v
+			continue
+		}
+		for now.Version != "" { // whether it happened is to be read
+			if v, err := r.GetVersion(ctx, fraud.At(now.Version)); err == nil {
+				now = v
+				break
+			}
+		}
+	}
+}
+
+// Invariant 4, through a network that loses answers, delays requests and cuts uploads: each
+// acknowledged change is there exactly once, and none of those that failed.
+func TestManyProcessesBadNetwork(t *testing.T) {
+	t.Parallel()
+	each := *changes
+	if *long {
+		each = 50
+	}
+	server := s3Server(t)
+	proxy := newProxy(t, server)
+	proxy.drop.Store(80)
+	proxy.cut.Store(20)
+	proxy.delay.Store(100)
+	url := fmt.Sprintf("s3://%s/models?endpoint=http://%s&use_path_style=true&region=%s&disable_https=true", bucket, proxy.addr, region)
+	cache := t.TempDir()
+	said := map[string]string{}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for p := range processes {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestChild$")
+		cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+accessKey, "AWS_SECRET_ACCESS_KEY="+secretKey,
+			childURL+"="+url, childCache+"="+cache, fmt.Sprintf("%s=%d", childNumber, p), fmt.Sprintf("%s=%d", childChanges, each))
+		cmd.Stderr = os.Stderr
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		wg.Go(func() {
+			for in := bufio.NewScanner(out); in.Scan(); {
+				verdict, rest, _ := strings.Cut(in.Text(), " ")
+				change, why, _ := strings.Cut(rest, " ")
+				if verdict == "ACK" || verdict == "UNSURE" || verdict == "FAILED" {
+					mu.Lock()
+					said[change] = strings.TrimSpace(verdict + " " + why)
+					mu.Unlock()
+				}
+			}
+			if err := cmd.Wait(); err != nil {
+				t.Errorf("process %d: %v", p, err)
+			}
+		})
+	}
+	wg.Wait()
+	if len(said) != processes*writers*each {
+		t.Errorf("%d changes were spoken of, want %d", len(said), processes*writers*each)
+	}
+	b := s3Bucket(t, s3Client(server, nil), bucket)
+	found := reasons(t, b)
+	acked := 0
+	for change, verdict := range said {
+		n := found[change]
+		delete(found, change)
+		if verdict != "ACK" {
+			t.Logf("%s: %s; it is there %d times", change, verdict, n)
+		}
+		switch {
+		case verdict == "ACK":
+			if acked++; n != 1 {
+				t.Errorf("change %s was acknowledged, and is there %d times", change, n)
+			}
+		case strings.HasPrefix(verdict, "UNSURE"):
+			if n > 1 {
+				t.Errorf("change %s is there %d times", change, n)
+			}
+		case n > 0:
+			t.Errorf("change %s is there, and was told: %s", change, verdict)
+		}
+	}
+	if len(found) > 0 {
+		t.Errorf("nobody made these changes: %v", found)
+	}
+	t.Logf("%d of %d changes acknowledged; %d answers lost, %d uploads cut, %d requests delayed",
+		acked, len(said), proxy.dropped.Load(), proxy.cuts.Load(), proxy.delayed.Load())
+	if acked < len(said)*9/10 || proxy.dropped.Load() == 0 || proxy.cuts.Load() == 0 {
+		t.Errorf("this proves little")
+	}
+	s, err := objectstore.New(b, &objectstore.Options{Prefix: "models", CacheDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	registrytest.NewOn(t, s, nil) // verified at the end
+}
+
+// reasons counts the reasons in the history.
+func reasons(t testing.TB, b *blob.Bucket) map[string]int {
+	t.Helper()
+	s, err := objectstore.New(b, &objectstore.Options{Prefix: "models", CacheDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := map[string]int{}
+	err = s.Read(t.Context(), fraud, func(v mr.View) error {
+		data, _, err := v.Log(0)
+		for line := range strings.Lines(string(data)) {
+			var e struct{ Reason string }
+			if err := json.Unmarshal([]byte(line), &e); err != nil {
+				return err
+			}
+			count[e.Reason]++
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return count
+}

@@ -1,0 +1,164 @@
+package servertest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/fsouza/fake-gcs-server/fakestorage"
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/gcsblob"
+	"gocloud.dev/blob/s3blob"
+	"gocloud.dev/gcp"
+)
+
+const (
+	accessKey = "tester"
+	secretKey = "not-a-secret"
+	region    = "us-east-1"
+	bucket    = "models"
+)
+
+// unavailable skips a test for something that the machine lacks, or fails it where nothing
+// may be skipped.
+func unavailable(t testing.TB, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("MODELREGISTRY_TEST_ALL") == "1" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
+}
+
+// gateway is the S3 server's program, built once by the go command, which keeps it.
+var gateway = sync.OnceValues(func() (string, error) {
+	out, err := exec.Command("go", "tool", "-n", "github.com/versity/versitygw/cmd/versitygw").Output()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		err = fmt.Errorf("%w: %s", err, exit.Stderr)
+	}
+	return strings.TrimSpace(string(out)), err
+})
+
+// start runs a server until the test ends, and waits until its port answers.
+func start(t testing.TB, addr string, cmd *exec.Cmd) {
+	t.Helper()
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		cmd.Wait()
+		close(ended)
+	}()
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		<-ended
+	})
+	for deadline := time.Now().Add(30 * time.Second); ; {
+		conn, err := net.DialTimeout("tcp", addr, time.Second)
+		if err == nil {
+			conn.Close()
+			return
+		}
+		select {
+		case <-ended:
+			t.Fatalf("%s ended: %s", cmd.Path, output.String())
+		case <-time.After(20 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s does not answer: %v", cmd.Path, err)
+		}
+	}
+}
+
+// freeAddr is a loopback address that nobody listens on.
+func freeAddr(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// s3Server starts a real S3 server on a temporary folder, and makes a bucket.
+func s3Server(t testing.TB) (addr string) {
+	t.Helper()
+	program, err := gateway()
+	if err != nil {
+		t.Fatalf("building the S3 server: %v", err)
+	}
+	addr = freeAddr(t)
+	dir := filepath.Join(t.TempDir(), "buckets")
+	if err := os.Mkdir(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program, "--quiet", "--keep-alive", "--port", addr, "posix", dir)
+	cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+accessKey, "ROOT_SECRET_KEY="+secretKey)
+	start(t, addr, cmd)
+	client := s3Client(addr, nil)
+	for range 100 {
+		if _, err = client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(bucket)}); err == nil {
+			return addr
+		}
+		time.Sleep(20 * time.Millisecond) // it listens before it is ready
+	}
+	if strings.Contains(err.Error(), "xattr") || strings.Contains(err.Error(), "not supported") {
+		unavailable(t, "the temporary folder has no extended attributes: %v", err)
+	}
+	t.Fatal(err)
+	return ""
+}
+
+func s3Client(addr string, change func(*s3.Options)) *s3.Client {
+	o := s3.Options{
+		BaseEndpoint: aws.String("http://" + addr), Region: region, UsePathStyle: true,
+		Credentials: credentials.NewStaticCredentialsProvider(accessKey, secretKey, ""),
+	}
+	if change != nil {
+		change(&o)
+	}
+	return s3.New(o)
+}
+
+func s3Bucket(t testing.TB, client *s3.Client, name string) *blob.Bucket {
+	t.Helper()
+	b, err := s3blob.OpenBucket(context.Background(), client, name, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return b
+}
+
+// gcsBucket starts an emulator of GCS and opens a bucket of it.
+func gcsBucket(t testing.TB) *blob.Bucket {
+	t.Helper()
+	server, err := fakestorage.NewServerWithOptions(fakestorage.Options{Scheme: "http", Host: "127.0.0.1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Stop)
+	server.CreateBucketWithOpts(fakestorage.CreateBucketOpts{Name: bucket})
+	b, err := gcsblob.OpenBucket(t.Context(), &gcp.HTTPClient{Client: *server.HTTPClient()}, bucket, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return b
+}
