@@ -60,7 +60,7 @@ func (a *app) root() *cobra.Command {
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.PersistentPreRunE = refuseEmpty
-	root.PersistentFlags().StringVarP(&a.store, "store", "s", defaultStore, "`folder` of the store")
+	root.PersistentFlags().StringVarP(&a.store, "store", "s", defaultStore, storeUsage)
 	root.PersistentFlags().Var(&a.output, "output", "`format` of the results: table or json")
 	return root
 }
@@ -105,7 +105,7 @@ func noArguments(_ *cobra.Command, args []string) error {
 // withRegistry opens the store for one command.
 func (a *app) withRegistry(cmd *cobra.Command, do func(context.Context, *modelregistry.ModelRegistry) error) error {
 	a.parsed = true
-	r, err := modelregistry.Open(a.store, &modelregistry.Options{Logger: slog.New(warnings{a})})
+	r, err := open(cmd.Context(), a.store, &modelregistry.Options{Logger: slog.New(warnings{a})})
 	if err != nil {
 		return err
 	}
