@@ -59,7 +59,8 @@ func TestConforms(t *testing.T) {
 	}
 	lossy := func() (mr.Store, func(), error) {
 		s, err := open()
-		return s, func() { f.loseNext("history/") }, err
+		var n atomic.Int64
+		return s, func() { f.loseNext("history/", n.Add(1)) }, err
 	}
 	registrytest.TestStore(t, open, &registrytest.StoreOptions{Lossy: lossy})
 	for key := range f.dump(t) {
@@ -72,13 +73,23 @@ func TestConforms(t *testing.T) {
 	}
 }
 
+// lostAnswer is what a client finds when the answer to a conditional write that was done got
+// lost: it hears nothing, or tried again by itself and met its own first try.
+func lostAnswer(n int64) error {
+	return []error{
+		errors.New("connection reset by peer"),
+		&codedError{gcerrors.FailedPrecondition, "PreconditionFailed"},
+		&apiError{"ConditionalRequestConflict"},
+	}[n%3]
+}
+
 // loseNext has the answer to the next write of a key with this in it be lost.
-func (f *faultyBucket) loseNext(part string) {
+func (f *faultyBucket) loseNext(part string, n int64) {
 	var done atomic.Bool
 	f.set(func() {
 		f.after = func(op, key string) error {
 			if op == "put" && strings.Contains(key, part) && !done.Swap(true) {
-				return errors.New("connection reset by peer")
+				return lostAnswer(n)
 			}
 			return nil
 		}
@@ -92,10 +103,13 @@ func TestLostAnswers(t *testing.T) {
 	var n atomic.Int64
 	f.set(func() {
 		f.after = func(op, key string) error {
-			if op == "put" && n.Add(1)%3 == 0 {
-				return errors.New("connection reset by peer")
+			if op != "put" || n.Add(1)%3 != 0 {
+				return nil
 			}
-			return nil
+			if strings.Contains(key, "/history/") {
+				return lostAnswer(n.Load() / 3)
+			}
+			return lostAnswer(0)
 		}
 	})
 	var wg sync.WaitGroup

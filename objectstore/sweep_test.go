@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -82,6 +83,9 @@ func TestSweepOfTheNamed(t *testing.T) {
 	t.Parallel()
 	failing := map[string]func(op, key string) bool{
 		"first copies": func(op, key string) bool { return op != "delete" && strings.Contains(key, "/versions/1.0.0/m") },
+		"a copy": func(op, key string) bool {
+			return op != "delete" && strings.HasSuffix(key, "/versions/1.0.0/model/weights.bin")
+		},
 		"last copy": func(op, key string) bool {
 			return op != "delete" && strings.HasSuffix(key, "/versions/1.0.0/manifest.json")
 		},
@@ -128,4 +132,41 @@ func TestSweepOfTheNamed(t *testing.T) {
 		check(disk)
 		disk.Close()
 	}
+}
+
+// Invariant 12: when an older registry.json takes the place of a newer one, whoever wrote
+// it notices, and a copy on disk is in step once nobody changes anything.
+func TestDocumentsCross(t *testing.T) {
+	t.Parallel()
+	f, b := newFaulty(t)
+	first, second := mr.New(newStore(t, b, nil), nil), mr.New(newStore(t, b, nil), nil)
+	registrytest.Put(t, first, fraud.At("1.0.0"), files)
+	arrived, release := make(chan struct{}), make(chan struct{})
+	var held atomic.Bool
+	f.set(func() {
+		f.before = func(op, key string) error {
+			if op == "put" && strings.HasSuffix(key, "registry.json") && !held.Swap(true) {
+				close(arrived)
+				<-release
+			}
+			return nil
+		}
+	})
+	done := make(chan error, 1)
+	go func() {
+		_, err := first.Register(t.Context(), fraud, mr.FromFS(files), nil)
+		done <- err
+	}()
+	<-arrived
+	registrytest.Put(t, second, fraud.In(mr.Staging), files)
+	close(release)
+	if err := errors.Join(<-done, first.Close(), second.Close()); err != nil {
+		t.Fatal(err)
+	}
+	disk, err := mr.Open(copyOut(t, f, ""), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer disk.Close()
+	registrytest.WantStages(t, disk, fraud, map[string]mr.ModelStage{"1.0.0": mr.Development, "1.0.1": mr.Development, "1.0.2": mr.Staging})
 }
