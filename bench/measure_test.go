@@ -53,7 +53,7 @@ func measure(b *testing.B, sides ...side) {
 	}
 	b.ReportMetric(medians[0], "ns/op")
 	if allocs >= 0 {
-		b.ReportMetric(allocs, "allocs/op")
+		b.ReportMetric(allocs, "allocs")
 	}
 	for i, s := range sides[1:] {
 		b.ReportMetric(medians[i+1], s.name+"-ns")

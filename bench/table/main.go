@@ -147,7 +147,7 @@ func table(w io.Writer, results []result) {
 				floor = r.time("one-ns")
 			}
 			allocs := ""
-			if n, ok := r.values["allocs/op"]; ok {
+			if n, ok := r.values["allocs"]; ok && g.unit != "unchecked-x-floor" {
 				allocs = fmt.Sprint(n)
 			}
 			fmt.Fprintf(w, "| %s | %s | %s | %s | %.2f | %s | %s | %s | %s |\n", g.what, size, took, floor,
