@@ -13,7 +13,7 @@ import (
 )
 
 func (a *app) compare() *cobra.Command {
-	var name modelregistry.ModelName
+	var s subject
 	var first []string
 	cmd := &cobra.Command{
 		Use:   "compare",
@@ -29,15 +29,16 @@ func (a *app) compare() *cobra.Command {
 		RunE: func(cmd *cobra.Command, rest []string) error {
 			versions := slices.Concat(first, rest)
 			return a.withRegistry(cmd, func(ctx context.Context, r *modelregistry.ModelRegistry) error {
-				c, err := r.CompareVersions(ctx, name, versions[0], versions[1])
+				c, err := r.CompareVersions(ctx, s.ModelName, versions[0], versions[1])
 				if err != nil {
 					return err
 				}
-				return a.show(c, func() string { return comparison(name, c) })
+				return a.show(c, func() string { return comparison(s.ModelName, c) })
 			})
 		},
 	}
-	nameFlags(cmd, &name)
+	nameFlags(cmd, &s.ModelName)
+	s.refFlag(cmd)
 	cmd.Flags().StringSliceVar(&first, "versions", nil, "the `two versions`, as \"1.2.0 1.3.0\" or \"1.2.0,1.3.0\"")
 	require(cmd, "versions")
 	return cmd

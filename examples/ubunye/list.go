@@ -17,21 +17,22 @@ import (
 const keyMetrics = 4
 
 func (a *app) list() *cobra.Command {
-	var name modelregistry.ModelName
+	var s subject
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the versions of a model, or the models of the store",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withRegistry(cmd, func(ctx context.Context, r *modelregistry.ModelRegistry) error {
-				if name.UseCase != "" && name.Model != "" {
-					return a.listVersions(ctx, r, name)
+				if s.UseCase != "" && s.Model != "" {
+					return a.listVersions(ctx, r, s.ModelName)
 				}
-				return a.listModels(ctx, r, name)
+				return a.listModels(ctx, r, s.ModelName)
 			})
 		},
 	}
-	optionalNameFlags(cmd, &name)
+	optionalNameFlags(cmd, &s.ModelName)
+	s.refFlag(cmd)
 	return cmd
 }
 

@@ -13,7 +13,7 @@ import (
 func (a *app) models() *cobra.Command {
 	return group("models", "Register, look at and move versions of models",
 		a.list(), a.info(), a.register(), a.promote(), a.demote(), a.rollback(), a.archive(), a.compare(),
-		a.verify(), a.repair())
+		a.history(), a.production(), a.verify(), a.repair())
 }
 
 // nameFlags adds the flags that name a model, both required.
@@ -40,21 +40,24 @@ func require(cmd *cobra.Command, flags ...string) {
 }
 
 func (a *app) info() *cobra.Command {
-	var name modelregistry.ModelName
-	var version string
+	var s subject
 	cmd := &cobra.Command{
 		Use:   "info",
 		Short: "Print all that is known of a version, as JSON",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withRegistry(cmd, func(ctx context.Context, r *modelregistry.ModelRegistry) error {
-				return a.printInfo(ctx, r, name.At(version))
+				if err := s.find(ctx, r); err != nil {
+					return err
+				}
+				return a.printInfo(ctx, r, s.At(s.version))
 			})
 		},
 	}
-	nameFlags(cmd, &name)
-	versionFlag(cmd, &version, "`version` to look at")
+	nameFlags(cmd, &s.ModelName)
+	versionFlag(cmd, &s.version, "`version` to look at")
 	require(cmd, "version")
+	s.refFlag(cmd)
 	return cmd
 }
 

@@ -11,11 +11,10 @@ import (
 
 // A move is one request to change a version's stage, as the flags give it.
 type move struct {
-	name    modelregistry.ModelName
-	version string
-	to      modelregistry.ModelStage
-	gates   gateFlags
-	opts    modelregistry.MoveOptions
+	subject
+	to    modelregistry.ModelStage
+	gates gateFlags
+	opts  modelregistry.MoveOptions
 }
 
 // moveCommand makes a command of one move. It has the flags that all moves have.
@@ -27,7 +26,10 @@ func (a *app) moveCommand(mv *move, use, short string,
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withRegistry(cmd, func(ctx context.Context, r *modelregistry.ModelRegistry) error {
-				before := stages(ctx, r, mv.name)
+				if err := mv.find(ctx, r); err != nil {
+					return err
+				}
+				before := stages(ctx, r, mv.ModelName)
 				v, err := do(ctx, r)
 				if err != nil {
 					return err
@@ -36,8 +38,9 @@ func (a *app) moveCommand(mv *move, use, short string,
 			})
 		},
 	}
-	nameFlags(cmd, &mv.name)
+	nameFlags(cmd, &mv.ModelName)
 	versionFlag(cmd, &mv.version, "`version` to move")
+	mv.refFlag(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&mv.opts.Actor, "promoted-by", "", "`name` of who moves it")
 	flags.StringVar(&mv.opts.Actor, "by", "", "short for --promoted-by `name`")
@@ -86,7 +89,7 @@ func (a *app) promote() *cobra.Command {
 			if mv.opts.Gates, err = mv.gates.read(); err != nil {
 				return v, err
 			}
-			return r.Promote(ctx, mv.name, mv.version, mv.to, &mv.opts)
+			return r.Promote(ctx, mv.ModelName, mv.version, mv.to, &mv.opts)
 		})
 	mv.toFlag(cmd)
 	mv.gates.define(cmd, "for this promotion")
@@ -101,7 +104,7 @@ func (a *app) demote() *cobra.Command {
 	var mv move
 	cmd := a.moveCommand(&mv, "demote", "Move a version down to a stage",
 		func(ctx context.Context, r *modelregistry.ModelRegistry) (modelregistry.ModelVersion, error) {
-			return r.Demote(ctx, mv.name, mv.version, mv.to, &mv.opts)
+			return r.Demote(ctx, mv.ModelName, mv.version, mv.to, &mv.opts)
 		})
 	mv.toFlag(cmd)
 	require(cmd, "version")
@@ -112,7 +115,7 @@ func (a *app) archive() *cobra.Command {
 	var mv move
 	cmd := a.moveCommand(&mv, "archive", "Take a version out of use",
 		func(ctx context.Context, r *modelregistry.ModelRegistry) (modelregistry.ModelVersion, error) {
-			return r.Archive(ctx, mv.name, mv.version, &mv.opts)
+			return r.Archive(ctx, mv.ModelName, mv.version, &mv.opts)
 		})
 	require(cmd, "version")
 	return cmd
@@ -122,7 +125,7 @@ func (a *app) rollback() *cobra.Command {
 	var mv move
 	cmd := a.moveCommand(&mv, "rollback", "Put a version back into production, by default the one before",
 		func(ctx context.Context, r *modelregistry.ModelRegistry) (modelregistry.ModelVersion, error) {
-			return r.Rollback(ctx, mv.name, mv.version, &mv.opts)
+			return r.Rollback(ctx, mv.ModelName, mv.version, &mv.opts)
 		})
 	cmd.Flags().BoolVar(&mv.opts.Force, "force", false, "also a version that never was in production")
 	return cmd

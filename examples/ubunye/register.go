@@ -20,7 +20,7 @@ type registerFlags struct {
 }
 
 func (a *app) register() *cobra.Command {
-	var name modelregistry.ModelName
+	var s subject
 	var f registerFlags
 	cmd := &cobra.Command{
 		Use:   "register",
@@ -31,9 +31,13 @@ func (a *app) register() *cobra.Command {
 				if err := f.read(); err != nil {
 					return err
 				}
+				if s.ref != (modelregistry.Ref{}) {
+					return fmt.Errorf("%w reference %s: a new version has a number or none", modelregistry.ErrInvalid, s.ref)
+				}
+				f.opts.Version = s.version
 				var clear func()
 				f.opts.Progress, clear = progressBar(cmd.ErrOrStderr())
-				v, err := r.Register(ctx, name, modelregistry.FromPath(f.artifact), &f.opts)
+				v, err := r.Register(ctx, s.ModelName, modelregistry.FromPath(f.artifact), &f.opts)
 				clear()
 				if err != nil {
 					return err
@@ -44,7 +48,9 @@ func (a *app) register() *cobra.Command {
 			})
 		},
 	}
-	nameFlags(cmd, &name)
+	nameFlags(cmd, &s.ModelName)
+	versionFlag(cmd, &s.version, "pinned `version`; without it the next")
+	s.refFlag(cmd)
 	f.define(cmd)
 	return cmd
 }
@@ -53,7 +59,6 @@ func (f *registerFlags) define(cmd *cobra.Command) {
 	f.metrics = pairs{}
 	flags := cmd.Flags()
 	flags.StringVar(&f.artifact, "artifact", "", "`folder or file` of the model")
-	versionFlag(cmd, &f.opts.Version, "pinned `version`; without it the next")
 	flags.Func("metric", "a metric, as `auc=0.91`; repeatable, goes before --metrics", func(s string) error {
 		return f.metrics.add(s, isNumber, "a number")
 	})

@@ -1,0 +1,257 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ubunye-go/modelregistry"
+)
+
+// historyFlags are the flags of history beyond those that name the model.
+type historyFlags struct {
+	subject
+	opts   modelregistry.HistoryOptions
+	oldest bool
+	max    int
+}
+
+func (a *app) history() *cobra.Command {
+	var f historyFlags
+	cmd := &cobra.Command{
+		Use:   "history",
+		Short: "Tell what happened to a model, the newest first",
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withRegistry(cmd, func(ctx context.Context, r *modelregistry.ModelRegistry) error {
+				if err := f.find(ctx, r); err != nil {
+					return err
+				}
+				if f.version != "" {
+					f.opts.Versions = []string{f.version}
+				}
+				if f.opts.Follow {
+					return a.followHistory(ctx, r, f)
+				}
+				return a.printHistory(ctx, r, f)
+			})
+		},
+	}
+	nameFlags(cmd, &f.ModelName)
+	versionFlag(cmd, &f.version, "only what touches this `version`")
+	f.refFlag(cmd)
+	flags := cmd.Flags()
+	flags.Func("op", "only this `operation`: register, promote, demote, rollback, archive, foreign, import or repair; repeatable", func(s string) error {
+		op := modelregistry.Operation(s)
+		if !knownOps[op] {
+			return errors.New("there is no such operation")
+		}
+		f.opts.Ops = append(f.opts.Ops, op)
+		return nil
+	})
+	timeFlag(cmd, &f.opts.Since, "since", "only from this `time` on, as 2026-11-01T12:00:00Z")
+	timeFlag(cmd, &f.opts.Until, "until", "only before this `time`")
+	flags.IntVarP(&f.max, "max", "n", 0, "at most so many `events`; 0 for all")
+	flags.BoolVar(&f.oldest, "reverse", false, "the oldest first")
+	flags.BoolVarP(&f.opts.Follow, "follow", "f", false, "the oldest first, and then what happens, until it is interrupted; in JSON, an event a line")
+	cmd.MarkFlagsMutuallyExclusive("follow", "max")
+	return cmd
+}
+
+var knownOps = map[modelregistry.Operation]bool{
+	modelregistry.OpRegister: true, modelregistry.OpPromote: true, modelregistry.OpDemote: true, modelregistry.OpRollback: true,
+	modelregistry.OpArchive: true, modelregistry.OpForeign: true, modelregistry.OpImport: true, modelregistry.OpRepair: true,
+}
+
+func timeFlag(cmd *cobra.Command, t *time.Time, name, usage string) {
+	cmd.Flags().Func(name, usage, func(s string) (err error) {
+		if *t, err = time.Parse(time.RFC3339, s); err != nil {
+			err = errors.New("want a time like 2026-11-01T12:00:00Z")
+		}
+		return err
+	})
+}
+
+// printHistory prints what can be read, and fails if something can't.
+func (a *app) printHistory(ctx context.Context, r *modelregistry.ModelRegistry, f historyFlags) error {
+	f.opts.Newest = !f.oldest
+	events := []modelregistry.Event{}
+	var failed []error
+	for e, err := range r.History(ctx, f.ModelName, &f.opts) {
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		events = append(events, e)
+		if f.max > 0 && len(events) == f.max {
+			break
+		}
+	}
+	if len(events) == 0 && len(failed) > 0 {
+		return errors.Join(failed...)
+	}
+	err := a.show(events, func() string {
+		t := historyTable()
+		for _, e := range events {
+			t.add(eventCells(e)...)
+		}
+		return t.String()
+	})
+	return errors.Join(append(failed, err)...)
+}
+
+// followHistory prints each event as it comes. Its columns are as wide as they were
+// made, for nobody knows what comes.
+func (a *app) followHistory(ctx context.Context, r *modelregistry.ModelRegistry, f historyFlags) error {
+	if a.output == outputTable {
+		t := historyTable()
+		if err := a.print(t.String()); err != nil {
+			return err
+		}
+	}
+	var failed []error
+	for e, err := range r.History(ctx, f.ModelName, &f.opts) {
+		var text string
+		switch {
+		case err != nil:
+			a.complain(err.Error())
+			failed = append(failed, err)
+			continue
+		case a.output == outputTable:
+			t := historyTable()
+			t.add(eventCells(e)...)
+			text = t.String()
+			text = text[strings.LastIndexByte(text[:len(text)-1], '\n')+1:]
+		default:
+			raw, err := json.Marshal(e)
+			if err != nil {
+				return err
+			}
+			text = escapeJSON(string(raw)) + "\n"
+		}
+		if err := a.print(text); err != nil {
+			return err
+		}
+	}
+	if len(failed) > 0 {
+		return fmt.Errorf("history of %s: not all could be read", f.ModelName)
+	}
+	return nil
+}
+
+func historyTable() table {
+	return table{columns: []column{
+		{title: "Event", width: 5},
+		{title: "Time", width: 20},
+		{title: "Operation", width: 9},
+		{title: "By", width: 10},
+		{title: "Changes", width: 40, gap: "  "},
+		{title: "Reason", width: 20, gap: "  "},
+	}}
+}
+
+func eventCells(e modelregistry.Event) []string {
+	number := strconv.FormatInt(e.Number, 10)
+	if e.Unrecorded() {
+		number = "-" // the next change gives it one
+	}
+	return []string{number, shortTime(e.Time), string(e.Op), orDash(e.Actor), eventChanges(e), orDash(e.Reason)}
+}
+
+func eventChanges(e modelregistry.Event) string {
+	var parts []string
+	if e.Refused {
+		var gates []string
+		for _, g := range e.Gates {
+			if !g.Passed {
+				gates = append(gates, g.Name)
+			}
+		}
+		parts = append(parts, fmt.Sprintf("%s: %s → %s refused by %s", e.Version, e.From, e.To, orDash(strings.Join(gates, ", "))))
+	}
+	for _, c := range e.Changes {
+		switch {
+		case c.From == "":
+			parts = append(parts, fmt.Sprintf("%s: new in %s", c.Version, c.To))
+		case c.To == "":
+			parts = append(parts, fmt.Sprintf("%s: removed from %s", c.Version, c.From))
+		case c.From == c.To:
+			parts = append(parts, fmt.Sprintf("%s: edited", c.Version))
+		default:
+			parts = append(parts, fmt.Sprintf("%s: %s → %s", c.Version, c.From, c.To))
+		}
+	}
+	if e.SkippedGates {
+		parts = append(parts, "gates skipped")
+	}
+	return orDash(strings.Join(parts, ", "))
+}
+
+func (a *app) production() *cobra.Command {
+	var s subject
+	var at time.Time
+	stage := modelregistry.Production
+	cmd := &cobra.Command{
+		Use:   "production",
+		Short: "Tell which version is in production, or was at some time, since when and by whom",
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withRegistry(cmd, func(ctx context.Context, r *modelregistry.ModelRegistry) error {
+				held, err := r.StageAt(ctx, s.ModelName, stage, at)
+				if err == nil && len(held) == 0 {
+					when := "now"
+					if !at.IsZero() {
+						when = "at " + shortTime(at)
+					}
+					err = fmt.Errorf("a version of %s in %s %s: %w", s.ModelName, stage, when, modelregistry.ErrNotFound)
+				}
+				if err != nil {
+					return err
+				}
+				var result any = held
+				if stage == modelregistry.Production { // there is one
+					result = held[0]
+				}
+				return a.show(result, func() string {
+					var b strings.Builder
+					for _, t := range held {
+						b.WriteString(tenureText(t))
+					}
+					return b.String()
+				})
+			})
+		},
+	}
+	nameFlags(cmd, &s.ModelName)
+	s.refFlag(cmd)
+	timeFlag(cmd, &at, "at", "the `time`, as 2026-11-01T12:00:00Z; now, if not given")
+	cmd.Flags().Func("stage", "another `stage`", func(text string) (err error) {
+		stage, err = modelregistry.ParseStage(text)
+		return err
+	})
+	return cmd
+}
+
+func tenureText(t modelregistry.Tenure) string {
+	line := func(label string, at time.Time, by string, e *modelregistry.Event) string {
+		text := fmt.Sprintf("  %s %s by %s, %s", label, shortTime(at), orDash(by), e.Op)
+		if !e.Unrecorded() {
+			text += fmt.Sprintf(", event %d", e.Number)
+		}
+		if e.Reason != "" {
+			text += ": " + e.Reason
+		}
+		return escape(text) + "\n"
+	}
+	text := escape(fmt.Sprintf("%s@%s", t.ModelName, t.Version)) + " " + paintStage(escape(string(t.Stage))) + "\n" + line("since", t.Since, t.By, &t.Event)
+	if t.End == nil {
+		return text + "  until now\n"
+	}
+	return text + line("until", t.Until, t.End.Actor, t.End)
+}

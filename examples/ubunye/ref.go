@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ubunye-go/modelregistry"
+)
+
+// A subject is what a command is about: a model, and a version of it if the command takes
+// one. It is named by -u, -m and -v, or by --ref.
+type subject struct {
+	modelregistry.ModelName
+	version string
+	ref     modelregistry.Ref // to be looked up; zero if the version was named
+}
+
+// refFlag adds --ref to a command that has the other flags. Where it says what
+// they would, they are not required.
+func (s *subject) refFlag(cmd *cobra.Command) {
+	version := cmd.Flags().Lookup("version") != nil
+	usage := "the model as `use_case/model`"
+	if version {
+		usage = "the version as `use_case/model@what`: its number, a stage, latest or a range like ~1.2; instead of -u, -m and -v"
+	}
+	others := []string{"use-case", "model"}
+	if version {
+		others = append(others, "version")
+	}
+	cmd.Flags().Func("ref", usage, func(text string) error {
+		for _, name := range others {
+			if f := cmd.Flags().Lookup(name); f.Annotations != nil {
+				needed := f.Annotations[cobra.BashCompOneRequiredFlag] != nil
+				delete(f.Annotations, cobra.BashCompOneRequiredFlag)
+				if name == "version" && needed && !strings.Contains(text, "@") {
+					return fmt.Errorf("%q names no version: want %s@what", text, text)
+				}
+			}
+		}
+		return s.parse(text, version)
+	})
+	for _, name := range others {
+		cmd.MarkFlagsMutuallyExclusive("ref", name)
+	}
+}
+
+func (s *subject) parse(text string, version bool) (err error) {
+	if !strings.Contains(text, "@") || !version {
+		s.ModelName, err = modelregistry.ParseModelName(text)
+		return err
+	}
+	ref, err := modelregistry.ParseRef(text)
+	if err != nil {
+		return err
+	}
+	s.ModelName = ref.ModelName
+	if s.version = ref.Version; ref.Stage != "" || ref.Range != "" {
+		s.ref = ref
+	}
+	return nil
+}
+
+// find looks up which version the reference means.
+func (s *subject) find(ctx context.Context, r *modelregistry.ModelRegistry) error {
+	if s.ref == (modelregistry.Ref{}) {
+		return nil
+	}
+	v, err := r.GetVersion(ctx, s.ref)
+	s.version = v.Version
+	return err
+}
