@@ -20,6 +20,18 @@
 //	m, err := reg.GetModel(ctx, fraud.In(modelregistry.Production), nil)
 //	// m.Path is the folder that was registered.
 //
+// A program that runs for longer lets a [Live] follow the registry: it loads the version that a
+// reference such as "fraud_detection/FraudRiskModel@production" means, takes up the next
+// within a second of its promotion, and keeps the last good one if that is broken.
+// [ModelRegistry.Watch] tells of changes and leaves the rest to the caller.
+//
+//	ref, err := modelregistry.ParseRef("fraud_detection/FraudRiskModel@production")
+//	live, err := modelregistry.NewLive(ctx, reg, ref, load, nil)
+//	err = live.Do(func(model *FraudModel, v *modelregistry.ModelVersion) error { … })
+//
+// What happened to a model, and which version was live when, tell [ModelRegistry.History]
+// and [ModelRegistry.ProductionAt].
+//
 // # Stages and gates
 //
 // Every version starts in development. Promote moves up (archived is below

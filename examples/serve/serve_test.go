@@ -1,0 +1,391 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/examples/breastcancer"
+)
+
+const (
+	clients     = 8
+	maxRequests = 200_000 // of one client
+	interval    = 500 * time.Millisecond
+	// slack is what a busy machine may add to the interval; the library's own 50 ms are
+	// measured where nothing else runs.
+	slack = 2 * time.Second
+)
+
+var tumours = modelregistry.ModelName{UseCase: breastcancer.UseCase, Model: breastcancer.ModelName}
+
+// A stage is what the test plays on: the built programs and a store.
+type stage struct {
+	*testing.T
+	bin, store string
+	url        string
+	server     *exec.Cmd
+	log        *syncBuffer
+}
+
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+func (s *stage) program(name string) string {
+	name = filepath.Join(s.bin, name)
+	if runtime.GOOS == "windows" {
+		name += ".exe"
+	}
+	return name
+}
+
+// build builds the programs and trains two versions: 1.0.0, in production, and 1.0.1,
+// which the gates refused.
+func build(t *testing.T) *stage {
+	t.Helper()
+	goTool, err := exec.LookPath("go")
+	if err != nil {
+		t.Skip("no go command to build the programs with")
+	}
+	s := &stage{T: t, bin: t.TempDir(), store: filepath.Join(t.TempDir(), "store"), log: &syncBuffer{}}
+	cmd := exec.Command(goTool, "build", "-o", s.bin+string(filepath.Separator), "../serve", "../ubunye", "../train")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if out, err := exec.Command(s.program("train"), "-store", s.store, "-actor", "ann").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return s
+}
+
+// start starts the server, and waits until it says where it listens.
+func (s *stage) start() {
+	s.Helper()
+	s.server = exec.Command(s.program("serve"), "-store", s.store, "-addr", "127.0.0.1:0", "-interval", interval.String())
+	s.server.Stderr = s.log
+	out, err := s.server.StdoutPipe()
+	if err == nil {
+		err = s.server.Start()
+	}
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.Cleanup(func() {
+		s.server.Process.Kill()
+		s.server.Wait()
+		if s.Failed() {
+			s.Logf("the server said:\n%s", s.log)
+		}
+	})
+	line, err := bufio.NewReader(out).ReadString('\n')
+	found := regexp.MustCompile(`^serving cancer_screening/TumourClassifier@production on (http://\S+)\n$`).FindStringSubmatch(line)
+	if found == nil {
+		s.Fatalf("the server says %q, %v\n%s", line, err, s.log)
+	}
+	s.url = found[1]
+}
+
+// ubunye runs the command line, in a process of its own.
+func (s *stage) ubunye(args ...string) string {
+	s.Helper()
+	out, err := exec.Command(s.program("ubunye"), append([]string{"models", "-s", s.store}, args...)...).CombinedOutput()
+	if err != nil {
+		s.Fatalf("ubunye %q: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
+
+func (s *stage) get(path string, into any) int {
+	s.Helper()
+	res, err := http.Get(s.url + path)
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		s.Fatal(err)
+	}
+	if text, ok := into.(*string); ok {
+		*text = string(body)
+	} else if err := json.Unmarshal(body, into); err != nil {
+		s.Fatalf("%v in %s", err, body)
+	}
+	return res.StatusCode
+}
+
+func waitFor(t testing.TB, what string, limit time.Duration, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(limit); !holds(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not within %v", what, limit)
+		}
+	}
+}
+
+// A traffic is what the clients know: which versions were in production, one after the other, and
+// which of them they have seen answer.
+type traffic struct {
+	mu       sync.Mutex
+	versions []string
+	seen     int       // index of the last that answered
+	at       time.Time // when it did so first
+	requests atomic.Int64
+	by       map[string]int
+	stop     atomic.Bool
+}
+
+func (l *traffic) now() int { l.mu.Lock(); defer l.mu.Unlock(); return l.seen }
+
+// answered takes note of an answer to a question that was asked when the version
+// with the index asked had answered before. What came before that one must not answer any more.
+func (l *traffic) answered(asked int, version string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := asked; i < len(l.versions); i++ {
+		if l.versions[i] == version {
+			if i > l.seen {
+				l.seen, l.at = i, time.Now()
+			}
+			l.requests.Add(1)
+			l.by[version]++
+			return nil
+		}
+	}
+	return fmt.Errorf("version %s answers, after %q, of which %d had answered", version, l.versions, asked+1)
+}
+
+// next has somebody bring a version to production, and waits until it answers.
+func (s *stage) next(l *traffic, version string, bring func()) {
+	s.Helper()
+	l.mu.Lock()
+	l.versions = append(l.versions, version)
+	want := len(l.versions) - 1
+	l.mu.Unlock()
+	bring()
+	done := time.Now()
+	waitFor(s, version+" answers", interval+slack, func() bool { return l.now() == want })
+	s.Logf("%s answered %v after it was promoted", version, l.at.Sub(done).Round(time.Millisecond))
+}
+
+// client asks until it is told to stop, and checks every answer against the model
+// that it names.
+func client(l *traffic, url string, n int, models map[string]*breastcancer.Model, cases []breastcancer.Case) error {
+	c := &http.Client{Transport: &http.Transport{}, Timeout: 30 * time.Second}
+	defer c.CloseIdleConnections()
+	for i := n; i < maxRequests && !l.stop.Load(); i++ {
+		asked, which := l.now(), cases[i%len(cases)]
+		body := fmt.Sprintf(`{"case": %d}`, which.Number)
+		if i%2 == 0 {
+			features, err := json.Marshal(which.Features)
+			if err != nil {
+				return err
+			}
+			body = fmt.Sprintf(`{"features": %s}`, features)
+		}
+		res, err := c.Post(url+"/predict", "application/json", strings.NewReader(body))
+		if err != nil {
+			return err
+		}
+		var a answer
+		err = json.NewDecoder(res.Body).Decode(&a)
+		io.Copy(io.Discard, res.Body)
+		res.Body.Close()
+		switch {
+		case res.StatusCode != http.StatusOK || err != nil:
+			return fmt.Errorf("status %s, %v", res.Status, err)
+		case models[a.Version] == nil:
+			return fmt.Errorf("version %q answers", a.Version)
+		case a.Probability != models[a.Version].Predict(which):
+			return fmt.Errorf("case %d: %s says %v, and would say %v", which.Number, a.Version, a.Probability, models[a.Version].Predict(which))
+		}
+		if err := l.answered(asked, a.Version); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// While 8 clients are busy, other processes promote, roll back, and bring a broken
+// version to production. No request fails, every answer is that of the version it names, the new
+// version answers within the interval, the broken one never does.
+func TestServeFollowsTheRegistry(t *testing.T) {
+	t.Parallel()
+	s := build(t)
+	s.start()
+	models := map[string]*breastcancer.Model{}
+	r, err := modelregistry.Open(s.store, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for _, version := range []string{"1.0.0", "1.0.1"} {
+		m, err := r.GetModel(t.Context(), tumours.At(version), nil)
+		if err == nil {
+			models[version], err = breastcancer.Load(m.Path)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	cases, err := breastcancer.Cases()
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	l := &traffic{versions: []string{"1.0.0"}, by: map[string]int{}}
+	var wg sync.WaitGroup
+	for i := range clients {
+		wg.Go(func() {
+			if err := client(l, s.url, i*50, models, cases); err != nil {
+				t.Errorf("client %d: %v", i, err)
+			}
+		})
+	}
+	defer func() { l.stop.Store(true); wg.Wait() }()
+	some := func() { // requests go on
+		t.Helper()
+		before := l.requests.Load()
+		waitFor(t, "answers", 10*time.Second, func() bool { return l.requests.Load() >= before+50 })
+	}
+	some()
+	const ref = "cancer_screening/TumourClassifier"
+	s.next(l, "1.0.1", func() {
+		s.ubunye("promote", "--ref", ref+"@1.0.1", "--to", "production", "--skip-gates", "--by", "bob")
+	})
+	some()
+	s.next(l, "1.0.0", func() { s.ubunye("rollback", "--ref", ref, "--by", "carl", "--reason", "false alarms") })
+	some()
+
+	// A version that can't be loaded. Its number may appear, but it never answers.
+	broken := filepath.Join(t.TempDir(), "model")
+	if err := os.MkdirAll(broken, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(broken, breastcancer.ModelFile), []byte(`{"kind": "none"}`), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	s.ubunye("register", "--ref", ref, "--artifact", broken)
+	s.ubunye("promote", "--ref", ref+"@latest", "--to", "production", "--by", "mallory")
+	var status struct {
+		Version, Wanted string
+		Failures        int
+		LastError       string `json:"last_error"`
+	}
+	waitFor(t, "the failure shows", interval+slack, func() bool {
+		code := s.get("/healthz", &status)
+		return code == http.StatusOK && status.Failures > 0
+	})
+	if status.Version != "1.0.0" || status.Wanted != "1.0.2" || !strings.Contains(status.LastError, "model.json") {
+		t.Errorf("health: %+v", status)
+	}
+	some()
+	waitFor(t, "another try", 10*time.Second, func() bool { s.get("/healthz", &status); return status.Failures > 1 })
+
+	s.next(l, "1.0.1", func() { s.ubunye("rollback", "--ref", ref+"@1.0.1", "--by", "dora") })
+	some()
+	var model struct{ Version, Stage, Promoted_by string }
+	if code := s.get("/model", &model); code != http.StatusOK || model.Version != "1.0.1" || model.Stage != "production" || model.Promoted_by != "dora" {
+		t.Errorf("model: %d, %+v", code, model)
+	}
+	l.stop.Store(true)
+	wg.Wait()
+	t.Logf("%d answers: %v", l.requests.Load(), l.by)
+
+	var metrics string
+	s.get("/metrics", &metrics)
+	for _, want := range []string{
+		fmt.Sprintf(`prediction_seconds_count{version="1.0.0"} %d`, l.by["1.0.0"]), fmt.Sprintf(`prediction_seconds_count{version="1.0.1"} %d`, l.by["1.0.1"]),
+		`model_info{ref="cancer_screening/TumourClassifier@production",version="1.0.1"} 1`, "model_behind 0", "model_failures 0",
+	} {
+		if !strings.Contains(metrics, want+"\n") {
+			t.Errorf("no %s in the metrics", want)
+		}
+	}
+	if strings.Contains(metrics, `version="1.0.2"`) {
+		t.Error("the broken version is in the metrics")
+	}
+	if out := s.ubunye("production", "--ref", ref, "--output", "json"); !strings.Contains(out, `"by": "dora"`) {
+		t.Errorf("production: %s", out)
+	}
+}
+
+// A request under way when the server is told to end is answered; no other is taken.
+func TestServeFinishesWhatIsUnderWay(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("no signal asks a process to end there")
+	}
+	s := build(t)
+	s.start()
+	addr := strings.TrimPrefix(s.url, "http://")
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(30 * time.Second))
+	const body = `{"case": 1}`
+	fmt.Fprintf(conn, "POST /predict HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", addr, len(body))
+	in := bufio.NewReader(conn)
+	if line, err := in.ReadString('\n'); err != nil || !strings.Contains(line, "100 Continue") { // it is being handled
+		t.Fatalf("got %q, %v", line, err)
+	}
+	in.ReadString('\n')
+	if err := s.server.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "no more connections", 10*time.Second, func() bool {
+		c, err := net.Dial("tcp", addr)
+		if err == nil {
+			c.Close()
+		}
+		return err != nil
+	})
+	io.WriteString(conn, body)
+	res, err := http.ReadResponse(in, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var a answer
+	if err := json.NewDecoder(res.Body).Decode(&a); err != nil || a.Version != "1.0.0" || res.StatusCode != http.StatusOK {
+		t.Errorf("%s: %+v, %v", res.Status, a, err)
+	}
+	if err := s.server.Wait(); err != nil {
+		t.Errorf("the server ends with %v", err)
+	}
+	if log := s.log.String(); !strings.Contains(log, "model closed") {
+		t.Errorf("the model is not closed:\n%s", log)
+	}
+}
