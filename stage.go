@@ -99,7 +99,10 @@ func (r *ModelRegistry) Archive(ctx context.Context, name ModelName, version str
 // Without a version it restores the one that was in production before the
 // present one, as the history has it; if none is in production now, the one that was last.
 // A version that was rolled back from is not restored this way again: two
-// rollbacks in a row go back two versions. The memory reaches back a hundred
+// rollbacks in a row go back two versions, and one after a promotion that followed a
+// rollback goes back to what that rollback restored. That a version was archived since is no
+// hindrance, for every predecessor is; one whose entry is gone is passed over. A turn of another program's counts as one
+// promotion, whatever it did: what it took out of production is what comes back. The memory reaches back a hundred
 // productions. If others move so fast that the version to restore is another one each
 // time this one has been checked, it fails with ErrConflict after ten attempts.
 func (r *ModelRegistry) Rollback(ctx context.Context, name ModelName, version string, opts *MoveOptions) (ModelVersion, error) {
