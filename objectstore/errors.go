@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"gocloud.dev/gcerrors"
+
+	mr "github.com/ubunye-go/modelregistry"
 )
 
 // What a program can decide by, with errors.Is. A missing right is fs.ErrPermission.
@@ -119,6 +121,10 @@ func lost(err error) bool {
 // and refused, or nobody waits for it.
 func final(ctx context.Context, err error) bool {
 	if ctx.Err() != nil || denied(err) || missing(err) || noBucket(err) || wrongRegion(err) {
+		return true
+	}
+	var local *fs.PathError
+	if errors.Is(err, mr.ErrArtifact) || errors.As(err, &local) { // what is stored is wrong, or this machine's disk
 		return true
 	}
 	switch gcerrors.Code(err) {
