@@ -71,7 +71,8 @@ type Options struct {
 	// what is in use never. 0 takes 10 GiB.
 	CacheBytes int64
 
-	// Parallel is how many files are transferred at once. 0 takes 8.
+	// Parallel is how many files are transferred at once. 0 takes 8. A large file takes
+	// 32 MiB of memory on its way up.
 	Parallel int
 
 	// Logger is told of what could not be cleared up; nil is silent.

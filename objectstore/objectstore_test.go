@@ -299,6 +299,28 @@ func TestKeysThatAreNoModels(t *testing.T) {
 	f.b.Delete(t.Context(), "uc/odd/history/0000-x.jsonl")
 }
 
+// Consoles leave empty objects that look like folders. They are in nobody's way.
+func TestFolderObjects(t *testing.T) {
+	t.Parallel()
+	f, b := newFaulty(t)
+	mark := func(keys ...string) {
+		for _, key := range keys {
+			if err := f.b.WriteAll(t.Context(), key, nil, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	mark("models/")
+	open := func() *mr.ModelRegistry {
+		return registrytest.NewOn(t, newStore(t, b, &objectstore.Options{Prefix: "models"}), nil)
+	}
+	registrytest.Put(t, open(), fraud.At("1.0.0"), files)
+	model := "models/" + fraud.String() + "/"
+	mark(model, model+"history/", model+"versions/", model+"versions/1.0.1/", model+".staging/")
+	registrytest.Put(t, open(), fraud.At("1.0.1"), files)
+	registrytest.WantStages(t, open(), fraud, map[string]mr.ModelStage{"1.0.0": mr.Development, "1.0.1": mr.Development})
+}
+
 // copyOut writes a bucket to a folder, as aws s3 sync does.
 func copyOut(t testing.TB, f *faultyBucket, prefix string) (dir string) {
 	t.Helper()
@@ -472,5 +494,11 @@ func TestMemblobServes(t *testing.T) {
 	info, err := os.Stat(filepath.Join(m.Path, "run.sh"))
 	if err != nil || info.Mode().Perm()&0o111 == 0 || info.Mode().Perm()&0o222 != 0 {
 		t.Errorf("a program is %v, %v", info.Mode(), err)
+	}
+	if report, err := r.Verify(t.Context(), nil); err != nil || len(report.Findings) > 0 || report.Versions != 1 {
+		t.Errorf("Verify: %+v, %v", report, err)
+	}
+	if _, err := r.Repair(t.Context(), fraud, nil); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("Repair: got error %v, want errors.ErrUnsupported", err)
 	}
 }

@@ -162,6 +162,9 @@ func (s *Store) list(ctx context.Context, prefix string, flat bool, limit int) (
 			return list, fail("list", s.prefix+prefix, err)
 		}
 		for _, o := range objects {
+			if o.Key == opts.Prefix { // consoles make an object of that name, to have a folder to show
+				continue
+			}
 			list = append(list, object{strings.TrimPrefix(o.Key, s.prefix), o.Size, o.ModTime, o.IsDir})
 		}
 		token = next

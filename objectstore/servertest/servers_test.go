@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -99,6 +100,9 @@ func freeAddr(t testing.TB) string {
 // s3Server starts a real S3 server on a temporary folder, and makes a bucket.
 func s3Server(t testing.TB) (addr string) {
 	t.Helper()
+	if runtime.GOOS == "windows" {
+		unavailable(t, "the S3 server keeps its data on Unix file systems")
+	}
 	program, err := gateway()
 	if err != nil {
 		t.Fatalf("building the S3 server: %v", err)
