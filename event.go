@@ -135,7 +135,8 @@ func (e *event) encode() ([]byte, error) {
 		}
 		b = append(append(append(b, `},"extra":{`...), extras...), '}')
 	}
-	return sealLine(fmt.Appendf(b, `,"checkpoint":%d,"prev":"%s"`, e.checkpoint, e.prev)), nil
+	b = fmt.Appendf(b, `,"checkpoint":%d,"prev":`, e.checkpoint)
+	return sealLine(pyjson.AppendString(b, e.prev)), nil
 }
 
 // errChecksum says that a line can be read, and is not as it was written.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 )
@@ -235,7 +236,7 @@ func (p *plan) recoverTrees(ctx context.Context) error {
 			continue
 		}
 		im, err := p.m.fromTree(ctx, it.Version)
-		if errors.Is(err, ErrArtifact) {
+		if errors.Is(err, ErrArtifact) && !diskFailed(err) {
 			continue // it never was sealed, or is not what it was
 		}
 		if err != nil {
@@ -251,6 +252,13 @@ func (p *plan) recoverTrees(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// diskFailed reports whether a tree could not be looked at, which says nothing of
+// what is in it.
+func diskFailed(err error) bool {
+	var failed *fs.PathError
+	return errors.As(err, &failed) && !errors.Is(err, fs.ErrNotExist)
 }
 
 // final is the state that the model will have, but for what is recovered.

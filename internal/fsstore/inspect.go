@@ -93,7 +93,11 @@ func (in *inspector) versions() bool {
 		it := Item{Kind: Strange, Path: name}
 		if e.IsDir() && segment.Check(e.Name()) == nil {
 			it.Kind, it.Version = Bare, e.Name()
-			if info, err := in.disk.Lstat(path.Join(name, manifestName)); err == nil && info.Mode().IsRegular() {
+			info, err := in.disk.Lstat(path.Join(name, manifestName))
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return in.send(it, err)
+			}
+			if err == nil && info.Mode().IsRegular() {
 				it.Kind = Sealed
 			}
 		}
@@ -138,7 +142,7 @@ func (in *inspector) dead(name string) bool {
 func (in *inspector) files() bool {
 	for _, temp := range []string{documentTemp, logTemp} {
 		name := path.Join(in.dir, temp)
-		if _, err := in.disk.Lstat(name); err == nil && !in.send(Item{Kind: Temp, Path: name}, nil) {
+		if _, err := in.disk.Lstat(name); !errors.Is(err, fs.ErrNotExist) && !in.send(Item{Kind: Temp, Path: name}, err) {
 			return false
 		}
 	}
