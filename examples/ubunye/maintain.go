@@ -46,7 +46,12 @@ type finding struct {
 }
 
 func (a *app) printVerify(ctx context.Context, r *modelregistry.ModelRegistry, opts modelregistry.VerifyOptions) error {
+	tell, clear := progressBar(a.err)
+	if tell != nil {
+		opts.Progress = func(p modelregistry.VerifyProgress) { tell(p.Progress) }
+	}
 	report, err := r.Verify(ctx, &opts)
+	clear()
 	if err != nil {
 		return err
 	}
