@@ -14,6 +14,8 @@ require (
 	gocloud.dev v0.46.0
 )
 
+require github.com/anishathalye/porcupine v1.3.1 // indirect
+
 require (
 	cel.dev/expr v0.25.1 // indirect
 	cloud.google.com/go v0.123.0 // indirect
@@ -105,6 +107,7 @@ require (
 	github.com/smira/go-statsd v1.3.4 // indirect
 	github.com/spiffe/go-spiffe/v2 v2.6.0 // indirect
 	github.com/tinylib/msgp v1.6.4 // indirect
+	github.com/ubunye-go/modelregistry/proofs v0.0.0
 	github.com/urfave/cli/v2 v2.27.7 // indirect
 	github.com/valyala/bytebufferpool v1.0.0 // indirect
 	github.com/valyala/fasthttp v1.73.0 // indirect
@@ -144,3 +147,5 @@ replace (
 	github.com/ubunye-go/modelregistry => ../..
 	github.com/ubunye-go/modelregistry/objectstore => ..
 )
+
+replace github.com/ubunye-go/modelregistry/proofs => ../../proofs

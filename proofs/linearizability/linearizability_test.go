@@ -2,12 +2,15 @@ package linearizability
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/registrytest"
 )
 
 var (
@@ -17,7 +20,14 @@ var (
 
 var stores = Stores{
 	"folder": func(dir string) (*mr.ModelRegistry, error) { return mr.Open(dir, nil) },
+	"memory": func(test string) (*mr.ModelRegistry, error) {
+		m, _ := memories.Load(test)
+		return mr.New(m.(*registrytest.Memory).Open(), nil), nil
+	},
 }
+
+// memories holds the in-memory stores, by the tests that made them.
+var memories sync.Map
 
 func TestMain(m *testing.M) {
 	stores.Main()
@@ -43,6 +53,28 @@ func TestFolder(t *testing.T) {
 			}
 			for range *rounds {
 				load.Store, load.Where = "folder", filepath.Join(t.TempDir(), "store")
+				h, err := stores.Run(t.Context(), load)
+				if err != nil {
+					t.Fatal(err)
+				}
+				wantLinearizable(t, h)
+			}
+		})
+	}
+}
+
+// The in-memory store too, which lives in one process.
+func TestMemory(t *testing.T) {
+	t.Parallel()
+	for name, load := range map[string]Load{
+		"shared registry":    {Workers: 8, Shared: true, Operations: 40},
+		"registries at once": {Workers: 8, Operations: 40},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for i := range *rounds {
+				load.Store, load.Where = "memory", fmt.Sprint(t.Name(), i)
+				memories.Store(load.Where, registrytest.NewMemory(t))
 				h, err := stores.Run(t.Context(), load)
 				if err != nil {
 					t.Fatal(err)
