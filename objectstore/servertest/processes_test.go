@@ -117,7 +117,7 @@ func TestManyProcessesBadNetwork(t *testing.T) {
 	server := s3Server(t)
 	proxy := newProxy(t, server)
 	proxy.drop.Store(80)
-	proxy.cut.Store(20)
+	proxy.cut.Store(60)
 	proxy.delay.Store(100)
 	url := fmt.Sprintf("s3://%s/models?endpoint=http://%s&use_path_style=true&region=%s&disable_https=true", bucket, proxy.addr, region)
 	cache := t.TempDir()
