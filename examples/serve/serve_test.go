@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -28,9 +29,9 @@ const (
 	clients     = 8
 	maxRequests = 200_000 // of one client
 	interval    = 500 * time.Millisecond
-	// slack is what a busy machine may add to the interval; the library's own 50 ms are
-	// measured where nothing else runs.
-	slack = 2 * time.Second
+	// slack is what a busy machine may add to the interval at worst; at best it adds
+	// no more than the library's own share.
+	slack, share = 2 * time.Second, 50 * time.Millisecond
 )
 
 var tumours = modelregistry.ModelName{UseCase: breastcancer.UseCase, Model: breastcancer.ModelName}
@@ -158,8 +159,9 @@ func waitFor(t testing.TB, what string, limit time.Duration, holds func() bool) 
 type traffic struct {
 	mu       sync.Mutex
 	versions []string
-	seen     int       // index of the last that answered
-	at       time.Time // when it did so first
+	seen     int             // index of the last that answered
+	at       time.Time       // when it did so first
+	took     []time.Duration // from each promotion to the first answer
 	requests atomic.Int64
 	by       map[string]int
 	stop     atomic.Bool
@@ -195,6 +197,7 @@ func (s *stage) next(l *traffic, version string, bring func()) {
 	bring()
 	done := time.Now()
 	waitFor(s, version+" answers", interval+slack, func() bool { return l.now() == want })
+	l.took = append(l.took, l.at.Sub(done))
 	s.Logf("%s answered %v after it was promoted", version, l.at.Sub(done).Round(time.Millisecond))
 }
 
@@ -317,6 +320,9 @@ func TestServeFollowsTheRegistry(t *testing.T) {
 	var model struct{ Version, Stage, Promoted_by string }
 	if code := s.get("/model", &model); code != http.StatusOK || model.Version != "1.0.1" || model.Stage != "production" || model.Promoted_by != "dora" {
 		t.Errorf("model: %d, %+v", code, model)
+	}
+	if best := slices.Min(l.took); best > interval+share {
+		t.Errorf("no version answered sooner than %v after it was promoted", best)
 	}
 	l.stop.Store(true)
 	wg.Wait()
