@@ -80,9 +80,8 @@ func opError(op string, name ModelName, version string, err error) error {
 	if err == nil {
 		return nil
 	}
-	var already *Error
-	if errors.As(err, &already) && already.Op == op {
-		return err
+	if already, ok := err.(*Error); ok && already.UseCase == name.UseCase && already.Model == name.Model {
+		return &Error{Op: op, UseCase: name.UseCase, Model: name.Model, Version: firstOf(already.Version, version), Err: already.Err}
 	}
 	return &Error{Op: op, UseCase: name.UseCase, Model: name.Model, Version: version, Err: err}
 }

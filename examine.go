@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/ubunye-go/modelregistry/internal/document"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
@@ -66,6 +67,9 @@ func (m *model) examine(ctx context.Context, v View) (*examination, error) {
 			x.doc, x.docErr = nil, m.corrupt(documentFile, 0, damage)
 		}
 	}
+	if x.strange() {
+		x.doc, x.docErr = nil, m.corrupt(documentFile, 0, errStrange)
+	}
 	fresh := &model{r: m.r, name: m.name}
 	if x.err = fresh.load(ctx, v); x.err == nil {
 		x.state = fresh.state
@@ -81,8 +85,8 @@ func (m *model) examine(ctx context.Context, v View) (*examination, error) {
 	return x, ctx.Err()
 }
 
-// examineQuietly examines a model, under its lock if something looks like the
-// remains of a change and could be one that is happening. A store that can't be
+// examineQuietly examines a model, under its lock if something looks wrong that
+// could be a change under way. A store that can't be
 // locked is taken as it looks: nobody changes it either.
 func (m *model) examineQuietly(ctx context.Context) (x *examination, err error) {
 	look := func(v View) (err error) {
@@ -92,7 +96,7 @@ func (m *model) examineQuietly(ctx context.Context) (x *examination, err error) 
 	if err := m.r.store.Read(ctx, m.name, look); err != nil {
 		return nil, err
 	}
-	if x.mayBeUnderWay() {
+	if x.mayBeUnderWay(m.name) {
 		seen := x
 		_, err := m.r.store.Append(ctx, m.name, func(v View) (*Commit, error) { return nil, look(v) })
 		if err != nil || x == nil {
@@ -167,6 +171,13 @@ func (x *examination) stands() bool {
 	return false
 }
 
+// strange reports whether the document is one of ours, and of another history than this,
+// which is sound.
+func (x *examination) strange() bool {
+	return x.owns() && len(x.damage) == 0 && !x.stands() &&
+		slices.ContainsFunc(x.lines, func(l logLine) bool { return l.number == x.doc.Mark.Event })
+}
+
 // lost reports whether the document tells of events that the history does not
 // have.
 func (x *examination) lost() bool {
@@ -177,6 +188,11 @@ func (x *examination) lost() bool {
 		return !x.stands()
 	}
 	return x.doc.Mark.Event > x.last()
+}
+
+// hasTrees reports whether there are files of versions that the registry made.
+func (x *examination) hasTrees() bool {
+	return slices.ContainsFunc(x.items, func(it Item) bool { return it.Kind == ItemTree })
 }
 
 // replayed returns the state that the events up to a number make; behind all of

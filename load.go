@@ -231,7 +231,8 @@ func (m *model) replay(v View) (*state, []*event, error) {
 
 // follow starts from a document of ours and applies what the log has behind it.
 // If the log does not have the event that the document stands at, somebody lost
-// or cut it, and the document is what there is.
+// or cut it, and the document is what there is; if it has another one of that number,
+// the document came from somewhere else.
 func (m *model) follow(v View, d *document.Document) (*state, error) {
 	s := fromDocument(m.name, d)
 	if s.damage != nil {
@@ -252,8 +253,16 @@ func (m *model) follow(v View, d *document.Document) (*state, error) {
 	if there, lookErr := stands(v, s); lookErr == nil && there {
 		return nil, err
 	}
+	if r, events, replayErr := m.replay(v); replayErr == nil && slices.ContainsFunc(events, func(e *event) bool { return e.number == s.last }) {
+		r.docErr = m.corrupt(documentFile, 0, errStrange)
+		return r, nil
+	}
 	return m.lost(v, s)
 }
+
+// errStrange says that a document is one of ours, but tells of another history than the one
+// beside it. If that is sound it is the truth.
+var errStrange = errors.New("it stands at an event of another history")
 
 // stands reports whether the log has the event that the state stands at: its line,
 // or the digest of it in the line behind. What a position means is the store's business.

@@ -142,6 +142,9 @@ func (m *model) appendRepair(ctx context.Context, p *plan, o RepairOptions) erro
 				e.after = append(e.after, im)
 			}
 		}
+		if len(e.after) == 0 && t.base.pending == nil && len(t.base.productive) < 2 {
+			return "", nil // somebody else's change did it
+		}
 		return "", t.emit(e)
 	}, nil)
 	return err
@@ -185,7 +188,10 @@ func (m *model) plan(ctx context.Context, x *examination) (*plan, error) {
 		err = p.recoverTrees(ctx)
 	case len(x.lines) == 0: // another program's store, in order
 	case x.docErr != nil || !x.hasDoc:
-		p.rebuild("from the history")
+		// Who lost the document may have lost the history's end with it.
+		if err = p.recoverTrees(ctx); err == nil && (x.docErr != nil || len(p.recovered) == 0) {
+			p.rebuild("from the history") // else the event that lists them again brings it
+		}
 	case !x.owns():
 		p.append(RepairAction{Kind: RecordState, Path: p.file(documentFile), Detail: "what another program or an editor wrote"})
 	default:

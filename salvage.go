@@ -21,7 +21,7 @@ func (p *plan) salvage(ctx context.Context) error {
 	x, name := p.x, p.m.name
 	for _, d := range x.damage {
 		p.replace(RepairAction{Kind: SalvageHistory, Path: p.file(logFile),
-			Detail: fmt.Sprintf("at byte %d, where event %d should be: %v", d.at, d.event, d.err)})
+			Detail: fmt.Sprintf("at byte %d, where event %d should be: %v%s", d.at, d.event, d.err, p.known(d))})
 	}
 	if len(x.damage) == 0 {
 		p.replace(RepairAction{Kind: SalvageHistory, Path: p.file(logFile), Detail: "history and document are lost; the manifests tell"})
@@ -41,6 +41,17 @@ func (p *plan) salvage(ctx context.Context) error {
 	}
 	p.replace(RepairAction{Kind: RebuildDocument, Path: p.file(documentFile)})
 	return p.recoverTrees(ctx)
+}
+
+// known says what becomes of what a damaged line changed.
+func (p *plan) known(d damage) string {
+	switch {
+	case !d.dropped:
+		return ""
+	case p.x.owns() && p.x.doc.Mark.Event >= d.event:
+		return "; what it changed is in the document"
+	}
+	return "; what it changed is undone, as far as no later line says it"
 }
 
 // log returns the history as it is to be, and brings the state to its end. Lines
@@ -64,7 +75,10 @@ func (p *plan) log(o RepairOptions) ([]byte, error) {
 	for _, l := range p.x.lines {
 		if l.number > last+1 && !l.skips() {
 			gap := p.event(o, nil)
-			gap.number, gap.reason = l.number-1, fmt.Sprintf("events %d to %d are lost", last+1, l.number-1)
+			gap.number, gap.reason = l.number-1, fmt.Sprintf("event %d is lost", last+1)
+			if gap.number > last+1 {
+				gap.reason = fmt.Sprintf("events %d to %d are lost", last+1, gap.number)
+			}
 			if err := write(gap); err != nil {
 				return nil, err
 			}

@@ -147,7 +147,7 @@ func (r *ModelRegistry) Verify(ctx context.Context, opts *VerifyOptions) (*Verif
 		}
 	}
 	if named := (ModelName{o.UseCase, o.Model}); !matched && len(report.Findings) == 0 && named != (ModelName{}) {
-		return report, opError("verify", named, "", ErrNotFound)
+		return report, opError("verify", named, "", notFound("a model of that name"))
 	}
 	return report, nil
 }
@@ -198,9 +198,13 @@ func (r *ModelRegistry) verifyModel(ctx context.Context, name ModelName, o Verif
 	return nil
 }
 
-// mayBeUnderWay reports whether something looks like the remains of a change, and
-// could be one that is happening.
-func (x *examination) mayBeUnderWay() bool {
+// mayBeUnderWay reports whether something looks wrong, or like the remains of a change, that
+// could be one that is happening: log, document and files are not read at one moment.
+func (x *examination) mayBeUnderWay(name ModelName) bool {
+	if len(x.damage) > 0 || x.docErr != nil || x.err != nil || x.hasDoc != (len(x.lines) > 0) ||
+		x.lost() || x.hasDoc && !x.owns() || x.owns() && x.documentDiffers(name) != "" {
+		return true
+	}
 	for _, it := range x.items {
 		if it.Kind == ItemTorn || it.Kind == ItemTemp || it.Kind == ItemTree && x.unnamed(it) {
 			return true
@@ -222,6 +226,9 @@ func (x *examination) report(name ModelName, report *VerifyReport) {
 			Err: &CorruptError{Path: file(logFile), Offset: d.at, Err: d.err}})
 	}
 	x.reportDocument(name, file(documentFile), report)
+	if len(x.lines) == 0 && len(x.damage) == 0 && !x.hasDoc && x.hasTrees() {
+		report.add(Finding{ModelName: name, Kind: HistoryLost, Path: file(logFile), Err: errors.New("and the document with it; there are files of versions")})
+	}
 	if x.err != nil && len(x.damage) == 0 && x.docErr == nil {
 		report.add(Finding{ModelName: name, Kind: StoreUnreadable, Err: x.err})
 	}

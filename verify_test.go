@@ -122,6 +122,20 @@ var harms = map[string]struct {
 		repairs: []string{"record state"},
 		stages:  map[string]mr.ModelStage{"1.0.0": mr.Archived, "1.0.1": mr.Production, "1.0.2": mr.Staging},
 	},
+	"older document of another store": {
+		do: func(t testing.TB, dir string) {
+			r, old := newStore(t, nil)
+			register(t, r, "3.0.0", nil)
+			data, err := os.ReadFile(modelPath(old, "registry.json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			writeFile(t, modelPath(dir, "registry.json"), string(data))
+		},
+		finds:   []string{"document damaged registry.json"},
+		repairs: []string{"rebuild document"},
+		stages:  threeStages,
+	},
 	"entry is not the history's": {
 		do: func(t testing.TB, dir string) {
 			name := modelPath(dir, "registry.json")
@@ -161,8 +175,8 @@ var harms = map[string]struct {
 			})
 		},
 		finds:   []string{"document missing registry.json", "version not listed 1.0.2 1.0.2"}, // a cut end shows in the document only
-		repairs: []string{"rebuild document", "put aside"},
-		stages:  map[string]mr.ModelStage{"1.0.0": mr.Archived, "1.0.1": mr.Production},
+		repairs: []string{"recover version"},
+		stages:  threeStages,
 	},
 	"line missing in the middle, document gone": {
 		do: func(t testing.TB, dir string) {
@@ -239,7 +253,7 @@ var harms = map[string]struct {
 			os.Remove(modelPath(dir, "history.jsonl"))
 			os.Remove(modelPath(dir, "registry.json"))
 		},
-		finds:   []string{"version not listed 1.0.0 1.0.0", "version not listed 1.0.1 1.0.1", "version not listed 1.0.2 1.0.2"},
+		finds:   []string{"history lost history.jsonl", "version not listed 1.0.0 1.0.0", "version not listed 1.0.1 1.0.1", "version not listed 1.0.2 1.0.2"},
 		repairs: []string{"recover version", "recover version", "recover version"},
 		stages:  map[string]mr.ModelStage{"1.0.0": mr.Development, "1.0.1": mr.Development, "1.0.2": mr.Development},
 	},

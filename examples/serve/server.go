@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -69,6 +70,11 @@ func (s *server) predict(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusServiceUnavailable, map[string]string{"error": err.Error()})
 		return
 	}
+	if math.IsNaN(a.Probability) {
+		s.metrics.refused.Inc()
+		reply(w, http.StatusBadRequest, map[string]string{"error": "the features are too large to compute with"})
+		return
+	}
 	a.Malignant = a.Probability >= breastcancer.Threshold
 	s.metrics.observe(a.Version, time.Since(start))
 	reply(w, http.StatusOK, a)
@@ -80,6 +86,9 @@ func (s *server) read(w http.ResponseWriter, r *http.Request) (c breastcancer.Ca
 	d.DisallowUnknownFields()
 	if err := d.Decode(&q); err != nil {
 		return c, err
+	}
+	if d.More() {
+		return c, errors.New("there is more behind the question")
 	}
 	switch {
 	case (q.Case != 0) == (q.Features != nil):

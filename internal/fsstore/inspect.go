@@ -168,12 +168,7 @@ func (in *inspector) files() bool {
 // Places yields use case and model of every folder that a model could be in, be
 // it that only remains are there. They are sorted.
 func (s *Store) Places(ctx context.Context) iter.Seq2[[2]string, error] {
-	return s.models(ctx, func(d Disk, dir string) bool {
-		for _, name := range []string{versionsName, stagingName, orphansName} {
-			if _, err := d.Lstat(path.Join(dir, name)); err == nil {
-				return true
-			}
-		}
-		return isModel(d, dir)
+	return s.models(ctx, func(d Disk, dir string) (bool, error) {
+		return holds(d, dir, versionsName, stagingName, orphansName, documentName, logName)
 	})
 }

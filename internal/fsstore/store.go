@@ -254,7 +254,7 @@ func (s *Store) Models(ctx context.Context) iter.Seq2[[2]string, error] {
 	return s.models(ctx, isModel)
 }
 
-func (s *Store) models(ctx context.Context, is func(d Disk, dir string) bool) iter.Seq2[[2]string, error] {
+func (s *Store) models(ctx context.Context, is func(d Disk, dir string) (bool, error)) iter.Seq2[[2]string, error] {
 	return func(yield func([2]string, error) bool) {
 		d, err := s.disk(false)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -278,7 +278,8 @@ func (s *Store) models(ctx context.Context, is func(d Disk, dir string) bool) it
 					yield([2]string{}, err)
 					return
 				}
-				if is(d, useCase+"/"+model) && !yield([2]string{useCase, model}, nil) {
+				there, err := is(d, useCase+"/"+model)
+				if (there || err != nil) && !yield([2]string{useCase, model}, err) {
 					return
 				}
 			}
@@ -302,14 +303,22 @@ func folders(d Disk, dir string) ([]string, error) {
 	return names, nil
 }
 
-func isModel(d Disk, dir string) bool {
-	for _, name := range []string{documentName, logName} {
-		if _, err := d.Lstat(path.Join(dir, name)); err == nil {
-			return true
+// holds reports whether a folder has something of one of the names in it.
+func holds(d Disk, dir string, names ...string) (bool, error) {
+	var failed error
+	for _, name := range names {
+		_, err := d.Lstat(path.Join(dir, name))
+		if err == nil {
+			return true, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			failed = err
 		}
 	}
-	return false
+	return false, failed
 }
+
+func isModel(d Disk, dir string) (bool, error) { return holds(d, dir, documentName, logName) }
 
 func (s *Store) gate(dir string) *gate {
 	s.mu.Lock()
