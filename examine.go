@@ -178,11 +178,17 @@ func (x *examination) strange() bool {
 		slices.ContainsFunc(x.lines, func(l logLine) bool { return l.number == x.doc.Mark.Event })
 }
 
+// superseded reports whether the history began anew behind the document, which only was
+// not brought up to it.
+func (x *examination) superseded() bool {
+	return slices.ContainsFunc(x.lines, func(l logLine) bool { return l.reset && l.number > x.doc.Mark.Event })
+}
+
 // lost reports whether the document tells of events that the history does not
 // have.
 func (x *examination) lost() bool {
 	switch {
-	case x.doc == nil || x.doc.Mark == nil:
+	case x.doc == nil || x.doc.Mark == nil || x.superseded():
 		return false
 	case x.doc.Intact:
 		return !x.stands()
@@ -210,6 +216,9 @@ func (x *examination) replayed(name ModelName, upTo int64) *state {
 // documentDiffers says where the document of ours is not what the history makes
 // of it, or "".
 func (x *examination) documentDiffers(name ModelName) string {
+	if !x.stands() && x.superseded() {
+		return ""
+	}
 	return fromDocument(name, x.doc).differs(x.replayed(name, x.doc.Mark.Event))
 }
 
