@@ -26,7 +26,9 @@
 //	                   .orphans/          files of changes that never happened
 //
 // A copy of it on disk (aws s3 sync, rclone) is a store that the folder store reads, by its
-// registry.json; and a folder copied into a bucket is a store that this one reads.
+// registry.json: as it stood there, which lags behind the changes of a large model until the registry that wrote
+// is closed or idle. The history stays in the bucket's objects, and the folder's begins anew with
+// an import. A folder copied into a bucket is a store that this one reads.
 //
 // # What the bucket must do, and what this store does not
 //
