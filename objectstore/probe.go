@@ -46,7 +46,10 @@ func (s *Store) fit(ctx context.Context) error {
 		switch found, err := s.get(ctx, markerName); {
 		case errors.Is(err, fs.ErrNotExist):
 			if err := s.unclaimed(ctx); err != nil {
-				return err
+				// Somebody may have begun a registry since.
+				if found, getErr := s.get(ctx, markerName); getErr != nil || string(found) != marker {
+					return err
+				}
 			}
 		case err != nil:
 			return err
