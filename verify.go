@@ -118,8 +118,8 @@ type VerifyProgress struct {
 // named it, and every file against its digest. It reports all it finds, and changes nothing; an error says
 // that it could not look. It reads every byte of every artifact, so it takes as long as that takes.
 //
-// It takes a model's lock, for a moment and only if it can, when something looks like the
-// remains of a crash and could be a change under way.
+// It takes a model's lock, for a moment and only if it can, when something looks wrong
+// that could be a change under way.
 func (r *ModelRegistry) Verify(ctx context.Context, opts *VerifyOptions) (*VerifyReport, error) {
 	var o VerifyOptions
 	if opts != nil {
