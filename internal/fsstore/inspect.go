@@ -105,38 +105,50 @@ func (in *inspector) versions() bool {
 	})
 }
 
+// stagings sends those that have no owner any more. It changes nothing, so that a
+// read-only store can be inspected.
 func (in *inspector) stagings() bool {
-	return in.each(stagingName, func(e fs.DirEntry, name string) bool {
+	var free []string
+	ok := in.each(stagingName, func(e fs.DirEntry, name string) bool {
 		if !e.IsDir() || !isRandom(e.Name()) {
 			return in.send(Item{Kind: Strange, Path: name}, nil)
 		}
-		return !in.dead(name) || in.send(Item{Kind: Staging, Path: name}, nil)
+		if !in.owned(name) {
+			free = append(free, name)
+		}
+		return true
 	})
+	if !ok || len(free) == 0 {
+		return ok
+	}
+	time.Sleep(claimTakes)
+	for _, name := range free {
+		if in.owned(name) {
+			continue
+		}
+		if _, err := in.disk.Lstat(name); err == nil && !in.send(Item{Kind: Staging, Path: name}, nil) {
+			return false
+		}
+	}
+	return true
 }
 
-// claimTakes is far longer than it takes to lock a staging that was just made.
+// claimTakes is far longer than it takes to lock a staging that was just made, and to remove
+// one whose lock was released: what is without an owner before and after is dead.
 const claimTakes = 50 * time.Millisecond
 
-// dead reports whether a staging has no owner any more. It changes nothing, so
-// that a read-only store can be inspected.
-func (in *inspector) dead(name string) bool {
+// owned reports whether somebody holds a staging's lock.
+func (in *inspector) owned(name string) bool {
 	lock := path.Join(name, lockName)
-	if _, err := in.disk.Lstat(lock); errors.Is(err, fs.ErrNotExist) {
-		time.Sleep(claimTakes)
-		_, err = in.disk.Lstat(lock)
-		_, folderErr := in.disk.Lstat(name)
-		if folderErr != nil || err != nil {
-			return folderErr == nil && errors.Is(err, fs.ErrNotExist)
-		}
+	if _, err := in.disk.Lstat(lock); err != nil {
+		return !errors.Is(err, fs.ErrNotExist)
 	}
 	probe := flock.New(in.s.path(lock), flock.SetFlag(noFollow))
 	ok, err := probe.TryLock()
-	if !ok || err != nil {
-		return false
+	if ok {
+		probe.Unlock()
 	}
-	probe.Unlock()
-	_, err = in.disk.Lstat(name)
-	return err == nil
+	return !ok && !errors.Is(err, fs.ErrNotExist)
 }
 
 func (in *inspector) files() bool {
