@@ -3,17 +3,20 @@ package modelregistry
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
+	"slices"
 	"sync"
 )
 
 // A queue holds the changes of one model that wait for their turn. Those that
-// gather while one append is under way share the next.
+// gather while one append is under way share the next. Whoever finds nobody at it makes the
+// append himself, for to wake another goroutine can take as long as the append.
 type queue struct {
 	mu      sync.Mutex
 	waiting []*change
 	running bool
-	cancel  context.CancelFunc // ends the wait for the store when nobody waits any more
+	cancel  context.CancelFunc // ends the wait for the store
 }
 
 // A change is one caller's, until it is decided with what it shares an append
@@ -21,6 +24,7 @@ type queue struct {
 type change struct {
 	decide func(*txn) (version string, err error) // pure and quick; may be called several times
 	staged Staged
+	left   bool // its caller gave up before its turn
 
 	version string
 	result  ModelVersion
@@ -39,20 +43,23 @@ func (m *model) change(ctx context.Context, decide func(*txn) (string, error), s
 	c := &change{decide: decide, staged: staged, done: make(chan struct{})}
 	q := &m.queue
 	q.mu.Lock()
-	if !q.running {
+	lead := !q.running
+	if lead {
 		if !m.r.start() {
 			q.mu.Unlock()
 			return ModelVersion{}, ErrClosed
 		}
 		q.running = true
-		go m.run()
 	}
 	q.waiting = append(q.waiting, c)
 	q.mu.Unlock()
+	if lead {
+		m.lead(ctx, c)
+	}
 	select {
 	case <-c.done:
 	case <-ctx.Done():
-		if q.leave(c) {
+		if q.leave(c, false) {
 			return ModelVersion{}, ctx.Err()
 		}
 		<-c.done // its append is under way, and soon known
@@ -60,20 +67,44 @@ func (m *model) change(ctx context.Context, decide func(*txn) (string, error), s
 	return c.result, c.err
 }
 
-// leave takes a change out of the queue. It reports false if it is too late.
-func (q *queue) leave(c *change) bool {
+// lead makes the append that has the caller's own change in it, and leaves what came
+// meanwhile to a goroutine.
+func (m *model) lead(ctx context.Context, c *change) {
+	stop := context.AfterFunc(ctx, func() { m.queue.leave(c, true) })
+	defer stop()
+	defer func() {
+		if m.queue.more() {
+			go m.run()
+		} else {
+			m.r.stop()
+		}
+	}()
+	m.round(c)
+}
+
+// leave takes a change out of the queue. It reports false if it is too late. The wait for the
+// store ends if nobody is left, or if it is the leader's, for whom another goes on.
+func (q *queue) leave(c *change, leader bool) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for i, w := range q.waiting {
-		if w == c {
-			q.waiting = append(q.waiting[:i:i], q.waiting[i+1:]...)
-			if len(q.waiting) == 0 && q.cancel != nil {
-				q.cancel()
-			}
-			return true
-		}
+	i := slices.Index(q.waiting, c)
+	if i < 0 {
+		return c.left
 	}
-	return false
+	c.left = true
+	q.waiting = slices.Delete(slices.Clone(q.waiting), i, i+1)
+	if (leader || len(q.waiting) == 0) && q.cancel != nil {
+		q.cancel()
+	}
+	return true
+}
+
+// more reports whether somebody waits; if not, nobody is at it any more.
+func (q *queue) more() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.running = len(q.waiting) > 0
+	return q.running
 }
 
 // close has what waits fail.
@@ -83,11 +114,7 @@ func (q *queue) close() {
 		q.cancel()
 	}
 	q.mu.Unlock()
-	left := q.take()
-	settle(left, ErrClosed)
-	for _, c := range left {
-		close(c.done)
-	}
+	finish(q.take(), ErrClosed)
 }
 
 func (q *queue) take() []*change {
@@ -100,40 +127,67 @@ func (q *queue) take() []*change {
 
 // run appends what waits until nothing does.
 func (m *model) run() {
+	defer m.r.stop()
+	for m.queue.more() {
+		m.round(nil)
+	}
+}
+
+// errPanicked is for those that shared an append with a panic of the program's clock or store.
+var errPanicked = fmt.Errorf("%w: panic during the append", ErrUncertain)
+
+// round makes one append of what waits, provided that own, if given, still does.
+func (m *model) round(own *change) {
 	q := &m.queue
-	for {
-		q.mu.Lock()
-		if len(q.waiting) == 0 {
-			q.running, q.cancel = false, nil
-			q.mu.Unlock()
-			m.r.stop()
-			return
-		}
-		ctx, cancel := context.WithCancel(context.Background())
-		q.cancel = cancel
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	q.mu.Lock()
+	if len(q.waiting) == 0 || own != nil && !slices.Contains(q.waiting, own) {
 		q.mu.Unlock()
-		batch, err := m.commit(ctx, nil, q.take)
-		left := ctx.Err() != nil
-		cancel()
-		if err != nil && len(batch) == 0 && !left {
-			batch = q.take() // the store could not even begin
-			settle(batch, err)
+		return
+	}
+	q.cancel = cancel
+	q.mu.Unlock()
+	var batch []*change
+	err := errPanicked
+	defer func() {
+		q.mu.Lock()
+		q.cancel = nil
+		q.mu.Unlock()
+		if err == errPanicked {
+			m.mu.Lock()
+			m.state = nil
+			m.mu.Unlock()
 		}
-		if errors.Is(err, fs.ErrExist) && len(batch) > 1 {
-			// One of the trees is in the way of somebody's folder. The others
-			// shall not suffer for it.
-			for _, c := range batch {
-				if c.wrote || c.leaned {
-					_, err := m.commit(context.Background(), []*change{c}, func() []*change { return nil })
-					settle([]*change{c}, err)
-				}
-			}
-		} else {
-			settle(batch, err)
-		}
+		finish(batch, err)
+	}()
+	took, failed := m.commit(ctx, nil, func() []*change {
+		taken := q.take()
+		batch = append(batch, taken...)
+		return taken
+	})
+	batch, err = took, failed
+	if err != nil && len(batch) == 0 && ctx.Err() == nil {
+		batch = q.take() // the store could not even begin
+	}
+	if errors.Is(err, fs.ErrExist) && len(batch) > 1 {
+		// One of the trees is in the way of somebody's folder. The others
+		// shall not suffer for it.
 		for _, c := range batch {
-			close(c.done)
+			if c.wrote || c.leaned {
+				_, err := m.commit(context.Background(), []*change{c}, func() []*change { return nil })
+				settle([]*change{c}, err)
+			}
 		}
+		err = nil
+	}
+}
+
+// finish settles changes and tells their callers.
+func finish(batch []*change, err error) {
+	settle(batch, err)
+	for _, c := range batch {
+		close(c.done)
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -17,6 +16,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/ubunye-go/modelregistry/internal/beneath"
 	"github.com/ubunye-go/modelregistry/internal/document"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
@@ -44,7 +44,7 @@ func fillTree(ctx context.Context, dir string, a Artifact, metadata, metrics []b
 	if err != nil {
 		return "", err
 	}
-	root, err := os.OpenRoot(dir)
+	root, err := beneath.OpenDir(dir)
 	if err != nil {
 		return "", err
 	}
@@ -87,39 +87,24 @@ func fill(ctx context.Context, dir string, a Artifact, progress *meter) (in *int
 	return in, a.put(ctx, dir, in)
 }
 
-// digestTree lists and hashes the files of a tree, several at once. In a new tree, of which
-// known gives what is hashed already, it first takes their write bits, so that nobody changes a
-// version by accident.
-func digestTree(ctx context.Context, root *os.Root, known func(name string) (fileSum, bool), progress *meter) (*manifest, error) {
+// digestTree lists and hashes the files of a new tree, several at once; known gives what is
+// hashed already. It first takes their write bits, so that nobody changes a version by
+// accident.
+func digestTree(ctx context.Context, root *beneath.Dir, known func(name string) (fileSum, bool), progress *meter) (*manifest, error) {
 	m := &manifest{Files: []manifestEntry{}}
-	err := fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return badArtifact(err)
-		}
-		if err := checkEntry(name, d); err != nil {
-			return err
-		}
-		if d.IsDir() || name == manifestFile {
-			return ctx.Err()
-		}
+	err := walkFiles(ctx, root, func(name string, d fs.DirEntry) error {
 		info, err := d.Info()
 		if err != nil {
 			return err
 		}
-		mode := info.Mode().Perm()
-		if known != nil {
-			mode = mode&^0o222 | 0o400
-			if err := root.Chmod(name, mode); err != nil {
-				return err
-			}
+		mode := info.Mode().Perm()&^0o222 | 0o400
+		if err := root.Chmod(name, mode); err != nil {
+			return err
 		}
 		f := manifestEntry{Path: name, Size: info.Size(), Mode: fmt.Sprintf("%04o", mode)}
-		counted := false
-		if known != nil {
-			var sum fileSum
-			if sum, counted = known(name); sum.size == f.Size {
-				f.SHA256 = sum.sha256
-			}
+		sum, counted := known(name)
+		if sum.size == f.Size {
+			f.SHA256 = sum.sha256
 		}
 		if !counted {
 			progress.add(0, 0, f.Size)
@@ -134,11 +119,66 @@ func digestTree(ctx context.Context, root *os.Root, known func(name string) (fil
 	return m, hashFiles(ctx, root, m.Files, progress)
 }
 
+// walkFiles visits the files of a tree but its manifest.
+func walkFiles(ctx context.Context, root *beneath.Dir, visit func(name string, d fs.DirEntry) error) error {
+	return fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return badArtifact(err)
+		}
+		if err := checkEntry(name, d); err != nil {
+			return err
+		}
+		if d.IsDir() || name == manifestFile {
+			return ctx.Err()
+		}
+		return visit(name, d)
+	})
+}
+
+// check names the files of a tree that are missing, changed or added since the manifest
+// was made. Modes may differ: a copied store has other ones.
+func (m *manifest) check(ctx context.Context, root *beneath.Dir, progress *meter) error {
+	listed := make(map[string]*manifestEntry, len(m.Files))
+	for i := range m.Files {
+		listed[m.Files[i].Path] = &m.Files[i]
+	}
+	have := make([]manifestEntry, 0, len(m.Files))
+	var faults []error
+	err := walkFiles(ctx, root, func(name string, _ fs.DirEntry) error {
+		f := listed[name]
+		if f == nil {
+			faults = append(faults, fmt.Errorf("%w: %s was added", ErrArtifact, name))
+			return nil
+		}
+		have = append(have, manifestEntry{Path: name, Size: f.Size})
+		progress.add(0, 0, f.Size)
+		return nil
+	})
+	if err == nil {
+		err = hashFiles(ctx, root, have, progress)
+	}
+	if err != nil {
+		return err
+	}
+	for _, h := range have {
+		if want := listed[h.Path].SHA256; h.SHA256 != want {
+			faults = append(faults, fmt.Errorf("%w: %s was changed: sha256 %s, not %s", ErrArtifact, h.Path, h.SHA256, want))
+		}
+		delete(listed, h.Path)
+	}
+	for _, f := range m.Files {
+		if listed[f.Path] != nil {
+			faults = append(faults, fmt.Errorf("%w: %s is missing", ErrArtifact, f.Path))
+		}
+	}
+	return errors.Join(faults...)
+}
+
 // hashAlone is the size of a tree that is hashed sooner than other goroutines take up
 // their work.
 const hashAlone = 256 << 10
 
-func hashFiles(ctx context.Context, root *os.Root, files []manifestEntry, progress *meter) error {
+func hashFiles(ctx context.Context, root *beneath.Dir, files []manifestEntry, progress *meter) error {
 	var todo []*manifestEntry
 	var size int64
 	for i := range files {
@@ -169,7 +209,7 @@ func hashFiles(ctx context.Context, root *os.Root, files []manifestEntry, progre
 	return context.Cause(ctx)
 }
 
-func hashFile(ctx context.Context, root *os.Root, f *manifestEntry, progress *meter) error {
+func hashFile(ctx context.Context, root *beneath.Dir, f *manifestEntry, progress *meter) error {
 	in, err := root.Open(f.Path)
 	if err != nil {
 		return badArtifact(err)
@@ -233,52 +273,32 @@ func (r *ModelRegistry) verifyTree(ctx context.Context, v ModelVersion, progress
 	if v.ManifestSHA256 == "" {
 		return nil
 	}
-	root, err := os.OpenRoot(a.Path())
+	root, err := beneath.OpenDir(a.Path())
 	if err != nil {
 		return badArtifact(err)
 	}
 	defer root.Close()
-	raw, err := root.ReadFile(manifestFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: %w: it is gone", ErrArtifact, errManifest)
-	}
-	if err != nil {
-		return badArtifact(err)
-	}
-	var want manifest
-	if sum := sha256.Sum256(raw); hex.EncodeToString(sum[:]) != v.ManifestSHA256 || json.Unmarshal(raw, &want) != nil {
-		return fmt.Errorf("%w: %w", ErrArtifact, errManifest)
-	}
-	have, err := digestTree(ctx, root, nil, progress)
+	m, err := readManifest(root, v.ManifestSHA256)
 	if err != nil {
 		return err
 	}
-	return errors.Join(sameFiles(have.Files, want.Files)...)
+	return m.check(ctx, root, progress)
 }
 
-// sameFiles names the files that are missing, changed or added. Modes may
-// differ: a copied store has other ones.
-func sameFiles(have, want []manifestEntry) (faults []error) {
-	found := make(map[string]manifestEntry, len(have))
-	for _, f := range have {
-		found[f.Path] = f
+// readManifest reads the manifest that has a digest.
+func readManifest(root *beneath.Dir, digest string) (*manifest, error) {
+	raw, err := root.ReadFile(manifestFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %w: it is gone", ErrArtifact, errManifest)
 	}
-	for _, w := range want {
-		h, ok := found[w.Path]
-		switch {
-		case !ok:
-			faults = append(faults, fmt.Errorf("%w: %s is missing", ErrArtifact, w.Path))
-		case h.SHA256 != w.SHA256:
-			faults = append(faults, fmt.Errorf("%w: %s was changed: sha256 %s, not %s", ErrArtifact, w.Path, h.SHA256, w.SHA256))
-		}
-		delete(found, w.Path)
+	if err != nil {
+		return nil, badArtifact(err)
 	}
-	for _, h := range have {
-		if _, extra := found[h.Path]; extra {
-			faults = append(faults, fmt.Errorf("%w: %s was added", ErrArtifact, path.Clean(h.Path)))
-		}
+	m := &manifest{}
+	if sum := sha256.Sum256(raw); hex.EncodeToString(sum[:]) != digest || json.Unmarshal(raw, m) != nil {
+		return nil, fmt.Errorf("%w: %w", ErrArtifact, errManifest)
 	}
-	return faults
+	return m, nil
 }
 
 // layValues lays metrics or metadata out as the index holds them.

@@ -4,12 +4,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/ubunye-go/modelregistry/internal/beneath"
 )
 
 // A treeLook is what the files of a version without a manifest looked like.
@@ -46,18 +46,14 @@ func (w *watcher) whole(ctx context.Context, v ModelVersion) (bool, error) {
 
 // listedFiles sees that each file of a manifest is there with its size.
 func listedFiles(dir, digest string) error {
-	root, err := os.OpenRoot(dir)
+	root, err := beneath.OpenDir(dir)
 	if err != nil {
 		return badArtifact(err)
 	}
 	defer root.Close()
-	raw, err := root.ReadFile(manifestFile)
+	m, err := readManifest(root, digest)
 	if err != nil {
-		return badArtifact(err)
-	}
-	var m manifest
-	if sum := sha256.Sum256(raw); hex.EncodeToString(sum[:]) != digest || json.Unmarshal(raw, &m) != nil {
-		return fmt.Errorf("%w: %w", ErrArtifact, errManifest)
+		return err
 	}
 	for _, f := range m.Files {
 		info, err := root.Lstat(f.Path)

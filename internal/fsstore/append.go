@@ -41,11 +41,11 @@ func (s *Store) Append(ctx context.Context, useCase, model string, decide func(*
 		if _, err := ensure(d, dir); err != nil {
 			return Appended{}, err
 		}
-		held, err := s.lock(ctx, d, dir)
+		held, err := s.lock(ctx, dir)
 		if err != nil {
 			return Appended{}, err
 		}
-		done, again, err := appendHeld(d, dir, held, decide)
+		done, again, err := s.appendHeld(d, dir, held, decide)
 		if !again {
 			return done, err
 		}
@@ -54,12 +54,13 @@ func (s *Store) Append(ctx context.Context, useCase, model string, decide func(*
 
 // appendHeld is Append under the lock, which it releases. It asks to start over
 // if the lock is void.
-func appendHeld(d Disk, dir string, held hold, decide func(*View) (*Commit, error)) (done Appended, again bool, err error) {
+func (s *Store) appendHeld(d Disk, dir string, held hold, decide func(*View) (*Commit, error)) (done Appended, again bool, err error) {
 	defer held.release()
 	v, err := newView(d, dir)
 	if err != nil {
 		return done, false, err
 	}
+	v.known = s.logEnd(dir)
 	c, err := decide(v)
 	if err != nil || c == nil {
 		return done, false, err
@@ -76,6 +77,9 @@ func appendHeld(d Disk, dir string, held hold, decide func(*View) (*Commit, erro
 		return done, true, nil
 	}
 	done, err = commit(d, dir, v, c)
+	if rev, ok := done.Revision.(*revision); ok {
+		s.noteEnd(dir, logEnd{rev.log, done.End})
+	}
 	return done, false, err
 }
 
@@ -94,9 +98,7 @@ func commit(d Disk, dir string, v *View, c *Commit) (done Appended, err error) {
 	if c.Document != nil {
 		done.DocumentErr = replaceDocument(d, dir, c.Document(done.End))
 	}
-	if after, err := newView(d, dir); err == nil {
-		done.Revision = &after.rev
-	}
+	done.Revision = v.after(c)
 	return done, nil
 }
 

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path"
 	"time"
+
+	"github.com/ubunye-go/modelregistry/internal/beneath"
 )
 
 // What is read goes into memory whole. A file beyond these is refused, for the
@@ -68,29 +70,24 @@ type File interface {
 	Close() error
 }
 
-// rootDisk is the Disk: the operating system, confined to one folder, so that a
+// dirDisk is the Disk: the operating system, confined to one folder, so that a
 // planted symlink leads nowhere.
-type rootDisk struct {
-	root *os.Root
-	dir  string // the root's path
-}
+type dirDisk struct{ at *beneath.Dir }
 
-func (d rootDisk) Dir() string                            { return d.root.Name() }
-func (d rootDisk) Lstat(name string) (fs.FileInfo, error) { return d.root.Lstat(name) }
-func (d rootDisk) Stamp(name string) (Stamp, error)       { return lstat(d.dir, name) }
-func (d rootDisk) Mkdir(name string) error                { return d.root.Mkdir(name, 0o777) }
-func (d rootDisk) SetTime(name string, t time.Time) error {
-	return d.root.Chtimes(name, time.Time{}, t)
-}
-func (d rootDisk) Rename(from, to string) error { return d.root.Rename(from, to) }
-func (d rootDisk) Remove(name string) error     { return d.root.Remove(name) }
-func (d rootDisk) RemoveAll(name string) error  { return d.root.RemoveAll(name) }
-func (d rootDisk) Close() error                 { return d.root.Close() }
+func (d dirDisk) Dir() string                            { return d.at.Path() }
+func (d dirDisk) Lstat(name string) (fs.FileInfo, error) { return d.at.Lstat(name) }
+func (d dirDisk) Stamp(name string) (Stamp, error)       { return lstat(d.at.Path(), name) }
+func (d dirDisk) Mkdir(name string) error                { return d.at.Mkdir(name, 0o777) }
+func (d dirDisk) SetTime(name string, t time.Time) error { return d.at.SetTime(name, t) }
+func (d dirDisk) Rename(from, to string) error           { return d.at.Rename(from, to) }
+func (d dirDisk) Remove(name string) error               { return d.at.Remove(name) }
+func (d dirDisk) RemoveAll(name string) error            { return d.at.RemoveAll(name) }
+func (d dirDisk) Close() error                           { return d.at.Close() }
 
-func (d rootDisk) ReadDir(name string) ([]fs.DirEntry, error) { return fs.ReadDir(d.root.FS(), name) }
+func (d dirDisk) ReadDir(name string) ([]fs.DirEntry, error) { return d.at.ReadDir(name) }
 
-func (d rootDisk) ReadFrom(name string, offset int64) ([]byte, error) {
-	f, err := d.root.Open(name)
+func (d dirDisk) ReadFrom(name string, offset int64) ([]byte, error) {
+	f, err := d.at.Open(name)
 	if err != nil {
 		return nil, err
 	}
@@ -120,12 +117,12 @@ func (d rootDisk) ReadFrom(name string, offset int64) ([]byte, error) {
 	return data[:n], err
 }
 
-func (d rootDisk) Open(name string) (File, error) {
-	return d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o666)
+func (d dirDisk) Open(name string) (File, error) {
+	return d.at.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o666)
 }
 
-func (d rootDisk) Sync(name string) error {
-	f, err := d.root.Open(name)
+func (d dirDisk) Sync(name string) error {
+	f, err := d.at.Open(name)
 	if err != nil {
 		return err
 	}

@@ -43,9 +43,8 @@ type hold struct {
 	valid   func() bool // the path names the locked file still, so that it excludes others
 }
 
-// acquire locks the file at path, which names tells the identity of. It returns
-// the context's error when that ends first.
-func (g *gate) acquire(ctx context.Context, path string, names func() (fs.FileInfo, error)) (hold, error) {
+// acquire locks the file at path. It returns the context's error when that ends first.
+func (g *gate) acquire(ctx context.Context, path string) (hold, error) {
 	select {
 	case g.sem <- struct{}{}:
 	case <-ctx.Done():
@@ -59,7 +58,7 @@ func (g *gate) acquire(ctx context.Context, path string, names func() (fs.FileIn
 		}
 		// The lock is worth something only if the path still names the file.
 		same := func() (bool, error) {
-			at, err := names()
+			at, err := os.Lstat(path)
 			held, heldErr := lock.Stat()
 			if err = errors.Join(err, heldErr); err != nil {
 				return false, err

@@ -28,7 +28,7 @@ func (s *Store) Replace(ctx context.Context, useCase, model string, decide func(
 	if _, err := d.Lstat(dir); err != nil {
 		return nil, err
 	}
-	held, err := s.lock(ctx, d, dir)
+	held, err := s.lock(ctx, dir)
 	if err != nil {
 		return nil, err
 	}

@@ -33,10 +33,11 @@ func stampOf(d Disk, name string) (Stamp, error) {
 }
 
 // changed reports whether the file may have changed since a.
-func (a Stamp) changed(b Stamp) bool {
-	fresh := a.fresh
+func (a Stamp) changed(b Stamp) bool { return a.fresh || a.differs(b) }
+
+func (a Stamp) differs(b Stamp) bool {
 	a.fresh, b.fresh = false, false
-	return fresh || a != b
+	return a != b
 }
 
 // slowStamp is a stamp by way of the standard library, on any system.

@@ -58,6 +58,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ubunye-go/modelregistry/internal/beneath"
 	"github.com/ubunye-go/modelregistry/internal/segment"
 )
 
@@ -93,6 +94,7 @@ type Store struct {
 	gates  map[string]*gate
 	swept  map[string]time.Time // when a model's staging was last looked through
 	found  map[[3]string]*Folder
+	ends   map[string]logEnd // of the logs that this store appended to
 }
 
 // Open returns the store in dir, which may be missing, but not be anything else
@@ -113,7 +115,7 @@ func Open(dir string) (*Store, error) {
 	case !info.IsDir():
 		return nil, fmt.Errorf("store folder %s: %w: it is a file", dir, fs.ErrInvalid)
 	}
-	return &Store{dir: abs, wrap: WrapAll, gates: map[string]*gate{}, swept: map[string]time.Time{}, found: map[[3]string]*Folder{}}, nil
+	return &Store{dir: abs, wrap: WrapAll, gates: map[string]*gate{}, swept: map[string]time.Time{}, found: map[[3]string]*Folder{}, ends: map[string]logEnd{}}, nil
 }
 
 // WrapAll, if it is set, is the Wrap of every store that is opened. It is for the child
@@ -161,11 +163,11 @@ func (s *Store) disk(create bool) (Disk, error) {
 }
 
 func (s *Store) openDisk(dir string) (Disk, error) {
-	root, err := os.OpenRoot(dir)
+	at, err := beneath.OpenDir(dir)
 	if err != nil {
 		return nil, err
 	}
-	var d Disk = rootDisk{root, dir}
+	var d Disk = dirDisk{at}
 	if s.wrap != nil {
 		d = s.wrap(d)
 	}
@@ -331,7 +333,6 @@ func (s *Store) gate(dir string) *gate {
 	return g
 }
 
-func (s *Store) lock(ctx context.Context, d Disk, dir string) (hold, error) {
-	name := path.Join(dir, lockName)
-	return s.gate(dir).acquire(ctx, filepath.Join(s.dir, filepath.FromSlash(name)), func() (fs.FileInfo, error) { return d.Lstat(name) })
+func (s *Store) lock(ctx context.Context, dir string) (hold, error) {
+	return s.gate(dir).acquire(ctx, s.path(path.Join(dir, lockName)))
 }

@@ -41,11 +41,51 @@ func (s *Store) Changed(_ context.Context, useCase, model string, since any) (bo
 
 // A View looks at a model's bytes.
 type View struct {
-	disk Disk // nil if there is no store yet
-	rev  revision
-	end  int64 // behind the last whole line, once the log was read
-	size int64 // of the log, as far as it was read
-	read bool
+	disk  Disk // nil if there is no store yet
+	rev   revision
+	known logEnd // of this store's own last append
+	end   int64  // behind the last whole line, once the log was read
+	size  int64  // of the log, as far as it was read
+	read  bool
+}
+
+// A logEnd is what a log looked like when an append of this store had ended, under the
+// lock. While it looks so, it ends there: whoever follows the protocol leaves what was appended
+// as it is, so that any further line shows in the size, within the same tick of the clock, too.
+type logEnd struct {
+	stamp Stamp
+	end   int64
+}
+
+func (s *Store) logEnd(dir string) logEnd {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ends[dir]
+}
+
+func (s *Store) noteEnd(dir string, e logEnd) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ends[dir] = e
+}
+
+// after returns the revision that a commit leaves, nil if it can't be told. The caller
+// holds the lock.
+func (v *View) after(c *Commit) any {
+	rev := v.rev
+	rev.log.fresh = false
+	var err error
+	if len(c.Lines) > 0 {
+		if rev.log, err = v.disk.Stamp(rev.logFile); err != nil {
+			return nil
+		}
+	}
+	if c.Document != nil {
+		if rev.document, err = stampOf(v.disk, rev.documentFile); err != nil {
+			return nil
+		}
+	}
+	return &rev
 }
 
 // Read calls look with a view of the model.
@@ -104,6 +144,10 @@ func (v *View) Document() ([]byte, bool, error) {
 // Log returns the whole lines from a position on. What a torn append left behind
 // them is passed over. A position where no line ends is none of this log.
 func (v *View) Log(from int64) ([]byte, int64, error) {
+	if v.known.end > 0 && from == v.known.end && !v.known.stamp.differs(v.rev.log) {
+		v.size, v.end, v.read, v.rev.log.fresh = v.rev.log.Size, from, true, false
+		return nil, from, nil
+	}
 	var data []byte
 	if v.disk != nil {
 		var err error
