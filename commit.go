@@ -17,6 +17,7 @@ type queue struct {
 	waiting []*change
 	running bool
 	cancel  context.CancelFunc // ends the wait for the store
+	wanted  int                // changes of the append under way whose callers wait
 }
 
 // A change is one caller's, until it is decided with what it shares an append
@@ -24,7 +25,8 @@ type queue struct {
 type change struct {
 	decide func(*txn) (version string, err error) // pure and quick; may be called several times
 	staged Staged
-	left   bool // its caller gave up before its turn
+	left   bool // its caller gave up
+	gone   bool // and it is not in the queue any more
 
 	version string
 	result  ModelVersion
@@ -63,6 +65,9 @@ func (m *model) change(ctx context.Context, decide func(*txn) (string, error), s
 			return ModelVersion{}, ctx.Err()
 		}
 		<-c.done // its append is under way, and soon known
+		if errors.Is(c.err, context.Canceled) {
+			c.err = ctx.Err()
+		}
 	}
 	return c.result, c.err
 }
@@ -82,21 +87,28 @@ func (m *model) lead(ctx context.Context, c *change) {
 	m.round(c)
 }
 
-// leave takes a change out of the queue. It reports false if it is too late. The wait for the
-// store ends if nobody is left, or if it is the leader's, for whom another goes on.
+// leave takes a change out of the queue. It reports false if it is too late. When nobody waits
+// any more, what goes on is ended, as far as the store can: it may lose one race after the
+// other. When the leader leaves before its turn, another goes on for those who wait.
 func (q *queue) leave(c *change, leader bool) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	i := slices.Index(q.waiting, c)
-	if i < 0 {
-		return c.left
-	}
+	first := !c.left
 	c.left = true
-	q.waiting = slices.Delete(slices.Clone(q.waiting), i, i+1)
-	if (leader || len(q.waiting) == 0) && q.cancel != nil {
+	if i := slices.Index(q.waiting, c); i >= 0 {
+		c.gone = true
+		q.waiting = slices.Delete(slices.Clone(q.waiting), i, i+1)
+	} else if first && !c.gone {
+		select {
+		case <-c.done:
+		default:
+			q.wanted--
+		}
+	}
+	if q.cancel != nil && q.wanted == 0 && (len(q.waiting) == 0 || leader && c.gone) {
 		q.cancel()
 	}
-	return true
+	return c.gone
 }
 
 // more reports whether somebody waits; if not, nobody is at it any more.
@@ -114,14 +126,19 @@ func (q *queue) close() {
 		q.cancel()
 	}
 	q.mu.Unlock()
-	finish(q.take(), ErrClosed)
+	finish(q.take(context.Background()), ErrClosed)
 }
 
-func (q *queue) take() []*change {
+// take returns what waits, to share an append; nothing if that is being ended.
+func (q *queue) take(ctx context.Context) []*change {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if ctx.Err() != nil {
+		return nil
+	}
 	taken := q.waiting
 	q.waiting = nil
+	q.wanted += len(taken)
 	return taken
 }
 
@@ -146,7 +163,7 @@ func (m *model) round(own *change) {
 		q.mu.Unlock()
 		return
 	}
-	q.cancel = cancel
+	q.cancel, q.wanted = cancel, 0
 	q.mu.Unlock()
 	var batch []*change
 	err := errPanicked
@@ -162,13 +179,13 @@ func (m *model) round(own *change) {
 		finish(batch, err)
 	}()
 	took, failed := m.commit(ctx, nil, func() []*change {
-		taken := q.take()
+		taken := q.take(ctx)
 		batch = append(batch, taken...)
 		return taken
 	})
 	batch, err = took, failed
 	if err != nil && len(batch) == 0 && ctx.Err() == nil {
-		batch = q.take() // the store could not even begin
+		batch = q.take(context.Background()) // the store could not even begin
 	}
 	if errors.Is(err, fs.ErrExist) && len(batch) > 1 {
 		// One of the trees is in the way of somebody's folder. The others
