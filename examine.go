@@ -49,14 +49,18 @@ func (m *model) examine(ctx context.Context, v View) (*examination, error) {
 	x := &examination{}
 	var corrupt *CorruptError
 	log, end, err := m.readLog(v, 0)
-	switch {
-	case errors.As(err, &corrupt):
-		x.damage = append(x.damage, damage{0, 1, true, corrupt.Err})
-	case err != nil:
+	if err != nil && !errors.As(err, &corrupt) {
 		return nil, err
 	}
 	x.end = end
 	x.readLog(log)
+	switch { // what a store could read of a damaged log shows where it is
+	case err == nil:
+	case len(x.damage) > 0:
+		x.damage[0].err = corrupt.Err
+	default:
+		x.damage = append(x.damage, damage{end, x.last() + 1, true, corrupt.Err})
+	}
 	if x.doc, x.hasDoc, err = m.readDocument(v); errors.As(err, &corrupt) {
 		x.docErr = err
 	} else if err != nil {

@@ -56,8 +56,13 @@ func (f *folderStore) Append(ctx context.Context, name ModelName, decide func(Vi
 		}
 		return commit, nil
 	})
-	if errors.Is(err, fsstore.ErrUncertain) {
+	var slot *fsstore.SlotError
+	var corrupt *CorruptError
+	switch {
+	case errors.Is(err, fsstore.ErrUncertain):
 		err = fmt.Errorf("%w: %w", ErrUncertain, err)
+	case errors.As(err, &slot) && !errors.As(err, &corrupt): // found after decide
+		err = &CorruptError{Path: slot.Path, Err: slot.Err}
 	}
 	return Appended(done), err
 }

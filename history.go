@@ -236,7 +236,7 @@ func (r *ModelRegistry) readHistory(ctx context.Context, name ModelName) (*histo
 	}
 	log := &historyLog{m: m, now: r.now()}
 	err = r.store.Read(ctx, name, func(v View) (err error) {
-		if log.lines, _, err = v.Log(0); err != nil {
+		if log.lines, _, err = m.readLog(v, 0); err != nil {
 			return err
 		}
 		fresh := &model{r: r, name: name}

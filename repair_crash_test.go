@@ -113,35 +113,41 @@ func TestEveryCrashOfARepair(t *testing.T) {
 		if err := repairOn(dir, rec.Wrap); err != nil {
 			t.Fatal(err)
 		}
-		record := rec.Record()
-		known := map[uint64]bool{}
-		var list []crashState
-		for crash, state := range record.States(record.Start(), record.End()) {
-			if key := state.Key(); !known[key] {
-				known[key] = true
-				list = append(list, crashState{crash: crash, state: state})
-			}
-		}
-		some := sample(list, 40/fewer)
-		t.Logf("%d operations, %d of %d states", len(record.Ops)-record.Start(), len(some), len(list))
-		var wg sync.WaitGroup
-		for part := range 8 { // more than processors: damaged documents are waited for
-			wg.Go(func() {
-				for i := part; i < len(some); i += 8 {
-					dir := filepath.Join(base, fmt.Sprint(i))
-					err := errors.Join(os.Mkdir(dir, 0o777), some[i].state.Write(dir))
-					if err == nil {
-						err = mended(dir, harmed, want)
-					}
-					if err != nil {
-						t.Errorf("%v: %v", some[i].crash, err)
-					}
-					os.RemoveAll(dir)
-				}
-			})
-		}
-		wg.Wait()
+		crashes(t, base, rec.Record(), 40/fewer, func(dir string, _ crashtest.Crash) error { return mended(dir, harmed, want) })
 	})
+}
+
+// crashes calls check with some of the states that crashes of what was recorded leave, each written to a folder
+// below base.
+func crashes(t *testing.T, base string, record crashtest.Record, most int, check func(dir string, crash crashtest.Crash) error) {
+	t.Helper()
+	known := map[uint64]bool{}
+	var list []crashState
+	for crash, state := range record.States(record.Start(), record.End()) {
+		if key := state.Key(); !known[key] {
+			known[key] = true
+			list = append(list, crashState{crash: crash, state: state})
+		}
+	}
+	some := sample(list, most)
+	t.Logf("%d operations, %d of %d states", len(record.Ops)-record.Start(), len(some), len(list))
+	var wg sync.WaitGroup
+	for part := range 8 { // more than processors: damaged documents are waited for
+		wg.Go(func() {
+			for i := part; i < len(some); i += 8 {
+				dir := filepath.Join(base, fmt.Sprint(i))
+				err := errors.Join(os.Mkdir(dir, 0o777), some[i].state.Write(dir))
+				if err == nil {
+					err = check(dir, some[i].crash)
+				}
+				if err != nil {
+					t.Errorf("%v: %v", some[i].crash, err)
+				}
+				os.RemoveAll(dir)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // Invariant 6, for Repair: an error at any operation is reported with its cause, and

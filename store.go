@@ -18,9 +18,9 @@ import (
 // by several processes too.
 //
 // The log is a sequence of lines, none of which holds a newline or a NUL. A
-// position in it is a number of the store's own: a count of bytes, a sequence
-// number times what a line takes. Position 0 is the start. Positions only grow, about as
-// much as the bytes do: when the document is due is decided by their difference.
+// position in it is a number of the store's own. Position 0 is the start. Positions only grow, about as
+// much as the bytes do: when the document is due is decided by their difference. Where they count
+// the bytes of the lines, the document stands in a copy of the model in another store too.
 //
 // Append is the one way to change a model, and its heart. It calls decide with
 // a view of the model's present bytes and makes what decide returns happen, whole or not at
@@ -76,7 +76,8 @@ type Revision = any
 
 // A View is a look at a model's bytes, valid during the call it was handed to.
 // An error that matches fs.ErrInvalid says that what is there can't be a document
-// or a log, and counts as damage: it is a folder, or beyond any size that is read.
+// or a log, and counts as damage: it is a folder, or beyond any size that is read. Log may
+// return with it what lines there are, if it was asked for all.
 type View interface {
 	// Document returns the document, and false if there is none.
 	Document() (data []byte, ok bool, err error)

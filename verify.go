@@ -30,7 +30,7 @@ const (
 	NoHistory       FindingKind = "no history"         // another program's store, not written to by this one yet
 	NoDigests       FindingKind = "no digests"         // registered by another program, without a manifest
 	Debris          FindingKind = "debris"             // what a crash left; harmless
-	SetAside        FindingKind = "set aside"          // a tree of a change that never happened, or files that a repair replaced
+	SetAside        FindingKind = "set aside"          // a tree of a change that never happened, files that a repair replaced, or a bucket's changes that history.jsonl has
 	NotTheRegistrys FindingKind = "not the registry's" // something where only its own should be; it is never touched
 )
 

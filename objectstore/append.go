@@ -14,35 +14,48 @@ import (
 )
 
 // Append calls decide until what it decides becomes the next change.
-func (s *Store) Append(ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
+func (s *Store) Append(ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (done mr.Appended, err error) {
+	err = s.race(ctx, func() (won bool, err error) {
+		done, won, err = s.tryAppend(ctx, name, decide)
+		return won, err
+	})
+	return done, err
+}
+
+// tryAppend reports false if somebody else was first.
+func (s *Store) tryAppend(ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (done mr.Appended, won bool, err error) {
+	v := s.view(ctx, name)
+	if err := s.accessBy(v.list); err != nil {
+		return done, false, err
+	}
+	if err := v.find(); err != nil { // before anything is read: what comes behind is too late
+		return done, false, err
+	}
+	c, err := decide(v)
+	if err != nil || c == nil {
+		return done, true, err
+	}
+	if err := ctx.Err(); err != nil {
+		return done, false, err
+	}
+	if err := s.fit(ctx); err != nil {
+		return done, false, err
+	}
+	return s.commit(ctx, v, c)
+}
+
+// race calls try until it wins or fails.
+func (s *Store) race(ctx context.Context, try func() (won bool, err error)) error {
 	for lost := 0; ; lost++ {
 		if err := ctx.Err(); err != nil {
-			return mr.Appended{}, err
+			return err
 		}
-		if err := s.access(ctx); err != nil {
-			return mr.Appended{}, err
-		}
-		v := s.view(ctx, name)
-		if err := v.find(0); err != nil { // before anything is read: what comes behind is too late
-			return mr.Appended{}, err
-		}
-		c, err := decide(v)
-		if err != nil || c == nil {
-			return mr.Appended{}, err
-		}
-		if err := ctx.Err(); err != nil {
-			return mr.Appended{}, err
-		}
-		if err := s.fit(ctx); err != nil {
-			return mr.Appended{}, err
-		}
-		done, won, err := s.commit(ctx, v, c)
-		if won || err != nil {
-			return done, err
+		if won, err := try(); won || err != nil && !errors.Is(err, errBegun) {
+			return err
 		}
 		if lost > 0 {
 			if err := pause(ctx, min(lost, 3)); err != nil {
-				return mr.Appended{}, err
+				return err
 			}
 		}
 	}
@@ -53,32 +66,74 @@ func (s *Store) Append(ctx context.Context, name mr.ModelName, decide func(mr.Vi
 func (s *Store) commit(ctx context.Context, v *view, c *mr.Commit) (done mr.Appended, won bool, err error) {
 	ctx, cancel := linger(ctx)
 	defer cancel()
-	number := v.newest
-	if len(c.Lines) > 0 || len(c.Trees) > 0 {
-		number++
-		if number > lastSlot {
-			return done, false, fmt.Errorf("%s has %d changes, as many as can be", v.name, lastSlot)
+	number, end := v.newest, v.end
+	switch {
+	case len(c.Lines) > 0 || len(c.Trees) > 0:
+		sl, err := v.next(join(c.Lines))
+		if err != nil {
+			return done, false, err
 		}
-		if won, err := s.change(ctx, v, c, number); !won || err != nil {
+		if won, err := s.change(ctx, v, c, sl); !won || err != nil {
+			return done, false, err
+		}
+		number, end = sl.Number, sl.End
+	case number == 0:
+		if _, end, err = v.copied(0); err != nil {
 			return done, false, err
 		}
 	}
-	done.End, done.Revision = number*perSlot, revision{number}
+	done.End, done.Revision = end, revision{number}
 	if c.Document != nil {
-		done.DocumentErr = s.checkpoint(ctx, v.name, number, c.Document(done.End))
+		done.DocumentErr = s.checkpoint(ctx, v.name, number, c.Document(end))
 	}
 	return done, true, nil
 }
 
+// next returns the change that would follow, with lines. The first takes over the
+// history of a folder that was copied here.
+func (v *view) next(lines []byte) (*slot, error) {
+	if v.newest == lastSlot {
+		return nil, fmt.Errorf("%s has %d changes, as many as can be", v.name, lastSlot)
+	}
+	end := v.end
+	if v.newest == 0 {
+		before, _, err := v.copied(0)
+		if err != nil {
+			return nil, err
+		}
+		lines = append(before, lines...)
+	}
+	return &slot{head: head{ID: random(), Number: v.newest + 1, End: end + int64(len(lines))}, lines: lines}, nil
+}
+
+// createSlot makes the object of a change. It reports false if somebody else was
+// first.
+func (s *Store) createSlot(ctx context.Context, v *view, sl *slot) (won bool, err error) {
+	data, err := sl.encode()
+	if err != nil {
+		return false, err
+	}
+	won, err = s.create(ctx, slotKey(v.name, sl.Number), data, func(there []byte) bool {
+		other, err := decodeSlot(there, sl.Number)
+		return err == nil && other.ID == sl.ID
+	})
+	if won {
+		s.reached(v.name, sl.Number, sl.End)
+		if v.hasCopy {
+			s.takenOver(ctx, v.name)
+		}
+	}
+	return won, err
+}
+
 // change makes the object of a change, with trees that were uploaded before.
-func (s *Store) change(ctx context.Context, v *view, c *mr.Commit, number int64) (won bool, err error) {
-	sl := &slot{head: head{ID: random(), Number: number}, lines: join(c.Lines)}
+func (s *Store) change(ctx context.Context, v *view, c *mr.Commit, sl *slot) (won bool, err error) {
 	remains := make([][]object, len(c.Trees))
 	for i, t := range c.Trees {
 		st := t.Staged.(*staged)
 		if remains[i], err = s.remains(ctx, v.name, t.Version); err != nil {
 			// Or it is that of whoever is first just now, half in its place.
-			taken, lookErr := s.exists(ctx, slotKey(v.name, number))
+			taken, lookErr := s.exists(ctx, slotKey(v.name, sl.Number))
 			if lookErr == nil && taken {
 				return false, nil
 			}
@@ -92,17 +147,10 @@ func (s *Store) change(ctx context.Context, v *view, c *mr.Commit, number int64)
 		}
 		sl.Trees[t.Version] = st.info()
 	}
-	data, err := sl.encode()
-	if err != nil {
-		return false, err
-	}
 	for _, t := range c.Trees {
 		t.Staged.(*staged).keep() // from here on they may be a version's
 	}
-	won, err = s.create(ctx, slotKey(v.name, number), data, func(there []byte) bool {
-		other, err := decodeSlot(there, number)
-		return err == nil && other.ID == sl.ID
-	})
+	won, err = s.createSlot(ctx, v, sl)
 	if !won {
 		for _, t := range c.Trees {
 			if !errors.Is(err, mr.ErrUncertain) {
@@ -111,12 +159,11 @@ func (s *Store) change(ctx context.Context, v *view, c *mr.Commit, number int64)
 		}
 		return false, err
 	}
-	s.know(v.name, func(k *known) { k.newest = max(k.newest, number) })
 	for i, t := range c.Trees {
 		st := t.Staged.(*staged)
 		s.know(v.name, func(k *known) {
 			info := st.info()
-			info.number = number
+			info.number = sl.Number
 			k.trees[t.Version] = info
 		})
 		if err := s.publish(ctx, v.name, t.Version, st.id, st.files, remains[i]); err != nil {

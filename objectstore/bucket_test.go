@@ -129,9 +129,13 @@ func (f *faultyBucket) ListPaged(ctx context.Context, opts *driver.ListOptions) 
 	return page, err
 }
 
-func (f *faultyBucket) NewRangeReader(ctx context.Context, key string, _, _ int64, _ *driver.ReaderOptions) (r driver.Reader, err error) {
+func (f *faultyBucket) NewRangeReader(ctx context.Context, key string, offset, _ int64, _ *driver.ReaderOptions) (r driver.Reader, err error) {
 	err = f.do("get", key, func() error {
 		data, err := f.b.ReadAll(ctx, key)
+		if err == nil && int64(len(data)) <= offset && offset > 0 {
+			return &codedError{gcerrors.Unknown, "InvalidRange"} // as S3 has it
+		}
+		data = data[min(offset, int64(len(data))):]
 		if err != nil {
 			return err
 		}

@@ -58,8 +58,10 @@ func (s *Store) isModel(ctx context.Context, name mr.ModelName) (bool, error) {
 	if there, err := s.exists(ctx, modelKey(name, documentName)); there || err != nil {
 		return there, err
 	}
-	n, err := s.newest(ctx, name)
-	return n > 0, err
+	if n, err := s.newest(ctx, name); n > 0 || err != nil {
+		return n > 0, err
+	}
+	return s.exists(ctx, modelKey(name, logName))
 }
 
 // names lists what can be a use case or a model by its name. A listing's order is

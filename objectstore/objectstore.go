@@ -25,10 +25,11 @@
 //	                   .staging/{id}      files on their way
 //	                   .orphans/          files of changes that never happened
 //
-// A copy of it on disk (aws s3 sync, rclone) is a store that the folder store reads, by its
-// registry.json: as it stood there, which lags behind the changes of a large model until the registry that wrote
-// is closed or idle. The history stays in the bucket's objects, and the folder's begins anew with
-// an import. A folder copied into a bucket is a store that this one reads.
+// Positions in the log count the bytes of the changes' lines, as if they stood in one file. So a copy on
+// disk (aws s3 sync, rclone) is a store that the folder store reads, with all of its history: it takes the lines from the
+// changes, and its first own change writes them into a history.jsonl. A folder copied into an empty
+// bucket is a store that this one reads: its history.jsonl is the log, the first change here takes all of it over,
+// and the object goes. Copy whole models into a place where none are: a copy over one that was changed meanwhile is neither.
 //
 // # What the bucket must do, and what this store does not
 //
@@ -102,6 +103,7 @@ type Store struct {
 // known is what a store remembers of a model. All of it can be found again.
 type known struct {
 	newest int64               // a change that is there
+	end    int64               // the position behind it
 	noted  int64               // every change up to this one was read for its trees
 	trees  map[string]treeInfo // by version
 }
@@ -200,6 +202,15 @@ func (s *Store) know(name mr.ModelName, fn func(*known)) {
 		s.models[name] = k
 	}
 	fn(k)
+}
+
+// reached notes a change that is there, and where it ends.
+func (s *Store) reached(name mr.ModelName, number, end int64) {
+	s.know(name, func(k *known) {
+		if number > k.newest {
+			k.newest, k.end = number, end
+		}
+	})
 }
 
 // once does something until it succeeds, for all who want it.

@@ -16,6 +16,14 @@ import (
 // access sees once that the bucket is there: what is asked for in one that is not
 // looks as if only that were missing.
 func (s *Store) access(ctx context.Context) error {
+	return s.accessBy(func() error {
+		_, err := s.list(ctx, "", true, 1)
+		return err
+	})
+}
+
+// accessBy is access by a listing that is wanted anyway.
+func (s *Store) accessBy(list func() error) error {
 	s.mu.Lock()
 	closed := s.closed
 	s.mu.Unlock()
@@ -23,16 +31,12 @@ func (s *Store) access(ctx context.Context) error {
 		return fs.ErrClosed
 	}
 	return s.ready.do(func() error {
-		err := retry(ctx, func() error {
-			ctx, cancel := context.WithTimeout(ctx, smallFor)
-			defer cancel()
-			_, _, err := s.bucket.ListPage(ctx, blob.FirstPageToken, 1, &blob.ListOptions{Prefix: s.prefix})
-			return err
-		})
-		if err != nil && missing(err) && !denied(err) && !wrongRegion(err) {
-			err = fmt.Errorf("%w: %w", ErrNoBucket, err)
+		err := list()
+		var failed *Error
+		if errors.As(err, &failed) && missing(err) && !denied(err) && !wrongRegion(err) && !errors.Is(err, ErrNoBucket) {
+			failed.Err = fmt.Errorf("%w: %w", ErrNoBucket, failed.Err)
 		}
-		return fail("list", s.prefix, err)
+		return err
 	})
 }
 

@@ -24,6 +24,8 @@ const (
 	// smallFor bounds one try of a small request. Without it an answer that never
 	// comes would hold up a change for ever.
 	smallFor = 15 * time.Second
+	// slowest is how many bytes a second a larger one must make, besides: a document, or a history that is taken over.
+	slowest = 1 << 20
 	// settleFor is how long a change that was begun may take to find out what became of
 	// it after its caller stopped waiting.
 	settleFor = 5 * time.Second
@@ -88,7 +90,7 @@ func (s *Store) put(ctx context.Context, key string, data []byte, opts blob.Writ
 // tryPut goes by Upload: the Azure driver's other ways panic when a condition
 // does not hold.
 func (s *Store) tryPut(ctx context.Context, key string, data []byte, opts blob.WriterOptions) error {
-	ctx, cancel := context.WithTimeout(ctx, smallFor)
+	ctx, cancel := context.WithTimeout(ctx, smallFor+time.Duration(len(data))*time.Second/slowest)
 	defer cancel()
 	opts.ContentType = contentType
 	return s.bucket.Upload(ctx, s.prefix+key, bytes.NewReader(data), &opts)

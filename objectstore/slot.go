@@ -22,6 +22,7 @@ const (
 	stagingDir   = ".staging/"
 	orphansDir   = ".orphans/"
 	manifestName = "manifest.json"
+	logName      = "history.jsonl" // of a folder that was copied here
 )
 
 // markerName is the object that says that the prefix is a registry's.
@@ -42,6 +43,9 @@ type head struct {
 	ID string `json:"commit"`
 	// Number is the sequence number: the name has it too, and a renamed object shows.
 	Number int64 `json:"number"`
+	// End is the position in the log behind the lines, in bytes, as if the lines of all changes stood in
+	// one file. So a copy of the bucket on disk has the same positions.
+	End int64 `json:"end"`
 	// Trees are the files that become versions with it.
 	Trees map[string]treeInfo `json:"trees,omitempty"`
 	// Swept are stagings that were taken for dead. Whoever still wants to use one finds
@@ -66,10 +70,6 @@ type fileInfo struct {
 	Mode   string `json:"mode"`
 	SHA256 string `json:"sha256"`
 }
-
-// perSlot is how far a change takes the log's position: about what it takes in
-// bytes, as the contract wants it.
-const perSlot = 1 << 10
 
 // lastSlot leaves room for ten digits.
 const lastSlot = 9_999_999_999
@@ -98,6 +98,9 @@ func random() string {
 	rand.Read(b[:])
 	return hex.EncodeToString(b[:])
 }
+
+// start returns the position in the log where the lines begin.
+func (s *slot) start() int64 { return s.End - int64(len(s.lines)) }
 
 // encode returns the object's bytes.
 func (s *slot) encode() ([]byte, error) {
@@ -132,6 +135,9 @@ func decodeSlot(data []byte, number int64) (*slot, error) {
 	}
 	if s.ID == "" || s.Number != number {
 		return nil, fmt.Errorf("it says that it is change %d", s.Number)
+	}
+	if s.start() < 0 {
+		return nil, fmt.Errorf("it says that it ends at byte %d, and holds %d", s.End, len(lines))
 	}
 	return s, nil
 }

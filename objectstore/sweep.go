@@ -108,7 +108,7 @@ func (s *Store) uploads(ctx context.Context, name mr.ModelName) (map[string][]ob
 // uploadsNamed maps the uploads that changes name to their versions.
 func (s *Store) uploadsNamed(ctx context.Context, name mr.ModelName) (map[string]string, error) {
 	v := s.view(ctx, name)
-	if err := v.fetch(0); err != nil {
+	if err := v.fetchBehind(0); err != nil {
 		return nil, err
 	}
 	named := map[string]string{}
@@ -162,11 +162,13 @@ func (s *Store) otherRemains(ctx context.Context, name mr.ModelName, version, di
 
 // declareDead records that uploads go. It returns those that nobody named meanwhile.
 func (s *Store) declareDead(ctx context.Context, name mr.ModelName, dead []string) ([]string, error) {
-	for {
+	seen := int64(0)
+	err := s.race(ctx, func() (bool, error) {
 		v := s.view(ctx, name)
-		if err := v.fetch(0); err != nil {
-			return nil, err
+		if err := v.fetchBehind(seen); err != nil {
+			return false, err
 		}
+		seen = v.newest
 		for _, sl := range v.slots {
 			dead = slices.DeleteFunc(dead, func(id string) bool {
 				for _, info := range sl.Trees {
@@ -178,21 +180,19 @@ func (s *Store) declareDead(ctx context.Context, name mr.ModelName, dead []strin
 			})
 		}
 		if len(dead) == 0 {
-			return nil, nil
+			return true, nil
 		}
-		sl := &slot{head: head{ID: random(), Number: v.newest + 1, Swept: dead}}
-		data, err := sl.encode()
+		sl, err := v.next(nil)
 		if err != nil {
-			return nil, err
+			return false, err
 		}
-		won, err := s.create(ctx, slotKey(name, sl.Number), data, func(there []byte) bool {
-			other, err := decodeSlot(there, sl.Number)
-			return err == nil && other.ID == sl.ID
-		})
-		if won || err != nil {
-			return dead, err
-		}
+		sl.Swept = dead
+		return s.createSlot(ctx, v, sl)
+	})
+	if err != nil {
+		return nil, err
 	}
+	return dead, nil
 }
 
 func sortedKeys[V any](m map[string]V) []string {

@@ -157,7 +157,7 @@ func (s *Store) named(ctx context.Context, name mr.ModelName, version string) (i
 		return info, nil
 	}
 	v := s.view(ctx, name)
-	if err := v.fetch(noted); err != nil {
+	if err := v.fetchBehind(noted); err != nil {
 		return info, err
 	}
 	s.know(name, func(k *known) { k.noted = max(k.noted, v.newest) })

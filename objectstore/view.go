@@ -24,23 +24,28 @@ func (s *Store) Changed(ctx context.Context, name mr.ModelName, since mr.Revisio
 
 // Read calls look with a view of the model.
 func (s *Store) Read(ctx context.Context, name mr.ModelName, look func(mr.View) error) error {
-	if err := s.access(ctx); err != nil {
+	v := s.view(ctx, name)
+	if err := s.accessBy(v.list); err != nil {
 		return err
 	}
-	return look(s.view(ctx, name))
+	return look(v)
 }
 
 func (s *Store) view(ctx context.Context, name mr.ModelName) *view {
-	return &view{s: s, ctx: ctx, name: name, newest: -1, slots: map[int64]*slot{}}
+	return &view{s: s, ctx: ctx, name: name, newest: -1, listed: -1, slots: map[int64]*slot{}}
 }
 
 // A view reads as it is asked. It keeps to the end that it found first.
 type view struct {
-	s      *Store
-	ctx    context.Context // the call's
-	name   mr.ModelName
-	newest int64 // -1 until it was looked for
-	slots  map[int64]*slot
+	s       *Store
+	ctx     context.Context // the call's
+	name    mr.ModelName
+	newest  int64 // -1 until it was looked for
+	end     int64 // the position behind it
+	listed  int64 // -1 until a listing told the newest
+	slots   map[int64]*slot
+	hasCopy bool   // a folder's history was found in place of changes
+	before  []byte // it, once all of it was read
 }
 
 // Document returns the document's bytes.
@@ -61,37 +66,81 @@ func (v *view) DocumentChanged(since mr.Revision) bool {
 // Revision returns the newest change, if the log was read.
 func (v *view) Revision() mr.Revision { return revision{max(0, v.newest)} }
 
-// Log returns the lines behind a position.
+// Log returns the lines behind a position. It reads from the newest change back to the
+// one that holds it.
 func (v *view) Log(from int64) ([]byte, int64, error) {
-	if from < 0 || from%perSlot != 0 {
-		return nil, 0, fmt.Errorf("position %d is none of this log: %w", from, fs.ErrNotExist)
-	}
-	after := from / perSlot
-	if err := v.fetch(after); err != nil {
+	if err := v.find(); err != nil {
 		return nil, 0, err
 	}
-	if after > v.newest {
-		return nil, 0, fmt.Errorf("position %d of a log that ends at %d: %w", from, v.newest*perSlot, fs.ErrNotExist)
+	if v.newest == 0 {
+		data, end, err := v.copied(from)
+		if !errors.Is(err, errBegun) {
+			return data, end, err
+		}
+		v.newest, v.listed = -1, -1
+		return v.Log(from)
+	}
+	if from < 0 || from > v.end {
+		return nil, 0, v.noPosition(from, v.end)
+	}
+	first, start := v.newest+1, v.end
+	for start > from && first > 1 {
+		behind := first
+		first = max(1, first-v.guess(from, start, v.newest+1-first))
+		if err := v.fetch(first, behind-1); err != nil {
+			return nil, 0, err
+		}
+		for n := behind - 1; n >= first; n-- {
+			if sl := v.slots[n]; sl.End != start {
+				return nil, 0, v.corrupt(n, fmt.Errorf("it ends at byte %d of the log, and change %d begins at byte %d", sl.End, n+1, start))
+			}
+			start = v.slots[n].start()
+		}
+	}
+	if first == 1 && start != 0 {
+		return nil, 0, v.corrupt(1, fmt.Errorf("it is the first and begins at byte %d of the log", start))
 	}
 	var data []byte
-	for n := after + 1; n <= v.newest; n++ {
+	for n := first; n <= v.newest; n++ {
 		data = append(data, v.slots[n].lines...)
 	}
-	return data, v.newest * perSlot, nil
+	if skip := from - start; skip > 0 {
+		if data[skip-1] != '\n' {
+			return nil, 0, v.noPosition(from, v.end)
+		}
+		data = data[skip:]
+	}
+	return data, v.end, nil
+}
+
+// guess says how many changes to fetch next on the way back from start to a position, by what the seen ones
+// take. The newest may be far smaller than the others, so not too many.
+func (v *view) guess(from, start, seen int64) int64 {
+	if from == 0 {
+		return lastSlot
+	}
+	if seen == 0 || start == v.end {
+		return 1
+	}
+	return min((start-from-1)*seen/(v.end-start)+1, 2*seen+8)
+}
+
+func (v *view) noPosition(from, end int64) error {
+	return &Error{"read", v.s.prefix + modelKey(v.name, historyDir),
+		fmt.Errorf("no line ends at byte %d of a log of %d: %w", from, end, fs.ErrNotExist)}
+}
+
+func (v *view) corrupt(number int64, err error) error {
+	return &mr.CorruptError{Path: v.s.prefix + slotKey(v.name, number), Err: err}
 }
 
 // probes is how many changes are asked for one by one before a listing tells how many there are.
 const probes = 3
 
-// fetch reads the changes behind a number, up to the newest.
-func (v *view) fetch(after int64) error {
-	if v.newest < 0 {
-		if err := v.find(after); err != nil {
-			return err
-		}
-	}
+// fetch reads changes that are there, if it was not done before.
+func (v *view) fetch(first, last int64) error {
 	var missing []int64
-	for n := after + 1; n <= v.newest; n++ {
+	for n := first; n <= last; n++ {
 		if v.slots[n] == nil {
 			missing = append(missing, n)
 		}
@@ -100,7 +149,7 @@ func (v *view) fetch(after int64) error {
 	err := v.s.each(v.ctx, len(missing), func(ctx context.Context, i int) (err error) {
 		got[i], err = v.s.slot(ctx, v.name, missing[i])
 		if errors.Is(err, fs.ErrNotExist) { // and another behind it is there
-			err = &mr.CorruptError{Path: slotKey(v.name, missing[i]), Err: errors.New("it is missing")}
+			err = v.corrupt(missing[i], errors.New("it is missing"))
 		}
 		return err
 	})
@@ -112,29 +161,61 @@ func (v *view) fetch(after int64) error {
 	return err
 }
 
-// find looks for the newest change: one by one behind a number, or behind what is
-// known to be there, and by a listing if that would take long.
-func (v *view) find(after int64) error {
-	v.s.know(v.name, func(k *known) { after = max(after, k.newest) })
-	if after > 0 {
-		n := after
+// fetchBehind reads all changes behind one.
+func (v *view) fetchBehind(after int64) error {
+	if err := v.find(); err != nil {
+		return err
+	}
+	return v.fetch(after+1, v.newest)
+}
+
+// find looks for the newest change: one by one behind what is known to be there, and by
+// a listing if that would take long.
+func (v *view) find() error {
+	if v.newest >= 0 {
+		return nil
+	}
+	var n, end int64
+	v.s.know(v.name, func(k *known) { n, end = k.newest, k.end })
+	if n > 0 {
 		for range probes {
-			s, err := v.s.slot(v.ctx, v.name, n+1)
+			sl, err := v.s.slot(v.ctx, v.name, n+1)
 			if errors.Is(err, fs.ErrNotExist) {
-				return v.settle(n, n == after)
+				v.settle(n, end)
+				return nil
 			}
 			if err != nil {
 				return err
 			}
 			n++
-			v.slots[n] = s
+			v.slots[n], end = sl, sl.End
 		}
 	}
-	n, err := v.s.newest(v.ctx, v.name)
-	if err != nil {
-		return err
+	if v.listed < n {
+		if err := v.list(); err != nil {
+			return err
+		}
 	}
-	return v.settle(n, false)
+	if v.listed > n {
+		n = v.listed
+		if err := v.fetch(n, n); err != nil {
+			return err
+		}
+		end = v.slots[n].End
+	}
+	v.settle(n, end)
+	return nil
+}
+
+func (v *view) list() (err error) {
+	v.listed, err = v.s.newest(v.ctx, v.name)
+	return err
+}
+
+// settle notes the newest change.
+func (v *view) settle(n, end int64) {
+	v.newest, v.end = n, end
+	v.s.reached(v.name, n, end)
 }
 
 // newest finds the newest change by a listing of one; 0 if there is none.
@@ -144,25 +225,6 @@ func (s *Store) newest(ctx context.Context, name mr.ModelName) (int64, error) {
 		return 0, err
 	}
 	return slotNumber(list[0].key)
-}
-
-// settle notes the newest change. One that only a caller's position speaks of may not
-// be there: a registry.json that was copied here knows another history.
-func (v *view) settle(n int64, unseen bool) error {
-	seen := int64(0)
-	v.s.know(v.name, func(k *known) { seen = k.newest })
-	if unseen && n > seen {
-		there, err := v.s.exists(v.ctx, slotKey(v.name, n))
-		if err == nil && !there {
-			n, err = v.s.newest(v.ctx, v.name)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	v.newest = n
-	v.s.know(v.name, func(k *known) { k.newest = max(k.newest, n) })
-	return nil
 }
 
 // slot reads one change. What it says of versions is taken note of.

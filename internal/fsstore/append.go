@@ -85,6 +85,11 @@ func (s *Store) appendHeld(d Disk, dir string, held hold, decide func(*View) (*C
 
 func commit(d Disk, dir string, v *View, c *Commit) (done Appended, err error) {
 	done.End = v.end
+	if len(c.Lines) > 0 || len(c.Trees) > 0 {
+		if err := v.takeOver(); err != nil {
+			return done, err
+		}
+	}
 	placed, err := placeTrees(d, dir, c.Trees)
 	if err == nil && len(c.Lines) > 0 {
 		done.End, err = appendLines(d, dir, v, c.Lines)

@@ -163,6 +163,10 @@ func (in *inspector) files() bool {
 	if err != nil {
 		return errors.Is(err, fs.ErrNotExist) || in.send(Item{Path: name}, err)
 	}
+	slots, err := slotsOf(in.disk, in.dir)
+	if folder := path.Join(in.dir, historyName); (err != nil || len(slots) > 0) && !in.send(Item{Kind: Strange, Path: folder}, err) {
+		return false // beside a log nobody reads them
+	}
 	v, err := newView(in.disk, in.dir)
 	if err != nil {
 		return in.send(Item{Path: name}, err)
@@ -181,6 +185,6 @@ func (in *inspector) files() bool {
 // it that only remains are there. They are sorted.
 func (s *Store) Places(ctx context.Context) iter.Seq2[[2]string, error] {
 	return s.models(ctx, func(d Disk, dir string) (bool, error) {
-		return holds(d, dir, versionsName, stagingName, orphansName, documentName, logName)
+		return isPlace(d, dir, versionsName, stagingName, orphansName, documentName, logName)
 	})
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"path"
-	"time"
 )
 
 // A Replacement is what Replace puts in place. Nil leaves what is there.
@@ -44,6 +43,11 @@ func (s *Store) Replace(ctx context.Context, useCase, model string, decide func(
 	if kept, err = s.replaceFiles(d, dir, r); err != nil {
 		return kept, err
 	}
+	if r.Log != nil && v.rev.slots.Exists {
+		if by := v.putByCopied(); by != "" {
+			kept = append(kept, by)
+		}
+	}
 	for _, version := range r.Aside {
 		if err := putAside(d, dir, path.Join(dir, versionsName, version), version); err != nil {
 			return kept, err
@@ -58,7 +62,7 @@ func (s *Store) Replace(ctx context.Context, useCase, model string, decide func(
 }
 
 func (s *Store) replaceFiles(d Disk, dir string, r *Replacement) (kept []string, err error) {
-	keep := path.Join(dir, repairsName, time.Now().UTC().Format("20060102T150405Z")+"-"+random()[:8])
+	keep := path.Join(dir, repairsName, replacedAt())
 	for _, f := range []struct {
 		name, temp string
 		data       []byte

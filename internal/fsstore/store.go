@@ -7,6 +7,7 @@
 //	                   .staging/{random}/     a version in the making, with a lock of its owner's
 //	                   .orphans/              trees of changes that never happened
 //	                   .repairs/{time}/       the files that a repair replaced
+//	                   history/               in place of a log, where a bucket was copied here
 //	                   versions/{version}/
 //
 // A change: the tree is written and synced in staging, outside the lock. Under the lock, it
@@ -320,7 +321,16 @@ func holds(d Disk, dir string, names ...string) (bool, error) {
 	return false, failed
 }
 
-func isModel(d Disk, dir string) (bool, error) { return holds(d, dir, documentName, logName) }
+func isModel(d Disk, dir string) (bool, error) { return isPlace(d, dir, documentName, logName) }
+
+// isPlace reports whether a folder has something of one of the names in it, or the changes of a bucket's copy.
+func isPlace(d Disk, dir string, names ...string) (bool, error) {
+	if there, err := holds(d, dir, names...); there || err != nil {
+		return there, err
+	}
+	slots, err := slotsOf(d, dir)
+	return len(slots) > 0, err
+}
 
 func (s *Store) gate(dir string) *gate {
 	s.mu.Lock()

@@ -14,6 +14,7 @@ import (
 type revision struct {
 	dir, logFile, documentFile string
 	log, document              Stamp
+	slots                      Stamp // of the folder that has the log's lines where there is no log: a bucket's copy
 }
 
 func (r *revision) of(useCase, model string) bool {
@@ -34,6 +35,11 @@ func (s *Store) Changed(_ context.Context, useCase, model string, since any) (bo
 	log, err := d.Stamp(rev.logFile)
 	if err != nil || rev.log.changed(log) {
 		return true, err
+	}
+	if rev.slots.Exists {
+		if slots, err := d.Stamp(path.Join(rev.dir, historyName)); err != nil || rev.slots.changed(slots) {
+			return true, err
+		}
 	}
 	doc, err := d.Stamp(rev.documentFile)
 	return err != nil || rev.document.changed(doc), err
@@ -147,6 +153,11 @@ func (v *View) Log(from int64) ([]byte, int64, error) {
 	if v.known.end > 0 && from == v.known.end && !v.known.stamp.differs(v.rev.log) {
 		v.size, v.end, v.read, v.rev.log.fresh = v.rev.log.Size, from, true, false
 		return nil, from, nil
+	}
+	if v.disk != nil && !v.rev.log.Exists {
+		if lines, end, is, err := v.copied(from); is || err != nil {
+			return lines, end, err
+		}
 	}
 	var data []byte
 	if v.disk != nil {

@@ -100,6 +100,13 @@ func freeAddr(t testing.TB) string {
 // s3Server starts a real S3 server on a temporary folder, and makes a bucket.
 func s3Server(t testing.TB) (addr string) {
 	t.Helper()
+	addr, _ = s3ServerOnDisk(t)
+	return addr
+}
+
+// s3ServerOnDisk is s3Server, and tells the folder that has the bucket's objects as files.
+func s3ServerOnDisk(t testing.TB) (addr, folder string) {
+	t.Helper()
 	if runtime.GOOS == "windows" {
 		unavailable(t, "the S3 server keeps its data on Unix file systems")
 	}
@@ -118,7 +125,7 @@ func s3Server(t testing.TB) (addr string) {
 	client := s3Client(addr, nil)
 	for range 100 {
 		if _, err = client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(bucket)}); err == nil {
-			return addr
+			return addr, filepath.Join(dir, bucket)
 		}
 		time.Sleep(20 * time.Millisecond) // it listens before it is ready
 	}
@@ -126,7 +133,7 @@ func s3Server(t testing.TB) (addr string) {
 		unavailable(t, "the temporary folder has no extended attributes: %v", err)
 	}
 	t.Fatal(err)
-	return ""
+	return "", ""
 }
 
 func s3Client(addr string, change func(*s3.Options)) *s3.Client {

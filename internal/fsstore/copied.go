@@ -1,0 +1,212 @@
+package fsstore
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A bucket that was copied to disk has no history.jsonl: the log is in a file for each
+// change, as the package objectstore makes the objects. Its first line is the store's own word, the others are
+// the log's. The first change here writes them into history.jsonl, where they have the same positions.
+const historyName = "history"
+
+// lastSlot is what the bucket's names descend from.
+const lastSlot = 9_999_999_999
+
+// A SlotError says what is wrong with the log of a bucket's copy. It matches
+// fs.ErrInvalid.
+type SlotError struct {
+	Path string
+	Err  error
+}
+
+func (e *SlotError) Error() string { return fmt.Sprintf("%s: %v", e.Path, e.Err) }
+
+// Unwrap returns the cause and fs.ErrInvalid.
+func (e *SlotError) Unwrap() []error { return []error{e.Err, fs.ErrInvalid} }
+
+// A slot is the file of one change.
+type slot struct {
+	name   string
+	number int64
+}
+
+// slotsOf lists the changes in a model's folder in order, none if it is no copy of a
+// bucket's.
+func slotsOf(d Disk, dir string) ([]slot, error) {
+	dir = path.Join(dir, historyName)
+	if s, err := d.Stamp(dir); err != nil || !s.Dir {
+		return nil, err
+	}
+	entries, err := d.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var slots []slot
+	for _, e := range entries {
+		if n := slotNumber(e.Name()); n > 0 {
+			slots = append(slots, slot{path.Join(dir, e.Name()), n})
+		}
+	}
+	slices.Reverse(slots) // the names descend
+	return slots, err
+}
+
+// slotNumber returns the number of the change that a file is named for, or 0.
+func slotNumber(name string) int64 {
+	down, up, _ := strings.Cut(strings.TrimSuffix(name, ".jsonl"), "-")
+	n, err := strconv.ParseInt(up, 10, 64)
+	if err != nil || n < 1 || n > lastSlot || name != fmt.Sprintf("%010d-%d.jsonl", lastSlot-n, n) || down == "" {
+		return 0
+	}
+	return n
+}
+
+// read returns the lines of a change and the position behind them.
+func (s slot) read(d Disk) (lines []byte, end int64, err error) {
+	data, err := d.ReadFrom(s.name, 0)
+	if err != nil {
+		return nil, 0, err
+	}
+	first, lines, whole := bytes.Cut(data, []byte("\n"))
+	var head struct {
+		ID     string `json:"commit"`
+		Number int64  `json:"number"`
+		End    int64  `json:"end"`
+	}
+	switch err := json.Unmarshal(first, &head); {
+	case !whole || len(lines) > 0 && lines[len(lines)-1] != '\n':
+		return nil, 0, &SlotError{s.name, errors.New("it is cut off")}
+	case err != nil:
+		return nil, 0, &SlotError{s.name, err}
+	case head.ID == "" || head.Number != s.number:
+		return nil, 0, &SlotError{s.name, fmt.Errorf("it says that it is change %d", head.Number)}
+	case head.End < int64(len(lines)):
+		return nil, 0, &SlotError{s.name, fmt.Errorf("it says that it ends at byte %d, and holds %d", head.End, len(lines))}
+	}
+	return lines, head.End, nil
+}
+
+// copied is Log of a bucket's copy; false says that it is none. A log that is damaged is
+// an error, and lines if it was to be read from the start: all that can be read, for whoever mends it.
+func (v *View) copied(from int64) (lines []byte, end int64, is bool, err error) {
+	folder, err := stampOf(v.disk, path.Join(v.rev.dir, historyName))
+	if err != nil || !folder.Dir {
+		return nil, 0, false, err
+	}
+	slots, err := slotsOf(v.disk, v.rev.dir)
+	if err != nil || len(slots) == 0 {
+		return nil, 0, false, err
+	}
+	parts, start, end, err := backTo(v.disk, slots, from)
+	if errors.Is(err, fs.ErrNotExist) { // a change here is taking them over
+		return nil, 0, false, nil
+	}
+	v.rev.slots, v.read, v.end, v.size = folder, true, end, end
+	var damage *SlotError
+	switch {
+	case errors.As(err, &damage) && from == 0:
+		lines = readable(v.disk, slots)
+		return lines, int64(len(lines)), true, err
+	case err != nil:
+		return nil, 0, true, err
+	}
+	slices.Reverse(parts)
+	lines = slices.Concat(parts...)
+	if skip := from - start; skip < 0 || skip > int64(len(lines)) || skip > 0 && lines[skip-1] != '\n' {
+		return nil, 0, true, &fs.PathError{Op: "read", Path: path.Join(v.rev.dir, historyName), Err: fs.ErrNotExist}
+	} else {
+		lines = lines[skip:]
+	}
+	return lines, end, true, nil
+}
+
+// backTo reads from the newest change back to the one that holds a position. It returns
+// their lines, the last first, and where they begin and end.
+func backTo(d Disk, slots []slot, from int64) (parts [][]byte, start, end int64, err error) {
+	for i, s := range slots {
+		if s.number != int64(i)+1 {
+			return nil, 0, 0, &SlotError{s.name, fmt.Errorf("change %d, which stands before it, is missing", i+1)}
+		}
+	}
+	for i, s := range slices.Backward(slots) {
+		lines, e, err := s.read(d)
+		switch {
+		case err != nil:
+			return nil, 0, 0, err
+		case i == len(slots)-1:
+			start, end = e, e
+		case e != start:
+			return nil, 0, 0, &SlotError{s.name, fmt.Errorf("it ends at byte %d of the log, and change %d begins at byte %d", e, s.number+1, start)}
+		}
+		parts = append(parts, lines)
+		if start -= int64(len(lines)); i == 0 && start != 0 {
+			return nil, 0, 0, &SlotError{s.name, fmt.Errorf("it is the first and begins at byte %d of the log", start)}
+		}
+		if start <= from && i > 0 {
+			break
+		}
+	}
+	return parts, start, end, nil
+}
+
+// readable returns the lines of those changes that can be read.
+func readable(d Disk, slots []slot) (data []byte) {
+	for _, s := range slots {
+		if lines, _, err := s.read(d); err == nil {
+			data = append(data, lines...)
+		}
+	}
+	return data
+}
+
+// takeOver writes the log of a bucket's copy into history.jsonl. Nothing of the model changes by it.
+func (v *View) takeOver() error {
+	if !v.rev.slots.Exists {
+		return nil
+	}
+	lines, _, is, err := v.copied(0)
+	if err != nil {
+		return err
+	}
+	if !is { // somebody takes the files away
+		return &fs.PathError{Op: "read", Path: path.Join(v.rev.dir, historyName), Err: fs.ErrNotExist}
+	}
+	if err := replaceFile(v.disk, path.Join(v.rev.dir, logTemp), v.rev.logFile, lines); err != nil {
+		return err
+	}
+	if v.rev.log, err = stampOf(v.disk, v.rev.logFile); err != nil {
+		return err
+	}
+	v.putByCopied()
+	return nil
+}
+
+// putByCopied puts the files of a bucket's changes to what repairs replaced, once history.jsonl
+// holds what they do. It is no matter if they stay, but were the folder copied into a bucket, they would be
+// taken for the whole history there.
+func (v *View) putByCopied() (kept string) {
+	keep := path.Join(v.rev.dir, repairsName)
+	kept = path.Join(keep, replacedAt())
+	if _, err := ensure(v.disk, keep); err != nil {
+		return ""
+	}
+	if err := v.disk.Rename(path.Join(v.rev.dir, historyName), kept); err != nil {
+		return ""
+	}
+	v.rev.slots = Stamp{}
+	return kept
+}
+
+// replacedAt names a folder of what was replaced just now.
+func replacedAt() string {
+	return time.Now().UTC().Format("20060102T150405Z") + "-" + random()[:8]
+}

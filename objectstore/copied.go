@@ -1,0 +1,91 @@
+package objectstore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"log/slog"
+
+	mr "github.com/ubunye-go/modelregistry"
+)
+
+// A folder that was copied into a bucket has its history in one object, history.jsonl. It is the
+// log for as long as there is no change; the first takes all of it over and is the log's
+// beginning then, with the same positions. So the object is in nobody's way afterwards and goes.
+
+// errBegun says that the first change came meanwhile, and may have taken the object over.
+var errBegun = errors.New("the first change was made meanwhile")
+
+// copied is Log where there are no changes.
+func (v *view) copied(from int64) ([]byte, int64, error) {
+	if from == 0 && v.before != nil {
+		return v.before, int64(len(v.before)), nil
+	}
+	behind := max(0, from-1) // with the newline before it
+	data, err := v.s.getFrom(v.ctx, modelKey(v.name, logName), behind)
+	if errors.Is(err, fs.ErrNotExist) {
+		var begun bool
+		if begun, err = v.s.exists(v.ctx, slotKey(v.name, 1)); begun {
+			return nil, 0, errBegun
+		}
+	} else if err == nil {
+		v.hasCopy = true
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	data = data[:wholeAppends(data)]
+	if from > 0 {
+		if len(data) == 0 || data[0] != '\n' {
+			return nil, 0, v.noPosition(from, behind+int64(len(data)))
+		}
+		data = data[1:]
+	} else {
+		v.before = append(make([]byte, 0, len(data)), data...) // not nil, and without room for what is appended
+	}
+	return data, from + int64(len(data)), nil
+}
+
+// wholeAppends returns how much of a folder's history is no torn end: one is without a
+// newline, or ends in a space as only the lines before the last of an append do, or in bytes that never arrived.
+func wholeAppends(data []byte) int {
+	for {
+		data = data[:bytes.LastIndexByte(data, '\n')+1]
+		if n := len(data); n < 2 || data[n-2] != ' ' && data[n-2] != 0 {
+			return n
+		}
+		data = data[:len(data)-1]
+	}
+}
+
+// takenOver removes a folder's history once it is part of the first change.
+func (s *Store) takenOver(ctx context.Context, name mr.ModelName) {
+	if err := s.remove(ctx, modelKey(name, logName)); err != nil {
+		s.log.LogAttrs(ctx, slog.LevelWarn, "history.jsonl could not be removed; what it says is in the first change",
+			slog.String("model", name.String()), slog.Any("error", err))
+	}
+}
+
+// getFrom returns an object's bytes from an offset on; none if it is shorter.
+func (s *Store) getFrom(ctx context.Context, key string, offset int64) (data []byte, err error) {
+	err = retry(ctx, func() error {
+		r, err := s.bucket.NewRangeReader(ctx, s.prefix+key, offset, -1, nil)
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		data, err = io.ReadAll(r)
+		return err
+	})
+	if err == nil || errors.Is(fail("", "", err), fs.ErrNotExist) || offset == 0 {
+		return data, fail("get", s.prefix+key, err)
+	}
+	// Services have different words for an offset behind the end.
+	there, attrErr := s.bucket.Attributes(ctx, s.prefix+key)
+	if attrErr == nil && there.Size <= offset {
+		return nil, nil
+	}
+	return nil, fail("get", s.prefix+key, err)
+}
