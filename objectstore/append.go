@@ -13,9 +13,10 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// Append calls decide until what it decides becomes the next change.
+// Append calls decide until what it decides becomes the next change, or somebody else was
+// first so often that it gives up with ErrContention.
 func (s *Store) Append(ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (done mr.Appended, err error) {
-	err = s.race(ctx, func() (won bool, err error) {
+	err = s.race(ctx, name, func() (won bool, err error) {
 		done, won, err = s.tryAppend(ctx, name, decide)
 		return won, err
 	})
@@ -44,21 +45,32 @@ func (s *Store) tryAppend(ctx context.Context, name mr.ModelName, decide func(mr
 	return s.commit(ctx, v, c)
 }
 
-// race calls try until it wins or fails.
-func (s *Store) race(ctx context.Context, try func() (won bool, err error)) error {
-	for lost := 0; ; lost++ {
+const (
+	// mostLost bounds how many races in a row a change may lose. Among N writers that never rest
+	// one in N is won, so that 64 of them meet the bound once in some millions of changes; it takes minutes.
+	mostLost = 1000
+	// longestLost bounds how much slower a loser gets: at 400 ms. Who rests longer than others take
+	// for a change never wins against them.
+	longestLost = 4
+)
+
+// race calls try until it wins or fails, or lost too often.
+func (s *Store) race(ctx context.Context, name mr.ModelName, try func() (won bool, err error)) error {
+	for lost := range mostLost {
+		if lost > 1 { // the first was news, and is taken in by now
+			if err := pause(ctx, min(lost-1, longestLost)); err != nil {
+				return err
+			}
+		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		if won, err := try(); won || err != nil && !errors.Is(err, errBegun) {
 			return err
 		}
-		if lost > 0 {
-			if err := pause(ctx, min(lost, 3)); err != nil {
-				return err
-			}
-		}
 	}
+	return &Error{"change", s.prefix + name.String(),
+		fmt.Errorf("%w: others were first %d times in a row; nothing was changed", ErrContention, mostLost)}
 }
 
 // commit tries to make a commit happen. It reports false if somebody else was

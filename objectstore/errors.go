@@ -29,6 +29,9 @@ var (
 	// ErrSwept says that the files of a registration were cleared away before it came
 	// to its turn: Sweep took it for dead.
 	ErrSwept = errors.New("the uploaded files were swept away")
+	// ErrContention says that others changed the model first each time, a thousand times in a row. Nothing
+	// was changed, and it can be tried again.
+	ErrContention = errors.New("too many writers at once")
 )
 
 // An Error is what a request to the bucket failed with.

@@ -31,6 +31,12 @@
 // bucket is a store that this one reads: its history.jsonl is the log, the first change here takes all of it over,
 // and the object goes. Copy whole models into a place where none are: a copy over one that was changed meanwhile is neither.
 //
+// # Many writers
+//
+// Who loses a race decides again and tries again, after a pause that grows to 0.4 s and is left to chance in part.
+// A change that loses a thousand times in a row, which takes some minutes, fails with [ErrContention]; nothing was
+// changed then. The context ends it before.
+//
 // # What the bucket must do, and what this store does not
 //
 // The bucket must honour the condition; this is tried before the first change, and

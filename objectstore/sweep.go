@@ -163,7 +163,7 @@ func (s *Store) otherRemains(ctx context.Context, name mr.ModelName, version, di
 // declareDead records that uploads go. It returns those that nobody named meanwhile.
 func (s *Store) declareDead(ctx context.Context, name mr.ModelName, dead []string) ([]string, error) {
 	seen := int64(0)
-	err := s.race(ctx, func() (bool, error) {
+	err := s.race(ctx, name, func() (bool, error) {
 		v := s.view(ctx, name)
 		if err := v.fetchBehind(seen); err != nil {
 			return false, err
