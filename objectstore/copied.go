@@ -71,6 +71,8 @@ func (s *Store) takenOver(ctx context.Context, name mr.ModelName) {
 // getFrom returns an object's bytes from an offset on; none if it is shorter.
 func (s *Store) getFrom(ctx context.Context, key string, offset int64) (data []byte, err error) {
 	err = retry(ctx, func() error {
+		ctx, cancel := context.WithTimeout(ctx, 10*smallFor) // it may be large
+		defer cancel()
 		r, err := s.bucket.NewRangeReader(ctx, s.prefix+key, offset, -1, nil)
 		if err != nil {
 			return err
