@@ -42,12 +42,10 @@ func (e *entry) decode() *ModelVersion {
 		return v
 	}
 	v := decodeEntry(*e.name, e.version, e.raw)
-	var x extra
-	if len(e.extra) > 0 {
-		if err := json.Unmarshal(e.extra, &x); err != nil {
-			v.Gates = unreadableGate(err) // gates might be among it
-			v.problem("%s: %v", document.Key, err)
-		}
+	x, err := decodeExtra(e.extra)
+	if err != nil {
+		v.Gates = unreadableGate(err) // gates might be among it
+		v.problem("%s: %v", document.Key, err)
 	}
 	v.RegisteredBy, v.SourceRevision, v.ManifestSHA256 = x.RegisteredBy, x.SourceRevision, x.Manifest
 	if x.Gates != nil {
@@ -169,49 +167,73 @@ func checkExtra(raw []byte) (entered int64, err error) {
 	if len(raw) == 0 {
 		return 0, nil
 	}
-	if entered, ok := plainExtra(raw); ok {
-		return entered, nil
+	if x, ok := plainExtra(raw); ok {
+		return x.entered, nil
 	}
 	var x extra
 	err = json.Unmarshal(raw, &x)
 	return x.Entered, err
 }
 
-// plainExtra is checkExtra for the extra of nearly every version, without decoding it: a
-// number, then texts without escapes, then gates, as extra.encode has them. It reports
+// decodeExtra reads an extra.
+func decodeExtra(raw []byte) (x extra, err error) {
+	if len(raw) == 0 {
+		return x, nil
+	}
+	p, ok := plainExtra(raw)
+	if !ok || p.gates != nil {
+		err = json.Unmarshal(raw, &x)
+		return x, err
+	}
+	return extra{Entered: p.entered, RegisteredBy: string(p.registeredBy), SourceRevision: string(p.sourceRevision),
+		Manifest: string(p.manifest)}, nil
+}
+
+// rawExtra is where the parts of an extra stand in its bytes.
+type rawExtra struct {
+	entered                                int64
+	registeredBy, sourceRevision, manifest []byte
+	gates                                  []byte
+}
+
+// plainExtra takes the extra of nearly every version apart without decoding it: a number,
+// then texts without escapes, then gates, as extra.encode has them. It reports
 // false for what takes a closer look.
-func plainExtra(raw []byte) (entered int64, ok bool) {
+func plainExtra(raw []byte) (x rawExtra, ok bool) {
 	rest, ok := bytes.CutPrefix(raw, []byte(`{"entered":`))
 	if !ok {
-		return 0, false
+		return x, false
 	}
 	n := 0
 	for ; n < len(rest) && n < 18 && '0' <= rest[n] && rest[n] <= '9'; n++ {
-		entered = entered*10 + int64(rest[n]-'0')
+		x.entered = x.entered*10 + int64(rest[n]-'0')
 	}
 	if n == 0 || n > 1 && rest[0] == '0' {
-		return 0, false
+		return x, false
 	}
 	rest = rest[n:]
-	for _, start := range []string{`,"registered_by":"`, `,"source_revision":"`, `,"manifest":"`} {
-		if len(rest) <= len(start) || string(rest[:len(start)]) != start {
+	for _, f := range [...]struct {
+		start string
+		text  *[]byte
+	}{{`,"registered_by":"`, &x.registeredBy}, {`,"source_revision":"`, &x.sourceRevision}, {`,"manifest":"`, &x.manifest}} {
+		if len(rest) <= len(f.start) || string(rest[:len(f.start)]) != f.start {
 			continue
 		}
-		rest = rest[len(start):]
+		rest = rest[len(f.start):]
 		end := bytes.IndexByte(rest, '"')
 		if end < 0 || bytes.IndexByte(rest[:end], '\\') >= 0 {
-			return 0, false
+			return x, false
 		}
-		rest = rest[end+1:]
+		*f.text, rest = rest[:end], rest[end+1:]
 	}
-	if gates, ok := bytes.CutPrefix(rest, []byte(`,"gates":`)); ok {
-		end, plain := plainGates(gates, 0)
+	if after, has := bytes.CutPrefix(rest, []byte(`,"gates":`)); has {
+		end, plain := plainGates(after, 0)
 		if !plain {
-			return 0, false
+			return x, false
 		}
-		rest = gates[end:]
+		x.gates, rest = after[:end], after[end:]
 	}
-	return entered, string(rest) == "}"
+	return x, string(rest) == "}"
 }
 
 // plainGates reports whether the gates at an offset are surely sound: each but once, the

@@ -54,6 +54,7 @@ type image struct {
 	version string
 	raw     []byte // the entry, compact or laid out
 	extra   []byte // as entry.extra
+	laid    bool   // raw is laid out as the document holds it
 }
 
 // skips reports whether the event may leave out numbers: it starts anew, or tells

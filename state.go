@@ -178,9 +178,11 @@ func (s *state) apply(e *event, line string, offset int64) {
 		if slices.Contains(s.removed, im.version) {
 			s.removed = slices.DeleteFunc(slices.Clone(s.removed), func(v string) bool { return v == im.version })
 		}
-		if old := s.get(im.version); old != nil && pyjson.Equal(old.raw, im.raw) {
+		switch old := s.get(im.version); {
+		case im.laid:
+		case old != nil && pyjson.Equal(old.raw, im.raw):
 			im.raw = old.raw // as the document has it, to the byte
-		} else {
+		default:
 			im.raw = document.LayEntry(im.raw)
 		}
 		s.set(im)

@@ -104,28 +104,28 @@ func (t *txn) move(mv move, e *entry, o MoveOptions, results []GateResult) error
 			ev.after = append(ev.after, t.staged(p, Archived))
 		}
 	}
-	im := t.staged(e, mv.to)
+	var also []pyjson.Member
 	if mv.op == opPromote || mv.op == opRollback {
 		by := []byte("null")
 		if o.Actor != "" {
 			by = pyjson.Quote(o.Actor)
 		}
-		im.raw = document.Set(im.raw, []pyjson.Member{{Key: "promoted_by", Value: by}})
+		also = []pyjson.Member{{Key: "promoted_by", Value: by}}
 	}
-	ev.after = append(ev.after, im)
+	ev.after = append(ev.after, t.staged(e, mv.to, also...))
 	return t.emit(ev)
 }
 
 // stamped names the key that holds when a version entered a stage.
 var stamped = map[ModelStage]string{Staging: "promoted_to_staging", Production: "promoted_to_prod", Archived: "archived_at"}
 
-// staged returns the image of an entry that enters a stage now.
-func (t *txn) staged(e *entry, stage ModelStage) image {
+// staged returns the image of an entry that enters a stage now, with what else is set in it.
+func (t *txn) staged(e *entry, stage ModelStage, also ...pyjson.Member) image {
 	set := []pyjson.Member{{Key: "version", Value: pyjson.Quote(e.version)}, {Key: "stage", Value: pyjson.Quote(string(stage))}}
 	if key := stamped[stage]; key != "" {
 		set = append(set, pyjson.Member{Key: key, Value: pyjson.Quote(formatTime(t.now))})
 	}
-	return image{version: e.version, raw: document.Set(e.raw, set), extra: e.extra}
+	return image{version: e.version, raw: document.Set(e.raw, append(set, also...)), extra: e.extra, laid: true}
 }
 
 // emit numbers an event and adds it to the append. The first of our own in an
@@ -192,7 +192,7 @@ func (t *txn) number() (string, error) {
 // register appends the event of a registration.
 func (t *txn) register(version string, raw, x []byte, actor, reason string) error {
 	return t.emit(&event{op: opRegister, version: version, to: Development, actor: actor, reason: reason,
-		after: []image{{version: version, raw: raw, extra: x}}})
+		after: []image{{version: version, raw: raw, extra: x, laid: true}}})
 }
 
 // free returns why a pinned version can't be registered, or nil.

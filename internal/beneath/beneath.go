@@ -112,7 +112,14 @@ func (d *Dir) ReadDir(name string) ([]fs.DirEntry, error) {
 }
 
 // Stat returns what is known of a file, of what a symlink leads to.
-func (d *Dir) Stat(name string) (fs.FileInfo, error) { return d.root.Stat(name) }
+func (d *Dir) Stat(name string) (fs.FileInfo, error) {
+	f, err := d.open(name, openPath, 0)
+	if f == nil || err != nil {
+		return d.root.Stat(name)
+	}
+	defer f.Close()
+	return f.Stat()
+}
 
 // Lstat returns what is known of a file, of a symlink itself.
 func (d *Dir) Lstat(name string) (fs.FileInfo, error) { return d.root.Lstat(name) }

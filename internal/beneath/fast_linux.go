@@ -24,8 +24,10 @@ type fast struct {
 const (
 	openat2        = 437
 	resolveBeneath = 0x08
-	openPath       = 0x200000 // O_PATH: for names in it, not for reading it
 )
+
+// openPath opens a file for a stat, or a folder for names in it, without a right to read it (O_PATH).
+const openPath = 0x200000
 
 // missing notes that the system does not have the call, or forbids it.
 var missing atomic.Bool
