@@ -87,7 +87,7 @@ func TestRegisterFrom(t *testing.T) {
 				}
 			}
 			slices.Sort(names)
-			want := []string{".lock", "history.jsonl", "registry.json", "versions", "versions/1.0.0", "versions/1.0.0/manifest.json", "versions/1.0.0/metadata.json", "versions/1.0.0/metrics.json"}
+			want := []string{".lock", ".staging", "history.jsonl", "registry.json", "versions", "versions/1.0.0", "versions/1.0.0/manifest.json", "versions/1.0.0/metadata.json", "versions/1.0.0/metrics.json"}
 			if diff := cmp.Diff(want, names); diff != "" {
 				t.Errorf("the model's folder (-want +got):\n%s", diff)
 			}

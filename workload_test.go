@@ -204,7 +204,7 @@ var loadSteps = []loadStep{
 	{name: "sweep", plant: func(l *load) error {
 		dead := path.Join(".staging", strings.Repeat("0d", 16))
 		tree := path.Join(dead, "tree")
-		return errors.Join(l.disk.Mkdir(loadPath(".staging")), l.disk.Mkdir(loadPath(dead)), l.disk.Mkdir(loadPath(tree)),
+		return errors.Join(l.disk.Mkdir(loadPath(dead)), l.disk.Mkdir(loadPath(tree)),
 			l.write(path.Join(dead, ".lock"), nil, 0), l.write(path.Join(tree, "w.bin"), []byte("half a mod"), 0),
 			l.open(time.Hour))
 	}, do: func(ctx context.Context, l *load) error {

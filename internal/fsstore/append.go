@@ -100,6 +100,9 @@ func commit(d Disk, dir string, v *View, c *Commit) (done Appended, err error) {
 		}
 		return done, err
 	}
+	for _, t := range placed {
+		t.Staged.used = true
+	}
 	if c.Document != nil {
 		done.DocumentErr = replaceDocument(d, dir, c.Document(done.End))
 	}

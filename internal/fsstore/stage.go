@@ -27,6 +27,7 @@ type Staged struct {
 	name  string // relative to the store
 	lock  *flock.Flock
 	made  []string // folders that were made for it, outermost first
+	used  bool     // its tree became a version's, so that they stay
 }
 
 const (
@@ -224,8 +225,8 @@ func syncAll(ctx context.Context, d Disk, names []string) error {
 	return context.Cause(ctx)
 }
 
-// Discard removes what is left of the staging, and the folders that were made
-// for it if nothing else came into them.
+// Discard removes what is left of the staging, and if nothing came of it, the folders
+// that were made for it, unless something else came into them.
 func (st *Staged) Discard() error {
 	if st.lock == nil {
 		return nil
@@ -233,8 +234,10 @@ func (st *Staged) Discard() error {
 	lock := st.lock
 	st.lock = nil
 	err := remove(st.disk, st.name, lock)
-	dropEmpty(st.disk, st.made)
-	st.store.unmake()
+	if !st.used {
+		dropEmpty(st.disk, st.made)
+		st.store.unmake()
+	}
 	return err
 }
 
