@@ -52,6 +52,9 @@ func (f *folderStore) Append(ctx context.Context, name ModelName, decide func(Vi
 		}
 		commit := &fsstore.Commit{Lines: c.Lines, Document: c.Document}
 		for _, t := range c.Trees {
+			if err := t.Validate(); err != nil {
+				return nil, err
+			}
 			commit.Trees = append(commit.Trees, fsstore.Tree{Staged: t.Staged.(*fsstore.Staged), Version: t.Version})
 		}
 		return commit, nil

@@ -2,7 +2,10 @@ package modelregistry
 
 import (
 	"context"
+	"fmt"
 	"iter"
+
+	"github.com/ubunye-go/modelregistry/internal/segment"
 )
 
 // A Store keeps the bytes of a registry: per model an append-only log, one
@@ -15,7 +18,12 @@ import (
 //
 // A model exists once something was appended to its log, or a document is
 // there. Methods get names that were validated, and may be called concurrently,
-// by several processes too.
+// by several processes too. Different names are different models, whatever the store
+// makes of them.
+//
+// A version that is no path segment, as names are, is none, for versions are read from what
+// others may have written: OpenTree's error matches fs.ErrNotExist or fs.ErrInvalid, a
+// commit's fs.ErrInvalid, and nothing happens. [StagedTree.Validate] tells.
 //
 // The log is a sequence of lines, none of which holds a newline or a NUL. A
 // position in it is a number of the store's own. Position 0 is the start. Positions only grow, about as
@@ -34,8 +42,8 @@ import (
 //
 // A tree that the registry made carries a manifest.json: an object whose "files" list
 // path, size, mode and SHA-256 of every other file in the tree. So a store that keeps copies
-// can check them, and tells the registry's trees from others. Folders without a file in
-// them need not be kept.
+// can check them, and tells the registry's trees from others. Nothing outside the tree is
+// read or written on its word. Folders without a file in them need not be kept.
 //
 // Errors of the underlying system are wrapped, so that errors.Is finds them.
 type Store interface {
@@ -71,7 +79,7 @@ type Store interface {
 }
 
 // A Revision is a store's own note of how much of a model was read, to be handed
-// back to the same store; nil stands for nothing.
+// back to the same store; nil stands for nothing, and so does what is not the store's own.
 type Revision = any
 
 // A View is a look at a model's bytes, valid during the call it was handed to.
@@ -113,10 +121,19 @@ type Commit struct {
 	Document func(end int64) []byte
 }
 
-// A StagedTree is a sealed tree and the version that it becomes.
+// A StagedTree is a sealed tree of the same store, and the version that it becomes.
 type StagedTree struct {
 	Staged  Staged
 	Version string
+}
+
+// Validate returns an error that matches ErrInvalid and gives the reason if the version
+// is no path segment, or nil.
+func (t StagedTree) Validate() error {
+	if err := segment.Check(t.Version); err != nil {
+		return fmt.Errorf("%w version %q: %w", ErrInvalid, t.Version, err)
+	}
+	return nil
 }
 
 // Appended is what Append reports of a commit that happened.
@@ -138,7 +155,8 @@ type Staged interface {
 	// Seal makes what is in Dir durable. Nothing is written there afterwards.
 	Seal(ctx context.Context) error
 	// Discard removes what is still there; after a commit, what the tree left
-	// behind. It may be called twice.
+	// behind. It may be called twice. A tree that was discarded can't be committed: the
+	// commit fails, and nothing happens.
 	Discard() error
 }
 

@@ -142,6 +142,9 @@ func (s *Store) createSlot(ctx context.Context, v *view, sl *slot) (won bool, er
 func (s *Store) change(ctx context.Context, v *view, c *mr.Commit, sl *slot) (won bool, err error) {
 	remains := make([][]object, len(c.Trees))
 	for i, t := range c.Trees {
+		if err := t.Validate(); err != nil {
+			return false, err
+		}
 		st := t.Staged.(*staged)
 		if remains[i], err = s.remains(ctx, v.name, t.Version); err != nil {
 			// Or it is that of whoever is first just now, half in its place.

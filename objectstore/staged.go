@@ -178,8 +178,12 @@ func parseManifest(data []byte) ([]fileInfo, error) {
 	return m.Files, nil
 }
 
-// notSwept sees that the upload was not taken for dead and swept away since it began.
+// notSwept sees that the upload was neither given up, nor taken for dead and swept away
+// since it began.
 func (st *staged) notSwept(ctx context.Context, v *view) error {
+	if st.unlock == nil {
+		return &Error{"register", v.s.prefix + st.key(""), fs.ErrClosed}
+	}
 	for n := st.since + 1; n <= v.newest; n++ {
 		sl := v.slots[n]
 		if sl == nil {

@@ -36,8 +36,8 @@ type source struct {
 
 // OpenTree gives a version's files from the cache, downloaded if need be.
 func (s *Store) OpenTree(ctx context.Context, name mr.ModelName, version string) (mr.Tree, error) {
-	if err := (mr.ModelName{UseCase: "version", Model: version}).Validate(); err != nil {
-		return nil, fmt.Errorf("version %q: %w", version, err)
+	if err := (mr.StagedTree{Version: version}).Validate(); err != nil {
+		return nil, err
 	}
 	if err := s.access(ctx); err != nil {
 		return nil, err

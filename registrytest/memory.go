@@ -171,6 +171,9 @@ func (s *memStore) Append(ctx context.Context, name mr.ModelName, decide func(mr
 // placeTrees takes all trees or none.
 func (m *Memory) placeTrees(model *memModel, trees []mr.StagedTree) error {
 	for _, t := range trees {
+		if err := t.Validate(); err != nil {
+			return err
+		}
 		if old, ok := model.trees[t.Version]; ok && !sealed(old) {
 			return fmt.Errorf("version %s is there, and not the registry's: %w", t.Version, fs.ErrExist)
 		}
@@ -314,8 +317,8 @@ func (v *memView) DocumentChanged(since mr.Revision) bool {
 
 func (v *memView) Log(from int64) ([]byte, int64, error) {
 	end := int64(len(v.log))
-	if from > end {
-		return nil, 0, fmt.Errorf("position %d of a log of %d bytes: %w", from, end, fs.ErrNotExist)
+	if from < 0 || from > end || from > 0 && v.log[from-1] != '\n' {
+		return nil, 0, fmt.Errorf("no line ends at %d in a log of %d bytes: %w", from, end, fs.ErrNotExist)
 	}
 	return bytes.Clone(v.log[from:]), end, nil
 }

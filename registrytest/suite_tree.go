@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"path/filepath"
 	"slices"
 	"sync/atomic"
 	"testing/fstest"
@@ -215,18 +214,6 @@ func discard(s *suite) {
 		s.Errorf("reading: %v", err)
 	}
 	s.want("the files", got, someFiles("1.0.0"))
-}
-
-func strangeVersions(s *suite) {
-	store, name := s.handle(), s.name("m")
-	s.addTree(store, name, "1.0.0")
-	for _, version := range []string{"", ".", "..", "../versions/1.0.0", "1.0.0/", "1.0.0/model", "/1.0.0", `..\1.0.0`, "1.0.0\x00", "\xff", "%2e%2e", "1.0.0 "} {
-		tree, err := store.OpenTree(s.Context(), name, version)
-		if err == nil {
-			s.Errorf("version %q gives %s", version, filepath.Base(tree.Path()))
-			tree.Close()
-		}
-	}
 }
 
 // registries has two registries take turns and race on the same data.

@@ -191,6 +191,13 @@ func TestSuiteFindsWrongStores(t *testing.T) {
 		{"the document before its lines", wrong(documentFirst), "DocumentAfterLines"},
 		{"a refusal is passed over", wrong(swallows), "NothingDecided"},
 		{"it never sees a change", func(s mr.Store) mr.Store { return blind{s} }, "Changed"},
+		{"two names are one", func(s mr.Store) mr.Store { return mixing{s} }, "Names"},
+		{"any position will do", func(s mr.Store) mr.Store { return clamping{s} }, "BadPositions"},
+		{"any revision will do", func(s mr.Store) mr.Store { return trusting{s} }, "BadRevisions"},
+		{"any version opens", func(s mr.Store) mr.Store { return cleaning{s} }, "BadVersions"},
+		{"any version is committed", wrong(renaming), "BadVersions"},
+		{"a manifest is believed", func(s mr.Store) mr.Store { return believing{s} }, "BadManifests"},
+		{"lines without their tree", wrong(treeless), "Discarded"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name+"/"+tt.want, func(t *testing.T) {

@@ -150,6 +150,9 @@ func (v *View) Document() ([]byte, bool, error) {
 // Log returns the whole lines from a position on. What a torn append left behind
 // them is passed over. A position where no line ends is none of this log.
 func (v *View) Log(from int64) ([]byte, int64, error) {
+	if from < 0 {
+		return nil, 0, &fs.PathError{Op: "read", Path: v.rev.logFile, Err: fs.ErrNotExist}
+	}
 	if v.known.end > 0 && from == v.known.end && !v.known.stamp.differs(v.rev.log) {
 		v.size, v.end, v.read, v.rev.log.fresh = v.rev.log.Size, from, true, false
 		return nil, from, nil

@@ -1,0 +1,111 @@
+package registrytest_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	mr "github.com/ubunye-go/modelregistry"
+)
+
+// mixing takes two names for one, as a store that decodes what it should not.
+type mixing struct{ mr.Store }
+
+func mixed(name mr.ModelName) mr.ModelName {
+	name.Model = strings.ReplaceAll(name.Model, "+", " ")
+	return name
+}
+
+func (s mixing) Read(ctx context.Context, name mr.ModelName, look func(mr.View) error) error {
+	return s.Store.Read(ctx, mixed(name), look)
+}
+
+func (s mixing) Append(ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
+	return s.Store.Append(ctx, mixed(name), decide)
+}
+
+// clamping gives some lines from any position.
+type clamping struct{ mr.Store }
+
+type clampingView struct{ mr.View }
+
+func (s clamping) Read(ctx context.Context, name mr.ModelName, look func(mr.View) error) error {
+	return s.Store.Read(ctx, name, func(v mr.View) error { return look(clampingView{v}) })
+}
+
+func (v clampingView) Log(from int64) ([]byte, int64, error) {
+	if data, end, err := v.View.Log(from); err == nil {
+		return data, end, nil
+	}
+	_, end, err := v.View.Log(0)
+	return nil, end, err
+}
+
+// trusting takes any revision for one of its own.
+type trusting struct{ mr.Store }
+
+func (s trusting) Changed(ctx context.Context, name mr.ModelName, since mr.Revision) (bool, error) {
+	if since != nil && !strings.Contains(fmt.Sprintf("%T", since), "memRevision") {
+		return false, nil
+	}
+	return s.Store.Changed(ctx, name, since)
+}
+
+// cleaning makes something of any version's name.
+type cleaning struct{ mr.Store }
+
+func (s cleaning) OpenTree(ctx context.Context, name mr.ModelName, version string) (mr.Tree, error) {
+	return s.Store.OpenTree(ctx, name, path.Base(version))
+}
+
+// renaming does so when it commits.
+func renaming(s mr.Store, ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
+	return s.Append(ctx, name, func(v mr.View) (*mr.Commit, error) {
+		c, err := decide(v)
+		if c == nil || err != nil {
+			return c, err
+		}
+		inner := *c
+		inner.Trees = nil
+		for _, t := range c.Trees {
+			inner.Trees = append(inner.Trees, mr.StagedTree{Staged: t.Staged, Version: path.Base(t.Version)})
+		}
+		return &inner, nil
+	})
+}
+
+// treeless commits the lines when it can't have the trees.
+func treeless(s mr.Store, ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
+	c, _, err := plan(ctx, s, name, decide)
+	if c == nil || err != nil {
+		return mr.Appended{}, err
+	}
+	if done, err := write(ctx, s, name, c); err == nil {
+		return done, nil
+	}
+	return write(ctx, s, name, &mr.Commit{Lines: c.Lines, Document: c.Document})
+}
+
+// believing makes the files that a manifest names, wherever.
+type believing struct{ mr.Store }
+
+func (s believing) OpenTree(ctx context.Context, name mr.ModelName, version string) (mr.Tree, error) {
+	tree, err := s.Store.OpenTree(ctx, name, version)
+	if err != nil {
+		return nil, err
+	}
+	var manifest struct{ Files []struct{ Path string } }
+	data, err := os.ReadFile(filepath.Join(tree.Path(), "manifest.json"))
+	if err == nil && json.Unmarshal(data, &manifest) == nil {
+		for _, f := range manifest.Files {
+			if strings.HasSuffix(f.Path, "../escaped") {
+				os.WriteFile(filepath.Join(tree.Path(), filepath.FromSlash(f.Path)), nil, 0o666)
+			}
+		}
+	}
+	return tree, nil
+}
