@@ -83,19 +83,8 @@ func (s *Store) source(ctx context.Context, name mr.ModelName, version string) (
 	if !errors.Is(err, fs.ErrNotExist) {
 		return src, err
 	}
-	info, err := s.named(ctx, name, version)
-	if err != nil {
-		return nil, err
-	}
-	staging := modelKey(name, stagingDir+info.Staging+"/")
-	switch {
-	case info.Files != nil:
-		return newSource(info.Files, nil, staging, place)
-	case info.Staging != "":
-		src, err := s.withManifest(ctx, staging, place)
-		if errors.Is(err, fs.ErrNotExist) { // it was put in its place just now, or lost
-			return s.withManifest(ctx, place)
-		}
+	src, err = s.uploaded(ctx, name, version)
+	if src != nil || err != nil {
 		return src, err
 	}
 	list, err := s.list(ctx, place, true, 0)
@@ -104,6 +93,10 @@ func (s *Store) source(ctx context.Context, name mr.ModelName, version string) (
 	}
 	if len(list) == 0 {
 		return nil, &fs.PathError{Op: "open", Path: s.prefix + place, Err: fs.ErrNotExist}
+	}
+	// What was listed may be the first files of a change that came since the changes were looked at.
+	if src, err = s.uploaded(ctx, name, version); src != nil || err != nil {
+		return src, err
 	}
 	var files []fileInfo
 	for _, o := range list {
@@ -114,6 +107,23 @@ func (s *Store) source(ctx context.Context, name mr.ModelName, version string) (
 		files = append(files, fileInfo{Path: file, Size: o.size, Mode: o.time.UTC().Format("20060102150405.000000000")})
 	}
 	return newSource(files, nil, place)
+}
+
+// uploaded is the source of a version that a change names, nil if none does.
+func (s *Store) uploaded(ctx context.Context, name mr.ModelName, version string) (*source, error) {
+	info, err := s.named(ctx, name, version)
+	if err != nil || info.Staging == "" {
+		return nil, err
+	}
+	place, staging := modelKey(name, versionsDir+version+"/"), modelKey(name, stagingDir+info.Staging+"/")
+	if info.Files != nil {
+		return newSource(info.Files, nil, staging, place)
+	}
+	src, err := s.withManifest(ctx, staging, place)
+	if errors.Is(err, fs.ErrNotExist) { // it was put in its place just now, or lost
+		return s.withManifest(ctx, place)
+	}
+	return src, err
 }
 
 func (s *Store) withManifest(ctx context.Context, dirs ...string) (*source, error) {

@@ -73,18 +73,37 @@ func trees(s *suite) {
 	}
 }
 
-// treeWhole opens each version the moment that its line can be read.
+// treeWhole opens each version the moment that its line can be read, and the next one
+// at any moment before: it is there whole, or not at all.
 func treeWhole(s *suite) {
 	name, all := s.name("m"), s.handles(callers)
 	const versions = 10
-	var failed atomic.Bool
+	var failed, done atomic.Bool
 	version := func(n int) string { return fmt.Sprintf("1.0.%d", n) }
 	s.together(func(i int) {
 		if i == 0 {
+			defer done.Store(true)
 			for n := range versions {
 				if failed.Load() || !s.addTree(all[0], name, version(n)) {
 					failed.Store(true)
 					return
+				}
+			}
+			return
+		}
+		if i%2 == 0 {
+			for n := 0; n < versions && !failed.Load(); {
+				last := done.Load()
+				got, err := readTree(s.Context(), all[i], name, version(n))
+				switch {
+				case err == nil && maps.Equal(got, someFiles(version(n))):
+					n++
+				case err == nil:
+					failed.Store(true)
+					s.want("the files of "+version(n)+", which is on its way", got, someFiles(version(n)))
+				case !errors.Is(err, fs.ErrNotExist) || last:
+					failed.Store(true)
+					s.Errorf("opening %s, which is on its way: %v", version(n), err)
 				}
 			}
 			return

@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -95,6 +98,57 @@ func linesFirst(s mr.Store, ctx context.Context, name mr.ModelName, decide func(
 	return done, err
 }
 
+// fileByFile copies a tree to where readers see it, one file after the other, before the
+// change that names it.
+type fileByFile struct {
+	mr.Store
+	dir  string
+	half *sync.Map // of all handles: the folders of versions on their way
+}
+
+type halfTree string
+
+func (t halfTree) Path() string { return string(t) }
+func (t halfTree) Close() error { return nil }
+
+func (s fileByFile) Append(ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
+	c, _, err := plan(ctx, s.Store, name, decide)
+	if c == nil || err != nil {
+		return mr.Appended{}, err
+	}
+	for _, t := range c.Trees {
+		dir, err := os.MkdirTemp(s.dir, "")
+		if err != nil {
+			return mr.Appended{}, err
+		}
+		s.half.Store(name.At(t.Version), dir)
+		defer s.half.Delete(name.At(t.Version))
+		files := os.DirFS(t.Staged.Dir())
+		err = fs.WalkDir(files, ".", func(file string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return errors.Join(err, os.MkdirAll(filepath.Join(dir, file), 0o777))
+			}
+			data, err := fs.ReadFile(files, file)
+			if err != nil {
+				return err
+			}
+			runtime.Gosched() // as any I/O would
+			return os.WriteFile(filepath.Join(dir, file), data, 0o666)
+		})
+		if err != nil {
+			return mr.Appended{}, err
+		}
+	}
+	return write(ctx, s.Store, name, c)
+}
+
+func (s fileByFile) OpenTree(ctx context.Context, name mr.ModelName, version string) (mr.Tree, error) {
+	if dir, ok := s.half.Load(name.At(version)); ok {
+		return halfTree(dir.(string)), nil
+	}
+	return s.Store.OpenTree(ctx, name, version)
+}
+
 // lineByLine makes several appends of one.
 func lineByLine(s mr.Store, ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (done mr.Appended, err error) {
 	var rest [][]byte
@@ -178,6 +232,7 @@ func TestSuiteFindsWrongStores(t *testing.T) {
 	wrong := func(a appender) func(mr.Store) mr.Store {
 		return func(s mr.Store) mr.Store { return wrongStore{s, a} }
 	}
+	half, dir := new(sync.Map), t.TempDir()
 	tests := []struct {
 		name string
 		wrap func(mr.Store) mr.Store
@@ -187,6 +242,7 @@ func TestSuiteFindsWrongStores(t *testing.T) {
 		{"it forgets to compare", wrong(forgetful), "Count"},
 		{"stat, then write", wrong(statThenWrite), "Race"},
 		{"a line before its tree", wrong(linesFirst), "TreeWhole"},
+		{"a tree file by file", func(s mr.Store) mr.Store { return fileByFile{s, dir, half} }, "TreeWhole"},
 		{"line by line", wrong(lineByLine), "Groups"},
 		{"the document before its lines", wrong(documentFirst), "DocumentAfterLines"},
 		{"a refusal is passed over", wrong(swallows), "NothingDecided"},
