@@ -11,7 +11,8 @@ import (
 func TestFolderStoreConforms(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	registrytest.TestStore(t, func() (mr.Store, error) { return mr.NewFolderStore(dir) }, nil)
+	open := func() (mr.Store, error) { return mr.NewFolderStore(dir) }
+	registrytest.TestStore(t, open, &registrytest.StoreOptions{Lossy: registrytest.LossyByFaults(open)})
 }
 
 // lateStore asks for a document when others may have appended already, as a store

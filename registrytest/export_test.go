@@ -19,7 +19,8 @@ func Rules() map[string]string {
 	return m
 }
 
-// Failures runs the suite's cases, all of them or those named, and returns what each that fails has to say.
+// Failures runs the suite's cases, all of them or those named, and returns what each that fails
+// or is skipped has to say.
 func Failures(ctx context.Context, open func() (mr.Store, error), opts *StoreOptions, only ...string) map[string][]string {
 	all := map[string][]string{}
 	for _, c := range cases {
@@ -64,6 +65,8 @@ func (r *recorder) Errorf(format string, args ...any) {
 	defer r.mu.Unlock()
 	r.failures = append(r.failures, fmt.Sprintf(format, args...))
 }
+
+func (r *recorder) Skipf(format string, args ...any) { r.Fatalf("skipped: "+format, args...) }
 
 func (r *recorder) Fatalf(format string, args ...any) {
 	r.Errorf(format, args...)

@@ -22,15 +22,17 @@ var (
 func TestMemoryStore(t *testing.T) {
 	t.Parallel()
 	memory := registrytest.NewMemory(t)
-	registrytest.TestStore(t, func() (mr.Store, error) { return memory.Open(), nil }, nil)
+	open := func() (mr.Store, error) { return memory.Open(), nil }
+	registrytest.TestStore(t, open, &registrytest.StoreOptions{Lossy: registrytest.LossyByFaults(open)})
 }
 
 func TestFaultlessStore(t *testing.T) {
 	t.Parallel()
 	memory := registrytest.NewMemory(t)
-	registrytest.TestStore(t, func() (mr.Store, error) {
+	open := func() (mr.Store, error) {
 		return registrytest.WithFaults(memory.Open(), func(registrytest.Call) registrytest.Fault { return registrytest.Fault{} }), nil
-	}, nil)
+	}
+	registrytest.TestStore(t, open, &registrytest.StoreOptions{Lossy: registrytest.LossyByFaults(open)})
 }
 
 func TestPut(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,8 +23,28 @@ type StoreOptions struct {
 
 	// Lossy opens a handle on the same data that reaches it over something which can lose an
 	// answer: after lose, the answer to what is written next is lost, and the writing is
-	// done. A store that reaches its data by calls that can't be lost leaves it nil.
+	// done. Without it the case LostAnswer is skipped. A store that reaches its data by calls that
+	// can't be lost takes [LossyByFaults].
 	Lossy func() (store mr.Store, lose func(), err error)
+}
+
+// LossyByFaults makes StoreOptions.Lossy of the function that opens a store: what is
+// lost is the answer of Append itself.
+func LossyByFaults(open func() (mr.Store, error)) func() (store mr.Store, lose func(), err error) {
+	return func() (mr.Store, func(), error) {
+		store, err := open()
+		if err != nil {
+			return nil, nil, err
+		}
+		var next atomic.Bool
+		faults := WithFaults(store, func(c Call) (f Fault) {
+			if c.Method == "Append" && next.Swap(false) {
+				f.Lost = errors.New("the answer was lost")
+			}
+			return f
+		})
+		return faults, func() { next.Store(true) }, nil
+	}
 }
 
 // TestStore proves a store, as far as tests can, against the contract in the
@@ -51,6 +72,7 @@ type reporter interface {
 	Cleanup(func())
 	Errorf(format string, args ...any)
 	Fatalf(format string, args ...any) // for the goroutine of the case only
+	Skipf(format string, args ...any)  // likewise
 }
 
 // A storeCase holds one rule of the contract.

@@ -258,7 +258,7 @@ func waiterGivesUp(s *suite, first, second mr.Store) {
 func lostAnswer(s *suite) {
 	name := s.name("m")
 	if s.opts.Lossy == nil {
-		return
+		s.Skipf("nothing can lose an answer: supply StoreOptions.Lossy, a handle over a network that drops them, or LossyByFaults")
 	}
 	store, lose, err := s.opts.Lossy()
 	if err != nil {

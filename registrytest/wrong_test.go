@@ -287,6 +287,21 @@ func TestSuiteFindsChangesAppliedTwice(t *testing.T) {
 	}
 }
 
+// A case that proves nothing says so, and what it wants.
+func TestLostAnswerIsSkippedAloud(t *testing.T) {
+	t.Parallel()
+	memory := registrytest.NewMemory(t)
+	open := func() (mr.Store, error) { return memory.Open(), nil }
+	said := registrytest.Failures(t.Context(), open, nil, "LostAnswer")["LostAnswer"]
+	if len(said) != 1 || !strings.HasPrefix(said[0], "skipped: ") || !strings.Contains(said[0], "StoreOptions.Lossy") {
+		t.Errorf("without a lossy handle: %q", said)
+	}
+	lossy := &registrytest.StoreOptions{Lossy: registrytest.LossyByFaults(open)}
+	if said := registrytest.Failures(t.Context(), open, lossy, "LostAnswer"); len(said) > 0 {
+		t.Errorf("with one: %q", said)
+	}
+}
+
 // Two handles that don't share their data would make every race a walk-over.
 func TestSuiteFindsHandlesApart(t *testing.T) {
 	t.Parallel()

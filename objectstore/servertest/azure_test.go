@@ -7,14 +7,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/azureblob"
-
-	mr "github.com/ubunye-go/modelregistry"
-	"github.com/ubunye-go/modelregistry/objectstore"
-	"github.com/ubunye-go/modelregistry/registrytest"
 )
 
 // azuriteVersion is fetched from npm, once a machine.
@@ -54,8 +52,8 @@ const (
 	azureKey     = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 )
 
-// azureBucket starts the emulator and makes a container.
-func azureBucket(t testing.TB) *blob.Bucket {
+// azureServer starts the emulator, and makes a container.
+func azureServer(t testing.TB) (addr string) {
 	t.Helper()
 	program, addr := azurite(t), freeAddr(t)
 	host, port, err := net.SplitHostPort(addr)
@@ -63,17 +61,28 @@ func azureBucket(t testing.TB) *blob.Bucket {
 		t.Fatal(err)
 	}
 	start(t, addr, exec.Command(program, "--silent", "--skipApiVersionCheck", "--inMemoryPersistence", "--blobHost", host, "--blobPort", port))
-	credential, err := container.NewSharedKeyCredential(azureAccount, azureKey)
+	if _, err := azureClient(t, addr, bucket, azureKey).Create(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	return addr
+}
+
+func azureClient(t testing.TB, addr, name, key string) *container.Client {
+	t.Helper()
+	credential, err := container.NewSharedKeyCredential(azureAccount, key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := container.NewClientWithSharedKeyCredential(fmt.Sprintf("http://%s/%s/%s", addr, azureAccount, bucket), credential, nil)
+	quick := &container.ClientOptions{ClientOptions: policy.ClientOptions{Retry: policy.RetryOptions{RetryDelay: 10 * time.Millisecond}}}
+	client, err := container.NewClientWithSharedKeyCredential(fmt.Sprintf("http://%s/%s/%s", addr, azureAccount, name), credential, quick)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := client.Create(t.Context(), nil); err != nil {
-		t.Fatal(err)
-	}
+	return client
+}
+
+func azureBucket(t testing.TB, client *container.Client) *blob.Bucket {
+	t.Helper()
 	b, err := azureblob.OpenBucket(t.Context(), client, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -85,8 +94,6 @@ func azureBucket(t testing.TB) *blob.Bucket {
 // Azure is an emulator: what it proves is that the driver and this store fit.
 func TestAzureConforms(t *testing.T) {
 	t.Parallel()
-	b, cache := azureBucket(t), t.TempDir()
-	registrytest.TestStore(t, func() (mr.Store, error) {
-		return objectstore.New(b, &objectstore.Options{Prefix: "models", CacheDir: cache})
-	}, nil)
+	server := azureServer(t)
+	conforms(t, server, func(addr string) *blob.Bucket { return azureBucket(t, azureClient(t, addr, bucket, azureKey)) })
 }

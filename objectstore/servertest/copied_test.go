@@ -86,7 +86,7 @@ func TestServersFilesAreAStore(t *testing.T) {
 		t.Errorf("%d events on disk, want 14", len(want))
 	}
 
-	for name, b := range map[string]*blob.Bucket{"S3": b, "GCS": gcsBucket(t)} {
+	for name, b := range map[string]*blob.Bucket{"S3": b, "GCS": gcsBucket(t, gcsServer(t), bucket)} {
 		err := fs.WalkDir(os.DirFS(dir), ".", func(file string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() {
 				return err

@@ -6,15 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"cloud.google.com/go/storage"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -23,6 +26,7 @@ import (
 	"gocloud.dev/blob/gcsblob"
 	"gocloud.dev/blob/s3blob"
 	"gocloud.dev/gcp"
+	"google.golang.org/api/option"
 )
 
 const (
@@ -157,16 +161,33 @@ func s3Bucket(t testing.TB, client *s3.Client, name string) *blob.Bucket {
 	return b
 }
 
-// gcsBucket starts an emulator of GCS and opens a bucket of it.
-func gcsBucket(t testing.TB) *blob.Bucket {
+// gcsServer starts an emulator of GCS, and makes a bucket.
+func gcsServer(t testing.TB) (addr string) {
 	t.Helper()
-	server, err := fakestorage.NewServerWithOptions(fakestorage.Options{Scheme: "http", Host: "127.0.0.1"})
+	addr = freeAddr(t)
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	number, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := fakestorage.NewServerWithOptions(fakestorage.Options{Scheme: "http", Host: host, Port: uint16(number), PublicHost: addr})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(server.Stop)
 	server.CreateBucketWithOpts(fakestorage.CreateBucketOpts{Name: bucket})
-	b, err := gcsblob.OpenBucket(t.Context(), &gcp.HTTPClient{Client: *server.HTTPClient()}, bucket, nil)
+	return addr
+}
+
+// gcsBucket opens a bucket of the emulator that is reached at an address.
+func gcsBucket(t testing.TB, addr, name string) *blob.Bucket {
+	t.Helper()
+	b, err := gcsblob.OpenBucket(t.Context(), gcp.NewAnonymousHTTPClient(http.DefaultTransport), name, &gcsblob.Options{ClientOptions: []option.ClientOption{
+		option.WithoutAuthentication(), option.WithEndpoint("http://" + addr + "/storage/v1/"), storage.WithJSONReads(),
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
