@@ -20,13 +20,13 @@ import (
 	"github.com/ubunye-go/modelregistry/registrytest"
 )
 
-var changes = flag.Int("changes", 15, "how many changes each writer makes through the bad network; 50 with -long")
+var changes = flag.Int("changes", 50, "how many changes each writer makes through the bad network")
 
 const (
 	processes = 4
 	writers   = 2 // in each
 
-	childURL     = "SERVERTEST_URL"
+	childAddr    = "SERVERTEST_ADDR"
 	childCache   = "SERVERTEST_CACHE"
 	childNumber  = "SERVERTEST_NUMBER"
 	childChanges = "SERVERTEST_CHANGES"
@@ -44,12 +44,14 @@ func registryOn(t testing.TB, b *blob.Bucket) *mr.ModelRegistry {
 // TestChild is no test of its own: it is a process that changes a registry, and says
 // which changes were acknowledged, and of which it never heard.
 func TestChild(t *testing.T) {
-	if os.Getenv(childURL) == "" {
+	addr := os.Getenv(childAddr)
+	if addr == "" {
 		return
 	}
 	var each int
 	fmt.Sscan(os.Getenv(childChanges), &each)
-	s, err := objectstore.Open(context.Background(), os.Getenv(childURL), &objectstore.Options{CacheDir: os.Getenv(childCache)})
+	b := s3Bucket(t, s3Client(addr, impatient), bucket)
+	s, err := objectstore.New(b, &objectstore.Options{Prefix: "models", CacheDir: os.Getenv(childCache)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,23 +113,18 @@ func write(r *mr.ModelRegistry, who string, each int) {
 func TestManyProcessesBadNetwork(t *testing.T) {
 	t.Parallel()
 	each := *changes
-	if *long {
-		each = 50
-	}
 	server := s3Server(t)
 	proxy := newProxy(t, server)
 	proxy.drop.Store(80)
 	proxy.cut.Store(60)
 	proxy.delay.Store(100)
-	url := fmt.Sprintf("s3://%s/models?endpoint=http://%s&use_path_style=true&region=%s&disable_https=true", bucket, proxy.addr, region)
 	cache := t.TempDir()
 	said := map[string]string{}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for p := range processes {
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestChild$")
-		cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+accessKey, "AWS_SECRET_ACCESS_KEY="+secretKey,
-			childURL+"="+url, childCache+"="+cache, fmt.Sprintf("%s=%d", childNumber, p), fmt.Sprintf("%s=%d", childChanges, each))
+		cmd.Env = append(os.Environ(), childAddr+"="+proxy.addr, childCache+"="+cache, fmt.Sprintf("%s=%d", childNumber, p), fmt.Sprintf("%s=%d", childChanges, each))
 		cmd.Stderr = os.Stderr
 		out, err := cmd.StdoutPipe()
 		if err != nil {

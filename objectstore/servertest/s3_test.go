@@ -50,7 +50,7 @@ func conforms(t *testing.T, server string, at func(addr string) *blob.Bucket) {
 // A real S3 server.
 func TestS3Conforms(t *testing.T) {
 	t.Parallel()
-	conforms(t, s3Server(t), func(addr string) *blob.Bucket { return s3Bucket(t, s3Client(addr, nil), bucket) })
+	conforms(t, s3Server(t), func(addr string) *blob.Bucket { return s3Bucket(t, s3Client(addr, impatient), bucket) })
 }
 
 // GCS is an emulator: what it proves is that the driver and this store fit.

@@ -19,6 +19,7 @@ import (
 
 	"cloud.google.com/go/storage"
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/fsouza/fake-gcs-server/fakestorage"
@@ -149,6 +150,11 @@ func s3Client(addr string, change func(*s3.Options)) *s3.Client {
 		change(&o)
 	}
 	return s3.New(o)
+}
+
+// impatient has a client try again as often as it does, but soon: the network is bad for the test's sake.
+func impatient(o *s3.Options) {
+	o.Retryer = retry.NewStandard(func(r *retry.StandardOptions) { r.MaxBackoff = 50 * time.Millisecond })
 }
 
 func s3Bucket(t testing.TB, client *s3.Client, name string) *blob.Bucket {
