@@ -4,9 +4,14 @@
 // A program's test takes a registry in memory:
 //
 //	func TestServes(t *testing.T) {
+//		fraud := mr.ModelName{UseCase: "fraud_detection", Model: "FraudRiskModel"}
 //		reg := registrytest.New(t, nil)
-//		registrytest.Put(t, reg, fraud.In(modelregistry.Production), fstest.MapFS{"weights.bin": {Data: weights}})
-//		…
+//		registrytest.Put(t, reg, fraud.In(mr.Production), fstest.MapFS{"weights.bin": {Data: []byte("…")}})
+//
+//		weights, err := weightsInProduction(t.Context(), reg, fraud)
+//		if string(weights) != "…" || err != nil {
+//			t.Errorf("it serves %q, %v", weights, err)
+//		}
 //	}
 //
 // Whoever implements [modelregistry.Store] proves it with [TestStore]. [WithFaults] shows

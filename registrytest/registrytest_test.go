@@ -146,3 +146,25 @@ func TestMemoryIsMaintained(t *testing.T) {
 	}
 	registrytest.WantStages(t, reg, fraud, map[string]mr.ModelStage{"1.0.0": mr.Production})
 }
+
+// The package's documentation shows a test that runs, to the letter.
+func TestDocumentationIsATest(t *testing.T) {
+	t.Parallel()
+	read := func(file, from, to string) string {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, text, _ := strings.Cut(string(data), "\n"+from)
+		text, _, found := strings.Cut(text, "\n"+to)
+		if !found {
+			t.Fatalf("%s has no test between %q and %q", file, from, to)
+		}
+		return text
+	}
+	documented := read("registry.go", "//\tfunc TestServes", "//\t}\n")
+	documented = strings.ReplaceAll(strings.ReplaceAll(documented, "\n//\t", "\n"), "\n//\n", "\n\n")
+	if diff := cmp.Diff(read("example_test.go", "func TestServes", "}\n"), documented); diff != "" {
+		t.Errorf("the documentation's test (-that runs +documented):\n%s", diff)
+	}
+}
