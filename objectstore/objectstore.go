@@ -22,7 +22,7 @@
 //	{use_case}/{model}/history/{n}.jsonl  the changes, the newest first by name
 //	                   registry.json      the checkpoint, as the folder store has it
 //	                   versions/{version} a version's files, as the folder store has them
-//	                   .staging/{id}      files on their way
+//	                   .staging/{id}      files on their way; of dead processes Sweep clears them up
 //	                   .orphans/          files of changes that never happened
 //
 // Positions in the log count the bytes of the changes' lines, as if they stood in one file. So a copy on

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"strings"
 
@@ -17,9 +18,21 @@ const storeUsage = "`folder` of the store, or its bucket: s3://bucket/prefix, gs
 
 // open opens the registry in a folder, or in the bucket that a URL names.
 func open(ctx context.Context, store string, opts *modelregistry.Options) (*modelregistry.ModelRegistry, error) {
+	s, err := openBucket(ctx, store, opts.Logger)
+	if err != nil {
+		return nil, err
+	}
+	if s == nil {
+		return modelregistry.Open(store, opts)
+	}
+	return modelregistry.New(s, opts), nil
+}
+
+// openBucket opens the store in the bucket that a URL names. It returns nil for a folder.
+func openBucket(ctx context.Context, store string, logger *slog.Logger) (*objectstore.Store, error) {
 	scheme, _, isURL := strings.Cut(store, "://")
 	if !isURL {
-		return modelregistry.Open(store, opts)
+		return nil, nil
 	}
 	switch scheme {
 	case "s3", "gs", "azblob":
@@ -29,9 +42,9 @@ func open(ctx context.Context, store string, opts *modelregistry.Options) (*mode
 	if u, err := url.Parse(store); err != nil || u.Host == "" {
 		return nil, fmt.Errorf("store %q: %w: it names no bucket", store, modelregistry.ErrInvalid)
 	}
-	s, err := objectstore.Open(ctx, store, &objectstore.Options{Logger: opts.Logger})
+	s, err := objectstore.Open(ctx, store, &objectstore.Options{Logger: logger})
 	if err != nil {
 		return nil, fmt.Errorf("store %q: %w", store, err)
 	}
-	return modelregistry.New(s, opts), nil
+	return s, nil
 }

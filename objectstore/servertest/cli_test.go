@@ -5,44 +5,168 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
+
+	"gocloud.dev/blob"
+
+	"github.com/ubunye-go/modelregistry/objectstore"
 )
 
-// The command line works on a bucket as it does on a folder.
-func TestCommandLine(t *testing.T) {
-	t.Parallel()
-	if !*long && os.Getenv("MODELREGISTRY_TEST_ALL") != "1" {
-		t.Skip("linking the program takes a while; -long does")
+// programDir is where the command line is built, once; it goes when all tests are over.
+var programDir string
+
+var program = sync.OnceValues(func() (path string, err error) {
+	if programDir, err = os.MkdirTemp("", "modelregistry-servertest-"); err != nil {
+		return "", err
 	}
-	server, dir := s3Server(t), t.TempDir()
-	program := filepath.Join(dir, "ubunye")
-	build := exec.Command("go", "build", "-o", program, "./ubunye")
+	path = filepath.Join(programDir, "ubunye")
+	if runtime.GOOS == "windows" {
+		path += ".exe"
+	}
+	build := exec.Command("go", "build", "-o", path, "./ubunye")
 	build.Dir = filepath.Join("..", "..", "examples")
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
+		return "", fmt.Errorf("%w: %s", err, out)
 	}
+	return path, nil
+})
+
+// A service is a place for the command line's registry, opened as its users open it: by a
+// URL and what the environment says.
+type service struct {
+	url    func(bucket string) string
+	env    []string
+	bucket *blob.Bucket // the same, for the test to look into
+}
+
+func s3Service(t *testing.T) service {
+	addr := s3Server(t)
+	return service{
+		func(b string) string {
+			return fmt.Sprintf("s3://%s/team/models?endpoint=http://%s&use_path_style=true&region=%s&disable_https=true", b, addr, region)
+		},
+		[]string{"AWS_ACCESS_KEY_ID=" + accessKey, "AWS_SECRET_ACCESS_KEY=" + secretKey},
+		s3Bucket(t, s3Client(addr, nil), bucket),
+	}
+}
+
+func gcsService(t *testing.T) service {
+	addr := gcsServer(t)
+	return service{
+		func(b string) string { return "gs://" + b + "/team/models" },
+		[]string{"STORAGE_EMULATOR_HOST=" + addr},
+		gcsBucket(t, addr, bucket),
+	}
+}
+
+func azureService(t *testing.T) service {
+	addr := azureServer(t)
+	return service{
+		func(b string) string { return "azblob://" + b + "/team/models" },
+		[]string{
+			"AZURE_STORAGE_ACCOUNT=" + azureAccount, "AZURE_STORAGE_KEY=" + azureKey,
+			"AZURE_STORAGE_DOMAIN=" + addr, "AZURE_STORAGE_PROTOCOL=http", "AZURE_STORAGE_IS_LOCAL_EMULATOR=true",
+		},
+		azureBucket(t, azureClient(t, addr, bucket, azureKey)),
+	}
+}
+
+// The command line works on each service as it does on a folder.
+func TestCommandLine(t *testing.T) {
+	t.Parallel()
+	for name, start := range map[string]func(*testing.T) service{"S3": s3Service, "GCS": gcsService, "Azure": azureService} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			commandLine(t, start(t))
+		})
+	}
+}
+
+func commandLine(t *testing.T, s service) {
+	program, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "weights.bin"), []byte("weights"), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	run := func(bucket string, args ...string) (string, error) {
-		url := fmt.Sprintf("s3://%s/team/models?endpoint=http://%s&use_path_style=true&region=%s&disable_https=true", bucket, server, region)
-		cmd := exec.Command(program, append([]string{"models", args[0], "--store", url, "-u", "fraud", "-m", "Risk"}, args[1:]...)...)
-		cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+accessKey, "AWS_SECRET_ACCESS_KEY="+secretKey, "XDG_CACHE_HOME="+dir, "HOME="+dir)
+	run := func(bucket, command string, args ...string) (string, error) {
+		cmd := exec.Command(program, append([]string{"models", command, "--store", s.url(bucket)}, args...)...)
+		cmd.Env = append(append(os.Environ(), "XDG_CACHE_HOME="+dir, "HOME="+dir), s.env...)
 		out, err := cmd.CombinedOutput()
 		return string(out), err
 	}
-	for _, args := range [][]string{
-		{"register", "--artifact", filepath.Join(dir, "weights.bin"), "--metric", "auc=0.9"},
-		{"promote", "-v", "1.0.0", "--to", "production"},
-		{"list"},
-		{"info", "-v", "1.0.0"},
+	risk := []string{"-u", "fraud", "-m", "Risk"}
+	register := append([]string{"register", "--artifact", filepath.Join(dir, "weights.bin"), "--metric", "auc=0.9"}, risk...)
+	promote := append([]string{"promote", "-v", "1.0.1", "--to", "production", "--by", "alice", "--reason", "it is better"}, risk...)
+	for _, tt := range []struct{ args, want []string }{
+		{register, []string{"1.0.0"}},
+		{register, []string{"1.0.1"}},
+		{promote, []string{"1.0.1", "production"}},
+		{append([]string{"list"}, risk...), []string{"1.0.0", "development", "1.0.1", "production"}},
+		{[]string{"info", "--ref", "fraud/Risk@production"}, []string{`"version": "1.0.1"`, `"auc": 0.9`, `"path": `}},
+		{append([]string{"history"}, risk...), []string{"1.0.0", "1.0.1", "alice", "it is better"}},
+		{[]string{"verify"}, []string{"1 model and 2 versions checked: 0 problems, 0 notices"}},
+		{[]string{"sweep"}, []string{"nothing to sweep"}},
 	} {
-		if out, err := run(bucket, args...); err != nil || !strings.Contains(out, "1.0.0") {
-			t.Errorf("%q: %v: %s", args, err, out)
+		out, err := run(bucket, tt.args[0], tt.args[1:]...)
+		if err != nil {
+			t.Errorf("%q: %v: %s", tt.args, err, out)
+		}
+		for _, want := range tt.want {
+			if !strings.Contains(out, want) {
+				t.Errorf("%q: there is no %q in %s", tt.args, want, out)
+			}
 		}
 	}
+	out, err := run(bucket, "info", "--ref", "fraud/Risk@production")
+	_, path, _ := strings.Cut(out, `"path": "`)
+	path, _, _ = strings.Cut(path, `"`)
+	if data, readErr := os.ReadFile(filepath.Join(path, "weights.bin")); string(data) != "weights" {
+		t.Errorf("the artifact holds %q, %v, %v", data, readErr, err)
+	}
+	sweeps(t, s.bucket, func(args ...string) (string, error) { return run(bucket, "sweep", args...) })
 	if out, err := run("no-such-bucket", "list"); err == nil || !strings.Contains(out, "no such bucket") {
 		t.Errorf("without a bucket: %v: %s", err, out)
+	}
+}
+
+// sweeps leaves what a registration leaves that dies, and has the command line find it.
+func sweeps(t *testing.T, b *blob.Bucket, sweep func(args ...string) (string, error)) {
+	store, err := objectstore.New(b, &objectstore.Options{Prefix: "team/models", CacheDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := fraud
+	name.UseCase, name.Model = "fraud", "Risk"
+	st, err := store.Stage(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(st.Dir(), "half"), []byte("of it"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := st.Seal(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ args, want []string }{
+		{nil, []string{"nothing to sweep"}}, // it may be under way
+		{[]string{"--older-than", "1ms"}, []string{"removed: no version of fraud/Risk", "--apply does it"}},
+		{[]string{"--older-than", "1ms", "--apply", "--output", "json"}, []string{`"applied": true`, `"objects": 1`, `"model_name": "Risk"`}},
+		{[]string{"--older-than", "1ms"}, []string{"nothing to sweep"}},
+	} {
+		out, err := sweep(tt.args...)
+		if err != nil {
+			t.Errorf("sweep %q: %v: %s", tt.args, err, out)
+		}
+		for _, want := range tt.want {
+			if !strings.Contains(out, want) {
+				t.Errorf("sweep %q: there is no %q in %s", tt.args, want, out)
+			}
+		}
 	}
 }

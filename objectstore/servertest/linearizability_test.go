@@ -31,7 +31,11 @@ var stores = linearizability.Stores{"s3": func(where string) (*mr.ModelRegistry,
 
 func TestMain(m *testing.M) {
 	stores.Main()
-	os.Exit(m.Run())
+	code := m.Run()
+	if programDir != "" {
+		os.RemoveAll(programDir)
+	}
+	os.Exit(code)
 }
 
 // Invariants 2, 3 and 4: what registries on one bucket do at once, in several processes, has the

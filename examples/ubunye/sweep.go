@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/objectstore"
+)
+
+func (a *app) sweep() *cobra.Command {
+	var name modelregistry.ModelName
+	opts := objectstore.SweepOptions{}
+	apply := false
+	cmd := &cobra.Command{
+		Use:   "sweep",
+		Short: "Say what dead registrations left in a bucket; with --apply, clear it up",
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			a.parsed = true
+			if opts.OlderThan <= 0 {
+				return fmt.Errorf("%w --older-than %v: want more than 0", modelregistry.ErrInvalid, opts.OlderThan)
+			}
+			opts.DryRun = !apply
+			s, err := openBucket(cmd.Context(), a.store, slog.New(warnings{a}))
+			if err != nil {
+				return err
+			}
+			if s == nil {
+				return fmt.Errorf("sweep %s: %w: it is for buckets; what is left in a folder, ubunye models repair clears up", a.store, errors.ErrUnsupported)
+			}
+			return errors.Join(a.sweepAll(cmd.Context(), s, name, &opts), s.Close())
+		},
+	}
+	optionalNameFlags(cmd, &name)
+	cmd.MarkFlagsRequiredTogether("use-case", "model")
+	flags := cmd.Flags()
+	flags.BoolVar(&apply, "apply", false, "do it")
+	flags.DurationVar(&opts.OlderThan, "older-than", 24*time.Hour, "`age` of what is taken for dead; younger uploads may be under way")
+	return cmd
+}
+
+// sweepAll sweeps one model, or all that there are. What was done before an error is printed.
+func (a *app) sweepAll(ctx context.Context, s *objectstore.Store, name modelregistry.ModelName, opts *objectstore.SweepOptions) error {
+	if name != (modelregistry.ModelName{}) {
+		done, err := s.Sweep(ctx, name, opts)
+		return errors.Join(a.printSwept(done, opts), err)
+	}
+	var all []objectstore.Swept
+	var errs []error
+	for name, err := range s.Models(ctx) {
+		if err == nil {
+			var done []objectstore.Swept
+			done, err = s.Sweep(ctx, name, opts)
+			all = append(all, done...)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(a.printSwept(all, opts), errors.Join(errs...))
+}
+
+// A sweptUpload is a Swept as JSON.
+type sweptUpload struct {
+	UseCase string `json:"use_case"`
+	Model   string `json:"model_name"`
+	Version string `json:"version,omitempty"`
+	Upload  string `json:"upload"`
+	Objects int    `json:"objects"`
+}
+
+func (a *app) printSwept(done []objectstore.Swept, opts *objectstore.SweepOptions) error {
+	result := struct {
+		Applied bool          `json:"applied"`
+		Uploads []sweptUpload `json:"uploads"`
+	}{!opts.DryRun, []sweptUpload{}}
+	for _, d := range done {
+		result.Uploads = append(result.Uploads, sweptUpload{d.UseCase, d.Model, d.Version, d.Upload, d.Objects})
+	}
+	return a.show(result, func() string { return sweptText(done, opts.DryRun) })
+}
+
+func sweptText(done []objectstore.Swept, dry bool) string {
+	if len(done) == 0 {
+		return "nothing to sweep\n"
+	}
+	t := table{columns: []column{{title: "Upload"}, {title: "Objects"}, {title: "What is done"}}}
+	for _, d := range done {
+		what := "removed: no version of " + d.ModelName.String()
+		if d.Version != "" {
+			what = "put in place: " + d.At(d.Version).String()
+		}
+		t.add(d.Upload, strconv.Itoa(d.Objects), what)
+	}
+	if dry {
+		return t.String() + "nothing was changed; --apply does it\n"
+	}
+	return t.String()
+}
