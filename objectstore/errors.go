@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gocloud.dev/gcerrors"
@@ -83,10 +85,17 @@ func apiCode(err error) string {
 	return ""
 }
 
+// inText is how the SDKs of Azure and Google write a status into an error's text.
+var inText = regexp.MustCompile(`(?:\nRESPONSE|googleapi: Error|googleapi: got HTTP response code) (\d{3})\b`)
+
 func status(err error) int {
 	var response interface{ HTTPStatusCode() int }
 	if errors.As(err, &response) {
 		return response.HTTPStatusCode()
+	}
+	if found := inText.FindStringSubmatch(err.Error()); found != nil {
+		code, _ := strconv.Atoi(found[1])
+		return code
 	}
 	return 0
 }
@@ -108,8 +117,7 @@ func denied(err error) bool {
 	if apiCode(err) == "XAdminUserNotFound" { // Versity's word for an unknown key, by 404
 		return true
 	}
-	return gcerrors.Code(err) == gcerrors.PermissionDenied || status(err) == http.StatusForbidden || status(err) == http.StatusUnauthorized ||
-		strings.Contains(err.Error(), "AuthorizationFailure") || strings.Contains(err.Error(), "Error 401") || strings.Contains(err.Error(), "Error 403")
+	return gcerrors.Code(err) == gcerrors.PermissionDenied || status(err) == http.StatusForbidden || status(err) == http.StatusUnauthorized
 }
 
 func missing(err error) bool { return gcerrors.Code(err) == gcerrors.NotFound }

@@ -3,18 +3,13 @@ package servertest
 import (
 	"bytes"
 	"crypto/sha256"
-	"errors"
 	"flag"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
 	"testing/fstest"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"gocloud.dev/blob"
 
 	mr "github.com/ubunye-go/modelregistry"
@@ -57,52 +52,6 @@ func TestS3Conforms(t *testing.T) {
 func TestGCSConforms(t *testing.T) {
 	t.Parallel()
 	conforms(t, gcsServer(t), func(addr string) *blob.Bucket { return gcsBucket(t, addr, bucket) })
-}
-
-// Bad input is a typed error that names the cause.
-func TestS3Refuses(t *testing.T) {
-	t.Parallel()
-	server := s3Server(t)
-	tests := []struct {
-		name   string
-		bucket string
-		change func(*s3.Options)
-		want   error
-	}{
-		{"no bucket", "no-such-bucket", nil, objectstore.ErrNoBucket},
-		{"another secret", bucket, func(o *s3.Options) {
-			o.Credentials = credentials.NewStaticCredentialsProvider(accessKey, "wrong", "")
-		}, fs.ErrPermission},
-		{"nobody known", bucket, func(o *s3.Options) {
-			o.Credentials = credentials.NewStaticCredentialsProvider("somebody", secretKey, "")
-		}, fs.ErrPermission},
-		{"another region", bucket, func(o *s3.Options) { o.Region = "eu-central-1" }, objectstore.ErrRegion},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			s, err := objectstore.New(s3Bucket(t, s3Client(server, tt.change), tt.bucket), &objectstore.Options{CacheDir: t.TempDir()})
-			if err != nil {
-				t.Fatal(err)
-			}
-			r := mr.New(s, nil)
-			if _, err := r.Register(t.Context(), fraud, mr.FromFS(files), nil); !errors.Is(err, tt.want) {
-				t.Errorf("registering: got error %v, want %v", err, tt.want)
-			}
-			if _, err := r.ListVersions(t.Context(), fraud); !errors.Is(err, tt.want) {
-				t.Errorf("listing: got error %v, want %v", err, tt.want)
-			}
-			for _, err := range r.Models(t.Context()) {
-				if !errors.Is(err, tt.want) {
-					t.Errorf("listing models: got error %v, want %v", err, tt.want)
-				}
-			}
-		})
-	}
-	list, err := s3Client(server, nil).ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket)})
-	if err != nil || len(list.Contents) > 0 {
-		t.Errorf("in the bucket: %d objects, %v", len(list.Contents), err)
-	}
 }
 
 // A large file goes up in parts, and comes back as it was.
