@@ -91,12 +91,13 @@ type Options struct {
 // A Store is a registry's store in a bucket. It is safe for concurrent use, and so
 // are several on the same bucket, in any number of processes and places.
 type Store struct {
-	bucket *blob.Bucket
-	owned  bool // Close closes the bucket
-	prefix string
-	cache  *cache
-	slots  chan struct{} // transfers under way
-	log    *slog.Logger
+	bucket  *blob.Bucket
+	owned   bool // Close closes the bucket
+	prefix  string
+	cache   *cache
+	slots   chan struct{} // transfers under way
+	log     *slog.Logger
+	copyMax int64 // what the service copies by one request
 
 	ready    once // the bucket is there
 	writable once // it is fit to be written to
@@ -149,7 +150,7 @@ func New(bucket *blob.Bucket, opts *Options) (*Store, error) {
 	return &Store{
 		bucket: bucket, prefix: prefix,
 		cache: &cache{dir: o.CacheDir, limit: o.CacheBytes, log: o.Logger},
-		slots: make(chan struct{}, o.Parallel), log: o.Logger,
+		slots: make(chan struct{}, o.Parallel), log: o.Logger, copyMax: serverCopyMax,
 		models: map[mr.ModelName]*known{},
 	}, nil
 }

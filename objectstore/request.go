@@ -15,6 +15,7 @@ import (
 	"gocloud.dev/blob"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/objectstore/internal/testhook"
 )
 
 const (
@@ -185,7 +186,7 @@ func (s *Store) remove(ctx context.Context, key string) error {
 // copyObject copies within the bucket, by the service itself if it can.
 func (s *Store) copyObject(ctx context.Context, to, from string, size int64) error {
 	err := errors.ErrUnsupported
-	if size <= serverCopyMax {
+	if size <= s.copyMax {
 		err = retry(ctx, func() error { return s.bucket.Copy(ctx, s.prefix+to, s.prefix+from, nil) })
 	}
 	if err == nil || errors.Is(fail("", "", err), fs.ErrNotExist) || ctx.Err() != nil {
@@ -203,6 +204,10 @@ func (s *Store) copyObject(ctx context.Context, to, from string, size int64) err
 
 // serverCopyMax is what S3 copies by one request.
 const serverCopyMax = 5 << 30
+
+func init() {
+	testhook.ServerCopyMax = func(store any, bytes int64) { store.(*Store).copyMax = bytes }
+}
 
 // uploadOptions cuts a large file into parts that are sent side by side, and no more of
 // them than S3 allows.

@@ -38,6 +38,9 @@ func (c *counter) Do(r *http.Request) (*http.Response, error) {
 	return http.DefaultClient.Do(r)
 }
 
+// into has a client's requests counted.
+func (c *counter) into(o *s3.Options) { o.HTTPClient = c }
+
 func (c *counter) take() map[string]int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -2,11 +2,10 @@ package servertest
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"flag"
-	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/fstest"
 
@@ -14,6 +13,7 @@ import (
 
 	mr "github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/objectstore"
+	"github.com/ubunye-go/modelregistry/objectstore/internal/testhook"
 	"github.com/ubunye-go/modelregistry/registrytest"
 )
 
@@ -54,35 +54,49 @@ func TestGCSConforms(t *testing.T) {
 	conforms(t, gcsServer(t), func(addr string) *blob.Bucket { return gcsBucket(t, addr, bucket) })
 }
 
-// A large file goes up in parts, and comes back as it was.
+// A large file goes up in parts, and comes back as it was; also one that is too large for
+// the service to copy, and passes through this process on the way to its place.
 func TestS3LargeFile(t *testing.T) {
 	t.Parallel()
-	b := s3Bucket(t, s3Client(s3Server(t), nil), bucket)
-	r := registryOn(t, b)
-	const size = 40<<20 + 12345
-	dir := t.TempDir()
-	data := bytes.Repeat([]byte("0123456789abcdef"), size/16+1)[:size]
-	if err := os.WriteFile(filepath.Join(dir, "weights.bin"), data, 0o666); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := r.Register(t.Context(), fraud, mr.FromDir(dir), nil); err != nil {
-		t.Fatal(err)
-	}
-	m, err := registryOn(t, b).GetModel(t.Context(), fraud.At("1.0.0"), &mr.GetOptions{Verify: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer m.Close()
-	f, err := os.Open(filepath.Join(m.Path, "weights.bin"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		t.Fatal(err)
-	}
-	if want := sha256.Sum256(data); !bytes.Equal(h.Sum(nil), want[:]) {
-		t.Error("it is another file now")
+	for name, tt := range map[string]struct {
+		size, copyMax int64
+		copies        int
+	}{
+		"in parts":           {40<<20 + 12345, 5 << 30, 4},
+		"too large to copy":  {20<<20 + 12345, 20<<20 + 12344, 3},
+		"just copied":        {20<<20 + 12345, 20<<20 + 12345, 4},
+		"one part, uncopied": {1 << 20, 1<<20 - 1, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := &counter{count: map[string]int{}}
+			b := s3Bucket(t, s3Client(s3Server(t), c.into), bucket)
+			s := storeAt(t, b, "")
+			testhook.ServerCopyMax(s, tt.copyMax)
+			dir := t.TempDir()
+			data := bytes.Repeat([]byte("0123456789abcdef"), int(tt.size/16+1))[:tt.size]
+			if err := os.WriteFile(filepath.Join(dir, "weights.bin"), data, 0o666); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := registrytest.NewOn(t, s, nil).Register(t.Context(), fraud, mr.FromDir(dir), nil); err != nil {
+				t.Fatal(err)
+			}
+			if n := c.take()["COPY"]; n != tt.copies {
+				t.Errorf("the service copied %d files, want %d", n, tt.copies)
+			}
+			for _, key := range keys(t, b) {
+				if strings.Contains(key, "/.staging/") {
+					t.Errorf("%s is left of the upload", key)
+				}
+			}
+			m, err := registryOn(t, b).GetModel(t.Context(), fraud.At("1.0.0"), &mr.GetOptions{Verify: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer m.Close()
+			if got, err := os.ReadFile(filepath.Join(m.Path, "weights.bin")); err != nil || !bytes.Equal(got, data) {
+				t.Errorf("it is another file now: %d bytes, %v", len(got), err)
+			}
+		})
 	}
 }
