@@ -1,10 +1,14 @@
 package servertest
 
 import (
+	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/fstest"
@@ -15,13 +19,16 @@ import (
 
 	mr "github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/objectstore"
+	"github.com/ubunye-go/modelregistry/objectstore/internal/testhook"
 	"github.com/ubunye-go/modelregistry/registrytest"
 )
 
-// A counter counts requests by what they are billed as.
+// A counter counts requests by what S3 bills them as.
 type counter struct {
-	mu    sync.Mutex
-	count map[string]int
+	mu     sync.Mutex
+	count  map[string]int
+	before func() // is called once, before the next change is written
+	each   func(kind string)
 }
 
 func (c *counter) Do(r *http.Request) (*http.Response, error) {
@@ -32,9 +39,24 @@ func (c *counter) Do(r *http.Request) (*http.Response, error) {
 	case r.Header.Get("X-Amz-Copy-Source") != "":
 		kind = "COPY"
 	}
+	if r.Method == http.MethodPost { // of an upload in parts; billed as a PUT
+		kind = http.MethodPut
+	}
 	c.mu.Lock()
 	c.count[kind]++
+	if c.each != nil {
+		c.each(kind)
+	}
+	before := c.before
+	if r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/history/") {
+		c.before = nil
+	} else {
+		before = nil
+	}
 	c.mu.Unlock()
+	if before != nil {
+		before()
+	}
 	return http.DefaultClient.Do(r)
 }
 
@@ -49,59 +71,257 @@ func (c *counter) take() map[string]int {
 	return count
 }
 
-// The numbers of docs/scale.md, counted on the wire: change both.
-func TestRequestsAreAsDocumented(t *testing.T) {
-	t.Parallel()
-	server := s3Server(t)
-	registry := func(cache string) (*mr.ModelRegistry, *counter) {
-		c := &counter{count: map[string]int{}}
-		b := s3Bucket(t, s3Client(server, func(o *s3.Options) { o.HTTPClient = c }), bucket)
-		s, err := objectstore.New(b, &objectstore.Options{CacheDir: cache})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return mr.New(s, nil), c
-	}
-	get := func(r *mr.ModelRegistry) {
-		t.Helper()
-		m, err := r.GetModel(t.Context(), fraud.In(mr.Production), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		m.Close()
-	}
-	check := func(what string, c *counter, want map[string]int) {
-		t.Helper()
-		if diff := cmp.Diff(want, c.take()); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", what, diff)
-		}
-	}
-	w, c := registry(t.TempDir())
-	registrytest.Put(t, w, fraud.In(mr.Production), files)
-	check("the first registration in an empty bucket, promoted", c,
-		map[string]int{"GET": 9, "HEAD": 8, "LIST": 5, "PUT": 10, "COPY": 4, "DELETE": 4})
-	registrytest.Put(t, w, fraud.At(""), files)
-	check("a registration", c, map[string]int{"GET": 1, "HEAD": 5, "LIST": 1, "PUT": 6, "COPY": 4, "DELETE": 4})
-	if _, err := w.Archive(t.Context(), fraud, "1.0.1", nil); err != nil {
+// documented reads the table of requests in docs/scale.md: for each thing that is done, how many
+// of which there are.
+func documented(t *testing.T) map[string]map[string]int {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/scale.md")
+	if err != nil {
 		t.Fatal(err)
 	}
-	check("a move", c, map[string]int{"GET": 1, "HEAD": 2, "PUT": 2})
+	_, table, _ := strings.Cut(string(text), "\n| what | ")
+	header, table, _ := strings.Cut(table, "\n")
+	kinds := strings.Split(strings.Trim(header, "| "), " | ")
+	rows := map[string]map[string]int{}
+	for line := range strings.Lines(table) {
+		cells := strings.Split(strings.Trim(line, "|\n"), "|")
+		if !strings.HasPrefix(line, "|") {
+			break
+		}
+		if strings.HasPrefix(line, "|--") || len(cells) != len(kinds)+1 {
+			continue
+		}
+		row := map[string]int{}
+		for i, kind := range kinds {
+			if n, err := strconv.Atoi(strings.TrimSpace(cells[i+1])); err == nil {
+				row[kind] = n
+			}
+		}
+		rows[strings.TrimSpace(cells[0])] = row
+	}
+	return rows
+}
 
-	cache := t.TempDir()
-	r, c := registry(cache)
-	get(r)
-	check("a machine's first look at a model, with its files", c, map[string]int{"LIST": 1, "GET": 6})
-	get(r)
-	check("a look at a model that did not change", c, map[string]int{"HEAD": 1})
-	again, c2 := registry(cache)
-	get(again)
-	check("the first look of a process whose machine has the files", c2, map[string]int{"LIST": 1, "GET": 3})
-	if _, err := w.Promote(t.Context(), fraud, "1.0.1", mr.Staging, nil); err != nil {
+// A tally holds what is counted against what is documented.
+type tally struct {
+	t    *testing.T
+	rows map[string]map[string]int
+	one  map[string]int // a registration
+}
+
+// check takes what was counted since the last time, less what was before.
+func (y *tally) check(what string, c *counter, less map[string]int) map[string]int {
+	y.t.Helper()
+	got := c.take()
+	more := maps.Clone(got)
+	for kind, n := range less {
+		if more[kind] -= n; more[kind] == 0 {
+			delete(more, kind)
+		}
+	}
+	if diff := cmp.Diff(y.rows[what], more); diff != "" {
+		y.t.Errorf("%s (-documented +counted):\n%s", what, diff)
+	}
+	delete(y.rows, what)
+	return got
+}
+
+// The numbers of docs/scale.md, counted on the wire.
+func TestRequestsAreAsDocumented(t *testing.T) {
+	t.Parallel()
+	server, y := s3Server(t), &tally{t: t, rows: documented(t)}
+	open := func(cache string) (*mr.ModelRegistry, *objectstore.Store, *counter) {
+		c := &counter{count: map[string]int{}}
+		s, err := objectstore.New(s3Bucket(t, s3Client(server, c.into), bucket), &objectstore.Options{CacheDir: cache})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return mr.New(s, nil), s, c
+	}
+	y.changes(open)
+	y.reads(open)
+	y.upkeep(open)
+	for what := range y.rows {
+		t.Errorf("nobody counts %q", what)
+	}
+}
+
+type opener func(cache string) (*mr.ModelRegistry, *objectstore.Store, *counter)
+
+func (y *tally) register(r *mr.ModelRegistry, files fstest.MapFS) (version string) {
+	y.t.Helper()
+	v, err := r.Register(y.t.Context(), fraud, mr.FromFS(files), nil)
+	if err != nil {
+		y.t.Fatal(err)
+	}
+	return v.Version
+}
+
+func (y *tally) archive(r *mr.ModelRegistry, version string) {
+	y.t.Helper()
+	if _, err := r.Archive(y.t.Context(), fraud, version, nil); err != nil {
+		y.t.Fatal(err)
+	}
+}
+
+func (y *tally) get(r *mr.ModelRegistry) {
+	y.t.Helper()
+	m, err := r.GetModel(y.t.Context(), fraud.In(mr.Production), nil)
+	if err != nil {
+		y.t.Fatal(err)
+	}
+	m.Close()
+}
+
+// changes leaves 7 versions of a model, the first in production.
+func (y *tally) changes(open opener) {
+	t := y.t
+	w, s, c := open(t.TempDir())
+	registrytest.Put(t, w, fraud.In(mr.Production), files)
+	y.check("the first registration in an empty bucket, and its promotion", c, nil)
+	version := y.register(w, files)
+	one := y.check("a registration", c, nil)
+	y.one = one
+	y.archive(w, version)
+	move := y.check("a move", c, nil)
+	y.register(w, fstest.MapFS{"weights.bin": {Data: []byte("weights")}, "labels.txt": {Data: []byte("labels")}})
+	y.check("each further file of a registration", c, one)
+	y.register(w, fstest.MapFS{"weights.bin": {Data: make([]byte, 100_000_000)}})
+	y.check("a file of 100 MB, in place of a small one", c, one)
+	testhook.ServerCopyMax(s, 99_999_999)
+	y.register(w, fstest.MapFS{"weights.bin": {Data: make([]byte, 100_000_000)}})
+	y.check("the same if the service could not copy it (as above 5 GiB)", c, one)
+
+	w2, _, c2 := open(t.TempDir())
+	version = y.register(w2, files)
+	y.check("a process's first change, besides", c2, one)
+	c.take()
+	y.register(w, files) // w knows of that now
+	c.take()
+	c.before = func() { y.archive(w2, version) } // another is first
+	y.archive(w, "1.0.2")
+	y.check("a change that loses a race, besides", c, move)
+}
+
+func (y *tally) reads(open opener) {
+	t, cache := y.t, y.t.TempDir()
+	r, _, c := open(cache)
+	y.get(r)
+	y.check("a machine's first look at a model, with its files", c, nil)
+	y.get(r)
+	y.check("a look at a model that did not change", c, nil)
+	again, _, c2 := open(cache)
+	y.get(again)
+	y.check("the first look of a process whose machine has the files", c2, nil)
+	w, _, _ := open(t.TempDir())
+	y.archive(w, "1.0.3")
+	y.get(r)
+	y.check("a look at a model that changed once", c, nil)
+	y.release(r, w, c)
+	list := func(r *mr.ModelRegistry) {
+		if _, err := r.ListVersions(t.Context(), fraud); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list(r)
+	y.check("listing the versions of a model that did not change", c, nil)
+	fresh, _, c2 := open(t.TempDir())
+	list(fresh)
+	y.check("listing the versions of a model, in a new process", c2, nil)
+	fresh, _, c2 = open(t.TempDir())
+	for _, err := range fresh.History(t.Context(), fraud, nil) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	y.check("the history of a model with 14 changes, in a new process", c2, nil)
+}
+
+// release promotes a version whose files nobody has yet, and then lets a watch look at what does not change.
+func (y *tally) release(r, w *mr.ModelRegistry, c *counter) {
+	t := y.t
+	version := y.register(w, fstest.MapFS{"weights.bin": {Data: []byte("new")}})
+	y.get(r)
+	if _, err := w.Promote(t.Context(), fraud, version, mr.Production, nil); err != nil {
 		t.Fatal(err)
 	}
 	c.take()
-	get(r)
-	check("a look at a model that changed once", c, map[string]int{"HEAD": 1, "GET": 2})
+	y.get(r)
+	y.check("a look that finds a release, with its files", c, nil)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ticks := map[string]int{}
+	for _, err := range r.Watch(ctx, fraud.In(mr.Production), &mr.WatchOptions{Interval: 5 * time.Millisecond}) {
+		if err != nil {
+			t.Error(err)
+		}
+		c.each = func(kind string) {
+			if ticks[kind]++; ticks[kind] == 10 || kind != http.MethodHead {
+				cancel()
+			}
+		}
+	}
+	c.each = nil
+	c.take()
+	if len(ticks) != 1 || ticks["HEAD"] < 10 {
+		t.Errorf("a watch asked for %v", ticks)
+	}
+}
+
+// upkeep goes through models of its own.
+func (y *tally) upkeep(open opener) {
+	t := y.t
+	w, s, c := open(t.TempDir())
+	models := func() *counter {
+		r, _, c := open(t.TempDir())
+		for _, err := range r.Models(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		return c
+	}
+	one := y.check("listing the models of a store that has one, in a new process", models(), nil)
+	churn := mr.ModelName{UseCase: fraud.UseCase, Model: "Churn"}
+	registrytest.Put(t, w, churn.At(""), files)
+	two := y.check("each further model", models(), one)
+	c.take()
+	registrytest.Put(t, w, mr.ModelName{UseCase: "other", Model: "Risk"}.At(""), files)
+	y.check("a model's first change, besides", c, y.one)
+	y.check("each further use case, and its model", models(), two)
+
+	verify := func() *counter {
+		r, _, c := open(t.TempDir())
+		report, err := r.Verify(t.Context(), &mr.VerifyOptions{UseCase: churn.UseCase, Model: churn.Model})
+		if err != nil || len(report.Findings) > 0 {
+			t.Errorf("Verify: %+v, %v", report, err)
+		}
+		return c
+	}
+	one = y.check("Verify of a model with one version, on a new machine", verify(), nil)
+	registrytest.Put(t, w, churn.At(""), fstest.MapFS{"weights.bin": {Data: []byte("others")}}) // the same would be there
+	y.check("each further version", verify(), one)
+
+	sweep := func() *counter {
+		_, s, c := open(t.TempDir())
+		if _, err := s.Sweep(t.Context(), churn, &objectstore.SweepOptions{OlderThan: time.Nanosecond}); err != nil {
+			t.Error(err)
+		}
+		return c
+	}
+	y.check("Sweep of a model with nothing to sweep, in a new process", sweep(), nil)
+	st, err := s.Stage(t.Context(), churn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(st.Dir(), "weights.bin"), nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := st.Seal(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	y.check("Sweep of one dead upload of one object, in a model with 2 changes", sweep(), nil)
 }
 
 // Rates for docs/scale.md, printed.
