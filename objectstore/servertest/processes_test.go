@@ -34,11 +34,7 @@ const (
 
 func registryOn(t testing.TB, b *blob.Bucket) *mr.ModelRegistry {
 	t.Helper()
-	s, err := objectstore.New(b, &objectstore.Options{CacheDir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return registrytest.NewOn(t, s, nil)
+	return registrytest.NewOn(t, storeAt(t, b, ""), nil)
 }
 
 // TestChild is no test of its own: it is a process that changes a registry, and says
@@ -182,22 +178,14 @@ func TestManyProcessesBadNetwork(t *testing.T) {
 	if acked < len(said)*9/10 || proxy.dropped.Load() == 0 || proxy.cuts.Load() == 0 {
 		t.Errorf("this proves little")
 	}
-	s, err := objectstore.New(b, &objectstore.Options{Prefix: "models", CacheDir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	registrytest.NewOn(t, s, nil) // verified at the end
+	registrytest.NewOn(t, storeAt(t, b, "models"), nil) // verified at the end
 }
 
 // reasons counts the reasons in the history.
 func reasons(t testing.TB, b *blob.Bucket) map[string]int {
 	t.Helper()
-	s, err := objectstore.New(b, &objectstore.Options{Prefix: "models", CacheDir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
 	count := map[string]int{}
-	err = s.Read(t.Context(), fraud, func(v mr.View) error {
+	err := storeAt(t, b, "models").Read(t.Context(), fraud, func(v mr.View) error {
 		data, _, err := v.Log(0)
 		for line := range strings.Lines(string(data)) {
 			var e struct{ Reason string }
