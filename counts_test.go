@@ -93,7 +93,7 @@ func (f countingFile) Sync() error {
 
 // countedStore makes a store of n versions by its history; two of them get files when
 // they are registered here.
-func countedStore(t *testing.T, n int) (*mr.ModelRegistry, *countingDisk, string) {
+func countedStore(t testing.TB, n int) (*mr.ModelRegistry, *countingDisk, string) {
 	t.Helper()
 	dir, prev := t.TempDir(), ""
 	var log bytes.Buffer
@@ -120,7 +120,7 @@ func countedStore(t *testing.T, n int) (*mr.ModelRegistry, *countingDisk, string
 	return r, d, dir
 }
 
-func counted(t *testing.T, dir string) (*mr.ModelRegistry, *countingDisk) {
+func counted(t testing.TB, dir string) (*mr.ModelRegistry, *countingDisk) {
 	t.Helper()
 	d := &countingDisk{}
 	r, err := mr.OpenOn(dir, nil, func(disk fsstore.Disk) fsstore.Disk { d.Disk = disk; return d })

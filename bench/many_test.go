@@ -55,6 +55,16 @@ func BenchmarkRegister64(b *testing.B) {
 	})
 }
 
+// BenchmarkArtifact64: 64 goroutines that write and sync the files of a small artifact, each in a
+// folder of its own, beside one. More than that the disk does not give to registrations.
+func BenchmarkArtifact64(b *testing.B) {
+	disks := make([]*disk, 64)
+	for i := range disks {
+		disks[i] = newDisk(b)
+	}
+	together(b, 64, func(i int) { disks[i].artifact() })
+}
+
 // BenchmarkPromote64: 64 goroutines that promote and demote a version of their own at once,
 // beside one.
 func BenchmarkPromote64(b *testing.B) {

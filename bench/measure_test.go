@@ -60,6 +60,8 @@ func measure(b *testing.B, sides ...side) {
 		switch s.name {
 		case "floor":
 			b.ReportMetric(medians[0]/medians[i+1], "x-floor")
+		case "checked":
+			b.ReportMetric(medians[0]/medians[i+1], "x-checked")
 		case "unchecked":
 			b.ReportMetric(medians[i+1]/medians[1], "unchecked-x-floor")
 		}

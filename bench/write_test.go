@@ -1,6 +1,7 @@
 package bench_test
 
 import (
+	"crypto/sha256"
 	"database/sql"
 	"fmt"
 	"os"
@@ -104,7 +105,8 @@ func (s *store) promoter(b testing.TB) func() {
 const inStep = 1 << 20
 
 // BenchmarkPromote: one promotion to production. The floor is an append and a sync and,
-// where the document is in step, writing and syncing it, and a rename.
+// where the document is in step, writing and syncing it, and a rename; beside it, the same behind a look at the
+// artifact, which a promotion has to take.
 func BenchmarkPromote(b *testing.B) {
 	bySize(b, sizes, func(b *testing.B, s *store) {
 		promote, d := s.promoter(b), newDisk(b)
@@ -115,8 +117,21 @@ func BenchmarkPromote(b *testing.B) {
 			if len(document) <= inStep {
 				d.replace(document)
 			}
+		}}, {name: "checked", do: func() {
+			s.readArtifact(b, s.versions[0])
+			d.append(1600)
+			if len(document) <= inStep {
+				d.replace(document)
+			}
 		}}, s.unchecked(b)}, rows(b)...)...)
 	})
+}
+
+// readArtifact reads and hashes the files of a version, as each promotion must.
+func (s *store) readArtifact(b testing.TB, version string) {
+	for _, name := range []string{"manifest.json", "metadata.json", "metrics.json", "model/weights.bin"} {
+		sha256.Sum256(must[[]byte](b)(os.ReadFile(s.path("versions", version, name))))
+	}
 }
 
 // unchecked is a change before which no artifact is looked at.
