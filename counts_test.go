@@ -8,14 +8,18 @@ import (
 	"fmt"
 	"hash/crc32"
 	"os"
+	"path"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/internal/crashtest"
 	"github.com/ubunye-go/modelregistry/internal/fsstore"
 )
 
@@ -191,6 +195,71 @@ func TestCountsDoNotGrow(t *testing.T) {
 					t.Errorf("%s of %d (-want +got):\n%s", s.name, n, diff)
 				}
 			}
+		})
+	}
+}
+
+// A check of a model that did not change is two stats, whoever makes it: of the log, for what
+// registries append, and of the document, for what other programs write. No file is opened or read, and
+// no lock taken, for which the lock file would be looked at.
+func TestChecksAreTwoStats(t *testing.T) {
+	t.Parallel()
+	const checks = 100
+	for name, follow := range map[string]func(t *testing.T, r *mr.ModelRegistry){
+		"Watch": func(t *testing.T, r *mr.ModelRegistry) {
+			w := watch(t, r, fraud.In(mr.Production), time.Second)
+			w.want("1.0.0 production")
+			t.Cleanup(w.stop)
+		},
+		"Watch of an empty stage": func(t *testing.T, r *mr.ModelRegistry) {
+			w := watch(t, r, fraud.In(mr.Staging), time.Second)
+			w.want("not found")
+			t.Cleanup(w.stop)
+		},
+		"Live": func(t *testing.T, r *mr.ModelRegistry) {
+			goLive(t, r, fraud.In(mr.Production), newPlant(t), &mr.LiveOptions[*thing]{Interval: time.Second})
+		},
+		"History": func(t *testing.T, r *mr.ModelRegistry) {
+			ctx, stop := context.WithCancel(t.Context())
+			t.Cleanup(stop)
+			go func() {
+				for range r.History(ctx, fraud, &mr.HistoryOptions{Follow: true}) {
+				}
+			}()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				dir := t.TempDir()
+				inProduction(t, openStore(t, dir, nil), "1.0.0")
+				old := time.Now().Add(-time.Hour) // what is fresh counts as changed, and the bubble's clock stands long before today
+				for _, file := range []string{"history.jsonl", "registry.json"} {
+					if err := os.Chtimes(modelPath(dir, file), old, old); err != nil {
+						t.Fatal(err)
+					}
+				}
+				var asked []string
+				disk := &crashtest.Faulty{}
+				r, err := mr.OpenOn(dir, nil, disk.Wrap)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { r.Close() })
+				follow(t, r)
+				synctest.Wait()
+				disk.Fail(crashtest.Fault{On: func(op, name string) bool {
+					asked = append(asked, op+" "+path.Base(name))
+					return false
+				}})
+				time.Sleep(checks * time.Second)
+				synctest.Wait()
+				disk.Heal()
+				want := slices.Repeat([]string{"stamp history.jsonl", "stamp registry.json"}, checks)
+				if diff := cmp.Diff(want, asked); diff != "" {
+					t.Errorf("%d checks (-want +got):\n%s", checks, diff)
+				}
+			})
 		})
 	}
 }
