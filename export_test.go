@@ -2,6 +2,7 @@ package modelregistry
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -36,6 +37,19 @@ func FolderStore(t testing.TB, dir string) Store {
 		t.Fatal(err)
 	}
 	return &folderStore{s}
+}
+
+// WithLocks calls fn while every lock is taken that a Live or its registry takes.
+func (l *Live[T]) WithLocks(fn func()) {
+	m, err := l.r.model(l.ref.ModelName)
+	if err != nil {
+		panic(err)
+	}
+	for _, lock := range []sync.Locker{&m.mu, &m.queue.mu, &l.r.mu, &l.mu} {
+		lock.Lock()
+		defer lock.Unlock()
+	}
+	fn()
 }
 
 // A Box is what a Live keeps its T in, without the registry.

@@ -42,13 +42,25 @@ type thing struct {
 
 func newPlant(t testing.TB) *plant { return &plant{t: t, broken: map[string]func() error{}} }
 
-func (p *plant) load(ctx context.Context, m *mr.Model) (*thing, error) {
+// load counts a thing from when it begins to be made.
+func (p *plant) load(ctx context.Context, m *mr.Model) (x *thing, err error) {
+	p.mu.Lock()
+	bad := p.broken[m.Version]
+	p.open++
+	p.most = max(p.most, p.open)
+	p.mu.Unlock()
+	defer func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if x == nil {
+			p.open--
+			return
+		}
+		p.made = append(p.made, m.Version)
+	}()
 	if p.delay > 0 {
 		time.Sleep(p.delay)
 	}
-	p.mu.Lock()
-	bad := p.broken[m.Version]
-	p.mu.Unlock()
 	if bad != nil {
 		if err := bad(); err != nil {
 			return nil, err
@@ -57,12 +69,6 @@ func (p *plant) load(ctx context.Context, m *mr.Model) (*thing, error) {
 	weights, err := os.ReadFile(filepath.Join(m.Path, "weights.bin"))
 	if err != nil {
 		return nil, err
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.made = append(p.made, m.Version)
-	if p.open++; p.open > p.most {
-		p.most = p.open
 	}
 	return &thing{p: p, version: m.Version, weights: string(weights)}, nil
 }
@@ -509,6 +515,73 @@ func TestLiveStatusJSON(t *testing.T) {
 	}
 	if got := mustJSON(t, mr.LiveStatus{}); !strings.Contains(got, `"last_error":null`) {
 		t.Errorf("got %s", got)
+	}
+}
+
+// Do and Acquire answer whatever the rest waits for: a load, a warm-up, the closing of what was
+// replaced, and any lock that there is.
+func TestLiveTakesNoLock(t *testing.T) {
+	t.Parallel()
+	r, _ := newStore(t, nil)
+	inProduction(t, r, "1.0.0")
+	p := newPlant(t)
+	reached, goOn := make(chan string), make(chan struct{})
+	block := func(what string) { // until the test is over at the latest, so that Close returns
+		select {
+		case reached <- what:
+		case <-t.Context().Done():
+		}
+		select {
+		case <-goOn:
+		case <-t.Context().Done():
+		}
+	}
+	p.breaks("1.0.1", func() error { block("load"); return nil })
+	l := goLive(t, r, fraud.In(mr.Production), p, &mr.LiveOptions[*thing]{
+		Interval: time.Millisecond,
+		Check: func(_ context.Context, x *thing) error {
+			if x.version == "1.0.1" {
+				block("check")
+			}
+			return nil
+		},
+		Close: func(x *thing) error {
+			if x.version == "1.0.0" {
+				block("close")
+			}
+			return x.Close()
+		},
+	})
+	answers := func(while, version string) {
+		t.Helper()
+		done := make(chan error, 1)
+		go func() {
+			lease, err := l.Acquire()
+			defer lease.Release()
+			done <- errors.Join(err, l.Do(func(x *thing, _ *mr.ModelVersion) error {
+				if x.version != version || x != lease.Value() {
+					return fmt.Errorf("during %s %s answers, and %s", while, x.version, lease.Value().version)
+				}
+				return nil
+			}))
+		}()
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Error(err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("during %s nothing answers", while)
+		}
+	}
+	inProduction(t, r, "1.0.1")
+	for _, step := range [][2]string{{"load", "1.0.0"}, {"check", "1.0.0"}, {"close", "1.0.1"}} {
+		if got := <-reached; got != step[0] {
+			t.Fatalf("%s comes before %s", got, step[0])
+		}
+		answers(step[0], step[1])
+		l.WithLocks(func() { answers(step[0]+" with all locks taken", step[1]) })
+		goOn <- struct{}{}
 	}
 }
 
