@@ -3,6 +3,7 @@ package modelregistry
 import (
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/Masterminds/semver/v3"
 )
@@ -167,11 +168,43 @@ func (r Ref) matcher() (func(*semver.Version) bool, error) {
 	if len(r.Range) > maxRange {
 		return nil, invalid("range: it has %d bytes, more than %d", len(r.Range), maxRange)
 	}
-	c, err := semver.NewConstraint(r.Range)
+	c, err := constraints.parse(r.Range)
 	if err != nil || strings.TrimSpace(r.Range) != r.Range || strings.ContainsAny(r.Range, "@/") {
 		return nil, invalid("range %q: want latest or a SemVer constraint like ~1.2 or >=1.2 <2", r.Range)
 	}
 	return c.Check, nil
+}
+
+// constraints spares a reference that is followed again and again the parsing: in a Ref itself
+// nothing could be kept, for Refs are compared.
+var constraints constraintMemo
+
+// A constraintMemo remembers the constraints that were parsed, up to maxConstraints.
+type constraintMemo struct {
+	mu    sync.RWMutex
+	known map[string]*semver.Constraints
+}
+
+const maxConstraints = 1000
+
+func (m *constraintMemo) parse(s string) (*semver.Constraints, error) {
+	m.mu.RLock()
+	c := m.known[s]
+	m.mu.RUnlock()
+	if c != nil {
+		return c, nil
+	}
+	c, err := semver.NewConstraint(s)
+	if err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.known == nil || len(m.known) >= maxConstraints {
+		m.known = map[string]*semver.Constraints{}
+	}
+	m.known[s] = c
+	return c, nil
 }
 
 // in returns the version that the reference means, as readers see it.
@@ -207,19 +240,24 @@ func (r Ref) find(s *state) (*entry, error) {
 	return e, nil
 }
 
-// highest returns the highest version in the range.
+// highest returns the highest version in the range. Asked again before the model changed, it
+// does not go through the versions again.
 func (r Ref) highest(s *state) (*entry, error) {
-	match, err := r.matcher()
-	if err != nil {
-		return nil, err
-	}
-	var best *entry
-	for _, e := range s.order {
-		v := parseVersion(e.version)
-		if v == nil || best != nil && compareVersions(e.version, best.version) <= 0 || !match(v) || s.view(e).Stage == Archived {
-			continue
+	best, known := s.ranges.get(r.Range)
+	if !known {
+		match, err := r.matcher()
+		if err != nil {
+			return nil, err
 		}
-		best = e
+		for _, e := range s.order {
+			if best != nil && compareVersions(e.version, best.version) <= 0 || s.withdrawn(e) {
+				continue
+			}
+			if v := parseVersion(e.version); v != nil && match(v) {
+				best = e
+			}
+		}
+		s.ranges.put(r.Range, best)
 	}
 	switch {
 	case best != nil:
@@ -228,4 +266,35 @@ func (r Ref) highest(s *state) (*entry, error) {
 		return nil, notFound("a release that is not archived")
 	}
 	return nil, notFound("a version that matches %s and is not archived", r.Range)
+}
+
+// A rangeIndex remembers the highest version of ranges, until a version changes.
+type rangeIndex struct {
+	mu   sync.RWMutex // readers of a state share the model's lock
+	best map[string]*entry
+}
+
+// maxRanges bounds what is remembered of one model.
+const maxRanges = 100
+
+func (x *rangeIndex) get(text string) (best *entry, known bool) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	best, known = x.best[text]
+	return best, known
+}
+
+func (x *rangeIndex) put(text string, best *entry) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.best == nil || len(x.best) >= maxRanges {
+		x.best = map[string]*entry{}
+	}
+	x.best[text] = best
+}
+
+func (x *rangeIndex) forget() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.best = nil
 }

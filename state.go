@@ -29,6 +29,7 @@ type state struct {
 	stages      map[ModelStage]*stageIndex
 	productive  map[string]bool // entries in production; more than one only by another program's doing
 	listed      atomic.Pointer[[]ModelVersion]
+	ranges      rangeIndex
 
 	last   int64  // the last event's number
 	hash   string // its line's digest
@@ -131,6 +132,7 @@ func (s *state) set(im image) {
 	s.size += e.size()
 	s.enter(e)
 	s.listed.Store(nil)
+	s.ranges.forget()
 }
 
 // remove takes an entry out, and keeps its number from being given again.
@@ -153,6 +155,7 @@ func (s *state) remove(version string) {
 	}
 	s.forget()
 	s.listed.Store(nil)
+	s.ranges.forget()
 }
 
 // apply takes an event into the state; one that it has already is passed over.
@@ -244,6 +247,11 @@ func (s *state) get(version string) *entry {
 		return s.order[i]
 	}
 	return nil
+}
+
+// withdrawn reports whether readers see an entry as archived.
+func (s *state) withdrawn(e *entry) bool {
+	return e.stage == Archived || e.stage == Production && s.holder(Production) != e
 }
 
 // view returns an entry as a caller sees it. Of two in production, which only
