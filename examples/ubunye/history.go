@@ -164,6 +164,10 @@ func eventCells(e modelregistry.Event) []string {
 	return []string{number, shortTime(e.Time), string(e.Op), orDash(e.Actor), eventChanges(e), orDash(e.Reason)}
 }
 
+// maxChanges is how many versions a line of the table names: a repair may change all that there
+// are, which JSON tells.
+const maxChanges = 10
+
 func eventChanges(e modelregistry.Event) string {
 	var parts []string
 	if e.Refused {
@@ -175,7 +179,11 @@ func eventChanges(e modelregistry.Event) string {
 		}
 		parts = append(parts, fmt.Sprintf("%s: %s → %s refused by %s", e.Version, e.From, e.To, orDash(strings.Join(gates, ", "))))
 	}
-	for _, c := range e.Changes {
+	for i, c := range e.Changes {
+		if i == maxChanges {
+			parts = append(parts, fmt.Sprintf("… and %d more", len(e.Changes)-i))
+			break
+		}
 		switch {
 		case c.From == "":
 			parts = append(parts, fmt.Sprintf("%s: new in %s", c.Version, c.To))

@@ -57,6 +57,12 @@ type app struct {
 
 func (a *app) root() *cobra.Command {
 	root := group("ubunye", "Manage the versions of models in a folder", a.models(), a.lineage())
+	root.Long = root.Short + `.
+
+Exit status:
+  0  done
+  1  refused, not found, not in order (verify), or the system failed
+  2  wrong usage`
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.PersistentPreRunE = refuseEmpty
@@ -102,8 +108,21 @@ func noArguments(_ *cobra.Command, args []string) error {
 	return nil
 }
 
-// withRegistry opens the store for one command.
+// withRegistry opens the store, which must be there, for one command.
 func (a *app) withRegistry(cmd *cobra.Command, do func(context.Context, *modelregistry.ModelRegistry) error) error {
+	missing := exists(a.store)
+	if missing != nil {
+		a.out = io.Discard // what is found there is nothing; that a name is invalid is told all the same
+	}
+	err := a.withNewRegistry(cmd, do)
+	if missing != nil && !errors.Is(err, modelregistry.ErrInvalid) {
+		return missing
+	}
+	return err
+}
+
+// withNewRegistry is withRegistry for a command that may make the store.
+func (a *app) withNewRegistry(cmd *cobra.Command, do func(context.Context, *modelregistry.ModelRegistry) error) error {
 	a.parsed = true
 	r, err := open(cmd.Context(), a.store, &modelregistry.Options{Logger: slog.New(warnings{a})})
 	if err != nil {

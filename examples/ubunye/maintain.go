@@ -20,6 +20,8 @@ func (a *app) verify() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Check histories, documents and the digests of every file",
+		Long: `Check histories, documents and the digests of every file. The exit status is 1
+if something is wrong; notices alone leave it 0.`,
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withRegistry(cmd, func(ctx context.Context, r *modelregistry.ModelRegistry) error {
@@ -102,6 +104,10 @@ func (a *app) repair() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "repair",
 		Short: "Say what would mend a model; with --apply, do it",
+		Long: `Say what would mend a model; with --apply, do it.
+
+Without --apply the exit status is 0 whatever would be done; whether something
+is wrong, "ubunye models verify" tells by its own.`,
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withRegistry(cmd, func(ctx context.Context, r *modelregistry.ModelRegistry) error {

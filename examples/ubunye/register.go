@@ -27,7 +27,7 @@ func (a *app) register() *cobra.Command {
 		Short: "Add a version of a model, in development",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withRegistry(cmd, func(ctx context.Context, r *modelregistry.ModelRegistry) error {
+			return a.withNewRegistry(cmd, func(ctx context.Context, r *modelregistry.ModelRegistry) error {
 				if err := f.read(); err != nil {
 					return err
 				}

@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/url"
+	"os"
 	"strings"
 
 	"github.com/ubunye-go/modelregistry"
@@ -15,6 +18,18 @@ import (
 )
 
 const storeUsage = "`folder` of the store, or its bucket: s3://bucket/prefix, gs://bucket/prefix, azblob://container/prefix"
+
+// exists returns an error if there is no folder of that name: a mistyped one must not read as an
+// empty store that is in order.
+func exists(store string) error {
+	if strings.Contains(store, "://") {
+		return nil
+	}
+	if _, err := os.Stat(store); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("store %q: %w; the first registration makes it", store, modelregistry.ErrNotFound)
+	}
+	return nil // what else is wrong shows when it is opened
+}
 
 // open opens the registry in a folder, or in the bucket that a URL names.
 func open(ctx context.Context, store string, opts *modelregistry.Options) (*modelregistry.ModelRegistry, error) {
