@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/ubunye-go/modelregistry/internal/document"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
@@ -224,6 +225,67 @@ func (x *examination) documentDiffers(name ModelName) string {
 		return ""
 	}
 	return fromDocument(name, x.doc).differs(x.replayed(name, x.doc.Mark.Event))
+}
+
+// foreign says what somebody else changed in the document, or "" if it was nothing that a
+// version's entry holds.
+func (x *examination) foreign(name ModelName) string {
+	if x.state == nil || x.state.pending == nil {
+		return ""
+	}
+	before := x.replayed(name, x.last())
+	var list []string
+	for _, im := range x.state.pending.after {
+		if old := before.get(im.version); old != nil {
+			list = append(list, im.version+": "+some(changedKeys(old.raw, im.raw, ""), ", "))
+		} else {
+			list = append(list, im.version+": added")
+		}
+	}
+	for _, version := range x.state.pending.removed {
+		list = append(list, version+": removed")
+	}
+	return some(list, "; ")
+}
+
+// changedKeys returns the keys whose values differ between two objects, with those of
+// objects in them as "metrics.auc".
+func changedKeys(before, after []byte, prefix string) (keys []string) {
+	was, err1 := pyjson.Object(before)
+	is, err2 := pyjson.Object(after)
+	if err1 != nil || err2 != nil {
+		return []string{"the whole entry"}
+	}
+	left := map[string][]byte{}
+	for _, m := range was {
+		left[m.Key] = m.Value
+	}
+	for _, m := range is {
+		old := left[m.Key]
+		delete(left, m.Key)
+		switch {
+		case old != nil && pyjson.Equal(old, m.Value):
+		case prefix == "" && old != nil && old[0] == '{' && m.Value[0] == '{':
+			keys = append(keys, changedKeys(old, m.Value, m.Key+".")...)
+		default:
+			keys = append(keys, prefix+m.Key)
+		}
+	}
+	for _, m := range was {
+		if _, gone := left[m.Key]; gone {
+			keys = append(keys, prefix+m.Key)
+		}
+	}
+	return keys
+}
+
+// some joins what a person can take in, and says how many more there are.
+func some(list []string, separator string) string {
+	const shown = 5
+	if more := len(list) - shown; more > 0 {
+		list = append(list[:shown:shown], fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(list, separator)
 }
 
 // differs says where two states hold different entries, or "".

@@ -193,7 +193,11 @@ func (m *model) plan(ctx context.Context, x *examination) (*plan, error) {
 			p.rebuild("from the history") // else the event that lists them again brings it
 		}
 	case !x.owns():
-		p.append(RepairAction{Kind: RecordState, Path: p.file(documentFile), Detail: "what another program or an editor wrote"})
+		detail := "what another program or an editor wrote"
+		if what := x.foreign(m.name); what != "" {
+			detail += ": " + what
+		}
+		p.append(RepairAction{Kind: RecordState, Path: p.file(documentFile), Detail: detail})
 	default:
 		if what := x.documentDiffers(m.name); what != "" {
 			p.rebuild("from the history: " + what)

@@ -278,6 +278,9 @@ func (x *examination) reportDocument(name ModelName, path string, report *Verify
 		f.Kind = NoHistory
 	default:
 		f.Kind = ForeignWrite
+		if what := x.foreign(name); what != "" {
+			f.Err = errors.New(what)
+		}
 	}
 	report.add(f)
 }

@@ -369,6 +369,52 @@ func TestVerifyArtifacts(t *testing.T) {
 	}
 }
 
+// A write by another program is told with the versions and the keys that it changed.
+func TestVerifySaysWhatIsForeign(t *testing.T) {
+	t.Parallel()
+	const head = `{"use_case":"fraud_detection","model_name":"FraudRiskModel","versions":{`
+	for name, test := range map[string]struct {
+		edit func(string) string
+		want string
+	}{
+		"metric flipped": {func(s string) string { return strings.Replace(s, `"auc": 0.95`, `"auc": 0.99`, 1) }, "1.0.2: metrics.auc"},
+		"keys": {func(s string) string {
+			s = strings.Replace(s, `"auc": 0.95`, `"loss": 1`, 1)
+			return strings.Replace(s, `"stage": "archived"`, `"stage": "staging", "note": {"by": "me"}`, 1)
+		}, "1.0.0: stage, note; 1.0.2: metrics.loss, metrics.auc"},
+		"metrics gone": {func(s string) string { return strings.Replace(s, `"metrics"`, `"Metrics"`, 1) }, "1.0.0: Metrics, metrics"},
+		"no object":    {func(s string) string { return head + `"1.0.0":1}}` }, "1.0.0: the whole entry; 1.0.1: removed"},
+		"many": {func(s string) string {
+			return head + `"1":{},"2":{},"3":{},"4":{},"5":{},"6":{},"7":{}}}`
+		}, "1: added; 2: added; 3: added; 4: added; 5: added; and 4 more"},
+		"layout": {func(s string) string { return strings.Replace(s, `": "`, `":  "`, 1) }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := three(t)
+			edit(t, modelPath(dir, "registry.json"), test.edit)
+			report, err := openStore(t, dir, nil).Verify(t.Context(), &mr.VerifyOptions{WithoutArtifacts: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range report.Findings {
+				if f.Kind != mr.ForeignWrite {
+					continue
+				}
+				want := "foreign write: fraud_detection/FraudRiskModel/registry.json"
+				if test.want != "" {
+					want += ": " + test.want
+				}
+				if f.String() != want {
+					t.Errorf("got %s, want %s", f, want)
+				}
+				return
+			}
+			t.Errorf("found %v", report.Findings)
+		})
+	}
+}
+
 func TestVerifyScope(t *testing.T) {
 	t.Parallel()
 	dir := three(t)
