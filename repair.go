@@ -67,7 +67,7 @@ type RepairOptions struct {
 //   - What another program wrote, or two productions, become an event, as the next change would make them.
 //   - A tree that no event names, under a sound history, is put aside; what a crash left is removed.
 //
-// The files that it replaces are kept in .repairs. It can't bring back the bytes of an artifact, nor
+// The files that it replaces are kept in .repairs, and a folder that stands in the place of one. It can't bring back the bytes of an artifact, nor
 // tell which is right where a manifest is not the one that the history names; and it
 // never touches what is not the registry's. It is safe beside other programs' changes, and a
 // second Repair finds nothing to do.

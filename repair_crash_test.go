@@ -22,7 +22,7 @@ import (
 
 // repairCases are the harms whose repair takes every path that writes.
 var repairCases = []string{"document cut", "line unreadable", "registration lost, document damaged", "foreign write and a damaged line",
-	"history deleted", "history and document deleted", "what crashes leave"}
+	"history deleted", "history and document deleted", "history is a folder", "document is a folder", "what crashes leave"}
 
 // forRepairCases calls fn with a store that was harmed, as a state, and the stages that a
 // repair makes of it.

@@ -246,7 +246,18 @@ var harms = map[string]struct {
 			os.Remove(modelPath(dir, "history.jsonl"))
 			writeFile(t, modelPath(dir, "history.jsonl", "x"), "")
 		},
-		finds: []string{"history damaged history.jsonl", "history lost history.jsonl"},
+		finds:   []string{"history damaged history.jsonl", "history lost history.jsonl"},
+		repairs: []string{"salvage history", "rebuild document"},
+		stages:  threeStages,
+	},
+	"document is a folder": {
+		do: func(t testing.TB, dir string) {
+			os.Remove(modelPath(dir, "registry.json"))
+			writeFile(t, modelPath(dir, "registry.json", "x"), "mine")
+		},
+		finds:   []string{"document damaged registry.json"},
+		repairs: []string{"rebuild document"},
+		stages:  threeStages,
 	},
 	"history and document deleted": {
 		do: func(_ testing.TB, dir string) {

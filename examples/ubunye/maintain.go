@@ -22,7 +22,7 @@ func (a *app) verify() *cobra.Command {
 		Short: "Check histories, documents and the digests of every file",
 		Long: `Check histories, documents and the digests of every file. The exit status is 1
 if something is wrong; notices alone leave it 0.`,
-		Args:  noArguments,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withRegistry(cmd, func(ctx context.Context, r *modelregistry.ModelRegistry) error {
 				opts.UseCase, opts.Model = name.UseCase, name.Model
@@ -108,7 +108,7 @@ func (a *app) repair() *cobra.Command {
 
 Without --apply the exit status is 0 whatever would be done; whether something
 is wrong, "ubunye models verify" tells by its own.`,
-		Args:  noArguments,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withRegistry(cmd, func(ctx context.Context, r *modelregistry.ModelRegistry) error {
 				report, err := r.Repair(ctx, name, &opts)

@@ -17,7 +17,8 @@ type Replacement struct {
 
 // Replace mends a model by force: under its lock, it puts a log and a document in
 // place of those there, the log first, so that what stands at any instant can be
-// read. The old files are kept; their paths are returned.
+// read. The old files are kept; their paths are returned. So is what is no file and stands in
+// the place of one, such as a folder.
 func (s *Store) Replace(ctx context.Context, useCase, model string, decide func(*View) (*Replacement, error)) (kept []string, err error) {
 	d, err := s.disk(false)
 	if err != nil {
@@ -70,28 +71,45 @@ func (s *Store) replaceFiles(d Disk, dir string, r *Replacement) (kept []string,
 		if f.data == nil {
 			continue
 		}
-		switch old, err := d.ReadFrom(path.Join(dir, f.name), 0); {
-		case errors.Is(err, fs.ErrNotExist):
-		case err != nil:
-			return kept, err
-		default:
-			if _, err := ensure(d, keep); err != nil {
-				return kept, err
-			}
-			copied := path.Join(keep, f.name)
-			if err := writeFile(d, copied, old); err != nil {
-				return kept, errors.Join(err, discard(d, copied))
-			}
+		copied, err := keepOld(d, path.Join(dir, f.name), keep)
+		if copied != "" {
 			kept = append(kept, copied)
-			if err := d.Sync(keep); err != nil {
-				return kept, err
-			}
+		}
+		if err != nil {
+			return kept, err
 		}
 		if err := replaceFile(d, path.Join(dir, f.temp), path.Join(dir, f.name), f.data); err != nil {
 			return kept, err
 		}
 	}
 	return kept, nil
+}
+
+// keepOld copies a file into a folder, which it makes, and returns the copy's name; none if there is no
+// file. What is no file is moved there: nobody can read it where it is.
+func keepOld(d Disk, name, folder string) (kept string, err error) {
+	old, err := d.ReadFrom(name, 0)
+	var size *SizeError
+	strange := errors.Is(err, fs.ErrInvalid) && !errors.As(err, &size)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", nil
+	case err != nil && !strange:
+		return "", err
+	}
+	if _, err := ensure(d, folder); err != nil {
+		return "", err
+	}
+	kept = path.Join(folder, path.Base(name))
+	if strange {
+		err = d.Rename(name, kept)
+	} else if err = writeFile(d, kept, old); err != nil {
+		err = errors.Join(err, discard(d, kept))
+	}
+	if err != nil {
+		return "", err
+	}
+	return kept, d.Sync(folder)
 }
 
 func (s *Store) removeItems(d Disk, items []Item) error {
