@@ -119,12 +119,15 @@ func (r *ModelRegistry) Repair(ctx context.Context, name ModelName, opts *Repair
 		if err != nil {
 			return nil, err
 		}
-		p, err := m.plan(ctx, x)
-		if err != nil || len(p.replaced) == 0 {
+		now, err := m.plan(ctx, x)
+		if err != nil {
 			return nil, err
 		}
-		report.Actions = append(report.Actions, p.replaced...)
-		return p.replacement(o)
+		report.Actions = append(report.Actions, p.done(now)...)
+		if len(now.replaced) == 0 {
+			return nil, nil
+		}
+		return now.replacement(o)
 	})
 	m.mu.Lock()
 	m.state = nil
@@ -165,6 +168,22 @@ type plan struct {
 	rewriteLog bool
 	aside      []string
 	remove     []Item
+}
+
+// done returns what is replaced by the plan now, after the event was appended, and what of
+// the debris is gone since: the append may have written over it.
+func (p *plan) done(now *plan) (list []RepairAction) {
+	for _, a := range p.replaced {
+		if slices.Contains(now.replaced, a) || len(p.appended) > 0 && a.Kind == RemoveDebris {
+			list = append(list, a)
+		}
+	}
+	for _, a := range now.replaced {
+		if !slices.Contains(list, a) {
+			list = append(list, a)
+		}
+	}
+	return list
 }
 
 func (p *plan) actions() []RepairAction {

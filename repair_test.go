@@ -48,6 +48,9 @@ func TestRepair(t *testing.T) {
 					t.Errorf("actions (-want +got):\n%s%v", diff, got.Actions)
 				}
 			}
+			if diff := cmp.Diff(plan.Actions, done.Actions); diff != "" {
+				t.Errorf("what was done is not what would be (-would +was):\n%s", diff)
+			}
 			wantKept(t, dir, before, done.Kept)
 			for _, f := range verified(t, dir) {
 				if !strings.HasPrefix(f, "set aside") && !strings.HasPrefix(f, "not the registry's") {

@@ -308,6 +308,20 @@ var harms = map[string]struct {
 		repairs: []string{"salvage history", "rebuild document"},
 		stages:  map[string]mr.ModelStage{"1.0.0": mr.Archived, "1.0.1": mr.Production, "1.0.2": mr.Staging},
 	},
+	"foreign write and what a crash left": {
+		do: func(t testing.TB, dir string) {
+			edit(t, modelPath(dir, "registry.json"), func(s string) string {
+				return strings.Replace(s, `"stage": "development"`, `"stage": "staging"`, 1)
+			})
+			writeFile(t, modelPath(dir, ".staging", strings.Repeat("0a", 16), ".lock"), "")
+			writeFile(t, modelPath(dir, ".registry.json.tmp"), "{")
+			writeFile(t, modelPath(dir, ".history.jsonl.tmp"), "{")
+		},
+		finds: []string{"debris .history.jsonl.tmp", "debris .registry.json.tmp", "debris " + strings.Repeat("0a", 16),
+			"foreign write registry.json"},
+		repairs: []string{"record state", "remove debris", "remove debris", "remove debris"},
+		stages:  map[string]mr.ModelStage{"1.0.0": mr.Archived, "1.0.1": mr.Production, "1.0.2": mr.Staging},
+	},
 	"what crashes leave": {
 		do: func(t testing.TB, dir string) {
 			writeFile(t, modelPath(dir, ".staging", strings.Repeat("0a", 16), ".lock"), "")
