@@ -55,7 +55,8 @@ func (n ModelName) In(stage ModelStage) Ref { return Ref{ModelName: n, Stage: st
 func (n ModelName) Matching(constraint string) Ref { return Ref{ModelName: n, Range: constraint} }
 
 // ParseRef reads a reference as [Ref] describes it. It does no I/O; what it refuses matches
-// ErrInvalid.
+// ErrInvalid. A model whose name ends like a reference, in "@production" or "@1.0.0", can only be named by
+// a Ref: in a text that is a mistake.
 func ParseRef(s string) (Ref, error) {
 	i := strings.LastIndexByte(s, '@')
 	if i < 0 {
@@ -65,12 +66,18 @@ func ParseRef(s string) (Ref, error) {
 	if err != nil {
 		return Ref{}, fmt.Errorf("reference %q: %w", s, err)
 	}
+	if j := strings.LastIndexByte(name.Model, '@'); j >= 0 && namesOne(name.Model[j+1:]) {
+		return Ref{}, invalid("reference %q: it says twice what is meant", s)
+	}
 	r := name.which(s[i+1:])
 	if err := r.Validate(); err != nil {
 		return Ref{}, fmt.Errorf("reference %q: %w", s, err)
 	}
 	return r, nil
 }
+
+// namesOne reports whether what stands behind an @ can't be the end of a name by chance.
+func namesOne(s string) bool { return s == Latest || ModelName{}.which(s).Range == "" }
 
 // which refers to what stands behind the @.
 func (n ModelName) which(s string) Ref {

@@ -45,7 +45,8 @@ var noRefs = []string{
 	"fraud_detection/FraudRiskModel@~1.2,staging", "fraud_detection/FraudRiskModel@x,staging", "fraud_detection/FraudRiskModel@production,staging",
 	"../FraudRiskModel@1.0.0", "fraud_detection/a/b@1.0.0", "fraud_detection/@1.0.0", "/FraudRiskModel@1.0.0", "fraud_detection/..@latest",
 	" fraud_detection/FraudRiskModel@../../1.0.0", "fraud_detection/FraudRiskModel@1.0.0/..", "fraud_detection/FraudRiskModel@1.0.0\n",
-	"fraud_detection/FraudRiskModel@banana", "fraud_detection/FraudRiskModel@1" + strings.Repeat(" <3", 70),
+	"fraud_detection/FraudRiskModel@production@x", "fraud_detection/FraudRiskModel@1.0.0@production", "fraud_detection/FraudRiskModel@latest@~1",
+	"fraud_detection/FraudRiskModel@1.0.0,staging@1.0.0", "fraud_detection/FraudRiskModel@banana", "fraud_detection/FraudRiskModel@1" + strings.Repeat(" <3", 70),
 }
 
 func TestParseRef(t *testing.T) {
@@ -91,7 +92,7 @@ func TestRefAsConfiguration(t *testing.T) {
 	if err := json.Unmarshal([]byte(`{"model":""}`), &zero); err != nil || zero.Model != (mr.Ref{}) {
 		t.Errorf("got %+v, %v", zero, err)
 	}
-	for _, bad := range []mr.Ref{fraud.At(""), fraud.At("1.2"), fraud.In("prod"), fraud.Matching("1.2.3"), fraud.Matching("latest "), {Stage: mr.Production},
+	for _, bad := range []mr.Ref{mr.ModelName{UseCase: "a", Model: "b@latest"}.At("1.0.0"), fraud.At(""), fraud.At("1.2"), fraud.In("prod"), fraud.Matching("1.2.3"), fraud.Matching("latest "), {Stage: mr.Production},
 		{ModelName: fraud, Range: mr.Latest, Stage: mr.Staging}} {
 		if text, err := bad.MarshalText(); !errors.Is(err, mr.ErrInvalid) {
 			t.Errorf("%+v is written as %q, %v", bad, text, err)

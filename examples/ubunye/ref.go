@@ -48,13 +48,16 @@ func (s *subject) refFlag(cmd *cobra.Command) {
 }
 
 func (s *subject) parse(text string, version bool) (err error) {
+	ref, refErr := modelregistry.ParseRef(text)
+	if !version && refErr == nil && (ref.Range == "" || ref.Range == modelregistry.Latest) {
+		return fmt.Errorf("%q names a version: want the model, %s", text, ref.ModelName)
+	}
 	if !strings.Contains(text, "@") || !version {
 		s.ModelName, err = modelregistry.ParseModelName(text)
 		return err
 	}
-	ref, err := modelregistry.ParseRef(text)
-	if err != nil {
-		return err
+	if refErr != nil {
+		return refErr
 	}
 	s.ModelName = ref.ModelName
 	if s.version = ref.Version; ref.Stage != "" || ref.Range != "" {
