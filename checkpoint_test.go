@@ -160,11 +160,11 @@ func TestAlwaysCheckpoint(t *testing.T) {
 	}
 }
 
-// A document that somebody else wrote or lost is brought up to date at once.
-func TestLagLeavesNoForeignDocument(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	r := lagging(t, dir, 1, time.Hour)
+// lagged makes a store whose document lags: it has the first of three versions.
+func lagged(t *testing.T) (r *mr.ModelRegistry, dir string, doc []byte) {
+	t.Helper()
+	dir = t.TempDir()
+	r = lagging(t, dir, 1, time.Hour)
 	register(t, r, "0.1.0", bulky())
 	inProduction(t, r, "1.0.0", "1.0.1")
 	wantDocumentAt(t, dir, 1)
@@ -172,6 +172,13 @@ func TestLagLeavesNoForeignDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return r, dir, doc
+}
+
+// A document that somebody else wrote or lost is brought up to date at once.
+func TestLagLeavesNoForeignDocument(t *testing.T) {
+	t.Parallel()
+	r, dir, doc := lagged(t)
 	// An editor notes something about the version that the lagging document has.
 	edited := bytes.Replace(doc, []byte(`"config_hash": null`), []byte(`"config_hash": "abc"`), 1)
 	if err := os.WriteFile(modelPath(dir, "registry.json"), edited, 0o666); err != nil {
@@ -199,15 +206,7 @@ func TestLagLeavesNoForeignDocument(t *testing.T) {
 // take its place fails. What the document never held is not taken for removed by that program.
 func TestLagBehindAForeignDocumentThatStays(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	r := lagging(t, dir, 1, time.Hour)
-	register(t, r, "0.1.0", bulky())
-	inProduction(t, r, "1.0.0", "1.0.1")
-	wantDocumentAt(t, dir, 1)
-	doc, err := os.ReadFile(modelPath(dir, "registry.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	r, dir, doc := lagged(t)
 	d, err := document.Parse(doc)
 	if err != nil {
 		t.Fatal(err)

@@ -230,13 +230,7 @@ func (l *Live[T]) note(change func(*LiveStatus)) {
 
 // MarshalJSON returns the status, of the version its number only.
 func (s LiveStatus) MarshalJSON() ([]byte, error) {
-	when := func(t time.Time) *string {
-		if t.IsZero() {
-			return nil
-		}
-		text := formatTime(t)
-		return &text
-	}
+	when := timeOrNull
 	var lastError *string
 	if s.LastError != nil {
 		text := s.LastError.Error()

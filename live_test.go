@@ -141,6 +141,15 @@ func goLive(t testing.TB, r *mr.ModelRegistry, ref mr.Ref, p *plant, o *mr.LiveO
 	return l
 }
 
+// serving has 1.0.0 in production live.
+func serving(t testing.TB, o *mr.LiveOptions[*thing]) (*mr.ModelRegistry, *plant, *mr.Live[*thing]) {
+	t.Helper()
+	r, _ := newStore(t, nil)
+	inProduction(t, r, "1.0.0")
+	p := newPlant(t)
+	return r, p, goLive(t, r, fraud.In(mr.Production), p, o)
+}
+
 // tick lets as much time pass as a change may take to be followed.
 func tick() { time.Sleep(mr.DefaultInterval); synctest.Wait() }
 
@@ -337,10 +346,7 @@ func TestLiveKeepsTheLastGoodOne(t *testing.T) {
 func TestLiveWaitsForUsers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r, _ := newStore(t, nil)
-		inProduction(t, r, "1.0.0")
-		p := newPlant(t)
-		l := goLive(t, r, fraud.In(mr.Production), p, nil)
+		r, p, l := serving(t, nil)
 		a, err := l.Acquire()
 		if err != nil {
 			t.Fatal(err)
@@ -442,10 +448,7 @@ func TestLiveClose(t *testing.T) {
 func TestLiveCloseWhileLoading(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r, _ := newStore(t, nil)
-		inProduction(t, r, "1.0.0")
-		p := newPlant(t)
-		l := goLive(t, r, fraud.In(mr.Production), p, nil)
+		r, p, l := serving(t, nil)
 		p.delay = time.Minute
 		inProduction(t, r, "1.0.1")
 		time.Sleep(2 * time.Second)
@@ -586,9 +589,7 @@ func TestLiveTakesNoLock(t *testing.T) {
 }
 
 func TestLiveAllocatesNothing(t *testing.T) {
-	r, _ := newStore(t, nil)
-	inProduction(t, r, "1.0.0")
-	l := goLive(t, r, fraud.In(mr.Production), newPlant(t), &mr.LiveOptions[*thing]{Interval: time.Hour})
+	_, _, l := serving(t, &mr.LiveOptions[*thing]{Interval: time.Hour})
 	used := 0
 	for name, use := range map[string]func(){
 		"Do": func() {

@@ -50,6 +50,22 @@ const timeFormat = "2006-01-02T15:04:05.000000+00:00"
 
 func formatTime(t time.Time) string { return t.UTC().Format(timeFormat) }
 
+// textOrNull is a string in JSON, null if it is empty.
+func textOrNull(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// timeOrNull is a time in JSON, null if it is zero.
+func timeOrNull(t time.Time) *string {
+	if t.IsZero() {
+		return nil
+	}
+	return textOrNull(formatTime(t))
+}
+
 func parseTime(s string) (time.Time, error) {
 	t, err := time.Parse(time.RFC3339Nano, s)
 	return t.UTC(), err
@@ -57,18 +73,7 @@ func parseTime(s string) (time.Time, error) {
 
 // MarshalJSON returns the version under the format's names, ours behind them.
 func (v ModelVersion) MarshalJSON() ([]byte, error) {
-	text := func(s string) *string {
-		if s == "" {
-			return nil
-		}
-		return &s
-	}
-	when := func(t time.Time) *string {
-		if t.IsZero() {
-			return nil
-		}
-		return text(formatTime(t))
-	}
+	text, when := textOrNull, timeOrNull
 	return json.Marshal(struct {
 		UseCase        string         `json:"use_case"`
 		Model          string         `json:"model_name"`

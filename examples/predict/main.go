@@ -10,54 +10,25 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"text/tabwriter"
 
 	"github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/examples/breastcancer"
+	"github.com/ubunye-go/modelregistry/examples/internal/program"
 )
 
-// The exit codes.
-const (
-	exitOK    = 0
-	exitError = 1
-	exitUsage = 2
-)
-
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
-}
+func main() { program.Main(run) }
 
 // run is the program; it returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var name modelregistry.ModelName
-	flags := flag.NewFlagSet("predict", flag.ContinueOnError)
-	flags.SetOutput(stderr)
+	flags := program.Flags("predict", stderr)
 	store := flags.String("store", breastcancer.DefaultStore, "take the model from the store in `DIR`")
 	flags.StringVar(&name.UseCase, "use-case", breastcancer.UseCase, "the `NAME` of the use case")
 	flags.StringVar(&name.Model, "model", breastcancer.ModelName, "the `NAME` of the model")
-	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
-		return exitOK
-	} else if err != nil {
-		return exitUsage
-	}
-	if flags.NArg() > 0 {
-		fmt.Fprintf(stderr, "predict: unexpected argument %q\n", flags.Arg(0))
-		flags.Usage()
-		return exitUsage
-	}
-	if err := predict(ctx, *store, name, stdout); err != nil {
-		fmt.Fprintf(stderr, "predict: %v\n", err)
-		return exitError
-	}
-	return exitOK
+	return program.Run(flags, args, func() error { return predict(ctx, *store, name, stdout) })
 }
 
 // predict scores the held-out cases with the model that is in production.

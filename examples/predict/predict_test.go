@@ -12,6 +12,7 @@ import (
 
 	"github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/examples/breastcancer"
+	"github.com/ubunye-go/modelregistry/examples/internal/program"
 )
 
 var tumours = modelregistry.ModelName{UseCase: breastcancer.UseCase, Model: breastcancer.ModelName}
@@ -61,7 +62,7 @@ func TestAfterTraining(t *testing.T) {
 	t.Parallel()
 	store := filepath.Join(t.TempDir(), "store")
 	train(t, store)
-	out, _ := runPredict(t, exitOK, "-store", store)
+	out, _ := runPredict(t, program.OK, "-store", store)
 	for _, p := range []string{
 		`Version 1\.0\.0 of cancer_screening/TumourClassifier is in production\.`,
 		`It was promoted by ann on .* UTC\.`,
@@ -105,12 +106,12 @@ func TestAfterTraining(t *testing.T) {
 func TestNothingInProduction(t *testing.T) {
 	t.Parallel()
 	store := t.TempDir()
-	_, stderr := runPredict(t, exitError, "-store", store)
+	_, stderr := runPredict(t, program.Error, "-store", store)
 	if !strings.Contains(stderr, "no version of cancer_screening/TumourClassifier is in production") {
 		t.Errorf("empty store: %q", stderr)
 	}
 	register(t, store, tumours, modelregistry.FromFunc((&breastcancer.Model{}).Save), modelregistry.Staging)
-	if _, stderr = runPredict(t, exitError, "-store", store); !strings.Contains(stderr, "is in production") {
+	if _, stderr = runPredict(t, program.Error, "-store", store); !strings.Contains(stderr, "is in production") {
 		t.Errorf("a version in staging only: %q", stderr)
 	}
 }
@@ -129,13 +130,13 @@ func TestOtherModels(t *testing.T) {
 	t.Parallel()
 	store := t.TempDir()
 	register(t, store, tumours, modelregistry.FromFunc((&breastcancer.Model{}).Save), modelregistry.Production)
-	if _, stderr := runPredict(t, exitError, "-store", store); !strings.Contains(stderr, breastcancer.ModelFile) {
+	if _, stderr := runPredict(t, program.Error, "-store", store); !strings.Contains(stderr, breastcancer.ModelFile) {
 		t.Errorf("a model of no features: %q", stderr)
 	}
 	tiny := &breastcancer.Model{Features: []int{0}, Means: []float64{14}, Scales: []float64{3.5}, Weights: []float64{3}}
 	other := modelregistry.ModelName{UseCase: "teaching", Model: "tiny"}
 	register(t, store, other, modelregistry.FromFunc(tiny.Save), modelregistry.Production)
-	out, _ := runPredict(t, exitOK, "-store", store, "-use-case", "teaching", "-model", "tiny")
+	out, _ := runPredict(t, program.OK, "-store", store, "-use-case", "teaching", "-model", "tiny")
 	if !regexp.MustCompile(`(?m)^  auc       0\.9\d{3}  -$`).MatchString(out) {
 		t.Errorf("no registered auc is shown as one, in:\n%s", out)
 	}
@@ -143,9 +144,9 @@ func TestOtherModels(t *testing.T) {
 
 func TestUsage(t *testing.T) {
 	t.Parallel()
-	runPredict(t, exitUsage, "-wrong")
-	runPredict(t, exitUsage, "extra")
-	if _, stderr := runPredict(t, exitOK, "-help"); !strings.Contains(stderr, "-store") {
+	runPredict(t, program.Usage, "-wrong")
+	runPredict(t, program.Usage, "extra")
+	if _, stderr := runPredict(t, program.OK, "-help"); !strings.Contains(stderr, "-store") {
 		t.Errorf("help: %q", stderr)
 	}
 }

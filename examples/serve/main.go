@@ -16,35 +16,19 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/examples/breastcancer"
+	"github.com/ubunye-go/modelregistry/examples/internal/program"
 )
 
-// The exit codes.
-const (
-	exitOK    = 0
-	exitError = 1
-	exitUsage = 2
-)
-
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends it at once
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
-}
+func main() { program.Main(run) }
 
 // A config is what the command line says.
 type config struct {
@@ -58,28 +42,13 @@ type config struct {
 // run is the program; it returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	c := config{ref: modelregistry.ModelName{UseCase: breastcancer.UseCase, Model: breastcancer.ModelName}.In(modelregistry.Production)}
-	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
-	flags.SetOutput(stderr)
+	flags := program.Flags("serve", stderr)
 	flags.StringVar(&c.store, "store", breastcancer.DefaultStore, "take the model from the store in `DIR`")
 	flags.Var(&c.ref, "ref", "serve what `USE_CASE/MODEL@WHAT` means: a version, a stage, latest or a range like ~1.2")
 	flags.StringVar(&c.addr, "addr", "127.0.0.1:8080", "listen on `HOST:PORT`; port 0 takes a free one")
 	flags.DurationVar(&c.interval, "interval", modelregistry.DefaultInterval, "look for a new version so often")
 	flags.DurationVar(&c.drain, "drain", 10*time.Second, "at the end, wait so long for requests under way")
-	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
-		return exitOK
-	} else if err != nil {
-		return exitUsage
-	}
-	if flags.NArg() > 0 {
-		fmt.Fprintf(stderr, "serve: unexpected argument %q\n", flags.Arg(0))
-		flags.Usage()
-		return exitUsage
-	}
-	if err := serve(ctx, c, stdout, slog.New(slog.NewTextHandler(stderr, nil))); err != nil {
-		fmt.Fprintf(stderr, "serve: %v\n", err)
-		return exitError
-	}
-	return exitOK
+	return program.Run(flags, args, func() error { return serve(ctx, c, stdout, slog.New(slog.NewTextHandler(stderr, nil))) })
 }
 
 // serve answers until the context ends, and then finishes what is under way.

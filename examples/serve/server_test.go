@@ -10,6 +10,7 @@ import (
 
 	"github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/examples/breastcancer"
+	"github.com/ubunye-go/modelregistry/examples/internal/program"
 )
 
 func testServer(t *testing.T) *server {
@@ -92,12 +93,12 @@ func TestUsage(t *testing.T) {
 		code int
 		says string
 	}{
-		"-wrong":                   {exitUsage, "-wrong"},
-		"extra":                    {exitUsage, "extra"},
-		"-ref x":                   {exitUsage, "use_case/model@what"},
-		"-help":                    {exitOK, "-ref USE_CASE/MODEL@WHAT"},
-		"-store " + t.TempDir():    {exitError, "run the train example first"},
-		"-ref a/b@latest -store .": {exitError, "run the train example first"},
+		"-wrong":                   {program.Usage, "-wrong"},
+		"extra":                    {program.Usage, "extra"},
+		"-ref x":                   {program.Usage, "use_case/model@what"},
+		"-help":                    {program.OK, "-ref USE_CASE/MODEL@WHAT"},
+		"-store " + t.TempDir():    {program.Error, "run the train example first"},
+		"-ref a/b@latest -store .": {program.Error, "run the train example first"},
 	} {
 		var out, errs bytes.Buffer
 		if code := run(t.Context(), strings.Fields(args), &out, &errs); code != want.code || !strings.Contains(errs.String(), want.says) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/examples/breastcancer"
+	"github.com/ubunye-go/modelregistry/examples/internal/program"
 )
 
 var tumours = modelregistry.ModelName{UseCase: breastcancer.UseCase, Model: breastcancer.ModelName}
@@ -47,7 +48,7 @@ func open(t *testing.T, store string) *modelregistry.ModelRegistry {
 func TestTrain(t *testing.T) {
 	t.Parallel()
 	store := filepath.Join(t.TempDir(), "store")
-	out, _ := runTrain(t, exitOK, "-store", store, "-actor", "ann")
+	out, _ := runTrain(t, program.OK, "-store", store, "-actor", "ann")
 	wantLines(t, out,
 		`Version 1\.0\.0 is registered\. It passed 4 gates and is in staging now\.`,
 		`Version 1\.0\.0 is in production now, promoted by ann\.`,
@@ -89,8 +90,8 @@ func TestTrain(t *testing.T) {
 func TestTrainAgain(t *testing.T) {
 	t.Parallel()
 	store := t.TempDir()
-	runTrain(t, exitOK, "-store", store)
-	out, _ := runTrain(t, exitOK, "-store", store)
+	runTrain(t, program.OK, "-store", store)
+	out, _ := runTrain(t, program.OK, "-store", store)
 	wantLines(t, out,
 		`  1\.0\.3    development  .*`,
 		`  1\.0\.2    production   .*`,
@@ -129,7 +130,7 @@ func TestWrongConfig(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			store := filepath.Join(t.TempDir(), "store")
-			_, stderr := runTrain(t, exitError, "-store", store, "-config", edited(t, tt.old, tt.new))
+			_, stderr := runTrain(t, program.Error, "-store", store, "-config", edited(t, tt.old, tt.new))
 			if !strings.Contains(stderr, tt.want) {
 				t.Errorf("stderr %q does not name %q", stderr, tt.want)
 			}
@@ -138,17 +139,17 @@ func TestWrongConfig(t *testing.T) {
 			}
 		})
 	}
-	_, stderr := runTrain(t, exitError, "-config", edited(t, `store: ".ubunye/model_store"`, ""))
+	_, stderr := runTrain(t, program.Error, "-config", edited(t, `store: ".ubunye/model_store"`, ""))
 	if !strings.Contains(stderr, "-store") {
 		t.Errorf("without a store: %q", stderr)
 	}
-	runTrain(t, exitError, "-config", filepath.Join(t.TempDir(), "missing.yaml"))
+	runTrain(t, program.Error, "-config", filepath.Join(t.TempDir(), "missing.yaml"))
 }
 
 func TestStoreOfConfig(t *testing.T) {
 	t.Parallel()
 	store := filepath.ToSlash(filepath.Join(t.TempDir(), "models"))
-	runTrain(t, exitOK, "-config", edited(t, ".ubunye/model_store", store))
+	runTrain(t, program.OK, "-config", edited(t, ".ubunye/model_store", store))
 	if _, err := open(t, store).GetVersion(context.Background(), tumours.In(modelregistry.Production)); err != nil {
 		t.Error(err)
 	}
@@ -165,7 +166,7 @@ func TestGoodModelRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			store := t.TempDir()
-			out, stderr := runTrain(t, exitError, "-store", store, "-config", edited(t, tt.old, tt.new))
+			out, stderr := runTrain(t, program.Error, "-store", store, "-config", edited(t, tt.old, tt.new))
 			wantLines(t, out, tt.line)
 			if !strings.Contains(stderr, "did not pass the gates") {
 				t.Errorf("stderr: %q", stderr)
@@ -192,9 +193,9 @@ func TestDefaultConfig(t *testing.T) {
 
 func TestUsage(t *testing.T) {
 	t.Parallel()
-	runTrain(t, exitUsage, "-wrong")
-	runTrain(t, exitUsage, "extra")
-	if _, stderr := runTrain(t, exitOK, "-h"); !strings.Contains(stderr, "-store") {
+	runTrain(t, program.Usage, "-wrong")
+	runTrain(t, program.Usage, "extra")
+	if _, stderr := runTrain(t, program.OK, "-h"); !strings.Contains(stderr, "-store") {
 		t.Errorf("help: %q", stderr)
 	}
 }
@@ -204,7 +205,7 @@ func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	var out, errs bytes.Buffer
-	if code := run(ctx, []string{"-store", t.TempDir()}, &out, &errs); code != exitError {
-		t.Errorf("exit code %d, want %d", code, exitError)
+	if code := run(ctx, []string{"-store", t.TempDir()}, &out, &errs); code != program.Error {
+		t.Errorf("exit code %d, want %d", code, program.Error)
 	}
 }

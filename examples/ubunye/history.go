@@ -24,25 +24,18 @@ type historyFlags struct {
 
 func (a *app) history() *cobra.Command {
 	var f historyFlags
-	cmd := &cobra.Command{
-		Use:   "history",
-		Short: "Tell what happened to a model, the newest first",
-		Args:  noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withRegistry(cmd, func(ctx context.Context, r *modelregistry.ModelRegistry) error {
-				if err := f.find(ctx, r); err != nil {
-					return err
-				}
-				if f.version != "" {
-					f.opts.Versions = []string{f.version}
-				}
-				if f.opts.Follow {
-					return a.followHistory(ctx, r, f)
-				}
-				return a.printHistory(ctx, r, f)
-			})
-		},
-	}
+	cmd := a.command("history", "Tell what happened to a model, the newest first", func(ctx context.Context, r *modelregistry.ModelRegistry) error {
+		if err := f.find(ctx, r); err != nil {
+			return err
+		}
+		if f.version != "" {
+			f.opts.Versions = []string{f.version}
+		}
+		if f.opts.Follow {
+			return a.followHistory(ctx, r, f)
+		}
+		return a.printHistory(ctx, r, f)
+	})
 	nameFlags(cmd, &f.ModelName)
 	versionFlag(cmd, &f.version, "only what touches this `version`")
 	f.refFlag(cmd)
@@ -205,37 +198,31 @@ func (a *app) production() *cobra.Command {
 	var s subject
 	var at time.Time
 	stage := modelregistry.Production
-	cmd := &cobra.Command{
-		Use:   "production",
-		Short: "Tell which version is in production, or was at some time, since when and by whom",
-		Args:  noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withRegistry(cmd, func(ctx context.Context, r *modelregistry.ModelRegistry) error {
-				held, err := r.StageAt(ctx, s.ModelName, stage, at)
-				if err == nil && len(held) == 0 {
-					when := "now"
-					if !at.IsZero() {
-						when = "at " + shortTime(at)
-					}
-					err = fmt.Errorf("a version of %s in %s %s: %w", s.ModelName, stage, when, modelregistry.ErrNotFound)
-				}
-				if err != nil {
-					return err
-				}
-				var result any = held
-				if stage == modelregistry.Production { // there is one
-					result = held[0]
-				}
-				return a.show(result, func() string {
-					var b strings.Builder
-					for _, t := range held {
-						b.WriteString(tenureText(t))
-					}
-					return b.String()
-				})
-			})
-		},
-	}
+	const short = "Tell which version is in production, or was at some time, since when and by whom"
+	cmd := a.command("production", short, func(ctx context.Context, r *modelregistry.ModelRegistry) error {
+		held, err := r.StageAt(ctx, s.ModelName, stage, at)
+		if err == nil && len(held) == 0 {
+			when := "now"
+			if !at.IsZero() {
+				when = "at " + shortTime(at)
+			}
+			err = fmt.Errorf("a version of %s in %s %s: %w", s.ModelName, stage, when, modelregistry.ErrNotFound)
+		}
+		if err != nil {
+			return err
+		}
+		var result any = held
+		if stage == modelregistry.Production { // there is one
+			result = held[0]
+		}
+		return a.show(result, func() string {
+			var b strings.Builder
+			for _, t := range held {
+				b.WriteString(tenureText(t))
+			}
+			return b.String()
+		})
+	})
 	nameFlags(cmd, &s.ModelName)
 	s.refFlag(cmd)
 	timeFlag(cmd, &at, "at", "the `time`, as 2026-11-01T12:00:00Z; now, if not given")

@@ -16,16 +16,9 @@ func (a *app) lineage() *cobra.Command {
 
 func (a *app) lineageShow() *cobra.Command {
 	var runID string
-	cmd := &cobra.Command{
-		Use:   "show",
-		Short: "List the versions that a run produced",
-		Args:  noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withRegistry(cmd, func(ctx context.Context, r *modelregistry.ModelRegistry) error {
-				return a.showRun(ctx, r, runID)
-			})
-		},
-	}
+	cmd := a.command("show", "List the versions that a run produced", func(ctx context.Context, r *modelregistry.ModelRegistry) error {
+		return a.showRun(ctx, r, runID)
+	})
 	cmd.Flags().StringVar(&runID, "run-id", "", "`id` of the run")
 	require(cmd, "run-id")
 	return cmd

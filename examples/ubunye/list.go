@@ -18,19 +18,12 @@ const keyMetrics = 4
 
 func (a *app) list() *cobra.Command {
 	var s subject
-	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List the versions of a model, or the models of the store",
-		Args:  noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withRegistry(cmd, func(ctx context.Context, r *modelregistry.ModelRegistry) error {
-				if s.UseCase != "" && s.Model != "" {
-					return a.listVersions(ctx, r, s.ModelName)
-				}
-				return a.listModels(ctx, r, s.ModelName)
-			})
-		},
-	}
+	cmd := a.command("list", "List the versions of a model, or the models of the store", func(ctx context.Context, r *modelregistry.ModelRegistry) error {
+		if s.UseCase != "" && s.Model != "" {
+			return a.listVersions(ctx, r, s.ModelName)
+		}
+		return a.listModels(ctx, r, s.ModelName)
+	})
 	optionalNameFlags(cmd, &s.ModelName)
 	s.refFlag(cmd)
 	return cmd

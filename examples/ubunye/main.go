@@ -108,6 +108,16 @@ func noArguments(_ *cobra.Command, args []string) error {
 	return nil
 }
 
+// command makes a command that takes flags only, and looks at a registry.
+func (a *app) command(use, short string, do func(context.Context, *modelregistry.ModelRegistry) error) *cobra.Command {
+	return &cobra.Command{
+		Use:   use,
+		Short: short,
+		Args:  noArguments,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return a.withRegistry(cmd, do) },
+	}
+}
+
 // withRegistry opens the store, which must be there, for one command.
 func (a *app) withRegistry(cmd *cobra.Command, do func(context.Context, *modelregistry.ModelRegistry) error) error {
 	missing := exists(a.store)

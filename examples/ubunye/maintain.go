@@ -17,19 +17,12 @@ var errFound = errors.New("the store is not in order; see ubunye models repair")
 func (a *app) verify() *cobra.Command {
 	var name modelregistry.ModelName
 	var opts modelregistry.VerifyOptions
-	cmd := &cobra.Command{
-		Use:   "verify",
-		Short: "Check histories, documents and the digests of every file",
-		Long: `Check histories, documents and the digests of every file. The exit status is 1
-if something is wrong; notices alone leave it 0.`,
-		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withRegistry(cmd, func(ctx context.Context, r *modelregistry.ModelRegistry) error {
-				opts.UseCase, opts.Model = name.UseCase, name.Model
-				return a.printVerify(ctx, r, opts)
-			})
-		},
-	}
+	cmd := a.command("verify", "Check histories, documents and the digests of every file", func(ctx context.Context, r *modelregistry.ModelRegistry) error {
+		opts.UseCase, opts.Model = name.UseCase, name.Model
+		return a.printVerify(ctx, r, opts)
+	})
+	cmd.Long = `Check histories, documents and the digests of every file. The exit status is 1
+if something is wrong; notices alone leave it 0.`
 	optionalNameFlags(cmd, &name)
 	cmd.Flags().BoolVar(&opts.WithoutArtifacts, "without-artifacts", false, "leave the files of versions alone")
 	return cmd
@@ -101,24 +94,17 @@ func count(n int, what string) string {
 func (a *app) repair() *cobra.Command {
 	var name modelregistry.ModelName
 	var opts modelregistry.RepairOptions
-	cmd := &cobra.Command{
-		Use:   "repair",
-		Short: "Say what would mend a model; with --apply, do it",
-		Long: `Say what would mend a model; with --apply, do it.
+	cmd := a.command("repair", "Say what would mend a model; with --apply, do it", func(ctx context.Context, r *modelregistry.ModelRegistry) error {
+		report, err := r.Repair(ctx, name, &opts)
+		if err != nil {
+			return err
+		}
+		return a.show(repairResult(report), func() string { return repairText(report) })
+	})
+	cmd.Long = `Say what would mend a model; with --apply, do it.
 
 Without --apply the exit status is 0 whatever would be done; whether something
-is wrong, "ubunye models verify" tells by its own.`,
-		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withRegistry(cmd, func(ctx context.Context, r *modelregistry.ModelRegistry) error {
-				report, err := r.Repair(ctx, name, &opts)
-				if err != nil {
-					return err
-				}
-				return a.show(repairResult(report), func() string { return repairText(report) })
-			})
-		},
-	}
+is wrong, "ubunye models verify" tells by its own.`
 	nameFlags(cmd, &name)
 	flags := cmd.Flags()
 	flags.BoolVar(&opts.Apply, "apply", false, "do it; the files that are replaced are kept")

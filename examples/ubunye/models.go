@@ -41,19 +41,12 @@ func require(cmd *cobra.Command, flags ...string) {
 
 func (a *app) info() *cobra.Command {
 	var s subject
-	cmd := &cobra.Command{
-		Use:   "info",
-		Short: "Print all that is known of a version, as JSON",
-		Args:  noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withRegistry(cmd, func(ctx context.Context, r *modelregistry.ModelRegistry) error {
-				if err := s.find(ctx, r); err != nil {
-					return err
-				}
-				return a.printInfo(ctx, r, s.At(s.version))
-			})
-		},
-	}
+	cmd := a.command("info", "Print all that is known of a version, as JSON", func(ctx context.Context, r *modelregistry.ModelRegistry) error {
+		if err := s.find(ctx, r); err != nil {
+			return err
+		}
+		return a.printInfo(ctx, r, s.At(s.version))
+	})
 	nameFlags(cmd, &s.ModelName)
 	versionFlag(cmd, &s.version, "`version` to look at")
 	require(cmd, "version")

@@ -20,24 +20,17 @@ type move struct {
 // moveCommand makes a command of one move. It has the flags that all moves have.
 func (a *app) moveCommand(mv *move, use, short string,
 	do func(context.Context, *modelregistry.ModelRegistry) (modelregistry.ModelVersion, error)) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   use,
-		Short: short,
-		Args:  noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withRegistry(cmd, func(ctx context.Context, r *modelregistry.ModelRegistry) error {
-				if err := mv.find(ctx, r); err != nil {
-					return err
-				}
-				before := stages(ctx, r, mv.ModelName)
-				v, err := do(ctx, r)
-				if err != nil {
-					return err
-				}
-				return a.show(v, func() string { return moved(before[v.Version], v) })
-			})
-		},
-	}
+	cmd := a.command(use, short, func(ctx context.Context, r *modelregistry.ModelRegistry) error {
+		if err := mv.find(ctx, r); err != nil {
+			return err
+		}
+		before := stages(ctx, r, mv.ModelName)
+		v, err := do(ctx, r)
+		if err != nil {
+			return err
+		}
+		return a.show(v, func() string { return moved(before[v.Version], v) })
+	})
 	nameFlags(cmd, &mv.ModelName)
 	versionFlag(cmd, &mv.version, "`version` to move")
 	mv.refFlag(cmd)

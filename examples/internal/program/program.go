@@ -1,0 +1,58 @@
+// Package program is what the example programs have in common: how they take their flags, are
+// interrupted, and exit.
+package program
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// The exit codes.
+const (
+	OK    = 0
+	Error = 1
+	Usage = 2
+)
+
+// Main calls run with the command line and exits with its code. An interrupt ends the context; a
+// second one the program, at once.
+func Main(run func(ctx context.Context, args []string, stdout, stderr io.Writer) int) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// Flags returns flags that report to stderr.
+func Flags(name string, stderr io.Writer) *flag.FlagSet {
+	flags := flag.NewFlagSet(name, flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	return flags
+}
+
+// Run parses a command line that holds nothing but flags, calls do, reports its error, and
+// returns the exit code.
+func Run(flags *flag.FlagSet, args []string, do func() error) int {
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return OK
+	} else if err != nil {
+		return Usage
+	}
+	if flags.NArg() > 0 {
+		fmt.Fprintf(flags.Output(), "%s: unexpected argument %q\n", flags.Name(), flags.Arg(0))
+		flags.Usage()
+		return Usage
+	}
+	if err := do(); err != nil {
+		fmt.Fprintf(flags.Output(), "%s: %v\n", flags.Name(), err)
+		return Error
+	}
+	return OK
+}
