@@ -23,7 +23,7 @@ const maxFound = 1 << 12
 // Tree returns the folder of a version. A folder seen before is known by its
 // artifact's inode, so that it takes one stat.
 func (s *Store) Tree(useCase, model, version string) (*Folder, error) {
-	d, err := s.disk(false)
+	d, err := s.lastDisk()
 	if err != nil {
 		return nil, err
 	}
@@ -38,6 +38,9 @@ func (s *Store) Tree(useCase, model, version string) (*Folder, error) {
 	}
 	if err := segment.Check(version); err != nil {
 		return nil, fmt.Errorf("version %q: %w: %w", version, fs.ErrInvalid, err)
+	}
+	if d, err = s.disk(false); err != nil {
+		return nil, err
 	}
 	name := path.Join(useCase, model, versionsName, version)
 	info, err := d.Lstat(name)

@@ -89,6 +89,7 @@ type Store struct {
 
 	mu     sync.Mutex
 	opened Disk
+	folder fs.FileInfo // that was opened
 	closed bool
 	made   []string // the folder and those above it, as far as this store made them
 	wrap   func(Disk) Disk
@@ -140,10 +141,31 @@ func (s *Store) Close() error {
 	return d.Close()
 }
 
-// disk opens the folder. With create it makes it, and the folders above it.
+// disk opens the folder. With create it makes it, and the folders above it. One that was deleted or
+// moved, and perhaps put back, since it was opened is opened anew: what is opened
+// leads where the path led then.
 func (s *Store) disk(create bool) (Disk, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.opened != nil {
+		now, err := os.Stat(s.dir)
+		if errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(now, s.folder) {
+			s.opened = nil // a reader may be at it still, and finds nothing
+		}
+	}
+	return s.open(create)
+}
+
+// lastDisk is disk without the look whether the folder is still the same, for whoever has looks of
+// its own by the path.
+func (s *Store) lastDisk() (Disk, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.open(false)
+}
+
+// open opens the folder unless it is open. The caller holds the lock.
+func (s *Store) open(create bool) (Disk, error) {
 	if s.closed {
 		return nil, fs.ErrClosed
 	}
@@ -155,24 +177,28 @@ func (s *Store) disk(create bool) (Disk, error) {
 			return nil, err
 		}
 	}
-	d, err := s.openDisk(s.dir)
+	d, folder, err := s.openDisk(s.dir)
 	if err != nil {
 		return nil, err
 	}
-	s.opened = d
+	s.opened, s.folder = d, folder
 	return d, nil
 }
 
-func (s *Store) openDisk(dir string) (Disk, error) {
+func (s *Store) openDisk(dir string) (Disk, fs.FileInfo, error) {
 	at, err := beneath.OpenDir(dir)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	folder, err := at.Stat(".")
+	if err != nil {
+		return nil, nil, errors.Join(err, at.Close())
 	}
 	var d Disk = dirDisk{at}
 	if s.wrap != nil {
 		d = s.wrap(d)
 	}
-	return d, nil
+	return d, folder, nil
 }
 
 // makeDir makes the store's folder and those above it that are missing. The
@@ -197,7 +223,7 @@ func (s *Store) makeDir() error {
 	if err != nil {
 		return err
 	}
-	d, err := s.openDisk(above)
+	d, _, err := s.openDisk(above)
 	if err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ func (s *Store) Changed(_ context.Context, useCase, model string, since any) (bo
 	if !ok || !rev.of(useCase, model) {
 		return true, nil
 	}
-	d, err := s.disk(false)
+	d, err := s.lastDisk()
 	if err != nil {
 		return true, nil // a read will say so, or find that the store is there now
 	}

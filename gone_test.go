@@ -1,0 +1,101 @@
+package modelregistry_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	mr "github.com/ubunye-go/modelregistry"
+)
+
+// onMovingGround calls fn with a store that is not there yet, in a bubble.
+func onMovingGround(t *testing.T, fn func(t *testing.T, dir string)) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("a folder that a program has open can't be deleted or renamed there")
+	}
+	synctest.Test(t, func(t *testing.T) { fn(t, filepath.Join(t.TempDir(), "a", "store")) })
+}
+
+func removeAll(t *testing.T, dir string) {
+	t.Helper()
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A watch sees a store appear, and goes on when a model or the whole store is deleted, moved
+// away, put back or made anew under it.
+func TestWatchOfWhatIsDeletedAndMadeAgain(t *testing.T) {
+	onMovingGround(t, func(t *testing.T, dir string) {
+		w := watch(t, openStore(t, dir, nil), fraud.In(mr.Production), 0)
+		defer w.stop()
+		w.want("not found")
+		for _, step := range []struct {
+			do   func()
+			told []string
+		}{
+			{func() { inProduction(t, openStore(t, dir, nil), "1.0.0") }, []string{"1.0.0 production"}},
+			{func() { removeAll(t, modelPath(dir)) }, []string{"not found"}},
+			{func() { inProduction(t, openStore(t, dir, nil), "1.0.0") }, []string{"1.0.0 production"}},
+			{func() { removeAll(t, dir) }, []string{"not found"}},
+			{func() { inProduction(t, openStore(t, dir, nil), "1.0.0", "1.0.1") }, []string{"1.0.1 production"}},
+			{func() { // between two looks
+				removeAll(t, dir)
+				inProduction(t, openStore(t, dir, nil), "1.0.0", "2.0.0")
+			}, []string{"2.0.0 production"}},
+			{func() { os.Rename(dir, dir+".aside") }, []string{"not found"}},
+			{func() { os.Rename(dir+".aside", dir) }, []string{"2.0.0 production"}},
+		} {
+			step.do()
+			time.Sleep(time.Second)
+			w.want(step.told...)
+			time.Sleep(time.Hour)
+			w.want()
+		}
+	})
+}
+
+func TestLiveWhoseStoreIsDeletedAndMadeAgain(t *testing.T) {
+	onMovingGround(t, func(t *testing.T, dir string) {
+		inProduction(t, openStore(t, dir, nil), "1.0.0")
+		p := newPlant(t)
+		l := goLive(t, openStore(t, dir, nil), fraud.In(mr.Production), p, nil)
+		removeAll(t, dir)
+		tick()
+		wantServing(t, l, "1.0.0")
+		if s := l.Status(); !errors.Is(s.LastError, mr.ErrNotFound) {
+			t.Errorf("status %+v", s)
+		}
+		inProduction(t, openStore(t, dir, nil), "1.0.0", "1.0.1")
+		tick()
+		wantServing(t, l, "1.0.1")
+		p.want("made 1.0.0 1.0.1, closed 1.0.0")
+	})
+}
+
+// A registry that had the deleted store open writes to the one that took its place, and makes one if
+// there is none.
+func TestWritingToAStoreThatWasMadeAgain(t *testing.T) {
+	onMovingGround(t, func(t *testing.T, dir string) {
+		r := openStore(t, dir, nil)
+		inProduction(t, r, "1.0.0")
+		removeAll(t, dir)
+		inProduction(t, openStore(t, dir, nil), "1.0.0", "1.0.1")
+		promote(t, r, "1.0.0", mr.Production)
+		register(t, r, "1.0.2", nil)
+		want := map[string]mr.ModelStage{"1.0.0": mr.Production, "1.0.1": mr.Archived, "1.0.2": mr.Development}
+		wantStages(t, r, want)
+		wantStages(t, openStore(t, dir, nil), want)
+		removeAll(t, dir)
+		register(t, r, "1.0.0", nil)
+		want = map[string]mr.ModelStage{"1.0.0": mr.Development}
+		wantStages(t, r, want)
+		wantStages(t, openStore(t, dir, nil), want)
+		wantFindings(t, dir)
+	})
+}
