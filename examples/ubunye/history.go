@@ -19,7 +19,7 @@ type historyFlags struct {
 	subject
 	opts   modelregistry.HistoryOptions
 	oldest bool
-	max    int
+	max    uint
 }
 
 func (a *app) history() *cobra.Command {
@@ -50,7 +50,7 @@ func (a *app) history() *cobra.Command {
 	})
 	timeFlag(cmd, &f.opts.Since, "since", "only from this `time` on, as 2026-11-01T12:00:00Z")
 	timeFlag(cmd, &f.opts.Until, "until", "only before this `time`")
-	flags.IntVarP(&f.max, "max", "n", 0, "at most so many `events`; 0 for all")
+	flags.UintVarP(&f.max, "max", "n", 0, "at most so many `events`; 0 for all")
 	flags.BoolVar(&f.oldest, "reverse", false, "the oldest first")
 	flags.BoolVarP(&f.opts.Follow, "follow", "f", false, "the oldest first, and then what happens, until it is interrupted; in JSON, an event a line")
 	cmd.MarkFlagsMutuallyExclusive("follow", "max")
@@ -64,7 +64,7 @@ var knownOps = map[modelregistry.Operation]bool{
 
 func timeFlag(cmd *cobra.Command, t *time.Time, name, usage string) {
 	cmd.Flags().Func(name, usage, func(s string) (err error) {
-		if *t, err = time.Parse(time.RFC3339, s); err != nil {
+		if *t, err = time.Parse(time.RFC3339, s); err != nil || t.IsZero() { // a zero time is none
 			err = errors.New("want a time like 2026-11-01T12:00:00Z")
 		}
 		return err
@@ -82,7 +82,7 @@ func (a *app) printHistory(ctx context.Context, r *modelregistry.ModelRegistry, 
 			continue
 		}
 		events = append(events, e)
-		if f.max > 0 && len(events) == f.max {
+		if f.max > 0 && uint(len(events)) == f.max {
 			break
 		}
 	}
