@@ -207,7 +207,7 @@ func (f *follower[T]) failed(res loaded[T], wanted bool) {
 	attrs := []any{slog.String("version", res.v.Version)}
 	if wanted {
 		f.failures++
-		delay := f.opts.Retry
+		delay := min(f.opts.Retry, f.opts.MaxRetry)
 		for range f.failures - 1 {
 			delay = min(2*delay, f.opts.MaxRetry)
 		}

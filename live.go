@@ -59,7 +59,7 @@ type LiveOptions[T any] struct {
 	Close func(T) error
 
 	// Retry is how long after a failure the same version is tried again; it doubles with each,
-	// up to MaxRetry. 0 is a second, and five minutes.
+	// up to MaxRetry. 0 is a second, and five minutes or Retry, if that is longer.
 	Retry, MaxRetry time.Duration
 
 	// Logger is told of versions taken up, failed and closed; nil is the registry's.
@@ -85,7 +85,7 @@ func NewLive[T any](ctx context.Context, r *ModelRegistry, ref Ref, load func(co
 		l.opts.Retry = time.Second
 	}
 	if l.opts.MaxRetry <= 0 {
-		l.opts.MaxRetry = 5 * time.Minute
+		l.opts.MaxRetry = max(5*time.Minute, l.opts.Retry)
 	}
 	if l.log = l.opts.Logger; l.log == nil {
 		l.log = r.log

@@ -232,6 +232,70 @@ func TestLiveFirst(t *testing.T) {
 	})
 }
 
+// The context bounds the first load: what fails by its end leaves nothing open, what was made in
+// spite of it serves.
+func TestLiveFirstWhenTheContextEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := newStore(t, nil)
+		inProduction(t, r, "1.0.0")
+		p := newPlant(t)
+		for _, heeds := range []bool{true, false} {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			load := func(ctx context.Context, m *mr.Model) (*thing, error) {
+				<-ctx.Done()
+				if heeds {
+					return nil, ctx.Err()
+				}
+				return p.load(ctx, m)
+			}
+			l, err := mr.NewLive(ctx, r, fraud.In(mr.Production), load, nil)
+			cancel()
+			if heeds {
+				wantError(t, err, "serve", fraud, "", context.DeadlineExceeded)
+				p.want("made , closed ")
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantServing(t, l, "1.0.0")
+			if err := l.Close(); err != nil {
+				t.Error(err)
+			}
+			p.want("made 1.0.0, closed 1.0.0")
+		}
+	})
+}
+
+// The first pause after a failure is Retry, but never longer than MaxRetry.
+func TestLiveRetry(t *testing.T) {
+	t.Parallel()
+	const minute = time.Minute
+	for _, test := range []struct{ retry, most, first, second time.Duration }{
+		{0, 0, time.Second, 2 * time.Second},
+		{minute, 0, minute, 2 * minute},
+		{10 * minute, 0, 10 * minute, 10 * minute},
+		{10 * minute, minute, minute, minute},
+		{minute, 90 * time.Second, minute, 90 * time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r, p, l := serving(t, &mr.LiveOptions[*thing]{Retry: test.retry, MaxRetry: test.most})
+			p.breaks("1.0.1", func() error { return errors.New("broken") })
+			inProduction(t, r, "1.0.1")
+			tick()
+			for i, want := range []time.Duration{test.first, test.second} {
+				s := l.Status()
+				if got := s.NextTry.Sub(s.LastErrorAt); got != want || s.Failures != i+1 {
+					t.Errorf("%v up to %v: failure %d is followed by a pause of %v, want %v", test.retry, test.most, s.Failures, got, want)
+				}
+				time.Sleep(want)
+				synctest.Wait()
+			}
+		})
+	}
+}
+
 // overwriteArtifact changes a byte of a version's artifact, and nothing that a stat
 // shows but the time.
 func overwriteArtifact(t testing.TB, dir, version string) {

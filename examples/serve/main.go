@@ -62,6 +62,10 @@ func serve(ctx context.Context, c config, out io.Writer, log *slog.Logger) (err 
 		Interval: c.interval,
 		Check:    warmUp,
 	})
+	if err != nil && ctx.Err() != nil {
+		log.Info("told to end before it served")
+		return nil
+	}
 	if errors.Is(err, modelregistry.ErrNotFound) {
 		return fmt.Errorf("%w; run the train example first", err)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -84,6 +85,17 @@ func TestHealthAtTheEnd(t *testing.T) {
 			t.Errorf("%d %s", w.Code, w.Body)
 		}
 		s.ending.Store(true)
+	}
+}
+
+// Who is told to end while it loads its first version did not fail.
+func TestEndBeforeTheFirstVersion(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out, errs bytes.Buffer
+	if code := run(ctx, []string{"-store", t.TempDir()}, &out, &errs); code != program.OK || out.Len() > 0 || !strings.Contains(errs.String(), "told to end") {
+		t.Errorf("%d, %s, %s", code, &out, &errs)
 	}
 }
 
