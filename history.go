@@ -107,7 +107,8 @@ type HistoryOptions struct {
 	Newest bool  // the newest first, not the oldest; not with Follow
 
 	// Follow waits for more behind the last event, until the context ends, which then is no
-	// error. It looks once a DefaultInterval. Unrecorded changes come when they are recorded.
+	// error. It looks once a DefaultInterval. Unrecorded changes come when they are recorded. If another
+	// history took the place of this one, it ends with ErrNotFound.
 	Follow bool
 }
 
@@ -148,6 +149,9 @@ func (r *ModelRegistry) History(ctx context.Context, name ModelName, opts *Histo
 			if o.Follow && ctx.Err() != nil {
 				return
 			}
+			if err == nil && o.Follow {
+				err = p.follows(log)
+			}
 			if err != nil {
 				yield(Event{ModelName: name}, opError("history", name, "", err))
 				return
@@ -165,7 +169,29 @@ type page struct {
 	name   ModelName
 	yield  func(Event, error) bool
 	shown  int64 // the last event
+	id     string
 	broken int64 // the last damage
+}
+
+// follows returns an error if a log is not the one of which some was shown: an event that was
+// shown stays, but for a repair. Where a log is damaged, that is told in its place.
+func (p *page) follows(log *historyLog) error {
+	lines := log.x.lines
+	at := len(lines) // behind what was shown
+	for at > 0 && lines[at-1].number > p.shown {
+		at--
+	}
+	goesOn := p.shown == 0 || at < len(lines)
+	if at > 0 && lines[at-1].number == p.shown {
+		same, repair := lines[at-1].id == p.id, lines[at-1].op == opRepair
+		if goesOn = same || repair; !same {
+			p.shown-- // a repair may take the number of what was lost
+		}
+	}
+	if goesOn || len(log.x.damage) > 0 {
+		return nil
+	}
+	return notFound("the event that was told last")
 }
 
 // show yields what was not shown before. It reports false if the caller has enough.
@@ -179,7 +205,7 @@ func (p *page) show(events iter.Seq2[pastEvent, error]) bool {
 		case err != nil && e.Number > p.broken:
 			p.broken = e.Number
 		case err == nil && e.Number > p.shown:
-			p.shown = e.Number
+			p.shown, p.id = e.Number, e.ID
 		default:
 			continue
 		}
@@ -213,8 +239,8 @@ func (r *ModelRegistry) awaitChange(ctx context.Context, name ModelName, since R
 // A historyLog is a model's history, read at one instant.
 type historyLog struct {
 	m       *model
-	lines   []byte
-	pending *event // what somebody else changed since
+	x       examination // of its lines
+	pending *event      // what somebody else changed since
 	seen    Revision
 	now     time.Time
 }
@@ -236,9 +262,11 @@ func (r *ModelRegistry) readHistory(ctx context.Context, name ModelName) (*histo
 	}
 	log := &historyLog{m: m, now: r.now()}
 	err = r.store.Read(ctx, name, func(v View) (err error) {
-		if log.lines, _, err = m.readLog(v, 0); err != nil {
+		lines, _, err := m.readLog(v, 0)
+		if err != nil {
 			return err
 		}
+		log.x.readLog(lines)
 		fresh := &model{r: r, name: name}
 		err = fresh.load(ctx, v)
 		log.seen = v.Revision()
@@ -249,7 +277,7 @@ func (r *ModelRegistry) readHistory(ctx context.Context, name ModelName) (*histo
 			p := *fresh.state.pending
 			p.time = log.now
 			log.pending = &p
-		case err != nil && len(log.lines) == 0:
+		case err != nil && len(lines) == 0:
 			return err
 		}
 		return nil // damage shows in its place
@@ -260,15 +288,13 @@ func (r *ModelRegistry) readHistory(ctx context.Context, name ModelName) (*histo
 // events yields the events in order, and what is damaged in its place.
 func (l *historyLog) events(ctx context.Context) iter.Seq2[pastEvent, error] {
 	return func(yield func(pastEvent, error) bool) {
-		var x examination
-		x.readLog(l.lines)
-		stages := map[string]ModelStage{}
-		for _, line := range x.lines {
-			for len(x.damage) > 0 && x.damage[0].at <= line.at {
-				if !yield(l.damaged(x.damage[0])) {
+		damage, stages := l.x.damage, map[string]ModelStage{}
+		for _, line := range l.x.lines {
+			for len(damage) > 0 && damage[0].at <= line.at {
+				if !yield(l.damaged(damage[0])) {
 					return
 				}
-				x.damage = x.damage[1:]
+				damage = damage[1:]
 			}
 			if err := ctx.Err(); err != nil {
 				yield(pastEvent{Event: Event{ModelName: l.m.name}}, err)
@@ -278,7 +304,7 @@ func (l *historyLog) events(ctx context.Context) iter.Seq2[pastEvent, error] {
 				return
 			}
 		}
-		for _, d := range x.damage {
+		for _, d := range damage {
 			if !yield(l.damaged(d)) {
 				return
 			}

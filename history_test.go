@@ -235,6 +235,74 @@ func TestHistoryFollows(t *testing.T) {
 	})
 }
 
+// lastLineRepaired loses the third event, and has two behind it, the first of which is the repair.
+func lastLineRepaired(t *testing.T, dir string) {
+	edit(t, modelPath(dir, "history.jsonl"), func(s string) string { l := lines(s); return l[0] + l[1] + "{}\n" })
+	r := openStore(t, dir, nil)
+	if _, err := r.Repair(t.Context(), fraud, &mr.RepairOptions{Apply: true}); err != nil {
+		t.Fatal(err)
+	}
+	register(t, r, "", nil)
+}
+
+// A history that another one took the place of is not followed as if it were the same; one that was
+// repaired is.
+func TestHistoryFollowsNoOther(t *testing.T) {
+	for name, test := range map[string]struct {
+		do    func(t *testing.T, dir string)
+		is    error // ends it
+		tells int   // events behind the three
+	}{
+		"deleted": {func(t *testing.T, dir string) { removeAll(t, modelPath(dir)) }, mr.ErrNotFound, 0},
+		"shorter": {func(t *testing.T, dir string) {
+			removeAll(t, modelPath(dir))
+			register(t, openStore(t, dir, nil), "", nil)
+		}, mr.ErrNotFound, 0},
+		"longer": {func(t *testing.T, dir string) {
+			removeAll(t, modelPath(dir))
+			inProduction(t, openStore(t, dir, nil), "1.0.0", "1.0.1")
+		}, mr.ErrNotFound, 0},
+		"goes on":                        {func(t *testing.T, dir string) { register(t, openStore(t, dir, nil), "", nil) }, nil, 1},
+		"last line damaged and repaired": {lastLineRepaired, nil, 2},
+		"last line damaged and repaired, and document lost": {func(t *testing.T, dir string) {
+			if err := os.Remove(modelPath(dir, "registry.json")); err != nil {
+				t.Fatal(err)
+			}
+			lastLineRepaired(t, dir)
+		}, nil, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onMovingGround(t, func(t *testing.T, dir string) {
+				r := openStore(t, dir, nil)
+				for range 3 {
+					register(t, r, "", nil)
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				told, done := 0, make(chan error, 1)
+				go func() {
+					for _, err := range r.History(ctx, fraud, &mr.HistoryOptions{Follow: true}) {
+						if err != nil {
+							done <- err
+							return
+						}
+						told++
+					}
+					done <- nil
+				}()
+				synctest.Wait()
+				test.do(t, dir)
+				time.Sleep(time.Second)
+				synctest.Wait()
+				cancel()
+				if err := <-done; !errors.Is(err, test.is) || told != 3+test.tells {
+					t.Errorf("it tells %d events, and ends with %v", told, err)
+				}
+			})
+		})
+	}
+}
+
 func TestHistoryOfNothing(t *testing.T) {
 	t.Parallel()
 	r, _ := newStore(t, nil)
