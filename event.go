@@ -176,24 +176,22 @@ func decodeEvent(line []byte) (*event, error) {
 		case "event":
 			d.json(m, &e.number)
 		case "id":
-			d.json(m, &e.id)
+			e.id = d.text(m)
 		case "time":
-			var s string
-			d.json(m, &s)
-			e.time, err = parseTime(s)
+			e.time, err = parseTime(d.text(m))
 			d.fail(m.Key, err)
 		case "op":
-			d.json(m, &e.op)
+			e.op = d.text(m)
 		case "version":
-			d.json(m, &e.version)
+			e.version = d.text(m)
 		case "from":
 			e.from = d.stage(m)
 		case "to":
 			e.to = d.stage(m)
 		case "actor":
-			d.json(m, &e.actor)
+			e.actor = d.text(m)
 		case "reason":
-			d.json(m, &e.reason)
+			e.reason = d.text(m)
 		case "refused":
 			d.json(m, &e.refused)
 		case "skipped_gates":
@@ -213,7 +211,7 @@ func decodeEvent(line []byte) (*event, error) {
 		case "checkpoint":
 			d.json(m, &e.checkpoint)
 		case "prev":
-			d.json(m, &e.prev)
+			e.prev = d.text(m)
 		}
 	}
 	for _, m := range extras {
@@ -242,6 +240,15 @@ func (d *eventDecoder) fail(key string, err error) {
 
 func (d *eventDecoder) json(m pyjson.Member, into any) { d.fail(m.Key, json.Unmarshal(m.Value, into)) }
 
+// text reads a string.
+func (d *eventDecoder) text(m pyjson.Member) (s string) {
+	if n := len(m.Value); n >= 2 && m.Value[0] == '"' && bytes.IndexByte(m.Value, '\\') < 0 {
+		return string(m.Value[1 : n-1])
+	}
+	d.json(m, &s)
+	return s
+}
+
 func (d *eventDecoder) extra(m pyjson.Member) []byte {
 	_, err := checkExtra(m.Value)
 	d.fail(m.Key, err)
@@ -254,9 +261,7 @@ func (d *eventDecoder) extra(m pyjson.Member) []byte {
 // stage takes any name: an entry of another program's may have had one that is
 // none of ours.
 func (d *eventDecoder) stage(m pyjson.Member) ModelStage {
-	var s string
-	d.json(m, &s)
-	return ModelStage(s)
+	return ModelStage(d.text(m))
 }
 
 func (d *eventDecoder) object(m pyjson.Member) []pyjson.Member {

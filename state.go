@@ -183,7 +183,7 @@ func (s *state) apply(e *event, line string, offset int64) {
 		}
 		switch old := s.get(im.version); {
 		case im.laid:
-		case old != nil && pyjson.Equal(old.raw, im.raw):
+		case old != nil && old.stage == stageOf(im.raw) && pyjson.Equal(old.raw, im.raw):
 			im.raw = old.raw // as the document has it, to the byte
 		default:
 			im.raw = document.LayEntry(im.raw)

@@ -113,6 +113,9 @@ func (d *Dir) ReadDir(name string) ([]fs.DirEntry, error) {
 
 // Stat returns what is known of a file, of what a symlink leads to.
 func (d *Dir) Stat(name string) (fs.FileInfo, error) {
+	if name == "." && d.fast.file != nil {
+		return d.fast.file.Stat()
+	}
 	f, err := d.open(name, openPath, 0)
 	if f == nil || err != nil {
 		return d.root.Stat(name)
