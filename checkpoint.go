@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/ubunye-go/modelregistry/internal/document"
@@ -29,10 +30,36 @@ func (l lag) due(s *state, bytes int64) bool {
 	return s.checkpoint == 0 || s.size <= l.small || s.offset+bytes-s.checkpointEnd >= s.size/l.share
 }
 
-// format returns the state as a document that ends the lag.
-func (s *state) format(end int64) []byte {
+// format returns the state as a document that ends the lag, behind what b holds.
+func (s *state) format(b []byte, end int64) []byte {
 	s.pending, s.checkpoint, s.checkpointEnd = nil, s.last, end
-	return document.Format(s.document(end))
+	return document.AppendFormat(b, s.document(end))
+}
+
+// rooms are for documents that are written with every change: the memory for a new one costs more
+// than to fill it.
+var rooms = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxRoom bounds what is kept for that.
+const maxRoom = 2 << 20
+
+// formatInRoom is format in memory that is used again once freeRoom was called. Only the folder store
+// is known to be done with a document when its Append returns. The caller holds the lock.
+func (m *model) formatInRoom(s *state, end int64) []byte {
+	if _, ok := m.r.store.(*folderStore); !ok || s.size > maxRoom {
+		return s.format(nil, end)
+	}
+	m.freeRoom()
+	m.room = rooms.Get().(*[]byte)
+	*m.room = s.format((*m.room)[:0], end)
+	return *m.room
+}
+
+func (m *model) freeRoom() {
+	if m.room != nil {
+		rooms.Put(m.room)
+		m.room = nil
+	}
 }
 
 // lagged notes whether this registry left the document behind, and sees to it
@@ -83,7 +110,7 @@ func (m *model) catchUp(ctx context.Context) {
 		return &Commit{Document: func(int64) []byte {
 			m.mu.Lock()
 			defer m.mu.Unlock()
-			return s.format(s.offset)
+			return s.format(nil, s.offset)
 		}}, nil
 	})
 	if err == nil {

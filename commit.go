@@ -239,6 +239,7 @@ func (m *model) commit(ctx context.Context, batch []*change, take func() []*chan
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.freeRoom()
 	if err != nil {
 		m.state = nil // what is there must be read again
 		return batch, err
@@ -298,7 +299,7 @@ func (m *model) decide(batch []*change) (*txn, *Commit) {
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			s := m.applied(t, end)
-			return s.format(s.offset) // somebody's next change may have been read meanwhile
+			return m.formatInRoom(s, s.offset) // somebody's next change may have been read meanwhile
 		}
 	}
 	return t, commit

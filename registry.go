@@ -271,6 +271,7 @@ type model struct {
 	state  *state
 	behind bool        // this registry left the document behind
 	idle   *time.Timer // brings it up to date
+	room   *[]byte     // what the document of an append under way is written from
 
 	queue queue
 }

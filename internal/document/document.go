@@ -10,6 +10,7 @@ package document
 
 import (
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
@@ -70,13 +71,15 @@ func notUTF8(data []byte) error {
 }
 
 // Format writes the document as the Python program does, with our key last.
-func Format(d *Document) []byte {
+func Format(d *Document) []byte { return AppendFormat(nil, d) }
+
+// AppendFormat is Format behind what b holds.
+func AppendFormat(b []byte, d *Document) []byte {
 	size := 1024
 	for _, e := range d.Entries {
 		size += len(e.Raw) + len(e.Extra) + 2*len(e.Version) + 32
 	}
-	b := make([]byte, 0, size)
-	b = append(b, '{')
+	b = append(slices.Grow(b, size), '{')
 	for i, m := range d.Head {
 		if i > 0 {
 			b = append(b, ',')
