@@ -26,6 +26,7 @@ func (s *Store) Append(ctx context.Context, name mr.ModelName, decide func(mr.Vi
 // tryAppend reports false if somebody else was first.
 func (s *Store) tryAppend(ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (done mr.Appended, won bool, err error) {
 	v := s.view(ctx, name)
+	v.writes = true
 	if err := s.accessBy(v.list); err != nil {
 		return done, false, err
 	}
@@ -130,7 +131,7 @@ func (s *Store) createSlot(ctx context.Context, v *view, sl *slot) (won bool, er
 		return err == nil && other.ID == sl.ID
 	})
 	if won {
-		s.reached(v.name, sl.Number, sl.End)
+		s.reached(v.name, sl)
 		if v.hasCopy {
 			s.takenOver(ctx, v.name)
 		}

@@ -111,6 +111,7 @@ type Store struct {
 type known struct {
 	newest int64               // a change that is there
 	end    int64               // the position behind it
+	id     string              // its own
 	noted  int64               // every change up to this one was read for its trees
 	trees  map[string]treeInfo // by version
 }
@@ -212,10 +213,10 @@ func (s *Store) know(name mr.ModelName, fn func(*known)) {
 }
 
 // reached notes a change that is there, and where it ends.
-func (s *Store) reached(name mr.ModelName, number, end int64) {
+func (s *Store) reached(name mr.ModelName, sl *slot) {
 	s.know(name, func(k *known) {
-		if number > k.newest {
-			k.newest, k.end = number, end
+		if sl.Number > k.newest {
+			k.newest, k.end, k.id = sl.Number, sl.End, sl.ID
 		}
 	})
 }

@@ -44,6 +44,8 @@ type view struct {
 	end     int64 // the position behind it
 	listed  int64 // -1 until a listing told the newest
 	slots   map[int64]*slot
+	writes  bool   // a change is to follow the newest, which must be there
+	anew    bool   // the changes are others than those that were known
 	hasCopy bool   // a folder's history was found in place of changes
 	before  []byte // it, once all of it was read
 }
@@ -60,7 +62,7 @@ func (v *view) Document() ([]byte, bool, error) {
 // DocumentChanged says no: nobody else writes it, and to look would cost a request for each change.
 func (v *view) DocumentChanged(since mr.Revision) bool {
 	rev, ok := since.(revision)
-	return !ok || rev.newest == 0
+	return !ok || rev.newest == 0 || v.anew
 }
 
 // Revision returns the newest change, if the log was read.
@@ -179,13 +181,16 @@ func (v *view) find() error {
 	v.s.know(v.name, func(k *known) { n, end = k.newest, k.end })
 	if n > 0 {
 		for range probes {
-			sl, err := v.s.slot(v.ctx, v.name, n+1)
-			if errors.Is(err, fs.ErrNotExist) {
+			sl, there, err := v.following(n)
+			switch {
+			case err != nil:
+				return err
+			case !there, sl != nil && sl.End-int64(len(sl.lines)) != end:
+				v.forget()
+				return v.find()
+			case sl == nil:
 				v.settle(n, end)
 				return nil
-			}
-			if err != nil {
-				return err
 			}
 			n++
 			v.slots[n], end = sl, sl.End
@@ -207,6 +212,40 @@ func (v *view) find() error {
 	return nil
 }
 
+// following reads the change behind one; nil if there is none. If a change is to be written
+// there, it reports whether the one before is still the one that was known: nobody deletes one, but somebody may
+// have deleted the model, and begun it anew.
+func (v *view) following(n int64) (sl *slot, there bool, err error) {
+	there = true
+	asks := 1
+	if v.writes && v.slots[n] == nil {
+		asks = 2
+	}
+	err = v.s.each(v.ctx, asks, func(ctx context.Context, i int) (err error) {
+		number := n + 1
+		if i == 1 {
+			number = n
+		}
+		got, err := v.s.slot(ctx, v.name, number)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if i == 1 {
+			v.s.know(v.name, func(k *known) { there = got != nil && (k.newest != n || k.id == got.ID) })
+		} else {
+			sl = got
+		}
+		return nil
+	})
+	return sl, there, err
+}
+
+// forget drops all that is known of the model: it was deleted, and perhaps begun anew.
+func (v *view) forget() {
+	v.s.know(v.name, func(k *known) { *k = known{trees: map[string]treeInfo{}} })
+	v.slots, v.listed, v.anew = map[int64]*slot{}, -1, true
+}
+
 func (v *view) list() (err error) {
 	v.listed, err = v.s.newest(v.ctx, v.name)
 	return err
@@ -215,7 +254,9 @@ func (v *view) list() (err error) {
 // settle notes the newest change.
 func (v *view) settle(n, end int64) {
 	v.newest, v.end = n, end
-	v.s.reached(v.name, n, end)
+	if sl := v.slots[n]; sl != nil {
+		v.s.reached(v.name, sl)
+	}
 }
 
 // newest finds the newest change by a listing of one; 0 if there is none.
