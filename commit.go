@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"slices"
 	"sync"
 )
@@ -261,6 +262,10 @@ func (m *model) decide(batch []*change) (*txn, *Commit) {
 	t := newTxn(s, m.r.now())
 	if p := s.pending; p != nil {
 		foreign := *p
+		if p.op == opImport && s.last > 0 {
+			m.r.log.LogAttrs(context.Background(), slog.LevelWarn, "history lost; it begins anew with what registry.json holds",
+				slog.String("model", m.name.String()), slog.Int64("after event", s.last))
+		}
 		if err := t.emit(&foreign); err != nil {
 			for _, c := range batch {
 				c.err = err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path"
 	"path/filepath"
@@ -354,5 +355,22 @@ func TestNoDocumentAndNoLog(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A history that is lost begins anew at the next change, which says so: once it is there,
+// nothing is amiss any more for Verify to tell.
+func TestLostHistoryIsLogged(t *testing.T) {
+	t.Parallel()
+	dir := three(t)
+	if err := os.Remove(modelPath(dir, "history.jsonl")); err != nil {
+		t.Fatal(err)
+	}
+	var logged bytes.Buffer
+	r := openStore(t, dir, &modelregistry.Options{Logger: slog.New(slog.NewTextHandler(&logged, nil))})
+	register(t, r, "", nil)
+	register(t, r, "", nil)
+	if got := strings.Count(logged.String(), "history lost"); got != 1 {
+		t.Errorf("told %d times:\n%s", got, &logged)
 	}
 }

@@ -322,6 +322,13 @@ var harms = map[string]struct {
 		repairs: []string{"record state", "remove debris", "remove debris", "remove debris"},
 		stages:  map[string]mr.ModelStage{"1.0.0": mr.Archived, "1.0.1": mr.Production, "1.0.2": mr.Staging},
 	},
+	"an upload in a bucket's copy": {
+		do: func(t testing.TB, dir string) {
+			writeFile(t, modelPath(dir, ".staging", strings.Repeat("0a", 16), "model", "w.bin"), "the only copy")
+		},
+		finds:  []string{"not the registry's " + strings.Repeat("0a", 16)},
+		stages: map[string]mr.ModelStage{"1.0.0": mr.Archived, "1.0.1": mr.Production, "1.0.2": mr.Development},
+	},
 	"what crashes leave": {
 		do: func(t testing.TB, dir string) {
 			writeFile(t, modelPath(dir, ".staging", strings.Repeat("0a", 16), ".lock"), "")

@@ -5,7 +5,8 @@
 //	store, err := objectstore.New(bucket, &objectstore.Options{Prefix: "registry"})
 //	reg := modelregistry.New(store, nil)
 //
-// or [Open] with one URL. Only the drivers that a program imports are linked into it:
+// or [Open] with one URL. A service that speaks S3 elsewhere takes its address in it:
+// s3://models/registry?endpoint=http://127.0.0.1:7070&use_path_style=true&disable_https=true&region=us-east-1. Only the drivers that a program imports are linked into it:
 // gocloud.dev/blob/s3blob, gcsblob, azureblob.
 //
 // # How it works
@@ -29,7 +30,8 @@
 // disk (aws s3 sync, rclone) is a store that the folder store reads, with all of its history: it takes the lines from the
 // changes, and its first own change writes them into a history.jsonl. A folder copied into an empty
 // bucket is a store that this one reads: its history.jsonl is the log, the first change here takes all of it over,
-// and the object goes. Copy whole models into a place where none are: a copy over one that was changed meanwhile is neither.
+// and the object goes. Sweep a bucket before it is copied, lest a registration that died has left a version's files
+// in .staging only, where the folder store leaves them alone. Copy whole models into a place where none are: a copy over one that was changed meanwhile is neither.
 //
 // # Many writers
 //
@@ -45,8 +47,10 @@
 //
 // Nothing else writes under the prefix. An edit of registry.json in the bucket is
 // noticed by registries that are opened later, and may be written over by one that runs.
-// Verify works; Repair is not supported: copy the prefix to disk, repair that, and
-// copy it to a new one. A folder that holds no file is not kept.
+// Verify works; files that this machine has in its cache are checked there, and not fetched again: to check those in the
+// bucket, give it an empty CacheDir. Repair is not supported: copy the prefix to disk, repair that, and
+// copy it to a new one. A folder that holds no file is not kept. Who deletes a model while programs run should restart
+// those that read it: a writer notices, a look may not.
 package objectstore
 
 import (

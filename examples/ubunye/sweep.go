@@ -50,6 +50,9 @@ func (a *app) sweep() *cobra.Command {
 func (a *app) sweepAll(ctx context.Context, s *objectstore.Store, name modelregistry.ModelName, opts *objectstore.SweepOptions) error {
 	if name != (modelregistry.ModelName{}) {
 		done, err := s.Sweep(ctx, name, opts)
+		if err != nil && len(done) == 0 {
+			return err
+		}
 		return errors.Join(a.printSwept(done, opts), err)
 	}
 	var all []objectstore.Swept
@@ -62,7 +65,11 @@ func (a *app) sweepAll(ctx context.Context, s *objectstore.Store, name modelregi
 		}
 		errs = append(errs, err)
 	}
-	return errors.Join(a.printSwept(all, opts), errors.Join(errs...))
+	err := errors.Join(errs...)
+	if err != nil && len(all) == 0 {
+		return err
+	}
+	return errors.Join(a.printSwept(all, opts), err)
 }
 
 // A sweptUpload is a Swept as JSON.

@@ -110,7 +110,7 @@ func (in *inspector) versions() bool {
 func (in *inspector) stagings() bool {
 	var free []string
 	ok := in.each(stagingName, func(e fs.DirEntry, name string) bool {
-		if !e.IsDir() || !isRandom(e.Name()) {
+		if !isStaging(in.disk, e, name) {
 			return in.send(Item{Kind: Strange, Path: name}, nil)
 		}
 		if !in.owned(name) {

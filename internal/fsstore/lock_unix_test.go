@@ -106,6 +106,7 @@ func TestForeignFoldersStay(t *testing.T) {
 	s := open(t, dir)
 	model := s.path("uc/m")
 	for _, name := range []string{"versions/9.9.9/f", "versions/notes.txt", "versions/.hidden/manifest.json", ".staging/theirs/tree/f",
+		".staging/0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a/model/f", // an upload, in a bucket's copy
 		".staging/notes.txt", ".orphans/old/f", "theirs/f", "versions/1.0.1/manifest.json/f"} {
 		write(t, filepath.Join(model, filepath.FromSlash(name)), "x")
 	}

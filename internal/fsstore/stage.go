@@ -133,14 +133,27 @@ func (s *Store) sweep(d Disk, staging string) {
 		return
 	}
 	for _, e := range entries {
-		if !e.IsDir() || !isRandom(e.Name()) {
+		name := path.Join(staging, e.Name())
+		if !isStaging(d, e, name) {
 			continue
 		}
-		name := path.Join(staging, e.Name())
 		if lock, mine, _ := s.tryOwn(d, name); mine {
 			_ = remove(d, name, lock)
 		}
 	}
+}
+
+// isStaging tells a staging from what else may lie there: a bucket's copy has uploads in
+// folders of such names, which may be all that there is of a version's files.
+func isStaging(d Disk, e fs.DirEntry, name string) bool {
+	if !e.IsDir() || !isRandom(e.Name()) {
+		return false
+	}
+	entries, err := d.ReadDir(name)
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist) // it is gone, or going
+	}
+	return !slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() != treeName && e.Name() != lockName })
 }
 
 // remove takes a staging away, its lock file last, so that until then nobody
