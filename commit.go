@@ -19,6 +19,7 @@ type queue struct {
 	running bool
 	cancel  context.CancelFunc // ends the wait for the store
 	wanted  int                // changes of the append under way whose callers wait
+	closed  bool
 }
 
 // A change is one caller's, until it is decided with what it shares an append
@@ -47,13 +48,11 @@ func (m *model) change(ctx context.Context, decide func(*txn) (string, error), s
 	q := &m.queue
 	q.mu.Lock()
 	lead := !q.running
-	if lead {
-		if !m.r.start() {
-			q.mu.Unlock()
-			return ModelVersion{}, ErrClosed
-		}
-		q.running = true
+	if q.closed || lead && !m.r.start() {
+		q.mu.Unlock()
+		return ModelVersion{}, ErrClosed
 	}
+	q.running = true
 	q.waiting = append(q.waiting, c)
 	q.mu.Unlock()
 	if lead {
@@ -66,11 +65,31 @@ func (m *model) change(ctx context.Context, decide func(*txn) (string, error), s
 			return ModelVersion{}, ctx.Err()
 		}
 		<-c.done // its append is under way, and soon known
-		if errors.Is(c.err, context.Canceled) {
-			c.err = ctx.Err()
+	}
+	return c.result, q.told(ctx, c.err)
+}
+
+// told returns what an append's error is to a caller: if the append was ended, for the caller's
+// context or for Close.
+func (q *queue) told(ctx context.Context, err error) error {
+	if !errors.Is(err, context.Canceled) {
+		return err
+	}
+	why := ctx.Err()
+	if why == nil {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		if q.closed {
+			why = ErrClosed
 		}
 	}
-	return c.result, c.err
+	switch {
+	case why == nil || errors.Is(err, why):
+		return err
+	case errors.Is(err, ErrUncertain):
+		return fmt.Errorf("%w: %w", err, why)
+	}
+	return why
 }
 
 // lead makes the append that has the caller's own change in it, and leaves what came
@@ -120,14 +139,18 @@ func (q *queue) more() bool {
 	return q.running
 }
 
-// close has what waits fail.
+// close has what waits fail, and what comes. It takes what waits and ends what goes on in one step: else
+// another append could begin in between, that nothing ends.
 func (q *queue) close() {
 	q.mu.Lock()
+	q.closed = true
+	waiting := q.waiting
+	q.waiting = nil
 	if q.cancel != nil {
 		q.cancel()
 	}
 	q.mu.Unlock()
-	finish(q.take(context.Background()), ErrClosed)
+	finish(waiting, ErrClosed)
 }
 
 // take returns what waits, to share an append; nothing if that is being ended.
@@ -191,11 +214,12 @@ func (m *model) round(own *change) {
 	if errors.Is(err, fs.ErrExist) && len(batch) > 1 {
 		// One of the trees is in the way of somebody's folder. The others
 		// shall not suffer for it.
-		for _, c := range batch {
-			if c.wrote || c.leaned {
-				_, err := m.commit(context.Background(), []*change{c}, func() []*change { return nil })
-				settle([]*change{c}, err)
+		for err = errPanicked; len(batch) > 0; batch = batch[1:] {
+			var failed error
+			if batch[0].wrote || batch[0].leaned {
+				_, failed = m.commit(context.Background(), batch[:1:1], func() []*change { return nil })
 			}
+			finish(batch[:1], failed)
 		}
 		err = nil
 	}
