@@ -106,7 +106,7 @@ func commit(d Disk, dir string, v *View, c *Commit) (done Appended, err error) {
 	if c.Document != nil {
 		done.DocumentErr = replaceDocument(d, dir, c.Document(done.End))
 	}
-	done.Revision = v.after(c)
+	done.Revision = v.after(c, done.End)
 	return done, nil
 }
 

@@ -69,23 +69,28 @@ func (s *Store) logEnd(dir string) logEnd {
 	return s.ends[dir]
 }
 
+// noteEnd keeps where a log ends, if nothing stands behind that: a torn tail can be replaced
+// by as many bytes.
 func (s *Store) noteEnd(dir string, e logEnd) {
+	if !e.stamp.Exists || e.stamp.Size != e.end {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ends[dir] = e
 }
 
-// after returns the revision that a commit leaves, nil if it can't be told. The caller
-// holds the lock.
-func (v *View) after(c *Commit) any {
+// after returns the revision that a commit leaves, which ends at a position of the log; nil if it can't be
+// told. The caller holds the lock.
+func (v *View) after(c *Commit, end int64) any {
 	rev := v.rev
-	rev.log.fresh = false
 	var err error
 	if len(c.Lines) > 0 {
-		if rev.log, err = v.disk.Stamp(rev.logFile); err != nil {
-			return nil
+		if rev.log, err = v.disk.Stamp(rev.logFile); err != nil || rev.log.Size != end {
+			return nil // somebody took the lock file away, and another appended since
 		}
 	}
+	rev.log.fresh = rev.log.fresh && rev.log.Size != end
 	if c.Document != nil {
 		if rev.document, err = stampOf(v.disk, rev.documentFile); err != nil {
 			return nil

@@ -1,0 +1,86 @@
+package fsstore
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// decided makes a store append lines, decided by what it reads from a position on.
+func decided(t *testing.T, s *Store, from int64, c *Commit) (read string, done Appended) {
+	t.Helper()
+	done, err := s.Append(t.Context(), "uc", "m", func(v *View) (*Commit, error) {
+		lines, _, err := v.Log(from)
+		read = string(lines)
+		return c, err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return read, done
+}
+
+func document(int64) []byte { return []byte("{}") }
+
+// A log that can look the same and hold something else is read again: one with a torn tail, in
+// whose place another process puts as many bytes while the clock stands still; one that
+// somebody else came to under another lock; one that is a bucket's copy.
+func TestLogIsReadAgain(t *testing.T) {
+	t.Parallel()
+	at := time.Now().Add(time.Hour).Truncate(time.Second)
+	stop := func(t *testing.T, name string) {
+		t.Helper()
+		if err := os.Chtimes(name, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, test := range map[string]func(t *testing.T, a, b *Store, log string) Appended{
+		"a torn tail": func(t *testing.T, a, b *Store, log string) Appended {
+			add(t, a, &Commit{Lines: lines("one")})
+			write(t, log, "one\ntorn")
+			stop(t, log)
+			_, done := decided(t, a, 4, &Commit{Document: document})
+			add(t, b, &Commit{Lines: lines("two")})
+			stop(t, log)
+			return done
+		},
+		"another lock": func(t *testing.T, a, b *Store, log string) Appended {
+			_, done := decided(t, a, 0, &Commit{Lines: lines("one"), Document: func(int64) []byte {
+				if err := os.Remove(filepath.Join(filepath.Dir(log), lockName)); err != nil {
+					t.Fatal(err)
+				}
+				add(t, b, &Commit{Lines: lines("two")})
+				return document(0)
+			}})
+			return done
+		},
+		"a bucket's copy": func(t *testing.T, a, _ *Store, log string) Appended {
+			slots := filepath.Join(filepath.Dir(log), historyName)
+			if err := os.MkdirAll(slots, 0o777); err != nil {
+				t.Fatal(err)
+			}
+			write(t, filepath.Join(slots, "9999999998-1.jsonl"), `{"commit":"a","number":1,"end":4}`+"\none\n")
+			_, done := decided(t, a, 0, &Commit{Document: document})
+			write(t, filepath.Join(slots, "9999999997-2.jsonl"), `{"commit":"b","number":2,"end":8}`+"\ntwo\n")
+			return done
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			a, b := open(t, dir), open(t, dir)
+			log := filepath.Join(dir, "uc", "m", logName)
+			done := test(t, a, b, log)
+			if changed, err := a.Changed(t.Context(), "uc", "m", done.Revision); !changed || err != nil {
+				t.Errorf("changed: %v, %v", changed, err)
+			}
+			if got, _ := decided(t, a, 4, &Commit{Lines: lines("three")}); got != "two\n" {
+				t.Errorf("read %q", got)
+			}
+			if got := read(t, log); got != "one\ntwo\nthree\n" {
+				t.Errorf("the log is %q", got)
+			}
+		})
+	}
+}
