@@ -138,12 +138,16 @@ func walkFiles(ctx context.Context, root *beneath.Dir, visit func(name string, d
 // check names the files of a tree that are missing, changed or added since the manifest
 // was made. Modes may differ: a copied store has other ones.
 func (m *manifest) check(ctx context.Context, root *beneath.Dir, progress *meter) error {
+	var faults []error
 	listed := make(map[string]*manifestEntry, len(m.Files))
 	for i := range m.Files {
-		listed[m.Files[i].Path] = &m.Files[i]
+		f := &m.Files[i]
+		if listed[f.Path] != nil {
+			faults = append(faults, fmt.Errorf("%w: %s lists %s twice", ErrArtifact, manifestFile, f.Path))
+		}
+		listed[f.Path] = f
 	}
 	have := make([]manifestEntry, 0, len(m.Files))
-	var faults []error
 	err := walkFiles(ctx, root, func(name string, _ fs.DirEntry) error {
 		f := listed[name]
 		if f == nil {
