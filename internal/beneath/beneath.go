@@ -141,7 +141,7 @@ func (d *Dir) Mkdir(name string, perm fs.FileMode) error {
 	return d.root.Mkdir(name, perm)
 }
 
-// SetTime sets when a file was modified.
+// SetTime sets when a file was modified. Of a symlink it may set the link's own time.
 func (d *Dir) SetTime(name string, t time.Time) error {
 	if d.setTime(name, t) {
 		return nil

@@ -103,7 +103,7 @@ func openBeneath(dir int, name string, flag int, perm fs.FileMode) (fd int, err 
 func (f *fast) within(name string, op func(dir int, base string) error) bool {
 	return f.at(func(dir int) error {
 		above, base := path.Split(name)
-		if base == "" || base == "." || base == ".." {
+		if !isName(base) {
 			return syscall.EINVAL
 		}
 		if above == "" {
@@ -118,6 +118,9 @@ func (f *fast) within(name string, op func(dir int, base string) error) bool {
 	})
 }
 
+// isName reports whether the last element of a name is one of a file.
+func isName(base string) bool { return base != "" && base != "." && base != ".." }
+
 func (f *fast) mkdir(name string, perm fs.FileMode) bool {
 	return f.within(name, func(dir int, base string) error { return syscall.Mkdirat(dir, base, uint32(perm.Perm())) })
 }
@@ -125,13 +128,25 @@ func (f *fast) mkdir(name string, perm fs.FileMode) bool {
 // remove removes a file.
 func (f *fast) remove(name string) bool { return f.within(name, syscall.Unlinkat) }
 
+// rename leaves alone what would take the place of a folder, even an empty one: os.Root refuses it.
 func (f *fast) rename(from, to string) bool {
 	return f.within(from, func(fromDir int, fromBase string) error {
-		if path.Dir(from) == path.Dir(to) {
-			return syscall.Renameat(fromDir, fromBase, fromDir, path.Base(to))
+		move := func(toDir int, toBase string) error {
+			switch there, err := openBeneath(toDir, toBase, openPath|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0); err {
+			case nil:
+				syscall.Close(there)
+				return syscall.EEXIST
+			case syscall.ENOENT, syscall.ENOTDIR, syscall.ELOOP:
+				return syscall.Renameat(fromDir, fromBase, toDir, toBase)
+			default:
+				return err
+			}
 		}
-		moved := f.within(to, func(toDir int, toBase string) error { return syscall.Renameat(fromDir, fromBase, toDir, toBase) })
-		if !moved {
+		fromAbove, _ := path.Split(from)
+		if above, base := path.Split(to); above == fromAbove && isName(base) {
+			return move(fromDir, base)
+		}
+		if !f.within(to, move) {
 			return syscall.EINVAL
 		}
 		return nil
