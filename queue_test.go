@@ -13,8 +13,8 @@ import (
 
 	"github.com/gofrs/flock"
 
-	"github.com/ubunye-go/modelregistry/registrytest"
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/registrytest"
 )
 
 // queued returns a context, and a channel that is closed once a change with it waits.
