@@ -230,7 +230,6 @@ func (l *Live[T]) note(change func(*LiveStatus)) {
 
 // MarshalJSON returns the status, of the version its number only.
 func (s LiveStatus) MarshalJSON() ([]byte, error) {
-	when := timeOrNull
 	var lastError *string
 	if s.LastError != nil {
 		text := s.LastError.Error()
@@ -248,8 +247,8 @@ func (s LiveStatus) MarshalJSON() ([]byte, error) {
 		LastCheck   *string `json:"last_check"`
 		LastError   *string `json:"last_error"`
 		LastErrorAt *string `json:"last_error_at"`
-	}{s.Ref, s.Version.Version, when(s.Since), s.Wanted, s.Loading, s.Draining, s.Failures, when(s.NextTry), when(s.LastCheck),
-		lastError, when(s.LastErrorAt)})
+	}{s.Ref, s.Version.Version, timeOrNull(s.Since), s.Wanted, s.Loading, s.Draining, s.Failures, timeOrNull(s.NextTry), timeOrNull(s.LastCheck),
+		lastError, timeOrNull(s.LastErrorAt)})
 }
 
 // discard closes what a slot holds.

@@ -26,8 +26,8 @@ type queue struct {
 type change struct {
 	decide func(*txn) (version string, err error) // pure and quick; may be called several times
 	staged Staged
-	left   bool // its caller gave up
-	gone   bool // and it is not in the queue any more
+	left   bool // its caller gave up,
+	gone   bool // before its turn
 
 	version string
 	result  ModelVersion

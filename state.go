@@ -131,6 +131,11 @@ func (s *state) set(im image) {
 	}
 	s.size += e.size()
 	s.enter(e)
+	s.altered()
+}
+
+// altered drops what was made of the entries.
+func (s *state) altered() {
 	s.listed.Store(nil)
 	s.ranges.forget()
 }
@@ -154,8 +159,7 @@ func (s *state) remove(version string) {
 		s.order[j], s.places[moved.version] = moved, j
 	}
 	s.forget()
-	s.listed.Store(nil)
-	s.ranges.forget()
+	s.altered()
 }
 
 // apply takes an event into the state; one that it has already is passed over.

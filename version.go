@@ -73,7 +73,6 @@ func parseTime(s string) (time.Time, error) {
 
 // MarshalJSON returns the version under the format's names, ours behind them.
 func (v ModelVersion) MarshalJSON() ([]byte, error) {
-	text, when := textOrNull, timeOrNull
 	return json.Marshal(struct {
 		UseCase        string         `json:"use_case"`
 		Model          string         `json:"model_name"`
@@ -95,9 +94,9 @@ func (v ModelVersion) MarshalJSON() ([]byte, error) {
 		Problems       []string       `json:"problems,omitempty"`
 	}{
 		v.UseCase, v.Model, v.Version, v.Stage,
-		when(v.RegisteredAt), when(v.PromotedToStaging), when(v.PromotedToProduction), when(v.ArchivedAt),
-		v.Metrics, v.Metadata, text(v.LineageRunID), text(v.ConfigHash), text(v.PromotedBy), text(v.RegisteredBy),
-		text(v.SourceRevision), gatesOrNil(v.Gates), text(v.ManifestSHA256), v.Problems,
+		timeOrNull(v.RegisteredAt), timeOrNull(v.PromotedToStaging), timeOrNull(v.PromotedToProduction), timeOrNull(v.ArchivedAt),
+		v.Metrics, v.Metadata, textOrNull(v.LineageRunID), textOrNull(v.ConfigHash), textOrNull(v.PromotedBy), textOrNull(v.RegisteredBy),
+		textOrNull(v.SourceRevision), gatesOrNil(v.Gates), textOrNull(v.ManifestSHA256), v.Problems,
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 	"gocloud.dev/blob"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/internal/logfile"
 )
 
 // Append calls decide until what it decides becomes the next change, or somebody else was
@@ -82,7 +83,7 @@ func (s *Store) commit(ctx context.Context, v *view, c *mr.Commit) (done mr.Appe
 	number, end := v.newest, v.end
 	switch {
 	case len(c.Lines) > 0 || len(c.Trees) > 0:
-		sl, err := v.next(join(c.Lines))
+		sl, err := v.next(logfile.Join(c.Lines))
 		if err != nil {
 			return done, false, err
 		}
@@ -105,8 +106,8 @@ func (s *Store) commit(ctx context.Context, v *view, c *mr.Commit) (done mr.Appe
 // next returns the change that would follow, with lines. The first takes over the
 // history of a folder that was copied here.
 func (v *view) next(lines []byte) (*slot, error) {
-	if v.newest == lastSlot {
-		return nil, fmt.Errorf("%s has %d changes, as many as can be", v.name, lastSlot)
+	if v.newest == logfile.Last {
+		return nil, fmt.Errorf("%s has %d changes, as many as can be", v.name, logfile.Last)
 	}
 	end := v.end
 	if v.newest == 0 {
@@ -116,7 +117,7 @@ func (v *view) next(lines []byte) (*slot, error) {
 		}
 		lines = append(before, lines...)
 	}
-	return &slot{head: head{ID: random(), Number: v.newest + 1, End: end + int64(len(lines))}, lines: lines}, nil
+	return &slot{head: head{Head: logfile.Head{ID: random(), Number: v.newest + 1, End: end + int64(len(lines))}}, lines: lines}, nil
 }
 
 // createSlot makes the object of a change. It reports false if somebody else was

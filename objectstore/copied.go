@@ -1,7 +1,6 @@
 package objectstore
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -9,6 +8,7 @@ import (
 	"log/slog"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/internal/logfile"
 )
 
 // A folder that was copied into a bucket has its history in one object, history.jsonl. It is the
@@ -36,7 +36,7 @@ func (v *view) copied(from int64) ([]byte, int64, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	data = data[:wholeAppends(data)]
+	data = data[:logfile.Whole(data)]
 	if from > 0 {
 		if len(data) == 0 || data[0] != '\n' {
 			return nil, 0, v.noPosition(from, behind+int64(len(data)))
@@ -46,18 +46,6 @@ func (v *view) copied(from int64) ([]byte, int64, error) {
 		v.before = append(make([]byte, 0, len(data)), data...) // not nil, and without room for what is appended
 	}
 	return data, from + int64(len(data)), nil
-}
-
-// wholeAppends returns how much of a folder's history is no torn end: one is without a
-// newline, or ends in a space as only the lines before the last of an append do, or in bytes that never arrived.
-func wholeAppends(data []byte) int {
-	for {
-		data = data[:bytes.LastIndexByte(data, '\n')+1]
-		if n := len(data); n < 2 || data[n-2] != ' ' && data[n-2] != 0 {
-			return n
-		}
-		data = data[:len(data)-1]
-	}
 }
 
 // takenOver removes a folder's history once it is part of the first change.

@@ -1,17 +1,14 @@
 package objectstore
 
 import (
-	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"path"
-	"strconv"
-	"strings"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/internal/logfile"
 )
 
 // Names below a model.
@@ -39,13 +36,7 @@ type slot struct {
 
 // head is what the store itself has to say of a change.
 type head struct {
-	// ID is the change's own, so that its writer knows it again.
-	ID string `json:"commit"`
-	// Number is the sequence number: the name has it too, and a renamed object shows.
-	Number int64 `json:"number"`
-	// End is the position in the log behind the lines, in bytes, as if the lines of all changes stood in
-	// one file. So a copy of the bucket on disk has the same positions.
-	End int64 `json:"end"`
+	logfile.Head
 	// Trees are the files that become versions with it.
 	Trees map[string]treeInfo `json:"trees,omitempty"`
 	// Swept are stagings that were taken for dead. Whoever still wants to use one finds
@@ -71,24 +62,18 @@ type fileInfo struct {
 	SHA256 string `json:"sha256"`
 }
 
-// lastSlot leaves room for ten digits.
-const lastSlot = 9_999_999_999
-
-// slotKey names the object of a change. Names are sorted, and the newest is to be
-// first, so that a listing of one finds it.
+// slotKey names the object of a change.
 func slotKey(name mr.ModelName, number int64) string {
-	return fmt.Sprintf("%s%010d-%d.jsonl", modelKey(name, historyDir), lastSlot-number, number)
+	return modelKey(name, historyDir) + logfile.Name(number)
 }
 
 // slotNumber is the reverse of slotKey.
 func slotNumber(key string) (int64, error) {
-	down, up, ok := strings.Cut(strings.TrimSuffix(path.Base(key), ".jsonl"), "-")
-	a, errA := strconv.ParseInt(down, 10, 64)
-	b, errB := strconv.ParseInt(up, 10, 64)
-	if !ok || errA != nil || errB != nil || lastSlot-a != b || b < 1 {
+	number, ok := logfile.Number(path.Base(key))
+	if !ok {
 		return 0, fmt.Errorf("%s: %w: it is not named as a change is", key, ErrForeign)
 	}
-	return b, nil
+	return number, nil
 }
 
 func modelKey(name mr.ModelName, rest string) string { return name.String() + "/" + rest }
@@ -111,33 +96,11 @@ func (s *slot) encode() ([]byte, error) {
 	return append(append(data, '\n'), s.lines...), nil
 }
 
-// join makes the history's lines of a commit. Those of one append but the last
-// end in a space there.
-func join(lines [][]byte) (data []byte) {
-	for i, line := range lines {
-		data = append(data, line...)
-		if i < len(lines)-1 {
-			data = append(data, ' ')
-		}
-		data = append(data, '\n')
-	}
-	return data
-}
-
 func decodeSlot(data []byte, number int64) (*slot, error) {
-	first, lines, ok := bytes.Cut(data, []byte("\n"))
-	if !ok || len(lines) > 0 && lines[len(lines)-1] != '\n' {
-		return nil, errors.New("it is cut off")
-	}
-	s := &slot{lines: lines}
-	if err := json.Unmarshal(first, &s.head); err != nil {
+	_, first, lines, err := logfile.Split(data, number)
+	if err != nil {
 		return nil, err
 	}
-	if s.ID == "" || s.Number != number {
-		return nil, fmt.Errorf("it says that it is change %d", s.Number)
-	}
-	if s.start() < 0 {
-		return nil, fmt.Errorf("it says that it ends at byte %d, and holds %d", s.End, len(lines))
-	}
-	return s, nil
+	s := &slot{lines: lines}
+	return s, json.Unmarshal(first, &s.head)
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/internal/logfile"
 )
 
 // A revision is the newest change that was read.
@@ -119,7 +120,7 @@ func (v *view) Log(from int64) ([]byte, int64, error) {
 // take. The newest may be far smaller than the others, so not too many.
 func (v *view) guess(from, start, seen int64) int64 {
 	if from == 0 {
-		return lastSlot
+		return logfile.Last
 	}
 	if seen == 0 || start == v.end {
 		return 1
@@ -185,7 +186,7 @@ func (v *view) find() error {
 			switch {
 			case err != nil:
 				return err
-			case !there, sl != nil && sl.End-int64(len(sl.lines)) != end:
+			case !there, sl != nil && sl.start() != end:
 				v.forget()
 				return v.find()
 			case sl == nil:

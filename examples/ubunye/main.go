@@ -9,19 +9,13 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/fatih/color"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/ubunye-go/modelregistry"
-)
-
-const (
-	exitRefused = 1 // refused, not found, or the system failed
-	exitUsage   = 2
+	"github.com/ubunye-go/modelregistry/examples/internal/program"
 )
 
 const defaultStore = ".ubunye/model_store"
@@ -29,22 +23,20 @@ const defaultStore = ".ubunye/model_store"
 func main() { os.Exit(run()) }
 
 func run() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := program.Context()
 	defer stop()
-	// A second Ctrl-C ends a program that does not heed the first.
-	context.AfterFunc(ctx, stop)
 
 	a := &app{out: color.Output, err: color.Error, output: outputTable}
 	cmd, err := a.root().ExecuteContextC(ctx)
 	if err == nil {
-		return 0
+		return program.OK
 	}
 	a.report(err)
 	if !a.wrongUsage(err) {
-		return exitRefused
+		return program.Error
 	}
 	fmt.Fprintf(a.err, "Run '%s --help' for usage.\n", cmd.CommandPath())
-	return exitUsage
+	return program.Usage
 }
 
 // An app is one run of the program.

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"path"
 	"time"
+
+	"github.com/ubunye-go/modelregistry/internal/logfile"
 )
 
 // A Commit is what an append makes happen.
@@ -60,7 +62,7 @@ func (s *Store) appendHeld(d Disk, dir string, held hold, decide func(*View) (*C
 	if err != nil {
 		return done, false, err
 	}
-	v.known = s.logEnd(dir)
+	v.known = s.lastStamp(dir)
 	c, err := decide(v)
 	if err != nil || c == nil {
 		return done, false, err
@@ -78,7 +80,7 @@ func (s *Store) appendHeld(d Disk, dir string, held hold, decide func(*View) (*C
 	}
 	done, err = commit(d, dir, v, c)
 	if rev, ok := done.Revision.(*revision); ok {
-		s.noteEnd(dir, logEnd{rev.log, done.End})
+		s.noteStamp(dir, rev.log, done.End)
 	}
 	return done, false, err
 }
@@ -202,14 +204,7 @@ func appendLines(d Disk, dir string, v *View, lines [][]byte) (end int64, err er
 			return 0, err
 		}
 	}
-	var data []byte
-	for i, line := range lines {
-		data = append(data, line...)
-		if i < len(lines)-1 {
-			data = append(data, ' ')
-		}
-		data = append(data, '\n')
-	}
+	data := logfile.Join(lines)
 	_, err = f.WriteAt(data, v.end)
 	if err == nil {
 		err = f.Sync()

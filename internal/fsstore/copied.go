@@ -1,25 +1,20 @@
 package fsstore
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
+
+	"github.com/ubunye-go/modelregistry/internal/logfile"
 )
 
 // A bucket that was copied to disk has no history.jsonl: the log is in a file for each
 // change, as the package objectstore makes the objects. Its first line is the store's own word, the others are
 // the log's. The first change here writes them into history.jsonl, where they have the same positions.
 const historyName = "history"
-
-// lastSlot is what the bucket's names descend from.
-const lastSlot = 9_999_999_999
 
 // A SlotError says what is wrong with the log of a bucket's copy. It matches
 // fs.ErrInvalid.
@@ -52,22 +47,12 @@ func slotsOf(d Disk, dir string) ([]slot, error) {
 	}
 	var slots []slot
 	for _, e := range entries {
-		if n := slotNumber(e.Name()); n > 0 {
+		if n, ok := logfile.Number(e.Name()); ok {
 			slots = append(slots, slot{path.Join(dir, e.Name()), n})
 		}
 	}
 	slices.Reverse(slots) // the names descend
 	return slots, err
-}
-
-// slotNumber returns the number of the change that a file is named for, or 0.
-func slotNumber(name string) int64 {
-	down, up, _ := strings.Cut(strings.TrimSuffix(name, ".jsonl"), "-")
-	n, err := strconv.ParseInt(up, 10, 64)
-	if err != nil || n < 1 || n > lastSlot || name != fmt.Sprintf("%010d-%d.jsonl", lastSlot-n, n) || down == "" {
-		return 0
-	}
-	return n
 }
 
 // read returns the lines of a change and the position behind them.
@@ -76,21 +61,9 @@ func (s slot) read(d Disk) (lines []byte, end int64, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	first, lines, whole := bytes.Cut(data, []byte("\n"))
-	var head struct {
-		ID     string `json:"commit"`
-		Number int64  `json:"number"`
-		End    int64  `json:"end"`
-	}
-	switch err := json.Unmarshal(first, &head); {
-	case !whole || len(lines) > 0 && lines[len(lines)-1] != '\n':
-		return nil, 0, &SlotError{s.name, errors.New("it is cut off")}
-	case err != nil:
+	head, _, lines, err := logfile.Split(data, s.number)
+	if err != nil {
 		return nil, 0, &SlotError{s.name, err}
-	case head.ID == "" || head.Number != s.number:
-		return nil, 0, &SlotError{s.name, fmt.Errorf("it says that it is change %d", head.Number)}
-	case head.End < int64(len(lines)):
-		return nil, 0, &SlotError{s.name, fmt.Errorf("it says that it ends at byte %d, and holds %d", head.End, len(lines))}
 	}
 	return lines, head.End, nil
 }

@@ -178,44 +178,6 @@ func log(t *testing.T, s *Store) string {
 	return string(data)
 }
 
-func TestWhole(t *testing.T) {
-	t.Parallel()
-	nul := strings.Repeat("\x00", 8)
-	tests := []struct {
-		name       string
-		keep, torn string
-	}{
-		{"nothing", "", ""},
-		{"one line", "{1}\n", ""},
-		{"two lines", "{1}\n{2}\n", ""},
-		{"a partial line", "{1}\n", `{"event`},
-		{"a partial line alone", "", `{"event`},
-		{"a line but for its end", "{1}\n", "{2}"},
-		{"NULs at the end", "{1}\n", nul},
-		{"NULs alone", "", nul},
-		{"NULs behind a partial line", "{1}\n", `{"eve` + nul},
-		{"NULs before the line's end", "{1}\n", `{"eve` + nul + "nt}\n"},
-		{"NULs at the line's start", "{1}\n", nul + "nt}\n"},
-		{"NULs, then a partial line", "{1}\n", nul + "\n{2"},
-		{"NULs in the middle, a later append behind: damage", "{1}\n{" + nul + "}\n{3}\n", ""},
-		{"such damage, and a torn tail", "{1}\n{" + nul + "}\n{3}\n", "{4"},
-		{"such damage in the first line", nul + "}\n{3}\n", ""},
-		{"an append of two lines", "{1}\n{2} \n{3}\n", ""},
-		{"NULs in the first of two lines of the last append", "{1}\n", "{" + nul + "} \n{3}\n"},
-		{"NULs in the second of two lines of the last append", "{1}\n", "{2} \n{" + nul + "}\n"},
-		{"NULs for the whole of the second line", "{1}\n", "{2} \n" + nul},
-		{"the second line torn", "{1}\n", "{2} \n{3"},
-		{"the second line missing", "{1}\n", "{2} \n"},
-		{"the third line torn", "{1}\n", "{2} \n{3} \n{4}"},
-		{"an append of two lines with a NUL, another behind: damage", "{1}\n{2" + nul + "} \n{3}\n{4}\n", ""},
-	}
-	for _, tt := range tests {
-		if got := whole([]byte(tt.keep + tt.torn)); got != len(tt.keep) {
-			t.Errorf("%s: %d bytes kept, want %d", tt.name, got, len(tt.keep))
-		}
-	}
-}
-
 // The next writer cuts off what is torn; a reader passes over it, and leaves it.
 func TestTornTailIsCut(t *testing.T) {
 	t.Parallel()

@@ -96,7 +96,7 @@ type Store struct {
 	gates  map[string]*gate
 	swept  map[string]time.Time // when a model's staging was last looked through
 	found  map[[3]string]*Folder
-	ends   map[string]logEnd // of the logs that this store appended to
+	stamps map[string]Stamp // of the logs that this store appended to
 }
 
 // Open returns the store in dir, which may be missing, but not be anything else
@@ -117,7 +117,7 @@ func Open(dir string) (*Store, error) {
 	case !info.IsDir():
 		return nil, fmt.Errorf("store folder %s: %w: it is a file", dir, fs.ErrInvalid)
 	}
-	return &Store{dir: abs, wrap: WrapAll, gates: map[string]*gate{}, swept: map[string]time.Time{}, found: map[[3]string]*Folder{}, ends: map[string]logEnd{}}, nil
+	return &Store{dir: abs, wrap: WrapAll, gates: map[string]*gate{}, swept: map[string]time.Time{}, found: map[[3]string]*Folder{}, stamps: map[string]Stamp{}}, nil
 }
 
 // WrapAll, if it is set, is the Wrap of every store that is opened. It is for the child

@@ -1,12 +1,13 @@
 package fsstore
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
 	"io/fs"
 	"path"
+
+	"github.com/ubunye-go/modelregistry/internal/logfile"
 )
 
 // A revision is what the log and the document of a model looked like when they were
@@ -49,35 +50,30 @@ func (s *Store) Changed(_ context.Context, useCase, model string, since any) (bo
 type View struct {
 	disk  Disk // nil if there is no store yet
 	rev   revision
-	known logEnd // of this store's own last append
-	end   int64  // behind the last whole line, once the log was read
-	size  int64  // of the log, as far as it was read
+	known Stamp // of the log when this store last appended to it
+	end   int64 // behind the last whole line, once the log was read
+	size  int64 // of the log, as far as it was read
 	read  bool
 }
 
-// A logEnd is what a log looked like when an append of this store had ended, under the
+// lastStamp returns what a log looked like when an append of this store had ended, under the
 // lock. While it looks so, it ends there: whoever follows the protocol leaves what was appended
 // as it is, so that any further line shows in the size, within the same tick of the clock, too.
-type logEnd struct {
-	stamp Stamp
-	end   int64
-}
-
-func (s *Store) logEnd(dir string) logEnd {
+func (s *Store) lastStamp(dir string) Stamp {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.ends[dir]
+	return s.stamps[dir]
 }
 
-// noteEnd keeps where a log ends, if nothing stands behind that: a torn tail can be replaced
-// by as many bytes.
-func (s *Store) noteEnd(dir string, e logEnd) {
-	if !e.stamp.Exists || e.stamp.Size != e.end {
+// noteStamp keeps the stamp of a log that ends at a position, if nothing stands behind that: a torn
+// tail can be replaced by as many bytes.
+func (s *Store) noteStamp(dir string, log Stamp, end int64) {
+	if !log.Exists || log.Size != end {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ends[dir] = e
+	s.stamps[dir] = log
 }
 
 // after returns the revision that a commit leaves, which ends at a position of the log; nil if it can't be
@@ -158,8 +154,8 @@ func (v *View) Log(from int64) ([]byte, int64, error) {
 	if from < 0 {
 		return nil, 0, &fs.PathError{Op: "read", Path: v.rev.logFile, Err: fs.ErrNotExist}
 	}
-	if v.known.end > 0 && from == v.known.end && !v.known.stamp.differs(v.rev.log) {
-		v.size, v.end, v.read, v.rev.log.fresh = v.rev.log.Size, from, true, false
+	if v.known.Size > 0 && from == v.known.Size && !v.known.differs(v.rev.log) {
+		v.size, v.end, v.read, v.rev.log.fresh = from, from, true, false
 		return nil, from, nil
 	}
 	if v.disk != nil && !v.rev.log.Exists {
@@ -185,7 +181,7 @@ func (v *View) Log(from int64) ([]byte, int64, error) {
 	// what was made of it must not be kept.
 	v.size = from + int64(len(data))
 	v.rev.log.fresh = v.rev.log.fresh || v.size < v.rev.log.Size
-	data = data[:whole(data)]
+	data = data[:logfile.Whole(data)]
 	v.end, v.read = from+int64(len(data)), true
 	return data, v.end, nil
 }
@@ -197,50 +193,4 @@ func (v *View) readToEnd() error {
 		return &fs.PathError{Op: "read", Path: v.rev.logFile, Err: io.ErrUnexpectedEOF}
 	}
 	return nil
-}
-
-// whole returns how much of the log is whole appends. One that was under way when
-// the power failed ends in the middle of a line, or of its lines, or holds bytes
-// that are still NUL, and nothing stands behind what belongs to it; it was never
-// acknowledged. A NUL with a later append behind it is damage, and stays for the
-// reader to find.
-//
-// The lines of one append but the last end in a space, so that the end of an
-// append shows.
-func whole(data []byte) int {
-	sound := data
-	if nul := bytes.IndexByte(data, 0); nul >= 0 {
-		for at := nul; ; {
-			line := bytes.IndexByte(data[at:], '\n')
-			if line < 0 {
-				break
-			}
-			if at += line + 1; endsAppend(data[:at]) && at < len(data) {
-				return lastAppend(data)
-			}
-		}
-		sound = data[:nul]
-	}
-	return lastAppend(sound)
-}
-
-// lastAppend returns the length of data up to the end of its last append.
-func lastAppend(data []byte) int {
-	for len(data) > 0 {
-		data = data[:bytes.LastIndexByte(data, '\n')+1]
-		if endsAppend(data) {
-			break
-		}
-		data = data[:max(0, len(data)-1)]
-	}
-	return len(data)
-}
-
-// endsAppend reports whether data, which ends in a newline, ends an append.
-func endsAppend(data []byte) bool {
-	if len(data) < 2 {
-		return len(data) == 1
-	}
-	last := data[len(data)-2]
-	return last != ' ' && last != 0
 }

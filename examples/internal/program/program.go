@@ -20,14 +20,19 @@ const (
 	Usage = 2
 )
 
-// Main calls run with the command line and exits with its code. An interrupt ends the context; a
-// second one the program, at once.
+// Main calls run with the command line and exits with its code.
 func Main(run func(ctx context.Context, args []string, stdout, stderr io.Writer) int) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
+	ctx, stop := Context()
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
+}
+
+// Context returns a context that an interrupt ends. A second one ends the program, at once.
+func Context() (ctx context.Context, stop context.CancelFunc) {
+	ctx, stop = signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
 }
 
 // Flags returns flags that report to stderr.
