@@ -59,6 +59,9 @@ type Disk interface {
 	Open(name string) (File, error)
 	// Sync makes a file's bytes, or a folder's entries, durable.
 	Sync(name string) error
+	// SyncAll makes all durable that was written below the folder, by one sync of its file
+	// system. Where that can't be done it is an error that matches errors.ErrUnsupported.
+	SyncAll() error
 	Close() error
 }
 
@@ -72,7 +75,10 @@ type File interface {
 
 // dirDisk is the Disk: the operating system, confined to one folder, so that a
 // planted symlink leads nowhere.
-type dirDisk struct{ at *beneath.Dir }
+type dirDisk struct {
+	at    *beneath.Dir
+	whole *wholeFS
+}
 
 func (d dirDisk) Dir() string                            { return d.at.Path() }
 func (d dirDisk) Lstat(name string) (fs.FileInfo, error) { return d.at.Lstat(name) }
@@ -82,7 +88,14 @@ func (d dirDisk) SetTime(name string, t time.Time) error { return d.at.SetTime(n
 func (d dirDisk) Rename(from, to string) error           { return d.at.Rename(from, to) }
 func (d dirDisk) Remove(name string) error               { return d.at.Remove(name) }
 func (d dirDisk) RemoveAll(name string) error            { return d.at.RemoveAll(name) }
-func (d dirDisk) Close() error                           { return d.at.Close() }
+func (d dirDisk) SyncAll() error {
+	return d.whole.sync(func() (*os.File, error) { return d.at.Open(".") })
+}
+
+func (d dirDisk) Close() error {
+	d.whole.close()
+	return d.at.Close()
+}
 
 func (d dirDisk) ReadDir(name string) ([]fs.DirEntry, error) { return d.at.ReadDir(name) }
 

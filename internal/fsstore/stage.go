@@ -178,16 +178,18 @@ func (st *Staged) tree() string { return path.Join(st.name, treeName) }
 func (st *Staged) Dir() string { return st.store.path(st.tree()) }
 
 // Seal syncs every file, then every folder. Several at once, for a file system that keeps a
-// journal makes what it is asked for at one time safe in one go.
+// journal makes what it is asked for at one time safe in one go; those of many stagings all in one.
 func (st *Staged) Seal(ctx context.Context) error {
-	var files, dirs []string
-	if err := st.list(ctx, st.tree(), &files, &dirs); err != nil {
-		return err
-	}
-	if err := syncAll(ctx, st.disk, files); err != nil {
-		return err
-	}
-	return syncAll(ctx, st.disk, dirs)
+	return st.store.group.sync(ctx, st.disk, func() error {
+		var files, dirs []string
+		if err := st.list(ctx, st.tree(), &files, &dirs); err != nil {
+			return err
+		}
+		if err := syncAll(ctx, st.disk, files); err != nil {
+			return err
+		}
+		return syncAll(ctx, st.disk, dirs)
+	})
 }
 
 // list lists the files and the folders of a folder, itself among them.

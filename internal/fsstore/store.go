@@ -97,6 +97,7 @@ type Store struct {
 	swept  map[string]time.Time // when a model's staging was last looked through
 	found  map[[3]string]*Folder
 	stamps map[string]Stamp // of the logs that this store appended to
+	group  group
 }
 
 // Open returns the store in dir, which may be missing, but not be anything else
@@ -194,7 +195,7 @@ func (s *Store) openDisk(dir string) (Disk, fs.FileInfo, error) {
 	if err != nil {
 		return nil, nil, errors.Join(err, at.Close())
 	}
-	var d Disk = dirDisk{at}
+	var d Disk = dirDisk{at, &wholeFS{}}
 	if s.wrap != nil {
 		d = s.wrap(d)
 	}

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -27,18 +28,24 @@ import (
 
 var rounds = flag.Int("rounds", 3, "power cuts of each file system")
 
-// The environment of a writer: where, who, and which of the store's syncs it leaves out.
+// The environment of a writer: where, who, how many workers at once, and which of the store's syncs it
+// leaves out.
 const (
-	storeVariable  = "MODELREGISTRY_POWERCUT_STORE"
-	nameVariable   = "MODELREGISTRY_POWERCUT_NAME"
-	mutantVariable = "MODELREGISTRY_POWERCUT_MUTANT"
+	storeVariable   = "MODELREGISTRY_POWERCUT_STORE"
+	nameVariable    = "MODELREGISTRY_POWERCUT_NAME"
+	workersVariable = "MODELREGISTRY_POWERCUT_WORKERS"
+	mutantVariable  = "MODELREGISTRY_POWERCUT_MUTANT"
 )
 
 var modelName = mr.ModelName{UseCase: "fraud_detection", Model: "FraudRiskModel"}
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(storeVariable); dir != "" {
-		if err := write(dir, os.Getenv(nameVariable), os.Getenv(mutantVariable)); err != nil {
+		workers, err := strconv.Atoi(os.Getenv(workersVariable))
+		if err == nil {
+			err = write(dir, os.Getenv(nameVariable), workers, os.Getenv(mutantVariable))
+		}
+		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -47,9 +54,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// write works until the power is cut: two workers on one registry. It returns what is not to be
+// write works until the power is cut: some workers on one registry. It returns what is not to be
 // expected of that.
-func write(dir, name, mutant string) error {
+func write(dir, name string, workers int, mutant string) error {
 	if mutant != "" {
 		fsstore.WrapAll = mutants[mutant]
 	}
@@ -59,7 +66,7 @@ func write(dir, name, mutant string) error {
 	}
 	defer r.Close()
 	notes := ledger.NewNotebook(os.Stdout)
-	errs := make([]error, 2)
+	errs := make([]error, workers)
 	var wg sync.WaitGroup
 	for i := range errs {
 		w := &ledger.Worker{Name: fmt.Sprintf("%s.%d", name, i), Registry: r, Model: modelName, Notes: notes}
@@ -137,11 +144,20 @@ func (s *site) round(ctx context.Context, flags int) (acks int, err error) {
 	return acks, errors.Join(append(errs, s.unmount(), s.mount())...)
 }
 
+// workers returns how many a writer has: every other so many that they share syncs.
+func (s *site) workers() int {
+	if s.writers%2 == 0 {
+		return 2
+	}
+	return 16
+}
+
 // start starts a writer. Its notes arrive over a pipe, outside what is cut.
 func (s *site) start(ctx context.Context, acked chan struct{}, ended chan error) error {
 	s.writers++
 	cmd := exec.CommandContext(ctx, os.Args[0])
-	cmd.Env = append(os.Environ(), storeVariable+"="+s.store(), fmt.Sprintf("%s=w%d", nameVariable, s.writers), mutantVariable+"="+s.mutant)
+	cmd.Env = append(os.Environ(), storeVariable+"="+s.store(), fmt.Sprintf("%s=w%d", nameVariable, s.writers),
+		fmt.Sprintf("%s=%d", workersVariable, s.workers()), mutantVariable+"="+s.mutant)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.StdoutPipe()
@@ -266,7 +282,13 @@ var mutants = map[string]func(fsstore.Disk) fsstore.Disk{
 	"every sync":          func(d fsstore.Disk) fsstore.Disk { return crashtest.NoSync{Disk: d} },
 	"sync of the history": func(d fsstore.Disk) fsstore.Disk { return forgetful{d, "/history.jsonl"} },
 	"sync of the trees":   func(d fsstore.Disk) fsstore.Disk { return forgetful{d, "/.staging/"} },
+	"sync that is shared": func(d fsstore.Disk) fsstore.Disk { return hasty{d} },
 }
+
+// hasty says that all is safe without having seen to it.
+type hasty struct{ fsstore.Disk }
+
+func (hasty) SyncAll() error { return nil }
 
 // forgetful does not sync what has something in its name.
 type forgetful struct {
@@ -280,6 +302,9 @@ func (d forgetful) Sync(name string) error {
 	}
 	return d.Disk.Sync(name)
 }
+
+// SyncAll leaves it to Sync.
+func (d forgetful) SyncAll() error { return errors.ErrUnsupported }
 
 func (d forgetful) Open(name string) (fsstore.File, error) {
 	if strings.Contains("/"+name, d.name) {
