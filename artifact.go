@@ -275,18 +275,25 @@ func copyTree(ctx context.Context, fsys fs.FS, to string, in *intake) error {
 // the hash of a file is behind its copy.
 const copyChunk = 8 << 20
 
-func (in *intake) copyFile(from io.Reader, target string, info fs.FileInfo) (err error) {
+func (in *intake) copyFile(from io.Reader, target string, info fs.FileInfo) error {
 	mode := info.Mode().Perm()
 	if mode == 0 { // an fstest.MapFile has none
 		mode = 0o666
+	}
+	if info.Size() < followFrom {
+		return in.copySmall(from, target, mode)
 	}
 	out, err := os.OpenFile(target, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode|0o600)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, out.Close()) }()
 	t := in.follow(target, info.Size())
 	defer t.end()
+	return errors.Join(in.copyRest(from, out, t), out.Close())
+}
+
+// copyRest copies what from has left.
+func (in *intake) copyRest(from io.Reader, out *os.File, t *trail) error {
 	for {
 		if err := in.ctx.Err(); err != nil {
 			return err
@@ -302,6 +309,38 @@ func (in *intake) copyFile(from io.Reader, target string, info fs.FileInfo) (err
 			return err
 		}
 	}
+}
+
+// copySmall copies a file that is hashed on the way, as the file that it will be: nobody may write to it.
+func (in *intake) copySmall(from io.Reader, target string, mode fs.FileMode) (err error) {
+	if err := in.ctx.Err(); err != nil {
+		return err
+	}
+	out, err := os.OpenFile(target, os.O_CREATE|os.O_EXCL|os.O_WRONLY, readOnly(mode))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	buf := hashBuffers.Get().(*[followFrom]byte)
+	defer hashBuffers.Put(buf)
+	n, err := io.ReadFull(from, buf[:])
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return err
+	}
+	if _, err := out.Write(buf[:n]); err != nil {
+		return err
+	}
+	in.meter.add(int64(n), 0, 0)
+	if n == len(buf) { // it grew since it was looked at
+		if err := in.copyRest(from, out, nil); err != nil {
+			return err
+		}
+		in.note(target, fileSum{})
+		return nil
+	}
+	in.meter.add(0, int64(n), 0)
+	in.note(target, sumOf(buf[:n]))
+	return nil
 }
 
 // measure adds up what is to be copied.

@@ -13,8 +13,7 @@ import (
 )
 
 // An intake hashes the files that are copied into staging while the copying goes
-// on: the one before while the next is copied, and a large one behind its own copy. It reads
-// what was staged, not what was copied from, so that a digest is of what is kept.
+// on: a large one behind its own copy, from what was staged; a small one as it is written.
 type intake struct {
 	ctx   context.Context
 	meter *meter
@@ -49,16 +48,21 @@ type trail struct {
 	whole   bool
 }
 
-// follow begins to hash a file that is about to be copied, unless it is so small that
-// this is better done when all are there. The copy calls advance as it goes on, and
+// note keeps what is known of a file.
+func (in *intake) note(file string, sum fileSum) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.sums[file] = sum
+}
+
+func sumOf(data []byte) fileSum {
+	sum := sha256.Sum256(data)
+	return fileSum{int64(len(data)), hex.EncodeToString(sum[:])}
+}
+
+// follow begins to hash a large file that is about to be copied. The copy calls advance as it goes on, and
 // end, always.
 func (in *intake) follow(file string, size int64) *trail {
-	if size < followFrom {
-		in.mu.Lock()
-		defer in.mu.Unlock()
-		in.sums[file] = fileSum{}
-		return nil
-	}
 	t := &trail{}
 	t.more.L = &t.mu
 	if size >= syncStep {
@@ -68,18 +72,18 @@ func (in *intake) follow(file string, size int64) *trail {
 	in.wg.Go(func() {
 		defer func() { <-in.slots }()
 		sum, err := in.hash(file, t)
-		in.mu.Lock()
-		defer in.mu.Unlock()
-		if err != nil {
-			in.err = errors.Join(in.err, err)
+		if err == nil {
+			in.note(file, sum)
 			return
 		}
-		in.sums[file] = sum
+		in.mu.Lock()
+		defer in.mu.Unlock()
+		in.err = errors.Join(in.err, err)
 	})
 	return t
 }
 
-// followFrom is the size of a file that is worth a goroutine.
+// followFrom is the size of a file that is worth a goroutine; a smaller one goes through one buffer.
 const followFrom = 64 << 10
 
 // syncStep is how much of a large file is copied between two syncs.
@@ -157,11 +161,11 @@ func (in *intake) hash(file string, t *trail) (sum fileSum, err error) {
 }
 
 // hashBuffers bound what hashing takes in memory.
-var hashBuffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
+var hashBuffers = sync.Pool{New: func() any { return new([followFrom]byte) }}
 
 // hashPart hashes all that r gives.
 func hashPart(ctx context.Context, h hash.Hash, r io.Reader, m *meter) (total int64, err error) {
-	buf := hashBuffers.Get().(*[64 << 10]byte)
+	buf := hashBuffers.Get().(*[followFrom]byte)
 	defer hashBuffers.Put(buf)
 	for {
 		if err := ctx.Err(); err != nil {

@@ -50,9 +50,12 @@ func fillTree(ctx context.Context, dir string, a Artifact, metadata, metrics []b
 	}
 	defer root.Close()
 	for name, raw := range map[string][]byte{metadataFile: metadata, metricsFile: metrics} {
-		if err := root.WriteFile(name, pyjson.Indent(nil, raw, ""), 0o666); err != nil {
+		raw = pyjson.Indent(nil, raw, "")
+		if err := root.WriteFile(name, raw, 0o444); err != nil {
 			return "", err
 		}
+		progress.add(0, int64(len(raw)), int64(len(raw)))
+		in.note(filepath.Join(dir, name), sumOf(raw))
 	}
 	known := func(name string) (fileSum, bool) {
 		sum, ok := in.sums[filepath.Join(dir, filepath.FromSlash(name))]
@@ -97,9 +100,11 @@ func digestTree(ctx context.Context, root *beneath.Dir, known func(name string) 
 		if err != nil {
 			return err
 		}
-		mode := info.Mode().Perm()&^0o222 | 0o400
-		if err := root.Chmod(name, mode); err != nil {
-			return err
+		mode := readOnly(info.Mode())
+		if mode != info.Mode().Perm() {
+			if err := root.Chmod(name, mode); err != nil {
+				return err
+			}
 		}
 		f := manifestEntry{Path: name, Size: info.Size(), Mode: fmt.Sprintf("%04o", mode)}
 		sum, counted := known(name)
@@ -118,6 +123,9 @@ func digestTree(ctx context.Context, root *beneath.Dir, known func(name string) 
 	slices.SortFunc(m.Files, func(a, b manifestEntry) int { return strings.Compare(a.Path, b.Path) })
 	return m, hashFiles(ctx, root, m.Files, progress)
 }
+
+// readOnly returns the permission bits that a version's file has.
+func readOnly(mode fs.FileMode) fs.FileMode { return mode.Perm()&^0o222 | 0o400 }
 
 // walkFiles visits the files of a tree but its manifest.
 func walkFiles(ctx context.Context, root *beneath.Dir, visit func(name string, d fs.DirEntry) error) error {

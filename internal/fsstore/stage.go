@@ -159,11 +159,15 @@ func isStaging(d Disk, e fs.DirEntry, name string) bool {
 // remove takes a staging away, its lock file last, so that until then nobody
 // takes it for one without an owner.
 func remove(d Disk, name string, lock *flock.Flock) error {
-	err := d.RemoveAll(path.Join(name, treeName))
-	if err == nil {
-		err = d.Remove(path.Join(name, lockName))
+	if err := d.RemoveAll(path.Join(name, treeName)); err != nil {
+		return errors.Join(err, lock.Unlock())
 	}
-	err = errors.Join(err, lock.Unlock())
+	return removeEmpty(d, name, lock)
+}
+
+// removeEmpty is remove of a staging without a tree.
+func removeEmpty(d Disk, name string, lock *flock.Flock) error {
+	err := errors.Join(d.Remove(path.Join(name, lockName)), lock.Unlock())
 	if removeErr := d.Remove(name); err == nil && !errors.Is(removeErr, fs.ErrNotExist) {
 		err = removeErr
 	}
@@ -248,11 +252,12 @@ func (st *Staged) Discard() error {
 	}
 	lock := st.lock
 	st.lock = nil
-	err := remove(st.disk, st.name, lock)
-	if !st.used {
-		dropEmpty(st.disk, st.made)
-		st.store.unmake()
+	if st.used {
+		return removeEmpty(st.disk, st.name, lock)
 	}
+	err := remove(st.disk, st.name, lock)
+	dropEmpty(st.disk, st.made)
+	st.store.unmake()
 	return err
 }
 
