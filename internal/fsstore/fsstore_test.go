@@ -479,6 +479,58 @@ func TestSweep(t *testing.T) {
 	}
 }
 
+// While others are under way, what one that is done leaves serves the next, locked all the time; what
+// was put aside since does not. When nobody is under way, nothing is left.
+func TestClaimsAreHandedOn(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	staging := s.path("uc/m/" + stagingName)
+	register := func(st *Staged, version string) {
+		t.Helper()
+		write(t, filepath.Join(st.Dir(), manifestName), "{}")
+		if _, err := add(t, s, &Commit{Trees: []Tree{{st, version}}, Lines: lines(version)}); err != nil {
+			t.Fatal(err)
+		}
+		if err := st.Discard(); err != nil {
+			t.Error(err)
+		}
+	}
+	left := func(want int) {
+		t.Helper()
+		if found, err := os.ReadDir(staging); err != nil || len(found) != want {
+			t.Errorf("%d in %s, want %d: %v", len(found), stagingName, want, err)
+		}
+	}
+	a, b, c := stage(t, s), stage(t, s), stage(t, s)
+	register(a, "1.0.0")
+	left(3)
+	if err := stage(t, open(t, s.dir)).Discard(); err != nil { // of a store that never swept
+		t.Error(err)
+	}
+	next := stage(t, s)
+	if next.name != a.name {
+		t.Error("what was there is not used")
+	}
+	if found, err := os.ReadDir(next.Dir()); err != nil || len(found) > 0 {
+		t.Errorf("the tree has %v in it, %v", found, err)
+	}
+	register(next, "1.0.1")
+	register(b, "1.0.2")
+	left(2) // c's, and one for who may come while c is under way
+	if err := os.Rename(staging, staging+".old"); err != nil {
+		t.Fatal(err)
+	}
+	next = stage(t, s)
+	if !exists(next.Dir()) {
+		t.Error("the new one is not there")
+	}
+	register(next, "1.0.3")
+	if err := c.Discard(); err == nil {
+		t.Error("what was put aside could be removed")
+	}
+	left(0)
+}
+
 // What was made for a staging goes with it, if nothing else came in.
 func TestDiscardLeavesNothing(t *testing.T) {
 	t.Parallel()

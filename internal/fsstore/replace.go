@@ -118,7 +118,7 @@ func (s *Store) removeItems(d Disk, items []Item) error {
 		case Staging:
 			lock, mine, err := s.tryOwn(d, it.Path)
 			if err == nil && mine {
-				err = remove(d, it.Path, lock)
+				err = claim{d, it.Path, lock}.remove()
 			}
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err

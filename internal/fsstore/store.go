@@ -87,17 +87,18 @@ var ErrUncertain = errors.New("outcome uncertain")
 type Store struct {
 	dir string
 
-	mu     sync.Mutex
-	opened Disk
-	folder fs.FileInfo // that was opened
-	closed bool
-	made   []string // the folder and those above it, as far as this store made them
-	wrap   func(Disk) Disk
-	gates  map[string]*gate
-	swept  map[string]time.Time // when a model's staging was last looked through
-	found  map[[3]string]*Folder
-	stamps map[string]Stamp // of the logs that this store appended to
-	group  group
+	mu      sync.Mutex
+	opened  Disk
+	folder  fs.FileInfo // that was opened
+	closed  bool
+	made    []string // the folder and those above it, as far as this store made them
+	wrap    func(Disk) Disk
+	gates   map[string]*gate
+	swept   map[string]time.Time // when a model's staging was last looked through
+	found   map[[3]string]*Folder
+	stamps  map[string]Stamp // of the logs that this store appended to
+	group   group
+	shelves map[string]*shelf // by .staging/
 }
 
 // Open returns the store in dir, which may be missing, but not be anything else
@@ -118,7 +119,7 @@ func Open(dir string) (*Store, error) {
 	case !info.IsDir():
 		return nil, fmt.Errorf("store folder %s: %w: it is a file", dir, fs.ErrInvalid)
 	}
-	return &Store{dir: abs, wrap: WrapAll, gates: map[string]*gate{}, swept: map[string]time.Time{}, found: map[[3]string]*Folder{}, stamps: map[string]Stamp{}}, nil
+	return &Store{dir: abs, wrap: WrapAll, gates: map[string]*gate{}, swept: map[string]time.Time{}, found: map[[3]string]*Folder{}, stamps: map[string]Stamp{}, shelves: map[string]*shelf{}}, nil
 }
 
 // WrapAll, if it is set, is the Wrap of every store that is opened. It is for the child

@@ -1,0 +1,180 @@
+package fsstore
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+// A claim is a folder of random name below .staging, with a lock that its owner holds as long
+// as it lives. Whether a staging is dead is thus known, and not guessed by its age.
+type claim struct {
+	disk Disk
+	name string // relative to the store
+	lock *flock.Flock
+}
+
+func (c claim) tree() string { return path.Join(c.name, treeName) }
+
+const (
+	treeName = "tree"
+	// sweepEvery bounds how often a model's staging is looked through for what dead
+	// processes left.
+	sweepEvery = time.Minute
+	// claimTries bounds how often a claim starts over because somebody else
+	// removed the folder it was in, empty.
+	claimTries = 100
+)
+
+func random() string {
+	var b [16]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+// isRandom tells a name that random made; others below .staging are not ours.
+func isRandom(name string) bool {
+	b, err := hex.DecodeString(name)
+	return err == nil && len(b) == 16 && name == strings.ToLower(name)
+}
+
+// claim makes a staging and locks it, and makes the folder of the tree. It returns false if a sweeper came between.
+func (s *Store) claim(d Disk, staging string) (c claim, ok bool, err error) {
+	c = claim{disk: d, name: path.Join(staging, random())}
+	if err := d.Mkdir(c.name); err != nil {
+		return c, false, err
+	}
+	if c.lock, ok, err = s.tryOwn(d, c.name); !ok || err != nil {
+		return c, false, errors.Join(err, d.RemoveAll(c.name))
+	}
+	if err := d.Mkdir(c.tree()); err != nil {
+		return c, false, errors.Join(err, c.remove())
+	}
+	return c, true, nil
+}
+
+// tryOwn locks a staging, which makes sure that nobody else owns it.
+func (s *Store) tryOwn(d Disk, name string) (lock *flock.Flock, mine bool, err error) {
+	file := path.Join(name, lockName)
+	lock = newFlock(s.path(file))
+	if ok, err := lock.TryLock(); !ok || err != nil {
+		return nil, false, err
+	}
+	at, err := d.Lstat(file)
+	held, heldErr := lock.Stat()
+	if err != nil || heldErr != nil || !os.SameFile(at, held) {
+		lock.Unlock()
+		return nil, false, nil
+	}
+	return lock, true, nil
+}
+
+// sweep removes the stagings of dead processes. What it can't do is left to the
+// next sweep.
+func (s *Store) sweep(d Disk, staging string) {
+	s.mu.Lock()
+	due := time.Since(s.swept[staging]) >= sweepEvery
+	if due {
+		s.swept[staging] = time.Now()
+	}
+	s.mu.Unlock()
+	if !due {
+		return
+	}
+	entries, err := d.ReadDir(staging)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		name := path.Join(staging, e.Name())
+		if !isStaging(d, e, name) {
+			continue
+		}
+		if lock, mine, _ := s.tryOwn(d, name); mine {
+			_ = claim{d, name, lock}.remove()
+		}
+	}
+}
+
+// isStaging tells a staging from what else may lie there: a bucket's copy has uploads in
+// folders of such names, which may be all that there is of a version's files.
+func isStaging(d Disk, e fs.DirEntry, name string) bool {
+	if !e.IsDir() || !isRandom(e.Name()) {
+		return false
+	}
+	entries, err := d.ReadDir(name)
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist) // it is gone, or going
+	}
+	return !slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() != treeName && e.Name() != lockName })
+}
+
+// remove takes a staging away, its lock file last, so that until then nobody
+// takes it for one without an owner.
+func (c claim) remove() error {
+	if err := c.disk.RemoveAll(c.tree()); err != nil {
+		return errors.Join(err, c.lock.Unlock())
+	}
+	return c.removeEmpty()
+}
+
+// removeEmpty is remove of a claim without a tree.
+func (c claim) removeEmpty() error {
+	err := errors.Join(c.disk.Remove(path.Join(c.name, lockName)), c.lock.Unlock())
+	if removeErr := c.disk.Remove(c.name); err == nil && !errors.Is(removeErr, fs.ErrNotExist) {
+		err = removeErr
+	}
+	return err
+}
+
+// A shelf has the claims of registrations that are done for those that come while others are still under
+// way: to make one and to clear it away is a third of what a registration asks of the file system.
+type shelf struct {
+	busy  int // registrations under way
+	spare []claim
+}
+
+// enter counts a registration, and gives it a spare claim if there is one.
+func (s *Store) enter(staging string) (c claim, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sh := s.shelves[staging]
+	if sh == nil {
+		sh = &shelf{}
+		s.shelves[staging] = sh
+	}
+	sh.busy++
+	if n := len(sh.spare); n > 0 {
+		c, sh.spare = sh.spare[n-1], sh.spare[:n-1]
+		return c, true
+	}
+	return c, false
+}
+
+// leave counts a registration off, keeps its claim if it has one left, and removes those that are
+// more than there are registrations under way.
+func (s *Store) leave(staging string, own ...claim) (err error) {
+	s.mu.Lock()
+	sh := s.shelves[staging]
+	sh.busy--
+	sh.spare = append(sh.spare, own...)
+	n := min(len(sh.spare), sh.busy)
+	excess := slices.Clone(sh.spare[n:])
+	sh.spare = sh.spare[:n]
+	if sh.busy == 0 {
+		delete(s.shelves, staging)
+	}
+	s.mu.Unlock()
+	for _, c := range excess {
+		err = errors.Join(err, c.removeEmpty())
+	}
+	return err
+}
