@@ -78,14 +78,11 @@ func (s *Store) appendHeld(d Disk, dir string, held hold, decide func(*View) (*C
 	if !held.valid() {
 		return done, true, nil
 	}
-	done, err = commit(d, dir, v, c)
-	if rev, ok := done.Revision.(*revision); ok {
-		s.noteStamp(dir, rev.log, done.End)
-	}
+	done, err = s.commit(d, dir, v, c)
 	return done, false, err
 }
 
-func commit(d Disk, dir string, v *View, c *Commit) (done Appended, err error) {
+func (s *Store) commit(d Disk, dir string, v *View, c *Commit) (done Appended, err error) {
 	done.End = v.end
 	if len(c.Lines) > 0 || len(c.Trees) > 0 {
 		if err := v.takeOver(); err != nil {
@@ -105,10 +102,19 @@ func commit(d Disk, dir string, v *View, c *Commit) (done Appended, err error) {
 	for _, t := range placed {
 		t.Staged.used = true
 	}
+	rev, known := v.appended(c, done.End)
+	if known {
+		s.noteStamp(dir, rev.log, done.End)
+	}
 	if c.Document != nil {
 		done.DocumentErr = replaceDocument(d, dir, c.Document(done.End))
+		if rev.document, err = stampOf(d, rev.documentFile); err != nil {
+			known = false
+		}
 	}
-	done.Revision = v.after(c, done.End)
+	if known {
+		done.Revision = rev
+	}
 	return done, nil
 }
 

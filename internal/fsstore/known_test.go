@@ -84,3 +84,45 @@ func TestLogIsReadAgain(t *testing.T) {
 		})
 	}
 }
+
+// readsNone is a disk of which no log is read.
+type readsNone struct {
+	Disk
+	t *testing.T
+}
+
+func (d readsNone) ReadFrom(name string, offset int64) ([]byte, error) {
+	d.t.Errorf("%s is read from %d on", name, offset)
+	return d.Disk.ReadFrom(name, offset)
+}
+
+// What this store appended its readers don't read again, not even while the document that goes with it
+// is being written.
+func TestOwnAppendIsNotReadAgain(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	s.Wrap(func(d Disk) Disk { return readsNone{d, t} })
+	look := func(end int64) {
+		t.Helper()
+		err := s.Read(t.Context(), "uc", "m", func(v *View) error {
+			lines, at, err := v.Log(end)
+			if len(lines) > 0 || at != end {
+				t.Errorf("there is %q before %d", lines, at)
+			}
+			if changed, err := s.Changed(t.Context(), "uc", "m", v.Revision()); changed || err != nil {
+				t.Errorf("changed: %v, %v", changed, err)
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := s.Append(t.Context(), "uc", "m", func(v *View) (*Commit, error) {
+		v.read = true // it is empty
+		return &Commit{Lines: lines("one"), Document: func(end int64) []byte { look(end); return nil }}, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	look(4)
+}

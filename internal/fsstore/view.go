@@ -76,23 +76,18 @@ func (s *Store) noteStamp(dir string, log Stamp, end int64) {
 	s.stamps[dir] = log
 }
 
-// after returns the revision that a commit leaves, which ends at a position of the log; nil if it can't be
-// told. The caller holds the lock.
-func (v *View) after(c *Commit, end int64) any {
-	rev := v.rev
+// appended returns the revision that an append to a log leaves, which ends at a position; known is false if it can't
+// be told. The caller holds the lock.
+func (v *View) appended(c *Commit, end int64) (rev *revision, known bool) {
+	now := v.rev
 	var err error
 	if len(c.Lines) > 0 {
-		if rev.log, err = v.disk.Stamp(rev.logFile); err != nil || rev.log.Size != end {
-			return nil // somebody took the lock file away, and another appended since
+		if now.log, err = v.disk.Stamp(now.logFile); err != nil || now.log.Size != end {
+			return &now, false // somebody took the lock file away, and another appended since
 		}
 	}
-	rev.log.fresh = rev.log.fresh && rev.log.Size != end
-	if c.Document != nil {
-		if rev.document, err = stampOf(v.disk, rev.documentFile); err != nil {
-			return nil
-		}
-	}
-	return &rev
+	now.log.fresh = now.log.fresh && now.log.Size != end
+	return &now, true
 }
 
 // Read calls look with a view of the model.
@@ -104,10 +99,12 @@ func (s *Store) Read(_ context.Context, useCase, model string, look func(*View) 
 	if err != nil {
 		return err
 	}
-	v, err := newView(d, path.Join(useCase, model))
+	dir := path.Join(useCase, model)
+	v, err := newView(d, dir)
 	if err != nil {
 		return err
 	}
+	v.known = s.lastStamp(dir)
 	return look(v)
 }
 
