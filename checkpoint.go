@@ -12,13 +12,14 @@ import (
 
 // A lag bounds how far a model's document may fall behind its history.
 type lag struct {
-	small int64         // bytes of a document that is brought up to date with every change
-	share int64         // a larger one is due when the events behind it take 1/share of its bytes,
-	idle  time.Duration // or when nothing was changed for so long
+	small  int64         // bytes of a document that is brought up to date with every change
+	share  int64         // a larger one is due when the events behind it take 1/share of its bytes,
+	idle   time.Duration // or when nothing was changed for so long
+	settle int64         // events between two that tell where it stands, which then must survive a power cut
 }
 
 // defaultLag is what docs/performance.md measures.
-var defaultLag = lag{small: 1 << 20, share: 8, idle: time.Second}
+var defaultLag = lag{small: 1 << 20, share: 8, idle: time.Second, settle: 16}
 
 // closeWait bounds how long Close waits for its turn to bring a document up to
 // date. What it leaves behind is due at the next change.

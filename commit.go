@@ -46,6 +46,7 @@ func (m *model) commit(ctx context.Context, batch []*change, take func() []*chan
 func (m *model) decide(batch []*change) (*txn, *Commit) {
 	s := m.state
 	t := newTxn(s, m.r.now())
+	t.rely(m.r.lag.settle)
 	if p := s.pending; p != nil {
 		foreign := *p
 		if p.op == opImport && s.last > 0 {
@@ -81,7 +82,7 @@ func (m *model) decide(batch []*change) (*txn, *Commit) {
 		t.events = nil
 		return t, nil
 	}
-	commit.Lines = t.lines
+	commit.Lines, commit.Reliant = t.lines, t.reliant
 	switch {
 	case s.docErr != nil:
 		m.warnCheckpoint(s.docErr)

@@ -168,10 +168,21 @@ func takenOver(dir string, before []mr.Event, acked bool) error {
 }
 
 // Invariants 2 and 5, for a bucket's copy: wherever a crash cuts the first change short, the
-// whole log is there, and the next change goes on.
+// whole log is there, and the next change goes on. So too where a repair made the folder before that takes the
+// bucket's changes, and nothing is made that a sync of the model's folder would come with.
 func TestEveryCrashOfTakingOver(t *testing.T) {
 	t.Parallel()
+	for _, repaired := range []bool{false, true} {
+		t.Run(fmt.Sprintf("repaired %t", repaired), func(t *testing.T) { t.Parallel(); crashesOfTakingOver(t, repaired) })
+	}
+}
+
+func crashesOfTakingOver(t *testing.T, repaired bool) {
+	t.Helper()
 	dir, _ := bucketCopy(t)
+	if repaired {
+		writeFile(t, modelPath(dir, ".repairs", "old", "registry.json"), "{}")
+	}
 	before, err := pastOf(openStore(t, dir, nil))
 	if err != nil {
 		t.Fatal(err)

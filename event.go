@@ -45,7 +45,7 @@ type event struct {
 	after        []image
 	removed      []string // entries that are gone
 	reset        bool     // the entries after it are all there are
-	checkpoint   int64    // the event that the document on disk stood at before this one
+	checkpoint   int64    // the document on disk stood at this event or a later one before this one
 	prev         string   // SHA-256 of the line before, hex
 }
 

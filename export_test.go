@@ -22,8 +22,11 @@ func OpenOn(dir string, opts *Options, wrap func(fsstore.Disk) fsstore.Disk) (*M
 // SetLag has documents of more than small bytes lag, until the events behind take
 // 1/share of them, or nothing happened for idle.
 func (r *ModelRegistry) SetLag(small, share int64, idle time.Duration) {
-	r.lag = lag{small: small, share: share, idle: idle}
+	r.lag = lag{small, share, idle, r.lag.settle}
 }
+
+// SetSettle has every so many events tell where the document stands.
+func (r *ModelRegistry) SetSettle(events int64) { r.lag.settle = events }
 
 // VerifyTree checks a version's files against its manifest.
 func (r *ModelRegistry) VerifyTree(ctx context.Context, v ModelVersion) error {

@@ -50,7 +50,7 @@ func (f *folderStore) Append(ctx context.Context, name ModelName, decide func(Vi
 		if c == nil || err != nil {
 			return nil, err
 		}
-		commit := &fsstore.Commit{Lines: c.Lines, Document: c.Document}
+		commit := &fsstore.Commit{Lines: c.Lines, Document: c.Document, Reliant: c.Reliant}
 		for _, t := range c.Trees {
 			if err := t.Validate(); err != nil {
 				return nil, err

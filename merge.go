@@ -80,14 +80,17 @@ func (s *state) keepBytes(d *document.Document) {
 // program read, and is kept.
 func foreignChanges(events []*event, base int64, now *state, d *document.Document) *event {
 	// An image that the history gave at some event is in documents from then on: its
-	// being there tells that the other program read a later checkpoint than base. One that
+	// being there, or that of one changed since, tells that the other program read a later checkpoint than base. One that
 	// the history has from another program proves nothing: this may be the very document it came with,
 	// not yet written anew.
 	known, proof := since(events, base), base
 	for _, e := range d.Entries {
-		for _, im := range known[e.Version] {
-			if !im.foreign && pyjson.Equal(im.raw, e.Raw) {
+		for i, im := range known[e.Version] {
+			same := pyjson.Equal(im.raw, e.Raw)
+			if !im.foreign && (same || i == 0 && sameRegistration(im.raw, e.Raw)) {
 				proof = max(proof, im.event)
+			}
+			if same && !im.foreign {
 				break
 			}
 		}
@@ -109,6 +112,18 @@ func foreignChanges(events []*event, base int64, now *state, d *document.Documen
 		}
 	}
 	return diff
+}
+
+// sameRegistration reports whether two images are of one registration, and not of two that gave out the
+// same number.
+func sameRegistration(a, b []byte) bool {
+	at := func(raw []byte) string {
+		if len(raw) == 0 || raw[0] != '{' {
+			return ""
+		}
+		return string(member(raw, "registered_at"))
+	}
+	return len(at(a)) > len("null") && at(a) == at(b)
 }
 
 // A pastImage is what an event made of an entry.

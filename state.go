@@ -39,6 +39,7 @@ type state struct {
 	size          int64  // about what the document takes, in bytes
 	checkpoint    int64  // the event that the document stands at, 0 if it is none of ours
 	checkpointEnd int64  // the position behind that event
+	found         int64  // what the last event tells of that: the document stands there or at a later one
 	docErr        error  // the document is damaged; the history is not
 	damage        error  // what of our key in the document can't be read
 	pending       *event // what somebody else changed, for the next writer to record
@@ -200,7 +201,7 @@ func (s *state) apply(e *event, line string, offset int64) {
 	if e.op == opImport || e.op == opForeign {
 		s.pending = nil
 	}
-	s.last, s.hash, s.offset = e.number, line, offset
+	s.last, s.hash, s.offset, s.found = e.number, line, offset, e.checkpoint
 }
 
 // noteProduction keeps the list of production versions.

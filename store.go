@@ -117,8 +117,13 @@ type Commit struct {
 
 	// Document returns the document that replaces the one there, given the
 	// position behind the lines; nil leaves the old one. It is called after the lines
-	// are safe.
+	// are safe. It replaces the old one whole or not at all, and need not survive a power cut
+	// until a commit relies on it.
 	Document func(end int64) []byte
+
+	// Reliant says that the lines tell of the document that the view showed: it
+	// survives a power cut before they do.
+	Reliant bool
 }
 
 // A StagedTree is a sealed tree of the same store, and the version that it becomes.

@@ -21,10 +21,21 @@ type txn struct {
 	lines  [][]byte
 	hash   string // of the last line
 	mended bool
+
+	found   int64 // the event that the document stands at, or a later one, as far as is known to survive a crash
+	reliant bool  // that is so only if the append sees to it
 }
 
 func newTxn(s *state, now time.Time) *txn {
-	return &txn{base: s, over: map[string]*entry{}, now: now, hash: s.hash}
+	return &txn{base: s, over: map[string]*entry{}, now: now, hash: s.hash, found: min(s.found, s.checkpoint)}
+}
+
+// rely has the events tell where the document stands, if that is so many events behind what events
+// told before: to make sure that it will stand there costs a sync.
+func (t *txn) rely(after int64) {
+	if s := t.base; s.checkpoint > t.found && s.checkpoint-t.found >= after {
+		t.found, t.reliant = s.checkpoint, true
+	}
 }
 
 // bytes returns about how long the lines are.
@@ -138,7 +149,7 @@ func (t *txn) emit(ev *event) error {
 		}
 	}
 	ev.number = t.base.last + int64(len(t.events)) + 1
-	ev.id, ev.time, ev.prev, ev.checkpoint = newID(), t.now, t.hash, t.base.checkpoint
+	ev.id, ev.time, ev.prev, ev.checkpoint = newID(), t.now, t.hash, t.found
 	entries := make([]*entry, len(ev.after))
 	for i := range ev.after {
 		im := &ev.after[i]

@@ -75,6 +75,7 @@ func (l *load) open(idle time.Duration) error {
 	if err != nil {
 		return err
 	}
+	r.SetSettle(2)
 	if l.lags {
 		r.SetLag(-1, 1, idle)
 	}

@@ -16,6 +16,7 @@ type Commit struct {
 	Trees    []Tree
 	Lines    [][]byte
 	Document func(end int64) []byte // nil: the old one stays
+	Reliant  bool                   // the lines tell of the document that the view showed
 }
 
 // A Tree is a sealed staging and the version that it becomes.
@@ -86,6 +87,11 @@ func (s *Store) commit(d Disk, dir string, v *View, c *Commit) (done Appended, e
 	done.End = v.end
 	if len(c.Lines) > 0 || len(c.Trees) > 0 {
 		if err := v.takeOver(); err != nil {
+			return done, err
+		}
+	}
+	if c.Reliant {
+		if err := d.Sync(dir); err != nil {
 			return done, err
 		}
 	}
@@ -231,14 +237,22 @@ func appendLines(d Disk, dir string, v *View, lines [][]byte) (end int64, err er
 }
 
 // replaceDocument writes the document beside the old one and renames it over. It
-// happens under the lock, so one fixed name serves. The folder is synced too: the
-// log's next lines will say which document they found, and after a crash another program may
-// be the first to write, starting from the one that is there.
+// happens under the lock, so one fixed name serves. The folder is not synced until lines say which document
+// they found: after a crash another program may be the first to write, starting from the one that is there.
 func replaceDocument(d Disk, dir string, data []byte) error {
-	return replaceFile(d, path.Join(dir, documentTemp), path.Join(dir, documentName), data)
+	return swapFile(d, path.Join(dir, documentTemp), path.Join(dir, documentName), data)
 }
 
+// replaceFile replaces a file, durably.
 func replaceFile(d Disk, temp, name string, data []byte) error {
+	if err := swapFile(d, temp, name, data); err != nil {
+		return err
+	}
+	return d.Sync(path.Dir(name))
+}
+
+// swapFile replaces a file, whole or not at all.
+func swapFile(d Disk, temp, name string, data []byte) error {
 	err := writeFile(d, temp, data)
 	if err == nil {
 		// Dated back, it is told at once from what somebody else writes in the same tick
@@ -249,7 +263,7 @@ func replaceFile(d Disk, temp, name string, data []byte) error {
 	if err != nil {
 		return errors.Join(err, discard(d, temp))
 	}
-	return d.Sync(path.Dir(name))
+	return nil
 }
 
 // discard removes a file that may be missing.
