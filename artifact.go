@@ -321,8 +321,8 @@ func (in *intake) copySmall(from io.Reader, target string, mode fs.FileMode) (er
 		return err
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
-	buf := hashBuffers.Get().(*[followFrom]byte)
-	defer hashBuffers.Put(buf)
+	buf := smallBuffers.Get().(*[followFrom]byte)
+	defer smallBuffers.Put(buf)
 	n, err := io.ReadFull(from, buf[:])
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		return err

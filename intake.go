@@ -145,7 +145,7 @@ func (in *intake) hash(file string, t *trail) (sum fileSum, err error) {
 	defer f.Close()
 	h := sha256.New()
 	for {
-		n, err := hashPart(in.ctx, h, io.NewSectionReader(f, sum.size, written-sum.size), in.meter)
+		n, err := hashAll(in.ctx, h, io.NewSectionReader(f, sum.size, written-sum.size), written-sum.size, in.meter)
 		if sum.size += n; err != nil {
 			return sum, err
 		}
@@ -160,18 +160,31 @@ func (in *intake) hash(file string, t *trail) (sum fileSum, err error) {
 	}
 }
 
-// hashBuffers bound what hashing takes in memory.
-var hashBuffers = sync.Pool{New: func() any { return new([followFrom]byte) }}
+// Files are read through buffers that are used again: large ones through buffers that make the fewest reads of
+// those that stay in a core's cache.
+var (
+	smallBuffers = sync.Pool{New: func() any { return new([followFrom]byte) }}
+	largeBuffers = sync.Pool{New: func() any { return new([256 << 10]byte) }}
+)
 
-// hashPart hashes all that r gives.
-func hashPart(ctx context.Context, h hash.Hash, r io.Reader, m *meter) (total int64, err error) {
-	buf := hashBuffers.Get().(*[followFrom]byte)
-	defer hashBuffers.Put(buf)
+// hashAll hashes all that r gives, which is about so many bytes.
+func hashAll(ctx context.Context, h hash.Hash, r io.Reader, size int64, m *meter) (total int64, err error) {
+	if size < followFrom {
+		buf := smallBuffers.Get().(*[followFrom]byte)
+		defer smallBuffers.Put(buf)
+		return hashThrough(ctx, buf[:], h, r, m)
+	}
+	buf := largeBuffers.Get().(*[256 << 10]byte)
+	defer largeBuffers.Put(buf)
+	return hashThrough(ctx, buf[:], h, r, m)
+}
+
+func hashThrough(ctx context.Context, buf []byte, h hash.Hash, r io.Reader, m *meter) (total int64, err error) {
 	for {
 		if err := ctx.Err(); err != nil {
 			return total, err
 		}
-		n, err := r.Read(buf[:])
+		n, err := r.Read(buf)
 		h.Write(buf[:n])
 		total += int64(n)
 		m.add(0, int64(n), 0)

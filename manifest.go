@@ -228,7 +228,7 @@ func hashFile(ctx context.Context, root *beneath.Dir, f *manifestEntry, progress
 	}
 	defer in.Close()
 	h := sha256.New()
-	if f.Size, err = hashPart(ctx, h, in, progress); err != nil {
+	if f.Size, err = hashAll(ctx, h, in, f.Size, progress); err != nil {
 		return err
 	}
 	f.SHA256 = hex.EncodeToString(h.Sum(nil))
