@@ -171,53 +171,88 @@ func appendStrings(b []byte, key string, list []string) []byte {
 // ones as null; keys that we do not know follow. Values not named keep their
 // bytes.
 func Set(raw []byte, set []pyjson.Member) []byte {
-	old, _ := pyjson.Object(raw) // an entry that is no object is written anew
-	find := func(list []pyjson.Member, key string) []byte {
-		var v []byte
-		for _, m := range list {
-			if m.Key == key {
-				v = m.Value
-			}
+	f, _ := Cut(raw) // an entry that is no object is written anew
+	for _, m := range set {
+		if i, known := places[m.Key]; known {
+			f.values[i] = m.Value
 		}
-		return v
 	}
-	b := []byte{'{'}
-	put := func(m pyjson.Member, value []byte) {
-		if len(b) > 1 {
-			b = append(b, ',')
-		}
-		b = append(b, "\n"+entryPrefix+"  "...)
-		b = append(appendKey(b, m), ": "...)
-		b = append(b, value...)
-	}
-	for _, key := range Keys {
-		v := find(set, key)
+	const next, end = ",\n" + entryPrefix + "  ", "\n" + entryPrefix + "}"
+	size := len(end)
+	for i, v := range f.values {
 		if v == nil {
-			v = find(old, key)
+			f.values[i] = []byte("null")
 		}
-		if v == nil {
-			v = []byte("null")
-		}
-		put(pyjson.Member{Key: key}, v)
+		size += len(next) + len(quoted[i]) + len(f.values[i])
 	}
-	for i, m := range old {
-		if !known[m.Key] && find(old[i+1:], m.Key) == nil {
-			put(m, m.Value)
-		}
+	for _, m := range f.others {
+		size += len(next) + len(m.Raw) + len(": ") + len(m.Value)
 	}
-	return append(b, "\n"+entryPrefix+"}"...)
+	b := make([]byte, 0, size)
+	for i, v := range f.values {
+		b = append(append(append(b, next...), quoted[i]...), v...)
+	}
+	for _, m := range f.others {
+		b = append(append(append(append(b, next...), m.Raw...), ": "...), m.Value...)
+	}
+	b[0] = '{' // not a comma
+	return append(b, end...)
 }
+
+// Fields are the raw values of an entry by their keys; of a key that stands there twice, the last.
+type Fields struct {
+	values [keys][]byte // as Keys has them, nil for one that is not there
+	others []pyjson.Member
+}
+
+// Cut cuts an entry into its fields.
+func Cut(raw []byte) (f Fields, err error) {
+	err = pyjson.Walk(raw, func(start, end, at int) (int, error) {
+		stop, err := pyjson.Skip(raw, at, 1)
+		if err != nil {
+			return stop, err
+		}
+		key, value := pyjson.Text(raw[start:end]), raw[at:stop:stop]
+		if i, known := places[string(key)]; known {
+			f.values[i] = value
+			return stop, nil
+		}
+		f.others = slices.DeleteFunc(f.others, func(m pyjson.Member) bool { return m.Key == string(key) })
+		f.others = append(f.others, pyjson.Member{Key: string(key), Raw: raw[start:end:end], Value: value})
+		return stop, nil
+	})
+	if err != nil {
+		return Fields{}, err
+	}
+	return f, nil
+}
+
+// Get returns a raw value, nil if it is not there.
+func (f *Fields) Get(key string) []byte {
+	if i, known := places[key]; known {
+		return f.values[i]
+	}
+	for _, m := range f.others {
+		if m.Key == key {
+			return m.Value
+		}
+	}
+	return nil
+}
+
+const keys = 11
 
 // Keys are the eleven keys of an entry, in the order of the format.
 var Keys = []string{"version", "stage", "registered_at", "promoted_to_staging", "promoted_to_prod", "archived_at",
 	"metrics", "metadata", "lineage_run_id", "config_hash", "promoted_by"}
 
-var known = func() map[string]bool {
-	m := map[string]bool{}
-	for _, k := range Keys {
-		m[k] = true
+// places are where the keys stand in Keys, quoted how Python writes them before their values.
+var places, quoted = func() (places map[string]int, quoted []string) {
+	places = map[string]int{}
+	for i, k := range Keys {
+		places[k], quoted = i, append(quoted, string(pyjson.Quote(k))+": ")
 	}
-	return m
+	return places, quoted
 }()
 
 // Lay lays a raw value out as the document holds a value inside an entry.

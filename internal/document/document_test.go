@@ -377,6 +377,9 @@ func TestSet(t *testing.T) {
 			"{\"metadata\":{ \"b\" : 1.0,\r\n\"a\":NaN },\"metrics\":{\"é\":12345678901234567890123}}", nil,
 			entry("metrics", `{"é":12345678901234567890123}`, "metadata", "{ \"b\" : 1.0,\r\n\"a\":NaN }"),
 		},
+		"a key that is none of the format's is not set": {
+			`{"version":"1"}`, []pyjson.Member{{Key: "z", Value: []byte("2")}}, entry("version", `"1"`),
+		},
 		"unknown keys follow": {
 			`{"z":{"b":1, "a":2},"version":"1","y":NaN}`, []pyjson.Member{{Key: "version", Value: []byte(`"2"`)}},
 			entry("version", `"2"`, "z", `{"b":1, "a":2}`, "y", "NaN"),

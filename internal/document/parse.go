@@ -15,16 +15,8 @@ func Parse(data []byte) (*Document, error) {
 		return nil, notUTF8(data)
 	}
 	p := &parser{data: data, d: &Document{}}
-	at := pyjson.Space(data, 0)
-	if at >= len(data) || data[at] != '{' {
-		return nil, &pyjson.SyntaxError{Offset: int64(at), Reason: "want an object"}
-	}
-	end, err := pyjson.Members(data, at, 0, p.top)
-	if err != nil {
+	if err := pyjson.Walk(data, p.top); err != nil {
 		return nil, err
-	}
-	if end = pyjson.Space(data, end); end != len(data) {
-		return nil, &pyjson.SyntaxError{Offset: int64(end), Reason: "trailing bytes"}
 	}
 	if p.fault != nil {
 		return nil, p.fault
@@ -55,14 +47,7 @@ type parser struct {
 // A span is a member of an object, as offsets.
 type span struct{ key, keyEnd, value, end int }
 
-// name returns a key, as a slice of the document if it has no escapes.
-func (p *parser) name(start, end int) []byte {
-	raw := p.data[start+1 : end-1]
-	if bytes.IndexByte(raw, '\\') < 0 {
-		return raw
-	}
-	return []byte(pyjson.Unquote(p.data[start:end]))
-}
+func (p *parser) name(start, end int) []byte { return pyjson.Text(p.data[start:end]) }
 
 func (p *parser) top(start, end, at int) (stop int, err error) {
 	p.markLast = false
@@ -105,21 +90,8 @@ func (p *parser) entries(at int) (stop int, err error) {
 	}
 	room := (len(p.data)-at)/(2*typicalEntry) + 1
 	d.Entries = make([]Entry, 0, room)
-	var stage []byte
-	member := func(start, end, at int) (int, error) {
-		stop, err := pyjson.Skip(p.data, at, 3)
-		if err == nil && pyjson.Names(p.data[start:end], "stage") {
-			stage = p.data[at:stop:stop]
-		}
-		return stop, err
-	}
 	return pyjson.Members(p.data, at, 1, func(start, end, at int) (stop int, err error) {
-		stage = nil
-		if p.isObject(at) {
-			stop, err = pyjson.Members(p.data, at, 2, member)
-		} else {
-			stop, err = pyjson.Skip(p.data, at, 2)
-		}
+		stop, stage, err := SkipEntry(p.data, at, 2)
 		if err != nil {
 			return stop, err
 		}
@@ -131,6 +103,23 @@ func (p *parser) entries(at int) (stop int, err error) {
 		}
 		return stop, nil
 	})
+}
+
+// SkipEntry returns where the entry that starts at an offset ends, and the raw value of its
+// stage, nil if it has none; depth is how many values are around it.
+func SkipEntry(b []byte, at, depth int) (stop int, stage []byte, err error) {
+	if at >= len(b) || b[at] != '{' {
+		stop, err = pyjson.Skip(b, at, depth)
+		return stop, nil, err
+	}
+	stop, err = pyjson.Members(b, at, depth, func(start, end, at int) (int, error) {
+		stop, err := pyjson.Skip(b, at, depth+1)
+		if err == nil && pyjson.Names(b[start:end], "stage") {
+			stage = b[at:stop:stop]
+		}
+		return stop, err
+	})
+	return stop, stage, err
 }
 
 // find returns where a version stands already, and notes it as the next if it is new. As

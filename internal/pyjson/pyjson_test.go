@@ -323,6 +323,25 @@ func TestLayouts(t *testing.T) {
 	}
 }
 
+// What is not ASCII is found wherever it stands.
+func TestLayoutsEscape(t *testing.T) {
+	t.Parallel()
+	for n := range 20 {
+		for at := range n + 1 {
+			for _, r := range []string{"\x7f", "é", "😀", "~"} {
+				text := strings.Repeat("x", at) + r + strings.Repeat("x", n-at)
+				want, raw := string(pyjson.Quote(text)), []byte(`"`+text+`"`)
+				if got := string(pyjson.Compact(nil, raw)); got != want {
+					t.Errorf("Compact: %s, want %s", got, want)
+				}
+				if got := string(pyjson.Indent(nil, raw, "")); got != want {
+					t.Errorf("Indent: %s, want %s", got, want)
+				}
+			}
+		}
+	}
+}
+
 func TestFinite(t *testing.T) {
 	t.Parallel()
 	raw := `{"NaN" : [NaN, -Infinity,Infinity, -1.5e-07, 1E-5, null, "NaN -Infinity"], "I": -0}`

@@ -43,19 +43,38 @@ type Member struct {
 // of the text. A key that stands there twice is kept twice: Python lets the
 // last win.
 func Object(b []byte) ([]Member, error) {
-	i := space(b, 0)
-	if i >= len(b) || b[i] != '{' {
-		return nil, fault(i, "want an object")
-	}
 	var members []Member
-	end, err := object(b, i, 0, func(m Member) { members = append(members, m) })
+	err := Walk(b, func(start, end, at int) (int, error) {
+		stop, err := value(b, at, 1)
+		if err == nil {
+			members = append(members, member(b, start, end, at, stop))
+		}
+		return stop, err
+	})
 	if err != nil {
 		return nil, err
 	}
-	if end = space(b, end); end != len(b) {
-		return nil, fault(end, "trailing bytes")
-	}
 	return members, nil
+}
+
+func member(b []byte, start, end, at, stop int) Member {
+	return Member{Key: Unquote(b[start:end]), Raw: b[start:end:end], Value: b[at:stop:stop], Start: start, At: at}
+}
+
+// Walk goes through the object that is the whole of b, as Members does.
+func Walk(b []byte, each func(start, end, at int) (stop int, err error)) error {
+	i := space(b, 0)
+	if i >= len(b) || b[i] != '{' {
+		return fault(i, "want an object")
+	}
+	end, err := Members(b, i, 0, each)
+	if err != nil {
+		return err
+	}
+	if end = space(b, end); end != len(b) {
+		return fault(end, "trailing bytes")
+	}
+	return nil
 }
 
 // Valid reports the first fault of b as one JSON value, or nil.
@@ -209,7 +228,7 @@ func object(b []byte, i, depth int, each func(Member)) (int, error) {
 	return Members(b, i, depth, func(start, end, at int) (int, error) {
 		stop, err := value(b, at, depth+1)
 		if err == nil && each != nil {
-			each(Member{Key: Unquote(b[start:end]), Raw: b[start:end:end], Value: b[at:stop:stop], Start: start, At: at})
+			each(member(b, start, end, at, stop))
 		}
 		return stop, err
 	})
@@ -388,10 +407,13 @@ func digits(b []byte, i int) int {
 
 // Unquote returns the text of a valid raw string. A lone surrogate, which
 // Python can hold and Go cannot, becomes U+FFFD.
-func Unquote(raw []byte) string {
+func Unquote(raw []byte) string { return string(Text(raw)) }
+
+// Text is Unquote without a copy: without escapes the text is a part of raw.
+func Text(raw []byte) []byte {
 	in := raw[1 : len(raw)-1]
 	if bytes.IndexByte(in, '\\') < 0 {
-		return string(in)
+		return in
 	}
 	out := make([]byte, 0, len(in))
 	for i := 0; i < len(in); i++ {
@@ -430,7 +452,7 @@ func Unquote(raw []byte) string {
 			out = append(out, in[i])
 		}
 	}
-	return string(out)
+	return out
 }
 
 // Names reports whether a valid raw string has this text.
@@ -438,8 +460,5 @@ func Names(raw []byte, text string) bool {
 	if c := raw[1]; c != '\\' && text != "" && c != text[0] { // the quick way out
 		return false
 	}
-	if in := raw[1 : len(raw)-1]; bytes.IndexByte(in, '\\') < 0 {
-		return string(in) == text
-	}
-	return Unquote(raw) == text
+	return string(Text(raw)) == text
 }

@@ -3,6 +3,7 @@ package pyjson
 import (
 	"bytes"
 	"encoding"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -255,10 +256,11 @@ func (e *encoder) foreign(dst []byte, v any, path string) ([]byte, error) {
 // Compact appends the valid value raw on one line: no white space between
 // tokens, strings in ASCII, numbers digit for digit.
 func Compact(dst, raw []byte) []byte {
+	dst = slices.Grow(dst, len(raw))
 	for i := 0; i < len(raw); {
 		switch c := raw[i]; c {
 		case ' ', '\n', '\t', '\r':
-			i++
+			i = space(raw, i)
 		case '"':
 			end, _ := str(raw, i)
 			dst = appendRawString(dst, raw[i:end])
@@ -274,6 +276,9 @@ func Compact(dst, raw []byte) []byte {
 // appendRawString keeps a string that is ASCII as it stands, escapes and all
 // (a lone surrogate has no other form), and escapes the rest.
 func appendRawString(dst, raw []byte) []byte {
+	if ascii(raw) {
+		return append(dst, raw...)
+	}
 	for i := 0; i < len(raw); {
 		from := i
 		for i < len(raw) && raw[i] < 0x7f {
@@ -294,16 +299,35 @@ func appendRawString(dst, raw []byte) []byte {
 	return dst
 }
 
+// ascii reports whether b is ASCII below DEL.
+func ascii(b []byte) bool {
+	if len(b) < 8 {
+		for _, c := range b {
+			if c >= 0x7f {
+				return false
+			}
+		}
+		return true
+	}
+	found := uint64(0)
+	for i := 0; i < len(b); i += 8 {
+		x := binary.LittleEndian.Uint64(b[min(i, len(b)-8):])
+		found |= x | (x + ones)
+	}
+	return found&highs == 0
+}
+
 // Indent appends the valid value raw as json.dumps(…, indent=2) lays it out,
 // continued lines set in by prefix.
 func Indent(dst, raw []byte, prefix string) []byte {
-	depth := 0
-	newline := func() {
-		dst = append(dst, '\n')
-		dst = append(dst, prefix...)
+	depth, lines := 0, bytes.Count(raw, []byte{','})+2*bytes.Count(raw, []byte{'{'})+2*bytes.Count(raw, []byte{'['})
+	dst = slices.Grow(dst, len(raw)+lines*(len(prefix)+len("\n    ")))
+	newline := func(dst []byte) []byte {
+		dst = append(append(dst, '\n'), prefix...)
 		for range depth {
 			dst = append(dst, ' ', ' ')
 		}
+		return dst
 	}
 	for i := 0; i < len(raw); {
 		switch c := raw[i]; c {
@@ -317,16 +341,14 @@ func Indent(dst, raw []byte, prefix string) []byte {
 				continue
 			}
 			depth++
-			newline()
+			dst = newline(dst)
 			i++
 		case '}', ']':
 			depth--
-			newline()
-			dst = append(dst, c)
+			dst = append(newline(dst), c)
 			i++
 		case ',':
-			dst = append(dst, c)
-			newline()
+			dst = newline(append(dst, c))
 			i++
 		case ':':
 			dst = append(dst, ':', ' ')
@@ -346,7 +368,7 @@ func Indent(dst, raw []byte, prefix string) []byte {
 // Equal reports whether two valid values are the same but for white space and
 // the escaping of non-ASCII characters.
 func Equal(a, b []byte) bool {
-	return bytes.Equal(Compact(nil, a), Compact(nil, b))
+	return bytes.Equal(a, b) || bytes.Equal(Compact(nil, a), Compact(nil, b))
 }
 
 // Finite is Compact with null for each non-finite literal, for readers that
