@@ -295,7 +295,7 @@ func TestAllocations(t *testing.T) { // not parallel: it counts for the whole pr
 			runtime.ReadMemStats(&before)
 			get()
 			runtime.ReadMemStats(&after)
-			if got := after.Mallocs - before.Mallocs; got > 1000 {
+			if got := after.Mallocs - before.Mallocs; got > 150 {
 				t.Errorf("of %d versions GetModel after a promotion allocates %d times", n, got)
 			}
 		}

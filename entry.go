@@ -25,13 +25,15 @@ type entry struct {
 	decoded atomic.Pointer[ModelVersion]
 }
 
-func newEntry(name *ModelName, im image, pos int) *entry {
-	e := &entry{name: name, version: im.version, pos: pos, raw: im.raw, extra: im.extra, stage: stageOf(im.raw)}
+func newEntry(name *ModelName, im *image, pos int) *entry {
+	e := &entry{name: name, version: im.version, pos: pos, raw: im.raw, extra: im.extra, stage: im.stage()}
 	e.entered, _ = checkExtra(im.extra)
 	return e
 }
 
-func (e *entry) image() image { return image{version: e.version, raw: e.raw, extra: e.extra} }
+func (e *entry) image() image {
+	return image{version: e.version, raw: e.raw, extra: e.extra, stageRead: e.stage}
+}
 
 // size is about what the entry takes in the document.
 func (e *entry) size() int64 { return int64(len(e.raw) + len(e.extra) + 2*len(e.version) + 32) }
@@ -60,28 +62,37 @@ func stageOf(raw []byte) ModelStage {
 	if len(raw) == 0 || raw[0] != '{' {
 		return ""
 	}
-	return entryStage(raw, member(raw, "stage"))
+	_, stage, err := document.SkipEntry(raw, 0, 0)
+	if err != nil {
+		stage = nil
+	}
+	return entryStage(raw, stage)
 }
 
 // entryStage returns the stage of a raw entry, given its member of that name.
 func entryStage(raw, stage []byte) ModelStage {
-	switch string(stage) {
-	case `"development"`:
-		return Development
-	case `"staging"`:
-		return Staging
-	case `"production"`:
-		return Production
-	case `"archived"`:
-		return Archived
-	}
-	if len(raw) == 0 || raw[0] != '{' {
+	switch {
+	case len(raw) == 0 || raw[0] != '{':
 		return ""
-	}
-	if len(stage) > len(`""`) && stage[0] == '"' {
-		return ModelStage(pyjson.Unquote(stage))
+	case len(stage) > len(`""`) && stage[0] == '"':
+		return stageNamed(pyjson.Text(stage))
 	}
 	return Development // the format's default
+}
+
+// stageNamed returns the stage of a name; one of ours takes no memory.
+func stageNamed(name []byte) ModelStage {
+	switch string(name) {
+	case string(Development):
+		return Development
+	case string(Staging):
+		return Staging
+	case string(Production):
+		return Production
+	case string(Archived):
+		return Archived
+	}
+	return ModelStage(name)
 }
 
 // member returns the raw value of a member of a raw object, nil if there is none.
@@ -151,12 +162,18 @@ func (x extra) encode() ([]byte, error) {
 
 // entering returns an extra with the event by which the version enters a stage.
 func entering(raw []byte, event int64) []byte {
-	b := strconv.AppendInt([]byte(`{"entered":`), event, 10)
-	members, _ := pyjson.Object(raw)
-	for _, m := range members {
-		if m.Key != "entered" {
-			b = append(append(append(append(b, ','), m.Raw...), ':'), m.Value...)
+	const key = `{"entered":`
+	b := strconv.AppendInt(append(make([]byte, 0, len(raw)+len(key)+20), key...), event, 10)
+	n := len(b)
+	err := pyjson.Walk(raw, func(start, end, at int) (int, error) {
+		stop, err := pyjson.Skip(raw, at, 1)
+		if err == nil && !pyjson.Names(raw[start:end], "entered") {
+			b = append(append(append(append(b, ','), raw[start:end]...), ':'), raw[at:stop]...)
 		}
+		return stop, err
+	})
+	if err != nil {
+		b = b[:n]
 	}
 	return append(b, '}')
 }
@@ -176,13 +193,14 @@ func checkExtra(raw []byte) (entered int64, err error) {
 }
 
 // decodeExtra reads an extra.
-func decodeExtra(raw []byte) (x extra, err error) {
+func decodeExtra(raw []byte) (extra, error) {
 	if len(raw) == 0 {
-		return x, nil
+		return extra{}, nil
 	}
 	p, ok := plainExtra(raw)
 	if !ok || p.gates != nil {
-		err = json.Unmarshal(raw, &x)
+		var x extra
+		err := json.Unmarshal(raw, &x)
 		return x, err
 	}
 	return extra{Entered: p.entered, RegisteredBy: string(p.registeredBy), SourceRevision: string(p.sourceRevision),

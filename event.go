@@ -4,14 +4,17 @@ import (
 	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"strconv"
 	"time"
 	"unicode/utf8"
 
+	"github.com/ubunye-go/modelregistry/internal/document"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
@@ -51,10 +54,19 @@ type event struct {
 
 // An image is one version's entry after an event.
 type image struct {
-	version string
-	raw     []byte // the entry, compact or laid out
-	extra   []byte // as entry.extra
-	laid    bool   // raw is laid out as the document holds it
+	version   string
+	raw       []byte     // the entry, compact or laid out
+	extra     []byte     // as entry.extra
+	laid      bool       // raw is laid out as the document holds it
+	stageRead ModelStage // as raw has it; empty if it was not looked for
+}
+
+// stage returns the entry's stage, empty for what is no entry.
+func (im *image) stage() ModelStage {
+	if im.stageRead != "" {
+		return im.stageRead
+	}
+	return stageOf(im.raw)
 }
 
 // skips reports whether the event may leave out numbers: it starts anew, or tells
@@ -64,38 +76,45 @@ func (e *event) skips() bool { return e.reset || e.op == opRepair }
 func newID() string {
 	var b [16]byte
 	rand.Read(b[:])
-	return hex.EncodeToString(b[:])
+	var text [2 * len(b)]byte
+	hex.Encode(text[:], b[:])
+	return string(text[:])
 }
 
 func hashLine(line []byte) string {
 	sum := sha256.Sum256(line)
-	return hex.EncodeToString(sum[:])
+	var text [2 * len(sum)]byte
+	hex.Encode(text[:], sum[:])
+	return string(text[:])
 }
 
 // encode returns the event as a line without its end.
 func (e *event) encode() ([]byte, error) {
-	b := fmt.Appendf(nil, `{"event":%d`, e.number)
+	room := 512 + len(e.reason)
+	for _, im := range e.after {
+		room += len(im.raw) + len(im.extra) + 2*len(im.version)
+	}
+	b := strconv.AppendInt(append(make([]byte, 0, room), `{"event":`...), e.number, 10)
 	text := func(key, value string) {
 		if value != "" {
-			b = fmt.Appendf(b, `,"%s":`, key)
-			b = pyjson.AppendString(b, value)
+			b = pyjson.AppendString(append(b, key...), value)
 		}
 	}
 	flag := func(key string, on bool) {
 		if on {
-			b = fmt.Appendf(b, `,"%s":true`, key)
+			b = append(append(b, key...), "true"...)
 		}
 	}
-	text("id", e.id)
-	text("time", formatTime(e.time))
-	text("op", e.op)
-	text("version", e.version)
-	text("from", string(e.from))
-	text("to", string(e.to))
-	text("actor", e.actor)
-	text("reason", e.reason)
-	flag("refused", e.refused)
-	flag("skipped_gates", e.skippedGates)
+	text(`,"id":`, e.id)
+	text(`,"time":`, formatTime(e.time))
+	text(`,"op":`, e.op)
+	text(`,"version":`, e.version)
+	text(`,"from":`, string(e.from))
+	text(`,"to":`, string(e.to))
+	text(`,"actor":`, e.actor)
+	text(`,"reason":`, e.reason)
+	flag(`,"refused":`, e.refused)
+	flag(`,"skipped_gates":`, e.skippedGates)
 	if e.results != nil {
 		b = append(b, `,"gates":[`...)
 		for i, r := range e.results {
@@ -111,7 +130,7 @@ func (e *event) encode() ([]byte, error) {
 		}
 		b = append(b, ']')
 	}
-	flag("reset", e.reset)
+	flag(`,"reset":`, e.reset)
 	if len(e.removed) > 0 {
 		raw, err := pyjson.Marshal(e.removed, true)
 		if err != nil {
@@ -120,24 +139,25 @@ func (e *event) encode() ([]byte, error) {
 		b = append(append(b, `,"removed":`...), raw...)
 	}
 	if len(e.after) > 0 {
-		var extras []byte
-		b = append(b, `,"after":{`...)
-		for i, im := range e.after {
-			if i > 0 {
-				b, extras = append(b, ','), append(extras, ',')
-			}
-			b = append(pyjson.AppendString(b, im.version), ':')
+		key := `,"after":{`
+		for _, im := range e.after {
+			b = append(pyjson.AppendString(append(b, key...), im.version), ':')
 			b = pyjson.Compact(b, im.raw)
-			extras = append(pyjson.AppendString(extras, im.version), ':')
-			if len(im.extra) == 0 {
-				extras = append(extras, "{}"...)
-			}
-			extras = append(extras, im.extra...)
+			key = ","
 		}
-		b = append(append(append(b, `},"extra":{`...), extras...), '}')
+		key = `},"extra":{`
+		for _, im := range e.after {
+			b = append(pyjson.AppendString(append(b, key...), im.version), ':')
+			if len(im.extra) == 0 {
+				b = append(b, "{}"...)
+			}
+			b = append(b, im.extra...)
+			key = ","
+		}
+		b = append(b, '}')
 	}
-	b = fmt.Appendf(b, `,"checkpoint":%d,"prev":`, e.checkpoint)
-	return sealLine(pyjson.AppendString(b, e.prev)), nil
+	b = strconv.AppendInt(append(b, `,"checkpoint":`...), e.checkpoint, 10)
+	return sealLine(pyjson.AppendString(append(b, `,"prev":`...), e.prev)), nil
 }
 
 // errChecksum says that a line can be read, and is not as it was written.
@@ -145,17 +165,25 @@ var errChecksum = errors.New("the line does not have its checksum")
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+const sealSize = len(`,"crc32c":"00000000"}`)
+
 // sealLine ends a line with the checksum of what it holds. The digest in the next line
 // would tell too; the last line has none.
-func sealLine(b []byte) []byte {
-	return fmt.Appendf(b, `,"crc32c":"%08x"}`, crc32.Checksum(b, castagnoli))
+func sealLine(held []byte) []byte { return appendSeal(held, held) }
+
+func appendSeal(b, held []byte) []byte {
+	var sum [4]byte
+	binary.BigEndian.PutUint32(sum[:], crc32.Checksum(held, castagnoli))
+	b = hex.AppendEncode(append(b, `,"crc32c":"`...), sum[:])
+	return append(b, `"}`...)
 }
 
 // unsealed returns what a line holds before its checksum, and whether that is
 // right.
 func unsealed(line []byte) (held []byte, ok bool) {
-	held = line[:max(0, len(line)-len(`,"crc32c":"00000000"}`))]
-	return held, bytes.Equal(sealLine(bytes.Clone(held)), line)
+	held = line[:max(0, len(line)-sealSize)]
+	var seal [sealSize]byte
+	return held, bytes.Equal(appendSeal(seal[:0], held), line[len(held):])
 }
 
 // decodeEvent reads a line. Keys that it does not know are passed over: a later
@@ -164,73 +192,119 @@ func decodeEvent(line []byte) (*event, error) {
 	if !utf8.Valid(line) {
 		return nil, errors.New("it is not UTF-8")
 	}
-	members, err := pyjson.Object(line)
-	if err != nil {
+	d := eventDecoder{line: line, e: &event{}}
+	if err := pyjson.Walk(line, d.member); err != nil {
 		return nil, err
 	}
-	e := &event{}
-	d := &eventDecoder{}
-	var extras []pyjson.Member
-	for _, m := range members {
-		switch m.Key {
-		case "event":
-			d.json(m, &e.number)
-		case "id":
-			e.id = d.text(m)
-		case "time":
-			e.time, err = parseTime(d.text(m))
-			d.fail(m.Key, err)
-		case "op":
-			e.op = d.text(m)
-		case "version":
-			e.version = d.text(m)
-		case "from":
-			e.from = d.stage(m)
-		case "to":
-			e.to = d.stage(m)
-		case "actor":
-			e.actor = d.text(m)
-		case "reason":
-			e.reason = d.text(m)
-		case "refused":
-			d.json(m, &e.refused)
-		case "skipped_gates":
-			d.json(m, &e.skippedGates)
-		case "gates":
-			e.results = d.results(m)
-		case "reset":
-			d.json(m, &e.reset)
-		case "removed":
-			d.json(m, &e.removed)
-		case "after":
-			for _, im := range d.object(m) {
-				e.after = append(e.after, image{version: im.Key, raw: im.Value})
-			}
-		case "extra":
-			extras = d.object(m)
-		case "checkpoint":
-			d.json(m, &e.checkpoint)
-		case "prev":
-			e.prev = d.text(m)
-		}
-	}
-	for _, m := range extras {
-		for i := range e.after {
-			if e.after[i].version == m.Key {
-				e.after[i].extra = d.extra(m)
-			}
-		}
-	}
-	if d.err == nil && (e.number < 1 || e.op == "") {
+	d.extras()
+	if d.err == nil && (d.e.number < 1 || d.e.op == "") {
 		d.err = errors.New("it is no event")
 	}
 	if _, ok := unsealed(line); !ok && d.err == nil {
 		d.err = errChecksum
 	}
-	return e, d.err
+	return d.e, d.err
 }
 
-type eventDecoder struct{ err error }
+// An eventDecoder reads a line in one pass. A value that does not fit does not end it: a fault in the
+// JSON behind it is the graver one.
+type eventDecoder struct {
+	line  []byte
+	e     *event
+	extra []byte // what the entries in e.after have beside; it may stand before them
+	err   error  // of the first value that does not fit
+}
+
+func (d *eventDecoder) member(start, end, at int) (stop int, err error) {
+	key := pyjson.Text(d.line[start:end])
+	if string(key) == "after" && at < len(d.line) && d.line[at] == '{' {
+		return pyjson.Members(d.line, at, 1, d.image)
+	}
+	stop, err = pyjson.Skip(d.line, at, 1)
+	if err != nil {
+		return stop, err
+	}
+	e, raw := d.e, d.line[at:stop]
+	switch string(key) {
+	case "event":
+		d.number("event", raw, &e.number)
+	case "id":
+		e.id = d.text("id", raw)
+	case "time":
+		e.time, err = parseTime(d.text("time", raw))
+		d.fail("time", err)
+	case "op":
+		e.op = d.text("op", raw)
+	case "version":
+		e.version = d.text("version", raw)
+	case "from":
+		e.from = d.stage("from", raw)
+	case "to":
+		e.to = d.stage("to", raw)
+	case "actor":
+		e.actor = d.text("actor", raw)
+	case "reason":
+		e.reason = d.text("reason", raw)
+	case "refused":
+		d.flag("refused", raw, &e.refused)
+	case "skipped_gates":
+		d.flag("skipped_gates", raw, &e.skippedGates)
+	case "gates":
+		e.results = d.results("gates", raw)
+	case "reset":
+		d.flag("reset", raw, &e.reset)
+	case "removed":
+		d.json("removed", raw, &e.removed)
+	case "after":
+		d.fail("after", &pyjson.SyntaxError{Reason: "want an object"})
+	case "extra":
+		if d.extra = raw; raw[0] != '{' {
+			d.extra = nil
+			d.fail("extra", &pyjson.SyntaxError{Reason: "want an object"})
+		}
+	case "checkpoint":
+		d.number("checkpoint", raw, &e.checkpoint)
+	case "prev":
+		e.prev = d.text("prev", raw)
+	}
+	return stop, nil
+}
+
+// image reads an entry, and looks at its stage in passing.
+func (d *eventDecoder) image(start, end, at int) (stop int, err error) {
+	stop, stage, err := document.SkipEntry(d.line, at, 2)
+	if err != nil {
+		return stop, err
+	}
+	if d.e.after == nil {
+		d.e.after = make([]image, 0, 2) // a promotion to production has two
+	}
+	raw := d.line[at:stop:stop]
+	d.e.after = append(d.e.after, image{version: d.version(pyjson.Text(d.line[start:end])), raw: raw, stageRead: entryStage(raw, stage)})
+	return stop, nil
+}
+
+// extras gives the entries what they have beside.
+func (d *eventDecoder) extras() {
+	if d.extra == nil {
+		return
+	}
+	pyjson.Walk(d.extra, func(start, end, at int) (int, error) {
+		stop, err := pyjson.Skip(d.extra, at, 1)
+		name, raw := pyjson.Text(d.extra[start:end]), d.extra[at:stop]
+		for i := range d.e.after {
+			if im := &d.e.after[i]; im.version == string(name) {
+				_, err := checkExtra(raw)
+				d.fail(im.version, err)
+				im.extra = nil
+				if string(raw) != "{}" {
+					im.extra = pyjson.Compact(nil, raw)
+				}
+			}
+		}
+		return stop, err
+	})
+}
 
 func (d *eventDecoder) fail(key string, err error) {
 	if err != nil && d.err == nil {
@@ -238,45 +312,58 @@ func (d *eventDecoder) fail(key string, err error) {
 	}
 }
 
-func (d *eventDecoder) json(m pyjson.Member, into any) { d.fail(m.Key, json.Unmarshal(m.Value, into)) }
+func (d *eventDecoder) json(key string, raw []byte, into any) { d.fail(key, json.Unmarshal(raw, into)) }
+
+func (d *eventDecoder) number(key string, raw []byte, into *int64) {
+	n, err := strconv.ParseInt(string(raw), 10, 64)
+	if err != nil {
+		d.json(key, raw, into)
+		return
+	}
+	*into = n
+}
+
+func (d *eventDecoder) flag(key string, raw []byte, into *bool) {
+	if string(raw) == "true" {
+		*into = true
+		return
+	}
+	d.json(key, raw, into)
+}
+
+// stage takes any name: an entry of another program's may have had one that is none of ours.
+func (d *eventDecoder) stage(key string, raw []byte) ModelStage {
+	if raw[0] == '"' {
+		return stageNamed(pyjson.Text(raw))
+	}
+	return ModelStage(d.text(key, raw))
+}
 
 // text reads a string.
-func (d *eventDecoder) text(m pyjson.Member) (s string) {
-	if n := len(m.Value); n >= 2 && m.Value[0] == '"' && bytes.IndexByte(m.Value, '\\') < 0 {
-		return string(m.Value[1 : n-1])
+func (d *eventDecoder) text(key string, raw []byte) string {
+	if raw[0] == '"' {
+		return pyjson.Unquote(raw)
 	}
-	d.json(m, &s)
+	var s string
+	d.json(key, raw, &s)
 	return s
 }
 
-func (d *eventDecoder) extra(m pyjson.Member) []byte {
-	_, err := checkExtra(m.Value)
-	d.fail(m.Key, err)
-	if string(m.Value) == "{}" {
-		return nil
+// version returns the name of an entry, in most events one that was named before.
+func (d *eventDecoder) version(name []byte) string {
+	if string(name) == d.e.version {
+		return d.e.version
 	}
-	return pyjson.Compact(nil, m.Value)
+	return string(name)
 }
 
-// stage takes any name: an entry of another program's may have had one that is
-// none of ours.
-func (d *eventDecoder) stage(m pyjson.Member) ModelStage {
-	return ModelStage(d.text(m))
-}
-
-func (d *eventDecoder) object(m pyjson.Member) []pyjson.Member {
-	members, err := pyjson.Object(m.Value)
-	d.fail(m.Key, err)
-	return members
-}
-
-func (d *eventDecoder) results(m pyjson.Member) []GateResult {
-	list, err := pyjson.Array(m.Value)
-	d.fail(m.Key, err)
+func (d *eventDecoder) results(key string, raw []byte) []GateResult {
+	list, err := pyjson.Array(raw)
+	d.fail(key, err)
 	results := []GateResult{}
 	for _, raw := range list {
 		v, err := pyjson.Decode(raw)
-		d.fail(m.Key, err)
+		d.fail(key, err)
 		f, _ := v.(map[string]any)
 		r := GateResult{Actual: f["actual"], Threshold: f["threshold"], Passed: f["passed"] == true}
 		r.Name, _ = f["name"].(string)

@@ -1,13 +1,12 @@
 package modelregistry
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"iter"
 	"slices"
 	"time"
-
-	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
 // An Operation says what an event of a model's history did.
@@ -330,7 +329,7 @@ func (l *historyLog) past(e *event, hash string, stages map[string]ModelStage) p
 	stays := map[string]bool{}
 	for _, im := range e.after {
 		stays[im.version] = true
-		to := im.stage()
+		to := cmp.Or(im.stage(), Development)
 		p.Changes = append(p.Changes, Change{Version: im.version, From: stages[im.version], To: to})
 		stages[im.version] = to
 	}
@@ -350,22 +349,6 @@ func (l *historyLog) past(e *event, hash string, stages map[string]ModelStage) p
 		}
 	}
 	return p
-}
-
-// stage reads an entry's stage, and no more of it.
-func (im image) stage() ModelStage {
-	members, _ := pyjson.Object(im.raw)
-	var v ModelVersion
-	seen := map[string][]byte{}
-	for _, m := range members {
-		if m.Key == "stage" {
-			seen[m.Key] = m.Value
-		}
-	}
-	if s := v.text(seen, "stage"); s != "" {
-		return ModelStage(s)
-	}
-	return Development
 }
 
 // backward yields a sequence from its end.

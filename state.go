@@ -117,17 +117,19 @@ func (s *state) document(offset int64) *document.Document {
 
 // set puts an entry in place.
 func (s *state) set(im image) {
-	i, known := s.place(im.version)
-	e := newEntry(&s.name, im, i)
+	pos, known := s.place(im.version)
 	if !known {
-		e.pos = len(s.order)
-		s.places[im.version] = e.pos
+		pos = len(s.order)
+	}
+	e := newEntry(&s.name, &im, pos)
+	if !known {
+		s.places[im.version] = pos
 		s.order = append(s.order, e)
 		s.high = highest(s.high, parseVersion(im.version))
 	} else {
-		old := s.order[i]
+		old := s.order[pos]
 		s.size -= old.size()
-		s.order[i] = e
+		s.order[pos] = e
 		s.leave(old)
 	}
 	s.size += e.size()
@@ -156,7 +158,8 @@ func (s *state) remove(version string) {
 	delete(s.places, version)
 	delete(s.productive, version)
 	for j := i; j < len(s.order); j++ {
-		moved := newEntry(&s.name, s.order[j].image(), j)
+		im := s.order[j].image()
+		moved := newEntry(&s.name, &im, j)
 		s.order[j], s.places[moved.version] = moved, j
 	}
 	s.forget()
@@ -188,7 +191,7 @@ func (s *state) apply(e *event, line string, offset int64) {
 		}
 		switch old := s.get(im.version); {
 		case im.laid:
-		case old != nil && old.stage == stageOf(im.raw) && pyjson.Equal(old.raw, im.raw):
+		case old != nil && old.stage == im.stage() && pyjson.Equal(old.raw, im.raw):
 			im.raw = old.raw // as the document has it, to the byte
 		default:
 			im.raw = document.LayEntry(im.raw)

@@ -160,7 +160,7 @@ func (t *txn) emit(ev *event) error {
 		if old == nil || old.stage != stageOf(im.raw) {
 			im.extra = entering(im.extra, ev.number)
 		}
-		entries[i] = newEntry(&t.base.name, *im, pos)
+		entries[i] = newEntry(&t.base.name, im, pos)
 	}
 	line, err := ev.encode()
 	if err != nil {

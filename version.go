@@ -111,35 +111,31 @@ func gatesOrNil(g PromotionGate) *PromotionGate {
 // noted in Problems and left zero.
 func decodeEntry(name ModelName, version string, raw []byte) ModelVersion {
 	v := ModelVersion{ModelName: name, Version: version}
-	members, err := pyjson.Object(raw)
+	f, err := document.Cut(raw)
 	if err != nil {
 		v.problem("the entry is not an object")
 		return v
 	}
-	seen := map[string][]byte{}
-	for _, m := range members {
-		seen[m.Key] = m.Value
-	}
-	v.Stage = ModelStage(v.text(seen, "stage"))
+	v.Stage = stageNamed(v.bytes(&f, "stage"))
 	if v.Stage == "" {
 		v.Stage = Development // the format's default
 	}
 	if !v.Stage.known() {
 		v.problem("unknown stage %q", string(v.Stage))
 	}
-	if own := v.text(seen, "version"); own != "" && own != version {
+	if own := v.bytes(&f, "version"); len(own) > 0 && string(own) != version {
 		v.problem("the entry calls itself version %q", own)
 	}
-	v.RegisteredAt = v.time(seen, "registered_at")
-	v.PromotedToStaging = v.time(seen, "promoted_to_staging")
-	v.PromotedToProduction = v.time(seen, "promoted_to_prod")
-	v.ArchivedAt = v.time(seen, "archived_at")
-	v.Metrics = v.values(seen, "metrics")
-	v.Metadata = v.values(seen, "metadata")
-	v.LineageRunID = v.text(seen, "lineage_run_id")
-	v.ConfigHash = v.text(seen, "config_hash")
-	v.PromotedBy = v.text(seen, "promoted_by")
-	if gates, ok := seen["promotion_gates"]; ok {
+	v.RegisteredAt = v.time(&f, "registered_at")
+	v.PromotedToStaging = v.time(&f, "promoted_to_staging")
+	v.PromotedToProduction = v.time(&f, "promoted_to_prod")
+	v.ArchivedAt = v.time(&f, "archived_at")
+	v.Metrics = v.values(&f, "metrics")
+	v.Metadata = v.values(&f, "metadata")
+	v.LineageRunID = v.text(&f, "lineage_run_id")
+	v.ConfigHash = v.text(&f, "config_hash")
+	v.PromotedBy = v.text(&f, "promoted_by")
+	if gates := f.Get("promotion_gates"); gates != nil {
 		if err := v.Gates.UnmarshalJSON(gates); err != nil {
 			v.Gates = unreadableGate(err)
 			v.problem("promotion_gates: %v", err)
@@ -152,24 +148,28 @@ func (v *ModelVersion) problem(format string, args ...any) {
 	v.Problems = append(v.Problems, fmt.Sprintf(format, args...))
 }
 
-func (v *ModelVersion) text(seen map[string][]byte, key string) string {
-	raw := seen[key]
+// text returns a string, empty for null, for what is not there, and for what is no string.
+func (v *ModelVersion) text(f *document.Fields, key string) string { return string(v.bytes(f, key)) }
+
+// bytes is text without a copy.
+func (v *ModelVersion) bytes(f *document.Fields, key string) []byte {
+	raw := f.Get(key)
 	switch {
 	case raw == nil || string(raw) == "null":
-		return ""
+		return nil
 	case raw[0] != '"':
 		v.problem("%s is no string", key)
-		return ""
+		return nil
 	}
-	return pyjson.Unquote(raw)
+	return pyjson.Text(raw)
 }
 
-func (v *ModelVersion) time(seen map[string][]byte, key string) time.Time {
-	s := v.text(seen, key)
-	if s == "" {
+func (v *ModelVersion) time(f *document.Fields, key string) time.Time {
+	s := v.bytes(f, key)
+	if len(s) == 0 {
 		return time.Time{}
 	}
-	t, err := parseTime(s)
+	t, err := parseTime(string(s))
 	if err != nil {
 		v.problem("%s: %q is no RFC 3339 time", key, s)
 		return time.Time{}
@@ -177,8 +177,8 @@ func (v *ModelVersion) time(seen map[string][]byte, key string) time.Time {
 	return t
 }
 
-func (v *ModelVersion) values(seen map[string][]byte, key string) Values {
-	raw := seen[key]
+func (v *ModelVersion) values(f *document.Fields, key string) Values {
+	raw := f.Get(key)
 	if raw == nil || string(raw) == "null" {
 		return Values{}
 	}

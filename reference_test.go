@@ -1,0 +1,303 @@
+package modelregistry
+
+// The decoders as they were before they read in one pass: slower and plainer. FuzzReference holds
+// those of today to them.
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ubunye-go/modelregistry/internal/document"
+	"github.com/ubunye-go/modelregistry/internal/pyjson"
+)
+
+// FuzzReference: a line, and the entries in it, are read, refused and written as the plain decoders do it.
+func FuzzReference(f *testing.F) {
+	logs, err := filepath.Glob("testdata/stores/*/*/*/history.jsonl")
+	if err != nil || len(logs) == 0 {
+		f.Fatalf("no histories: %v", err)
+	}
+	for _, name := range append(logs, "testdata/history/history.jsonl") {
+		log, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for line := range bytes.Lines(log) {
+			line = bytes.TrimRight(line, " \n")
+			held, _ := unsealed(line)
+			f.Add(line, false)
+			f.Add(held, true)
+		}
+	}
+	for _, held := range []string{
+		`{"event":1,"op":"a","event":2,"op":"\u0062","after":{"1":{}},"after":{"1":{},"2":7,"\u0033":[]},"extra":{"1":{"entered":4}},"extra":{"1":{"entered":5},"3":{"entered":-6,"\u0061":"é"}}`,
+		`{"extra":{"1":{"gates":{"min_a":NaN}}},"after":{"1":{}},"event":3,"op":"x"`,
+		`{"after":{"1":{"stage":"\u0070roduction","stage":1,"promotion_gates":{"min_a":1,"b":2}},"2":{"stage":""},"3":[]},"event":3,"op":"x","reset":null`,
+		`{"event":99999999999999999999,"time":"2026-02-30T00:00:00.000000+00:00","after":null,"extra":[1]`,
+		`{"event":1e3,"refused":1,"id":null,"actor":NaN,"from":"\ud800","to":7,"removed":["a",null]`,
+		` {"event" : 1 , "op" : "x" , "gates" : [ {"name":"\"", "actual":Infinity}, 3 ],"after":{"1.0.0":{"z":1,"version":"2","z":2,"registered_at":"x","metrics":[]}}`,
+		`{"\u0065vent":1,"op":"x","prev":"a","unknown":{"a":[[[1]]]},"after":{"a":{"stage":"` + "\x7f" + `"}}`,
+		`{"event":1,"op":"x","after":{"a":{"b":tru}}`, `{"after":{"a":`, `{"event":1,"op":"x"}}`, `[]`, ``, "{\"id\":\"\xff\"",
+	} {
+		f.Add([]byte(held), true)
+		f.Add([]byte(held), false)
+	}
+	f.Fuzz(func(t *testing.T, line []byte, seal bool) {
+		if seal {
+			line = sealLine(line)
+		}
+		want, wantErr := plainEvent(line)
+		got, err := decodeEvent(line)
+		if diff := cmp.Diff(faultIn(wantErr), faultIn(err)); diff != "" {
+			t.Fatalf("the error (-want +got):\n%s", diff)
+		}
+		if err != nil && !errors.Is(err, errChecksum) {
+			return
+		}
+		for i := range got.after {
+			im := &got.after[i]
+			if stage := plainStage(im.raw); im.stage() != stage || stageOf(im.raw) != stage {
+				t.Errorf("%s is in %q or %q, not %q", im.raw, im.stage(), stageOf(im.raw), stage)
+			}
+			im.stageRead = ""
+			a, b := plainEntry(fuzzName, im.version, im.raw), decodeEntry(fuzzName, im.version, im.raw)
+			for _, v := range []ModelVersion{a, b} {
+				for i := range v.Gates.rules {
+					v.Gates.rules[i].fn = nil // it prints as where it lies
+				}
+			}
+			if diff := cmp.Diff(fmt.Sprintf("%#v", a), fmt.Sprintf("%#v", b)); diff != "" {
+				t.Errorf("the entry %s (-want +got):\n%s", im.raw, diff)
+			}
+			set := []pyjson.Member{{Key: "stage", Value: []byte(`"staging"`)}, {Key: "promoted_by", Value: []byte("null")}}
+			if diff := cmp.Diff(string(plainSet(im.raw, set)), string(document.Set(im.raw, set))); diff != "" {
+				t.Errorf("%s changed (-want +got):\n%s", im.raw, diff)
+			}
+			if diff := cmp.Diff(string(plainEntering(im.extra, 7)), string(entering(im.extra, 7))); diff != "" {
+				t.Errorf("%s, entering (-want +got):\n%s", im.extra, diff)
+			}
+		}
+		if diff := cmp.Diff(fmt.Sprintf("%#v", *want), fmt.Sprintf("%#v", *got)); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+}
+
+// faultIn is all that callers ask of a decoder's error.
+func faultIn(err error) string {
+	at := int64(-1)
+	if syntax := (*pyjson.SyntaxError)(nil); errors.As(err, &syntax) {
+		at = syntax.Offset
+	}
+	return fmt.Sprint(err, at, errors.Is(err, errChecksum))
+}
+
+func plainEvent(line []byte) (*event, error) {
+	if !utf8.Valid(line) {
+		return nil, errors.New("it is not UTF-8")
+	}
+	members, err := pyjson.Object(line)
+	if err != nil {
+		return nil, err
+	}
+	e, first := &event{}, error(nil)
+	fail := func(key string, err error) {
+		if err != nil && first == nil {
+			first = fmt.Errorf("%s: %w", key, err)
+		}
+	}
+	object := func(m pyjson.Member) []pyjson.Member {
+		members, err := pyjson.Object(m.Value)
+		fail(m.Key, err)
+		return members
+	}
+	text := func(m pyjson.Member) (s string) {
+		fail(m.Key, json.Unmarshal(m.Value, &s))
+		return s
+	}
+	into := map[string]any{"event": &e.number, "id": &e.id, "op": &e.op, "version": &e.version, "actor": &e.actor, "reason": &e.reason,
+		"refused": &e.refused, "skipped_gates": &e.skippedGates, "reset": &e.reset, "removed": &e.removed, "checkpoint": &e.checkpoint, "prev": &e.prev}
+	var extras []pyjson.Member
+	for _, m := range members {
+		switch m.Key {
+		case "id", "op", "version", "actor", "reason", "prev":
+			*into[m.Key].(*string) = text(m)
+		case "time":
+			e.time, err = time.Parse(time.RFC3339Nano, text(m))
+			e.time = e.time.UTC()
+			fail(m.Key, err)
+		case "from":
+			e.from = ModelStage(text(m))
+		case "to":
+			e.to = ModelStage(text(m))
+		case "gates":
+			list, err := pyjson.Array(m.Value)
+			fail(m.Key, err)
+			e.results = []GateResult{}
+			for _, raw := range list {
+				v, _ := pyjson.Decode(raw)
+				f, _ := v.(map[string]any)
+				name, _ := f["name"].(string)
+				message, _ := f["message"].(string)
+				e.results = append(e.results, GateResult{name, f["passed"] == true, message, f["actual"], f["threshold"]})
+			}
+		case "after":
+			for _, im := range object(m) {
+				e.after = append(e.after, image{version: im.Key, raw: im.Value})
+			}
+		case "extra":
+			extras = object(m)
+		default:
+			if field := into[m.Key]; field != nil {
+				fail(m.Key, json.Unmarshal(m.Value, field))
+			}
+		}
+	}
+	for _, m := range extras {
+		for i := range e.after {
+			if im := &e.after[i]; im.version == m.Key {
+				fail(m.Key, json.Unmarshal(m.Value, &extra{}))
+				if im.extra = pyjson.Compact(nil, m.Value); string(m.Value) == "{}" {
+					im.extra = nil
+				}
+			}
+		}
+	}
+	if first == nil && (e.number < 1 || e.op == "") {
+		first = errors.New("it is no event")
+	}
+	held := line[:max(0, len(line)-len(`,"crc32c":"00000000"}`))]
+	if sealed := fmt.Sprintf(`%s,"crc32c":"%08x"}`, held, crc32.Checksum(held, castagnoli)); sealed != string(line) && first == nil {
+		first = errChecksum
+	}
+	return e, first
+}
+
+func plainStage(raw []byte) ModelStage {
+	members, err := pyjson.Object(raw)
+	if err != nil {
+		return ""
+	}
+	stage := Development
+	for _, m := range members {
+		if m.Key == "stage" {
+			if stage = Development; m.Value[0] == '"' && len(m.Value) > 2 {
+				stage = ModelStage(pyjson.Unquote(m.Value))
+			}
+		}
+	}
+	return stage
+}
+
+func plainEntry(name ModelName, version string, raw []byte) ModelVersion {
+	v := ModelVersion{ModelName: name, Version: version}
+	members, err := pyjson.Object(raw)
+	if err != nil {
+		v.problem("the entry is not an object")
+		return v
+	}
+	seen := map[string][]byte{}
+	for _, m := range members {
+		seen[m.Key] = m.Value
+	}
+	text := func(key string) string {
+		switch raw := seen[key]; {
+		case raw == nil || string(raw) == "null":
+		case raw[0] != '"':
+			v.problem("%s is no string", key)
+		default:
+			return pyjson.Unquote(raw)
+		}
+		return ""
+	}
+	if v.Stage = ModelStage(text("stage")); v.Stage == "" {
+		v.Stage = Development
+	}
+	if !v.Stage.known() {
+		v.problem("unknown stage %q", string(v.Stage))
+	}
+	if own := text("version"); own != "" && own != version {
+		v.problem("the entry calls itself version %q", own)
+	}
+	for _, f := range []struct {
+		key  string
+		into *time.Time
+	}{{"registered_at", &v.RegisteredAt}, {"promoted_to_staging", &v.PromotedToStaging}, {"promoted_to_prod", &v.PromotedToProduction}, {"archived_at", &v.ArchivedAt}} {
+		if s := text(f.key); s != "" {
+			if *f.into, err = parseTime(s); err != nil {
+				v.problem("%s: %q is no RFC 3339 time", f.key, s)
+				*f.into = time.Time{}
+			}
+		}
+	}
+	for _, f := range []struct {
+		key  string
+		into *Values
+	}{{"metrics", &v.Metrics}, {"metadata", &v.Metadata}} {
+		switch raw := seen[f.key]; {
+		case raw == nil || string(raw) == "null":
+		case raw[0] != '{':
+			v.problem("%s is not an object", f.key)
+		default:
+			*f.into = Values{raw}
+		}
+	}
+	v.LineageRunID, v.ConfigHash, v.PromotedBy = text("lineage_run_id"), text("config_hash"), text("promoted_by")
+	if gates, ok := seen["promotion_gates"]; ok {
+		if err := v.Gates.UnmarshalJSON(gates); err != nil {
+			v.Gates = unreadableGate(err)
+			v.problem("promotion_gates: %v", err)
+		}
+	}
+	return v
+}
+
+func plainSet(raw []byte, set []pyjson.Member) []byte {
+	old, _ := pyjson.Object(raw)
+	last := map[string]pyjson.Member{}
+	for _, m := range append(old, set...) {
+		last[m.Key] = m
+	}
+	sep, b := "{", []byte(nil)
+	put := func(key, value []byte) {
+		b = fmt.Appendf(b, "%s\n      %s: %s", sep, key, value)
+		sep = ","
+	}
+	ours := map[string]bool{}
+	for _, key := range document.Keys {
+		ours[key] = true
+		if m, ok := last[key]; ok {
+			put(pyjson.Quote(key), m.Value)
+		} else {
+			put(pyjson.Quote(key), []byte("null"))
+		}
+	}
+	for _, m := range old {
+		if !ours[m.Key] && last[m.Key].Start == m.Start {
+			put(m.Raw, m.Value)
+		}
+	}
+	return append(b, "\n    }"...)
+}
+
+func plainEntering(raw []byte, event int64) []byte {
+	b := []byte(`{"entered":` + strconv.FormatInt(event, 10))
+	members, _ := pyjson.Object(raw)
+	for _, m := range members {
+		if m.Key != "entered" {
+			b = fmt.Appendf(b, ",%s:%s", m.Raw, m.Value)
+		}
+	}
+	return append(b, '}')
+}
