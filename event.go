@@ -59,6 +59,7 @@ type image struct {
 	extra     []byte     // as entry.extra
 	laid      bool       // raw is laid out as the document holds it
 	stageRead ModelStage // as raw has it; empty if it was not looked for
+	made      *entry     // of it, by the txn that emitted it
 }
 
 // stage returns the entry's stage, empty for what is no entry.

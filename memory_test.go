@@ -1,19 +1,56 @@
 package modelregistry
 
-// These benchmarks look inside: they measure what is left of a change and of a reader's look without the
-// store, the CPU time between the bytes and the state.
+// These tests and benchmarks look inside, at what is left of a change and of a reader's look without the
+// store: the way between the bytes and the state.
 
 import (
+	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
-// memoryModel is a model without a store, with n versions as a training run describes them.
-func memoryModel(b *testing.B, n int) (m *model, versions []string) {
-	b.Helper()
-	m = fuzzModel()
+// A memoryModel is a model without a store, and the lines of its history.
+type memoryModel struct {
+	*model
+	log []byte
+}
+
+func newMemoryModel() *memoryModel {
+	m := &memoryModel{model: fuzzModel()}
+	m.r.opts.Now = func() time.Time { return time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC) }
 	m.state = newState(m.name)
+	return m
+}
+
+// withVersions is a model with n versions, as a training run describes them.
+func withVersions(tb testing.TB, n int) (m *memoryModel, versions []string) {
+	tb.Helper()
+	m = newMemoryModel()
+	for range n {
+		c := m.register()
+		m.append(tb, c)
+		versions = append(versions, c.version)
+	}
+	return m, versions
+}
+
+// append makes one append of the changes.
+func (m *memoryModel) append(tb testing.TB, changes ...*change) {
+	tb.Helper()
+	t, commit := m.decide(changes)
+	if commit == nil {
+		return
+	}
+	m.log = append(append(m.log, bytes.Join(commit.Lines, []byte(" \n"))...), '\n')
+	m.applied(t, int64(len(m.log)))
+}
+
+func (m *memoryModel) register() *change {
 	digest := strings.Repeat("3f786850", 8)
 	reg := registration{
 		metrics:  []byte(`{"accuracy":0.9471,"auc":0.9312,"loss":0.1944}`),
@@ -21,75 +58,165 @@ func memoryModel(b *testing.B, n int) (m *model, versions []string) {
 		runID:    "run-2026-11-23-0001",
 		extra:    extra{RegisteredBy: "nightly", SourceRevision: digest[:40], Manifest: digest},
 	}
-	for range n {
-		c := &change{decide: func(t *txn) (string, error) { return reg.decide(t, RegisterOptions{ConfigHash: digest}) }}
-		memoryAppend(b, m, c)
-		versions = append(versions, c.version)
-	}
-	return m, versions
+	return &change{decide: func(t *txn) (string, error) { return reg.decide(t, RegisterOptions{ConfigHash: digest}) }}
 }
 
-// memoryAppend makes one append of the changes, and returns its lines.
-func memoryAppend(b *testing.B, m *model, changes ...*change) (lines [][]byte) {
-	b.Helper()
-	t, commit := m.decide(changes)
-	for _, c := range changes {
-		if c.err != nil || !c.wrote {
-			b.Fatal(c.version, c.err)
-		}
+// move is a move as it waits for its turn.
+func (m *memoryModel) move(op, version string, to ModelStage) *change {
+	mv, o := move{op: op, version: version, to: to}, MoveOptions{Actor: "alice", Force: true}
+	var seen ModelVersion
+	if e := m.state.get(version); e != nil {
+		seen = m.state.view(e)
 	}
-	m.applied(t, m.state.offset+t.bytes())
-	return commit.Lines
-}
-
-// memoryPromote is a promotion to production as it waits for its turn.
-func memoryPromote(m *model, version string) *change {
-	mv, o := move{op: opPromote, version: version, to: Production, guarded: true}, MoveOptions{Actor: "alice"}
-	v := m.state.view(m.state.get(version))
 	return &change{decide: func(t *txn) (string, error) {
-		e, _, err := mv.check(t, o)
-		if err == nil && !sameForGates(v, *e.decode()) {
-			err = errChanged
-		}
-		if err != nil {
+		e, done, err := mv.check(t, o)
+		switch {
+		case err != nil:
 			return version, err
+		case !done && version != "" && !sameForGates(seen, *e.decode()):
+			return version, errChanged
+		case !done:
+			err = t.move(mv, e, o, nil)
 		}
-		return version, t.move(mv, e, o, nil)
+		return e.version, err
 	}}
 }
 
-// BenchmarkTakeIn: a reader takes in a promotion to production that another process appended,
-// and looks at what is there now.
-func BenchmarkTakeIn(b *testing.B) {
-	m, versions := memoryModel(b, 2)
-	memoryAppend(b, m, memoryPromote(m, versions[1])) // from here on the two take turns
-	last, hash := m.state.last, m.state.hash
-	var log []byte
+func (m *memoryModel) promote(version string) *change {
+	return m.move(opPromote, version, Production)
+}
+
+// Changes that share an append come out as those that are made one after the other, and the state that they
+// leave is the one that the history tells of.
+func TestSharedAppends(t *testing.T) {
+	t.Parallel()
+	moves := []func(m *memoryModel, version string) *change{
+		func(m *memoryModel, version string) *change { return m.register() },
+		func(m *memoryModel, version string) *change { return m.promote(version) },
+		func(m *memoryModel, version string) *change { return m.move(opPromote, version, Staging) },
+		func(m *memoryModel, version string) *change { return m.move(opArchive, version, Archived) },
+		func(m *memoryModel, version string) *change { return m.move(opDemote, version, Development) },
+		func(m *memoryModel, version string) *change { return m.move(opRollback, version, Production) },
+		func(m *memoryModel, version string) *change { return m.move(opRollback, "", Production) },
+		func(m *memoryModel, version string) *change { return m.move(opRollback, "", Production) },
+	}
+	for seed := range uint64(10) {
+		random := rand.New(rand.NewPCG(1, seed))
+		shared, versions := withVersions(t, 3)
+		single, _ := withVersions(t, 3)
+		for range 40 {
+			var batch, alone []*change
+			for range 1 + random.IntN(9) {
+				one, version := moves[random.IntN(len(moves))], versions[random.IntN(len(versions))]
+				batch, alone = append(batch, one(shared, version)), append(alone, one(single, version))
+			}
+			shared.append(t, batch...)
+			for i, c := range alone {
+				single.append(t, c)
+				if diff := cmp.Diff(told(c), told(batch[i])); diff != "" {
+					t.Fatalf("seed %d, change %d (-alone +shared):\n%s", seed, i, diff)
+				}
+				if c.wrote && single.state.get(c.version).decoded.Load() == nil {
+					t.Errorf("what was told of %s is made again for the next who asks", c.version)
+				}
+				if c.err == nil {
+					versions = append(versions, c.version)
+				}
+			}
+		}
+		if diff := cmp.Diff(inside(single.state), inside(shared.state)); diff != "" {
+			t.Fatalf("seed %d (-alone +shared):\n%s", seed, diff)
+		}
+		again, err := shared.loadAll(fuzzView{log: shared.log})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(inside(again), inside(shared.state)); diff != "" {
+			t.Fatalf("seed %d (-from the history +applied):\n%s", seed, diff)
+		}
+	}
+}
+
+// told is what a change's caller hears.
+func told(c *change) string { return fmt.Sprintf("%s %v %+v", c.version, c.err, c.result) }
+
+// inside is all that a state makes of its history, the lines' digests aside.
+func inside(s *state) (list []string) {
+	for i, e := range s.order {
+		list = append(list, fmt.Sprintf("%d %d %s %s %d %s %s", i, e.pos, e.version, e.stage, e.entered, e.raw, e.extra))
+	}
+	return append(summary(s), append(list, fmt.Sprint(s.productions, s.high, s.size, s.last))...)
+}
+
+// What a change allocates between its turn and the state stays small, and is no more for one that shares an
+// append with many; nor is what a reader allocates that takes it in.
+func TestAllocationsInMemory(t *testing.T) { // not parallel: it counts for the whole program
+	const many = 32
+	per := func(n int, one func(m *memoryModel, version string) *change) float64 {
+		m, versions := withVersions(t, 2*many)
+		var all []*change
+		for _, v := range versions {
+			all = append(all, one(m, v))
+		}
+		turn := 0
+		return testing.AllocsPerRun(64, func() {
+			m.append(t, all[turn%len(all):][:n]...)
+			turn += n
+		}) / float64(n)
+	}
+	for name, c := range map[string]struct {
+		one  func(m *memoryModel, version string) *change
+		most float64
+	}{
+		"register": {func(m *memoryModel, version string) *change { return m.register() }, 60},
+		"promote":  {func(m *memoryModel, version string) *change { return m.promote(version) }, 42},
+	} {
+		alone, shared := per(1, c.one), per(many, c.one)
+		if alone > c.most || shared > alone {
+			t.Errorf("%s allocates %.1f times alone, %.1f times with %d others; want at most %v", name, alone, shared, many-1, c.most)
+		}
+	}
+	m, look := takingIn(t)
+	if got := testing.AllocsPerRun(100, look); got > 35 {
+		t.Errorf("of %d versions, to take in a promotion allocates %v times", len(m.state.order), got)
+	}
+}
+
+// takingIn returns a model and what takes in one promotion to production after the other that another process
+// appended, and looks at what is there then.
+func takingIn(tb testing.TB) (m *memoryModel, look func()) {
+	m, versions := withVersions(tb, 2)
+	m.append(tb, m.promote(versions[1])) // from here on the two take turns
+	last, hash, start := m.state.last, m.state.hash, len(m.log)
 	var ends []int64
 	for i := range 200 {
-		line := memoryAppend(b, m, memoryPromote(m, versions[i%2]))[0]
-		log = append(append(log, line...), '\n')
-		ends = append(ends, int64(len(log)))
+		m.append(tb, m.promote(versions[i%2]))
+		ends = append(ends, int64(len(m.log)))
 	}
-	b.SetBytes(int64(len(log) / len(ends)))
-	b.ReportAllocs()
 	s, i := m.state, len(ends)
-	for b.Loop() {
+	return m, func() {
 		if i == len(ends) { // the entries are as they were before the first
-			i = 0
-			s.last, s.hash, s.offset = last, hash, 0
+			i, s.last, s.hash, s.offset = 0, last, hash, int64(start)
 		}
-		from := s.offset
-		events, hashes, err := m.parseLog(log[from:ends[i]], from, s.last, s.hash)
+		events, hashes, err := m.parseLog(m.log[s.offset:ends[i]], s.offset, s.last, s.hash)
 		if err != nil {
-			b.Fatal(err)
+			tb.Fatal(err)
 		}
 		s.applyAll(events, hashes, ends[i])
 		s.lookUp()
 		if v := s.view(s.holder(Production)); v.Version != versions[i%2] {
-			b.Fatal(v)
+			tb.Fatal(v)
 		}
 		i++
+	}
+}
+
+// BenchmarkTakeIn: what another process's promotion to production costs a reader beside reading its line.
+func BenchmarkTakeIn(b *testing.B) {
+	_, look := takingIn(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		look()
 	}
 }
 
@@ -98,24 +225,17 @@ func BenchmarkTakeIn(b *testing.B) {
 func BenchmarkDecide(b *testing.B) {
 	for _, n := range []int{1, 32} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			m, versions := memoryModel(b, 2*n)
+			m, versions := withVersions(b, 2*n)
 			var all []*change
 			for _, v := range versions {
-				all = append(all, memoryPromote(m, v))
+				all = append(all, m.promote(v))
 			}
 			b.ReportAllocs()
 			b.ResetTimer()
-			wrote := 0
 			for i := 0; i < b.N; i += n {
-				batch := all[i%len(all):][:n]
-				for _, c := range batch {
-					c.err, c.result = nil, ModelVersion{}
-				}
-				for _, line := range memoryAppend(b, m, batch...) {
-					wrote += len(line)
-				}
+				m.log = m.log[:0]
+				m.append(b, all[i%len(all):][:n]...)
 			}
-			b.SetBytes(int64(wrote / b.N))
 		})
 	}
 }

@@ -92,7 +92,7 @@ func fromDocument(name ModelName, d *document.Document) *state {
 		for _, v := range s.removed {
 			s.high = highest(s.high, parseVersion(v))
 		}
-		s.productions = d.Mark.Productions
+		s.productions = slices.Clip(d.Mark.Productions)
 		s.last, s.hash, s.offset = d.Mark.Event, d.Mark.Hash, d.Mark.Offset
 		s.checkpoint, s.checkpointEnd = s.last, s.offset
 	}
@@ -121,7 +121,10 @@ func (s *state) set(im image) {
 	if !known {
 		pos = len(s.order)
 	}
-	e := newEntry(&s.name, &im, pos)
+	e := im.made
+	if e == nil || e.pos != pos {
+		e = newEntry(&s.name, &im, pos)
+	}
 	if !known {
 		s.places[im.version] = pos
 		s.order = append(s.order, e)
@@ -192,9 +195,9 @@ func (s *state) apply(e *event, line string, offset int64) {
 		switch old := s.get(im.version); {
 		case im.laid:
 		case old != nil && old.stage == im.stage() && pyjson.Equal(old.raw, im.raw):
-			im.raw = old.raw // as the document has it, to the byte
+			im.raw, im.made = old.raw, nil // as the document has it, to the byte
 		default:
-			im.raw = document.LayEntry(im.raw)
+			im.raw, im.made = document.LayEntry(im.raw), nil
 		}
 		s.set(im)
 	}
@@ -216,7 +219,7 @@ func (s *state) noteProduction(op string) {
 
 // after returns the list of production versions once version is in production: a
 // promotion adds to it, a rollback takes off what came after the version it
-// restored.
+// restored. It may write behind the end of the list: who goes on from another's clips it.
 func after(list []string, op, version string) []string {
 	if len(list) > 0 && list[len(list)-1] == version {
 		return list
@@ -224,7 +227,7 @@ func after(list []string, op, version string) []string {
 	if at := lastIndex(list, version); op == opRollback && at >= 0 {
 		return slices.Clone(list[:at+1])
 	}
-	list = append(slices.Clone(list), version)
+	list = append(list, version)
 	return list[max(0, len(list)-maxProductions):]
 }
 

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/Masterminds/semver/v3"
+
 	"github.com/ubunye-go/modelregistry/internal/document"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
@@ -14,20 +16,30 @@ import (
 // when several callers share one append. Nothing of it shows in the state until
 // the append has happened.
 type txn struct {
-	base   *state
-	over   map[string]*entry // entries as the events so far leave them
-	now    time.Time
-	events []*event
-	lines  [][]byte
-	hash   string // of the last line
-	mended bool
+	base        *state
+	over        map[string]*entry // entries as the events so far leave them
+	added       int               // of those, new ones
+	productive  []*entry          // in production, as the events so far leave it
+	productions []string          // as state.productions, after the first noted events
+	noted       int
+	high        *semver.Version // as state.high
+	now         time.Time
+	events      []*event
+	lines       [][]byte
+	hash        string // of the last line
+	mended      bool
 
 	found   int64 // the event that the document stands at, or a later one, as far as is known to survive a crash
 	reliant bool  // that is so only if the append sees to it
 }
 
 func newTxn(s *state, now time.Time) *txn {
-	return &txn{base: s, over: map[string]*entry{}, now: now, hash: s.hash, found: min(s.found, s.checkpoint)}
+	t := &txn{base: s, over: map[string]*entry{}, productions: slices.Clip(s.productions), high: s.high, now: now, hash: s.hash,
+		found: min(s.found, s.checkpoint)}
+	for v := range s.productive {
+		t.productive = append(t.productive, s.get(v))
+	}
+	return t
 }
 
 // rely has the events tell where the document stands, if that is so many events behind what events
@@ -35,6 +47,19 @@ func newTxn(s *state, now time.Time) *txn {
 func (t *txn) rely(after int64) {
 	if s := t.base; s.checkpoint > t.found && s.checkpoint-t.found >= after {
 		t.found, t.reliant = s.checkpoint, true
+	}
+}
+
+// put notes an entry as an event leaves it.
+func (t *txn) put(e *entry) {
+	if t.get(e.version) == nil {
+		t.added++
+		t.high = highest(t.high, parseVersion(e.version))
+	}
+	t.over[e.version] = e
+	t.productive = slices.DeleteFunc(t.productive, func(p *entry) bool { return p.version == e.version })
+	if e.stage == Production {
+		t.productive = append(t.productive, e)
 	}
 }
 
@@ -57,13 +82,8 @@ func (t *txn) get(version string) *entry {
 // production is the version in production with the changes so far, or nil.
 func (t *txn) production() *entry {
 	var h *entry
-	for _, e := range t.over {
-		if e.stage == Production && (h == nil || e.newer(h)) {
-			h = e
-		}
-	}
-	for v := range t.base.productive {
-		if e := t.base.get(v); t.over[v] == nil && (h == nil || e.newer(h)) {
+	for _, e := range t.productive {
+		if h == nil || e.newer(h) {
 			h = e
 		}
 	}
@@ -82,13 +102,13 @@ func (t *txn) stage(e *entry) ModelStage {
 // previousProduction returns the version that Rollback restores when it is given
 // none.
 func (t *txn) previousProduction() (string, error) {
-	list := t.base.productions
-	for _, e := range t.events { // what this append did before
+	for _, e := range t.events[t.noted:] { // what this append did before
 		if p := e.enters(Production); p != "" {
-			list = after(list, e.op, p)
+			t.productions = after(t.productions, e.op, p)
 		}
 	}
-	now := t.production()
+	t.noted = len(t.events)
+	list, now := t.productions, t.production()
 	for i := len(list) - 1; i >= 0; i-- {
 		if t.get(list[i]) == nil || now != nil && list[i] == now.version {
 			continue
@@ -109,7 +129,7 @@ func (e *event) enters(stage ModelStage) string {
 // move appends the event of a move that was checked.
 func (t *txn) move(mv move, e *entry, o MoveOptions, results []GateResult) error {
 	ev := &event{op: mv.op, version: e.version, from: t.stage(e), to: mv.to, actor: o.Actor, reason: o.Reason,
-		results: results, skippedGates: o.SkipGates && mv.op == opPromote}
+		results: results, skippedGates: o.SkipGates && mv.op == opPromote, after: make([]image, 0, 2)}
 	if mv.to == Production {
 		if p := t.production(); p != nil {
 			ev.after = append(ev.after, t.staged(p, Archived))
@@ -132,11 +152,19 @@ var stamped = map[ModelStage]string{Staging: "promoted_to_staging", Production: 
 
 // staged returns the image of an entry that enters a stage now, with what else is set in it.
 func (t *txn) staged(e *entry, stage ModelStage, also ...pyjson.Member) image {
-	set := []pyjson.Member{{Key: "version", Value: pyjson.Quote(e.version)}, {Key: "stage", Value: pyjson.Quote(string(stage))}}
-	if key := stamped[stage]; key != "" {
-		set = append(set, pyjson.Member{Key: key, Value: pyjson.Quote(formatTime(t.now))})
+	set := append(make([]pyjson.Member, 0, 4), also...)
+	room := make([]byte, 0, 128)
+	put := func(key, text string) {
+		from := len(room)
+		room = pyjson.AppendString(room, text)
+		set = append(set, pyjson.Member{Key: key, Value: room[from:]})
 	}
-	return image{version: e.version, raw: document.Set(e.raw, append(set, also...)), extra: e.extra, laid: true}
+	put("version", e.version)
+	put("stage", string(stage))
+	if key := stamped[stage]; key != "" {
+		put(key, formatTime(t.now))
+	}
+	return image{version: e.version, raw: document.Set(e.raw, set), extra: e.extra, laid: true, stageRead: stage}
 }
 
 // emit numbers an event and adds it to the append. The first of our own in an
@@ -150,24 +178,26 @@ func (t *txn) emit(ev *event) error {
 	}
 	ev.number = t.base.last + int64(len(t.events)) + 1
 	ev.id, ev.time, ev.prev, ev.checkpoint = newID(), t.now, t.hash, t.found
-	entries := make([]*entry, len(ev.after))
+	added := 0
 	for i := range ev.after {
 		im := &ev.after[i]
-		pos, old := len(t.base.order)+len(t.over), t.get(im.version)
+		pos, old := len(t.base.order)+t.added+added, t.get(im.version)
 		if old != nil {
 			pos = old.pos
+		} else {
+			added++
 		}
-		if old == nil || old.stage != stageOf(im.raw) {
+		if old == nil || old.stage != im.stage() {
 			im.extra = entering(im.extra, ev.number)
 		}
-		entries[i] = newEntry(&t.base.name, im, pos)
+		im.made = newEntry(&t.base.name, im, pos)
 	}
 	line, err := ev.encode()
 	if err != nil {
 		return err
 	}
-	for _, e := range entries {
-		t.over[e.version] = e
+	for _, im := range ev.after {
+		t.put(im.made)
 	}
 	t.events, t.lines, t.hash = append(t.events, ev), append(t.lines, line), hashLine(line)
 	return nil
@@ -193,17 +223,13 @@ func (t *txn) place(im image) int {
 
 // number returns the version that an auto-versioned registration gets.
 func (t *txn) number() (string, error) {
-	high := t.base.high
-	for v := range t.over {
-		high = highest(high, parseVersion(v))
-	}
-	return nextVersion(high)
+	return nextVersion(t.high)
 }
 
 // register appends the event of a registration.
 func (t *txn) register(version string, raw, x []byte, actor, reason string) error {
 	return t.emit(&event{op: opRegister, version: version, to: Development, actor: actor, reason: reason,
-		after: []image{{version: version, raw: raw, extra: x, laid: true}}})
+		after: []image{{version: version, raw: raw, extra: x, laid: true, stageRead: Development}}})
 }
 
 // free returns why a pinned version can't be registered, or nil.
