@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -129,18 +130,33 @@ func readOnly(mode fs.FileMode) fs.FileMode { return mode.Perm()&^0o222 | 0o400 
 
 // walkFiles visits the files of a tree but its manifest.
 func walkFiles(ctx context.Context, root *beneath.Dir, visit func(name string, d fs.DirEntry) error) error {
-	return fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return badArtifact(err)
-		}
+	return walkFolder(ctx, root, ".", visit)
+}
+
+func walkFolder(ctx context.Context, root *beneath.Dir, folder string, visit func(name string, d fs.DirEntry) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	entries, err := root.ReadDir(folder)
+	if err != nil {
+		return badArtifact(err)
+	}
+	for _, d := range entries {
+		name := path.Join(folder, d.Name())
 		if err := checkEntry(name, d); err != nil {
 			return err
 		}
-		if d.IsDir() || name == manifestFile {
-			return ctx.Err()
+		switch {
+		case d.IsDir():
+			err = walkFolder(ctx, root, name, visit)
+		case name != manifestFile:
+			err = visit(name, d)
 		}
-		return visit(name, d)
-	})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // check names the files of a tree that are missing, changed or added since the manifest
@@ -222,7 +238,7 @@ func hashFiles(ctx context.Context, root *beneath.Dir, files []manifestEntry, pr
 }
 
 func hashFile(ctx context.Context, root *beneath.Dir, f *manifestEntry, progress *meter) error {
-	in, err := root.Open(f.Path)
+	in, err := root.OpenFile(f.Path, os.O_RDONLY, 0)
 	if err != nil {
 		return badArtifact(err)
 	}

@@ -10,54 +10,120 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
-// A Dir is an open folder. It is safe for concurrent use. Names are slash-separated and
-// relative to it; a symlink that leads out of it is an error.
+// A Dir is an open folder, the same one wherever it is moved. It is safe for concurrent use. Names are
+// slash-separated and relative to it; a symlink that leads out of it is an error.
 type Dir struct {
-	root *os.Root
 	path string
-	fast // what resolves names without the root, where the system can
+	fast *fast // what resolves names without the root; nil where the system can't
+
+	mu     sync.Mutex
+	root   *os.Root // opened when it is first needed
+	closed bool
+}
+
+// A File is an open file. It has to be closed, for where it is a mere descriptor nobody else will.
+type File interface {
+	io.Reader
+	io.ReaderAt
+	io.WriterAt
+	io.Closer
+	Size() (size int64, regular bool, err error)
+	Truncate(size int64) error
+	SetTime(t time.Time) error // of modification
+	Sync() error
 }
 
 // OpenDir opens a folder.
 func OpenDir(path string) (*Dir, error) {
-	root, err := os.OpenRoot(path)
-	if err != nil {
-		return nil, err
+	d := &Dir{path: path, fast: openFast(path)}
+	if d.fast == nil {
+		var err error
+		if d.root, err = os.OpenRoot(path); err != nil {
+			return nil, err
+		}
 	}
-	return &Dir{root: root, path: path, fast: openFast(root, path)}, nil
+	return d, nil
 }
 
 // Close closes the folder. Calls under way end first.
 func (d *Dir) Close() error {
-	d.fast.close()
-	return d.root.Close()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+	err := d.fast.close()
+	if d.root != nil {
+		err = d.root.Close()
+	}
+	return err
+}
+
+// slow returns the folder as an os.Root.
+func (d *Dir) slow() (*os.Root, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return nil, &fs.PathError{Op: "open", Path: d.path, Err: fs.ErrClosed}
+	}
+	if d.root == nil {
+		var err error
+		if d.root, err = d.fast.root(d.path); err != nil {
+			return nil, err
+		}
+	}
+	return d.root, nil
 }
 
 // Path returns the name that the folder was opened by.
 func (d *Dir) Path() string { return d.path }
 
-// FS returns the folder as a file system, in which a listing costs no stat for each entry.
-func (d *Dir) FS() fs.FS { return dirFS{d} }
-
-type dirFS struct{ d *Dir }
-
-func (f dirFS) Open(name string) (fs.File, error)          { return f.d.Open(name) }
-func (f dirFS) Stat(name string) (fs.FileInfo, error)      { return f.d.Stat(name) }
-func (f dirFS) ReadDir(name string) ([]fs.DirEntry, error) { return f.d.ReadDir(name) }
-
 // Open opens a file or a folder for reading.
-func (d *Dir) Open(name string) (*os.File, error) { return d.OpenFile(name, os.O_RDONLY, 0) }
-
-// OpenFile opens a file as os.OpenFile does.
-func (d *Dir) OpenFile(name string, flag int, perm fs.FileMode) (*os.File, error) {
-	if f, err := d.open(name, flag, perm); f != nil || err != nil {
+func (d *Dir) Open(name string) (*os.File, error) {
+	if f, err := d.fast.openOS(d.path, name, os.O_RDONLY); f != nil || err != nil {
 		return f, err
 	}
-	return d.root.OpenFile(name, flag, perm)
+	root, err := d.slow()
+	if err != nil {
+		return nil, err
+	}
+	return root.Open(name)
 }
+
+// OpenFile opens a file as os.OpenFile does.
+func (d *Dir) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
+	if f, err := d.fast.openFile(name, flag, perm); f != nil || err != nil {
+		return f, err
+	}
+	root, err := d.slow()
+	if err != nil {
+		return nil, err
+	}
+	f, err := root.OpenFile(name, flag, perm)
+	if err != nil {
+		return nil, err
+	}
+	return &slowFile{f, root, name}, nil
+}
+
+// A slowFile is a File of the standard library's.
+type slowFile struct {
+	*os.File
+	root *os.Root
+	name string
+}
+
+func (f *slowFile) Size() (size int64, regular bool, err error) {
+	info, err := f.Stat()
+	if err != nil {
+		return 0, false, err
+	}
+	return info.Size(), info.Mode().IsRegular(), nil
+}
+
+func (f *slowFile) SetTime(t time.Time) error { return f.root.Chtimes(f.name, time.Time{}, t) }
 
 // WriteFile writes a file as os.WriteFile does.
 func (d *Dir) WriteFile(name string, data []byte, perm fs.FileMode) error {
@@ -65,7 +131,7 @@ func (d *Dir) WriteFile(name string, data []byte, perm fs.FileMode) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(data)
+	_, err = f.WriteAt(data, 0)
 	if closeErr := f.Close(); err == nil {
 		err = closeErr
 	}
@@ -74,21 +140,22 @@ func (d *Dir) WriteFile(name string, data []byte, perm fs.FileMode) error {
 
 // ReadFile reads a whole file.
 func (d *Dir) ReadFile(name string) ([]byte, error) {
-	f, err := d.Open(name)
+	f, err := d.OpenFile(name, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	data := make([]byte, 0, info.Size()+1) // one more, so that the end shows
+	data := make([]byte, 0, smallFile)
 	for {
 		n, err := f.Read(data[len(data):cap(data)])
 		data = data[:len(data)+n]
 		if err == io.EOF {
 			return data, nil
+		}
+		if err == nil && cap(data) == smallFile && len(data) == smallFile {
+			var size int64
+			size, _, err = f.Size()
+			data = slices.Grow(data, int(max(size-smallFile, 0))+1) // one more, so that the end shows
 		}
 		if err != nil {
 			return nil, err
@@ -99,68 +166,83 @@ func (d *Dir) ReadFile(name string) ([]byte, error) {
 	}
 }
 
+// smallFile is the size of a file that is read before it is asked how large it is.
+const smallFile = 2 << 10
+
 // ReadDir lists a folder, sorted by name.
 func (d *Dir) ReadDir(name string) ([]fs.DirEntry, error) {
+	entries, done, err := d.fast.readDir(d.path, name)
+	if !done && err == nil {
+		entries, err = d.readDir(name)
+	}
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return entries, err
+}
+
+func (d *Dir) readDir(name string) ([]fs.DirEntry, error) {
 	f, err := d.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	entries, err := f.ReadDir(-1)
-	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
-	return entries, err
+	return f.ReadDir(-1)
 }
 
 // Stat returns what is known of a file, of what a symlink leads to.
 func (d *Dir) Stat(name string) (fs.FileInfo, error) {
-	if name == "." && d.fast.file != nil {
-		return d.fast.file.Stat()
+	if f, err := d.fast.openOS(d.path, name, openPath); f != nil && err == nil {
+		defer f.Close()
+		return f.Stat()
 	}
-	f, err := d.open(name, openPath, 0)
-	if f == nil || err != nil {
-		return d.root.Stat(name)
+	root, err := d.slow()
+	if err != nil {
+		return nil, err
 	}
-	defer f.Close()
-	return f.Stat()
+	return root.Stat(name)
 }
 
 // Lstat returns what is known of a file, of a symlink itself.
-func (d *Dir) Lstat(name string) (fs.FileInfo, error) { return d.root.Lstat(name) }
+func (d *Dir) Lstat(name string) (fs.FileInfo, error) {
+	root, err := d.slow()
+	if err != nil {
+		return nil, err
+	}
+	return root.Lstat(name)
+}
 
 // Chmod sets a file's permission bits.
-func (d *Dir) Chmod(name string, mode fs.FileMode) error { return d.root.Chmod(name, mode) }
+func (d *Dir) Chmod(name string, mode fs.FileMode) error {
+	return d.either(false, func(root *os.Root) error { return root.Chmod(name, mode) })
+}
 
 // RemoveAll removes a file or a folder with all that is in it.
-func (d *Dir) RemoveAll(name string) error { return d.root.RemoveAll(name) }
+func (d *Dir) RemoveAll(name string) error {
+	return d.either(false, func(root *os.Root) error { return root.RemoveAll(name) })
+}
 
 // Mkdir makes a folder.
 func (d *Dir) Mkdir(name string, perm fs.FileMode) error {
-	if d.mkdir(name, perm) {
-		return nil
-	}
-	return d.root.Mkdir(name, perm)
-}
-
-// SetTime sets when a file was modified. Of a symlink it may set the link's own time.
-func (d *Dir) SetTime(name string, t time.Time) error {
-	if d.setTime(name, t) {
-		return nil
-	}
-	return d.root.Chtimes(name, time.Time{}, t)
+	return d.either(d.fast.mkdir(name, perm), func(root *os.Root) error { return root.Mkdir(name, perm) })
 }
 
 // Remove removes a file or an empty folder.
 func (d *Dir) Remove(name string) error {
-	if d.remove(name) {
-		return nil
-	}
-	return d.root.Remove(name)
+	return d.either(d.fast.remove(name), func(root *os.Root) error { return root.Remove(name) })
 }
 
 // Rename renames a file or a folder.
 func (d *Dir) Rename(from, to string) error {
-	if d.rename(from, to) {
+	return d.either(d.fast.rename(from, to), func(root *os.Root) error { return root.Rename(from, to) })
+}
+
+// either has os.Root do what was not done.
+func (d *Dir) either(done bool, slow func(root *os.Root) error) error {
+	if done {
 		return nil
 	}
-	return d.root.Rename(from, to)
+	root, err := d.slow()
+	if err != nil {
+		return err
+	}
+	return slow(root)
 }

@@ -33,6 +33,19 @@ func each(t *testing.T, test func(t *testing.T, d *beneath.Dir)) {
 	}
 }
 
+func setTime(d *beneath.Dir, name string, at time.Time) error {
+	f, err := d.OpenFile(name, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.SetTime(at), f.Close())
+}
+
+func list(d *beneath.Dir, name string) error {
+	_, err := d.ReadDir(name)
+	return err
+}
+
 func TestFilesAndFolders(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, d *beneath.Dir) {
@@ -43,7 +56,7 @@ func TestFilesAndFolders(t *testing.T) {
 			d.WriteFile("a/b/file", []byte("hello"), 0o644),
 			d.WriteFile("a/b/gone", nil, 0o644),
 			d.WriteFile("top", []byte("top"), 0o644),
-			d.SetTime("a/b/file", at),
+			setTime(d, "a/b/file", at),
 			d.Rename("a/b/file", "a/b/same"),
 			d.Rename("a/b/same", "a/other"),
 			d.Rename("top", "a/top"),
@@ -71,7 +84,7 @@ func TestFilesAndFolders(t *testing.T) {
 		if err := d.Remove("a/b"); err != nil {
 			t.Error(err)
 		}
-		if _, err := fs.Stat(d.FS(), "a/b"); !errors.Is(err, fs.ErrNotExist) {
+		if _, err := d.Stat("a/b"); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("after it was removed: %v", err)
 		}
 	})
@@ -91,15 +104,15 @@ func TestErrors(t *testing.T) {
 			return err
 		}
 		for name, c := range map[string]struct{ got, want error }{
-			"open what is missing":         {open("missing", os.O_RDONLY), fs.ErrNotExist},
-			"create in what is missing":    {open("missing/file", os.O_WRONLY|os.O_CREATE), fs.ErrNotExist},
-			"create what is there":         {open("file", os.O_WRONLY|os.O_CREATE|os.O_EXCL), fs.ErrExist},
-			"make what is there":           {d.Mkdir("folder", 0o777), fs.ErrExist},
-			"make in what is missing":      {d.Mkdir("missing/folder", 0o777), fs.ErrNotExist},
-			"remove what is missing":       {d.Remove("missing"), fs.ErrNotExist},
-			"rename what is missing":       {d.Rename("missing", "other"), fs.ErrNotExist},
-			"rename to what is missing":    {d.Rename("file", "missing/file"), fs.ErrNotExist},
-			"set the time of what is gone": {d.SetTime("missing", time.Now()), fs.ErrNotExist},
+			"open what is missing":      {open("missing", os.O_RDONLY), fs.ErrNotExist},
+			"create in what is missing": {open("missing/file", os.O_WRONLY|os.O_CREATE), fs.ErrNotExist},
+			"create what is there":      {open("file", os.O_WRONLY|os.O_CREATE|os.O_EXCL), fs.ErrExist},
+			"make what is there":        {d.Mkdir("folder", 0o777), fs.ErrExist},
+			"make in what is missing":   {d.Mkdir("missing/folder", 0o777), fs.ErrNotExist},
+			"remove what is missing":    {d.Remove("missing"), fs.ErrNotExist},
+			"rename what is missing":    {d.Rename("missing", "other"), fs.ErrNotExist},
+			"rename to what is missing": {d.Rename("file", "missing/file"), fs.ErrNotExist},
+			"list what is missing":      {list(d, "missing"), fs.ErrNotExist},
 		} {
 			if !errors.Is(c.got, c.want) {
 				t.Errorf("%s: %v", name, c.got)
@@ -147,7 +160,8 @@ func TestNothingOutside(t *testing.T) {
 				"move out":     d.Rename("in/file", dir+"/moved"),
 				"move in":      d.Rename(dir+"/secret", "in/moved"),
 				"remove":       d.Remove(dir + "/secret"),
-				"set the time": d.SetTime(dir+"/secret", time.Now()),
+				"set the time": setTime(d, dir+"/secret", time.Now()),
+				"list":         list(d, dir),
 			} {
 				if err == nil {
 					t.Errorf("%s by %s", what, dir)

@@ -4,26 +4,34 @@ package beneath
 
 import (
 	"io/fs"
+	"math"
 	"os"
 	"path"
 	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
-	"time"
 	"unsafe"
 )
 
-// A fast resolves names by openat2(2), which confines them to a folder. Its methods report
-// whether they did what they were asked; what they did not is tried again by os.Root.
+// A fast resolves names by openat2(2), which confines them to a folder. What its methods do
+// not do is tried again by os.Root. A nil one does nothing.
+//
+// It is a mere descriptor, for os.File takes a system call more, and one that is counted as the poller does
+// allocates whenever it is used.
 type fast struct {
-	file *os.File
-	conn syscall.RawConn // keeps the descriptor from being closed while it is in use; nil for none
-	path string
+	fd     int
+	users  atomic.Int64 // calls under way; less than 0 when it is closed
+	listed atomic.Bool  // by the descriptor itself
+	forgot runtime.Cleanup
 }
 
 const (
 	openat2        = 437
 	resolveBeneath = 0x08
+	closing        = math.MinInt64 / 2 // added to the users
 )
 
 // openPath opens a file for a stat, or a folder for names in it, without a right to read it (O_PATH).
@@ -32,61 +40,146 @@ const openPath = 0x200000
 // missing notes that the system does not have the call, or forbids it.
 var missing atomic.Bool
 
-func openFast(root *os.Root, path string) (f fast) {
-	file, err := root.Open(".")
-	if err != nil {
-		return f
+func openFast(path string) *fast {
+	if missing.Load() {
+		return nil
 	}
-	conn, err := file.SyscallConn()
+	fd, err := again(func() (int, error) {
+		return syscall.Open(path, syscall.O_RDONLY|syscall.O_DIRECTORY|syscall.O_CLOEXEC, 0)
+	})
 	if err != nil {
-		file.Close()
-		return f
+		return nil
 	}
-	return fast{file, conn, path}
+	f := &fast{fd: fd}
+	f.forgot = runtime.AddCleanup(f, func(fd int) { syscall.Close(fd) }, fd)
+	return f
 }
 
-func (f *fast) close() {
-	if f.file != nil {
-		f.file.Close()
+// again repeats a call that a signal interrupted.
+func again(call func() (int, error)) (int, error) {
+	for {
+		n, err := call()
+		if err != syscall.EINTR {
+			return n, err
+		}
 	}
 }
 
-// at calls op with the folder's descriptor.
-func (f *fast) at(op func(dir int) error) bool {
-	if f.conn == nil || missing.Load() {
+// enter keeps the descriptor from being closed until leave. It reports false if there is none to use.
+func (f *fast) enter() bool {
+	if f == nil || missing.Load() {
 		return false
 	}
-	var done bool
-	err := f.conn.Control(func(fd uintptr) { done = op(int(fd)) == nil })
-	return err == nil && done
+	for {
+		n := f.users.Load()
+		if n < 0 {
+			return false
+		}
+		if f.users.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
+func (f *fast) leave() {
+	if f.users.Add(-1) == closing {
+		syscall.Close(f.fd)
+	}
+}
+
+func (f *fast) close() error {
+	if f == nil {
+		return nil
+	}
+	for {
+		n := f.users.Load()
+		if n < 0 {
+			return fs.ErrClosed
+		}
+		if !f.users.CompareAndSwap(n, n+closing) {
+			continue
+		}
+		f.forgot.Stop()
+		if n == 0 {
+			return syscall.Close(f.fd)
+		}
+		return nil // the last user does it
+	}
+}
+
+// root returns the folder as an os.Root: by its path, or if that leads elsewhere by now, by the descriptor.
+func (f *fast) root(path string) (*os.Root, error) {
+	var here syscall.Stat_t
+	if err := syscall.Fstat(f.fd, &here); err != nil {
+		return nil, &fs.PathError{Op: "stat", Path: path, Err: err}
+	}
+	var failed error
+	for _, name := range []string{path, "/proc/self/fd/" + strconv.Itoa(f.fd)} {
+		root, err := os.OpenRoot(name)
+		if err == nil {
+			var info fs.FileInfo
+			if info, err = root.Stat("."); err == nil {
+				if there := info.Sys().(*syscall.Stat_t); there.Dev == here.Dev && there.Ino == here.Ino {
+					return root, nil
+				}
+				err = &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+			}
+			root.Close()
+		}
+		if failed == nil {
+			failed = err
+		}
+	}
+	return nil, failed
 }
 
 // open opens a file, or says why there is none; both are nil if that is for os.Root to say.
-func (f *fast) open(name string, flag int, perm fs.FileMode) (file *os.File, err error) {
-	f.at(func(dir int) error {
-		fd, failed := openBeneath(dir, name, flag, perm)
-		switch failed {
-		case nil:
-			file = os.NewFile(uintptr(fd), filepath.Join(f.path, filepath.FromSlash(name)))
-		case syscall.ENOENT:
-			err = &fs.PathError{Op: "open", Path: name, Err: failed}
-		}
-		return failed
-	})
-	return file, err
+func (f *fast) open(name string, flag int, perm fs.FileMode) (fd int, ok bool, err error) {
+	if !f.enter() {
+		return 0, false, nil
+	}
+	defer f.leave()
+	switch fd, err := openBeneath(f.fd, name, flag, perm); err {
+	case nil:
+		return fd, true, nil
+	case syscall.ENOENT:
+		return 0, false, &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	return 0, false, nil
 }
+
+// openOS opens a file for the standard library.
+func (f *fast) openOS(dir, name string, flag int) (*os.File, error) {
+	fd, ok, err := f.open(name, flag, 0)
+	if !ok {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), filepath.Join(dir, filepath.FromSlash(name))), nil
+}
+
+func (f *fast) openFile(name string, flag int, perm fs.FileMode) (File, error) {
+	fd, ok, err := f.open(name, flag, perm)
+	if !ok {
+		return nil, err
+	}
+	return &file{fd, name}, nil
+}
+
+// longName is how long a name may be that costs no allocation.
+const longName = 256
 
 func openBeneath(dir int, name string, flag int, perm fs.FileMode) (fd int, err error) {
 	how := struct{ flags, mode, resolve uint64 }{uint64(flag) | syscall.O_CLOEXEC | syscall.O_LARGEFILE, 0, resolveBeneath}
 	if flag&os.O_CREATE != 0 {
 		how.mode = uint64(perm.Perm())
 	}
-	p, err := syscall.BytePtrFromString(name)
-	if err != nil {
-		return 0, err
+	if strings.IndexByte(name, 0) >= 0 {
+		return 0, syscall.EINVAL
 	}
+	var room [longName]byte
+	p := append(append(room[:0], name...), 0)
 	for {
-		n, _, errno := syscall.Syscall6(openat2, uintptr(dir), uintptr(unsafe.Pointer(p)), uintptr(unsafe.Pointer(&how)), unsafe.Sizeof(how), 0, 0)
+		n, _, errno := syscall.Syscall6(openat2, uintptr(dir), uintptr(unsafe.Pointer(&p[0])), uintptr(unsafe.Pointer(&how)), unsafe.Sizeof(how), 0, 0)
 		switch errno {
 		case 0:
 			return int(n), nil
@@ -99,23 +192,29 @@ func openBeneath(dir int, name string, flag int, perm fs.FileMode) (fd int, err 
 	}
 }
 
-// within calls op with the folder that a name stands in, and its last element.
+// within calls op with the folder that a name stands in, and its last element. It reports whether that was done.
 func (f *fast) within(name string, op func(dir int, base string) error) bool {
-	return f.at(func(dir int) error {
-		above, base := path.Split(name)
-		if !isName(base) {
-			return syscall.EINVAL
-		}
-		if above == "" {
-			return op(dir, base)
-		}
-		parent, err := openBeneath(dir, above, openPath|syscall.O_DIRECTORY, 0)
-		if err != nil {
-			return err
-		}
-		defer syscall.Close(parent)
-		return op(parent, base)
-	})
+	if !f.enter() {
+		return false
+	}
+	defer f.leave()
+	return within(f.fd, name, op) == nil
+}
+
+func within(dir int, name string, op func(dir int, base string) error) error {
+	above, base := path.Split(name)
+	if !isName(base) {
+		return syscall.EINVAL
+	}
+	if above == "" {
+		return op(dir, base)
+	}
+	parent, err := openBeneath(dir, above, openPath|syscall.O_DIRECTORY, 0)
+	if err != nil {
+		return err
+	}
+	defer syscall.Close(parent)
+	return op(parent, base)
 }
 
 // isName reports whether the last element of a name is one of a file.
@@ -146,25 +245,6 @@ func (f *fast) rename(from, to string) bool {
 		if above, base := path.Split(to); above == fromAbove && isName(base) {
 			return move(fromDir, base)
 		}
-		if !f.within(to, move) {
-			return syscall.EINVAL
-		}
-		return nil
-	})
-}
-
-func (f *fast) setTime(name string, t time.Time) bool {
-	const omit = 1<<30 - 2 // UTIME_OMIT: the time of the last access stays
-	times := [2]syscall.Timespec{{Nsec: omit}, syscall.NsecToTimespec(t.UnixNano())}
-	return f.within(name, func(dir int, base string) error {
-		p, err := syscall.BytePtrFromString(base)
-		if err != nil {
-			return err
-		}
-		const noFollow = 0x100
-		if _, _, errno := syscall.Syscall6(syscall.SYS_UTIMENSAT, uintptr(dir), uintptr(unsafe.Pointer(p)), uintptr(unsafe.Pointer(&times)), noFollow, 0, 0); errno != 0 {
-			return errno
-		}
-		return nil
+		return within(f.fd, to, move)
 	})
 }

@@ -5,18 +5,19 @@ package beneath
 import (
 	"io/fs"
 	"os"
-	"time"
 )
 
 const openPath = 0
 
 // A fast does nothing here: all is left to os.Root.
-type fast struct{ file *os.File }
+type fast struct{}
 
-func openFast(*os.Root, string) fast                         { return fast{} }
-func (fast) close()                                          {}
-func (fast) open(string, int, fs.FileMode) (*os.File, error) { return nil, nil }
-func (fast) mkdir(string, fs.FileMode) bool                  { return false }
-func (fast) remove(string) bool                              { return false }
-func (fast) rename(from, to string) bool                     { return false }
-func (fast) setTime(string, time.Time) bool                  { return false }
+func openFast(string) *fast                                       { return nil }
+func (*fast) close() error                                        { return nil }
+func (*fast) root(path string) (*os.Root, error)                  { return os.OpenRoot(path) }
+func (*fast) openOS(string, string, int) (*os.File, error)        { return nil, nil }
+func (*fast) openFile(string, int, fs.FileMode) (File, error)     { return nil, nil }
+func (*fast) readDir(string, string) ([]fs.DirEntry, bool, error) { return nil, false, nil }
+func (*fast) mkdir(string, fs.FileMode) bool                      { return false }
+func (*fast) remove(string) bool                                  { return false }
+func (*fast) rename(from, to string) bool                         { return false }

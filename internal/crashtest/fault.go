@@ -104,13 +104,6 @@ func (d *faultyDisk) Stamp(name string) (fsstore.Stamp, error) {
 	return d.Disk.Stamp(name)
 }
 
-func (d *faultyDisk) SetTime(name string, t time.Time) error {
-	if err := d.f.check("settime", name); err != nil {
-		return err
-	}
-	return d.Disk.SetTime(name, t)
-}
-
 func (d *faultyDisk) ReadDir(name string) ([]fs.DirEntry, error) {
 	if err := d.f.check("readdir", name); err != nil {
 		return nil, err
@@ -210,6 +203,13 @@ func (f *faultyFile) Truncate(size int64) error {
 		return err
 	}
 	return f.File.Truncate(size)
+}
+
+func (f *faultyFile) SetTime(t time.Time) error {
+	if err := f.f.check("settime", f.name); err != nil {
+		return err
+	}
+	return f.File.SetTime(t)
 }
 
 func (f *faultyFile) Sync() error {

@@ -255,9 +255,6 @@ func replaceFile(d Disk, temp, name string, data []byte) error {
 func swapFile(d Disk, temp, name string, data []byte) error {
 	err := writeFile(d, temp, data)
 	if err == nil {
-		// Dated back, it is told at once from what somebody else writes in the same tick
-		// of the clock, and no reader has to look again. Where this can't be done, they do.
-		_ = d.SetTime(temp, time.Now().Add(-freshFor))
 		err = d.Rename(temp, name)
 	}
 	if err != nil {
@@ -274,7 +271,8 @@ func discard(d Disk, name string) error {
 	return nil
 }
 
-// writeFile writes a whole file and syncs it.
+// writeFile writes a whole file and syncs it. Dated back, it is told at once from what somebody else
+// writes in the same tick of the clock, and no reader has to look again. Where this can't be done, they do.
 func writeFile(d Disk, name string, data []byte) error {
 	f, err := d.Open(name)
 	if err != nil {
@@ -285,6 +283,7 @@ func writeFile(d Disk, name string, data []byte) error {
 		_, err = f.WriteAt(data, 0)
 	}
 	if err == nil {
+		_ = f.SetTime(time.Now().Add(-freshFor))
 		err = f.Sync()
 	}
 	if closeErr := f.Close(); err == nil {

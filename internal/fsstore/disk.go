@@ -50,8 +50,6 @@ type Disk interface {
 	// matches fs.ErrInvalid.
 	ReadFrom(name string, offset int64) ([]byte, error)
 	Mkdir(name string) error
-	// SetTime sets when a file was modified.
-	SetTime(name string, t time.Time) error
 	Rename(from, to string) error
 	Remove(name string) error
 	RemoveAll(name string) error
@@ -69,6 +67,7 @@ type Disk interface {
 type File interface {
 	io.WriterAt
 	Truncate(size int64) error
+	SetTime(t time.Time) error // of modification
 	Sync() error
 	Close() error
 }
@@ -84,7 +83,6 @@ func (d dirDisk) Dir() string                            { return d.at.Path() }
 func (d dirDisk) Lstat(name string) (fs.FileInfo, error) { return d.at.Lstat(name) }
 func (d dirDisk) Stamp(name string) (Stamp, error)       { return lstat(d.at.Path(), name) }
 func (d dirDisk) Mkdir(name string) error                { return d.at.Mkdir(name, 0o777) }
-func (d dirDisk) SetTime(name string, t time.Time) error { return d.at.SetTime(name, t) }
 func (d dirDisk) Rename(from, to string) error           { return d.at.Rename(from, to) }
 func (d dirDisk) Remove(name string) error               { return d.at.Remove(name) }
 func (d dirDisk) RemoveAll(name string) error            { return d.at.RemoveAll(name) }
@@ -100,22 +98,23 @@ func (d dirDisk) Close() error {
 func (d dirDisk) ReadDir(name string) ([]fs.DirEntry, error) { return d.at.ReadDir(name) }
 
 func (d dirDisk) ReadFrom(name string, offset int64) ([]byte, error) {
-	f, err := d.at.Open(name)
+	f, err := d.at.OpenFile(name, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
+	size, regular, err := f.Size()
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() {
+	if !regular {
 		return nil, &fs.PathError{Op: "read", Path: name, Err: fs.ErrInvalid}
 	}
-	if info.Size() < offset {
+	if size < offset {
 		return nil, &fs.PathError{Op: "read", Path: name, Err: fs.ErrNotExist}
 	}
-	size, limit := info.Size()-offset, int64(maxLog)
+	size -= offset
+	limit := int64(maxLog)
 	if path.Base(name) == documentName {
 		limit = maxDocument
 	}
