@@ -29,9 +29,11 @@ type fast struct {
 }
 
 const (
-	openat2        = 437
-	resolveBeneath = 0x08
-	closing        = math.MinInt64 / 2 // added to the users
+	openat2 = 437
+	closing = math.MinInt64 / 2 // added to the users
+
+	resolveNoSymlinks = 0x04
+	resolveBeneath    = 0x08
 )
 
 // openPath opens a file for a stat, or a folder for names in it, without a right to read it (O_PATH).
@@ -169,7 +171,11 @@ func (f *fast) openFile(name string, flag int, perm fs.FileMode) (File, error) {
 const longName = 256
 
 func openBeneath(dir int, name string, flag int, perm fs.FileMode) (fd int, err error) {
-	how := struct{ flags, mode, resolve uint64 }{uint64(flag) | syscall.O_CLOEXEC | syscall.O_LARGEFILE, 0, resolveBeneath}
+	return openHow(dir, name, flag, perm, resolveBeneath)
+}
+
+func openHow(dir int, name string, flag int, perm fs.FileMode, resolve uint64) (fd int, err error) {
+	how := struct{ flags, mode, resolve uint64 }{uint64(flag) | syscall.O_CLOEXEC | syscall.O_LARGEFILE, 0, resolve}
 	if flag&os.O_CREATE != 0 {
 		how.mode = uint64(perm.Perm())
 	}

@@ -3,6 +3,7 @@
 package beneath
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 )
@@ -21,3 +22,14 @@ func (*fast) readDir(string, string) ([]fs.DirEntry, bool, error) { return nil, 
 func (*fast) mkdir(string, fs.FileMode) bool                      { return false }
 func (*fast) remove(string) bool                                  { return false }
 func (*fast) rename(from, to string) bool                         { return false }
+
+// A Lock is none here.
+type Lock struct{}
+
+// OpenLock returns nil: locking is for others to do.
+func (*Dir) OpenLock(name, path string) *Lock { return nil }
+
+func (*Lock) TryLock() (bool, error) { return false, errors.ErrUnsupported }
+func (*Lock) Lock() error            { return errors.ErrUnsupported }
+func (*Lock) Named() (bool, error)   { return false, errors.ErrUnsupported }
+func (*Lock) Unlock() error          { return errors.ErrUnsupported }

@@ -35,16 +35,9 @@ type Appended struct {
 // Append calls decide under the model's lock and makes its commit happen. If somebody
 // takes the lock file away meanwhile, it starts over.
 func (s *Store) Append(ctx context.Context, useCase, model string, decide func(*View) (*Commit, error)) (Appended, error) {
-	d, err := s.disk(true)
-	if err != nil {
-		return Appended{}, err
-	}
 	dir := path.Join(useCase, model)
 	for {
-		if _, err := ensure(d, dir); err != nil {
-			return Appended{}, err
-		}
-		held, err := s.lock(ctx, dir)
+		d, held, err := s.lockMade(ctx, dir)
 		if err != nil {
 			return Appended{}, err
 		}
@@ -204,12 +197,7 @@ func appendLines(d Disk, dir string, v *View, lines [][]byte) (end int64, err er
 			err = fmt.Errorf("%w: %w", ErrUncertain, closeErr)
 		}
 	}()
-	if now, err := d.Stamp(name); err != nil {
-		if !v.rev.log.Exists {
-			err = errors.Join(err, d.Remove(name))
-		}
-		return 0, err
-	} else if now.Size > v.end {
+	if v.size > v.end {
 		// What a torn append left. The cut must be durable before something
 		// else is written there, or a crash could mix the two.
 		if err := errors.Join(f.Truncate(v.end), f.Sync()); err != nil {
@@ -274,11 +262,17 @@ func discard(d Disk, name string) error {
 // writeFile writes a whole file and syncs it. Dated back, it is told at once from what somebody else
 // writes in the same tick of the clock, and no reader has to look again. Where this can't be done, they do.
 func writeFile(d Disk, name string, data []byte) error {
+	left, err := d.Stamp(name) // by one who died; to cut what is empty takes longer than to look
+	if err != nil {
+		return err
+	}
 	f, err := d.Open(name)
 	if err != nil {
 		return err
 	}
-	err = f.Truncate(0)
+	if left.Size > 0 {
+		err = f.Truncate(0)
+	}
 	if err == nil {
 		_, err = f.WriteAt(data, 0)
 	}

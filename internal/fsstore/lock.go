@@ -25,7 +25,7 @@ type gate struct {
 }
 
 type locked struct {
-	lock *flock.Flock
+	lock locker
 	err  error
 }
 
@@ -37,59 +37,89 @@ func newFlock(path string) *flock.Flock {
 	return flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR|noFollow), flock.SetPermissions(0o666))
 }
 
-// A hold is a lock that was acquired.
-type hold struct {
-	release func()
-	valid   func() bool // the path names the locked file still, so that it excludes others
+// A locker is a lock file that is opened when it is made, or when it is locked.
+type locker interface {
+	TryLock() (bool, error)
+	Lock() error          // waits
+	Unlock() error        // closes it, whether it is locked or not
+	Named() (bool, error) // its path names the locked file, so that it excludes others
 }
 
-// acquire locks the file at path. It returns the context's error when that ends first.
-func (g *gate) acquire(ctx context.Context, path string) (hold, error) {
+// A pathLock is opened by its path, on any system.
+type pathLock struct {
+	*flock.Flock
+	file fs.FileInfo // that was locked; nil if nobody asked yet
+}
+
+func (l *pathLock) Named() (bool, error) {
+	at, err := os.Lstat(l.Path())
+	if err == nil && l.file == nil {
+		l.file, err = l.Stat()
+	}
+	return err == nil && os.SameFile(at, l.file), err
+}
+
+// A hold is a lock that was acquired.
+type hold struct {
+	gate *gate
+	lock locker
+}
+
+func (h hold) release() {
+	h.lock.Unlock()
+	<-h.gate.sem
+}
+
+// valid reports whether the lock is worth something: only if the path still names the file.
+func (h hold) valid() bool {
+	ok, _ := h.lock.Named()
+	return ok
+}
+
+// errVoid says that the path does not name the file that was locked.
+var errVoid = errors.New("lock file was taken away")
+
+// acquire locks a file, or another that an acquire before it waited for. It returns the context's error when that
+// ends first.
+func (g *gate) acquire(ctx context.Context, file locker) (hold, error) {
 	select {
 	case g.sem <- struct{}{}:
 	case <-ctx.Done():
+		file.Unlock()
 		return hold{}, ctx.Err()
 	}
-	for {
-		lock, err := g.lock(ctx, path)
-		if err != nil {
-			<-g.sem
-			return hold{}, err
-		}
-		// The lock is worth something only if the path still names the file.
-		same := func() (bool, error) {
-			at, err := os.Lstat(path)
-			held, heldErr := lock.Stat()
-			if err = errors.Join(err, heldErr); err != nil {
-				return false, err
-			}
-			return os.SameFile(at, held), nil
-		}
-		ok, err := same()
-		if ok {
-			return hold{
-				release: func() { lock.Unlock(); <-g.sem },
-				valid:   func() bool { ok, _ := same(); return ok },
-			}, nil
+	lock, err := g.lock(ctx, file)
+	if err == nil {
+		var ok bool
+		if ok, err = lock.Named(); ok {
+			return hold{g, lock}, nil
 		}
 		lock.Unlock()
-		if err != nil && !errors.Is(err, fs.ErrNotExist) || ctx.Err() != nil {
-			<-g.sem
-			return hold{}, errors.Join(ctx.Err(), err)
+		if err == nil || errors.Is(err, fs.ErrNotExist) {
+			err = errVoid
+		}
+		if ctx.Err() != nil {
+			err = ctx.Err()
 		}
 	}
+	<-g.sem
+	return hold{}, err
 }
 
-func (g *gate) lock(ctx context.Context, path string) (*flock.Flock, error) {
+func (g *gate) lock(ctx context.Context, file locker) (locker, error) {
 	g.mu.Lock()
-	if !g.blocking {
-		lock := newFlock(path)
-		if ok, err := lock.TryLock(); ok || err != nil {
+	if g.blocking {
+		file.Unlock()
+	} else {
+		if ok, err := file.TryLock(); ok || err != nil {
 			g.mu.Unlock()
-			return lock, err
+			if err != nil {
+				file.Unlock()
+			}
+			return file, err
 		}
 		g.blocking = true
-		go g.block(lock)
+		go g.block(file)
 	}
 	g.waiting = true
 	g.mu.Unlock()
@@ -111,8 +141,11 @@ func (g *gate) lock(ctx context.Context, path string) (*flock.Flock, error) {
 	return nil, ctx.Err()
 }
 
-func (g *gate) block(lock *flock.Flock) {
+func (g *gate) block(lock locker) {
 	err := lock.Lock()
+	if err != nil {
+		lock.Unlock()
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.blocking = false

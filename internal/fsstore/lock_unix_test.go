@@ -7,10 +7,12 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/gofrs/flock"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -171,4 +173,130 @@ func TestLockFileTakenFromItsHolder(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Invariant 9: a store's folder that is put aside while it is open, and another put in its place: the lock is of the one that
+// the path leads to, and so is what is decided on and written to.
+func TestStorePutAside(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "store")
+	s := open(t, dir)
+	if _, err := add(t, s, &Commit{Lines: lines("{mine}")}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(dir, dir+".aside"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := add(t, open(t, dir), &Commit{Lines: lines("{other}")}); err != nil {
+		t.Fatal(err)
+	}
+	var saw []string
+	if _, err := s.Append(t.Context(), "uc", "m", func(v *View) (*Commit, error) {
+		data, _, err := v.Log(0)
+		saw = append(saw, string(data))
+		return &Commit{Lines: lines("{next}")}, err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"{other}\n"}, saw); diff != "" {
+		t.Errorf("what was decided on: %s", diff)
+	}
+	if got, aside := log(t, s), read(t, filepath.Join(dir+".aside", "uc", "m", logName)); got != "{other}\n{next}\n" || aside != "{mine}\n" {
+		t.Errorf("the logs are %q, and %q aside", got, aside)
+	}
+}
+
+// A symlink that was planted above the lock file, while the store is open, leads no change anywhere else: not out of the store, and
+// not to another model.
+func TestSymlinkAboveTheLockFile(t *testing.T) {
+	t.Parallel()
+	for name, plant := range map[string]func(t *testing.T, s *Store) (target string){
+		"use case, outside": func(t *testing.T, s *Store) string {
+			outside := t.TempDir()
+			if err := errors.Join(os.Rename(s.path("uc"), filepath.Join(outside, "uc")), os.Symlink(filepath.Join(outside, "uc"), s.path("uc"))); err != nil {
+				t.Fatal(err)
+			}
+			return filepath.Join(outside, "uc", "m")
+		},
+		"model, outside": func(t *testing.T, s *Store) string {
+			outside := filepath.Join(t.TempDir(), "m")
+			if err := errors.Join(os.Rename(s.path("uc/m"), outside), os.Symlink(outside, s.path("uc/m"))); err != nil {
+				t.Fatal(err)
+			}
+			return outside
+		},
+		"model, another": func(t *testing.T, s *Store) string {
+			if err := errors.Join(os.Rename(s.path("uc/m"), s.path("uc/other")), os.Symlink("other", s.path("uc/m"))); err != nil {
+				t.Fatal(err)
+			}
+			return s.path("uc/other")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := open(t, t.TempDir())
+			if _, err := add(t, s, &Commit{Lines: lines("{1}")}); err != nil {
+				t.Fatal(err)
+			}
+			target := plant(t, s)
+			if err := os.Remove(filepath.Join(target, lockName)); err != nil {
+				t.Fatal(err)
+			}
+			before := tree(t, target)
+			if _, err := add(t, s, &Commit{Lines: lines("{2}")}); err == nil {
+				t.Error("it appended")
+			}
+			if diff := cmp.Diff(before, tree(t, target)); diff != "" {
+				t.Error(diff)
+			}
+			if got := read(t, filepath.Join(target, logName)); got != "{1}\n" {
+				t.Errorf("the log there is %q", got)
+			}
+		})
+	}
+}
+
+// Whoever waits for a lock and gives up keeps no file open, and neither does one whose lock file is taken away. The test counts
+// descriptors, and so runs alone.
+func TestLockKeepsNoDescriptor(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // collecting a file closes it, and would hide a leak
+	count := func() int {
+		entries, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Skip("no /proc to count descriptors in")
+		}
+		return len(entries)
+	}
+	s := open(t, t.TempDir())
+	file := lockFile(t, s)
+	none := func(*View) (*Commit, error) { return nil, nil }
+	giveUp := func() {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if _, err := s.Append(ctx, "uc", "m", none); err != context.DeadlineExceeded {
+			t.Error(err)
+		}
+	}
+	before := count()
+	for range 10 {
+		held := flock.New(file)
+		if err := held.Lock(); err != nil {
+			t.Fatal(err)
+		}
+		giveUp() // by a call that waits,
+		giveUp() // and one that finds it waiting
+		if err := held.Unlock(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Append(t.Context(), "uc", "m", func(*View) (*Commit, error) {
+			giveUp() // at the gate
+			return nil, os.Remove(file)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Append(t.Context(), "uc", "m", none); err != nil {
+			t.Fatal(err)
+		}
+	}
+	poll(t, "descriptors to be closed", func() bool { return count() <= before })
 }

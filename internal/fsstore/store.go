@@ -89,7 +89,8 @@ type Store struct {
 
 	mu      sync.Mutex
 	opened  Disk
-	folder  fs.FileInfo // that was opened
+	at      *beneath.Dir // what is opened, as it is without wrap
+	folder  fs.FileInfo  // that was opened
 	closed  bool
 	made    []string // the folder and those above it, as far as this store made them
 	wrap    func(Disk) Disk
@@ -179,28 +180,24 @@ func (s *Store) open(create bool) (Disk, error) {
 			return nil, err
 		}
 	}
-	d, folder, err := s.openDisk(s.dir)
+	at, err := beneath.OpenDir(s.dir)
 	if err != nil {
 		return nil, err
 	}
-	s.opened, s.folder = d, folder
-	return d, nil
-}
-
-func (s *Store) openDisk(dir string) (Disk, fs.FileInfo, error) {
-	at, err := beneath.OpenDir(dir)
-	if err != nil {
-		return nil, nil, err
-	}
 	folder, err := at.Stat(".")
 	if err != nil {
-		return nil, nil, errors.Join(err, at.Close())
+		return nil, errors.Join(err, at.Close())
 	}
-	var d Disk = dirDisk{at, &wholeFS{}}
-	if s.wrap != nil {
-		d = s.wrap(d)
+	s.opened, s.at, s.folder = s.wrapped(at), at, folder
+	return s.opened, nil
+}
+
+func (s *Store) wrapped(at *beneath.Dir) Disk {
+	d := dirDisk{at, &wholeFS{}}
+	if s.wrap == nil {
+		return d
 	}
-	return d, folder, nil
+	return s.wrap(d)
 }
 
 // makeDir makes the store's folder and those above it that are missing. The
@@ -225,10 +222,11 @@ func (s *Store) makeDir() error {
 	if err != nil {
 		return err
 	}
-	d, _, err := s.openDisk(above)
+	at, err := beneath.OpenDir(above)
 	if err != nil {
 		return err
 	}
+	d := s.wrapped(at)
 	defer d.Close()
 	made, err := ensure(d, filepath.ToSlash(name))
 	for _, name := range made {
@@ -372,5 +370,40 @@ func (s *Store) gate(dir string) *gate {
 }
 
 func (s *Store) lock(ctx context.Context, dir string) (hold, error) {
-	return s.gate(dir).acquire(ctx, s.path(path.Join(dir, lockName)))
+	for {
+		held, err := s.gate(dir).acquire(ctx, &pathLock{Flock: newFlock(s.path(path.Join(dir, lockName)))})
+		if err != errVoid {
+			return held, err
+		}
+	}
+}
+
+// lockMade locks a model whose folder, and the store's, it makes if they are missing. A lock file that was opened beneath the
+// store's folder, and that the path names, says that both are there, and where the path leads.
+func (s *Store) lockMade(ctx context.Context, dir string) (Disk, hold, error) {
+	s.mu.Lock()
+	d, at := s.opened, s.at
+	s.mu.Unlock()
+	if name := path.Join(dir, lockName); d != nil {
+		if file := at.OpenLock(name, s.path(name)); file != nil {
+			held, err := s.gate(dir).acquire(ctx, file)
+			if held.lock == file {
+				return d, held, nil
+			}
+			if err == nil {
+				held.release()
+			} else if err != errVoid {
+				return nil, hold{}, err
+			}
+		}
+	}
+	d, err := s.disk(true)
+	if err != nil {
+		return nil, hold{}, err
+	}
+	if _, err := ensure(d, dir); err != nil {
+		return nil, hold{}, err
+	}
+	held, err := s.lock(ctx, dir)
+	return d, held, err
 }
