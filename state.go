@@ -160,13 +160,31 @@ func (s *state) remove(version string) {
 	s.order = slices.Delete(s.order, i, i+1)
 	delete(s.places, version)
 	delete(s.productive, version)
-	for j := i; j < len(s.order); j++ {
-		im := s.order[j].image()
-		moved := newEntry(&s.name, &im, j)
-		s.order[j], s.places[moved.version] = moved, j
+	s.renumber(i)
+}
+
+// renumber notes that the entries from one on changed places.
+func (s *state) renumber(from int) {
+	for i := from; i < len(s.order); i++ {
+		im := s.order[i].image()
+		moved := newEntry(&s.name, &im, i)
+		s.order[i], s.places[moved.version] = moved, i
 	}
 	s.forget()
 	s.altered()
+}
+
+// arrange puts the entries into the order of a list of all of them, which is the document's.
+func (s *state) arrange(list []image) {
+	at := make(map[string]int, len(list))
+	for i, im := range list {
+		at[im.version] = i
+	}
+	byList := func(a, b *entry) int { return at[a.version] - at[b.version] }
+	if !slices.IsSortedFunc(s.order, byList) {
+		slices.SortStableFunc(s.order, byList)
+		s.renumber(0)
+	}
 }
 
 // apply takes an event into the state; one that it has already is passed over.
@@ -200,6 +218,9 @@ func (s *state) apply(e *event, line string, offset int64) {
 			im.raw, im.made = document.LayEntry(im.raw), nil
 		}
 		s.set(im)
+	}
+	if e.reset {
+		s.arrange(e.after)
 	}
 	if len(e.after) > 0 {
 		s.noteProduction(e.op)
