@@ -2,6 +2,7 @@ package modelregistry
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -83,4 +84,16 @@ func (b *Box[T]) Clear() {
 	if old := b.a.replace(nil); old != nil {
 		old.wait()
 	}
+}
+
+// KnownFiles keeps manifests of so many files each, and returns how many files those that are still known list, themselves among them.
+func KnownFiles(sizes ...int) (known int) {
+	var k manifests
+	for i, n := range sizes {
+		k.keep(fmt.Sprint(i), &manifest{Files: make([]manifestEntry, n)})
+	}
+	for _, m := range k.known {
+		known += len(m.Files) + 1
+	}
+	return known
 }

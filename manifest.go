@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"io/fs"
 	"os"
 	"path"
@@ -25,6 +26,8 @@ import (
 // A manifest lists every file of a version's tree but itself.
 type manifest struct {
 	Files []manifestEntry `json:"files"`
+
+	at map[string]int // where a path stands in Files, last
 }
 
 type manifestEntry struct {
@@ -163,23 +166,17 @@ func walkFolder(ctx context.Context, root *beneath.Dir, folder string, visit fun
 // was made. Modes may differ: a copied store has other ones.
 func (m *manifest) check(ctx context.Context, root *beneath.Dir, progress *meter) error {
 	var faults []error
-	listed := make(map[string]*manifestEntry, len(m.Files))
-	for i := range m.Files {
-		f := &m.Files[i]
-		if listed[f.Path] != nil {
-			faults = append(faults, fmt.Errorf("%w: %s lists %s twice", ErrArtifact, manifestFile, f.Path))
-		}
-		listed[f.Path] = f
-	}
 	have := make([]manifestEntry, 0, len(m.Files))
+	there := make([]bool, len(m.Files))
 	err := walkFiles(ctx, root, func(name string, _ fs.DirEntry) error {
-		f := listed[name]
-		if f == nil {
+		i, listed := m.at[name]
+		if !listed {
 			faults = append(faults, fmt.Errorf("%w: %s was added", ErrArtifact, name))
 			return nil
 		}
-		have = append(have, manifestEntry{Path: name, Size: f.Size})
-		progress.add(0, 0, f.Size)
+		there[i] = true
+		have = append(have, manifestEntry{Path: name, Size: m.Files[i].Size})
+		progress.add(0, 0, m.Files[i].Size)
 		return nil
 	})
 	if err == nil {
@@ -189,13 +186,15 @@ func (m *manifest) check(ctx context.Context, root *beneath.Dir, progress *meter
 		return err
 	}
 	for _, h := range have {
-		if want := listed[h.Path].SHA256; h.SHA256 != want {
+		if want := m.Files[m.at[h.Path]].SHA256; h.SHA256 != want {
 			faults = append(faults, fmt.Errorf("%w: %s was changed: sha256 %s, not %s", ErrArtifact, h.Path, h.SHA256, want))
 		}
-		delete(listed, h.Path)
 	}
-	for _, f := range m.Files {
-		if listed[f.Path] != nil {
+	for i, f := range m.Files {
+		switch last := m.at[f.Path]; {
+		case last != i:
+			faults = append(faults, fmt.Errorf("%w: %s lists %s twice", ErrArtifact, manifestFile, f.Path))
+		case !there[i]:
 			faults = append(faults, fmt.Errorf("%w: %s is missing", ErrArtifact, f.Path))
 		}
 	}
@@ -207,7 +206,7 @@ func (m *manifest) check(ctx context.Context, root *beneath.Dir, progress *meter
 const hashAlone = 256 << 10
 
 func hashFiles(ctx context.Context, root *beneath.Dir, files []manifestEntry, progress *meter) error {
-	var todo []*manifestEntry
+	todo := make([]*manifestEntry, 0, len(files))
 	var size int64
 	for i := range files {
 		if files[i].SHA256 == "" {
@@ -215,8 +214,13 @@ func hashFiles(ctx context.Context, root *beneath.Dir, files []manifestEntry, pr
 		}
 	}
 	workers := min(len(todo), runtime.GOMAXPROCS(0))
-	if size <= hashAlone {
-		workers = min(1, workers)
+	if size <= hashAlone || workers <= 1 {
+		for _, f := range todo {
+			if err := hashFile(ctx, root, f, progress); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -243,13 +247,18 @@ func hashFile(ctx context.Context, root *beneath.Dir, f *manifestEntry, progress
 		return badArtifact(err)
 	}
 	defer in.Close()
-	h := sha256.New()
+	h := hashers.Get().(hash.Hash)
+	defer hashers.Put(h)
+	h.Reset()
 	if f.Size, err = hashAll(ctx, h, in, f.Size, progress); err != nil {
 		return err
 	}
-	f.SHA256 = hex.EncodeToString(h.Sum(nil))
+	var sum [sha256.Size]byte
+	f.SHA256 = hex.EncodeToString(h.Sum(sum[:0]))
 	return nil
 }
+
+var hashers = sync.Pool{New: func() any { return sha256.New() }}
 
 // errManifest says that a manifest is not the one that was registered.
 var errManifest = errors.New(manifestFile + " was changed")
@@ -306,15 +315,26 @@ func (r *ModelRegistry) verifyTree(ctx context.Context, v ModelVersion, progress
 		return badArtifact(err)
 	}
 	defer root.Close()
-	m, err := readManifest(root, v.ManifestSHA256)
+	m, err := r.manifests.read(root, v.ManifestSHA256)
 	if err != nil {
 		return err
 	}
 	return m.check(ctx, root, progress)
 }
 
-// readManifest reads the manifest that has a digest.
-func readManifest(root *beneath.Dir, digest string) (*manifest, error) {
+// manifests are what was made of the manifests read last, by their digests: versions are promoted from stage to stage, and
+// looked at while they are followed.
+type manifests struct {
+	mu    sync.Mutex
+	known map[string]*manifest
+	files int // of all
+}
+
+// maxKnown bounds how many files the known manifests list, themselves among them.
+const maxKnown = 1 << 12
+
+// read reads the manifest that has a digest.
+func (k *manifests) read(root *beneath.Dir, digest string) (*manifest, error) {
 	raw, err := root.ReadFile(manifestFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: %w: it is gone", ErrArtifact, errManifest)
@@ -322,11 +342,39 @@ func readManifest(root *beneath.Dir, digest string) (*manifest, error) {
 	if err != nil {
 		return nil, badArtifact(err)
 	}
-	m := &manifest{}
-	if sum := sha256.Sum256(raw); hex.EncodeToString(sum[:]) != digest || json.Unmarshal(raw, m) != nil {
+	if sum := sha256.Sum256(raw); hex.EncodeToString(sum[:]) != digest {
 		return nil, fmt.Errorf("%w: %w", ErrArtifact, errManifest)
 	}
+	k.mu.Lock()
+	m := k.known[digest]
+	k.mu.Unlock()
+	if m != nil {
+		return m, nil
+	}
+	m = &manifest{}
+	if json.Unmarshal(raw, m) != nil {
+		return nil, fmt.Errorf("%w: %w", ErrArtifact, errManifest)
+	}
+	m.at = make(map[string]int, len(m.Files))
+	for i, f := range m.Files {
+		m.at[f.Path] = i
+	}
+	k.keep(digest, m)
 	return m, nil
+}
+
+func (k *manifests) keep(digest string, m *manifest) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	n := len(m.Files) + 1
+	if n > maxKnown || k.known[digest] != nil {
+		return
+	}
+	if k.known == nil || k.files+n > maxKnown {
+		k.known, k.files = map[string]*manifest{}, 0
+	}
+	k.known[digest] = m
+	k.files += n
 }
 
 // layValues lays metrics or metadata out as the index holds them.

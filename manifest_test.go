@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 
 	mr "github.com/ubunye-go/modelregistry"
@@ -35,10 +36,11 @@ func TestManifestThatDoesNotFit(t *testing.T) {
 		list func(files []listedFile) []listedFile
 		tree func(t *testing.T, dir string)
 		fits bool
+		says string
 	}{
 		"as it was":        {list: keep, fits: true},
-		"a file twice":     {list: func(files []listedFile) []listedFile { return append(files, files[0]) }},
-		"a file, by turns": {list: func(files []listedFile) []listedFile { return append([]listedFile{{files[0].Path, "0"}}, files...) }},
+		"a file twice":     {list: func(files []listedFile) []listedFile { return append(files, files[0]) }, says: "lists metadata.json twice"},
+		"a file, by turns": {list: func(files []listedFile) []listedFile { return append([]listedFile{{files[0].Path, "0"}}, files...) }, says: "twice"},
 		"itself": {list: func(files []listedFile) []listedFile {
 			return append(files, listedFile{"manifest.json", files[0].SHA256})
 		}},
@@ -83,9 +85,57 @@ func TestManifestThatDoesNotFit(t *testing.T) {
 			if c.tree != nil {
 				c.tree(t, dir)
 			}
-			if err := r.VerifyTree(t.Context(), v); (err == nil) != c.fits || err != nil && !errors.Is(err, mr.ErrArtifact) {
+			err = r.VerifyTree(t.Context(), v)
+			if (err == nil) != c.fits || err != nil && !(errors.Is(err, mr.ErrArtifact) && strings.Contains(err.Error(), c.says)) {
 				t.Errorf("got error %v", err)
 			}
 		})
+	}
+}
+
+// A manifest that was read before is read again, and must be the same.
+func TestManifestThatIsKnown(t *testing.T) {
+	t.Parallel()
+	r, dir := newStore(t, nil)
+	v, other := register(t, r, "1.0.0", nil), register(t, r, "1.0.1", map[string]any{"auc": 0.9})
+	check := func(ok bool) {
+		t.Helper()
+		if err := r.VerifyTree(t.Context(), v); (err == nil) != ok || err != nil && !errors.Is(err, mr.ErrArtifact) {
+			t.Errorf("got error %v", err)
+		}
+		if err := r.VerifyTree(t.Context(), other); err != nil {
+			t.Errorf("the other version: %v", err)
+		}
+	}
+	check(true)
+	check(true)
+	file := modelPath(dir, "versions", v.Version, "manifest.json")
+	raw, err := os.ReadFile(file)
+	if err := errors.Join(err, os.Remove(file)); err != nil {
+		t.Fatal(err)
+	}
+	check(false)
+	writeFile(t, file, string(raw)+"\n")
+	check(false)
+	writeFile(t, file, string(raw))
+	check(true)
+	writeFile(t, modelPath(dir, "versions", v.Version, "model", "added"), "")
+	check(false)
+}
+
+// What is known of manifests does not grow without an end, whatever they list.
+func TestKnownManifestsAreBounded(t *testing.T) {
+	t.Parallel()
+	many := make([]int, 10_000)
+	for want, sizes := range map[int][]int{
+		0:            {10_000},
+		12:           {10, 10_000, 0},
+		4096:         {4095},
+		1001:         {2000, 2000, 1000},
+		10000 % 4096: many,
+	} {
+		if got := mr.KnownFiles(sizes...); got != want {
+			t.Errorf("of %d manifests %d files are known, want %d", len(sizes), got, want)
+		}
 	}
 }

@@ -26,6 +26,8 @@ type ModelRegistry struct {
 	models map[ModelName]*model
 	closed bool
 
+	manifests manifests
+
 	running int        // registrations, and models whose changes are being appended
 	idle    *sync.Cond // running fell to 0
 }

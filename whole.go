@@ -29,7 +29,7 @@ func (w *watcher) whole(ctx context.Context, v ModelVersion) (bool, error) {
 	}
 	defer a.Close()
 	if v.ManifestSHA256 != "" {
-		return true, listedFiles(a.Path(), v.ManifestSHA256)
+		return true, w.r.listedFiles(a.Path(), v.ManifestSHA256)
 	}
 	look, err := lookAt(ctx, a.modelDir)
 	if err != nil {
@@ -45,13 +45,13 @@ func (w *watcher) whole(ctx context.Context, v ModelVersion) (bool, error) {
 }
 
 // listedFiles sees that each file of a manifest is there with its size.
-func listedFiles(dir, digest string) error {
+func (r *ModelRegistry) listedFiles(dir, digest string) error {
 	root, err := beneath.OpenDir(dir)
 	if err != nil {
 		return badArtifact(err)
 	}
 	defer root.Close()
-	m, err := readManifest(root, digest)
+	m, err := r.manifests.read(root, digest)
 	if err != nil {
 		return err
 	}
