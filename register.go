@@ -177,8 +177,8 @@ func (reg registration) entry(version string, at time.Time, configHash string) [
 		{Key: "version", Value: pyjson.Quote(version)},
 		{Key: "stage", Value: pyjson.Quote(string(Development))},
 		{Key: "registered_at", Value: pyjson.Quote(formatTime(at))},
-		{Key: "metrics", Value: layValues(reg.metrics)},
-		{Key: "metadata", Value: layValues(reg.metadata)},
+		{Key: "metrics", Value: document.Lay(reg.metrics)},
+		{Key: "metadata", Value: document.Lay(reg.metadata)},
 		{Key: "lineage_run_id", Value: orNull(reg.runID)},
 		{Key: "config_hash", Value: orNull(configHash)},
 	})

@@ -1,0 +1,92 @@
+package fsstore
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"iter"
+	"path"
+	"slices"
+
+	"github.com/ubunye-go/modelregistry/internal/segment"
+)
+
+// Models yields use case and model of each model, sorted.
+func (s *Store) Models(ctx context.Context) iter.Seq2[[2]string, error] {
+	return s.models(ctx, isModel)
+}
+
+func (s *Store) models(ctx context.Context, is func(d Disk, dir string) (bool, error)) iter.Seq2[[2]string, error] {
+	return func(yield func([2]string, error) bool) {
+		d, err := s.disk(false)
+		if errors.Is(err, fs.ErrNotExist) {
+			return
+		}
+		var useCases []string
+		if err == nil {
+			useCases, err = folders(d, ".")
+		}
+		if err != nil {
+			yield([2]string{}, err)
+			return
+		}
+		for _, useCase := range useCases {
+			models, err := folders(d, useCase)
+			if err != nil && !yield([2]string{useCase}, err) {
+				return
+			}
+			for _, model := range models {
+				if err := ctx.Err(); err != nil {
+					yield([2]string{}, err)
+					return
+				}
+				there, err := is(d, useCase+"/"+model)
+				if (there || err != nil) && !yield([2]string{useCase, model}, err) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// folders lists what can be a use case or a model by its name.
+func folders(d Disk, dir string) ([]string, error) {
+	entries, err := d.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		if e.IsDir() && segment.Check(e.Name()) == nil {
+			names = append(names, e.Name())
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// holds reports whether a folder has something of one of the names in it.
+func holds(d Disk, dir string, names ...string) (bool, error) {
+	var failed error
+	for _, name := range names {
+		_, err := d.Lstat(path.Join(dir, name))
+		if err == nil {
+			return true, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			failed = err
+		}
+	}
+	return false, failed
+}
+
+func isModel(d Disk, dir string) (bool, error) { return isPlace(d, dir, documentName, logName) }
+
+// isPlace reports whether a folder has something of one of the names in it, or the changes of a bucket's copy.
+func isPlace(d Disk, dir string, names ...string) (bool, error) {
+	if there, err := holds(d, dir, names...); there || err != nil {
+		return there, err
+	}
+	slots, err := slotsOf(d, dir)
+	return len(slots) > 0, err
+}
