@@ -466,18 +466,24 @@ func TestVerifyScope(t *testing.T) {
 		{mr.VerifyOptions{UseCase: "churn"}, 1, 1},
 		{mr.VerifyOptions{UseCase: fraud.UseCase, Model: fraud.Model}, 1, 3},
 	} {
-		seen := 0
+		whole := map[string]bool{}
 		test.opts.Progress = func(p mr.VerifyProgress) {
-			if seen++; p.Hashed == 0 || p.Hashed != p.Total || p.Number > p.Versions || p.Version == "" {
+			if p.Hashed > p.Total || p.Number > p.Versions || p.Version == "" {
 				t.Errorf("progress %+v", p)
 			}
+			whole[p.ModelVersion.String()] = p.Hashed > 0 && p.Hashed == p.Total // by the last call
 		}
 		report, err := r.Verify(t.Context(), &test.opts)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(report.Problems()) != test.models || report.Models != test.models || report.Versions != test.versions || seen != test.versions {
-			t.Errorf("%+v: %d models, %d versions, %d calls, %v", test.opts, report.Models, report.Versions, seen, report.Findings)
+		if len(report.Problems()) != test.models || report.Models != test.models || report.Versions != test.versions || len(whole) != test.versions {
+			t.Errorf("%+v: %d models, %d versions, progress of %d, %v", test.opts, report.Models, report.Versions, len(whole), report.Findings)
+		}
+		for version, ended := range whole {
+			if !ended {
+				t.Errorf("%s was not hashed to its end", version)
+			}
 		}
 	}
 	_, err := r.Verify(t.Context(), &mr.VerifyOptions{UseCase: "nobody", Model: "knows"})
