@@ -15,7 +15,7 @@ type group struct {
 	alone   int    // stagings that sync their own
 	next    *round // gathers while a round is under way
 	running bool
-	never   bool // the system can't do it
+	never   error // why there are no more rounds: the system can't do it, or the disk failed
 }
 
 // A round is one sync of the file system, and who waits for it.
@@ -34,7 +34,7 @@ var errNotNow = errors.New("not now")
 // it is told of its own files.
 func (g *group) sync(ctx context.Context, d Disk, own func() error) error {
 	g.mu.Lock()
-	if g.never || !g.running && g.alone < few {
+	if g.never != nil || !g.running && g.alone < few {
 		g.alone++
 		g.mu.Unlock()
 		defer func() {
@@ -64,20 +64,25 @@ func (g *group) sync(ctx context.Context, d Disk, own func() error) error {
 	return nil
 }
 
-// run makes rounds as long as somebody waits for one.
+// run makes rounds as long as somebody waits for one. A round that failed is the last: its error may be of files whose
+// stagings wait for the next one, or are still being written, and the system tells of it once.
 func (g *group) run(d Disk) {
 	for {
 		g.mu.Lock()
 		r := g.next
 		g.next = nil
 		g.running = r != nil
+		never := g.never
 		g.mu.Unlock()
 		if r == nil {
 			return
 		}
-		if r.err = d.SyncAll(); errors.Is(r.err, errors.ErrUnsupported) {
+		if r.err = never; never == nil {
+			r.err = d.SyncAll()
+		}
+		if r.err != nil && (errors.Is(r.err, errors.ErrUnsupported) || !errors.Is(r.err, errNotNow)) {
 			g.mu.Lock()
-			g.never = true
+			g.never = r.err
 			g.mu.Unlock()
 		}
 		close(r.done)

@@ -135,7 +135,7 @@ func TestSharedSyncFails(t *testing.T) {
 	}{
 		"unsupported": {errors.ErrUnsupported, 1},
 		"not now":     {errNotNow, 2},
-		"EIO":         {syscall.EIO, 2},
+		"EIO":         {syscall.EIO, 1}, // the disk is failing
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -158,6 +158,28 @@ func TestSharedSyncFails(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A failed sync of the file system tells of files that were written before it and are not synced yet. The
+// system tells of them once: no later one can say that they are safe.
+func TestSharedSyncFailsForThoseWhoWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(t)
+		fail := make(chan error, 1)
+		c.disk.all = func() error { return <-fail }
+		c.seal(t.Context(), t, few+1)
+		waits := c.seal(t.Context(), t, 2)
+		close(c.goOn)
+		fail <- syscall.EIO
+		close(fail) // whatever is asked of it later succeeds
+		synctest.Wait()
+		for i, st := range waits {
+			if err := c.sealed[st]; err != nil || !c.disk.own[st.Dir()] {
+				t.Errorf("staging %d: synced itself %v, %v", i, c.disk.own[st.Dir()], err)
+			}
+		}
+	})
 }
 
 // Who waits for a sync of others' gives up with its context.
