@@ -3,7 +3,9 @@ package modelregistry
 import (
 	"context"
 	"fmt"
+	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -96,4 +98,16 @@ func KnownFiles(sizes ...int) (known int) {
 		known += len(m.Files) + 1
 	}
 	return known
+}
+
+// FailSyncBehind has the next sync of a large file that is being copied fail, and no other.
+func FailSyncBehind(t *testing.T, err error) {
+	var failed atomic.Bool
+	syncNow = func(f *os.File) error {
+		if failed.CompareAndSwap(false, true) {
+			return err
+		}
+		return f.Sync()
+	}
+	t.Cleanup(func() { syncNow = (*os.File).Sync })
 }

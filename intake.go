@@ -55,6 +55,13 @@ func (in *intake) note(file string, sum fileSum) {
 	in.sums[file] = sum
 }
 
+// fail has the registration fail when all is hashed.
+func (in *intake) fail(err error) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.err = errors.Join(in.err, err)
+}
+
 func sumOf(data []byte) fileSum {
 	sum := sha256.Sum256(data)
 	return fileSum{int64(len(data)), hex.EncodeToString(sum[:])}
@@ -76,9 +83,7 @@ func (in *intake) follow(file string, size int64) *trail {
 			in.note(file, sum)
 			return
 		}
-		in.mu.Lock()
-		defer in.mu.Unlock()
-		in.err = errors.Join(in.err, err)
+		in.fail(err)
 	})
 	return t
 }
@@ -89,9 +94,12 @@ const followFrom = 64 << 10
 // syncStep is how much of a large file is copied between two syncs.
 const syncStep = 64 << 20
 
+// syncNow is a seam for tests.
+var syncNow = (*os.File).Sync
+
 // syncBehind has the disk write a large file while it is copied and hashed. That it is
-// safe is for Seal to say, which then has little left to wait for; so errors are left to it
-// too.
+// safe is for Seal to say, which then has little left to wait for. But what could not be written is told of once, so
+// it is not left to Seal.
 func (in *intake) syncBehind(file string, t *trail) {
 	in.wg.Go(func() {
 		at, whole := t.beyond(0)
@@ -100,7 +108,14 @@ func (in *intake) syncBehind(file string, t *trail) {
 			return
 		}
 		defer f.Close()
-		for in.ctx.Err() == nil && f.Sync() == nil && !whole {
+		for in.ctx.Err() == nil {
+			if err := syncNow(f); err != nil {
+				in.fail(err)
+				return
+			}
+			if whole {
+				return
+			}
 			at, whole = t.beyond(at + syncStep - 1)
 		}
 	})

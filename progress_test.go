@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	mr "github.com/ubunye-go/modelregistry"
@@ -58,5 +59,25 @@ func TestProgressOfASave(t *testing.T) {
 	}
 	if last.Copied != 0 || last.Hashed <= 1<<20 || last.Hashed != last.Total {
 		t.Errorf("the end was told as %+v", last)
+	}
+}
+
+// What could not be written while a large file was copied fails its registration: the system tells of it once, and the
+// sync at the end would succeed. Not parallel, for it sets what all registries share.
+func TestLostWriteOfALargeFile(t *testing.T) {
+	from := t.TempDir()
+	large := filepath.Join(from, "large")
+	writeFile(t, large, "")
+	if err := os.Truncate(large, 65<<20); err != nil {
+		t.Fatal(err)
+	}
+	mr.FailSyncBehind(t, syscall.EIO)
+	r, dir := newStore(t, nil)
+	same := unchanged(t, dir)
+	_, err := r.Register(t.Context(), fraud, mr.FromDir(from), nil)
+	wantError(t, err, "register", fraud, "", syscall.EIO)
+	same()
+	if _, err := r.Register(t.Context(), fraud, mr.FromDir(from), nil); err != nil {
+		t.Errorf("the disk is well again: %v", err)
 	}
 }
