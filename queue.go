@@ -210,8 +210,8 @@ func (m *model) round(own *change) {
 	if err != nil && len(batch) == 0 && ctx.Err() == nil {
 		batch = q.take(context.Background()) // the store could not even begin
 	}
-	if errors.Is(err, fs.ErrExist) && len(batch) > 1 {
-		// One of the trees is in the way of somebody's folder. The others
+	if (errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist)) && !errors.Is(err, ErrUncertain) && len(took) > 1 {
+		// One of the trees is in the way of somebody's folder, or was taken away. The others
 		// shall not suffer for it.
 		for err = errPanicked; len(batch) > 0; batch = batch[1:] {
 			var failed error

@@ -315,6 +315,71 @@ func TestCloseWhileChangesWait(t *testing.T) {
 	}
 }
 
+// A tree that was taken away fails its own registration, and nobody's change that shared the append. One of
+// which nobody knows what became of it is not made again, nor one that was not even begun.
+func TestATreeIsGone(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		err    error
+		decide bool
+		want   error
+	}{
+		"gone":          {fs.ErrNotExist, true, nil},
+		"and who knows": {errors.Join(mr.ErrUncertain, fs.ErrNotExist), true, mr.ErrUncertain},
+		"not begun":     {fs.ErrNotExist, false, fs.ErrNotExist},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := &appendStore{Store: registrytest.NewMemory(t).Open()}
+				plain := s.Store.Append
+				s.append = plain
+				r := mr.New(s, nil)
+				defer r.Close()
+				versions := []string{"1.0.0", "1.0.1", "1.0.2"}
+				for range versions {
+					register(t, r, "", nil)
+				}
+				goOn := make(chan struct{})
+				appends := 0
+				s.append = func(ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
+					if appends++; appends > 1 {
+						return plain(ctx, name, decide)
+					}
+					<-goOn
+					return plain(ctx, name, func(v mr.View) (*mr.Commit, error) {
+						if c.decide {
+							if _, err := decide(v); err != nil {
+								return nil, err
+							}
+						}
+						return nil, c.err
+					})
+				}
+				got := make(chan error, len(versions))
+				for _, version := range versions {
+					go func() {
+						_, err := r.Archive(context.Background(), fraud, version, nil)
+						got <- err
+					}()
+					synctest.Wait()
+				}
+				close(goOn)
+				for range versions {
+					if err := <-got; !errors.Is(err, c.want) {
+						t.Errorf("got error %v, want %v", err, c.want)
+					}
+				}
+				want := mr.Archived
+				if c.want != nil {
+					want = mr.Development
+				}
+				wantStages(t, r, map[string]mr.ModelStage{"1.0.0": want, "1.0.1": want, "1.0.2": want})
+			})
+		})
+	}
+}
+
 // When a batch is taken apart, for a tree that is in the way of a folder, a panic is told those whose
 // changes it took down, and not those whose changes happened.
 func TestPanicInABatchTakenApart(t *testing.T) {
