@@ -152,11 +152,19 @@ func (s *Store) enter(staging string) (c claim, ok bool) {
 		s.shelves[staging] = sh
 	}
 	sh.busy++
+	s.underWay++
 	if n := len(sh.spare); n > 0 {
 		c, sh.spare = sh.spare[n-1], sh.spare[:n-1]
 		return c, true
 	}
 	return c, false
+}
+
+// crowded reports whether more than few registrations are under way.
+func (s *Store) crowded() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.underWay > few
 }
 
 // leave counts a registration off, keeps its claim if it has one left, and removes those that are
@@ -165,6 +173,7 @@ func (s *Store) leave(staging string, own ...claim) (err error) {
 	s.mu.Lock()
 	sh := s.shelves[staging]
 	sh.busy--
+	s.underWay--
 	sh.spare = append(sh.spare, own...)
 	n := min(len(sh.spare), sh.busy)
 	excess := slices.Clone(sh.spare[n:])

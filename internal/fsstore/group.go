@@ -12,7 +12,6 @@ import (
 // also waits for what other programs wrote. So whoever comes alone, or among few, syncs his own.
 type group struct {
 	mu      sync.Mutex
-	alone   int    // stagings that sync their own
 	next    *round // gathers while a round is under way
 	running bool
 	never   error // why there are no more rounds: the system can't do it, or the disk failed
@@ -24,24 +23,18 @@ type round struct {
 	err  error
 }
 
-// few is how many stagings sync their own at one time.
+// few is how many registrations may be under way for each to sync its own.
 const few = 4
 
 // errNotNow says that it is not worth while, or not sure, to sync a whole file system now.
 var errNotNow = errors.New("not now")
 
-// sync makes safe what was written, by own or by a round. When a round fails, each syncs its own, so that
+// sync makes safe what was written, by own or, where many are about, by a round. When a round fails, each syncs its own, so that
 // it is told of its own files.
-func (g *group) sync(ctx context.Context, d Disk, own func() error) error {
+func (g *group) sync(ctx context.Context, d Disk, many bool, own func() error) error {
 	g.mu.Lock()
-	if g.never != nil || !g.running && g.alone < few {
-		g.alone++
+	if g.never != nil || !many && !g.running {
 		g.mu.Unlock()
-		defer func() {
-			g.mu.Lock()
-			defer g.mu.Unlock()
-			g.alone--
-		}()
 		return own()
 	}
 	if g.next == nil {

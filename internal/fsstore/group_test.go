@@ -113,6 +113,11 @@ func TestStagingsShareASync(t *testing.T) {
 		}
 		close(c.goOn)
 		synctest.Wait()
+		for _, st := range list {
+			if err := st.Discard(); err != nil {
+				t.Error(err)
+			}
+		}
 		list = append(list, c.seal(t.Context(), t, 1)...)
 		if len(c.disk.inAll) != 2 {
 			t.Error("one that comes alone has the file system synced")

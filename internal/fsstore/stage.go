@@ -76,7 +76,7 @@ func (st *Staged) Dir() string { return st.store.path(st.tree()) }
 // Seal syncs every file, then every folder. Several at once, for a file system that keeps a
 // journal makes what it is asked for at one time safe in one go; those of many stagings all in one.
 func (st *Staged) Seal(ctx context.Context) error {
-	return st.store.group.sync(ctx, st.disk, func() error {
+	return st.store.group.sync(ctx, st.disk, st.store.crowded(), func() error {
 		var files, dirs []string
 		if err := st.list(ctx, st.tree(), &files, &dirs); err != nil {
 			return err

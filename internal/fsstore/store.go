@@ -85,19 +85,20 @@ var ErrUncertain = errors.New("outcome uncertain")
 type Store struct {
 	dir string
 
-	mu      sync.Mutex
-	opened  Disk
-	at      *beneath.Dir // what is opened, as it is without wrap
-	folder  fs.FileInfo  // that was opened
-	closed  bool
-	made    []string // the folder and those above it, as far as this store made them
-	wrap    func(Disk) Disk
-	gates   map[string]*gate
-	swept   map[string]time.Time // when a model's staging was last looked through
-	found   map[[3]string]*Folder
-	stamps  map[string]Stamp // of the logs that this store appended to
-	group   group
-	shelves map[string]*shelf // by .staging/
+	mu       sync.Mutex
+	opened   Disk
+	at       *beneath.Dir // what is opened, as it is without wrap
+	folder   fs.FileInfo  // that was opened
+	closed   bool
+	made     []string // the folder and those above it, as far as this store made them
+	wrap     func(Disk) Disk
+	gates    map[string]*gate
+	swept    map[string]time.Time // when a model's staging was last looked through
+	found    map[[3]string]*Folder
+	stamps   map[string]Stamp // of the logs that this store appended to
+	group    group
+	shelves  map[string]*shelf // by .staging/
+	underWay int               // registrations, of all models
 }
 
 // Open returns the store in dir, which may be missing, but not be anything else
