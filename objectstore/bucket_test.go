@@ -69,6 +69,19 @@ func (f *faultyBucket) do(op, key string, fn func() error) error {
 	return err
 }
 
+// A misreadError is one of S3's in which the driver saw a "301", and so took it for a missing bucket.
+type misreadError struct {
+	codedError
+	status int // that it had
+}
+
+func misread(status int, text string) error {
+	return &misreadError{codedError{gcerrors.NotFound, text + ", RequestID: 301NX2BEM5KLJ1DW"}, status}
+}
+
+func (e *misreadError) Service() string     { return "S3" }
+func (e *misreadError) HTTPStatusCode() int { return e.status }
+
 // A codedError is one that the driver has a code for.
 type codedError struct {
 	code gcerrors.ErrorCode
@@ -78,7 +91,10 @@ type codedError struct {
 func (e *codedError) Error() string { return e.text }
 
 func (f *faultyBucket) ErrorCode(err error) gcerrors.ErrorCode {
-	if c, ok := err.(*codedError); ok {
+	switch c := err.(type) {
+	case *codedError:
+		return c.code
+	case *misreadError:
 		return c.code
 	}
 	return gcerrors.Code(err)

@@ -117,15 +117,34 @@ func denied(err error) bool {
 	if apiCode(err) == "XAdminUserNotFound" { // Versity's word for an unknown key, by 404
 		return true
 	}
-	return gcerrors.Code(err) == gcerrors.PermissionDenied || status(err) == http.StatusForbidden || status(err) == http.StatusUnauthorized
+	return codeOf(err) == gcerrors.PermissionDenied || status(err) == http.StatusForbidden || status(err) == http.StatusUnauthorized
 }
 
-func missing(err error) bool { return gcerrors.Code(err) == gcerrors.NotFound }
+// codeOf returns the library's code of an error. Its driver for S3 takes any failed request for one to a bucket that does
+// not exist if "301" stands anywhere in the error's text: in the request's id, a port or an address. There the status tells.
+func codeOf(err error) gcerrors.ErrorCode {
+	code := gcerrors.Code(err)
+	var request interface{ Service() string } // the AWS SDK's
+	if code != gcerrors.NotFound || !errors.As(err, &request) {
+		return code
+	}
+	switch status(err) {
+	case http.StatusNotFound, http.StatusMovedPermanently:
+		return gcerrors.NotFound
+	case http.StatusPreconditionFailed:
+		return gcerrors.FailedPrecondition
+	case http.StatusForbidden:
+		return gcerrors.PermissionDenied
+	}
+	return gcerrors.Unknown
+}
+
+func missing(err error) bool { return codeOf(err) == gcerrors.NotFound }
 
 // lost reports whether a conditional write found the name taken, or somebody else
 // about to take it: S3 says the latter by 409, which has no code of the library's.
 func lost(err error) bool {
-	return gcerrors.Code(err) == gcerrors.FailedPrecondition || apiCode(err) == "ConditionalRequestConflict" || status(err) == http.StatusConflict
+	return codeOf(err) == gcerrors.FailedPrecondition || apiCode(err) == "ConditionalRequestConflict" || status(err) == http.StatusConflict
 }
 
 // final reports whether trying again is of no use: the request was understood
@@ -138,7 +157,7 @@ func final(ctx context.Context, err error) bool {
 	if errors.Is(err, mr.ErrArtifact) || errors.As(err, &local) { // what is stored is wrong, or this machine's disk
 		return true
 	}
-	switch gcerrors.Code(err) {
+	switch codeOf(err) {
 	case gcerrors.FailedPrecondition, gcerrors.InvalidArgument, gcerrors.Unimplemented:
 		return true
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -79,8 +80,10 @@ func lostAnswer(n int64) error {
 	return []error{
 		errors.New("connection reset by peer"),
 		&codedError{gcerrors.FailedPrecondition, "PreconditionFailed"},
+		misread(http.StatusPreconditionFailed, "PreconditionFailed"),
+		misread(0, "connection reset by peer"),
 		&apiError{"ConditionalRequestConflict"},
-	}[n%3]
+	}[n%5]
 }
 
 // loseNext has the answer to the next write of a key with this in it be lost.
@@ -94,6 +97,44 @@ func (f *faultyBucket) loseNext(part string, n int64) {
 			return nil
 		}
 	})
+}
+
+// What the driver for S3 misreads, for a "301" in a request's id, is neither a missing bucket nor a missing object: a
+// refused condition is one, and a broken connection is tried again.
+func TestMisreadErrors(t *testing.T) {
+	t.Parallel()
+	f, b := newFaulty(t)
+	registrytest.NewOn(t, newStore(t, b, nil), nil) // makes the marker
+	var once sync.Map
+	f.set(func() {
+		f.after = func(op, key string) error {
+			if op == "put" && strings.HasSuffix(key, ".modelregistry.json") {
+				return misread(http.StatusPreconditionFailed, "PreconditionFailed")
+			}
+			return nil
+		}
+		f.before = func(op, key string) error {
+			if op == "put" {
+				return nil
+			}
+			if _, again := once.LoadOrStore(op, true); again {
+				return nil
+			}
+			return misread(0, "dial tcp 10.0.0.1:30143: connect: connection refused")
+		}
+	})
+	r := registrytest.NewOn(t, newStore(t, b, nil), nil)
+	if _, err := r.Register(t.Context(), fraud, mr.FromFS(files), nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.GetModel(t.Context(), fraud.In(mr.Development), nil); err != nil {
+		t.Error(err)
+	}
+	for _, op := range []string{"get", "list"} {
+		if _, failed := once.Load(op); !failed {
+			t.Errorf("no %s failed", op)
+		}
+	}
 }
 
 // Every answer is lost at one time or the other. A change that was acknowledged is there once.
@@ -210,6 +251,8 @@ func TestRefused(t *testing.T) {
 		want    error
 	}{
 		{"no bucket", fails("list", &codedError{gcerrors.NotFound, "NoSuchBucket"}), objectstore.ErrNoBucket},
+		{"a bucket elsewhere", fails("list", misread(http.StatusMovedPermanently, "301")), objectstore.ErrRegion},
+		{"no right, read as no bucket", fails("list", misread(http.StatusForbidden, "AccessDenied")), fs.ErrPermission},
 		{"no right to list", fails("list", &codedError{gcerrors.PermissionDenied, "AccessDenied"}), fs.ErrPermission},
 		{"no right to write", fails("put", &codedError{gcerrors.PermissionDenied, "AccessDenied"}), fs.ErrPermission},
 		{"another region", fails("list", &apiError{"PermanentRedirect"}), objectstore.ErrRegion},

@@ -68,7 +68,7 @@ func (s *Store) fit(ctx context.Context) error {
 			if lost(err) {
 				return nil
 			}
-			if gcerrors.Code(err) == gcerrors.Unimplemented || status(err) == 501 || apiCode(err) == "NotImplemented" {
+			if codeOf(err) == gcerrors.Unimplemented || status(err) == 501 || apiCode(err) == "NotImplemented" {
 				return &Error{"open", s.prefix + markerName, fmt.Errorf("%w: %w", ErrNotConditional, err)}
 			}
 			return fail("put", s.prefix+markerName, err)
