@@ -75,9 +75,8 @@ func (s *state) keepBytes(d *document.Document) {
 // foreignChanges compares a document that somebody else left with the history. An
 // entry that equals any image which the history gave it since base is merely
 // old, and the history's last word stands. An entry that equals none was changed or
-// added. One that is missing was removed, if it was there at base; one that was
-// registered later may simply not have been in the checkpoint that the other
-// program read, and is kept.
+// added. One that is missing was removed, if it was there at base, or at the later checkpoint that
+// the document proves to have started from; one that was registered later may simply not have been in that, and is kept.
 func foreignChanges(events []*event, base int64, now *state, d *document.Document) *event {
 	// An image that the history gave at some event is in documents from then on: its
 	// being there, or that of one changed since, tells that the other program read a later checkpoint than base. One that
@@ -86,11 +85,14 @@ func foreignChanges(events []*event, base int64, now *state, d *document.Documen
 	known, proof := since(events, base), base
 	for _, e := range d.Entries {
 		for i, im := range known[e.Version] {
+			if im.foreign {
+				continue
+			}
 			same := pyjson.Equal(im.raw, e.Raw)
-			if !im.foreign && (same || i == 0 && sameRegistration(im.raw, e.Raw)) {
+			if same || i == 0 && sameRegistration(im.raw, e.Raw) {
 				proof = max(proof, im.event)
 			}
-			if same && !im.foreign {
+			if same {
 				break
 			}
 		}

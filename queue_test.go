@@ -315,6 +315,19 @@ func TestCloseWhileChangesWait(t *testing.T) {
 	}
 }
 
+// threeOnAppends is a registry of three versions on a store whose appends the test may replace.
+func threeOnAppends(t *testing.T) (s *appendStore, r *mr.ModelRegistry, versions []string) {
+	t.Helper()
+	s = &appendStore{Store: registrytest.NewMemory(t).Open()}
+	s.append = s.Store.Append
+	r = mr.New(s, nil)
+	versions = []string{"1.0.0", "1.0.1", "1.0.2"}
+	for range versions {
+		register(t, r, "", nil)
+	}
+	return s, r, versions
+}
+
 // A tree that was taken away fails its own registration, and nobody's change that shared the append. One of
 // which nobody knows what became of it is not made again, nor one that was not even begun.
 func TestATreeIsGone(t *testing.T) {
@@ -331,17 +344,9 @@ func TestATreeIsGone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				s := &appendStore{Store: registrytest.NewMemory(t).Open()}
-				plain := s.Store.Append
-				s.append = plain
-				r := mr.New(s, nil)
+				s, r, versions := threeOnAppends(t)
 				defer r.Close()
-				versions := []string{"1.0.0", "1.0.1", "1.0.2"}
-				for range versions {
-					register(t, r, "", nil)
-				}
-				goOn := make(chan struct{})
-				appends := 0
+				plain, goOn, appends := s.append, make(chan struct{}), 0
 				s.append = func(ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
 					if appends++; appends > 1 {
 						return plain(ctx, name, decide)
@@ -385,17 +390,9 @@ func TestATreeIsGone(t *testing.T) {
 func TestPanicInABatchTakenApart(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := &appendStore{Store: registrytest.NewMemory(t).Open()}
-		plain := s.Store.Append
-		s.append = plain
-		r := mr.New(s, nil)
+		s, r, versions := threeOnAppends(t)
 		defer r.Close()
-		versions := []string{"1.0.0", "1.0.1", "1.0.2"}
-		for range versions {
-			register(t, r, "", nil)
-		}
-		goOn := make(chan struct{})
-		appends := 0
+		plain, goOn, appends := s.append, make(chan struct{}), 0
 		s.append = func(ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
 			switch appends++; appends {
 			case 1:

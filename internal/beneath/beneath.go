@@ -212,12 +212,12 @@ func (d *Dir) Lstat(name string) (fs.FileInfo, error) {
 
 // Chmod sets a file's permission bits.
 func (d *Dir) Chmod(name string, mode fs.FileMode) error {
-	return d.either(false, func(root *os.Root) error { return root.Chmod(name, mode) })
+	return d.slowly(func(root *os.Root) error { return root.Chmod(name, mode) })
 }
 
 // RemoveAll removes a file or a folder with all that is in it.
 func (d *Dir) RemoveAll(name string) error {
-	return d.either(false, func(root *os.Root) error { return root.RemoveAll(name) })
+	return d.slowly(func(root *os.Root) error { return root.RemoveAll(name) })
 }
 
 // Mkdir makes a folder.
@@ -240,9 +240,14 @@ func (d *Dir) either(done bool, slow func(root *os.Root) error) error {
 	if done {
 		return nil
 	}
+	return d.slowly(slow)
+}
+
+// slowly has os.Root do it.
+func (d *Dir) slowly(do func(root *os.Root) error) error {
 	root, err := d.slow()
 	if err != nil {
 		return err
 	}
-	return slow(root)
+	return do(root)
 }

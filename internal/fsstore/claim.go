@@ -48,12 +48,12 @@ func isRandom(name string) bool {
 
 // claim makes a staging and locks it, and makes the folder of the tree. It returns false if a sweeper came between.
 func (s *Store) claim(d Disk, staging string) (c claim, ok bool, err error) {
-	c = claim{disk: d, name: path.Join(staging, random())}
-	if err := d.Mkdir(c.name); err != nil {
+	name := path.Join(staging, random())
+	if err := d.Mkdir(name); err != nil {
 		return c, false, err
 	}
-	if c.lock, ok, err = s.tryOwn(d, c.name); !ok || err != nil {
-		return c, false, errors.Join(err, d.RemoveAll(c.name))
+	if c, ok, err = s.tryOwn(d, name); !ok || err != nil {
+		return c, false, errors.Join(err, d.RemoveAll(name))
 	}
 	if err := d.Mkdir(c.tree()); err != nil {
 		return c, false, errors.Join(err, c.remove())
@@ -62,19 +62,19 @@ func (s *Store) claim(d Disk, staging string) (c claim, ok bool, err error) {
 }
 
 // tryOwn locks a staging, which makes sure that nobody else owns it.
-func (s *Store) tryOwn(d Disk, name string) (lock *flock.Flock, mine bool, err error) {
+func (s *Store) tryOwn(d Disk, name string) (c claim, mine bool, err error) {
 	file := path.Join(name, lockName)
-	lock = newFlock(s.path(file))
+	lock := newFlock(s.path(file))
 	if ok, err := lock.TryLock(); !ok || err != nil {
-		return nil, false, err
+		return c, false, err
 	}
 	at, err := d.Lstat(file)
 	held, heldErr := lock.Stat()
 	if err != nil || heldErr != nil || !os.SameFile(at, held) {
 		lock.Unlock()
-		return nil, false, nil
+		return c, false, nil
 	}
-	return lock, true, nil
+	return claim{d, name, lock}, true, nil
 }
 
 // sweep removes the stagings of dead processes. What it can't do is left to the
@@ -98,8 +98,8 @@ func (s *Store) sweep(d Disk, staging string) {
 		if !isStaging(d, e, name) {
 			continue
 		}
-		if lock, mine, _ := s.tryOwn(d, name); mine {
-			_ = claim{d, name, lock}.remove()
+		if dead, mine, _ := s.tryOwn(d, name); mine {
+			_ = dead.remove()
 		}
 	}
 }

@@ -116,9 +116,9 @@ func (s *Store) removeItems(d Disk, items []Item) error {
 	for _, it := range items {
 		switch it.Kind {
 		case Staging:
-			lock, mine, err := s.tryOwn(d, it.Path)
+			dead, mine, err := s.tryOwn(d, it.Path)
 			if err == nil && mine {
-				err = claim{d, it.Path, lock}.remove()
+				err = dead.remove()
 			}
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"path"
-	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -67,8 +66,6 @@ func (s *Store) newStaged(staging string) (*Staged, error) {
 	}
 	return nil, &fs.PathError{Op: "stage", Path: staging, Err: fs.ErrNotExist}
 }
-
-func (s *Store) path(name string) string { return filepath.Join(s.dir, filepath.FromSlash(name)) }
 
 // Dir returns the folder of the tree.
 func (st *Staged) Dir() string { return st.store.path(st.tree()) }

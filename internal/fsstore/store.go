@@ -199,6 +199,8 @@ func (s *Store) wrapped(at *beneath.Dir) Disk {
 	return s.wrap(d)
 }
 
+func (s *Store) path(name string) string { return filepath.Join(s.dir, filepath.FromSlash(name)) }
+
 // makeDir makes the store's folder and those above it that are missing. The
 // caller holds the lock.
 func (s *Store) makeDir() error {
