@@ -15,11 +15,12 @@ type lag struct {
 	small  int64         // bytes of a document that is brought up to date with every change
 	share  int64         // a larger one is due when the events behind it take 1/share of its bytes,
 	idle   time.Duration // or when nothing was changed for so long
+	queue  int64         // bytes of events up to which it is left to a change that waits
 	settle int64         // events between two that tell where it stands, which then must survive a power cut
 }
 
 // defaultLag is what docs/performance.md measures.
-var defaultLag = lag{small: 1 << 20, share: 8, idle: time.Second, settle: 16}
+var defaultLag = lag{small: 1 << 20, share: 8, idle: time.Second, queue: 64 << 10, settle: 16}
 
 // closeWait bounds how long Close waits for its turn to bring a document up to
 // date. What it leaves behind is due at the next change.
@@ -29,6 +30,16 @@ const closeWait = time.Second
 // date.
 func (l lag) due(s *state, bytes int64) bool {
 	return s.checkpoint == 0 || s.size <= l.small || s.offset+bytes-s.checkpointEnd >= s.size/l.share
+}
+
+// A view that is awaited knows that another program waits for its turn to change the model, up to the end of
+// the append that it was made for. The old document then stays if a commit's Document returns nil.
+type awaited interface{ Awaited() bool }
+
+// leaves reports whether a document that is due is left to whoever comes next. The caller holds the lock.
+func (m *model) leaves(v View, s *state) bool {
+	a, ok := v.(awaited)
+	return ok && s.checkpoint > 0 && s.offset-s.checkpointEnd < m.r.lag.queue && (m.queue.awaited() || a.Awaited())
 }
 
 // format returns the state as a document that ends the lag, behind what b holds.

@@ -16,7 +16,7 @@ func (m *model) commit(ctx context.Context, batch []*change, take func() []*chan
 			return nil, err
 		}
 		batch = append(batch, take()...)
-		if t, c = m.decide(batch); c == nil {
+		if t, c = m.decide(batch, v); c == nil {
 			m.state.rev = v.Revision()
 		}
 		return c, nil
@@ -37,13 +37,13 @@ func (m *model) commit(ctx context.Context, batch []*change, take func() []*chan
 		s.rev = nil // where the document stands now must be read
 		m.warnCheckpoint(done.DocumentErr)
 	}
-	m.lagged((c.Document == nil || done.DocumentErr != nil) && s.docErr == nil)
+	m.lagged((c.Document == nil || t.left || done.DocumentErr != nil) && s.docErr == nil)
 	return batch, nil
 }
 
 // decide lets each change of the batch decide, one after the other, each seeing
 // what those before it did. It returns no commit if there is nothing to append.
-func (m *model) decide(batch []*change) (*txn, *Commit) {
+func (m *model) decide(batch []*change, v View) (*txn, *Commit) {
 	s := m.state
 	t := newTxn(s, m.r.now())
 	t.rely(m.r.lag.settle)
@@ -87,10 +87,14 @@ func (m *model) decide(batch []*change) (*txn, *Commit) {
 	case s.docErr != nil:
 		m.warnCheckpoint(s.docErr)
 	case s.pending != nil || m.r.lag.due(s, t.bytes()):
+		foreign := s.pending != nil
 		commit.Document = func(end int64) []byte {
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			s := m.applied(t, end)
+			if t.left = !foreign && m.leaves(v, s); t.left {
+				return nil
+			}
 			return m.formatInRoom(s, s.offset) // somebody's next change may have been read meanwhile
 		}
 	}

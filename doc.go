@@ -63,10 +63,11 @@
 // changed in registry.json is taken in: readers see it, and the next change
 // records it as an event. The files of an artifact lose their write bits.
 //
-// Up to about 1 MiB, some thousand versions, registry.json is in step with every change. A larger
-// one would cost more to write than the change itself, and may lag: by events of an
-// eighth of its size, until nobody changed the model for a second, or the registry is closed. Readers by
-// this package see every change all the same; [Options.AlwaysCheckpoint] turns the lag off
+// Up to about 1 MiB, some thousand versions, registry.json is in step with every change, but for one behind which another
+// waits for its turn: that one then brings it up to date. A larger one would cost more to write than the change itself, and
+// may lag: by events of an eighth of its size. Neither stays behind for longer than until nobody changed the model for a
+// second, or the registry that left it behind is closed; while changes never cease to wait, it is behind by 64 KiB of events at
+// most. Readers by this package see every change all the same; [Options.AlwaysCheckpoint] turns the lag off
 // for the sake of others.
 //
 // # Concurrency
@@ -74,7 +75,7 @@
 // A [ModelRegistry] is safe for concurrent use by any number of goroutines, and
 // a folder by any number of processes on one machine. Reading takes no lock and writes
 // nothing, so a read-only mount serves. Changes of one model take turns under a file
-// lock; those that wait in one process share an append. Every call
+// lock; those that wait in one process share an append, and one document serves all that wait. Every call
 // takes a context, which ends its waiting; a change that has begun is finished.
 //
 // [ModelRegistry.Verify] checks a whole store, [ModelRegistry.Repair] mends what can be mended.

@@ -25,7 +25,7 @@ func OpenOn(dir string, opts *Options, wrap func(fsstore.Disk) fsstore.Disk) (*M
 // SetLag has documents of more than small bytes lag, until the events behind take
 // 1/share of them, or nothing happened for idle.
 func (r *ModelRegistry) SetLag(small, share int64, idle time.Duration) {
-	r.lag = lag{small, share, idle, r.lag.settle}
+	r.lag.small, r.lag.share, r.lag.idle = small, share, idle
 }
 
 // SetSettle has every so many events tell where the document stands.

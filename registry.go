@@ -43,8 +43,8 @@ type Options struct {
 	// written; nil is silent.
 	Logger *slog.Logger
 	// AlwaysCheckpoint brings registry.json up to date with every change, however
-	// large it is. Without it a document over 1 MiB may lag behind the history: see "On
-	// disk" in the package's doc.
+	// large it is and whoever waits. Without it a document over 1 MiB, and a smaller one while changes wait
+	// for their turn, may lag behind the history: see "On disk" in the package's doc.
 	AlwaysCheckpoint bool
 	// Now is the clock; nil takes time.Now. It may stand still or run backwards: what
 	// came first is decided by the history, not by the clock.
@@ -69,7 +69,7 @@ func New(store Store, opts *Options) *ModelRegistry {
 		r.opts = *opts
 	}
 	if r.opts.AlwaysCheckpoint {
-		r.lag.small = math.MaxInt64
+		r.lag.small, r.lag.queue = math.MaxInt64, 0
 	}
 	if r.log = r.opts.Logger; r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)

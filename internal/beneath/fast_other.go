@@ -33,3 +33,5 @@ func (*Lock) TryLock() (bool, error) { return false, errors.ErrUnsupported }
 func (*Lock) Lock() error            { return errors.ErrUnsupported }
 func (*Lock) Named() (bool, error)   { return false, errors.ErrUnsupported }
 func (*Lock) Unlock() error          { return errors.ErrUnsupported }
+func (*Lock) Await(bool)             {}
+func (*Lock) Awaited() bool          { return false }

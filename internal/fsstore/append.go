@@ -15,7 +15,7 @@ import (
 type Commit struct {
 	Trees    []Tree
 	Lines    [][]byte
-	Document func(end int64) []byte // nil: the old one stays
+	Document func(end int64) []byte // nil, or it returns nil: the old one stays
 	Reliant  bool                   // the lines tell of the document that the view showed
 }
 
@@ -56,7 +56,7 @@ func (s *Store) appendHeld(d Disk, dir string, held hold, decide func(*View) (*C
 	if err != nil {
 		return done, false, err
 	}
-	v.known = s.lastStamp(dir)
+	v.known, v.lock = s.lastStamp(dir), held.lock
 	c, err := decide(v)
 	if err != nil || c == nil {
 		return done, false, err
@@ -105,8 +105,12 @@ func (s *Store) commit(d Disk, dir string, v *View, c *Commit) (done Appended, e
 	if known {
 		s.noteStamp(dir, rev.log, done.End)
 	}
+	var document []byte
 	if c.Document != nil {
-		done.DocumentErr = replaceDocument(d, dir, c.Document(done.End))
+		document = c.Document(done.End)
+	}
+	if document != nil {
+		done.DocumentErr = replaceDocument(d, dir, document)
 		if rev.document, err = stampOf(d, rev.documentFile); err != nil {
 			known = false
 		}

@@ -19,8 +19,8 @@ type gate struct {
 	sem chan struct{} // holds one token: the right to be at the lock file
 
 	mu       sync.Mutex
-	waiting  bool // somebody wants what the blocking call will get
-	blocking bool // the blocking call is under way
+	waiting  bool   // somebody wants what the blocking call will get
+	blocking locker // the lock file of the blocking call under way, or nil
 	result   chan locked
 }
 
@@ -43,6 +43,11 @@ type locker interface {
 	Lock() error          // waits
 	Unlock() error        // closes it, whether it is locked or not
 	Named() (bool, error) // its path names the locked file, so that it excludes others
+
+	// Await shows to whoever has the lock whether somebody waits for it, and Awaited tells whether somebody
+	// does, as far as the system can.
+	Await(waits bool)
+	Awaited() bool
 }
 
 // A pathLock is opened by its path, on any system.
@@ -58,6 +63,9 @@ func (l *pathLock) Named() (bool, error) {
 	}
 	return err == nil && os.SameFile(at, l.file), err
 }
+
+func (*pathLock) Await(bool)    {}
+func (*pathLock) Awaited() bool { return false }
 
 // A hold is a lock that was acquired.
 type hold struct {
@@ -108,7 +116,7 @@ func (g *gate) acquire(ctx context.Context, file locker) (hold, error) {
 
 func (g *gate) lock(ctx context.Context, file locker) (locker, error) {
 	g.mu.Lock()
-	if g.blocking {
+	if g.blocking != nil {
 		file.Unlock()
 	} else {
 		if ok, err := file.TryLock(); ok || err != nil {
@@ -118,10 +126,11 @@ func (g *gate) lock(ctx context.Context, file locker) (locker, error) {
 			}
 			return file, err
 		}
-		g.blocking = true
+		g.blocking = file
 		go g.block(file)
 	}
 	g.waiting = true
+	g.blocking.Await(true)
 	g.mu.Unlock()
 	select {
 	case got := <-g.result:
@@ -137,18 +146,19 @@ func (g *gate) lock(ctx context.Context, file locker) (locker, error) {
 			got.lock.Unlock()
 		}
 	default:
+		g.blocking.Await(false)
 	}
 	return nil, ctx.Err()
 }
 
 func (g *gate) block(lock locker) {
 	err := lock.Lock()
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	if err != nil {
 		lock.Unlock()
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.blocking = false
+	g.blocking = nil
 	if g.waiting {
 		g.waiting = false
 		g.result <- locked{lock, err}

@@ -50,9 +50,10 @@ func (s *Store) Changed(_ context.Context, useCase, model string, since any) (bo
 type View struct {
 	disk  Disk // nil if there is no store yet
 	rev   revision
-	known Stamp // of the log when this store last appended to it
-	end   int64 // behind the last whole line, once the log was read
-	size  int64 // of the log, as far as it was read
+	lock  locker // that an append holds
+	known Stamp  // of the log when this store last appended to it
+	end   int64  // behind the last whole line, once the log was read
+	size  int64  // of the log, as far as it was read
 	read  bool
 }
 
@@ -131,6 +132,10 @@ func (v *View) DocumentChanged(since any) bool {
 	rev, ok := since.(*revision)
 	return !ok || rev.document.changed(v.rev.document)
 }
+
+// Awaited reports whether another process shows that it waits for its turn to append. It may be
+// asked until the append that the view was made for is done.
+func (v *View) Awaited() bool { return v.lock != nil && v.lock.Awaited() }
 
 // Document returns the document's bytes.
 func (v *View) Document() ([]byte, bool, error) {

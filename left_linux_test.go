@@ -1,0 +1,252 @@
+//go:build amd64 || arm64
+
+package modelregistry_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/internal/beneath"
+	"github.com/ubunye-go/modelregistry/internal/fsstore"
+)
+
+// showsThatItWaits has somebody show that he waits to change fraud, as another process does that then dies or gives up.
+func showsThatItWaits(t *testing.T, dir string) (end func()) {
+	t.Helper()
+	root, err := beneath.OpenDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	name := path.Join(fraud.UseCase, fraud.Model, ".lock")
+	lock := root.OpenLock(name, filepath.Join(dir, filepath.FromSlash(name)))
+	if lock == nil {
+		t.Skip("this kernel opens no file beneath another")
+	}
+	lock.Await(true)
+	var ended atomic.Bool
+	end = func() {
+		if !ended.Swap(true) {
+			if err := lock.Unlock(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	t.Cleanup(end)
+	return end
+}
+
+// behind is how many bytes of events the document of fraud is behind its history.
+func behind(t *testing.T, dir string) int64 {
+	t.Helper()
+	info, err := os.Stat(modelPath(dir, "history.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(modelPath(dir, "registry.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc struct {
+		Mark struct{ Offset int64 } `json:"modelregistry"`
+	}
+	if err := json.Unmarshal(data, &doc); err != nil || doc.Mark.Offset == 0 {
+		t.Fatal(err, doc)
+	}
+	return info.Size() - doc.Mark.Offset
+}
+
+// toggler moves a version to staging and back.
+func toggler(t *testing.T, r *mr.ModelRegistry, version string) func() {
+	up := false
+	return func() {
+		t.Helper()
+		var err error
+		if up = !up; up {
+			_, err = r.Promote(t.Context(), fraud, version, mr.Staging, nil)
+		} else {
+			_, err = r.Demote(t.Context(), fraud, version, mr.Development, nil)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A document is left to another process that waits for its turn, up to 64 KiB of events; if nobody brings it up to date
+// after all, the registry that left it does, when it is idle and when it is closed.
+func TestDocumentIsLeftToWhoWaits(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r, err := mr.Open(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	r.SetLag(1<<20, 8, 50*time.Millisecond)
+	register(t, r, "1.0.0", nil)
+	move := toggler(t, r, "1.0.0")
+	move()
+	if n := behind(t, dir); n != 0 {
+		t.Fatalf("nobody waits, and the document is %d bytes behind", n)
+	}
+
+	end := showsThatItWaits(t, dir)
+	r.SetLag(1<<20, 8, time.Hour)
+	var most, before int64
+	wrote := 0
+	for range 300 {
+		move()
+		n := behind(t, dir)
+		if n <= before {
+			wrote++
+		}
+		most, before = max(most, n), n
+	}
+	if most < 48<<10 || most > 66<<10 || wrote < 2 || wrote > 10 {
+		t.Errorf("while somebody waited the document was up to %d bytes behind, and written %d times in 300 changes", most, wrote)
+	}
+	if got := stagesOf(t, openStore(t, dir, nil))["1.0.0"]; got != stagesOf(t, r)["1.0.0"] {
+		t.Errorf("another reader sees it in %s", got)
+	}
+	if before == 0 {
+		move()
+	}
+	r.SetLag(1<<20, 8, 50*time.Millisecond)
+	move()
+	end() // without a change
+	for deadline := time.Now().Add(10 * time.Second); behind(t, dir) != 0; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("nobody brings the document up to date")
+		}
+	}
+
+	r.SetLag(1<<20, 8, time.Hour)
+	showsThatItWaits(t, dir)
+	if move(); behind(t, dir) == 0 {
+		t.Error("the document was not left")
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+	if n := behind(t, dir); n != 0 {
+		t.Errorf("closed, and the document is %d bytes behind", n)
+	}
+}
+
+func TestAlwaysCheckpointLeavesNothing(t *testing.T) {
+	t.Parallel()
+	r, dir := newStore(t, &mr.Options{AlwaysCheckpoint: true})
+	register(t, r, "1.0.0", nil)
+	showsThatItWaits(t, dir)
+	move := toggler(t, r, "1.0.0")
+	for range 3 {
+		if move(); behind(t, dir) != 0 {
+			t.Fatal("the document was left to somebody else")
+		}
+	}
+}
+
+// What another program wrote is recorded, and the document made ours again, whoever waits.
+func TestForeignDocumentIsNotLeft(t *testing.T) {
+	t.Parallel()
+	r, dir := newStore(t, nil)
+	register(t, r, "1.0.0", nil)
+	name := modelPath(dir, "registry.json")
+	data, err := os.ReadFile(name)
+	var doc map[string]any
+	if err == nil {
+		err = json.Unmarshal(data, &doc)
+	}
+	delete(doc, "modelregistry")
+	if err == nil {
+		data, err = json.Marshal(doc)
+	}
+	if err == nil {
+		err = os.WriteFile(name, data, 0o666)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	showsThatItWaits(t, dir)
+	toggler(t, r, "1.0.0")()
+	if n := behind(t, dir); n != 0 {
+		t.Errorf("the document is %d bytes behind", n)
+	}
+}
+
+// A document is left to changes of the same registry that wait, and written with the last.
+func TestDocumentIsLeftToTheQueue(t *testing.T) {
+	t.Parallel()
+	const callers = 8
+	dir := t.TempDir()
+	slow := &slowDisk{}
+	r, err := mr.OpenOn(dir, nil, func(d fsstore.Disk) fsstore.Disk { slow.Disk = d; return slow })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for i := range callers {
+		register(t, r, []string{"1.0.0", "1.0.1", "1.0.2", "1.0.3", "1.0.4", "1.0.5", "1.0.6", "1.0.7"}[i], nil)
+	}
+	slow.documents.Store(0)
+	slow.appends.Store(0)
+	slow.on.Store(true)
+	done := make(chan error)
+	for i := range callers {
+		go func() {
+			var err error
+			for range 4 {
+				if _, err = r.Promote(context.Background(), fraud, "1.0."+string(rune('0'+i)), mr.Staging, nil); err == nil {
+					_, err = r.Demote(context.Background(), fraud, "1.0."+string(rune('0'+i)), mr.Development, nil)
+				}
+				if err != nil {
+					break
+				}
+			}
+			done <- err
+		}()
+	}
+	for range callers {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	if n := behind(t, dir); n != 0 {
+		t.Errorf("everybody is done, and the document is %d bytes behind", n)
+	}
+	if d, a := slow.documents.Load(), slow.appends.Load(); d*2 > a {
+		t.Errorf("%d appends in a row wrote the document %d times", a, d)
+	}
+}
+
+// A slowDisk takes its time to rename, and counts how often what was done.
+type slowDisk struct {
+	fsstore.Disk
+	on                 atomic.Bool
+	documents, appends atomic.Int64
+}
+
+func (d *slowDisk) Rename(from, to string) error {
+	if path.Base(to) == "registry.json" {
+		d.documents.Add(1)
+	}
+	return d.Disk.Rename(from, to)
+}
+
+func (d *slowDisk) Open(name string) (fsstore.File, error) {
+	if path.Base(name) == "history.jsonl" {
+		d.appends.Add(1)
+		if d.on.Load() {
+			time.Sleep(5 * time.Millisecond)
+		}
+	}
+	return d.Disk.Open(name)
+}
