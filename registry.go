@@ -27,6 +27,7 @@ type ModelRegistry struct {
 	closed bool
 
 	manifests manifests
+	verified  trees
 
 	running int        // registrations, and models whose changes are being appended
 	idle    *sync.Cond // running fell to 0
