@@ -52,6 +52,8 @@ func measure(b *testing.B, sides ...side) {
 		medians[i] = median(samples[i])
 	}
 	b.ReportMetric(medians[0], "ns/op")
+	b.ReportMetric(mean(samples[0]), "mean-ns")
+	b.ReportMetric(mean(samples[0])/medians[1], "mean-x-floor")
 	if allocs >= 0 {
 		b.ReportMetric(allocs, "allocs")
 	}
@@ -71,6 +73,13 @@ func measure(b *testing.B, sides ...side) {
 func median(list []float64) float64 {
 	list = slices.Sorted(slices.Values(list))
 	return list[len(list)/2]
+}
+
+func mean(list []float64) (m float64) {
+	for _, v := range list {
+		m += v / float64(len(list))
+	}
+	return m
 }
 
 // A store is a generated one, with a registry on it.
