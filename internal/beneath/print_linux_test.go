@@ -25,6 +25,9 @@ func TestPrintOfWhatIsYoung(t *testing.T) {
 	changed := time.Unix(0, info.Sys().(*syscall.Stat_t).Ctim.Nano())
 	names := []string{".", "file"}
 	if PrintOf(dir, names, time.Now().Add(time.Hour)) == nil {
+		if os.Getenv("MODELREGISTRY_TEST_ALL") != "" {
+			t.Fatal("this file system is not known to tell when a file was changed last")
+		}
 		t.Skip("this file system is not known to tell when a file was changed last")
 	}
 	if PrintOf(dir, names, changed.Add(settled-time.Millisecond)) != nil {
