@@ -80,8 +80,7 @@ var local = []int64{0xEF53, 0x58465342, 0x9123683E, 0x01021994, 0x794C7630}
 func (l *Lock) Await(waits bool) {
 	kind := int16(syscall.F_UNLCK)
 	if waits {
-		var fs syscall.Statfs_t
-		if syscall.Fstatfs(l.fd, &fs) != nil || !slices.Contains(local, int64(fs.Type)) {
+		if !l.local() {
 			return
 		}
 		kind = syscall.F_RDLCK
@@ -92,10 +91,16 @@ func (l *Lock) Await(waits bool) {
 	l.awaits = waits && err == nil
 }
 
-// Awaited reports whether somebody shows that he waits for the file.
+// Awaited reports whether somebody shows that he waits for the file. An exclusive lock is no mark, but another program's, or
+// on a network what the holder has himself.
 func (l *Lock) Awaited() bool {
 	mark := syscall.Flock_t{Type: syscall.F_WRLCK, Len: 1}
-	return syscall.FcntlFlock(uintptr(l.fd), ofdGetLock, &mark) == nil && mark.Type != syscall.F_UNLCK
+	return syscall.FcntlFlock(uintptr(l.fd), ofdGetLock, &mark) == nil && mark.Type == syscall.F_RDLCK && l.local()
+}
+
+func (l *Lock) local() bool {
+	var fs syscall.Statfs_t
+	return syscall.Fstatfs(l.fd, &fs) == nil && slices.Contains(local, int64(fs.Type))
 }
 
 // Unlock closes the file. It ends the lock before, for a child that is being started has the descriptor, too.
