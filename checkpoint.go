@@ -42,6 +42,13 @@ func (m *model) leaves(v View, s *state) bool {
 	return ok && s.checkpoint > 0 && s.offset-s.checkpointEnd < m.r.lag.queue && (m.queue.awaited() || a.Awaited())
 }
 
+// wasLeft reports whether a document that is in step with every change is behind: who left it counts on whoever
+// waited, and so on a change that then finds nothing to write, too.
+func (m *model) wasLeft(v View, s *state) bool {
+	_, ok := v.(awaited)
+	return ok && s.docErr == nil && s.pending == nil && s.checkpoint > 0 && s.checkpoint < s.last && s.size <= m.r.lag.small
+}
+
 // format returns the state as a document that ends the lag, behind what b holds.
 func (s *state) format(b []byte, end int64) []byte {
 	s.pending, s.checkpoint, s.checkpointEnd = nil, s.last, end

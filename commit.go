@@ -80,6 +80,9 @@ func (m *model) decide(batch []*change, v View) (*txn, *Commit) {
 	}
 	if !wrote {
 		t.events = nil
+		if m.wasLeft(v, s) {
+			return t, &Commit{Document: m.document(t, v, false)}
+		}
 		return t, nil
 	}
 	commit.Lines, commit.Reliant = t.lines, t.reliant
@@ -87,18 +90,22 @@ func (m *model) decide(batch []*change, v View) (*txn, *Commit) {
 	case s.docErr != nil:
 		m.warnCheckpoint(s.docErr)
 	case s.pending != nil || m.r.lag.due(s, t.bytes()):
-		foreign := s.pending != nil
-		commit.Document = func(end int64) []byte {
-			m.mu.Lock()
-			defer m.mu.Unlock()
-			s := m.applied(t, end)
-			if t.left = !foreign && m.leaves(v, s); t.left {
-				return nil
-			}
-			return m.formatInRoom(s, s.offset) // somebody's next change may have been read meanwhile
-		}
+		commit.Document = m.document(t, v, s.pending != nil)
 	}
 	return t, commit
+}
+
+// document returns what makes the document of a commit, or leaves it to whoever comes next.
+func (m *model) document(t *txn, v View, foreign bool) func(end int64) []byte {
+	return func(end int64) []byte {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		s := m.applied(t, end)
+		if t.left = !foreign && m.leaves(v, s); t.left {
+			return nil
+		}
+		return m.formatInRoom(s, s.offset) // somebody's next change may have been read meanwhile
+	}
 }
 
 // applied returns the state with an append that happened.

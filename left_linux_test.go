@@ -17,8 +17,8 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/fsstore"
 )
 
-// showsThatItWaits has somebody show that he waits to change fraud, as another process does that then dies or gives up.
-func showsThatItWaits(t *testing.T, dir string) (end func()) {
+// lockOf opens the lock file of fraud.
+func lockOf(t *testing.T, dir string) *beneath.Lock {
 	t.Helper()
 	root, err := beneath.OpenDir(dir)
 	if err != nil {
@@ -30,6 +30,13 @@ func showsThatItWaits(t *testing.T, dir string) (end func()) {
 	if lock == nil {
 		unavailable(t, "this kernel opens no file beneath another")
 	}
+	return lock
+}
+
+// showsThatItWaits has somebody show that he waits to change fraud, as another process does that then dies or gives up.
+func showsThatItWaits(t *testing.T, dir string) (end func()) {
+	t.Helper()
+	lock := lockOf(t, dir)
 	lock.Await(true)
 	var ended atomic.Bool
 	end = func() {
