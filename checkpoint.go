@@ -114,6 +114,9 @@ func (m *model) catchUp(ctx context.Context) {
 	if !behind {
 		return
 	}
+	if !m.isBehind(ctx) {
+		return
+	}
 	wrote := false
 	done, err := m.r.store.Append(ctx, m.name, func(v View) (*Commit, error) {
 		m.mu.Lock()
@@ -122,13 +125,22 @@ func (m *model) catchUp(ctx context.Context) {
 			return nil, err
 		}
 		s := m.state
-		if s.checkpoint == s.last || s.pending != nil || s.docErr != nil {
-			return nil, nil // somebody else did it, or it takes a change to record what somebody wrote
+		if !s.behind() {
+			return nil, nil // somebody else did it
+		}
+		t := newTxn(s, m.r.now())
+		if s.pending != nil {
+			t.rely(m.r.lag.settle)
+			foreign := *s.pending
+			if err := t.emit(&foreign); err != nil {
+				return nil, err
+			}
 		}
 		wrote = true
-		return &Commit{Document: func(int64) []byte {
+		return &Commit{Lines: t.lines, Reliant: t.reliant, Document: func(end int64) []byte {
 			m.mu.Lock()
 			defer m.mu.Unlock()
+			s := m.applied(t, end)
 			return s.format(nil, s.offset)
 		}}, nil
 	})
@@ -145,6 +157,27 @@ func (m *model) catchUp(ctx context.Context) {
 		m.warnCheckpoint(err)
 		m.lagged(errors.Is(err, ErrOvertaken))
 	}
+}
+
+// behind reports whether the document lacks what the history has: it lags, or somebody else wrote it, maybe from one that
+// lagged.
+func (s *state) behind() bool {
+	switch {
+	case s.docErr != nil:
+		return false
+	case s.pending != nil:
+		return s.pending.op == opForeign // to go on from a lost history takes a change
+	}
+	return s.checkpoint != s.last
+}
+
+// isBehind looks, without the lock, whether the document is behind. An append would make a store anew that somebody took
+// away.
+func (m *model) isBehind(ctx context.Context) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	err := m.refresh(ctx)
+	return err != nil || m.state.behind() // what failed, the append tells
 }
 
 func (m *model) warnCheckpoint(err error) {
