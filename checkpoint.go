@@ -82,8 +82,10 @@ func (m *model) freeRoom() {
 }
 
 // lagged notes whether this registry left the document behind, and sees to it
-// that it does not stay there. The caller holds the lock.
-func (m *model) lagged(behind bool) {
+// that it does not stay there. One that was left to somebody is looked after a while from when it first was: he may be stopped,
+// and wait for as long as others make changes. The caller holds the lock.
+func (m *model) lagged(behind, left bool) {
+	already := m.behind
 	m.behind = behind
 	switch {
 	case !behind:
@@ -92,7 +94,7 @@ func (m *model) lagged(behind bool) {
 		}
 	case m.idle == nil:
 		m.idle = time.AfterFunc(m.r.lag.idle, m.whenIdle)
-	default:
+	case !already || !left:
 		m.idle.Reset(m.r.lag.idle)
 	}
 }
@@ -109,7 +111,7 @@ func (m *model) whenIdle() {
 func (m *model) catchUp(ctx context.Context) {
 	m.mu.Lock()
 	behind := m.behind
-	m.lagged(false)
+	m.lagged(false, false)
 	m.mu.Unlock()
 	if !behind {
 		return
@@ -155,7 +157,7 @@ func (m *model) catchUp(ctx context.Context) {
 	if err != nil {
 		m.state = nil // where the document stands must be read
 		m.warnCheckpoint(err)
-		m.lagged(errors.Is(err, ErrOvertaken))
+		m.lagged(errors.Is(err, ErrOvertaken), false)
 	}
 }
 

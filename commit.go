@@ -37,7 +37,7 @@ func (m *model) commit(ctx context.Context, batch []*change, take func() []*chan
 		s.rev = nil // where the document stands now must be read
 		m.warnCheckpoint(done.DocumentErr)
 	}
-	m.lagged((c.Document == nil || t.left || done.DocumentErr != nil) && s.docErr == nil)
+	m.lagged((c.Document == nil || t.left || done.DocumentErr != nil) && s.docErr == nil, t.left)
 	return batch, nil
 }
 

@@ -123,7 +123,7 @@ func TestDocumentIsLeftToWhoWaits(t *testing.T) {
 	if got := stagesOf(t, openStore(t, dir, nil))["1.0.0"]; got != stagesOf(t, r)["1.0.0"] {
 		t.Errorf("another reader sees it in %s", got)
 	}
-	if before == 0 {
+	for behind(t, dir) != 0 {
 		move()
 	}
 	r.SetLag(1<<20, 8, 50*time.Millisecond)

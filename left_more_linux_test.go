@@ -168,3 +168,24 @@ func TestDocumentLeftInAStoreThatIsGone(t *testing.T) {
 		}
 	}
 }
+
+// Somebody who shows that he waits, and is stopped, does not keep a document behind for as long as the model is changed.
+func TestDocumentIsNotLeftForLong(t *testing.T) {
+	t.Parallel()
+	r, dir := newStore(t, nil)
+	r.SetLag(1<<20, 8, 100*time.Millisecond)
+	register(t, r, "1.0.0", nil)
+	showsThatItWaits(t, dir)
+	move := toggler(t, r, "1.0.0")
+	var before int64
+	for range 50 { // some 35 KiB
+		move()
+		n := behind(t, dir)
+		if n <= before {
+			return
+		}
+		before = n
+		time.Sleep(30 * time.Millisecond)
+	}
+	t.Errorf("the document is %d bytes behind, and nobody brings it up to date", before)
+}
