@@ -15,12 +15,13 @@ type lag struct {
 	small  int64         // bytes of a document that is brought up to date with every change
 	share  int64         // a larger one is due when the events behind it take 1/share of its bytes,
 	idle   time.Duration // or when nothing was changed for so long
+	left   time.Duration // or one that was left to somebody has been behind for so long
 	queue  int64         // bytes of events up to which it is left to a change that waits
 	settle int64         // events between two that tell where it stands, which then must survive a power cut
 }
 
 // defaultLag is what docs/performance.md measures.
-var defaultLag = lag{small: 1 << 20, share: 8, idle: time.Second, queue: 64 << 10, settle: 16}
+var defaultLag = lag{small: 1 << 20, share: 8, idle: time.Second, left: 100 * time.Millisecond, queue: 64 << 10, settle: 16}
 
 // closeWait bounds how long Close waits for its turn to bring a document up to
 // date. What it leaves behind is due at the next change.
@@ -85,7 +86,10 @@ func (m *model) freeRoom() {
 // that it does not stay there. One that was left to somebody is looked after a while from when it first was: he may be stopped,
 // and wait for as long as others make changes. The caller holds the lock.
 func (m *model) lagged(behind, left bool) {
-	already := m.behind
+	already, wait := m.behind, m.r.lag.idle
+	if left {
+		wait = m.r.lag.left
+	}
 	m.behind = behind
 	switch {
 	case !behind:
@@ -93,9 +97,9 @@ func (m *model) lagged(behind, left bool) {
 			m.idle.Stop()
 		}
 	case m.idle == nil:
-		m.idle = time.AfterFunc(m.r.lag.idle, m.whenIdle)
+		m.idle = time.AfterFunc(wait, m.whenIdle)
 	case !already || !left:
-		m.idle.Reset(m.r.lag.idle)
+		m.idle.Reset(wait)
 	}
 }
 

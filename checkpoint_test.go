@@ -2,6 +2,7 @@ package modelregistry_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"strings"
 	"testing"
@@ -222,4 +223,45 @@ func TestLagBehindAForeignDocumentThatStays(t *testing.T) {
 		wantStages(t, r, want)
 		wantStages(t, openStore(t, dir, nil), want)
 	}
+}
+
+// A program that sorts keys, as jq -S and Go's maps do, undoes nothing by writing a document back that lagged.
+func TestSortedDocumentThatLagged(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r := lagging(t, dir, 1, time.Hour)
+	if _, err := r.Register(t.Context(), fraud, artifact(), &mr.RegisterOptions{Metrics: bulky()}); err != nil {
+		t.Fatal(err)
+	}
+	register(t, r, "1.1.0", map[string]any{"b": 0.5, "a": []any{map[string]any{"y": 1, "x": 2}}})
+	promote(t, r, "1.0.0", mr.Staging)
+	promote(t, r, "1.0.0", mr.Production)
+	data := writeBackSorted(t, modelPath(dir, "registry.json"))
+	if !bytes.Contains(data, []byte(`"stage":"development"`)) {
+		t.Fatalf("the document did not lag: %s", data)
+	}
+	for _, reader := range []*mr.ModelRegistry{r, openStore(t, dir, nil)} {
+		wantStages(t, reader, map[string]mr.ModelStage{"1.0.0": mr.Production, "1.1.0": mr.Development})
+	}
+}
+
+// writeBackSorted writes a document as another program does that knows nothing of our key, and sorts those it knows.
+func writeBackSorted(t *testing.T, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(name)
+	var doc map[string]any
+	if err == nil {
+		err = json.Unmarshal(data, &doc)
+	}
+	delete(doc, "modelregistry")
+	if err == nil {
+		data, err = json.Marshal(doc)
+	}
+	if err == nil {
+		err = os.WriteFile(name, data, 0o666)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
 }

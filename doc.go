@@ -64,10 +64,10 @@
 // records it as an event. The files of an artifact lose their write bits.
 //
 // Up to about 1 MiB, some thousand versions, registry.json is in step with every change, but for one behind which another
-// waits for its turn: that one then brings it up to date. A larger one would cost more to write than the change itself, and
-// may lag: by events of an eighth of its size. Neither stays behind for longer than until nobody changed the model for a
-// second, or the registry that left it behind is closed; while changes never cease to wait, it is behind by 64 KiB of events at
-// most. Readers by this package see every change all the same; [Options.AlwaysCheckpoint] turns the lag off
+// waits for its turn: that one then brings it up to date, and if it doesn't, the registry that left it does after a tenth of a
+// second, or when it is closed. A larger one would cost more to write than the change itself, and may lag: by events of an
+// eighth of its size, until nobody changed the model for a second, or the registry is closed. Readers by
+// this package see every change all the same; [Options.AlwaysCheckpoint] turns the lag off
 // for the sake of others.
 //
 // # Concurrency

@@ -166,22 +166,7 @@ func TestForeignDocumentIsNotLeft(t *testing.T) {
 	t.Parallel()
 	r, dir := newStore(t, nil)
 	register(t, r, "1.0.0", nil)
-	name := modelPath(dir, "registry.json")
-	data, err := os.ReadFile(name)
-	var doc map[string]any
-	if err == nil {
-		err = json.Unmarshal(data, &doc)
-	}
-	delete(doc, "modelregistry")
-	if err == nil {
-		data, err = json.Marshal(doc)
-	}
-	if err == nil {
-		err = os.WriteFile(name, data, 0o666)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	writeBackSorted(t, modelPath(dir, "registry.json"))
 	showsThatItWaits(t, dir)
 	toggler(t, r, "1.0.0")()
 	if n := behind(t, dir); n != 0 {

@@ -75,7 +75,7 @@ func (s *state) keepBytes(d *document.Document) {
 // foreignChanges compares a document that somebody else left with the history. An
 // entry that equals any image which the history gave it since base is merely
 // old, and the history's last word stands. An entry that equals none was changed or
-// added. One that is missing was removed, if it was there at base, or at the later checkpoint that
+// added, whatever order its keys are in: jq and others sort them. One that is missing was removed, if it was there at base, or at the later checkpoint that
 // the document proves to have started from; one that was registered later may simply not have been in that, and is kept.
 func foreignChanges(events []*event, base int64, now *state, d *document.Document) *event {
 	// An image that the history gave at some event is in documents from then on: its
@@ -88,7 +88,7 @@ func foreignChanges(events []*event, base int64, now *state, d *document.Documen
 			if im.foreign {
 				continue
 			}
-			same := pyjson.Equal(im.raw, e.Raw)
+			same := pyjson.Same(im.raw, e.Raw)
 			if same || i == 0 && sameRegistration(im.raw, e.Raw) {
 				proof = max(proof, im.event)
 			}
@@ -102,7 +102,7 @@ func foreignChanges(events []*event, base int64, now *state, d *document.Documen
 	inDoc := map[string]bool{}
 	for _, e := range d.Entries {
 		inDoc[e.Version] = true
-		old := slices.ContainsFunc(images[e.Version], func(im pastImage) bool { return pyjson.Equal(im.raw, e.Raw) })
+		old := slices.ContainsFunc(images[e.Version], func(im pastImage) bool { return pyjson.Same(im.raw, e.Raw) })
 		if !old {
 			diff.after = append(diff.after, image{version: e.Version, raw: e.Raw})
 		}

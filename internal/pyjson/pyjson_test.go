@@ -372,6 +372,26 @@ func TestEqual(t *testing.T) {
 	}
 }
 
+func TestSame(t *testing.T) {
+	t.Parallel()
+	same := [][2]string{
+		{`{"a":1,"b":2}`, `{"b":2, "a":1}`}, {`{"a":[1,{"c":[],"d":{}}],"b":2}`, ` {"b":2,"a":[1,{"d":{},"c":[ ]}]}`}, {`{"\u00e9":1,"a":2}`, `{"a":2,"é":1}`}, {"1", " 1"},
+	}
+	for _, pair := range same {
+		if !pyjson.Same([]byte(pair[0]), []byte(pair[1])) {
+			t.Errorf("%s and %s differ", pair[0], pair[1])
+		}
+	}
+	different := [][2]string{
+		{`{"a":1,"b":2}`, `{"a":2,"b":1}`}, {"[1,2]", "[2,1]"}, {`{"a":1}`, `{"a":1,"a":1}`}, {`{"a":{"b":1}}`, `{"a":{},"b":1}`}, {`{"a":1,"a":2}`, `{"a":2,"a":1}`}, {"{}", "[]"},
+	}
+	for _, pair := range different {
+		if pyjson.Same([]byte(pair[0]), []byte(pair[1])) {
+			t.Errorf("%s and %s are the same", pair[0], pair[1])
+		}
+	}
+}
+
 func FuzzScan(f *testing.F) {
 	for _, seed := range []string{
 		`{"a":[1,2.0,NaN,-Infinity,{"b":null}],"c":"\ud83d\ude00é\u0000"}`, `[[[]]]`, `{"a":1,"a":2}`, `"\ud800"`, "-", "{", `{"a":`, "1e-5", "\xff", "\"\xff\"", "",

@@ -371,6 +371,39 @@ func Equal(a, b []byte) bool {
 	return bytes.Equal(a, b) || bytes.Equal(Compact(nil, a), Compact(nil, b))
 }
 
+// Same is Equal, whatever order the members of objects are in.
+func Same(a, b []byte) bool {
+	return Equal(a, b) || bytes.Equal(sorted(nil, a), sorted(nil, b))
+}
+
+// sorted is Compact with the members of objects sorted by key.
+func sorted(dst, raw []byte) []byte {
+	at := space(raw, 0)
+	if at == len(raw) {
+		return dst
+	}
+	switch raw[at] {
+	case '{':
+		var members [][2][]byte // key and value
+		Members(raw, at, 0, func(start, end, at int) (int, error) {
+			stop, err := Skip(raw, at, 1)
+			members = append(members, [2][]byte{Compact(nil, raw[start:end]), raw[at:stop]})
+			return stop, err
+		})
+		slices.SortStableFunc(members, func(a, b [2][]byte) int { return bytes.Compare(a[0], b[0]) })
+		dst = append(dst, '{')
+		for _, m := range members {
+			dst = append(sorted(append(append(dst, m[0]...), ':'), m[1]), ',')
+		}
+		return append(dst, '}')
+	case '[':
+		dst = append(dst, '[')
+		array(raw, at, 0, func(element []byte) { dst = append(sorted(dst, element), ',') })
+		return append(dst, ']')
+	}
+	return Compact(dst, raw)
+}
+
 // Finite is Compact with null for each non-finite literal, for readers that
 // know standard JSON only.
 func Finite(dst, raw []byte) []byte {
