@@ -34,7 +34,7 @@ func look(path string) (s stat, err error) {
 
 // PrintOf takes the print of files and folders in a folder, named relative to it, provided that none was changed since an
 // instant, nor just before it. It returns nil if one was, if the system's clock was set meanwhile, or if the file system
-// isn't known to tell, or is not the same for all.
+// isn't known to tell.
 func PrintOf(folder string, names []string, since time.Time) *Print {
 	var fs syscall.Statfs_t
 	if syscall.Statfs(folder, &fs) != nil || !slices.Contains(local, int64(fs.Type)) {
@@ -45,7 +45,7 @@ func PrintOf(folder string, names []string, since time.Time) *Print {
 	for i, name := range names {
 		p.paths[i] = folder + "/" + name
 		var err error
-		if p.stats[i], err = look(p.paths[i]); err != nil || p.stats[i].dev != p.stats[0].dev || p.stats[i].changed.Nano() >= last {
+		if p.stats[i], err = look(p.paths[i]); err != nil || p.stats[i].changed.Nano() >= last {
 			return nil
 		}
 	}
