@@ -111,16 +111,3 @@ func FailSyncBehind(t *testing.T, err error) {
 	}
 	t.Cleanup(func() { syncNow = (*os.File).Sync })
 }
-
-// TakesAsVerified reports whether a promotion would leave out reading the version's files.
-func (r *ModelRegistry) TakesAsVerified(folder string, v ModelVersion) bool {
-	return r.verified.holds(folder, v.ManifestSHA256)
-}
-
-// AgeVerified has all that was verified be so for longer.
-func (r *ModelRegistry) AgeVerified(by time.Duration) {
-	for folder, t := range r.verified.known {
-		t.at = t.at.Add(-by)
-		r.verified.known[folder] = t
-	}
-}

@@ -98,10 +98,7 @@ func fill(ctx context.Context, dir string, a Artifact, progress *meter) (in *int
 // accident.
 func digestTree(ctx context.Context, root *beneath.Dir, known func(name string) (fileSum, bool), progress *meter) (*manifest, error) {
 	m := &manifest{Files: []manifestEntry{}}
-	err := walk(ctx, root, ".", func(name string, d fs.DirEntry) error {
-		if d.IsDir() {
-			return nil
-		}
+	err := walkFiles(ctx, root, func(name string, d fs.DirEntry) error {
 		info, err := d.Info()
 		if err != nil {
 			return err
@@ -133,9 +130,12 @@ func digestTree(ctx context.Context, root *beneath.Dir, known func(name string) 
 // readOnly returns the permission bits that a version's file has.
 func readOnly(mode fs.FileMode) fs.FileMode { return mode.Perm()&^0o222 | 0o400 }
 
-// walk visits the files and folders of a tree, each folder before what is in it, but neither the tree's own nor its
-// manifest.
-func walk(ctx context.Context, root *beneath.Dir, folder string, visit func(name string, d fs.DirEntry) error) error {
+// walkFiles visits the files of a tree but its manifest.
+func walkFiles(ctx context.Context, root *beneath.Dir, visit func(name string, d fs.DirEntry) error) error {
+	return walkFolder(ctx, root, ".", visit)
+}
+
+func walkFolder(ctx context.Context, root *beneath.Dir, folder string, visit func(name string, d fs.DirEntry) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -148,33 +148,26 @@ func walk(ctx context.Context, root *beneath.Dir, folder string, visit func(name
 		if err := checkEntry(name, d); err != nil {
 			return err
 		}
-		if name == manifestFile && !d.IsDir() {
-			continue
+		switch {
+		case d.IsDir():
+			err = walkFolder(ctx, root, name, visit)
+		case name != manifestFile:
+			err = visit(name, d)
 		}
-		if err := visit(name, d); err != nil {
+		if err != nil {
 			return err
-		}
-		if d.IsDir() {
-			if err := walk(ctx, root, name, visit); err != nil {
-				return err
-			}
 		}
 	}
 	return nil
 }
 
 // check names the files of a tree that are missing, changed or added since the manifest
-// was made. Modes may differ: a copied store has other ones. It returns the tree's folders.
-func (m *manifest) check(ctx context.Context, root *beneath.Dir, progress *meter) (folders []string, err error) {
+// was made. Modes may differ: a copied store has other ones.
+func (m *manifest) check(ctx context.Context, root *beneath.Dir, progress *meter) error {
 	var faults []error
-	folders = []string{"."}
 	have := make([]manifestEntry, 0, len(m.Files))
 	there := make([]bool, len(m.Files))
-	err = walk(ctx, root, ".", func(name string, d fs.DirEntry) error {
-		if d.IsDir() {
-			folders = append(folders, name)
-			return nil
-		}
+	err := walkFiles(ctx, root, func(name string, _ fs.DirEntry) error {
 		i, listed := m.at[name]
 		if !listed {
 			faults = append(faults, fmt.Errorf("%w: %s was added", ErrArtifact, name))
@@ -189,7 +182,7 @@ func (m *manifest) check(ctx context.Context, root *beneath.Dir, progress *meter
 		err = hashFiles(ctx, root, have, progress)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, h := range have {
 		if want := m.Files[m.at[h.Path]].SHA256; h.SHA256 != want {
@@ -204,7 +197,7 @@ func (m *manifest) check(ctx context.Context, root *beneath.Dir, progress *meter
 			faults = append(faults, fmt.Errorf("%w: %s is missing", ErrArtifact, f.Path))
 		}
 	}
-	return folders, errors.Join(faults...)
+	return errors.Join(faults...)
 }
 
 // hashAlone is the size of a tree that is hashed sooner than other goroutines take up

@@ -27,7 +27,6 @@ type ModelRegistry struct {
 	closed bool
 
 	manifests manifests
-	verified  trees
 
 	running int        // registrations, and models whose changes are being appended
 	idle    *sync.Cond // running fell to 0

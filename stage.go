@@ -72,8 +72,6 @@ const NoVersion = "none"
 // Promote moves a version up to a stage. Its artifact must be there and match
 // its digests, and every gate must pass, those stored with the version and those passed in; else
 // the version stays where it was, and a *GateError tells what each gate found.
-// Files that this registry read and found sound within the last hour are not read again, where the system tells that nothing
-// about them changed since: on Linux and its own file systems. [ModelRegistry.Verify] always reads.
 // A promotion to production archives the version that was there, in the same
 // step. The version being there already is a success that writes nothing.
 func (r *ModelRegistry) Promote(ctx context.Context, name ModelName, version string, to ModelStage, opts *MoveOptions) (ModelVersion, error) {
@@ -182,7 +180,7 @@ func (r *ModelRegistry) tryMove(ctx context.Context, m *model, mv move, o MoveOp
 	asked := mv
 	mv.version = v.Version
 	if mv.guarded {
-		if err := r.verifyAgain(ctx, v); err != nil {
+		if err := r.verifyTree(ctx, v, nil); err != nil {
 			return v, nil, err
 		}
 	}

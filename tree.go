@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"time"
 
 	"github.com/ubunye-go/modelregistry/internal/beneath"
 )
@@ -66,92 +65,16 @@ func (r *ModelRegistry) verifyTree(ctx context.Context, v ModelVersion, progress
 	if v.ManifestSHA256 == "" {
 		return nil
 	}
-	_, err = r.hashTree(ctx, a, v.ManifestSHA256, progress)
-	return err
-}
-
-// hashTree is the part of verifyTree that reads all. It returns what is in the tree.
-func (r *ModelRegistry) hashTree(ctx context.Context, a *artifactTree, digest string, progress *meter) (names []string, err error) {
 	root, err := beneath.OpenDir(a.Path())
 	if err != nil {
-		return nil, badArtifact(err)
+		return badArtifact(err)
 	}
 	defer root.Close()
-	m, err := r.manifests.read(root, digest)
-	if err != nil {
-		return nil, err
-	}
-	if names, err = m.check(ctx, root, progress); err != nil {
-		return nil, err
-	}
-	for _, f := range m.Files {
-		names = append(names, f.Path)
-	}
-	return append(names, manifestFile), nil
-}
-
-// verifyAgain is verifyTree, which it leaves out for a tree that this registry verified within the last hour and in
-// which nothing was written, added, removed or given other permissions since, as the system tells by its stats.
-func (r *ModelRegistry) verifyAgain(ctx context.Context, v ModelVersion) error {
-	a, err := r.openArtifact(ctx, v)
+	m, err := r.manifests.read(root, v.ManifestSHA256)
 	if err != nil {
 		return err
 	}
-	defer a.Close()
-	if v.ManifestSHA256 == "" || r.verified.holds(a.Path(), v.ManifestSHA256) {
-		return nil
-	}
-	began := time.Now()
-	names, err := r.hashTree(ctx, a, v.ManifestSHA256, nil)
-	if err == nil {
-		r.verified.note(a.Path(), v.ManifestSHA256, names, began)
-	}
-	return err
-}
-
-// trees are those that were verified.
-type trees struct {
-	mu    sync.Mutex
-	known map[string]verifiedTree // by their folders
-	names int                     // of all their files and folders
-}
-
-type verifiedTree struct {
-	digest string // of the manifest
-	at     time.Time
-	print  *beneath.Print
-}
-
-// trusted is how long a tree that looks unchanged is taken for sound. What rots on a disk shows in no stat; sooner than that a
-// read would give what is in memory still.
-const trusted = time.Hour
-
-func (k *trees) holds(folder, digest string) bool {
-	k.mu.Lock()
-	t, ok := k.known[folder]
-	k.mu.Unlock()
-	return ok && t.digest == digest && time.Since(t.at) < trusted && t.print.Holds()
-}
-
-// note keeps what a tree looks like that was found sound by a look that began at an instant.
-func (k *trees) note(folder, digest string, names []string, began time.Time) {
-	if len(names) > maxKnown {
-		return
-	}
-	print := beneath.PrintOf(folder, names, began)
-	if print == nil {
-		return
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if old, ok := k.known[folder]; ok {
-		k.names -= old.print.Len()
-	}
-	if k.known == nil || k.names+len(names) > maxKnown {
-		k.known, k.names = map[string]verifiedTree{}, 0
-	}
-	k.known[folder] = verifiedTree{digest: digest, at: began, print: print}
-	k.names += len(names)
+	return m.check(ctx, root, progress)
 }
 
 // manifests are what was made of the manifests read last, by their digests: versions are promoted from stage to stage, and

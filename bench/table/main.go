@@ -106,16 +106,16 @@ var goals = []goal{
 	{"GetFresh/1000", "", "x-floor", 1.5, false},
 	{"GetFresh/10000", "", "x-floor", 1.5, false},
 	{"GetFresh/100000", "", "x-floor", 0, false},
-	{"Promote/10", "Promote of a version verified before, document in step; floor: append + fsync, document + fsync + rename", "x-floor", 1.5, false},
+	{"Promote/10", "Promote, document in step; floor: append + fsync, document + fsync + rename", "x-floor", 1.5, false},
 	{"Promote/1000", "", "x-floor", 1.5, false},
-	{"Promote/10", "… of a version not verified before; floor: that, and a read and a hash of the artifact", "first-x-checked", 1.5, false},
-	{"Promote/1000", "", "first-x-checked", 1.5, false},
+	{"Promote/10", "… floor with a read and a hash of the artifact, which it has to look at", "x-checked", 1.5, false},
+	{"Promote/1000", "", "x-checked", 1.5, false},
 	{"Promote/10", "… a change that looks at no artifact (Demote)", "unchecked-x-floor", 1.5, false},
 	{"Promote/1000", "", "unchecked-x-floor", 1.5, false},
-	{"Promote/10000", "Promote of a version verified before, document lagging; floor: append + fsync", "x-floor", 1.5, false},
+	{"Promote/10000", "Promote, document lagging; floor: append + fsync", "x-floor", 1.5, false},
 	{"Promote/100000", "", "x-floor", 1.5, false},
-	{"Promote/10000", "… of a version not verified before; floor: that, and a read and a hash of the artifact", "first-x-checked", 1.5, false},
-	{"Promote/100000", "", "first-x-checked", 1.5, false},
+	{"Promote/10000", "… floor with a read and a hash of the artifact", "x-checked", 1.5, false},
+	{"Promote/100000", "", "x-checked", 1.5, false},
 	{"Promote/10000", "… a change that looks at no artifact (Demote)", "unchecked-x-floor", 1.5, false},
 	{"Promote/100000", "", "unchecked-x-floor", 1.5, false},
 	{"PromoteShare/10000", "Promote, mean with its share of the checkpoints; floor: Promote at 1,000", "x-floor", 3, false},
@@ -150,8 +150,8 @@ func table(w io.Writer, results []result) {
 			switch {
 			case g.least:
 				floor = r.time("one-ns")
-			case g.unit == "first-x-checked":
-				took, floor = r.time("first-ns"), r.time("checked-ns")
+			case g.unit == "x-checked":
+				floor = r.time("checked-ns")
 			case g.unit == "mean-x-floor":
 				took = r.time("mean-ns")
 			case g.unit == "unchecked-x-floor":

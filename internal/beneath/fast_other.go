@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"time"
 )
 
 const openPath = 0
@@ -36,12 +35,3 @@ func (*Lock) Named() (bool, error)   { return false, errors.ErrUnsupported }
 func (*Lock) Unlock() error          { return errors.ErrUnsupported }
 func (*Lock) Await(bool)             {}
 func (*Lock) Awaited() bool          { return false }
-
-// A Print is none here.
-type Print struct{}
-
-// PrintOf returns nil: not every system tells when a file was changed last.
-func PrintOf(string, []string, time.Time) *Print { return nil }
-
-func (*Print) Holds() bool { return false }
-func (*Print) Len() int    { return 0 }
