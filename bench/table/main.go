@@ -51,13 +51,29 @@ func output(benchtime, from string) (in io.Reader, wait func() error, err error)
 		f, err := os.Open(from)
 		return f, func() error { return nil }, err
 	}
-	cmd := exec.Command("go", "test", "-run", "^$", "-bench", ".", "-timeout", "1h", "-benchtime", benchtime, ".")
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
+	names, err := exec.Command("go", "test", "-list", "^Benchmark", ".").Output()
 	if err != nil {
 		return nil, nil, err
 	}
-	return io.TeeReader(out, os.Stderr), cmd.Wait, cmd.Start()
+	in, out := io.Pipe()
+	done := make(chan error, 1)
+	go func() {
+		defer out.Close()
+		for name := range strings.FieldsSeq(string(names)) {
+			if !strings.HasPrefix(name, "Benchmark") {
+				continue
+			}
+			// Each has a process of its own: what one left in memory is no other's burden.
+			cmd := exec.Command("go", "test", "-run", "^$", "-bench", "^"+name+"$", "-timeout", "1h", "-benchtime", benchtime, ".")
+			cmd.Stdout, cmd.Stderr = io.MultiWriter(out, os.Stderr), os.Stderr
+			if err := cmd.Run(); err != nil {
+				done <- err
+				return
+			}
+		}
+		done <- nil
+	}()
+	return in, func() error { return <-done }, nil
 }
 
 // A result is one benchmark's numbers by their unit.
