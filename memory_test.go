@@ -168,7 +168,7 @@ func TestAllocationsInMemory(t *testing.T) { // not parallel: it counts for the 
 		one  func(m *memoryModel, version string) *change
 		most float64
 	}{
-		"register": {func(m *memoryModel, version string) *change { return m.register() }, 60},
+		"register": {func(m *memoryModel, version string) *change { return m.register() }, 64}, // the race detector has pools forget at random
 		"promote":  {func(m *memoryModel, version string) *change { return m.promote(version) }, 42},
 	} {
 		alone, shared := per(1, c.one), per(many, c.one)
