@@ -33,8 +33,8 @@ func (l lag) due(s *state, bytes int64) bool {
 	return s.checkpoint == 0 || s.size <= l.small || s.offset+bytes-s.checkpointEnd >= s.size/l.share
 }
 
-// A view that is awaited knows that another program waits for its turn to change the model, up to the end of
-// the append that it was made for. The old document then stays if a commit's Document returns nil.
+// An awaited view tells whether another program waits for its turn to change the model, up to the end of the append that it was
+// made for. Its store leaves the old document where it is if a commit's Document returns nil.
 type awaited interface{ Awaited() bool }
 
 // leaves reports whether a document that is due is left to whoever comes next. The caller holds the lock.
@@ -47,7 +47,7 @@ func (m *model) leaves(v View, s *state) bool {
 // waited, and so on a change that then finds nothing to write, too.
 func (m *model) wasLeft(v View, s *state) bool {
 	_, ok := v.(awaited)
-	return ok && s.docErr == nil && s.pending == nil && s.checkpoint > 0 && s.checkpoint < s.last && s.size <= m.r.lag.small
+	return ok && s.pending == nil && s.checkpoint > 0 && s.size <= m.r.lag.small && s.behind()
 }
 
 // format returns the state as a document that ends the lag, behind what b holds.
@@ -83,8 +83,8 @@ func (m *model) freeRoom() {
 }
 
 // lagged notes whether this registry left the document behind, and sees to it
-// that it does not stay there. One that was left to somebody is looked after a while from when it first was: he may be stopped,
-// and wait for as long as others make changes. The caller holds the lock.
+// that it does not stay there. One that was left to somebody is looked at a while after it first was, not after the last change: he
+// may be stopped, and wait for as long as others make changes. The caller holds the lock.
 func (m *model) lagged(behind, left bool) {
 	already, wait := m.behind, m.r.lag.idle
 	if left {
@@ -110,17 +110,14 @@ func (m *model) whenIdle() {
 	}
 }
 
-// catchUp brings the document up to date, if this registry left it behind. A failure
-// is logged, and the document due at the next change.
+// catchUp brings the document up to date, if this registry left it behind, and records what another program wrote on it since. A
+// failure is logged, and the document due at the next change.
 func (m *model) catchUp(ctx context.Context) {
 	m.mu.Lock()
 	behind := m.behind
 	m.lagged(false, false)
 	m.mu.Unlock()
-	if !behind {
-		return
-	}
-	if !m.isBehind(ctx) {
+	if !behind || !m.stillBehind(ctx) {
 		return
 	}
 	wrote := false
@@ -137,17 +134,16 @@ func (m *model) catchUp(ctx context.Context) {
 		t := newTxn(s, m.r.now())
 		if s.pending != nil {
 			t.rely(m.r.lag.settle)
-			foreign := *s.pending
-			if err := t.emit(&foreign); err != nil {
-				return nil, err
-			}
+		}
+		if err := t.record(s.pending); err != nil {
+			return nil, err
 		}
 		wrote = true
 		return &Commit{Lines: t.lines, Reliant: t.reliant, Document: func(end int64) []byte {
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			s := m.applied(t, end)
-			return s.format(nil, s.offset)
+			return s.format(nil, s.offset) // the room is for the appends of the queue, beside which this may go on
 		}}, nil
 	})
 	if err == nil {
@@ -177,9 +173,9 @@ func (s *state) behind() bool {
 	return s.checkpoint != s.last
 }
 
-// isBehind looks, without the lock, whether the document is behind. An append would make a store anew that somebody took
+// stillBehind looks, without the lock, whether the document is behind. An append would make a store anew that somebody took
 // away.
-func (m *model) isBehind(ctx context.Context) bool {
+func (m *model) stillBehind(ctx context.Context) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	err := m.refresh(ctx)

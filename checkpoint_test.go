@@ -29,6 +29,12 @@ func bulky() map[string]any { return map[string]any{"notes": strings.Repeat("x",
 // documentAt returns the event that fraud's document stands at.
 func documentAt(t testing.TB, dir string) int64 {
 	t.Helper()
+	return documentMark(t, dir).Event
+}
+
+// documentMark returns what fraud's document says of where it stands.
+func documentMark(t testing.TB, dir string) *document.Mark {
+	t.Helper()
 	data, err := os.ReadFile(modelPath(dir, "registry.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +43,7 @@ func documentAt(t testing.TB, dir string) int64 {
 	if err != nil || d.Mark == nil || !d.Intact {
 		t.Fatalf("the document is not the registry's: %v", err)
 	}
-	return d.Mark.Event
+	return d.Mark
 }
 
 func wantDocumentAt(t testing.TB, dir string, event int64) {

@@ -48,12 +48,11 @@ func (m *model) decide(batch []*change, v View) (*txn, *Commit) {
 	t := newTxn(s, m.r.now())
 	t.rely(m.r.lag.settle)
 	if p := s.pending; p != nil {
-		foreign := *p
 		if p.op == opImport && s.last > 0 {
 			m.r.log.LogAttrs(context.Background(), slog.LevelWarn, "history lost; it begins anew with what registry.json holds",
 				slog.String("model", m.name.String()), slog.Int64("after event", s.last))
 		}
-		if err := t.emit(&foreign); err != nil {
+		if err := t.record(p); err != nil {
 			for _, c := range batch {
 				c.err = err
 			}

@@ -61,7 +61,7 @@
 // one synced append to the history; whatever is not in it did not happen. A lost
 // registry.json is rebuilt by reading the history, and what another program or an editor
 // changed in registry.json is taken in: readers see it, and the next change
-// records it as an event. The files of an artifact lose their write bits.
+// records it as an event, or the registry that left the document behind before. The files of an artifact lose their write bits.
 //
 // Up to about 1 MiB, some thousand versions, registry.json is in step with every change, but for one behind which another
 // waits for its turn: that one then brings it up to date, and if it doesn't, the registry that left it does after a tenth of a

@@ -4,7 +4,7 @@ package modelregistry_test
 
 import (
 	"context"
-	"encoding/json"
+	"fmt"
 	"os"
 	"path"
 	"path/filepath"
@@ -57,17 +57,7 @@ func behind(t *testing.T, dir string) int64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := os.ReadFile(modelPath(dir, "registry.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var doc struct {
-		Mark struct{ Offset int64 } `json:"modelregistry"`
-	}
-	if err := json.Unmarshal(data, &doc); err != nil || doc.Mark.Offset == 0 {
-		t.Fatal(err, doc)
-	}
-	return info.Size() - doc.Mark.Offset
+	return info.Size() - documentMark(t, dir).Offset
 }
 
 // toggler moves a version to staging and back.
@@ -87,18 +77,22 @@ func toggler(t *testing.T, r *mr.ModelRegistry, version string) func() {
 	}
 }
 
+// leaving opens a registry, which the test may close before its end, whose documents are brought up to date a while after they
+// were left, and registers 1.0.0.
+func leaving(t *testing.T, dir string, wait time.Duration) *mr.ModelRegistry {
+	t.Helper()
+	r := openStore(t, dir, nil)
+	r.SetLag(1<<20, 8, wait)
+	register(t, r, "1.0.0", nil)
+	return r
+}
+
 // A document is left to another process that waits for its turn, up to 64 KiB of events; if nobody brings it up to date
 // after all, the registry that left it does, when it is idle and when it is closed.
 func TestDocumentIsLeftToWhoWaits(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	r, err := mr.Open(dir, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	r.SetLag(1<<20, 8, 50*time.Millisecond)
-	register(t, r, "1.0.0", nil)
+	r := leaving(t, dir, 50*time.Millisecond)
 	move := toggler(t, r, "1.0.0")
 	move()
 	if n := behind(t, dir); n != 0 {
@@ -179,25 +173,26 @@ func TestDocumentIsLeftToTheQueue(t *testing.T) {
 	t.Parallel()
 	const callers = 8
 	dir := t.TempDir()
-	slow := &slowDisk{}
-	r, err := mr.OpenOn(dir, nil, func(d fsstore.Disk) fsstore.Disk { slow.Disk = d; return slow })
+	disk := &appendDisk{}
+	r, err := mr.OpenOn(dir, nil, disk.wrap)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Close()
 	for i := range callers {
-		register(t, r, []string{"1.0.0", "1.0.1", "1.0.2", "1.0.3", "1.0.4", "1.0.5", "1.0.6", "1.0.7"}[i], nil)
+		register(t, r, fmt.Sprintf("1.0.%d", i), nil)
 	}
-	slow.documents.Store(0)
-	slow.appends.Store(0)
-	slow.on.Store(true)
+	disk.documents.Store(0)
+	disk.appends.Store(0)
+	disk.before = func() { time.Sleep(5 * time.Millisecond) }
 	done := make(chan error)
 	for i := range callers {
 		go func() {
 			var err error
+			version := fmt.Sprintf("1.0.%d", i)
 			for range 4 {
-				if _, err = r.Promote(context.Background(), fraud, "1.0."+string(rune('0'+i)), mr.Staging, nil); err == nil {
-					_, err = r.Demote(context.Background(), fraud, "1.0."+string(rune('0'+i)), mr.Development, nil)
+				if _, err = r.Promote(context.Background(), fraud, version, mr.Staging, nil); err == nil {
+					_, err = r.Demote(context.Background(), fraud, version, mr.Development, nil)
 				}
 				if err != nil {
 					break
@@ -214,30 +209,35 @@ func TestDocumentIsLeftToTheQueue(t *testing.T) {
 	if n := behind(t, dir); n != 0 {
 		t.Errorf("everybody is done, and the document is %d bytes behind", n)
 	}
-	if d, a := slow.documents.Load(), slow.appends.Load(); d*4 > a*3 {
+	if d, a := disk.documents.Load(), disk.appends.Load(); d*4 > a*3 {
 		t.Errorf("%d appends in a row wrote the document %d times", a, d)
 	}
 }
 
-// A slowDisk takes its time to rename, and counts how often what was done.
-type slowDisk struct {
+// An appendDisk counts appends and documents, and calls before ahead of each append.
+type appendDisk struct {
 	fsstore.Disk
-	on                 atomic.Bool
+	before             func()
 	documents, appends atomic.Int64
 }
 
-func (d *slowDisk) Rename(from, to string) error {
+func (d *appendDisk) wrap(disk fsstore.Disk) fsstore.Disk {
+	d.Disk = disk
+	return d
+}
+
+func (d *appendDisk) Rename(from, to string) error {
 	if path.Base(to) == "registry.json" {
 		d.documents.Add(1)
 	}
 	return d.Disk.Rename(from, to)
 }
 
-func (d *slowDisk) Open(name string) (fsstore.File, error) {
+func (d *appendDisk) Open(name string) (fsstore.File, error) {
 	if path.Base(name) == "history.jsonl" {
 		d.appends.Add(1)
-		if d.on.Load() {
-			time.Sleep(5 * time.Millisecond)
+		if d.before != nil {
+			d.before()
 		}
 	}
 	return d.Disk.Open(name)

@@ -73,9 +73,9 @@ func (s *state) keepBytes(d *document.Document) {
 }
 
 // foreignChanges compares a document that somebody else left with the history. An
-// entry that equals any image which the history gave it since base is merely
-// old, and the history's last word stands. An entry that equals none was changed or
-// added, whatever order its keys are in: jq and others sort them. One that is missing was removed, if it was there at base, or at the later checkpoint that
+// entry that equals any image which the history gave it since base, whatever order its keys are in, for jq and others sort
+// them, is merely old, and the history's last word stands. An entry that equals none was changed or
+// added. One that is missing was removed, if it was there at base, or at the later checkpoint that
 // the document proves to have started from; one that was registered later may simply not have been in that, and is kept.
 func foreignChanges(events []*event, base int64, now *state, d *document.Document) *event {
 	// An image that the history gave at some event is in documents from then on: its

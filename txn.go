@@ -168,6 +168,15 @@ func (t *txn) staged(e *entry, stage ModelStage, also ...pyjson.Member) image {
 	return image{version: e.version, raw: document.Set(e.raw, set), extra: e.extra, laid: true, stageRead: stage}
 }
 
+// record appends what another program did and nobody recorded yet, if there is such.
+func (t *txn) record(pending *event) error {
+	if pending == nil {
+		return nil
+	}
+	e := *pending
+	return t.emit(&e)
+}
+
 // emit numbers an event and adds it to the append. The first of our own in an
 // append also mends a second production version, if another program left one.
 func (t *txn) emit(ev *event) error {

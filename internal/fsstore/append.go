@@ -19,6 +19,13 @@ type Commit struct {
 	Reliant  bool                   // the lines tell of the document that the view showed
 }
 
+func (c *Commit) document(end int64) []byte {
+	if c.Document == nil {
+		return nil
+	}
+	return c.Document(end)
+}
+
 // A Tree is a sealed staging and the version that it becomes.
 type Tree struct {
 	Staged  *Staged
@@ -105,11 +112,7 @@ func (s *Store) commit(d Disk, dir string, v *View, c *Commit) (done Appended, e
 	if known {
 		s.noteStamp(dir, rev.log, done.End)
 	}
-	var document []byte
-	if c.Document != nil {
-		document = c.Document(done.End)
-	}
-	if document != nil {
+	if document := c.document(done.End); document != nil {
 		done.DocumentErr = replaceDocument(d, dir, document)
 		if rev.document, err = stampOf(d, rev.documentFile); err != nil {
 			known = false

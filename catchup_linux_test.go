@@ -8,14 +8,12 @@ import (
 	"encoding/json"
 	"maps"
 	"os"
-	"path"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	mr "github.com/ubunye-go/modelregistry"
-	"github.com/ubunye-go/modelregistry/internal/fsstore"
 )
 
 // stagesInDocument are the stages as a program reads them that knows registry.json only.
@@ -43,8 +41,8 @@ func stagesInDocument(t *testing.T, dir string) map[string]mr.ModelStage {
 func TestWhoWaitedWithNothingToWriteWritesTheDocument(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	held := &heldDisk{}
-	r, err := mr.OpenOn(dir, nil, func(d fsstore.Disk) fsstore.Disk { held.Disk = d; return held })
+	disk := &appendDisk{}
+	r, err := mr.OpenOn(dir, nil, disk.wrap)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +55,8 @@ func TestWhoWaitedWithNothingToWriteWritesTheDocument(t *testing.T) {
 	lock := lockOf(t, dir)
 	defer lock.Unlock()
 	done := make(chan error)
-	held.append = func() {
+	disk.before = func() {
+		disk.before = nil
 		go func() {
 			_, err := other.Promote(context.Background(), fraud, "1.0.0", mr.Staging, nil)
 			done <- err
@@ -79,20 +78,6 @@ func TestWhoWaitedWithNothingToWriteWritesTheDocument(t *testing.T) {
 	if n := behind(t, dir); n != 0 {
 		t.Errorf("both have returned, and the document is %d bytes behind", n)
 	}
-}
-
-// A heldDisk calls append, once, before the log is opened for the next append.
-type heldDisk struct {
-	fsstore.Disk
-	append func()
-}
-
-func (d *heldDisk) Open(name string) (fsstore.File, error) {
-	if call := d.append; call != nil && path.Base(name) == "history.jsonl" {
-		d.append = nil
-		call()
-	}
-	return d.Disk.Open(name)
 }
 
 // A document that another program wrote on one that was left behind, and so without what was acknowledged, does not stay so
@@ -143,13 +128,7 @@ func TestDocumentLeftInAStoreThatIsGone(t *testing.T) {
 	t.Parallel()
 	for _, closes := range []bool{false, true} {
 		dir := t.TempDir() + "/store"
-		r, err := mr.Open(dir, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer r.Close()
-		r.SetLag(1<<20, 8, 50*time.Millisecond)
-		register(t, r, "1.0.0", nil)
+		r := leaving(t, dir, 50*time.Millisecond)
 		end := showsThatItWaits(t, dir)
 		toggler(t, r, "1.0.0")()
 		if err := os.Rename(dir, dir+"-moved"); err != nil {
@@ -172,9 +151,8 @@ func TestDocumentLeftInAStoreThatIsGone(t *testing.T) {
 // Somebody who shows that he waits, and is stopped, does not keep a document behind for as long as the model is changed.
 func TestDocumentIsNotLeftForLong(t *testing.T) {
 	t.Parallel()
-	r, dir := newStore(t, nil)
-	r.SetLag(1<<20, 8, 100*time.Millisecond)
-	register(t, r, "1.0.0", nil)
+	dir := t.TempDir()
+	r := leaving(t, dir, 100*time.Millisecond)
 	showsThatItWaits(t, dir)
 	move := toggler(t, r, "1.0.0")
 	var before int64
