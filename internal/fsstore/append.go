@@ -42,13 +42,13 @@ type Appended struct {
 // Append calls decide under the model's lock and makes its commit happen. If somebody
 // takes the lock file away meanwhile, it starts over.
 func (s *Store) Append(ctx context.Context, useCase, model string, decide func(*View) (*Commit, error)) (Appended, error) {
-	dir := path.Join(useCase, model)
+	at := s.place(useCase, model)
 	for {
-		d, held, err := s.lockMade(ctx, dir)
+		d, held, err := s.lockMade(ctx, at.dir)
 		if err != nil {
 			return Appended{}, err
 		}
-		done, again, err := s.appendHeld(d, dir, held, decide)
+		done, again, err := s.appendHeld(d, at, held, decide)
 		if !again {
 			return done, err
 		}
@@ -57,13 +57,13 @@ func (s *Store) Append(ctx context.Context, useCase, model string, decide func(*
 
 // appendHeld is Append under the lock, which it releases. It asks to start over
 // if the lock is void.
-func (s *Store) appendHeld(d Disk, dir string, held hold, decide func(*View) (*Commit, error)) (done Appended, again bool, err error) {
+func (s *Store) appendHeld(d Disk, at *place, held hold, decide func(*View) (*Commit, error)) (done Appended, again bool, err error) {
 	defer held.release()
-	v, err := newView(d, dir)
+	v, err := newView(d, at)
 	if err != nil {
 		return done, false, err
 	}
-	v.known, v.lock = s.lastStamp(dir), held.lock
+	v.known, v.lock = s.lastStamp(at), held.lock
 	c, err := decide(v)
 	if err != nil || c == nil {
 		return done, false, err
@@ -79,11 +79,12 @@ func (s *Store) appendHeld(d Disk, dir string, held hold, decide func(*View) (*C
 	if !held.valid() {
 		return done, true, nil
 	}
-	done, err = s.commit(d, dir, v, c)
+	done, err = s.commit(d, v, c)
 	return done, false, err
 }
 
-func (s *Store) commit(d Disk, dir string, v *View, c *Commit) (done Appended, err error) {
+func (s *Store) commit(d Disk, v *View, c *Commit) (done Appended, err error) {
+	dir := v.rev.dir
 	done.End = v.end
 	if len(c.Lines) > 0 || len(c.Trees) > 0 {
 		if err := v.takeOver(); err != nil {
@@ -110,7 +111,7 @@ func (s *Store) commit(d Disk, dir string, v *View, c *Commit) (done Appended, e
 	}
 	rev, known := v.appended(c, done.End)
 	if known {
-		s.noteStamp(dir, rev.log, done.End)
+		s.noteStamp(rev.place, rev.log, done.End)
 	}
 	if document := c.document(done.End); document != nil {
 		done.DocumentErr = replaceDocument(d, dir, document)

@@ -167,7 +167,7 @@ func (in *inspector) files() bool {
 	if folder := path.Join(in.dir, historyName); (err != nil || len(slots) > 0) && !in.send(Item{Kind: Strange, Path: folder}, err) {
 		return false // beside a log nobody reads them
 	}
-	v, err := newView(in.disk, in.dir)
+	v, err := newView(in.disk, newPlace(in.dir))
 	if err != nil {
 		return in.send(Item{Path: name}, err)
 	}

@@ -33,7 +33,7 @@ func (s *Store) Replace(ctx context.Context, useCase, model string, decide func(
 		return nil, err
 	}
 	defer held.release()
-	v, err := newView(d, dir)
+	v, err := newView(d, newPlace(dir))
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +138,7 @@ func (s *Store) removeItems(d Disk, items []Item) error {
 
 // cutTorn removes what a torn append left, as the next append would.
 func cutTorn(d Disk, dir string) error {
-	v, err := newView(d, dir)
+	v, err := newView(d, newPlace(dir))
 	if err != nil {
 		return err
 	}

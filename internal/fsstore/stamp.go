@@ -51,3 +51,9 @@ func slowStamp(dir, name string) (Stamp, error) {
 	}
 	return Stamp{Exists: true, Dir: info.IsDir(), Size: info.Size(), Time: info.ModTime().UnixNano(), Inode: inode(info)}, nil
 }
+
+// slowGone is gone by way of the standard library.
+func slowGone(path string, was fs.FileInfo) bool {
+	now, err := os.Stat(path)
+	return errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(now, was)
+}

@@ -16,14 +16,11 @@ const (
 // lstat is the system call that the syscall package has no exported form of that does
 // not copy the path to the heap. Each answer from memory takes three.
 func lstat(dir, name string) (Stamp, error) {
-	var room [512]byte
-	if len(dir)+len(name)+len("/\x00") > len(room) {
+	var st syscall.Stat_t
+	errno, ok := statAt(dir, name, symlinkNoFollow, &st)
+	if !ok {
 		return slowStamp(dir, name)
 	}
-	path := append(append(append(append(room[:0], dir...), '/'), name...), 0)
-	var st syscall.Stat_t
-	cwd := atCwd
-	_, _, errno := syscall.Syscall6(fstatat, uintptr(cwd), uintptr(unsafe.Pointer(&path[0])), uintptr(unsafe.Pointer(&st)), symlinkNoFollow, 0, 0)
 	switch errno {
 	case 0:
 	case syscall.ENOENT:
@@ -32,4 +29,27 @@ func lstat(dir, name string) (Stamp, error) {
 		return Stamp{}, &fs.PathError{Op: "lstat", Path: name, Err: errno}
 	}
 	return Stamp{Exists: true, Dir: st.Mode&syscall.S_IFMT == syscall.S_IFDIR, Size: st.Size, Time: st.Mtim.Nano(), Inode: st.Ino}, nil
+}
+
+// gone reports whether a path leads to another folder than it did, or nowhere.
+func gone(path string, was fs.FileInfo) bool {
+	var st syscall.Stat_t
+	seen, known := was.Sys().(*syscall.Stat_t)
+	errno, ok := statAt(path, ".", 0, &st)
+	if !known || !ok {
+		return slowGone(path, was)
+	}
+	return errno == syscall.ENOENT || errno == syscall.ENOTDIR || errno == 0 && (st.Dev != seen.Dev || st.Ino != seen.Ino)
+}
+
+// statAt is the call. It reports false if the path is too long for it.
+func statAt(dir, name string, flags uintptr, st *syscall.Stat_t) (errno syscall.Errno, ok bool) {
+	var room [512]byte
+	if len(dir)+len(name)+len("/\x00") > len(room) {
+		return 0, false
+	}
+	path := append(append(append(append(room[:0], dir...), '/'), name...), 0)
+	cwd := atCwd
+	_, _, errno = syscall.Syscall6(fstatat, uintptr(cwd), uintptr(unsafe.Pointer(&path[0])), uintptr(unsafe.Pointer(st)), flags, 0, 0)
+	return errno, true
 }

@@ -95,7 +95,7 @@ type Store struct {
 	gates    map[string]*gate
 	swept    map[string]time.Time // when a model's staging was last looked through
 	found    map[[3]string]*Folder
-	stamps   map[string]Stamp // of the logs that this store appended to
+	places   map[[2]string]*place
 	group    group
 	shelves  map[string]*shelf // by .staging/
 	underWay int               // registrations, of all models
@@ -119,7 +119,7 @@ func Open(dir string) (*Store, error) {
 	case !info.IsDir():
 		return nil, fmt.Errorf("store folder %s: %w: it is a file", dir, fs.ErrInvalid)
 	}
-	return &Store{dir: abs, wrap: WrapAll, gates: map[string]*gate{}, swept: map[string]time.Time{}, found: map[[3]string]*Folder{}, stamps: map[string]Stamp{}, shelves: map[string]*shelf{}}, nil
+	return &Store{dir: abs, wrap: WrapAll, gates: map[string]*gate{}, swept: map[string]time.Time{}, found: map[[3]string]*Folder{}, places: map[[2]string]*place{}, shelves: map[string]*shelf{}}, nil
 }
 
 // WrapAll, if it is set, is the Wrap of every store that is opened. It is for the child
@@ -149,11 +149,8 @@ func (s *Store) Close() error {
 func (s *Store) disk(create bool) (Disk, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.opened != nil {
-		now, err := os.Stat(s.dir)
-		if errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(now, s.folder) {
-			s.opened = nil // a reader may be at it still, and finds nothing
-		}
+	if s.opened != nil && gone(s.dir, s.folder) {
+		s.opened = nil // a reader may be at it still, and finds nothing
 	}
 	return s.open(create)
 }

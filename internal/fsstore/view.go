@@ -10,12 +10,35 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/logfile"
 )
 
+// A place is where a model lies in the store.
+type place struct {
+	dir, logFile, documentFile string
+	last                       Stamp // see Store.lastStamp
+}
+
+func newPlace(dir string) *place {
+	return &place{dir: dir, logFile: path.Join(dir, logName), documentFile: path.Join(dir, documentName)}
+}
+
+// place returns where a model lies, the same each time.
+func (s *Store) place(useCase, model string) *place {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := [2]string{useCase, model}
+	p := s.places[key]
+	if p == nil {
+		p = newPlace(path.Join(useCase, model))
+		s.places[key] = p
+	}
+	return p
+}
+
 // A revision is what the log and the document of a model looked like when they were
 // read.
 type revision struct {
-	dir, logFile, documentFile string
-	log, document              Stamp
-	slots                      Stamp // of the folder that has the log's lines where there is no log: a bucket's copy
+	*place
+	log, document Stamp
+	slots         Stamp // of the folder that has the log's lines where there is no log: a bucket's copy
 }
 
 func (r *revision) of(useCase, model string) bool {
@@ -60,21 +83,21 @@ type View struct {
 // lastStamp returns what a log looked like when an append of this store had ended, under the
 // lock. While it looks so, it ends there: whoever follows the protocol leaves what was appended
 // as it is, so that any further line shows in the size, within the same tick of the clock, too.
-func (s *Store) lastStamp(dir string) Stamp {
+func (s *Store) lastStamp(at *place) Stamp {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.stamps[dir]
+	return at.last
 }
 
 // noteStamp keeps the stamp of a log that ends at a position, if nothing stands behind that: a torn
 // tail can be replaced by as many bytes.
-func (s *Store) noteStamp(dir string, log Stamp, end int64) {
+func (s *Store) noteStamp(at *place, log Stamp, end int64) {
 	if !log.Exists || log.Size != end {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stamps[dir] = log
+	at.last = log
 }
 
 // appended returns the revision that an append to a log leaves, which ends at a position; known is false if it can't
@@ -100,18 +123,18 @@ func (s *Store) Read(_ context.Context, useCase, model string, look func(*View) 
 	if err != nil {
 		return err
 	}
-	dir := path.Join(useCase, model)
-	v, err := newView(d, dir)
+	at := s.place(useCase, model)
+	v, err := newView(d, at)
 	if err != nil {
 		return err
 	}
-	v.known = s.lastStamp(dir)
+	v.known = s.lastStamp(at)
 	return look(v)
 }
 
 // newView takes the stamps first: what is read later can only be newer.
-func newView(d Disk, dir string) (v *View, err error) {
-	v = &View{disk: d, rev: revision{dir: dir, logFile: path.Join(dir, logName), documentFile: path.Join(dir, documentName)}}
+func newView(d Disk, at *place) (v *View, err error) {
+	v = &View{disk: d, rev: revision{place: at}}
 	if v.rev.log, err = stampOf(d, v.rev.logFile); err != nil {
 		return nil, err
 	}
