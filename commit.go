@@ -112,14 +112,8 @@ func (m *model) applied(t *txn, end int64) *state {
 	if m.state == nil {
 		m.state = t.base
 	}
-	hash := ""
-	for i, e := range t.events {
-		if i+1 < len(t.events) {
-			hash = t.events[i+1].prev
-		} else {
-			hash = t.hash
-		}
-		m.state.apply(e, hash, end)
+	for _, e := range t.events { // those that were read meanwhile, and what came behind them, it has
+		m.state.apply(e, end)
 	}
 	m.state.lookUp()
 	return m.state

@@ -12,31 +12,50 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// An entry is one version, immutable. It stays raw but for what every change has to
+// An entry is one version, immutable but for layOut. It stays raw but for what every change has to
 // know of every version.
 type entry struct {
 	name    *ModelName
 	version string
 	pos     int
-	raw     []byte     // laid out as the document holds it
+	raw     []byte     // as the document holds it,
+	compact bool       // or as an event does, until layOut
 	extra   []byte     // what the registry keeps of it beside, as JSON on one line; nil for nothing
+	size    int64      // about what it takes in the document, in bytes, as it was when it was made
 	stage   ModelStage // as its raw value has it
 	entered int64      // the event by which it entered its stage, 0 for none
 	decoded atomic.Pointer[ModelVersion]
 }
 
 func newEntry(name *ModelName, im *image, pos int) *entry {
-	e := &entry{name: name, version: im.version, pos: pos, raw: im.raw, extra: im.extra, stage: im.stage()}
+	e := &entry{name: name, version: im.version, pos: pos, raw: im.raw, compact: im.compact, extra: im.extra, stage: im.stage()}
 	e.entered, _ = checkExtra(im.extra)
+	e.size = e.takes()
 	return e
 }
 
 func (e *entry) image() image {
-	return image{version: e.version, raw: e.raw, extra: e.extra, stageRead: e.stage}
+	return image{version: e.version, raw: e.raw, compact: e.compact, extra: e.extra, stageRead: e.stage}
 }
 
-// size is about what the entry takes in the document.
-func (e *entry) size() int64 { return int64(len(e.raw) + len(e.extra) + 2*len(e.version) + 32) }
+// layOut lays the entry out as the document holds it, which is for who writes to do, and not for
+// each who reads. The caller holds the model's lock, so that nobody else looks.
+func (e *entry) layOut() []byte {
+	if e.compact {
+		e.raw, e.compact = document.LayEntry(e.raw), false
+	}
+	return e.raw
+}
+
+// takes returns about how many bytes the entry takes in the document. Laid out, each member takes a line, set in by some
+// eight bytes, and a space.
+func (e *entry) takes() int64 {
+	n := len(e.raw) + len(e.extra) + 2*len(e.version) + 32
+	if e.compact {
+		n += 9 * bytes.Count(e.raw, []byte{','})
+	}
+	return int64(n)
+}
 
 // decode returns the version, shared: it is not to be changed.
 func (e *entry) decode() *ModelVersion {

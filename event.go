@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -50,14 +51,15 @@ type event struct {
 	reset        bool     // the entries after it are all there are
 	checkpoint   int64    // the document on disk stood at this event or a later one before this one
 	prev         string   // SHA-256 of the line before, hex
+	hash         string   // SHA-256 of its own line, hex, once it has one
 }
 
 // An image is one version's entry after an event.
 type image struct {
 	version   string
-	raw       []byte     // the entry, compact or laid out
+	raw       []byte     // the entry, as the document holds it
+	compact   bool       // or as an event does
 	extra     []byte     // as entry.extra
-	laid      bool       // raw is laid out as the document holds it
 	stageRead ModelStage // as raw has it; empty if it was not looked for
 	made      *entry     // of it, by the txn that emitted it
 }
@@ -190,36 +192,66 @@ func unsealed(line []byte) (held []byte, ok bool) {
 // decodeEvent reads a line. Keys that it does not know are passed over: a later
 // release may add some. With errChecksum comes the event as it reads.
 func decodeEvent(line []byte) (*event, error) {
-	if !utf8.Valid(line) {
-		return nil, errors.New("it is not UTF-8")
-	}
-	d := eventDecoder{line: line, e: &event{}}
-	if err := pyjson.Walk(line, d.member); err != nil {
-		return nil, err
-	}
-	d.extras()
-	if d.err == nil && (d.e.number < 1 || d.e.op == "") {
-		d.err = errors.New("it is no event")
-	}
-	if _, ok := unsealed(line); !ok && d.err == nil {
-		d.err = errChecksum
-	}
-	return d.e, d.err
+	return (&eventDecoder{line: line}).decode()
+}
+
+// decodeEffect is decodeEvent for a state: it checks as much, and leaves out what an event only tells
+// (id, time, actor, reason, gates). Most lines follow the one with the digest prev, and spare the memory for
+// it.
+func decodeEffect(line []byte, prev string) (*event, error) {
+	return (&eventDecoder{line: line, effect: true, prev: prev}).decode()
 }
 
 // An eventDecoder reads a line in one pass. A value that does not fit does not end it: a fault in the
 // JSON behind it is the graver one.
 type eventDecoder struct {
-	line  []byte
-	e     *event
-	extra []byte // what the entries in e.after have beside; it may stand before them
-	err   error  // of the first value that does not fit
+	line   []byte
+	effect bool
+	prev   string // what e.prev most likely is
+	e      *event
+	room   []image // for e.after
+	extras []extraOf
+	err    error // of the first value that does not fit
+
+	extraRoom [2]extraOf
+}
+
+// An extraOf is what an entry has beside it in a line, maybe before it.
+type extraOf struct{ version, raw []byte }
+
+func (d *eventDecoder) decode() (*event, error) {
+	if !utf8.Valid(d.line) {
+		return nil, errors.New("it is not UTF-8")
+	}
+	made := &struct {
+		event
+		room [2]image // a promotion to production has two
+	}{}
+	d.e, d.room = &made.event, made.room[:0]
+	if err := pyjson.Walk(d.line, d.member); err != nil {
+		return nil, err
+	}
+	d.join()
+	if d.err == nil && (d.e.number < 1 || d.e.op == "") {
+		d.err = errors.New("it is no event")
+	}
+	if _, ok := unsealed(d.line); !ok && d.err == nil {
+		d.err = errChecksum
+	}
+	d.e.hash = hashLine(d.line)
+	return d.e, d.err
 }
 
 func (d *eventDecoder) member(start, end, at int) (stop int, err error) {
 	key := pyjson.Text(d.line[start:end])
-	if string(key) == "after" && at < len(d.line) && d.line[at] == '{' {
-		return pyjson.Members(d.line, at, 1, d.image)
+	if at < len(d.line) && d.line[at] == '{' {
+		switch string(key) {
+		case "after":
+			return pyjson.Members(d.line, at, 1, d.image)
+		case "extra":
+			d.extras = nil
+			return pyjson.Members(d.line, at, 1, d.beside)
+		}
 	}
 	stop, err = pyjson.Skip(d.line, at, 1)
 	if err != nil {
@@ -230,12 +262,11 @@ func (d *eventDecoder) member(start, end, at int) (stop int, err error) {
 	case "event":
 		d.number("event", raw, &e.number)
 	case "id":
-		e.id = d.text("id", raw)
+		e.id = d.told("id", raw)
 	case "time":
-		e.time, err = parseTime(d.text("time", raw))
-		d.fail("time", err)
+		d.time("time", raw)
 	case "op":
-		e.op = d.text("op", raw)
+		e.op = d.oneOf("op", raw, opRegister, opPromote, opDemote, opRollback, opArchive, opImport, opForeign, opRepair)
 	case "version":
 		e.version = d.text("version", raw)
 	case "from":
@@ -243,30 +274,28 @@ func (d *eventDecoder) member(start, end, at int) (stop int, err error) {
 	case "to":
 		e.to = d.stage("to", raw)
 	case "actor":
-		e.actor = d.text("actor", raw)
+		e.actor = d.told("actor", raw)
 	case "reason":
-		e.reason = d.text("reason", raw)
+		e.reason = d.told("reason", raw)
 	case "refused":
 		d.flag("refused", raw, &e.refused)
 	case "skipped_gates":
 		d.flag("skipped_gates", raw, &e.skippedGates)
 	case "gates":
-		e.results = d.results("gates", raw)
+		d.results("gates", raw)
 	case "reset":
 		d.flag("reset", raw, &e.reset)
 	case "removed":
 		d.json("removed", raw, &e.removed)
-	case "after":
+	case "after": // and "extra", if they are what they should be, are none of this
 		d.fail("after", &pyjson.SyntaxError{Reason: "want an object"})
 	case "extra":
-		if d.extra = raw; raw[0] != '{' {
-			d.extra = nil
-			d.fail("extra", &pyjson.SyntaxError{Reason: "want an object"})
-		}
+		d.extras = nil
+		d.fail("extra", &pyjson.SyntaxError{Reason: "want an object"})
 	case "checkpoint":
 		d.number("checkpoint", raw, &e.checkpoint)
 	case "prev":
-		e.prev = d.text("prev", raw)
+		e.prev = d.oneOf("prev", raw, d.prev)
 	}
 	return stop, nil
 }
@@ -278,33 +307,55 @@ func (d *eventDecoder) image(start, end, at int) (stop int, err error) {
 		return stop, err
 	}
 	if d.e.after == nil {
-		d.e.after = make([]image, 0, 2) // a promotion to production has two
+		d.e.after = d.room
 	}
 	raw := d.line[at:stop:stop]
-	d.e.after = append(d.e.after, image{version: d.version(pyjson.Text(d.line[start:end])), raw: raw, stageRead: entryStage(raw, stage)})
+	d.e.after = append(d.e.after, image{version: d.version(pyjson.Text(d.line[start:end])), raw: raw, compact: true, stageRead: entryStage(raw, stage)})
 	return stop, nil
 }
 
-// extras gives the entries what they have beside.
-func (d *eventDecoder) extras() {
-	if d.extra == nil {
-		return
+// beside notes what an entry has beside it.
+func (d *eventDecoder) beside(start, end, at int) (stop int, err error) {
+	if stop, err = pyjson.Skip(d.line, at, 2); err != nil {
+		return stop, err
 	}
-	pyjson.Walk(d.extra, func(start, end, at int) (int, error) {
-		stop, err := pyjson.Skip(d.extra, at, 1)
-		name, raw := pyjson.Text(d.extra[start:end]), d.extra[at:stop]
+	if d.extras == nil {
+		d.extras = d.extraRoom[:0]
+	}
+	d.extras = append(d.extras, extraOf{pyjson.Text(d.line[start:end]), d.line[at:stop]})
+	return stop, nil
+}
+
+// join gives the entries what they have beside.
+func (d *eventDecoder) join() {
+	find := d.last
+	if len(d.extras) > len(d.extraRoom) {
+		all := make(map[string]*image, len(d.e.after))
 		for i := range d.e.after {
-			if im := &d.e.after[i]; im.version == string(name) {
-				_, err := checkExtra(raw)
-				d.fail(im.version, err)
-				im.extra = nil
-				if string(raw) != "{}" {
-					im.extra = pyjson.Compact(nil, raw)
-				}
+			all[d.e.after[i].version] = &d.e.after[i]
+		}
+		find = func(version []byte) *image { return all[string(version)] }
+	}
+	for _, x := range d.extras {
+		if im := find(x.version); im != nil {
+			_, err := checkExtra(x.raw)
+			d.fail(im.version, err)
+			im.extra = nil
+			if string(x.raw) != "{}" {
+				im.extra = pyjson.Compact(nil, x.raw)
 			}
 		}
-		return stop, err
-	})
+	}
+}
+
+// last returns the last entry of a name.
+func (d *eventDecoder) last(version []byte) *image {
+	for i := range slices.Backward(d.e.after) {
+		if im := &d.e.after[i]; im.version == string(version) {
+			return im
+		}
+	}
+	return nil
 }
 
 func (d *eventDecoder) fail(key string, err error) {
@@ -350,6 +401,40 @@ func (d *eventDecoder) text(key string, raw []byte) string {
 	return s
 }
 
+// told reads a string that only tells about the event.
+func (d *eventDecoder) told(key string, raw []byte) string {
+	if d.effect && raw[0] == '"' {
+		return ""
+	}
+	return d.text(key, raw)
+}
+
+// oneOf reads a string that most likely is one of these, which then takes no memory.
+func (d *eventDecoder) oneOf(key string, raw []byte, likely ...string) string {
+	if raw[0] == '"' {
+		text := pyjson.Text(raw)
+		for _, s := range likely {
+			if string(text) == s {
+				return s
+			}
+		}
+		return string(text)
+	}
+	return d.text(key, raw)
+}
+
+func (d *eventDecoder) time(key string, raw []byte) {
+	if raw[0] == '"' {
+		if t := (time.Time{}); t.UnmarshalText(pyjson.Text(raw)) == nil {
+			d.e.time = t.UTC()
+			return
+		}
+	}
+	var err error
+	d.e.time, err = parseTime(d.text(key, raw))
+	d.fail(key, err)
+}
+
 // version returns the name of an entry, in most events one that was named before.
 func (d *eventDecoder) version(name []byte) string {
 	if string(name) == d.e.version {
@@ -358,10 +443,13 @@ func (d *eventDecoder) version(name []byte) string {
 	return string(name)
 }
 
-func (d *eventDecoder) results(key string, raw []byte) []GateResult {
+func (d *eventDecoder) results(key string, raw []byte) {
+	if d.effect && raw[0] == '[' {
+		return
+	}
 	list, err := pyjson.Array(raw)
 	d.fail(key, err)
-	results := []GateResult{}
+	d.e.results = []GateResult{}
 	for _, raw := range list {
 		v, err := pyjson.Decode(raw)
 		d.fail(key, err)
@@ -369,7 +457,6 @@ func (d *eventDecoder) results(key string, raw []byte) []GateResult {
 		r := GateResult{Actual: f["actual"], Threshold: f["threshold"], Passed: f["passed"] == true}
 		r.Name, _ = f["name"].(string)
 		r.Message, _ = f["message"].(string)
-		results = append(results, r)
+		d.e.results = append(d.e.results, r)
 	}
-	return results
 }

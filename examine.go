@@ -32,9 +32,8 @@ type examination struct {
 // A logLine is one line of a history that can be read as an event.
 type logLine struct {
 	*event
-	at   int64
-	raw  []byte // without its end
-	hash string
+	at  int64
+	raw []byte // without its end
 }
 
 // A damage is a place where a history can't be right.
@@ -135,8 +134,8 @@ func (x *examination) readLog(log []byte) {
 			case e.prev != hash:
 				x.damage = append(x.damage, damage{at, last + 1, false, fmt.Errorf("event %d does not follow the one before it", e.number)})
 			}
-			last, hash = e.number, hashLine(line)
-			x.lines = append(x.lines, logLine{e, at, line, hash})
+			last, hash = e.number, e.hash
+			x.lines = append(x.lines, logLine{e, at, line})
 		}
 		at += int64(n) + 1
 	}
@@ -212,7 +211,7 @@ func (x *examination) replayed(name ModelName, upTo int64) *state {
 	s := newState(name)
 	for _, l := range x.lines {
 		if l.number <= upTo {
-			s.apply(l.event, l.hash, x.end)
+			s.apply(l.event, x.end)
 		}
 	}
 	return s

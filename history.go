@@ -248,7 +248,6 @@ type historyLog struct {
 type pastEvent struct {
 	Event
 	*event
-	hash string
 }
 
 func (r *ModelRegistry) readHistory(ctx context.Context, name ModelName) (*historyLog, error) {
@@ -299,7 +298,7 @@ func (l *historyLog) events(ctx context.Context) iter.Seq2[pastEvent, error] {
 				yield(pastEvent{Event: Event{ModelName: l.m.name}}, err)
 				return
 			}
-			if !yield(l.past(line.event, line.hash, stages), nil) {
+			if !yield(l.past(line.event, stages), nil) {
 				return
 			}
 		}
@@ -309,7 +308,7 @@ func (l *historyLog) events(ctx context.Context) iter.Seq2[pastEvent, error] {
 			}
 		}
 		if l.pending != nil {
-			yield(l.past(l.pending, "", stages), nil)
+			yield(l.past(l.pending, stages), nil)
 		}
 	}
 }
@@ -320,8 +319,8 @@ func (l *historyLog) damaged(d damage) (pastEvent, error) {
 
 // past returns an event as callers see it, given the stages before it, which it
 // brings up to date.
-func (l *historyLog) past(e *event, hash string, stages map[string]ModelStage) pastEvent {
-	p := pastEvent{event: e, hash: hash, Event: Event{
+func (l *historyLog) past(e *event, stages map[string]ModelStage) pastEvent {
+	p := pastEvent{event: e, Event: Event{
 		ModelName: l.m.name, Number: e.number, ID: e.id, Time: e.time, Op: Operation(e.op),
 		Version: e.version, From: e.from, To: e.to, Actor: e.actor, Reason: e.reason,
 		Refused: e.refused, SkippedGates: e.skippedGates, Gates: e.results,

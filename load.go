@@ -93,22 +93,22 @@ func (m *model) advance(v View) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	events, hashes, err := m.parseLog(lines, s.offset, s.last, s.hash)
+	events, err := m.parseLog(lines, s.offset, s.last, s.hash)
 	if err != nil {
 		return false, nil // a full read says what is wrong, or finds that nothing is
 	}
 	if slices.ContainsFunc(events, func(e *event) bool { return e.op == opForeign || e.op == opImport || e.op == opRepair }) {
 		return false, nil // the document may hold bytes and keys that no event does
 	}
-	s.applyAll(events, hashes, end)
+	s.applyAll(events, end)
 	s.checkpoint, s.checkpointEnd = checkpoint, checkpointEnd
 	return checkpoint <= s.last, nil
 }
 
 // applyAll applies events that end at a position of the log.
-func (s *state) applyAll(events []*event, hashes []string, end int64) {
-	for i, e := range events {
-		s.apply(e, hashes[i], end)
+func (s *state) applyAll(events []*event, end int64) {
+	for _, e := range events {
+		s.apply(e, end)
 	}
 	s.offset = end
 }
@@ -123,11 +123,11 @@ func (s *state) lookUp() {
 
 // parseLog reads lines that follow the event last with the digest hash. The
 // numbers go up by one, but for an import or a repair, which may leave some out.
-func (m *model) parseLog(lines []byte, at, last int64, hash string) (events []*event, hashes []string, err error) {
+func (m *model) parseLog(lines []byte, at, last int64, hash string) (events []*event, err error) {
 	for len(lines) > 0 {
 		n := bytes.IndexByte(lines, '\n')
 		line := bytes.TrimRight(lines[:n], " ")
-		e, err := decodeEvent(line)
+		e, err := decodeEffect(line, hash)
 		switch {
 		case err != nil:
 		case e.prev != hash:
@@ -140,13 +140,13 @@ func (m *model) parseLog(lines []byte, at, last int64, hash string) (events []*e
 			if errors.As(err, &syntax) {
 				at += syntax.Offset
 			}
-			return events, hashes, m.corrupt(logFile, at, err)
+			return events, m.corrupt(logFile, at, err)
 		}
-		last, hash = e.number, hashLine(line)
-		events, hashes = append(events, e), append(hashes, hash)
+		last, hash = e.number, e.hash
+		events = append(events, e)
 		at, lines = at+int64(n)+1, lines[n+1:]
 	}
-	return events, hashes, nil
+	return events, nil
 }
 
 // readDocument reads the document. What can't be one is corrupt.
@@ -210,11 +210,11 @@ func (m *model) loadAll(v View) (*state, error) {
 // extend applies lines that stand at a position of the log, behind the event
 // that the state stands at, and returns them as events.
 func (m *model) extend(s *state, lines []byte, at, end int64) ([]*event, error) {
-	events, hashes, err := m.parseLog(lines, at, s.last, s.hash)
+	events, err := m.parseLog(lines, at, s.last, s.hash)
 	if err != nil {
 		return nil, err
 	}
-	s.applyAll(events, hashes, end)
+	s.applyAll(events, end)
 	return events, nil
 }
 
@@ -299,7 +299,7 @@ func (m *model) lost(v View, s *state) (*state, error) {
 		n := bytes.IndexByte(lines[at:], '\n')
 		line := bytes.TrimRight(lines[at:at+n], " ")
 		hash = hashLine(line)
-		if e, err := decodeEvent(line); err == nil {
+		if e, err := decodeEffect(line, ""); err == nil {
 			if e.reset && e.number > s.last {
 				return m.resume(lines[at:], int64(at), e, end)
 			}

@@ -5,12 +5,14 @@ package modelregistry
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -62,8 +64,17 @@ func FuzzReference(f *testing.F) {
 		if diff := cmp.Diff(faultIn(wantErr), faultIn(err)); diff != "" {
 			t.Fatalf("the error (-want +got):\n%s", diff)
 		}
+		effect, effectErr := decodeEffect(line, "")
+		if diff := cmp.Diff(faultIn(err), faultIn(effectErr)); diff != "" {
+			t.Fatalf("the error of its effect (-event +effect):\n%s", diff)
+		}
 		if err != nil && !errors.Is(err, errChecksum) {
 			return
+		}
+		told := *got
+		told.id, told.actor, told.reason, told.results = "", "", "", nil
+		if diff := cmp.Diff(fmt.Sprintf("%#v", told), fmt.Sprintf("%#v", *effect)); diff != "" {
+			t.Errorf("its effect (-event +effect):\n%s", diff)
 		}
 		for i := range got.after {
 			im := &got.after[i]
@@ -154,7 +165,7 @@ func plainEvent(line []byte) (*event, error) {
 			}
 		case "after":
 			for _, im := range object(m) {
-				e.after = append(e.after, image{version: im.Key, raw: im.Value})
+				e.after = append(e.after, image{version: im.Key, raw: im.Value, compact: true})
 			}
 		case "extra":
 			extras = object(m)
@@ -165,12 +176,13 @@ func plainEvent(line []byte) (*event, error) {
 		}
 	}
 	for _, m := range extras {
-		for i := range e.after {
+		for i := range slices.Backward(e.after) {
 			if im := &e.after[i]; im.version == m.Key {
 				fail(m.Key, json.Unmarshal(m.Value, &extra{}))
 				if im.extra = pyjson.Compact(nil, m.Value); string(m.Value) == "{}" {
 					im.extra = nil
 				}
+				break
 			}
 		}
 	}
@@ -181,6 +193,7 @@ func plainEvent(line []byte) (*event, error) {
 	if sealed := fmt.Sprintf(`%s,"crc32c":"%08x"}`, held, crc32.Checksum(held, castagnoli)); sealed != string(line) && first == nil {
 		first = errChecksum
 	}
+	e.hash = fmt.Sprintf("%x", sha256.Sum256(line))
 	return e, first
 }
 

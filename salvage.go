@@ -29,7 +29,7 @@ func (p *plan) salvage(ctx context.Context) error {
 	if p.rewriteLog = true; x.owns() {
 		p.state = fromDocument(name, x.doc)
 		for _, l := range x.lines {
-			p.state.apply(l.event, l.hash, 0)
+			p.state.apply(l.event, 0)
 		}
 	} else {
 		p.state = x.replayed(name, x.last())

@@ -1,6 +1,7 @@
 package modelregistry
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"sync"
@@ -81,7 +82,8 @@ func fromDocument(name ModelName, d *document.Document) *state {
 			high, anyPlain = r, true
 		}
 		s.order[i] = e
-		s.size += e.size()
+		e.size = e.takes()
+		s.size += e.size
 		s.enter(e)
 	}
 	if anyPlain {
@@ -110,7 +112,7 @@ func (s *state) document(offset int64) *document.Document {
 		Removed: s.removed, Productions: s.productions, Event: s.last, Offset: offset, Hash: s.hash,
 	}}
 	for i, e := range s.order {
-		d.Entries[i] = document.Entry{Version: e.version, Raw: e.raw, Extra: e.extra}
+		d.Entries[i] = document.Entry{Version: e.version, Raw: e.layOut(), Extra: e.extra}
 	}
 	return d
 }
@@ -131,11 +133,11 @@ func (s *state) set(im image) {
 		s.high = highest(s.high, parseVersion(im.version))
 	} else {
 		old := s.order[pos]
-		s.size -= old.size()
+		s.size -= old.size
 		s.order[pos] = e
 		s.leave(old)
 	}
-	s.size += e.size()
+	s.size += e.size
 	s.enter(e)
 	s.altered()
 }
@@ -156,7 +158,7 @@ func (s *state) remove(version string) {
 	if !ok {
 		return
 	}
-	s.size -= s.order[i].size()
+	s.size -= s.order[i].size
 	s.order = slices.Delete(s.order, i, i+1)
 	delete(s.places, version)
 	delete(s.productive, version)
@@ -188,7 +190,7 @@ func (s *state) arrange(list []image) {
 }
 
 // apply takes an event into the state; one that it has already is passed over.
-func (s *state) apply(e *event, line string, offset int64) {
+func (s *state) apply(e *event, offset int64) {
 	if e.number <= s.last {
 		return
 	}
@@ -211,11 +213,11 @@ func (s *state) apply(e *event, line string, offset int64) {
 			s.removed = slices.DeleteFunc(slices.Clone(s.removed), func(v string) bool { return v == im.version })
 		}
 		switch old := s.get(im.version); {
-		case im.laid:
+		case !im.compact:
 		case old != nil && old.stage == im.stage() && pyjson.Equal(old.raw, im.raw):
-			im.raw, im.made = old.raw, nil // as the document has it, to the byte
+			im.raw, im.compact = old.raw, old.compact // as the document has it, to the byte
 		default:
-			im.raw, im.made = document.LayEntry(im.raw), nil
+			im.raw = bytes.Clone(im.raw) // the line that it is part of goes
 		}
 		s.set(im)
 	}
@@ -228,7 +230,7 @@ func (s *state) apply(e *event, line string, offset int64) {
 	if e.op == opImport || e.op == opForeign {
 		s.pending = nil
 	}
-	s.last, s.hash, s.offset, s.found = e.number, line, offset, e.checkpoint
+	s.last, s.hash, s.offset, s.found = e.number, e.hash, offset, e.checkpoint
 }
 
 // noteProduction keeps the list of production versions.

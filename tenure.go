@@ -171,7 +171,7 @@ func (c *chronicle) take(e *pastEvent, before, at time.Time) {
 	if e.Unrecorded() {
 		apply.number = c.state.last + 1
 	}
-	c.state.apply(&apply, e.hash, 0)
+	c.state.apply(&apply, 0)
 	for _, version := range touched {
 		entry := c.state.get(version)
 		if entry == nil {

@@ -34,21 +34,21 @@ type artifactTree struct {
 }
 
 // openArtifact opens a version's tree and sees that the artifact is there.
-func (r *ModelRegistry) openArtifact(ctx context.Context, v ModelVersion) (*artifactTree, error) {
+func (r *ModelRegistry) openArtifact(ctx context.Context, v ModelVersion) (a artifactTree, err error) {
 	tree, err := r.store.OpenTree(ctx, v.ModelName, v.Version)
 	if err != nil {
-		return nil, noTree(err)
+		return a, noTree(err)
 	}
 	if f, ok := tree.(*folderTree); ok && f.Artifact != "" {
-		return &artifactTree{tree, f.Artifact}, nil // it was looked at just now
+		return artifactTree{tree, f.Artifact}, nil // it was looked at just now
 	}
-	a := &artifactTree{Tree: tree, modelDir: filepath.Join(tree.Path(), modelDir)}
+	a = artifactTree{Tree: tree, modelDir: filepath.Join(tree.Path(), modelDir)}
 	if info, err := os.Lstat(a.modelDir); err != nil {
 		tree.Close()
-		return nil, noTree(err)
+		return a, noTree(err)
 	} else if !info.IsDir() {
 		tree.Close()
-		return nil, fmt.Errorf("%w: %s is %s", ErrArtifact, modelDir, describe(info.Mode()))
+		return a, fmt.Errorf("%w: %s is %s", ErrArtifact, modelDir, describe(info.Mode()))
 	}
 	return a, nil
 }

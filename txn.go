@@ -165,7 +165,7 @@ func (t *txn) staged(e *entry, stage ModelStage, also ...pyjson.Member) image {
 	if key := stamped[stage]; key != "" {
 		put(key, formatTime(t.now))
 	}
-	return image{version: e.version, raw: document.Set(e.raw, set), extra: e.extra, laid: true, stageRead: stage}
+	return image{version: e.version, raw: document.Set(e.layOut(), set), extra: e.extra, stageRead: stage}
 }
 
 // record appends what another program did and nobody recorded yet, if there is such.
@@ -209,7 +209,8 @@ func (t *txn) emit(ev *event) error {
 	for _, im := range ev.after {
 		t.put(im.made)
 	}
-	t.events, t.lines, t.hash = append(t.events, ev), append(t.lines, line), hashLine(line)
+	ev.hash = hashLine(line)
+	t.events, t.lines, t.hash = append(t.events, ev), append(t.lines, line), ev.hash
 	return nil
 }
 
@@ -239,7 +240,7 @@ func (t *txn) number() (string, error) {
 // register appends the event of a registration.
 func (t *txn) register(version string, raw, x []byte, actor, reason string) error {
 	return t.emit(&event{op: opRegister, version: version, to: Development, actor: actor, reason: reason,
-		after: []image{{version: version, raw: raw, extra: x, laid: true, stageRead: Development}}})
+		after: []image{{version: version, raw: raw, extra: x, stageRead: Development}}})
 }
 
 // free returns why a pinned version can't be registered, or nil.
