@@ -29,12 +29,12 @@ type flippedDisk struct {
 	bit  byte
 }
 
-func (d flippedDisk) ReadFrom(name string, offset int64) ([]byte, error) {
-	data, err := d.Disk.ReadFrom(name, offset)
+func (d flippedDisk) ReadFrom(name string, offset int64) ([]byte, fsstore.FileID, error) {
+	data, id, err := d.Disk.ReadFrom(name, offset)
 	if i := d.at - offset; path.Base(name) == d.file && i >= 0 && i < int64(len(data)) {
 		data[i] ^= d.bit
 	}
-	return data, err
+	return data, id, err
 }
 
 // A flip is what a reader makes of one flipped bit.

@@ -59,10 +59,10 @@ func (d *countingDisk) Stamp(name string) (fsstore.Stamp, error) {
 	return d.Disk.Stamp(name)
 }
 
-func (d *countingDisk) ReadFrom(name string, offset int64) ([]byte, error) {
-	data, err := d.Disk.ReadFrom(name, offset)
+func (d *countingDisk) ReadFrom(name string, offset int64) ([]byte, fsstore.FileID, error) {
+	data, id, err := d.Disk.ReadFrom(name, offset)
 	d.count(func() { d.n.Reads++; d.read += int64(len(data)) })
-	return data, err
+	return data, id, err
 }
 
 func (d *countingDisk) Sync(name string) error {
@@ -168,7 +168,7 @@ func TestCountsDoNotGrow(t *testing.T) {
 					counts{Stamps: 6 + 2*doc, Opens: 1 + doc, Syncs: 1 + doc, Renames: doc, WrittenKB: 1 + docKB + int64(doc)}},
 				{"Register", func() error { _, err := r.Register(ctx, fraud, artifact(), nil); return err },
 					counts{Stamps: 3 + 2*doc, Opens: 1 + doc, Syncs: 8 + doc, Renames: 1 + doc, WrittenKB: 1 + docKB + int64(doc)}},
-				{"GetVersion, after another registry promoted", func() error { _, err := r.GetVersion(ctx, in); return err },
+				{"GetModel, after another registry promoted", func() error { _, err := r.GetModel(ctx, in, nil); return err },
 					counts{Stamps: 3, Reads: 1 + doc, ReadKB: 1 + docKB + int64(doc)}},
 			}
 			for i, s := range steps {

@@ -40,6 +40,15 @@ func (f *folderStore) Changed(ctx context.Context, name ModelName, since Revisio
 	return f.s.Changed(ctx, name.UseCase, name.Model, since)
 }
 
+// look is Changed and, if it is so, Read at once.
+func (f *folderStore) look(ctx context.Context, name ModelName, since Revision) (View, error) {
+	v, err := f.s.Look(ctx, name.UseCase, name.Model, since)
+	if v == nil {
+		return nil, err
+	}
+	return v, err
+}
+
 func (f *folderStore) Read(ctx context.Context, name ModelName, look func(View) error) error {
 	return f.s.Read(ctx, name.UseCase, name.Model, func(v *fsstore.View) error { return look(v) })
 }

@@ -15,10 +15,14 @@ import (
 // onMovingGround calls fn with a store that is not there yet, in a bubble.
 func onMovingGround(t *testing.T, fn func(t *testing.T, dir string)) {
 	t.Parallel()
+	notOnWindows(t)
+	synctest.Test(t, func(t *testing.T) { fn(t, filepath.Join(t.TempDir(), "a", "store")) })
+}
+
+func notOnWindows(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a folder that a program has open can't be deleted or renamed there")
 	}
-	synctest.Test(t, func(t *testing.T) { fn(t, filepath.Join(t.TempDir(), "a", "store")) })
 }
 
 func removeAll(t *testing.T, dir string) {
@@ -98,4 +102,36 @@ func TestWritingToAStoreThatWasMadeAgain(t *testing.T) {
 		wantStages(t, openStore(t, dir, nil), want)
 		wantFindings(t, dir)
 	})
+}
+
+// A registry that has a store open reads the one that was put in its place, though the first is still there to read.
+func TestReadingAStoreThatTookAnothersPlace(t *testing.T) {
+	t.Parallel()
+	notOnWindows(t)
+	dir := t.TempDir()
+	store, other := filepath.Join(dir, "store"), filepath.Join(dir, "other")
+	swap := func() {
+		t.Helper()
+		aside := filepath.Join(dir, "aside")
+		if err := errors.Join(os.Rename(store, aside), os.Rename(other, store), os.Rename(aside, other)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := openStore(t, store, nil)
+	inProduction(t, r, "1.0.0")
+	if err := os.CopyFS(other, os.DirFS(store)); err != nil {
+		t.Fatal(err)
+	}
+	inProduction(t, openStore(t, other, nil), "1.0.1")
+	for range 2 {
+		for _, version := range []string{"1.0.0", "1.0.1"} {
+			time.Sleep(50 * time.Millisecond) // no file is so young that it is read for that
+			for range 2 {
+				if v, err := r.GetVersion(t.Context(), fraud.In(mr.Production)); err != nil || v.Version != version {
+					t.Errorf("%s is in production, %v; want %s", v.Version, err, version)
+				}
+			}
+			swap()
+		}
+	}
 }

@@ -2,6 +2,7 @@ package modelregistry
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"log/slog"
 	"maps"
@@ -284,20 +285,44 @@ func (m *model) look(ctx context.Context, fn func(*state) error) error {
 		return err
 	}
 	m.mu.RLock()
+	var news View
 	if s := m.state; s != nil && s.rev != nil {
-		changed, err := m.r.store.Changed(ctx, m.name, s.rev)
+		v, changed, err := m.news(ctx, s.rev)
 		if err == nil && !changed {
 			defer m.mu.RUnlock()
 			return fn(s)
 		}
+		news = v
 	}
 	m.mu.RUnlock()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err := m.refresh(ctx); err != nil {
+	if err := m.takeIn(ctx, news); err != nil {
 		return err
 	}
 	return fn(m.state)
+}
+
+// news reports whether the model may have changed since a revision, and has a view of it if the store gives that with
+// the answer.
+func (m *model) news(ctx context.Context, since Revision) (v View, changed bool, err error) {
+	if f, ok := m.r.store.(*folderStore); ok {
+		v, err = f.look(ctx, m.name, since)
+		return v, v != nil, err
+	}
+	changed, err = m.r.store.Changed(ctx, m.name, since)
+	return nil, changed, err
+}
+
+// takeIn brings the state up to date with a view, or without one. What others took in meanwhile does no harm: the view reads what
+// is there by now, and the revision that it gives is at worst older. The caller holds the lock.
+func (m *model) takeIn(ctx context.Context, v View) error {
+	if v != nil {
+		if err := m.load(ctx, v); !errors.Is(err, fsstore.ErrMoved) {
+			return err
+		}
+	}
+	return m.refresh(ctx)
 }
 
 // refresh brings the state up to date. The caller holds the lock.

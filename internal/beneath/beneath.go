@@ -31,10 +31,17 @@ type File interface {
 	io.ReaderAt
 	io.WriterAt
 	io.Closer
-	Size() (size int64, regular bool, err error)
+	Stat() (FileStat, error)
 	Truncate(size int64) error
 	SetTime(t time.Time) error // of modification
 	Sync() error
+}
+
+// A FileStat is what is known of a file that is open.
+type FileStat struct {
+	Size          int64
+	Regular       bool
+	Device, Inode uint64 // see Identity
 }
 
 // OpenDir opens a folder.
@@ -115,12 +122,14 @@ type slowFile struct {
 	name string
 }
 
-func (f *slowFile) Size() (size int64, regular bool, err error) {
-	info, err := f.Stat()
+func (f *slowFile) Stat() (st FileStat, err error) {
+	info, err := f.File.Stat()
 	if err != nil {
-		return 0, false, err
+		return st, err
 	}
-	return info.Size(), info.Mode().IsRegular(), nil
+	st.Size, st.Regular = info.Size(), info.Mode().IsRegular()
+	st.Device, st.Inode = Identity(info)
+	return st, nil
 }
 
 func (f *slowFile) SetTime(t time.Time) error { return f.root.Chtimes(f.name, time.Time{}, t) }
@@ -153,9 +162,9 @@ func (d *Dir) ReadFile(name string) ([]byte, error) {
 			return data, nil
 		}
 		if err == nil && cap(data) == smallFile && len(data) == smallFile {
-			var size int64
-			size, _, err = f.Size()
-			data = slices.Grow(data, int(max(size-smallFile, 0))+1) // one more, so that the end shows
+			var st FileStat
+			st, err = f.Stat()
+			data = slices.Grow(data, int(max(st.Size-smallFile, 0))+1) // one more, so that the end shows
 		}
 		if err != nil {
 			return nil, err

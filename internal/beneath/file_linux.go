@@ -62,12 +62,12 @@ func (f *file) WriteAt(p []byte, off int64) (total int, err error) {
 	return total, nil
 }
 
-func (f *file) Size() (size int64, regular bool, err error) {
+func (f *file) Stat() (FileStat, error) {
 	var st syscall.Stat_t
 	if _, err := again(func() (int, error) { return 0, syscall.Fstat(f.fd, &st) }); err != nil {
-		return 0, false, f.fail("stat", err)
+		return FileStat{}, f.fail("stat", err)
 	}
-	return st.Size, st.Mode&syscall.S_IFMT == syscall.S_IFREG, nil
+	return FileStat{Size: st.Size, Regular: st.Mode&syscall.S_IFMT == syscall.S_IFREG, Device: uint64(st.Dev), Inode: st.Ino}, nil
 }
 
 func (f *file) Truncate(size int64) error {

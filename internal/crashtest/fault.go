@@ -111,19 +111,19 @@ func (d *faultyDisk) ReadDir(name string) ([]fs.DirEntry, error) {
 	return d.Disk.ReadDir(name)
 }
 
-func (d *faultyDisk) ReadFrom(name string, offset int64) ([]byte, error) {
+func (d *faultyDisk) ReadFrom(name string, offset int64) ([]byte, fsstore.FileID, error) {
 	fault, fails := d.f.next("read", name)
 	if fails && fault.Kills {
 		killSelf()
 	}
 	if fails && !fault.Short {
-		return nil, &fs.PathError{Op: "read", Path: name, Err: fault.Err}
+		return nil, fsstore.FileID{}, &fs.PathError{Op: "read", Path: name, Err: fault.Err}
 	}
-	data, err := d.Disk.ReadFrom(name, offset)
+	data, id, err := d.Disk.ReadFrom(name, offset)
 	if fails {
 		data = data[:len(data)/2]
 	}
-	return data, err
+	return data, id, err
 }
 
 func (d *faultyDisk) Mkdir(name string) error {

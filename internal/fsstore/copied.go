@@ -57,7 +57,7 @@ func slotsOf(d Disk, dir string) ([]slot, error) {
 
 // read returns the lines of a change and the position behind them.
 func (s slot) read(d Disk) (lines []byte, end int64, err error) {
-	data, err := d.ReadFrom(s.name, 0)
+	data, _, err := d.ReadFrom(s.name, 0)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -45,10 +45,10 @@ type Disk interface {
 	// missing has the zero Stamp.
 	Stamp(name string) (Stamp, error)
 	ReadDir(name string) ([]fs.DirEntry, error)
-	// ReadFrom reads a file from an offset on. A file that is shorter is an
+	// ReadFrom reads a file from an offset on, and says which one it was. A file that is shorter is an
 	// error that matches fs.ErrNotExist; what is no file, or too large, one that
 	// matches fs.ErrInvalid.
-	ReadFrom(name string, offset int64) ([]byte, error)
+	ReadFrom(name string, offset int64) ([]byte, FileID, error)
 	Mkdir(name string) error
 	Rename(from, to string) error
 	Remove(name string) error
@@ -62,6 +62,9 @@ type Disk interface {
 	SyncAll() error
 	Close() error
 }
+
+// A FileID tells a file from others, if it is not zero.
+type FileID struct{ Device, Inode uint64 }
 
 // A File is one that is open for writing.
 type File interface {
@@ -97,36 +100,36 @@ func (d dirDisk) Close() error {
 
 func (d dirDisk) ReadDir(name string) ([]fs.DirEntry, error) { return d.at.ReadDir(name) }
 
-func (d dirDisk) ReadFrom(name string, offset int64) ([]byte, error) {
+func (d dirDisk) ReadFrom(name string, offset int64) ([]byte, FileID, error) {
 	f, err := d.at.OpenFile(name, os.O_RDONLY, 0)
 	if err != nil {
-		return nil, err
+		return nil, FileID{}, err
 	}
 	defer f.Close()
-	size, regular, err := f.Size()
+	st, err := f.Stat()
 	if err != nil {
-		return nil, err
+		return nil, FileID{}, err
 	}
-	if !regular {
-		return nil, &fs.PathError{Op: "read", Path: name, Err: fs.ErrInvalid}
+	id, size := FileID{st.Device, st.Inode}, st.Size-offset
+	if !st.Regular {
+		return nil, id, &fs.PathError{Op: "read", Path: name, Err: fs.ErrInvalid}
 	}
-	if size < offset {
-		return nil, &fs.PathError{Op: "read", Path: name, Err: fs.ErrNotExist}
+	if size < 0 {
+		return nil, id, &fs.PathError{Op: "read", Path: name, Err: fs.ErrNotExist}
 	}
-	size -= offset
 	limit := int64(maxLog)
 	if path.Base(name) == documentName {
 		limit = maxDocument
 	}
 	if size > limit {
-		return nil, &SizeError{name, size, limit}
+		return nil, id, &SizeError{name, size, limit}
 	}
 	data := make([]byte, size)
 	n, err := f.ReadAt(data, offset)
 	if err == io.EOF { // it was cut meanwhile
 		err = nil
 	}
-	return data[:n], err
+	return data[:n], id, err
 }
 
 func (d dirDisk) Open(name string) (File, error) {

@@ -32,7 +32,7 @@ func (s *Store) Tree(useCase, model, version string) (*Folder, error) {
 	f := s.found[key]
 	s.mu.Unlock()
 	if f != nil {
-		if now, err := d.Stamp(f.name); err == nil && now.Dir && now.Inode == f.seen.Inode {
+		if now, err := d.Stamp(f.name); err == nil && now.Dir && now.FileID == f.seen.FileID {
 			return f, nil
 		}
 	}

@@ -91,7 +91,7 @@ type readsNone struct {
 	t *testing.T
 }
 
-func (d readsNone) ReadFrom(name string, offset int64) ([]byte, error) {
+func (d readsNone) ReadFrom(name string, offset int64) ([]byte, FileID, error) {
 	d.t.Errorf("%s is read from %d on", name, offset)
 	return d.Disk.ReadFrom(name, offset)
 }

@@ -88,7 +88,7 @@ func (s *Store) replaceFiles(d Disk, dir string, r *Replacement) (kept []string,
 // keepOld copies a file into a folder, which it makes, and returns the copy's name; none if there is no
 // file. What is no file is moved there: nobody can read it where it is.
 func keepOld(d Disk, name, folder string) (kept string, err error) {
-	old, err := d.ReadFrom(name, 0)
+	old, _, err := d.ReadFrom(name, 0)
 	var size *SizeError
 	strange := errors.Is(err, fs.ErrInvalid) && !errors.As(err, &size)
 	switch {

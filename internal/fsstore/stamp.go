@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/ubunye-go/modelregistry/internal/beneath"
 )
 
 // A Stamp tells one state of a file or folder from another by what a stat says. The
@@ -15,7 +17,7 @@ type Stamp struct {
 	Dir    bool
 	Size   int64
 	Time   int64 // modification, in ns
-	Inode  uint64
+	FileID
 
 	fresh bool // it was written so lately that a further write might not show
 }
@@ -28,8 +30,13 @@ const freshFor = 20 * time.Millisecond
 // stampOf stamps a file that is about to be read.
 func stampOf(d Disk, name string) (Stamp, error) {
 	s, err := d.Stamp(name)
+	return s.toRead(), err
+}
+
+// toRead is the stamp if the file is read now.
+func (s Stamp) toRead() Stamp {
 	s.fresh = s.Exists && time.Since(time.Unix(0, s.Time)) < freshFor
-	return s, err
+	return s
 }
 
 // changed reports whether the file may have changed since a.
@@ -49,7 +56,9 @@ func slowStamp(dir, name string) (Stamp, error) {
 	if err != nil {
 		return Stamp{}, err
 	}
-	return Stamp{Exists: true, Dir: info.IsDir(), Size: info.Size(), Time: info.ModTime().UnixNano(), Inode: inode(info)}, nil
+	s := Stamp{Exists: true, Dir: info.IsDir(), Size: info.Size(), Time: info.ModTime().UnixNano()}
+	s.Device, s.Inode = beneath.Identity(info)
+	return s, nil
 }
 
 // slowGone is gone by way of the standard library.

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"syscall"
 	"unsafe"
+
+	"github.com/ubunye-go/modelregistry/internal/beneath"
 )
 
 const (
@@ -28,18 +30,18 @@ func lstat(dir, name string) (Stamp, error) {
 	default:
 		return Stamp{}, &fs.PathError{Op: "lstat", Path: name, Err: errno}
 	}
-	return Stamp{Exists: true, Dir: st.Mode&syscall.S_IFMT == syscall.S_IFDIR, Size: st.Size, Time: st.Mtim.Nano(), Inode: st.Ino}, nil
+	return Stamp{Exists: true, Dir: st.Mode&syscall.S_IFMT == syscall.S_IFDIR, Size: st.Size, Time: st.Mtim.Nano(), FileID: FileID{uint64(st.Dev), st.Ino}}, nil
 }
 
 // gone reports whether a path leads to another folder than it did, or nowhere.
 func gone(path string, was fs.FileInfo) bool {
 	var st syscall.Stat_t
-	seen, known := was.Sys().(*syscall.Stat_t)
+	device, inode := beneath.Identity(was)
 	errno, ok := statAt(path, ".", 0, &st)
-	if !known || !ok {
+	if !ok {
 		return slowGone(path, was)
 	}
-	return errno == syscall.ENOENT || errno == syscall.ENOTDIR || errno == 0 && (st.Dev != seen.Dev || st.Ino != seen.Ino)
+	return errno == syscall.ENOENT || errno == syscall.ENOTDIR || errno == 0 && (uint64(st.Dev) != device || st.Ino != inode)
 }
 
 // statAt is the call. It reports false if the path is too long for it.

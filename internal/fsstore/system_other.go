@@ -2,10 +2,7 @@
 
 package fsstore
 
-import (
-	"io/fs"
-	"os"
-)
+import "os"
 
 // Windows has no such flag; making a symlink there takes a privilege.
 const noFollow = 0
@@ -24,5 +21,3 @@ func syncFile(f *os.File) error {
 	defer w.Close()
 	return w.Sync()
 }
-
-func inode(fs.FileInfo) uint64 { return 0 }

@@ -47,37 +47,59 @@ func (r *revision) of(useCase, model string) bool {
 }
 
 // Changed reports whether a model may have changed since a revision.
-func (s *Store) Changed(_ context.Context, useCase, model string, since any) (bool, error) {
+func (s *Store) Changed(ctx context.Context, useCase, model string, since any) (bool, error) {
+	v, err := s.Look(ctx, useCase, model, since)
+	return v != nil || err != nil, err
+}
+
+// Look returns a view of a model that may have changed since a revision, and nil if it has not. It
+// does not look whether the store's folder is still the one that is open: where that shows in what is read, that fails with
+// ErrMoved, and Read has to be asked.
+func (s *Store) Look(_ context.Context, useCase, model string, since any) (*View, error) {
 	rev, ok := since.(*revision)
 	if !ok || !rev.of(useCase, model) {
-		return true, nil
+		return s.view(useCase, model)
 	}
 	d, err := s.lastDisk()
 	if err != nil {
-		return true, nil // a read will say so, or find that the store is there now
+		return s.view(useCase, model) // that says so, or finds that the store is there now
 	}
 	log, err := d.Stamp(rev.logFile)
-	if err != nil || rev.log.changed(log) {
-		return true, err
+	if err != nil {
+		return nil, err
 	}
-	if rev.slots.Exists {
-		if slots, err := d.Stamp(path.Join(rev.dir, historyName)); err != nil || rev.slots.changed(slots) {
-			return true, err
+	document, err := d.Stamp(rev.documentFile)
+	if err != nil {
+		return nil, err
+	}
+	changed := rev.log.changed(log) || rev.document.changed(document)
+	if rev.slots.Exists && !changed {
+		slots, err := d.Stamp(path.Join(rev.dir, historyName))
+		if err != nil {
+			return nil, err
 		}
+		changed = rev.slots.changed(slots)
 	}
-	doc, err := d.Stamp(rev.documentFile)
-	return err != nil || rev.document.changed(doc), err
+	if !changed {
+		return nil, nil
+	}
+	at := s.place(useCase, model)
+	return &View{disk: d, unsure: true, rev: revision{place: at, log: log.toRead(), document: document.toRead()}, known: s.lastStamp(at)}, nil
 }
+
+// ErrMoved says that what a view shows may not be what the store's path leads to.
+var ErrMoved = errors.New("the store's folder may be another one")
 
 // A View looks at a model's bytes.
 type View struct {
-	disk  Disk // nil if there is no store yet
-	rev   revision
-	lock  locker // that an append holds
-	known Stamp  // of the log when this store last appended to it
-	end   int64  // behind the last whole line, once the log was read
-	size  int64  // of the log, as far as it was read
-	read  bool
+	disk   Disk // nil if there is no store yet
+	unsure bool // whether that is what the store's path leads to
+	rev    revision
+	lock   locker // that an append holds
+	known  Stamp  // of the log when this store last appended to it
+	end    int64  // behind the last whole line, once the log was read
+	size   int64  // of the log, as far as it was read
+	read   bool
 }
 
 // lastStamp returns what a log looked like when an append of this store had ended, under the
@@ -116,20 +138,28 @@ func (v *View) appended(c *Commit, end int64) (rev *revision, known bool) {
 
 // Read calls look with a view of the model.
 func (s *Store) Read(_ context.Context, useCase, model string, look func(*View) error) error {
-	d, err := s.disk(false)
-	if errors.Is(err, fs.ErrNotExist) {
-		return look(&View{})
-	}
+	v, err := s.view(useCase, model)
 	if err != nil {
 		return err
+	}
+	return look(v)
+}
+
+func (s *Store) view(useCase, model string) (*View, error) {
+	d, err := s.disk(false)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &View{}, nil
+	}
+	if err != nil {
+		return nil, err
 	}
 	at := s.place(useCase, model)
 	v, err := newView(d, at)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	v.known = s.lastStamp(at)
-	return look(v)
+	return v, nil
 }
 
 // newView takes the stamps first: what is read later can only be newer.
@@ -160,12 +190,21 @@ func (v *View) DocumentChanged(since any) bool {
 // asked until the append that the view was made for is done.
 func (v *View) Awaited() bool { return v.lock != nil && v.lock.Awaited() }
 
+// readFrom reads a file that was stamped.
+func (v *View) readFrom(name string, seen Stamp, offset int64) ([]byte, error) {
+	data, id, err := v.disk.ReadFrom(name, offset)
+	if v.unsure && (err != nil || id == FileID{} || id != seen.FileID) {
+		return nil, ErrMoved
+	}
+	return data, err
+}
+
 // Document returns the document's bytes.
 func (v *View) Document() ([]byte, bool, error) {
 	if v.disk == nil {
 		return nil, false, nil
 	}
-	data, err := v.disk.ReadFrom(v.rev.documentFile, 0)
+	data, err := v.readFrom(v.rev.documentFile, v.rev.document, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, false, nil
 	}
@@ -183,7 +222,7 @@ func (v *View) Log(from int64) ([]byte, int64, error) {
 		v.size, v.end, v.read, v.rev.log.fresh = from, from, true, false
 		return nil, from, nil
 	}
-	if v.disk != nil && !v.rev.log.Exists {
+	if v.disk != nil && !v.rev.log.Exists && !v.unsure {
 		if lines, end, is, err := v.copied(from); is || err != nil {
 			return lines, end, err
 		}
@@ -191,7 +230,7 @@ func (v *View) Log(from int64) ([]byte, int64, error) {
 	var data []byte
 	if v.disk != nil {
 		var err error
-		data, err = v.disk.ReadFrom(v.rev.logFile, max(0, from-1))
+		data, err = v.readFrom(v.rev.logFile, v.rev.log, max(0, from-1))
 		if err != nil && (from > 0 || !errors.Is(err, fs.ErrNotExist)) {
 			return nil, 0, err
 		}
