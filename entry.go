@@ -154,7 +154,7 @@ func (e *entry) enteredAt() time.Time {
 	if len(raw) == 0 || raw[0] != '"' {
 		return time.Time{}
 	}
-	t, err := parseTime(pyjson.Unquote(raw))
+	t, err := parseTime(pyjson.Text(raw))
 	if err != nil {
 		return time.Time{}
 	}

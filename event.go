@@ -264,7 +264,12 @@ func (d *eventDecoder) member(start, end, at int) (stop int, err error) {
 	case "id":
 		e.id = d.told("id", raw)
 	case "time":
-		d.time("time", raw)
+		if raw[0] == '"' {
+			e.time, err = parseTime(pyjson.Text(raw))
+		} else {
+			e.time, err = parseTime([]byte(d.text("time", raw)))
+		}
+		d.fail("time", err)
 	case "op":
 		e.op = d.oneOf("op", raw, opRegister, opPromote, opDemote, opRollback, opArchive, opImport, opForeign, opRepair)
 	case "version":
@@ -421,18 +426,6 @@ func (d *eventDecoder) oneOf(key string, raw []byte, likely ...string) string {
 		return string(text)
 	}
 	return d.text(key, raw)
-}
-
-func (d *eventDecoder) time(key string, raw []byte) {
-	if raw[0] == '"' {
-		if t := (time.Time{}); t.UnmarshalText(pyjson.Text(raw)) == nil {
-			d.e.time = t.UTC()
-			return
-		}
-	}
-	var err error
-	d.e.time, err = parseTime(d.text(key, raw))
-	d.fail(key, err)
 }
 
 // version returns the name of an entry, in most events one that was named before.

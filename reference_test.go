@@ -248,10 +248,11 @@ func plainEntry(name ModelName, version string, raw []byte) ModelVersion {
 		into *time.Time
 	}{{"registered_at", &v.RegisteredAt}, {"promoted_to_staging", &v.PromotedToStaging}, {"promoted_to_prod", &v.PromotedToProduction}, {"archived_at", &v.ArchivedAt}} {
 		if s := text(f.key); s != "" {
-			if *f.into, err = parseTime(s); err != nil {
+			if *f.into, err = time.Parse(time.RFC3339Nano, s); err != nil {
 				v.problem("%s: %q is no RFC 3339 time", f.key, s)
 				*f.into = time.Time{}
 			}
+			*f.into = f.into.UTC()
 		}
 	}
 	for _, f := range []struct {

@@ -66,8 +66,11 @@ func timeOrNull(t time.Time) *string {
 	return textOrNull(formatTime(t))
 }
 
-func parseTime(s string) (time.Time, error) {
-	t, err := time.Parse(time.RFC3339Nano, s)
+// parseTime reads a time that formatTime, Python or anybody else wrote.
+func parseTime(text []byte) (t time.Time, err error) {
+	if t.UnmarshalText(text) != nil { // which is stricter, and takes no memory
+		t, err = time.Parse(time.RFC3339Nano, string(text))
+	}
 	return t.UTC(), err
 }
 
@@ -169,7 +172,7 @@ func (v *ModelVersion) time(f *document.Fields, key string) time.Time {
 	if len(s) == 0 {
 		return time.Time{}
 	}
-	t, err := parseTime(string(s))
+	t, err := parseTime(s)
 	if err != nil {
 		v.problem("%s: %q is no RFC 3339 time", key, s)
 		return time.Time{}
