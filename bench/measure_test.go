@@ -3,6 +3,7 @@ package bench_test
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -25,10 +26,7 @@ type side struct {
 // the second as the floor and the ratio to it, the others by their names.
 func measure(b *testing.B, sides ...side) {
 	b.Helper()
-	allocs := -1.0
-	if s := sides[0]; s.prep == nil {
-		allocs = testing.AllocsPerRun(10, s.do)
-	}
+	allocs := allocations(sides[0])
 	samples := make([][]float64, len(sides))
 	for b.Loop() {
 		for i, s := range sides {
@@ -53,21 +51,39 @@ func measure(b *testing.B, sides ...side) {
 	}
 	b.ReportMetric(medians[0], "ns/op")
 	b.ReportMetric(mean(samples[0]), "mean-ns")
-	if allocs >= 0 {
-		b.ReportMetric(allocs, "allocs")
-	}
+	b.ReportMetric(allocs, "allocs")
 	for i, s := range sides[1:] {
 		b.ReportMetric(medians[i+1], s.name+"-ns")
 		switch s.name {
 		case "floor":
 			b.ReportMetric(medians[0]/medians[i+1], "x-floor")
 			b.ReportMetric(mean(samples[0])/medians[i+1], "mean-x-floor")
+		case "taken-in":
+			b.ReportMetric(medians[0]/medians[i+1], "x-taken-in")
 		case "checked":
 			b.ReportMetric(medians[0]/medians[i+1], "x-checked")
 		case "unchecked":
 			b.ReportMetric(medians[i+1]/medians[1], "unchecked-x-floor")
 		}
 	}
+}
+
+// allocations returns how often one takes memory, in the mean of ten.
+func allocations(s side) float64 {
+	const times = 10
+	if s.prep == nil {
+		return testing.AllocsPerRun(times, s.do)
+	}
+	var n uint64
+	for range times {
+		s.prep()
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		s.do()
+		runtime.ReadMemStats(&after)
+		n += after.Mallocs - before.Mallocs
+	}
+	return float64(n) / times
 }
 
 func median(list []float64) float64 {

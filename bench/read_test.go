@@ -1,6 +1,8 @@
 package bench_test
 
 import (
+	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -42,28 +44,62 @@ func threeStats(b *testing.B, s *store) {
 }
 
 // BenchmarkGetChanged: a model that somebody else promoted a version of. The floor is
-// three stats and a read of what the promotion wrote.
+// three stats and a read of what the promotion wrote; taken in, it is the event's SHA-256 and its JSON by encoding/json, too.
 func BenchmarkGetChanged(b *testing.B) {
 	bySize(b, sizes, func(b *testing.B, s *store) {
 		ref, ctx, other := bench.Name.In(mr.Production), b.Context(), s.open(b)
-		must[*mr.Model](b)(s.r.GetModel(ctx, ref, nil))
 		var logSize int64
 		var document time.Time
 		turn := 0
+		promoted := func() { // before each side, for what a sync leaves of the caches is for all the same
+			must[*mr.Model](b)(s.r.GetModel(ctx, ref, nil))
+			logSize, document = size(b, s.path("history.jsonl")), modified(b, s.path("registry.json"))
+			must[mr.ModelVersion](b)(other.Promote(ctx, bench.Name, s.versions[1+turn%2], mr.Production, nil))
+			turn++
+		}
 		measure(b,
-			side{do: func() { must[*mr.Model](b)(s.r.GetModel(ctx, ref, nil)) }, prep: func() {
-				logSize, document = size(b, s.path("history.jsonl")), modified(b, s.path("registry.json"))
-				must[mr.ModelVersion](b)(other.Promote(ctx, bench.Name, s.versions[1+turn%2], mr.Production, nil))
-				turn++
-			}},
-			side{name: "floor", do: func() {
-				threeStats(b, s)
-				readFrom(b, s.path("history.jsonl"), logSize)
-				if modified(b, s.path("registry.json")) != document {
-					readFrom(b, s.path("registry.json"), 0)
-				}
-			}})
+			side{prep: promoted, do: func() { must[*mr.Model](b)(s.r.GetModel(ctx, ref, nil)) }},
+			side{name: "floor", prep: promoted, do: func() { readNews(b, s, logSize, document) }},
+			side{name: "taken-in", prep: promoted, do: func() { takeIn(b, readNews(b, s, logSize, document)) }})
 	})
+}
+
+// readNews reads what was written behind a size of the log, and the document if it is another one.
+func readNews(b *testing.B, s *store, logSize int64, document time.Time) (line []byte) {
+	threeStats(b, s)
+	line = readFrom(b, s.path("history.jsonl"), logSize)
+	if modified(b, s.path("registry.json")) != document {
+		readFrom(b, s.path("registry.json"), 0)
+	}
+	return line
+}
+
+// takeIn is what a plain program makes of an event: it decodes the line, and of the entries in it the one in production.
+func takeIn(b *testing.B, line []byte) {
+	var event struct {
+		Event                        int64
+		ID, Op, Version, Actor, Prev string
+		From, To                     string
+		Time                         time.Time
+		After                        map[string]json.RawMessage
+		Extra                        map[string]struct {
+			Entered                int64
+			RegisteredBy, Manifest string
+		}
+		Checkpoint int64
+	}
+	var entry struct {
+		Version, Stage    string
+		RegisteredAt      time.Time  `json:"registered_at"`
+		PromotedToProd    *time.Time `json:"promoted_to_prod"`
+		Metrics, Metadata map[string]any
+	}
+	sha256.Sum256(line)
+	check(b, json.Unmarshal(line, &event))
+	check(b, json.Unmarshal(event.After[event.Version], &entry))
+	if entry.Stage != "production" {
+		b.Fatal(string(line))
+	}
 }
 
 func size(b *testing.B, name string) int64 { return must[os.FileInfo](b)(os.Stat(name)).Size() }
