@@ -126,13 +126,22 @@ func (c claim) remove() error {
 	return c.removeEmpty()
 }
 
-// removeEmpty is remove of a claim without a tree.
+// removeEmpty is remove of a claim without a tree. Who sweeps just then may make the lock file anew, and
+// clears the folder away.
 func (c claim) removeEmpty() error {
-	err := errors.Join(c.disk.Remove(path.Join(c.name, lockName)), c.lock.Unlock())
-	if removeErr := c.disk.Remove(c.name); err == nil && !errors.Is(removeErr, fs.ErrNotExist) {
-		err = removeErr
+	lock := path.Join(c.name, lockName)
+	err := errors.Join(c.disk.Remove(lock), c.lock.Unlock())
+	removeErr := c.disk.Remove(c.name)
+	if err != nil || removeErr == nil || errors.Is(removeErr, fs.ErrNotExist) {
+		return err
 	}
-	return err
+	if left, err := c.disk.Stamp(lock); err == nil && left.Exists {
+		return nil
+	}
+	if again := c.disk.Remove(c.name); !errors.Is(again, fs.ErrNotExist) { // or it is done by now
+		return again
+	}
+	return nil
 }
 
 // A shelf has the claims of registrations that are done for those that come while others are still under

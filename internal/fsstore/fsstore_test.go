@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -550,6 +551,61 @@ func TestDiscardLeavesNothing(t *testing.T) {
 	}
 	if !exists(s.path("uc/other/keep")) || !exists(s.path("uc/m/mine")) || exists(s.path("uc/m/"+stagingName)) {
 		t.Error("too much or too little is gone")
+	}
+}
+
+// removing is a disk that does something right after a file was removed.
+type removing struct {
+	Disk
+	after func(name string)
+}
+
+func (d removing) Remove(name string) error {
+	err := d.Disk.Remove(name)
+	d.after(name)
+	return err
+}
+
+// A sweep that comes upon a staging which is being cleared away clears it away itself, and nobody is told of an error.
+func TestDiscardBesideASweep(t *testing.T) {
+	t.Parallel()
+	for _, swept := range []bool{false, true} {
+		s := open(t, t.TempDir())
+		other := open(t, s.dir)
+		keep := stage(t, other) // so that .staging stays
+		sweeping := func() {}
+		s.Wrap(func(d Disk) Disk {
+			return removing{d, func(name string) {
+				if path.Base(name) == lockName {
+					sweeping()
+				}
+			}}
+		})
+		st := stage(t, s)
+		d, err := other.disk(false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sweeping = func() {
+			c, mine, err := other.tryOwn(d, st.name)
+			if !mine || err != nil {
+				t.Errorf("not owned: %v", err)
+			}
+			if swept {
+				err = c.remove()
+			} else {
+				err = c.lock.Unlock() // it is at it yet
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		if err := st.Discard(); err != nil {
+			t.Errorf("swept %v: %v", swept, err)
+		}
+		if err := keep.Discard(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
