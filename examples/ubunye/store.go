@@ -45,13 +45,14 @@ func open(ctx context.Context, store string, opts *modelregistry.Options) (*mode
 
 // openBucket opens the store in the bucket that a URL names. It returns nil for a folder.
 func openBucket(ctx context.Context, store string, logger *slog.Logger) (*objectstore.Store, error) {
-	scheme, _, isURL := strings.Cut(store, "://")
-	if !isURL {
+	scheme, rest, _ := strings.Cut(store, ":")
+	isURL, known := strings.HasPrefix(rest, "//"), scheme == "s3" || scheme == "gs" || scheme == "azblob"
+	switch {
+	case !isURL && known && len(scheme) < len(store): // ./s3:/x is a folder
+		return nil, fmt.Errorf("store %q: %w: want %s://", store, modelregistry.ErrInvalid, scheme)
+	case !isURL:
 		return nil, nil
-	}
-	switch scheme {
-	case "s3", "gs", "azblob":
-	default:
+	case !known:
 		return nil, fmt.Errorf("store %q: %w: want a folder, s3://, gs:// or azblob://", store, modelregistry.ErrInvalid)
 	}
 	if u, err := url.Parse(store); err != nil || u.Host == "" {
