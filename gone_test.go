@@ -82,6 +82,21 @@ func TestLiveWhoseStoreIsDeletedAndMadeAgain(t *testing.T) {
 	})
 }
 
+// A reader of a model that has no document sees its store go, too.
+func TestStoreThatIsDeletedUnderAHistoryAlone(t *testing.T) {
+	onMovingGround(t, func(t *testing.T, dir string) {
+		inProduction(t, openStore(t, dir, nil), "1.0.0")
+		if err := os.Remove(modelPath(dir, "registry.json")); err != nil {
+			t.Fatal(err)
+		}
+		r := openStore(t, dir, nil)
+		wantStages(t, r, map[string]mr.ModelStage{"1.0.0": mr.Production})
+		removeAll(t, dir)
+		_, err := r.GetVersion(t.Context(), fraud.In(mr.Production))
+		wantError(t, err, "get", fraud, "", mr.ErrNotFound)
+	})
+}
+
 // A registry that had the deleted store open writes to the one that took its place, and makes one if
 // there is none.
 func TestWritingToAStoreThatWasMadeAgain(t *testing.T) {

@@ -146,14 +146,14 @@ func (s *Store) Read(_ context.Context, useCase, model string, look func(*View) 
 }
 
 func (s *Store) view(useCase, model string) (*View, error) {
+	at := s.place(useCase, model)
 	d, err := s.disk(false)
 	if errors.Is(err, fs.ErrNotExist) {
-		return &View{}, nil
+		return &View{rev: revision{place: at}}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	at := s.place(useCase, model)
 	v, err := newView(d, at)
 	if err != nil {
 		return nil, err
