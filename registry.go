@@ -286,8 +286,10 @@ func (m *model) look(ctx context.Context, fn func(*state) error) error {
 	}
 	m.mu.RLock()
 	var news View
+	var since Revision
 	if s := m.state; s != nil && s.rev != nil {
-		v, changed, err := m.news(ctx, s.rev)
+		since = s.rev
+		v, changed, err := m.news(ctx, since)
 		if err == nil && !changed {
 			defer m.mu.RUnlock()
 			return fn(s)
@@ -297,7 +299,7 @@ func (m *model) look(ctx context.Context, fn func(*state) error) error {
 	m.mu.RUnlock()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err := m.takeIn(ctx, news); err != nil {
+	if err := m.takeIn(ctx, news, since); err != nil {
 		return err
 	}
 	return fn(m.state)
@@ -314,10 +316,11 @@ func (m *model) news(ctx context.Context, since Revision) (v View, changed bool,
 	return nil, changed, err
 }
 
-// takeIn brings the state up to date with a view, or without one. What others took in meanwhile does no harm: the view reads what
-// is there by now, and the revision that it gives is at worst older. The caller holds the lock.
-func (m *model) takeIn(ctx context.Context, v View) error {
-	if v != nil {
+// takeIn brings the state up to date with a view of what is new since a revision, or without one. A view is as old as the look that
+// made it: if others took something in meanwhile, or gave the state up, it could take the state back behind what an append under way
+// goes on from. The caller holds the lock.
+func (m *model) takeIn(ctx context.Context, v View, since Revision) error {
+	if v != nil && m.state != nil && m.state.rev == since {
 		if err := m.load(ctx, v); !errors.Is(err, fsstore.ErrMoved) {
 			return err
 		}
