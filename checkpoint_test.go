@@ -154,6 +154,18 @@ func TestLagIsBounded(t *testing.T) {
 	}
 }
 
+// A document is as small for a registry that read of its versions as for the one that wrote them, whatever is in their texts.
+func TestSmallDocumentDoesNotLag(t *testing.T) {
+	t.Parallel()
+	a, dir := newStore(t, nil)
+	b := openStore(t, dir, nil)
+	register(t, a, "1.0.0", nil)
+	wantStages(t, b, map[string]mr.ModelStage{"1.0.0": mr.Development})
+	register(t, a, "1.0.1", map[string]any{"columns": strings.Repeat("a,", 100<<10)})
+	promote(t, b, "1.0.0", mr.Staging)
+	wantDocumentAt(t, dir, 3)
+}
+
 func TestAlwaysCheckpoint(t *testing.T) {
 	t.Parallel()
 	for _, always := range []bool{true, false} {

@@ -21,7 +21,7 @@ type entry struct {
 	raw     []byte     // as the document holds it,
 	compact bool       // or as an event does, until layOut
 	extra   []byte     // what the registry keeps of it beside, as JSON on one line; nil for nothing
-	size    int64      // about what it takes in the document, in bytes, as it was when it was made
+	size    int64      // about what it takes in the document, in bytes
 	stage   ModelStage // as its raw value has it
 	entered int64      // the event by which it entered its stage, 0 for none
 	decoded atomic.Pointer[ModelVersion]
@@ -47,14 +47,13 @@ func (e *entry) layOut() []byte {
 	return e.raw
 }
 
-// takes returns about how many bytes the entry takes in the document. Laid out, each member takes a line, set in by some
-// eight bytes, and a space.
+// takes returns about how many bytes the entry takes in the document, laid out or not.
 func (e *entry) takes() int64 {
-	n := len(e.raw) + len(e.extra) + 2*len(e.version) + 32
+	n := len(e.raw)
 	if e.compact {
-		n += 9 * bytes.Count(e.raw, []byte{','})
+		n = document.LaidOut(e.raw)
 	}
-	return int64(n)
+	return int64(n + len(e.extra) + 2*len(e.version) + 32)
 }
 
 // decode returns the version, shared: it is not to be changed.

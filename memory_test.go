@@ -140,14 +140,14 @@ func TestSharedAppends(t *testing.T) {
 // told is what a change's caller hears.
 func told(c *change) string { return fmt.Sprintf("%s %v %+v", c.version, c.err, c.result) }
 
-// inside is all that a state makes of its history, the lines' digests aside, and its size, which is about right.
+// inside is all that a state makes of its history, the lines' digests aside, and its size.
 func inside(t *testing.T, s *state) (list []string) {
 	size := int64(0)
 	for i, e := range s.order {
 		list = append(list, fmt.Sprintf("%d %d %s %s %d %s %s", i, e.pos, e.version, e.stage, e.entered, e.layOut(), e.extra))
 		size += e.takes()
 	}
-	if s.size < size*19/20 || s.size > size*20/19 {
+	if s.size != size {
 		t.Errorf("the state says that its document takes %d bytes, and it takes %d", s.size, size)
 	}
 	return append(summary(s), append(list, fmt.Sprint(s.productions, s.high, s.last))...)

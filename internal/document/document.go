@@ -260,3 +260,6 @@ func Lay(raw []byte) []byte { return pyjson.Indent(nil, raw, entryPrefix+"  ") }
 
 // LayEntry lays a whole compact entry out as the document holds it.
 func LayEntry(raw []byte) []byte { return pyjson.Indent(nil, raw, entryPrefix) }
+
+// LaidOut returns how many bytes LayEntry makes of a compact entry.
+func LaidOut(raw []byte) int { return pyjson.Indented(raw, len(entryPrefix)) }

@@ -320,6 +320,9 @@ func TestLayouts(t *testing.T) {
 		if got := string(pyjson.Indent([]byte("x"), []byte(tt.raw), "  ")); got != "x"+tt.indent {
 			t.Errorf("indent %q: %s", tt.raw, got)
 		}
+		if got := pyjson.Indented([]byte(tt.compact), len("  ")); got != len(tt.indent) {
+			t.Errorf("indented %q: %d bytes, want %d", tt.compact, got, len(tt.indent))
+		}
 	}
 }
 
@@ -431,6 +434,9 @@ func FuzzScan(f *testing.F) {
 		}
 		if !pyjson.Equal(data, indented) || pyjson.Valid(indented) != nil || pyjson.Valid([]byte(compact)) != nil {
 			t.Errorf("%q is not the same as %q", indented, compact)
+		}
+		if n := pyjson.Indented([]byte(compact), 2); n != len(indented) {
+			t.Errorf("indented %q: %d bytes, want %d", compact, n, len(indented))
 		}
 		if finite := pyjson.Finite(nil, data); !json.Valid(finite) {
 			t.Errorf("%q is not JSON", finite)

@@ -365,6 +365,33 @@ func Indent(dst, raw []byte, prefix string) []byte {
 	return dst
 }
 
+// Indented returns how many bytes Indent makes of a value as Compact leaves it, given the length of the prefix.
+func Indented(raw []byte, prefix int) int {
+	n, depth := len(raw), 0
+	for i := 0; i < len(raw); i++ {
+		switch raw[i] {
+		case '"':
+			end, _ := str(raw, i)
+			i = end - 1
+		case '{', '[':
+			if next := raw[i+1]; next == '}' || next == ']' {
+				i++
+				continue
+			}
+			depth++
+			n += len("\n") + prefix + 2*depth
+		case '}', ']':
+			depth--
+			n += len("\n") + prefix + 2*depth
+		case ',':
+			n += len("\n") + prefix + 2*depth
+		case ':':
+			n += len(" ")
+		}
+	}
+	return n
+}
+
 // Equal reports whether two valid values are the same but for white space and
 // the escaping of non-ASCII characters.
 func Equal(a, b []byte) bool {
