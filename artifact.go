@@ -111,7 +111,10 @@ func FromFunc(save func(dir string) error) Artifact {
 	if save == nil {
 		return Artifact{}
 	}
-	return Artifact{put: func(_ context.Context, to string, _ *intake) error { return save(to) }}
+	return Artifact{put: func(_ context.Context, to string, in *intake) error {
+		defer in.meter.watch(to)()
+		return save(to)
+	}}
 }
 
 // MoveDir moves a directory into the store: by a rename, if it is on the store's

@@ -1,12 +1,15 @@
 package modelregistry
 
 import (
+	"io/fs"
+	"path/filepath"
 	"sync"
 	"time"
 )
 
 // A Progress says how far long work on the files of versions has come.
 type Progress struct {
+	Saved  int64 // bytes that a save function wrote, as far as its files show
 	Copied int64 // bytes copied; 0 for files that were saved or moved into place
 	Hashed int64 // bytes hashed
 	Total  int64 // bytes of the files found so far
@@ -44,6 +47,56 @@ func (m *meter) add(copied, hashed, total int64) {
 	if time.Since(m.told) >= progressEvery {
 		m.report()
 	}
+}
+
+// watch tells how much there is in a folder that somebody else fills, until stop is called. To look takes a tenth of the time at
+// most.
+func (m *meter) watch(dir string) (stop func()) {
+	if m == nil {
+		return func() {}
+	}
+	look := func() {
+		size := sizeOf(dir)
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if size > m.now.Saved {
+			m.now.Saved = size
+			m.report()
+		}
+	}
+	quit := make(chan struct{})
+	var looking sync.WaitGroup
+	looking.Go(func() {
+		wait := progressEvery
+		for {
+			select {
+			case <-quit:
+				return
+			case <-time.After(wait):
+			}
+			start := time.Now()
+			look()
+			wait = max(progressEvery, 9*time.Since(start))
+		}
+	})
+	return func() {
+		close(quit)
+		looking.Wait()
+		look()
+	}
+}
+
+// sizeOf adds up the files in a folder, as far as they can be looked at.
+func sizeOf(dir string) (size int64) {
+	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			if info, err := d.Info(); err == nil {
+				size += info.Size()
+			}
+		}
+		return nil
+	})
+	return size
 }
 
 // done tells where the work ended.

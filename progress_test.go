@@ -51,14 +51,77 @@ func TestProgressOfASave(t *testing.T) {
 	t.Parallel()
 	r, _ := newStore(t, nil)
 	var last mr.Progress
-	save := func(dir string) error { return os.WriteFile(filepath.Join(dir, "weights"), make([]byte, 1<<20), 0o666) }
+	half, told := make([]byte, 1<<19), make(chan mr.Progress, 1000)
+	save := func(dir string) error {
+		if err := os.WriteFile(filepath.Join(dir, "weights"), half, 0o666); err != nil {
+			return err
+		}
+		for p := range told { // while it is at it
+			if p == (mr.Progress{Saved: 1 << 19}) {
+				break
+			}
+		}
+		return os.WriteFile(filepath.Join(dir, "more"), half, 0o666)
+	}
 	_, err := r.Register(t.Context(), fraud, mr.FromFunc(save), &mr.RegisterOptions{
-		Progress: func(p mr.Progress) { last = p }})
+		Progress: func(p mr.Progress) { last = p; told <- p }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if last.Copied != 0 || last.Hashed <= 1<<20 || last.Hashed != last.Total {
+	if last.Saved != 1<<20 || last.Copied != 0 || last.Hashed <= 1<<20 || last.Hashed != last.Total {
 		t.Errorf("the end was told as %+v", last)
+	}
+}
+
+// Whoever waits for an artifact to be checked is told, and that it is read once.
+func TestProgressOfAMove(t *testing.T) {
+	t.Parallel()
+	r, dir := newStore(t, nil)
+	ctx := t.Context()
+	save := func(dir string) error {
+		return os.WriteFile(filepath.Join(dir, "weights"), make([]byte, 20<<20), 0o666)
+	}
+	for range 2 {
+		if _, err := r.Register(ctx, fraud, mr.FromFunc(save), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	size := int64(0)
+	for _, name := range []string{"metadata.json", "metrics.json", "model/weights"} {
+		info, err := os.Stat(modelPath(dir, "versions", "1.0.0", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		size += info.Size()
+	}
+	var last mr.Progress
+	tell, all := func(p mr.Progress) { last = p }, mr.Progress{Hashed: size, Total: size}
+	for _, step := range []struct {
+		name string
+		do   func() error
+		want mr.Progress
+	}{
+		{"Promote", func() error {
+			_, err := r.Promote(ctx, fraud, "1.0.0", mr.Production, &mr.MoveOptions{Progress: tell})
+			return err
+		}, all},
+		{"Rollback", func() error {
+			_, err := r.Rollback(ctx, fraud, "1.0.1", &mr.MoveOptions{Progress: tell, Force: true})
+			return err
+		}, all},
+		{"Demote", func() error { // looks at no file
+			_, err := r.Demote(ctx, fraud, "1.0.1", mr.Development, &mr.MoveOptions{Progress: tell})
+			return err
+		}, mr.Progress{}},
+		{"GetModel", func() error {
+			_, err := r.GetModel(ctx, fraud.At("1.0.0"), &mr.GetOptions{Verify: true, Progress: tell})
+			return err
+		}, all},
+	} {
+		last = mr.Progress{}
+		if err := step.do(); err != nil || last != step.want {
+			t.Errorf("%s: the end was told as %+v, %v; want %+v", step.name, last, err, step.want)
+		}
 	}
 }
 

@@ -200,6 +200,8 @@ type GetOptions struct {
 	// Verify checks the artifact against its digests, which reads every byte of
 	// it. What does not match is ErrArtifact.
 	Verify bool
+	// Progress is told how far that is, some ten times a second and at the end, by one goroutine at a time.
+	Progress func(Progress)
 }
 
 // GetModel returns the version that ref names, and where its artifact lies. It
@@ -213,9 +215,11 @@ func (r *ModelRegistry) GetModel(ctx context.Context, ref Ref, opts *GetOptions)
 		return nil, err
 	}
 	if opts != nil && opts.Verify {
-		if err := r.verifyTree(ctx, v, nil); err != nil {
+		progress := newMeter(opts.Progress)
+		if err := r.verifyTree(ctx, v, progress); err != nil {
 			return nil, err
 		}
+		progress.done()
 	}
 	tree, err := r.openArtifact(ctx, v)
 	if err != nil {

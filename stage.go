@@ -64,6 +64,10 @@ type MoveOptions struct {
 
 	// Force lets Rollback restore a version that never was in production.
 	Force bool
+
+	// Progress is told how far Promote and Rollback are with the artifact's digests, some ten times a second and at the
+	// end, by one goroutine at a time. If the version changes meanwhile, they begin anew.
+	Progress func(Progress)
 }
 
 // NoVersion says in MoveOptions.IfProduction that nothing may be in production.
@@ -180,9 +184,11 @@ func (r *ModelRegistry) tryMove(ctx context.Context, m *model, mv move, o MoveOp
 	asked := mv
 	mv.version = v.Version
 	if mv.guarded {
-		if err := r.verifyTree(ctx, v, nil); err != nil {
+		progress := newMeter(o.Progress)
+		if err := r.verifyTree(ctx, v, progress); err != nil {
 			return v, nil, err
 		}
+		progress.done()
 	}
 	if mv.op == opPromote && !o.SkipGates {
 		if results, err = r.pass(ctx, m, mv, o, v); err != nil {

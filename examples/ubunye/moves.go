@@ -25,7 +25,10 @@ func (a *app) moveCommand(mv *move, use, short string,
 			return err
 		}
 		before := stages(ctx, r, mv.ModelName)
+		var clear func()
+		mv.opts.Progress, clear = progressBar(a.err)
 		v, err := do(ctx, r)
+		clear()
 		if err != nil {
 			return err
 		}
