@@ -73,6 +73,88 @@ func TestLeaderLeaves(t *testing.T) {
 	}
 }
 
+// Of changes that share an append each has its own result and its own error, and one that fails harms none of its
+// neighbours.
+func TestSharedAppendFailsForSome(t *testing.T) {
+	t.Parallel()
+	r, dir := newStore(t, nil)
+	for range 4 {
+		register(t, r, "", nil)
+	}
+	lock := flock.New(modelPath(dir, ".lock"))
+	if err := lock.Lock(); err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	archive := func(version string) func(context.Context) (mr.ModelVersion, error) {
+		return func(ctx context.Context) (mr.ModelVersion, error) { return r.Archive(ctx, fraud, version, nil) }
+	}
+	first := func(version string) func(context.Context) (mr.ModelVersion, error) {
+		return func(ctx context.Context) (mr.ModelVersion, error) {
+			return r.Promote(ctx, fraud, version, mr.Production, &mr.MoveOptions{IfProduction: mr.NoVersion})
+		}
+	}
+	pinned := func(ctx context.Context) (mr.ModelVersion, error) {
+		return r.Register(ctx, fraud, artifact(), &mr.RegisterOptions{Version: "2.0.0"})
+	}
+	type outcome struct {
+		v   mr.ModelVersion
+		err error
+	}
+	changes := []struct {
+		do   func(context.Context) (mr.ModelVersion, error)
+		want string
+		err  error
+		done chan outcome
+	}{
+		{do: archive("1.0.0"), want: "1.0.0 archived"},
+		{do: first("1.0.1"), want: "1.0.1 production"},
+		{do: first("1.0.2"), err: mr.ErrConflict},
+		{do: pinned, want: "2.0.0 development"},
+		{do: archive("1.0.9"), err: mr.ErrNotFound},
+		{do: archive("1.0.3"), want: "1.0.3 archived"},
+	}
+	for i := range changes {
+		c := &changes[i]
+		c.done = make(chan outcome, 1)
+		ctx, in := queued(t.Context())
+		go func() {
+			v, err := c.do(ctx)
+			c.done <- outcome{v, err}
+		}()
+		if c.err != mr.ErrNotFound { // which is told at once
+			<-in
+		}
+	}
+	if err := lock.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range changes {
+		switch got := <-c.done; {
+		case !errors.Is(got.err, c.err):
+			t.Errorf("change %d: %v, want %v", i, got.err, c.err)
+		case c.err == nil && fmt.Sprint(got.v.Version, " ", got.v.Stage) != c.want:
+			t.Errorf("change %d: %s is in %s, want %s", i, got.v.Version, got.v.Stage, c.want)
+		}
+	}
+	wantStages(t, openStore(t, dir, nil), map[string]mr.ModelStage{"1.0.0": mr.Archived, "1.0.1": mr.Production,
+		"1.0.2": mr.Development, "1.0.3": mr.Archived, "2.0.0": mr.Development})
+}
+
+// A change that finds nobody before it waits for no other: the clock of a bubble stands still unless all wait.
+func TestLoneChangeDoesNotWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := openStore(t, t.TempDir(), nil)
+		start := time.Now()
+		register(t, r, "1.0.0", nil)
+		promote(t, r, "1.0.0", mr.Production)
+		if took := time.Since(start); took != 0 {
+			t.Errorf("it waited for %v", took)
+		}
+	})
+}
+
 // A clock of the program's that panics takes down the call that it was called in, if that is
 // not recovered; who shared the append is told, and the next change goes on.
 func TestPanicInTheAppend(t *testing.T) {
