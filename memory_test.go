@@ -22,7 +22,7 @@ type memoryModel struct {
 
 func newMemoryModel() *memoryModel {
 	m := &memoryModel{model: fuzzModel()}
-	m.r.opts.Now = func() time.Time { return time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC) }
+	m.r.opts.Now = func() time.Time { return time.Date(2026, 11, 24, 0, 0, 0, 123456789, time.UTC) }
 	m.state = newState(m.name)
 	return m
 }
@@ -146,6 +146,13 @@ func inside(t *testing.T, s *state) (list []string) {
 	for i, e := range s.order {
 		list = append(list, fmt.Sprintf("%d %d %s %s %d %s %s", i, e.pos, e.version, e.stage, e.entered, e.layOut(), e.extra))
 		size += e.takes()
+		if v := e.decoded.Load(); v != nil {
+			im := e.image()
+			again := newEntry(e.name, &im, e.pos)
+			if diff := cmp.Diff(fmt.Sprintf("%#v", *again.decode()), fmt.Sprintf("%#v", *v)); diff != "" {
+				t.Errorf("%s (-decoded anew +as it is told):\n%s", e.version, diff)
+			}
+		}
 	}
 	if s.size != size {
 		t.Errorf("the state says that its document takes %d bytes, and it takes %d", s.size, size)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/Masterminds/semver/v3"
 
@@ -24,6 +25,7 @@ type txn struct {
 	noted       int
 	high        *semver.Version // as state.high
 	now         time.Time
+	written     string // now, as it is written, once asked for
 	events      []*event
 	lines       [][]byte
 	hash        string // of the last line
@@ -35,7 +37,7 @@ type txn struct {
 }
 
 func newTxn(s *state, now time.Time) *txn {
-	t := &txn{base: s, over: map[string]*entry{}, productions: slices.Clip(s.productions), high: s.high, now: now, hash: s.hash,
+	t := &txn{base: s, productions: slices.Clip(s.productions), high: s.high, now: now, hash: s.hash,
 		found: min(s.found, s.checkpoint)}
 	for v := range s.productive {
 		t.productive = append(t.productive, s.get(v))
@@ -56,6 +58,9 @@ func (t *txn) put(e *entry) {
 	if t.get(e.version) == nil {
 		t.added++
 		t.high = highest(t.high, parseVersion(e.version))
+	}
+	if t.over == nil {
+		t.over = map[string]*entry{}
 	}
 	t.over[e.version] = e
 	t.productive = slices.DeleteFunc(t.productive, func(p *entry) bool { return p.version == e.version })
@@ -145,11 +150,46 @@ func (t *txn) move(mv move, e *entry, o MoveOptions, results []GateResult) error
 		also = []pyjson.Member{{Key: "promoted_by", Value: by}}
 	}
 	ev.after = append(ev.after, t.staged(e, mv.to, also...))
-	return t.emit(ev)
+	if err := t.emit(ev); err != nil {
+		return err
+	}
+	known := e.decode()
+	if made := t.over[e.version]; len(known.Problems) == 0 && utf8.ValidString(o.Actor) {
+		made.decoded.Store(known.moved(mv.to, t.now, o.Actor, len(also) > 0))
+	}
+	return nil
+}
+
+// moved returns what decoding the entry of a version gives that moved to a stage: it is for who is told of it, and can't wait
+// for what he knows already.
+func (v *ModelVersion) moved(to ModelStage, at time.Time, by string, promoted bool) *ModelVersion {
+	m := *v
+	m.Stage = to
+	at = at.Truncate(time.Microsecond) // as the entry has it
+	switch to {
+	case Staging:
+		m.PromotedToStaging = at
+	case Production:
+		m.PromotedToProduction = at
+	case Archived:
+		m.ArchivedAt = at
+	}
+	if promoted {
+		m.PromotedBy = by
+	}
+	return &m
 }
 
 // stamped names the key that holds when a version entered a stage.
 var stamped = map[ModelStage]string{Staging: "promoted_to_staging", Production: "promoted_to_prod", Archived: "archived_at"}
+
+// stamp is the time of the changes, as entries and events have it.
+func (t *txn) stamp() string {
+	if t.written == "" {
+		t.written = formatTime(t.now)
+	}
+	return t.written
+}
 
 // staged returns the image of an entry that enters a stage now, with what else is set in it.
 func (t *txn) staged(e *entry, stage ModelStage, also ...pyjson.Member) image {
@@ -163,7 +203,7 @@ func (t *txn) staged(e *entry, stage ModelStage, also ...pyjson.Member) image {
 	put("version", e.version)
 	put("stage", string(stage))
 	if key := stamped[stage]; key != "" {
-		put(key, formatTime(t.now))
+		put(key, t.stamp())
 	}
 	return image{version: e.version, raw: document.Set(e.layOut(), set), extra: e.extra, stageRead: stage}
 }

@@ -6,7 +6,12 @@ import "bytes"
 
 // Join makes the bytes of one append. The lines of one append but the last end in a
 // space, so that the end of an append shows.
-func Join(lines [][]byte) (data []byte) {
+func Join(lines [][]byte) []byte {
+	size := 0
+	for _, line := range lines {
+		size += len(line) + len(" \n")
+	}
+	data := make([]byte, 0, size)
 	for i, line := range lines {
 		data = append(data, line...)
 		if i < len(lines)-1 {
