@@ -136,9 +136,10 @@ func (e *event) enters(stage ModelStage) string {
 func (t *txn) move(mv move, e *entry, o MoveOptions, results []GateResult) error {
 	ev := &event{op: mv.op, version: e.version, from: t.stage(e), to: mv.to, actor: o.Actor, reason: o.Reason,
 		results: results, skippedGates: o.SkipGates && mv.op == opPromote, after: make([]image, 0, 2)}
+	var predecessor *entry
 	if mv.to == Production {
-		if p := t.production(); p != nil {
-			ev.after = append(ev.after, t.staged(p, Archived))
+		if predecessor = t.production(); predecessor != nil {
+			ev.after = append(ev.after, t.staged(predecessor, Archived))
 		}
 	}
 	var also []pyjson.Member
@@ -153,31 +154,38 @@ func (t *txn) move(mv move, e *entry, o MoveOptions, results []GateResult) error
 	if err := t.emit(ev); err != nil {
 		return err
 	}
-	known := e.decode()
-	if made := t.over[e.version]; len(known.Problems) == 0 && utf8.ValidString(o.Actor) {
-		made.decoded.Store(known.moved(mv.to, t.now, o.Actor, len(also) > 0))
+	if predecessor != nil {
+		t.carry(predecessor, Archived, nil)
+	}
+	if also == nil {
+		t.carry(e, mv.to, nil)
+	} else if utf8.ValidString(o.Actor) {
+		t.carry(e, mv.to, &o.Actor)
 	}
 	return nil
 }
 
-// moved returns what decoding the entry of a version gives that moved to a stage: it is for who is told of it, and can't wait
-// for what he knows already.
-func (v *ModelVersion) moved(to ModelStage, at time.Time, by string, promoted bool) *ModelVersion {
-	m := *v
-	m.Stage = to
-	at = at.Truncate(time.Microsecond) // as the entry has it
+// carry spares whoever asks for a version that was moved the decoding of its new entry, if the old one was decoded.
+func (t *txn) carry(old *entry, to ModelStage, promotedBy *string) {
+	known := old.decoded.Load()
+	if known == nil || len(known.Problems) > 0 {
+		return
+	}
+	v := *known
+	v.Stage = to
+	at := t.now.Truncate(time.Microsecond) // as the entry has it
 	switch to {
 	case Staging:
-		m.PromotedToStaging = at
+		v.PromotedToStaging = at
 	case Production:
-		m.PromotedToProduction = at
+		v.PromotedToProduction = at
 	case Archived:
-		m.ArchivedAt = at
+		v.ArchivedAt = at
 	}
-	if promoted {
-		m.PromotedBy = by
+	if promotedBy != nil {
+		v.PromotedBy = *promotedBy
 	}
-	return &m
+	t.over[old.version].decoded.Store(&v)
 }
 
 // stamped names the key that holds when a version entered a stage.
