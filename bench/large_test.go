@@ -72,18 +72,15 @@ func copyAll(b *testing.B, from, to string) {
 func BenchmarkRegisterLarge(b *testing.B) {
 	from, s := large(b, filepath.Join(b.TempDir(), "from")), newStore(b, 10)
 	to := filepath.Join(b.TempDir(), "to")
-	var took, floor []float64
+	var took, allocs, floor []float64
 	var memory uint64
 	for range rounds(b) {
 		runtime.GC()
 		stop, peak := watchMemory()
-		start := time.Now()
-		v := must[mr.ModelVersion](b)(s.r.Register(b.Context(), bench.Name, mr.FromDir(from), nil))
-		took = append(took, float64(time.Since(start)))
+		t, n := s.registerOnce(b, mr.FromDir(from))
 		stop()
-		memory = max(memory, *peak)
-		check(b, os.RemoveAll(s.path("versions", v.Version)))
-		start = time.Now()
+		took, allocs, memory = append(took, t), append(allocs, n), max(memory, *peak)
+		start := time.Now()
 		copyAll(b, from, to)
 		copied := time.Since(start)
 		check(b, os.RemoveAll(to))
@@ -94,7 +91,16 @@ func BenchmarkRegisterLarge(b *testing.B) {
 	b.ReportMetric(median(took), "ns/op")
 	b.ReportMetric(median(floor), "floor-ns")
 	b.ReportMetric(median(took)/median(floor), "x-floor")
+	b.ReportMetric(median(allocs), "allocs")
 	b.ReportMetric(float64(memory)/(1<<20), "peak-MB")
+}
+
+// registerOnce registers an artifact and removes its files.
+func (s *store) registerOnce(b *testing.B, a mr.Artifact) (took, allocs float64) {
+	var v mr.ModelVersion
+	took, allocs = timed(func() { v = must[mr.ModelVersion](b)(s.r.Register(b.Context(), bench.Name, a, nil)) })
+	check(b, os.RemoveAll(s.path("versions", v.Version)))
+	return took, allocs
 }
 
 // rounds is b.Loop for work of seconds: some rounds, that the median says something.
@@ -118,14 +124,16 @@ func watchMemory() (stop func(), peak *uint64) {
 	done, gone := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(gone)
+		tick := time.NewTicker(20 * time.Millisecond)
+		defer tick.Stop()
+		var now runtime.MemStats
 		for {
-			var now runtime.MemStats
 			runtime.ReadMemStats(&now)
 			*peak = max(*peak, now.HeapInuse-min(now.HeapInuse, before.HeapInuse))
 			select {
 			case <-done:
 				return
-			case <-time.After(20 * time.Millisecond):
+			case <-tick.C:
 			}
 		}
 	}()
@@ -133,21 +141,23 @@ func watchMemory() (stop func(), peak *uint64) {
 }
 
 // BenchmarkRegisterMoved: an artifact of 1 GB, moved into staging. The floor is its hash.
-func BenchmarkRegisterMoved(b *testing.B) {
+func BenchmarkRegisterMoved(b *testing.B) { hashed(b, mr.MoveDir) }
+
+// hashed measures the registration of a large artifact that is hashed and not copied.
+func hashed(b *testing.B, artifact func(dir string) mr.Artifact) {
 	s := newStore(b, 10)
 	dir := filepath.Join(s.dir, "..", "from")
-	var took, floor []float64
+	var took, allocs, floor []float64
 	for range rounds(b) {
 		large(b, dir)
 		start := time.Now()
 		hashAll(b, dir)
 		floor = append(floor, float64(time.Since(start)))
-		start = time.Now()
-		v := must[mr.ModelVersion](b)(s.r.Register(b.Context(), bench.Name, mr.MoveDir(dir), nil))
-		took = append(took, float64(time.Since(start)))
-		check(b, os.RemoveAll(s.path("versions", v.Version)))
+		t, n := s.registerOnce(b, artifact(dir))
+		took, allocs = append(took, t), append(allocs, n)
 	}
 	b.ReportMetric(median(took), "ns/op")
 	b.ReportMetric(median(floor), "floor-ns")
 	b.ReportMetric(median(took)/median(floor), "x-floor")
+	b.ReportMetric(median(allocs), "allocs")
 }

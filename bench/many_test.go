@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -19,32 +17,38 @@ import (
 // round is how long many, or one, are let work.
 const round = time.Second
 
-// rate counts what n goroutines get done in a round, each calling do with its number.
-func rate(n int, do func(i int)) float64 {
+// rate counts what n goroutines get done in a round, each calling do with its number, and how
+// often one of these calls takes memory.
+func rate(n int, do func(i int)) (perSecond, allocs float64) {
 	var done atomic.Int64
-	var wg sync.WaitGroup
-	start := time.Now()
-	for i := range n {
-		wg.Go(func() {
-			for time.Since(start) < round {
-				do(i)
-				done.Add(1)
-			}
-		})
-	}
-	wg.Wait()
-	return float64(done.Load()) / time.Since(start).Seconds()
+	took, allocs := timed(func() {
+		var wg sync.WaitGroup
+		start := time.Now()
+		for i := range n {
+			wg.Go(func() {
+				for time.Since(start) < round {
+					do(i)
+					done.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+	})
+	return 1e9 * float64(done.Load()) / took, allocs / float64(done.Load())
 }
 
 // together reports how the rate of n goroutines is to that of one, measured in turns.
 func together(b *testing.B, n int, do func(i int)) {
-	var one, all []float64
+	var one, all, allocs []float64
 	for range rounds(b) {
-		one, all = append(one, rate(1, do)), append(all, rate(n, do))
+		alone, _ := rate(1, do)
+		many, a := rate(n, do)
+		one, all, allocs = append(one, alone), append(all, many), append(allocs, a)
 	}
 	b.ReportMetric(1e9/median(all), "ns/op")
 	b.ReportMetric(1e9/median(one), "one-ns")
 	b.ReportMetric(median(all)/median(one), "x-one")
+	b.ReportMetric(median(allocs), "allocs")
 }
 
 // BenchmarkRegister64: 64 goroutines that register at once, beside one.
@@ -91,20 +95,22 @@ const processes = 8
 // BenchmarkProcesses: 8 processes that promote and demote at once, beside one.
 func BenchmarkProcesses(b *testing.B) {
 	s := newStore(b, 10)
-	var one, all, share []float64
+	var one, all, share, allocs []float64
 	for b.Loop() {
-		one = append(one, sum(s.spawn(b, 1)))
-		counts := s.spawn(b, processes)
-		all = append(all, sum(counts))
+		alone, _ := s.spawn(b, 1)
+		counts, a := s.spawn(b, processes)
+		one, all, allocs = append(one, sum(alone)), append(all, sum(counts)), append(allocs, sum(a)/sum(counts))
 		least, most := counts[0], counts[0]
 		for _, n := range counts {
 			least, most = min(least, n), max(most, n)
 		}
 		share = append(share, least/most)
 	}
-	b.ReportMetric(1e9*round.Seconds()*3/median(all), "ns/op")
+	b.ReportMetric(float64(3*round)/median(all), "ns/op")
+	b.ReportMetric(float64(3*round)/median(one), "one-ns")
 	b.ReportMetric(median(all)/median(one), "x-one")
 	b.ReportMetric(median(share), "least/most")
+	b.ReportMetric(median(allocs), "allocs")
 }
 
 func sum(list []float64) (total float64) {
@@ -115,10 +121,10 @@ func sum(list []float64) (total float64) {
 }
 
 // spawn runs n processes until a common moment, and returns how often each moved its
-// version.
-func (s *store) spawn(b *testing.B, n int) []float64 {
+// version, and took memory.
+func (s *store) spawn(b *testing.B, n int) (counts, allocs []float64) {
 	start := time.Now().Add(300 * time.Millisecond)
-	counts := make([]float64, n)
+	counts, allocs = make([]float64, n), make([]float64, n)
 	var wg sync.WaitGroup
 	for i := range n {
 		wg.Go(func() {
@@ -126,7 +132,7 @@ func (s *store) spawn(b *testing.B, n int) []float64 {
 			cmd.Env = append(os.Environ(), fmt.Sprintf("BENCH_WORKER=%d %s %s", start.UnixNano(), s.versions[i%len(s.versions)], s.dir))
 			out, err := cmd.Output()
 			if err == nil {
-				counts[i], err = strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
+				_, err = fmt.Sscan(string(out), &counts[i], &allocs[i])
 			}
 			if err != nil {
 				b.Error(err)
@@ -134,7 +140,7 @@ func (s *store) spawn(b *testing.B, n int) []float64 {
 		})
 	}
 	wg.Wait()
-	return counts
+	return counts, allocs
 }
 
 // worker is what a process of spawn does.
@@ -154,16 +160,18 @@ func worker(job string) error {
 	}
 	up, n := v.Stage != mr.Development, 0
 	time.Sleep(time.Until(time.Unix(0, start)))
-	for until := time.Unix(0, start).Add(3 * round); time.Now().Before(until); n++ {
-		if up = !up; up {
-			_, err = r.Promote(context.Background(), bench.Name, version, mr.Staging, nil)
-		} else {
-			_, err = r.Demote(context.Background(), bench.Name, version, mr.Development, nil)
+	_, allocs := timed(func() {
+		for until := time.Unix(0, start).Add(3 * round); err == nil && time.Now().Before(until); n++ {
+			if up = !up; up {
+				_, err = r.Promote(context.Background(), bench.Name, version, mr.Staging, nil)
+			} else {
+				_, err = r.Demote(context.Background(), bench.Name, version, mr.Development, nil)
+			}
 		}
-		if err != nil {
-			return err
-		}
+	})
+	if err != nil {
+		return err
 	}
-	fmt.Println(n)
+	fmt.Println(n, allocs)
 	return r.Close()
 }

@@ -64,6 +64,7 @@ func measure(b *testing.B, sides ...side) {
 			b.ReportMetric(medians[0]/medians[i+1], "x-checked")
 		case "unchecked":
 			b.ReportMetric(medians[i+1]/medians[1], "unchecked-x-floor")
+			b.ReportMetric(allocations(s), "unchecked-allocs")
 		}
 	}
 }
@@ -74,16 +75,24 @@ func allocations(s side) float64 {
 	if s.prep == nil {
 		return testing.AllocsPerRun(times, s.do)
 	}
-	var n uint64
+	var n float64
 	for range times {
 		s.prep()
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		s.do()
-		runtime.ReadMemStats(&after)
-		n += after.Mallocs - before.Mallocs
+		_, allocs := timed(s.do)
+		n += allocs
 	}
-	return float64(n) / times
+	return n / times
+}
+
+// timed returns the nanoseconds that do takes, and how often the program takes memory meanwhile.
+func timed(do func()) (took, allocs float64) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	start := time.Now()
+	do()
+	took = float64(time.Since(start))
+	runtime.ReadMemStats(&after)
+	return took, float64(after.Mallocs - before.Mallocs)
 }
 
 func median(list []float64) float64 {

@@ -166,7 +166,7 @@ func table(w io.Writer, results []result) {
 				continue
 			}
 			_, size, _ := strings.Cut(r.name, "/")
-			took, floor := r.time("ns/op"), r.time("floor-ns")
+			took, floor, allocs := r.time("ns/op"), r.time("floor-ns"), r.count("allocs")
 			switch {
 			case g.least:
 				floor = r.time("one-ns")
@@ -177,11 +177,7 @@ func table(w io.Writer, results []result) {
 			case g.unit == "mean-x-floor":
 				took = r.time("mean-ns")
 			case g.unit == "unchecked-x-floor":
-				took = r.time("unchecked-ns")
-			}
-			allocs := ""
-			if n, ok := r.values["allocs"]; ok && g.unit == "x-floor" {
-				allocs = fmt.Sprint(n)
+				took, allocs = r.time("unchecked-ns"), r.count("unchecked-allocs")
 			}
 			fmt.Fprintf(w, "| %s | %s | %s | %s | %.2f | %s | %s | %s | %s |\n", g.what, size, took, floor,
 				r.values[g.unit], g.verdict(r.values[g.unit]), allocs, r.time("bbolt-ns"), r.time("sqlite-ns"))
@@ -209,6 +205,14 @@ func (g goal) verdict(v float64) string {
 		return fmt.Sprintf("≤ %g", g.limit)
 	}
 	return fmt.Sprintf("**missed**: ≤ %g", g.limit)
+}
+
+func (r result) count(unit string) string {
+	n, ok := r.values[unit]
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("%.0f", n)
 }
 
 func (r result) time(unit string) string {
