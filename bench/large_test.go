@@ -143,6 +143,21 @@ func watchMemory() (stop func(), peak *uint64) {
 // BenchmarkRegisterMoved: an artifact of 1 GB, moved into staging. The floor is its hash.
 func BenchmarkRegisterMoved(b *testing.B) { hashed(b, mr.MoveDir) }
 
+// BenchmarkRegisterSaved: an artifact of 1 GB that is saved into staging by a function that does
+// not copy. The floor is its hash.
+func BenchmarkRegisterSaved(b *testing.B) {
+	hashed(b, func(from string) mr.Artifact {
+		return mr.FromFunc(func(dir string) error {
+			for i := range *largeFiles {
+				if err := os.Rename(filepath.Join(from, fmt.Sprint(i)), filepath.Join(dir, fmt.Sprint(i))); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+}
+
 // hashed measures the registration of a large artifact that is hashed and not copied.
 func hashed(b *testing.B, artifact func(dir string) mr.Artifact) {
 	s := newStore(b, 10)
