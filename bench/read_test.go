@@ -27,14 +27,21 @@ func settle() { time.Sleep(50 * time.Millisecond) }
 
 // BenchmarkGet: an unchanged model, by stage. The floor is three stats.
 func BenchmarkGet(b *testing.B) {
-	bySize(b, sizes, func(b *testing.B, s *store) {
-		ref, ctx := bench.Name.In(mr.Production), b.Context()
-		settle()
-		must[*mr.Model](b)(s.r.GetModel(ctx, ref, nil))
-		measure(b,
-			side{batch: 100, do: func() { must[*mr.Model](b)(s.r.GetModel(ctx, ref, nil)) }},
-			side{name: "floor", batch: 100, do: func() { threeStats(b, s) }})
-	})
+	bySize(b, sizes, func(b *testing.B, s *store) { s.get(b, bench.Name.In(mr.Production)) })
+}
+
+// BenchmarkGetByVersion is BenchmarkGet by version.
+func BenchmarkGetByVersion(b *testing.B) {
+	bySize(b, []int{10_000}, func(b *testing.B, s *store) { s.get(b, bench.Name.At(s.versions[0])) })
+}
+
+func (s *store) get(b *testing.B, ref mr.Ref) {
+	ctx := b.Context()
+	settle()
+	must[*mr.Model](b)(s.r.GetModel(ctx, ref, nil))
+	measure(b,
+		side{batch: 100, do: func() { must[*mr.Model](b)(s.r.GetModel(ctx, ref, nil)) }},
+		side{name: "floor", batch: 100, do: func() { threeStats(b, s) }})
 }
 
 func threeStats(b *testing.B, s *store) {

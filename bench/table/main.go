@@ -114,6 +114,7 @@ var goals = []goal{
 	{"Get/1000", "", "x-floor", 1, false},
 	{"Get/10000", "", "x-floor", 1, false},
 	{"Get/100000", "", "x-floor", 1, false},
+	{"GetByVersion/10000", "… by version", "x-floor", 1, false},
 	{"GetChanged/10", "GetModel after another's promotion; floor: 3 stats, a read of what it wrote", "x-floor", 0, false},
 	{"GetChanged/1000", "", "x-floor", 0, false},
 	{"GetChanged/10000", "", "x-floor", 0, false},
