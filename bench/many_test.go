@@ -2,13 +2,18 @@ package bench_test
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"go.etcd.io/bbolt"
 
 	mr "github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/bench"
@@ -37,18 +42,27 @@ func rate(n int, do func(i int)) (perSecond, allocs float64) {
 	return 1e9 * float64(done.Load()) / took, allocs / float64(done.Load())
 }
 
-// together reports how the rate of n goroutines is to that of one, measured in turns.
-func together(b *testing.B, n int, do func(i int)) {
+// together reports how the rate of n goroutines is to that of one, measured in turns, and what
+// a change of n goroutines takes that do one of the others.
+func together(b *testing.B, n int, do func(i int), others ...side) {
 	var one, all, allocs []float64
+	theirs := make([][]float64, len(others))
 	for range rounds(b) {
 		alone, _ := rate(1, do)
 		many, a := rate(n, do)
 		one, all, allocs = append(one, alone), append(all, many), append(allocs, a)
+		for i, o := range others {
+			r, _ := rate(n, func(int) { o.do() })
+			theirs[i] = append(theirs[i], r)
+		}
 	}
 	b.ReportMetric(1e9/median(all), "ns/op")
 	b.ReportMetric(1e9/median(one), "one-ns")
 	b.ReportMetric(median(all)/median(one), "x-one")
 	b.ReportMetric(median(allocs), "allocs")
+	for i, o := range others {
+		b.ReportMetric(1e9/median(theirs[i]), o.name+"-ns")
+	}
 }
 
 // BenchmarkRegister64: 64 goroutines that register at once, beside one.
@@ -56,7 +70,7 @@ func BenchmarkRegister64(b *testing.B) {
 	s := newStore(b, 10)
 	together(b, 64, func(int) {
 		must[mr.ModelVersion](b)(s.r.Register(b.Context(), bench.Name, bench.Small(), bench.Options()))
-	})
+	}, rows(b, (*bbolt.DB).Batch)...)
 }
 
 // BenchmarkArtifact64: 64 goroutines that write and sync the files of a small artifact, each in a
@@ -78,39 +92,42 @@ func BenchmarkPromote64(b *testing.B) {
 		versions[i] = must[mr.ModelVersion](b)(s.r.Register(b.Context(), bench.Name, bench.Small(), bench.Options())).Version
 	}
 	var up [64]bool
-	together(b, 64, func(i int) { toggle(b, s.r, versions[i], &up[i]) })
+	together(b, 64, func(i int) { check(b, toggle(s.r, versions[i], &up[i])) }, rows(b, (*bbolt.DB).Batch)...)
 }
 
 // toggle moves a version up to staging, or down.
-func toggle(b testing.TB, r *mr.ModelRegistry, version string, up *bool) {
+func toggle(r *mr.ModelRegistry, version string, up *bool) (err error) {
 	if *up = !*up; *up {
-		must[mr.ModelVersion](b)(r.Promote(context.Background(), bench.Name, version, mr.Staging, nil))
+		_, err = r.Promote(context.Background(), bench.Name, version, mr.Staging, nil)
 	} else {
-		must[mr.ModelVersion](b)(r.Demote(context.Background(), bench.Name, version, mr.Development, nil))
+		_, err = r.Demote(context.Background(), bench.Name, version, mr.Development, nil)
 	}
+	return err
 }
 
 const processes = 8
 
-// BenchmarkProcesses: 8 processes that promote and demote at once, beside one.
+// BenchmarkProcesses: 8 processes that promote and demote at once, beside one; and 8 that insert
+// rows into one SQLite database.
 func BenchmarkProcesses(b *testing.B) {
-	s := newStore(b, 10)
-	var one, all, share, allocs []float64
+	s, lite := newStore(b, 10), filepath.Join(b.TempDir(), "lite")
+	check(b, must[*sql.DB](b)(openSQLite(lite)).Close())
+	move := func(i int) string { return s.versions[i] + " " + s.dir }
+	var one, all, share, allocs, rows []float64
 	for b.Loop() {
-		alone, _ := s.spawn(b, 1)
-		counts, a := s.spawn(b, processes)
+		alone, _ := spawn(b, 1, move)
+		counts, a := spawn(b, processes, move)
 		one, all, allocs = append(one, sum(alone)), append(all, sum(counts)), append(allocs, sum(a)/sum(counts))
-		least, most := counts[0], counts[0]
-		for _, n := range counts {
-			least, most = min(least, n), max(most, n)
-		}
-		share = append(share, least/most)
+		share = append(share, slices.Min(counts)/slices.Max(counts))
+		counts, _ = spawn(b, processes, func(int) string { return sqlite + " " + lite })
+		rows = append(rows, sum(counts))
 	}
 	b.ReportMetric(float64(3*round)/median(all), "ns/op")
 	b.ReportMetric(float64(3*round)/median(one), "one-ns")
 	b.ReportMetric(median(all)/median(one), "x-one")
 	b.ReportMetric(median(share), "least/most")
 	b.ReportMetric(median(allocs), "allocs")
+	b.ReportMetric(float64(3*round)/median(rows), "sqlite-ns")
 }
 
 func sum(list []float64) (total float64) {
@@ -120,16 +137,16 @@ func sum(list []float64) (total float64) {
 	return total
 }
 
-// spawn runs n processes until a common moment, and returns how often each moved its
-// version, and took memory.
-func (s *store) spawn(b *testing.B, n int) (counts, allocs []float64) {
+// spawn runs n processes until a common moment, and returns how often each did its job, and
+// took memory.
+func spawn(b *testing.B, n int, job func(i int) string) (counts, allocs []float64) {
 	start := time.Now().Add(300 * time.Millisecond)
 	counts, allocs = make([]float64, n), make([]float64, n)
 	var wg sync.WaitGroup
 	for i := range n {
 		wg.Go(func() {
 			cmd := exec.Command(os.Args[0])
-			cmd.Env = append(os.Environ(), fmt.Sprintf("BENCH_WORKER=%d %s %s", start.UnixNano(), s.versions[i%len(s.versions)], s.dir))
+			cmd.Env = append(os.Environ(), fmt.Sprintf("BENCH_WORKER=%d %s", start.UnixNano(), job(i)))
 			out, err := cmd.Output()
 			if err == nil {
 				_, err = fmt.Sscan(string(out), &counts[i], &allocs[i])
@@ -143,35 +160,57 @@ func (s *store) spawn(b *testing.B, n int) (counts, allocs []float64) {
 	return counts, allocs
 }
 
+// sqlite stands in a job where otherwise a version does.
+const sqlite = "sqlite"
+
 // worker is what a process of spawn does.
 func worker(job string) error {
 	var start int64
-	var version, dir string
-	if _, err := fmt.Sscan(job, &start, &version, &dir); err != nil {
+	var version, at string
+	if _, err := fmt.Sscan(job, &start, &version, &at); err != nil {
 		return err
 	}
-	r, err := mr.Open(dir, nil)
+	open := mover
+	if version == sqlite {
+		open = inserter
+	}
+	do, done, err := open(version, at)
 	if err != nil {
 		return err
 	}
-	v, err := r.GetVersion(context.Background(), bench.Name.At(version))
-	if err != nil {
-		return err
-	}
-	up, n := v.Stage != mr.Development, 0
+	n := 0
 	time.Sleep(time.Until(time.Unix(0, start)))
 	_, allocs := timed(func() {
 		for until := time.Unix(0, start).Add(3 * round); err == nil && time.Now().Before(until); n++ {
-			if up = !up; up {
-				_, err = r.Promote(context.Background(), bench.Name, version, mr.Staging, nil)
-			} else {
-				_, err = r.Demote(context.Background(), bench.Name, version, mr.Development, nil)
-			}
+			err = do()
 		}
 	})
 	if err != nil {
 		return err
 	}
 	fmt.Println(n, allocs)
-	return r.Close()
+	return done()
+}
+
+// mover moves a version up to staging and down.
+func mover(version, dir string) (do, done func() error, err error) {
+	r, err := mr.Open(dir, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	v, err := r.GetVersion(context.Background(), bench.Name.At(version))
+	if err != nil {
+		return nil, nil, err
+	}
+	up := v.Stage != mr.Development
+	return func() error { return toggle(r, version, &up) }, r.Close, nil
+}
+
+// inserter inserts rows into a database.
+func inserter(_, file string) (do, done func() error, err error) {
+	db, err := openSQLite(file)
+	if err != nil {
+		return nil, nil, err
+	}
+	return func() error { return insert(db) }, db.Close, nil
 }
