@@ -152,11 +152,11 @@ var goals = []goal{
 	{"List/1000", "… the mean, with a collection every tenth call in a tiny heap", "mean-x-floor", 0, false},
 	{"ListHeap/1000", "… the mean in a program that holds 16 MB", "mean-x-floor", 1, false},
 	{"Compare/10000", "CompareVersions; floor: 20 µs", "x-floor", 1, false},
-	{"Register64", "64 goroutines register, to the rate of one", "x-one", 5, true},
+	{"Register64", "64 goroutines register; median: the time by all their changes, floor: that of one alone; ratio: rate to rate", "x-one", 5, true},
 	{"Artifact64", "… 64 goroutines write and sync an artifact's files, no more", "x-one", 0, true},
-	{"Promote64", "64 goroutines promote, to the rate of one", "x-one", 10, true},
-	{"Processes", "8 processes promote, to the rate of one", "x-one", 0.8, true},
-	{"Processes", "… the slowest's share to the fastest's", "least/most", 0.5, true},
+	{"Promote64", "64 goroutines promote; median, floor and ratio likewise", "x-one", 10, true},
+	{"Processes", "8 processes promote; median, floor and ratio likewise", "x-one", 0.8, true},
+	{"Processes", "… ratio: the slowest's share to the fastest's", "least/most", 0.5, true},
 }
 
 func table(w io.Writer, results []result) {
