@@ -88,11 +88,32 @@ func BenchmarkRegisterLarge(b *testing.B) {
 		hashAll(b, from)
 		floor = append(floor, float64(max(copied, time.Since(start))))
 	}
+	report(b, took, allocs, floor)
+	b.ReportMetric(float64(memory)/(1<<20), "peak-MB")
+}
+
+// BenchmarkPromoteLarge: a promotion of a version of 1 GB, whose files it reads. The floor is their hash.
+func BenchmarkPromoteLarge(b *testing.B) {
+	from, s, ctx := large(b, filepath.Join(b.TempDir(), "from")), newStore(b, 10), b.Context()
+	v := must[mr.ModelVersion](b)(s.r.Register(ctx, bench.Name, mr.FromDir(from), nil))
+	var took, allocs, floor []float64
+	for range rounds(b) {
+		t, n := timed(func() { must[mr.ModelVersion](b)(s.r.Promote(ctx, bench.Name, v.Version, mr.Staging, nil)) })
+		took, allocs = append(took, t), append(allocs, n)
+		must[mr.ModelVersion](b)(s.r.Demote(ctx, bench.Name, v.Version, mr.Development, nil))
+		start := time.Now()
+		hashAll(b, s.path("versions", v.Version, "model"))
+		floor = append(floor, float64(time.Since(start)))
+	}
+	report(b, took, allocs, floor)
+}
+
+// report reports medians of something and its floor.
+func report(b *testing.B, took, allocs, floor []float64) {
 	b.ReportMetric(median(took), "ns/op")
 	b.ReportMetric(median(floor), "floor-ns")
 	b.ReportMetric(median(took)/median(floor), "x-floor")
 	b.ReportMetric(median(allocs), "allocs")
-	b.ReportMetric(float64(memory)/(1<<20), "peak-MB")
 }
 
 // registerOnce registers an artifact and removes its files.
@@ -171,8 +192,5 @@ func hashed(b *testing.B, artifact func(dir string) mr.Artifact) {
 		t, n := s.registerOnce(b, artifact(dir))
 		took, allocs = append(took, t), append(allocs, n)
 	}
-	b.ReportMetric(median(took), "ns/op")
-	b.ReportMetric(median(floor), "floor-ns")
-	b.ReportMetric(median(took)/median(floor), "x-floor")
-	b.ReportMetric(median(allocs), "allocs")
+	report(b, took, allocs, floor)
 }

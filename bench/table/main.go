@@ -148,6 +148,7 @@ var goals = []goal{
 	{"RegisterLarge", "Register of 1 GB, copied; floor: the slower of copy + fsync and SHA-256", "x-floor", 1.15, false},
 	{"RegisterMoved", "Register of 1 GB, moved in; floor: its SHA-256", "x-floor", 1.15, false},
 	{"RegisterSaved", "Register of 1 GB, saved into staging; floor: its SHA-256", "x-floor", 1.15, false},
+	{"PromoteLarge", "Promote of 1 GB, which it reads; floor: its SHA-256", "x-floor", 1.15, false},
 	{"List/1000", "ListVersions; floor: 100 µs", "x-floor", 1, false},
 	{"List/1000", "… the mean, with a collection every tenth call in a tiny heap", "mean-x-floor", 0, false},
 	{"ListHeap/1000", "… the mean in a program that holds 16 MB", "mean-x-floor", 1, false},
