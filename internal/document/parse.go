@@ -3,6 +3,7 @@ package document
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
@@ -35,8 +36,9 @@ func Parse(data []byte) (*Document, error) {
 type parser struct {
 	data     []byte
 	d        *Document
-	versions bool           // "versions" is there
-	fault    error          // it is there and no object
+	versions bool  // "versions" is there
+	fault    error // it is there and no object
+	names    strings.Builder
 	last     Release        // of the entries, while each is above the one before
 	index    map[string]int // where in Entries a version is, once they are in no order
 	extras   []span         // of the last of our keys
@@ -95,7 +97,7 @@ func (p *parser) entries(at int) (stop int, err error) {
 		if err != nil {
 			return stop, err
 		}
-		e := Entry{Version: string(p.name(start, end)), Raw: p.data[at:stop:stop], Stage: stage}
+		e := Entry{Version: p.text(p.name(start, end)), Raw: p.data[at:stop:stop], Stage: stage}
 		if i, twice := p.find(e.Version); twice {
 			d.Entries[i] = e
 		} else {
@@ -103,6 +105,20 @@ func (p *parser) entries(at int) (stop int, err error) {
 		}
 		return stop, nil
 	})
+}
+
+// namesAtOnce is how many bytes of versions share their memory.
+const namesAtOnce = 4 << 10
+
+// text is a string of these bytes, in memory that it shares with others: the versions are as many as the entries.
+func (p *parser) text(b []byte) string {
+	if p.names.Cap()-p.names.Len() < len(b) {
+		p.names = strings.Builder{}
+		p.names.Grow(max(namesAtOnce, len(b)))
+	}
+	from := p.names.Len()
+	p.names.Write(b)
+	return p.names.String()[from:]
 }
 
 // SkipEntry returns where the entry that starts at an offset ends, and the raw value of its
