@@ -244,7 +244,7 @@ func (d *eventDecoder) decode() (*event, error) {
 
 func (d *eventDecoder) member(start, end, at int) (stop int, err error) {
 	key := pyjson.Text(d.line[start:end])
-	if at < len(d.line) && d.line[at] == '{' {
+	if at < len(d.line) && d.line[at] == '{' { // what these two should be, and go into
 		switch string(key) {
 		case "after":
 			return pyjson.Members(d.line, at, 1, d.image)
@@ -264,11 +264,7 @@ func (d *eventDecoder) member(start, end, at int) (stop int, err error) {
 	case "id":
 		e.id = d.told("id", raw)
 	case "time":
-		if raw[0] == '"' {
-			e.time, err = parseTime(pyjson.Text(raw))
-		} else {
-			e.time, err = parseTime([]byte(d.text("time", raw)))
-		}
+		e.time, err = parseTime(d.bytes("time", raw))
 		d.fail("time", err)
 	case "op":
 		e.op = d.oneOf("op", raw, opRegister, opPromote, opDemote, opRollback, opArchive, opImport, opForeign, opRepair)
@@ -292,7 +288,7 @@ func (d *eventDecoder) member(start, end, at int) (stop int, err error) {
 		d.flag("reset", raw, &e.reset)
 	case "removed":
 		d.json("removed", raw, &e.removed)
-	case "after": // and "extra", if they are what they should be, are none of this
+	case "after":
 		d.fail("after", &pyjson.SyntaxError{Reason: "want an object"})
 	case "extra":
 		d.extras = nil
@@ -389,21 +385,19 @@ func (d *eventDecoder) flag(key string, raw []byte, into *bool) {
 }
 
 // stage takes any name: an entry of another program's may have had one that is none of ours.
-func (d *eventDecoder) stage(key string, raw []byte) ModelStage {
-	if raw[0] == '"' {
-		return stageNamed(pyjson.Text(raw))
-	}
-	return ModelStage(d.text(key, raw))
-}
+func (d *eventDecoder) stage(key string, raw []byte) ModelStage { return stageNamed(d.bytes(key, raw)) }
 
 // text reads a string.
-func (d *eventDecoder) text(key string, raw []byte) string {
+func (d *eventDecoder) text(key string, raw []byte) string { return string(d.bytes(key, raw)) }
+
+// bytes is text without a copy.
+func (d *eventDecoder) bytes(key string, raw []byte) []byte {
 	if raw[0] == '"' {
-		return pyjson.Unquote(raw)
+		return pyjson.Text(raw)
 	}
 	var s string
 	d.json(key, raw, &s)
-	return s
+	return []byte(s)
 }
 
 // told reads a string that only tells about the event.
@@ -416,16 +410,13 @@ func (d *eventDecoder) told(key string, raw []byte) string {
 
 // oneOf reads a string that most likely is one of these, which then takes no memory.
 func (d *eventDecoder) oneOf(key string, raw []byte, likely ...string) string {
-	if raw[0] == '"' {
-		text := pyjson.Text(raw)
-		for _, s := range likely {
-			if string(text) == s {
-				return s
-			}
+	text := d.bytes(key, raw)
+	for _, s := range likely {
+		if string(text) == s {
+			return s
 		}
-		return string(text)
 	}
-	return d.text(key, raw)
+	return string(text)
 }
 
 // version returns the name of an entry, in most events one that was named before.

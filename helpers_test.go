@@ -15,6 +15,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/gofrs/flock"
 	"github.com/google/go-cmp/cmp"
 
 	mr "github.com/ubunye-go/modelregistry"
@@ -211,6 +212,17 @@ func wantError(t testing.TB, err error, op string, name mr.ModelName, version st
 	if strings.Contains(err.Error(), "failed to") {
 		t.Errorf("error %q says failed to", err)
 	}
+}
+
+// holdLock has changes of a model wait until the lock is unlocked.
+func holdLock(t testing.TB, dir string) *flock.Flock {
+	t.Helper()
+	lock := flock.New(modelPath(dir, ".lock"))
+	if err := lock.Lock(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { lock.Close() })
+	return lock
 }
 
 // writeFile writes a file and the folders above it.

@@ -11,8 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/gofrs/flock"
-
 	mr "github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/registrytest"
 )
@@ -31,11 +29,7 @@ func TestLeaderLeaves(t *testing.T) {
 	for range 4 {
 		register(t, r, "", nil)
 	}
-	lock := flock.New(modelPath(dir, ".lock"))
-	if err := lock.Lock(); err != nil {
-		t.Fatal(err)
-	}
-	defer lock.Close()
+	lock := holdLock(t, dir)
 	archive := func(ctx context.Context, version string) chan error {
 		ctx, in := queued(ctx)
 		done := make(chan error, 1)
@@ -81,11 +75,7 @@ func TestSharedAppendFailsForSome(t *testing.T) {
 	for range 4 {
 		register(t, r, "", nil)
 	}
-	lock := flock.New(modelPath(dir, ".lock"))
-	if err := lock.Lock(); err != nil {
-		t.Fatal(err)
-	}
-	defer lock.Close()
+	lock := holdLock(t, dir)
 	archive := func(version string) func(context.Context) (mr.ModelVersion, error) {
 		return func(ctx context.Context) (mr.ModelVersion, error) { return r.Archive(ctx, fraud, version, nil) }
 	}
@@ -169,11 +159,7 @@ func TestPanicInTheAppend(t *testing.T) {
 	for range 3 {
 		register(t, r, "", nil)
 	}
-	lock := flock.New(modelPath(dir, ".lock"))
-	if err := lock.Lock(); err != nil {
-		t.Fatal(err)
-	}
-	defer lock.Close()
+	lock := holdLock(t, dir)
 	archive := func(version string) (done chan error, panicked chan any) {
 		done, panicked = make(chan error, 1), make(chan any, 1)
 		ctx, in := queued(t.Context())

@@ -215,11 +215,9 @@ func (r *ModelRegistry) GetModel(ctx context.Context, ref Ref, opts *GetOptions)
 		return nil, err
 	}
 	if opts != nil && opts.Verify {
-		progress := newMeter(opts.Progress)
-		if err := r.verifyTree(ctx, v, progress); err != nil {
+		if err := r.verifyTelling(ctx, v, opts.Progress); err != nil {
 			return nil, err
 		}
-		progress.done()
 	}
 	tree, err := r.openArtifact(ctx, v)
 	if err != nil {

@@ -184,11 +184,9 @@ func (r *ModelRegistry) tryMove(ctx context.Context, m *model, mv move, o MoveOp
 	asked := mv
 	mv.version = v.Version
 	if mv.guarded {
-		progress := newMeter(o.Progress)
-		if err := r.verifyTree(ctx, v, progress); err != nil {
+		if err := r.verifyTelling(ctx, v, o.Progress); err != nil {
 			return v, nil, err
 		}
-		progress.done()
 	}
 	if mv.op == opPromote && !o.SkipGates {
 		if results, err = r.pass(ctx, m, mv, o, v); err != nil {

@@ -77,6 +77,16 @@ func (r *ModelRegistry) verifyTree(ctx context.Context, v ModelVersion, progress
 	return m.check(ctx, root, progress)
 }
 
+// verifyTelling is verifyTree that tells how far it is.
+func (r *ModelRegistry) verifyTelling(ctx context.Context, v ModelVersion, tell func(Progress)) error {
+	progress := newMeter(tell)
+	if err := r.verifyTree(ctx, v, progress); err != nil {
+		return err
+	}
+	progress.done()
+	return nil
+}
+
 // manifests are what was made of the manifests read last, by their digests: versions are promoted from stage to stage, and
 // looked at while they are followed.
 type manifests struct {

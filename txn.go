@@ -143,7 +143,9 @@ func (t *txn) move(mv move, e *entry, o MoveOptions, results []GateResult) error
 		}
 	}
 	var also []pyjson.Member
+	var promotedBy *string
 	if mv.op == opPromote || mv.op == opRollback {
+		promotedBy = &o.Actor
 		by := []byte("null")
 		if o.Actor != "" {
 			by = pyjson.Quote(o.Actor)
@@ -157,18 +159,14 @@ func (t *txn) move(mv move, e *entry, o MoveOptions, results []GateResult) error
 	if predecessor != nil {
 		t.carry(predecessor, Archived, nil)
 	}
-	if also == nil {
-		t.carry(e, mv.to, nil)
-	} else if utf8.ValidString(o.Actor) {
-		t.carry(e, mv.to, &o.Actor)
-	}
+	t.carry(e, mv.to, promotedBy)
 	return nil
 }
 
 // carry spares whoever asks for a version that was moved the decoding of its new entry, if the old one was decoded.
 func (t *txn) carry(old *entry, to ModelStage, promotedBy *string) {
 	known := old.decoded.Load()
-	if known == nil || len(known.Problems) > 0 {
+	if known == nil || len(known.Problems) > 0 || promotedBy != nil && !utf8.ValidString(*promotedBy) {
 		return
 	}
 	v := *known

@@ -58,10 +58,8 @@ func measure(b *testing.B, sides ...side) {
 		case "floor":
 			b.ReportMetric(medians[0]/medians[i+1], "x-floor")
 			b.ReportMetric(mean(samples[0])/medians[i+1], "mean-x-floor")
-		case "taken-in":
-			b.ReportMetric(medians[0]/medians[i+1], "x-taken-in")
-		case "checked":
-			b.ReportMetric(medians[0]/medians[i+1], "x-checked")
+		case "taken-in", "checked":
+			b.ReportMetric(medians[0]/medians[i+1], "x-"+s.name)
 		case "unchecked":
 			b.ReportMetric(medians[i+1]/medians[1], "unchecked-x-floor")
 			b.ReportMetric(allocations(s), "unchecked-allocs")

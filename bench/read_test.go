@@ -90,8 +90,9 @@ func takeIn(b *testing.B, line []byte) {
 		Time                         time.Time
 		After                        map[string]json.RawMessage
 		Extra                        map[string]struct {
-			Entered                int64
-			RegisteredBy, Manifest string
+			Entered      int64
+			RegisteredBy string `json:"registered_by"`
+			Manifest     string
 		}
 		Checkpoint int64
 	}

@@ -173,10 +173,8 @@ func table(w io.Writer, results []result) {
 			switch {
 			case g.least:
 				floor = r.time("one-ns")
-			case g.unit == "x-checked":
-				floor = r.time("checked-ns")
-			case g.unit == "x-taken-in":
-				floor = r.time("taken-in-ns")
+			case g.unit == "x-checked" || g.unit == "x-taken-in":
+				floor = r.time(strings.TrimPrefix(g.unit, "x-") + "-ns")
 			case g.unit == "mean-x-floor":
 				took = r.time("mean-ns")
 			case g.unit == "unchecked-x-floor":

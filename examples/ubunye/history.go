@@ -89,7 +89,7 @@ func (a *app) printHistory(ctx context.Context, r *modelregistry.ModelRegistry, 
 	if len(events) == 0 && len(failed) > 0 {
 		return errors.Join(failed...)
 	}
-	if len(events) == 0 && f.version != "" { // nothing to tell of what there is, or of what there never was
+	if len(events) == 0 && f.version != "" { // of a version that is there, or that never was?
 		if _, err := r.GetVersion(ctx, f.At(f.version)); err != nil {
 			return err
 		}

@@ -45,10 +45,10 @@ func open(ctx context.Context, store string, opts *modelregistry.Options) (*mode
 
 // openBucket opens the store in the bucket that a URL names. It returns nil for a folder.
 func openBucket(ctx context.Context, store string, logger *slog.Logger) (*objectstore.Store, error) {
-	scheme, rest, _ := strings.Cut(store, ":")
+	scheme, rest, named := strings.Cut(store, ":")
 	isURL, known := strings.HasPrefix(rest, "//"), scheme == "s3" || scheme == "gs" || scheme == "azblob"
 	switch {
-	case !isURL && known && len(scheme) < len(store): // ./s3:/x is a folder
+	case !isURL && named && known: // ./s3:/x is a folder
 		return nil, fmt.Errorf("store %q: %w: want %s://", store, modelregistry.ErrInvalid, scheme)
 	case !isURL:
 		return nil, nil

@@ -36,13 +36,13 @@ func Parse(data []byte) (*Document, error) {
 type parser struct {
 	data     []byte
 	d        *Document
-	versions bool  // "versions" is there
-	fault    error // it is there and no object
-	names    strings.Builder
-	last     Release        // of the entries, while each is above the one before
-	index    map[string]int // where in Entries a version is, once they are in no order
-	extras   []span         // of the last of our keys
-	markLast bool           // our key is the last one
+	versions bool            // "versions" is there
+	fault    error           // it is there and no object
+	names    strings.Builder // of the entries; see text
+	last     Release         // of the entries, while each is above the one before
+	index    map[string]int  // where in Entries a version is, once they are in no order
+	extras   []span          // of the last of our keys
+	markLast bool            // our key is the last one
 	markEnd  int
 }
 

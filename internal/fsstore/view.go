@@ -41,11 +41,6 @@ type revision struct {
 	slots         Stamp // of the folder that has the log's lines where there is no log: a bucket's copy
 }
 
-func (r *revision) of(useCase, model string) bool {
-	n := len(useCase)
-	return len(r.dir) == n+1+len(model) && r.dir[:n] == useCase && r.dir[n+1:] == model
-}
-
 // Changed reports whether a model may have changed since a revision.
 func (s *Store) Changed(ctx context.Context, useCase, model string, since any) (bool, error) {
 	v, err := s.Look(ctx, useCase, model, since)
@@ -56,25 +51,26 @@ func (s *Store) Changed(ctx context.Context, useCase, model string, since any) (
 // does not look whether the store's folder is still the one that is open: where that shows in what is read, that fails with
 // ErrMoved, and Read has to be asked.
 func (s *Store) Look(_ context.Context, useCase, model string, since any) (*View, error) {
+	at := s.place(useCase, model)
 	rev, ok := since.(*revision)
-	if !ok || !rev.of(useCase, model) {
+	if !ok || rev.place != at {
 		return s.view(useCase, model)
 	}
 	d, err := s.lastDisk()
 	if err != nil {
 		return s.view(useCase, model) // that says so, or finds that the store is there now
 	}
-	log, err := d.Stamp(rev.logFile)
+	log, err := d.Stamp(at.logFile)
 	if err != nil {
 		return nil, err
 	}
-	document, err := d.Stamp(rev.documentFile)
+	document, err := d.Stamp(at.documentFile)
 	if err != nil {
 		return nil, err
 	}
 	changed := rev.log.changed(log) || rev.document.changed(document)
 	if rev.slots.Exists && !changed {
-		slots, err := d.Stamp(path.Join(rev.dir, historyName))
+		slots, err := d.Stamp(path.Join(at.dir, historyName))
 		if err != nil {
 			return nil, err
 		}
@@ -83,7 +79,6 @@ func (s *Store) Look(_ context.Context, useCase, model string, since any) (*View
 	if !changed {
 		return nil, nil
 	}
-	at := s.place(useCase, model)
 	return &View{disk: d, unsure: true, rev: revision{place: at, log: log.toRead(), document: document.toRead()}, known: s.lastStamp(at)}, nil
 }
 
