@@ -307,6 +307,19 @@ func (m *model) look(ctx context.Context, fn func(*state) error) error {
 	return fn(m.state)
 }
 
+// errNotRead says that a model was not read yet.
+var errNotRead = errors.New("the model was not read yet")
+
+// recall calls fn with the model's state as it was last read, under the model's lock.
+func (m *model) recall(_ context.Context, fn func(*state) error) error {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if m.state == nil {
+		return errNotRead
+	}
+	return fn(m.state)
+}
+
 // news reports whether the model may have changed since a revision, and has a view of it if the store gives that with
 // the answer.
 func (m *model) news(ctx context.Context, since Revision) (v View, changed bool, err error) {

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
@@ -165,33 +167,33 @@ func (r *ModelRegistry) move(ctx context.Context, mv move, name ModelName, opts 
 }
 
 func (r *ModelRegistry) tryMove(ctx context.Context, m *model, mv move, o MoveOptions) (v ModelVersion, results []GateResult, err error) {
-	var done bool
-	err = m.look(ctx, func(s *state) error {
-		if s.empty() {
-			return notFound("model %s", m.name)
-		}
-		t := newTxn(s, r.now())
-		var e *entry
-		if e, done, err = mv.check(t, o); err != nil {
-			return err
-		}
-		v = s.view(e)
-		return nil
-	})
-	if err != nil || done {
-		return v, nil, err
-	}
-	asked := mv
-	mv.version = v.Version
-	if mv.guarded {
-		if err := r.verifyTelling(ctx, v, o.Progress); err != nil {
+	v, done, err := mv.plan(ctx, o, m.recall)
+	hasty := err == nil && !done
+	if !hasty {
+		if v, done, err = mv.plan(ctx, o, m.look); err != nil || done {
 			return v, nil, err
 		}
 	}
-	if mv.op == opPromote && !o.SkipGates {
-		if results, err = r.pass(ctx, m, mv, o, v); err != nil {
-			return v, results, err
+	asked := mv
+	mv.version = v.Version
+	var found error
+	if mv.guarded {
+		found = r.verifyTelling(ctx, v, o.Progress)
+	}
+	if mv.op == opPromote && !o.SkipGates && found == nil {
+		results, found = evaluate(ctx, mv, o, v)
+	}
+	if found != nil {
+		if hasty && ctx.Err() == nil { // what was found may no longer be asked for
+			now, done, err := asked.plan(ctx, o, m.look)
+			if err != nil || done || now.Version != v.Version || !sameForGates(now, v) {
+				return v, nil, errChanged
+			}
 		}
+		if refusal, ok := found.(*GateError); ok {
+			r.refuse(ctx, m, mv, o, refusal)
+		}
+		return v, results, found
 	}
 	v, err = m.change(ctx, func(t *txn) (string, error) {
 		e, done, err := asked.check(t, o)
@@ -209,23 +211,41 @@ func (r *ModelRegistry) tryMove(ctx context.Context, m *model, mv move, o MoveOp
 	return v, results, err
 }
 
-// pass evaluates the gates of a promotion. If one fails it records the refusal
-// and returns a *GateError.
-func (r *ModelRegistry) pass(ctx context.Context, m *model, mv move, o MoveOptions, v ModelVersion) ([]GateResult, error) {
+// plan returns the version that is to be moved, or why not, by a state of the model: the present one, or for a
+// start the one in memory, for what is to happen is decided once more under the lock.
+func (mv move) plan(ctx context.Context, o MoveOptions, look func(context.Context, func(*state) error) error) (v ModelVersion, done bool, err error) {
+	err = look(ctx, func(s *state) error {
+		if s.empty() {
+			return notFound("model %s", s.name)
+		}
+		e, is, err := mv.check(newTxn(s, time.Time{}), o)
+		if err == nil {
+			v, done = s.view(e), is
+		}
+		return err
+	})
+	return v, done, err
+}
+
+// evaluate evaluates the gates of a promotion. If one fails it returns a *GateError.
+func evaluate(ctx context.Context, mv move, o MoveOptions, v ModelVersion) ([]GateResult, error) {
 	results := Gates(v.Gates, o.Gates).Evaluate(ctx, v)
 	if err := ctx.Err(); err != nil {
 		return nil, err // a gate that was cut short has not refused
 	}
-	refusal := &GateError{Target: mv.to, Results: results}
-	failed := refusal.Failed()
-	if len(failed) == 0 {
-		return results, nil
+	if refusal := (&GateError{Target: mv.to, Results: results}); len(refusal.Failed()) > 0 {
+		return results, refusal
 	}
-	for _, f := range failed {
-		r.log.LogAttrs(ctx, slog.LevelWarn, "promotion gate failed",
-			slog.String("model", m.name.String()), slog.String("version", v.Version), slog.String("to", string(mv.to)),
+	return results, nil
+}
+
+// refuse records that gates refused a promotion.
+func (r *ModelRegistry) refuse(ctx context.Context, m *model, mv move, o MoveOptions, refusal *GateError) {
+	about := []slog.Attr{slog.String("model", m.name.String()), slog.String("version", mv.version)}
+	for _, f := range refusal.Failed() {
+		r.log.LogAttrs(ctx, slog.LevelWarn, "promotion gate failed", append(slices.Clip(about), slog.String("to", string(mv.to)),
 			slog.String("gate", f.Name), slog.Any("actual", loggable(f.Actual)), slog.Any("threshold", loggable(f.Threshold)),
-			slog.String("message", f.Message))
+			slog.String("message", f.Message))...)
 	}
 	_, err := m.change(ctx, func(t *txn) (string, error) {
 		e := t.get(mv.version)
@@ -233,13 +253,11 @@ func (r *ModelRegistry) pass(ctx context.Context, m *model, mv move, o MoveOptio
 			return mv.version, notFound("version %s", mv.version)
 		}
 		return mv.version, t.emit(&event{op: mv.op, version: mv.version, from: t.stage(e), to: mv.to, actor: o.Actor,
-			reason: o.Reason, refused: true, results: results})
+			reason: o.Reason, refused: true, results: refusal.Results})
 	}, nil)
 	if err != nil {
-		r.log.LogAttrs(ctx, slog.LevelWarn, "refusal not recorded",
-			slog.String("model", m.name.String()), slog.String("version", v.Version), slog.Any("error", err))
+		r.log.LogAttrs(ctx, slog.LevelWarn, "refusal not recorded", append(about, slog.Any("error", err))...)
 	}
-	return results, refusal
 }
 
 // loggable gives a handler that writes JSON something it can write.

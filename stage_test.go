@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -382,17 +381,11 @@ func TestRollbackWhileSomebodyPromotes(t *testing.T) {
 	other := openStore(t, dir, nil)
 	inProduction(t, other, "1.0.0", "1.0.1")
 	register(t, other, "1.0.2", nil)
+	r := openStore(t, dir, nil)
 	var once sync.Once
-	var armed atomic.Bool
-	// The clock is looked at once the rollback has read the model.
-	r := openStore(t, dir, &mr.Options{Now: func() time.Time {
-		if armed.Load() {
-			once.Do(func() { promote(t, other, "1.0.2", mr.Production) })
-		}
-		return time.Now()
+	v, err := r.Rollback(t.Context(), fraud, "", &mr.MoveOptions{Progress: func(mr.Progress) { // the artifact was looked at
+		once.Do(func() { promote(t, other, "1.0.2", mr.Production) })
 	}})
-	armed.Store(true)
-	v, err := r.Rollback(t.Context(), fraud, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

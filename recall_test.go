@@ -1,0 +1,126 @@
+package modelregistry_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	mr "github.com/ubunye-go/modelregistry"
+)
+
+// A move starts from what its registry last read. Whatever that is, what happens is what the present asks for.
+func TestMovesGoByThePresent(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	edit := func(t *testing.T, dir, old, new string) {
+		t.Helper()
+		name := modelPath(dir, "registry.json")
+		data, err := os.ReadFile(name)
+		if err != nil || !strings.Contains(string(data), old) {
+			t.Fatalf("no %s in %s, %v", old, data, err)
+		}
+		if err := os.WriteFile(name, []byte(strings.ReplaceAll(string(data), old, new)), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gate, err := mr.ParseGates(map[string]any{"min_auc": 0.8})
+	if err != nil {
+		t.Fatal(err)
+	}
+	archived := func(t *testing.T, other *mr.ModelRegistry, _ string) {
+		t.Helper()
+		if _, err := other.Archive(ctx, fraud, "1.0.0", nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	promoted := func(to mr.ModelStage) func(*testing.T, *mr.ModelRegistry, string) {
+		return func(t *testing.T, other *mr.ModelRegistry, _ string) { promote(t, other, "1.0.0", to) }
+	}
+	edited := func(old, new string) func(*testing.T, *mr.ModelRegistry, string) {
+		return func(t *testing.T, _ *mr.ModelRegistry, dir string) { edit(t, dir, old, new) }
+	}
+	up := func(to mr.ModelStage, o mr.MoveOptions) func(*mr.ModelRegistry) (mr.ModelVersion, error) {
+		return func(r *mr.ModelRegistry) (mr.ModelVersion, error) { return r.Promote(ctx, fraud, "1.0.0", to, &o) }
+	}
+	refused := errors.New("refused")
+	tests := map[string]struct {
+		at        mr.ModelStage // where 1.0.0 is when the registry reads it
+		meanwhile func(t *testing.T, other *mr.ModelRegistry, dir string)
+		move      func(*mr.ModelRegistry) (mr.ModelVersion, error)
+		want      mr.ModelStage
+		err       error
+		events    int // besides those of the others
+	}{
+		"was there, and is not":           {mr.Production, archived, up(mr.Production, mr.MoveOptions{}), mr.Production, nil, 1},
+		"was not there, and is":           {mr.Staging, promoted(mr.Production), up(mr.Production, mr.MoveOptions{}), mr.Production, nil, 0},
+		"was above, and is below":         {mr.Production, archived, up(mr.Staging, mr.MoveOptions{}), mr.Staging, nil, 1},
+		"was below, and is above":         {mr.Staging, promoted(mr.Production), up(mr.Staging, mr.MoveOptions{}), mr.Production, mr.ErrWrongDirection, 0},
+		"production was taken":            {mr.Production, archived, up(mr.Production, mr.MoveOptions{IfProduction: mr.NoVersion}), mr.Production, nil, 1},
+		"production was free":             {mr.Staging, promoted(mr.Production), up(mr.Staging, mr.MoveOptions{IfProduction: mr.NoVersion}), mr.Production, mr.ErrWrongDirection, 0},
+		"its gates failed, and pass":      {mr.Staging, edited(`"auc": 0.7`, `"auc": 0.9`), up(mr.Production, mr.MoveOptions{Gates: gate}), mr.Production, nil, 2},
+		"its gates fail all the same":     {mr.Staging, edited(`"notes": "a"`, `"notes": "b"`), up(mr.Production, mr.MoveOptions{Gates: gate}), mr.Staging, refused, 2},
+		"its gates fail, and nothing":     {mr.Staging, func(*testing.T, *mr.ModelRegistry, string) {}, up(mr.Production, mr.MoveOptions{Gates: gate}), mr.Staging, refused, 1},
+		"its entry is gone":               {mr.Staging, edited(`"1.0.0"`, `"9.0.0"`), up(mr.Production, mr.MoveOptions{}), "", mr.ErrNotFound, 0},
+		"it was edited, and no gate asks": {mr.Staging, edited(`"auc": 0.7`, `"auc": 0.9`), up(mr.Production, mr.MoveOptions{SkipGates: true}), mr.Production, nil, 2},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			other, dir := newStore(t, nil)
+			if _, err := other.Register(ctx, fraud, artifact(), &mr.RegisterOptions{Version: "1.0.0",
+				Metrics: map[string]any{"auc": 0.7}, Metadata: map[string]any{"notes": "a"}}); err != nil {
+				t.Fatal(err)
+			}
+			promote(t, other, "1.0.0", tt.at)
+			r := openStore(t, dir, nil)
+			if _, err := r.GetVersion(ctx, fraud.At("1.0.0")); err != nil {
+				t.Fatal(err)
+			}
+			tt.meanwhile(t, other, dir)
+			before := len(history(t, dir))
+			_, err := tt.move(r)
+			if errors.As(err, new(*mr.GateError)) {
+				err = refused
+			}
+			if !errors.Is(err, tt.err) {
+				t.Errorf("got %v, want %v", err, tt.err)
+			}
+			if n := len(history(t, dir)) - before; n != tt.events {
+				t.Errorf("%d events, want %d", n, tt.events)
+			}
+			v, err := openStore(t, dir, nil).GetVersion(ctx, fraud.At("1.0.0"))
+			if tt.want != "" && (err != nil || v.Stage != tt.want) {
+				t.Errorf("it is in %s, %v; want %s", v.Stage, err, tt.want)
+			}
+		})
+	}
+}
+
+// A gate that refuses is asked once, unless what it was asked about is another by now.
+func TestGateThatRefusesIsAskedOnce(t *testing.T) {
+	t.Parallel()
+	for name, first := range map[string]func(*mr.ModelRegistry) error{
+		"from memory": func(r *mr.ModelRegistry) error {
+			_, err := r.GetVersion(t.Context(), fraud.At("1.0.0"))
+			return err
+		},
+		"from the store": func(*mr.ModelRegistry) error { return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			other, dir := newStore(t, nil)
+			register(t, other, "1.0.0", nil)
+			r, asked := openStore(t, dir, nil), 0
+			if err := first(r); err != nil {
+				t.Fatal(err)
+			}
+			_, err := r.Promote(t.Context(), fraud, "1.0.0", mr.Staging, &mr.MoveOptions{
+				Gates: mr.GateOf("never", func(context.Context, mr.ModelVersion) error { asked++; return errors.New("no") })})
+			if !errors.As(err, new(*mr.GateError)) || asked != 1 {
+				t.Errorf("asked %d times, %v", asked, err)
+			}
+		})
+	}
+}
