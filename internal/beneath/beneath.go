@@ -199,7 +199,20 @@ func (d *Dir) readDir(name string) ([]fs.DirEntry, error) {
 
 // Stat returns what is known of a file, of what a symlink leads to.
 func (d *Dir) Stat(name string) (fs.FileInfo, error) {
-	if f, err := d.fast.openOS(d.path, name, openPath); f != nil && err == nil {
+	return d.stat(name, openPath, (*os.Root).Stat)
+}
+
+// Lstat returns what is known of a file, of a symlink itself.
+func (d *Dir) Lstat(name string) (fs.FileInfo, error) {
+	return d.stat(name, openPath|noFollow, (*os.Root).Lstat)
+}
+
+func (d *Dir) stat(name string, flag int, slow func(*os.Root, string) (fs.FileInfo, error)) (fs.FileInfo, error) {
+	f, err := d.fast.openOS(d.path, name, flag)
+	if err != nil {
+		return nil, err
+	}
+	if f != nil {
 		defer f.Close()
 		return f.Stat()
 	}
@@ -207,16 +220,7 @@ func (d *Dir) Stat(name string) (fs.FileInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	return root.Stat(name)
-}
-
-// Lstat returns what is known of a file, of a symlink itself.
-func (d *Dir) Lstat(name string) (fs.FileInfo, error) {
-	root, err := d.slow()
-	if err != nil {
-		return nil, err
-	}
-	return root.Lstat(name)
+	return slow(root, name)
 }
 
 // Chmod sets a file's permission bits.

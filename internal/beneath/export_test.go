@@ -18,3 +18,9 @@ func (d *Dir) Fast() bool {
 	}
 	return f != nil
 }
+
+// OpenRoot opens the os.Root, which is else opened when it is first needed.
+func (d *Dir) OpenRoot() error {
+	_, err := d.slow()
+	return err
+}

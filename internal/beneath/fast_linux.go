@@ -37,7 +37,10 @@ const (
 )
 
 // openPath opens a file for a stat, or a folder for names in it, without a right to read it (O_PATH).
-const openPath = 0x200000
+const (
+	openPath = 0x200000
+	noFollow = syscall.O_NOFOLLOW
+)
 
 // missing notes that the system does not have the call, or forbids it.
 var missing atomic.Bool

@@ -8,7 +8,10 @@ import (
 	"os"
 )
 
-const openPath = 0
+const (
+	openPath = 0
+	noFollow = 0
+)
 
 // A fast does nothing here: all is left to os.Root.
 type fast struct{}

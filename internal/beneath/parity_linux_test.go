@@ -44,7 +44,7 @@ func strangeFolder(t *testing.T) *beneath.Dir {
 	); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.Lstat("."); err != nil { // which opens the os.Root, before descriptors are counted
+	if err := d.OpenRoot(); err != nil { // before descriptors are counted
 		t.Fatal(err)
 	}
 	return d
@@ -100,6 +100,7 @@ func TestSameAsRoot(t *testing.T) {
 		"mkdir 700": func(d *beneath.Dir, name string) error { return d.Mkdir(name, 0o700) },
 		"remove":    func(d *beneath.Dir, name string) error { return d.Remove(name) },
 		"stat":      func(d *beneath.Dir, name string) error { _, err := d.Stat(name); return err },
+		"lstat":     func(d *beneath.Dir, name string) error { _, err := d.Lstat(name); return err },
 		"set time": func(d *beneath.Dir, name string) error {
 			f, err := d.OpenFile(name, os.O_WRONLY|syscall.O_NONBLOCK, 0)
 			if err != nil {
@@ -145,6 +146,25 @@ func TestSameAsRoot(t *testing.T) {
 				slow.Close()
 				fast, slow = strangeFolder(t), strangeFolder(t).Slow()
 			}
+		}
+	}
+}
+
+// What is told of a file is what os.Root tells.
+func TestSameStat(t *testing.T) {
+	fast, slow := strangeFolder(t), strangeFolder(t).Slow()
+	told := func(info fs.FileInfo, err error) string {
+		if err != nil {
+			return ""
+		}
+		return fmt.Sprint(info.Mode(), info.Size(), info.IsDir())
+	}
+	for _, name := range strange[1:] {
+		if got, want := told(fast.Stat(name)), told(slow.Stat(name)); got != want {
+			t.Errorf("stat %.30q: %s, want %s", name, got, want)
+		}
+		if got, want := told(fast.Lstat(name)), told(slow.Lstat(name)); got != want {
+			t.Errorf("lstat %.30q: %s, want %s", name, got, want)
 		}
 	}
 }
