@@ -3,6 +3,7 @@ package pyjson_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"math/big"
 	"strings"
@@ -44,6 +45,25 @@ func TestValid(t *testing.T) {
 		}
 		if _, err := pyjson.Decode([]byte(text)); err == nil {
 			t.Errorf("%.40q: decoded", text)
+		}
+	}
+}
+
+// Strings and white space are looked at eight bytes at once: each byte counts, wherever it is.
+func TestEveryByte(t *testing.T) {
+	t.Parallel()
+	for at := range 20 {
+		for c := range 256 {
+			for _, fill := range []string{"a", " ", "!", "\"", "\x7f", "\n"} {
+				text := []byte(strings.Repeat(fill, 20))
+				text[at] = byte(c)
+				for _, form := range []string{"\"%s\"", "[%s]", "[%s\"\"]"} {
+					data := fmt.Appendf(nil, form, text)
+					if want, got := json.Valid(data), pyjson.Valid(data) == nil; got != want {
+						t.Errorf("%q: valid %t, want %t", data, got, want)
+					}
+				}
+			}
 		}
 	}
 }

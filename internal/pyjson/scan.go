@@ -155,17 +155,17 @@ const (
 func space(b []byte, i int) int {
 	for i < len(b) && b[i] <= ' ' {
 		switch b[i] {
-		case ' ':
-			for len(b)-i >= 8 {
-				n := bits.TrailingZeros64(binary.LittleEndian.Uint64(b[i:])^(ones*' ')) >> 3
-				if i += n; n < 8 {
-					break
-				}
-			}
-			for i < len(b) && b[i] == ' ' {
+		case ' ', '\n':
+			if len(b)-i < 8 {
 				i++
+				continue
 			}
-		case '\n', '\t', '\r':
+			blank := uint64(ones * ' ')
+			if b[i] == '\n' {
+				blank ^= '\n' ^ ' ' // in the first byte
+			}
+			i += bits.TrailingZeros64(binary.LittleEndian.Uint64(b[i:])^blank) >> 3
+		case '\t', '\r':
 			i++
 		default:
 			return i
@@ -179,9 +179,9 @@ func space(b []byte, i int) int {
 func plain(b []byte, i int) int {
 	for ; len(b)-i >= 8; i += 8 {
 		x := binary.LittleEndian.Uint64(b[i:])
-		quote, slash := x^(ones*'"'), x^(ones*'\\')
+		low, slash := x^(ones*2), x^(ones*'\\') // a quote becomes a blank, and a blank a quote
 		// The lowest bit found is exact; those above it may be carries.
-		if found := ((x-ones*' ')&^x | (quote-ones)&^quote | (slash-ones)&^slash) & highs; found != 0 {
+		if found := ((low-ones*'!')&^low | (slash-ones)&^slash) & highs; found != 0 {
 			return i + bits.TrailingZeros64(found)>>3
 		}
 	}
