@@ -74,9 +74,9 @@ func (p *parser) top(start, end, at int) (stop int, err error) {
 
 func (p *parser) isObject(at int) bool { return at < len(p.data) && p.data[at] == '{' }
 
-// An entry in the layout takes some 400 bytes; maps and lists are made for that
-// many.
-const typicalEntry = 512
+// An entry in the layout, and what we keep of it, take some 800 bytes; the list is made for a
+// few more than that many.
+const typicalEntry = 768
 
 // entries reads the versions. Of a key that stands there twice the last value
 // counts, in the first one's place.
@@ -90,7 +90,7 @@ func (p *parser) entries(at int) (stop int, err error) {
 		}
 		return stop, err
 	}
-	room := (len(p.data)-at)/(2*typicalEntry) + 1
+	room := (len(p.data)-at)/typicalEntry + 1
 	d.Entries = make([]Entry, 0, room)
 	return pyjson.Members(p.data, at, 1, func(start, end, at int) (stop int, err error) {
 		stop, stage, err := SkipEntry(p.data, at, 2)
