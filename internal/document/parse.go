@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
@@ -12,11 +11,19 @@ import (
 // Parse reads a document, in one pass. It is strict about JSON and "versions", and
 // tolerant of all else: an entry of any shape is kept as it is. Raw values alias data.
 func Parse(data []byte) (*Document, error) {
-	if !utf8.Valid(data) {
+	if n := helpers(len(data)); n > 0 {
+		return parse(data, scanAhead(data, n, quotes))
+	}
+	return parse(data, &ahead{data: data})
+}
+
+func parse(data []byte, ahead *ahead) (*Document, error) {
+	p := &parser{data: data, d: &Document{}, ahead: ahead}
+	err := pyjson.Walk(data, p.top)
+	if valid := ahead.end(); !valid {
 		return nil, notUTF8(data)
 	}
-	p := &parser{data: data, d: &Document{}}
-	if err := pyjson.Walk(data, p.top); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	if p.fault != nil {
@@ -36,6 +43,7 @@ func Parse(data []byte) (*Document, error) {
 type parser struct {
 	data     []byte
 	d        *Document
+	ahead    *ahead
 	versions bool            // "versions" is there
 	fault    error           // it is there and no object
 	names    strings.Builder // of the entries; see text
@@ -48,6 +56,12 @@ type parser struct {
 
 // A span is a member of an object, as offsets.
 type span struct{ key, keyEnd, value, end int }
+
+// An entrySpan is a member whose value may be an entry: then, where in it its stage is, if it has one.
+type entrySpan struct {
+	span
+	stage, stageEnd int
+}
 
 func (p *parser) name(start, end int) []byte { return pyjson.Text(p.data[start:end]) }
 
@@ -92,18 +106,33 @@ func (p *parser) entries(at int) (stop int, err error) {
 	}
 	room := (len(p.data)-at)/typicalEntry + 1
 	d.Entries = make([]Entry, 0, room)
-	return pyjson.Members(p.data, at, 1, func(start, end, at int) (stop int, err error) {
-		stop, stage, err := SkipEntry(p.data, at, 2)
-		if err != nil {
-			return stop, err
-		}
-		e := Entry{Version: p.text(p.name(start, end)), Raw: p.data[at:stop:stop], Stage: stage}
+	return p.members(at, 1, func(m entrySpan) {
+		e := Entry{Version: p.text(p.name(m.key, m.keyEnd)), Raw: p.data[m.value:m.end:m.end], Stage: m.rawStage(p.data)}
 		if i, twice := p.find(e.Version); twice {
 			d.Entries[i] = e
 		} else {
 			d.Entries = append(d.Entries, e)
 		}
-		return stop, nil
+	})
+}
+
+// members goes through an object of versions: entries, or what we keep of them. What was scanned ahead is as it
+// would find it.
+func (p *parser) members(at, depth int, each func(entrySpan)) (stop int, err error) {
+	return pyjson.Members(p.data, at, depth, func(start, end, at int) (int, error) {
+		if found := p.ahead.from(start); len(found) > 0 {
+			for _, m := range found {
+				each(m)
+			}
+			stop := found[len(found)-1].end
+			p.ahead.reuse(found)
+			return stop, nil
+		}
+		m, err := member(p.data, start, end, at, depth+1)
+		if err == nil {
+			each(m)
+		}
+		return m.end, err
 	})
 }
 
@@ -124,18 +153,33 @@ func (p *parser) text(b []byte) string {
 // SkipEntry returns where the entry that starts at an offset ends, and the raw value of its
 // stage, nil if it has none; depth is how many values are around it.
 func SkipEntry(b []byte, at, depth int) (stop int, stage []byte, err error) {
+	m, err := member(b, 0, 0, at, depth)
+	return m.end, m.rawStage(b), err
+}
+
+// member returns a member, given its key and where its value starts; depth is how many values are
+// around that.
+func member(b []byte, key, keyEnd, at, depth int) (m entrySpan, err error) {
+	m.span = span{key: key, keyEnd: keyEnd, value: at}
 	if at >= len(b) || b[at] != '{' {
-		stop, err = pyjson.Skip(b, at, depth)
-		return stop, nil, err
+		m.end, err = pyjson.Skip(b, at, depth)
+		return m, err
 	}
-	stop, err = pyjson.Members(b, at, depth, func(start, end, at int) (int, error) {
+	m.end, err = pyjson.Members(b, at, depth, func(start, end, at int) (int, error) {
 		stop, err := pyjson.Skip(b, at, depth+1)
 		if err == nil && pyjson.Names(b[start:end], "stage") {
-			stage = b[at:stop:stop]
+			m.stage, m.stageEnd = at, stop
 		}
 		return stop, err
 	})
-	return stop, stage, err
+	return m, err
+}
+
+func (m *entrySpan) rawStage(b []byte) []byte {
+	if m.stageEnd == 0 {
+		return nil
+	}
+	return b[m.stage:m.stageEnd:m.stageEnd]
 }
 
 // find returns where a version stands already, and notes it as the next if it is new. As
@@ -194,7 +238,7 @@ func (p *parser) mark(at int) (stop int, err error) {
 	if err == nil && sound && p.data[pyjson.Space(p.data, at+1)] != '}' {
 		d.Mark = m
 		d.Intact = sum.end > 0 && p.data[sum.value] == '"' &&
-			pyjson.Unquote(p.data[sum.value:sum.end]) == checksum(p.data[:sum.key])
+			pyjson.Unquote(p.data[sum.value:sum.end]) == p.ahead.checksum(sum.key)
 	}
 	return stop, err
 }
@@ -202,11 +246,7 @@ func (p *parser) mark(at int) (stop int, err error) {
 // extra reads what we keep of the versions.
 func (p *parser) extra(at int) (int, error) {
 	p.extras = make([]span, 0, len(p.d.Entries))
-	return pyjson.Members(p.data, at, 2, func(start, end, at int) (int, error) {
-		stop, err := pyjson.Skip(p.data, at, 3)
-		p.extras = append(p.extras, span{start, end, at, stop})
-		return stop, err
-	})
+	return p.members(at, 2, func(m entrySpan) { p.extras = append(p.extras, m.span) })
 }
 
 // match gives the entries what we keep of them. Both are in one order, as we write

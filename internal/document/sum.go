@@ -10,8 +10,11 @@ import (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-func checksum(data []byte) string {
-	return fmt.Sprintf("%08x", crc32.Checksum(data, castagnoli))
+func checksum(data []byte) string { return checksumFrom(0, data) }
+
+// checksumFrom is the checksum of data behind other data, given the CRC of that.
+func checksumFrom(crc uint32, data []byte) string {
+	return fmt.Sprintf("%08x", crc32.Update(crc, castagnoli, data))
 }
 
 // The end of a document that we wrote: the checksum of all before it.

@@ -245,6 +245,11 @@ func Members(b []byte, i, depth int, each func(start, end, at int) (stop int, er
 	if i < len(b) && b[i] == '}' {
 		return i + 1, nil
 	}
+	return MembersFrom(b, i, each)
+}
+
+// MembersFrom goes through the rest of an object as Members does, from the key at i on.
+func MembersFrom(b []byte, i int, each func(start, end, at int) (stop int, err error)) (int, error) {
 	for {
 		if i >= len(b) || b[i] != '"' {
 			return i, fault(i, "want a key")

@@ -1,0 +1,27 @@
+package document
+
+// ParseAlone is Parse without a scan ahead.
+func ParseAlone(data []byte) (*Document, error) { return parse(data, &ahead{data: data}) }
+
+// ParseAhead is Parse with parts that start at these quotes, and with so many helpers; with less than none,
+// all is scanned ahead before the scan begins.
+func ParseAhead(data []byte, at []int, helpers int) (*Document, error) {
+	a := scanAhead(data, max(0, helpers), func([]byte) []int { return at })
+	if helpers < 0 {
+		a.sum()
+		for a.scanPart() {
+		}
+	}
+	return parse(data, a)
+}
+
+// Ahead returns how many members a scan ahead of a document finds, a part each.
+func Ahead(data []byte) (found []int) {
+	a := scanAhead(data, 0, quotes)
+	for a.scanPart() {
+	}
+	for _, p := range a.parts {
+		found = append(found, len(p.members))
+	}
+	return found
+}
