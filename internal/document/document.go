@@ -177,26 +177,24 @@ func Set(raw []byte, set []pyjson.Member) []byte {
 			f.values[i] = m.Value
 		}
 	}
-	const next, end = ",\n" + entryPrefix + "  ", "\n" + entryPrefix + "}"
-	size := len(end)
+	size := len(behind)
 	for i, v := range f.values {
 		if v == nil {
 			f.values[i] = []byte("null")
 		}
-		size += len(next) + len(quoted[i]) + len(f.values[i])
+		size += len(before[i]) + len(f.values[i])
 	}
 	for _, m := range f.others {
 		size += len(next) + len(m.Raw) + len(": ") + len(m.Value)
 	}
 	b := make([]byte, 0, size)
 	for i, v := range f.values {
-		b = append(append(append(b, next...), quoted[i]...), v...)
+		b = append(append(b, before[i]...), v...)
 	}
 	for _, m := range f.others {
 		b = append(append(append(append(b, next...), m.Raw...), ": "...), m.Value...)
 	}
-	b[0] = '{' // not a comma
-	return append(b, end...)
+	return append(b, behind...)
 }
 
 // Fields are the raw values of an entry by their keys; of a key that stands there twice, the last.
@@ -246,13 +244,20 @@ const keys = 11
 var Keys = []string{"version", "stage", "registered_at", "promoted_to_staging", "promoted_to_prod", "archived_at",
 	"metrics", "metadata", "lineage_run_id", "config_hash", "promoted_by"}
 
-// places are where the keys stand in Keys, quoted how Python writes them before their values.
-var places, quoted = func() (places map[string]int, quoted []string) {
+// What stands around the values of an entry in the document.
+const (
+	next   = ",\n" + entryPrefix + "  "
+	behind = "\n" + entryPrefix + "}"
+)
+
+// places are where the keys stand in Keys, before what stands before their values, keys included.
+var places, before = func() (places map[string]int, before [keys]string) {
 	places = map[string]int{}
 	for i, k := range Keys {
-		places[k], quoted = i, append(quoted, string(pyjson.Quote(k))+": ")
+		places[k], before[i] = i, next+string(pyjson.Quote(k))+": "
 	}
-	return places, quoted
+	before[0] = "{" + before[0][1:] // no comma
+	return places, before
 }()
 
 // Lay lays a raw value out as the document holds a value inside an entry.

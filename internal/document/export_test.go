@@ -25,3 +25,12 @@ func Ahead(data []byte) (found []int) {
 	}
 	return found
 }
+
+// BothWays looks through an entry by its layout, if it has that, and by walking: where it ends, and where its
+// stage starts and ends.
+func BothWays(entry []byte) (byLayout, byWalk [3]int, laidOut bool, err error) {
+	var m, w entrySpan
+	laidOut = m.laidOut(entry, 2)
+	err = w.walk(entry, 2)
+	return [3]int{m.end, m.stage, m.stageEnd}, [3]int{w.end, w.stage, w.stageEnd}, laidOut, err
+}

@@ -165,14 +165,47 @@ func member(b []byte, key, keyEnd, at, depth int) (m entrySpan, err error) {
 		m.end, err = pyjson.Skip(b, at, depth)
 		return m, err
 	}
-	m.end, err = pyjson.Members(b, at, depth, func(start, end, at int) (int, error) {
+	if !m.laidOut(b, depth) {
+		err = m.walk(b, depth)
+	}
+	return m, err
+}
+
+// walk finds the end and the stage of an object.
+func (m *entrySpan) walk(b []byte, depth int) (err error) {
+	m.end, err = pyjson.Members(b, m.value, depth, func(start, end, at int) (int, error) {
 		stop, err := pyjson.Skip(b, at, depth+1)
 		if err == nil && pyjson.Names(b[start:end], "stage") {
 			m.stage, m.stageEnd = at, stop
 		}
 		return stop, err
 	})
-	return m, err
+	return err
+}
+
+// laidOut is walk for nearly every entry: with the keys of the format, and laid out as we do and Python. Of others, and of
+// what has a fault, it reports false.
+func (m *entrySpan) laidOut(b []byte, depth int) bool {
+	at, stage := m.value, [2]int{}
+	for i := range before {
+		if len(b)-at < len(before[i]) || string(b[at:at+len(before[i])]) != before[i] {
+			return false
+		}
+		at += len(before[i])
+		stop, err := pyjson.Skip(b, at, depth+1)
+		if err != nil {
+			return false
+		}
+		if Keys[i] == "stage" {
+			stage = [2]int{at, stop}
+		}
+		at = stop
+	}
+	if len(b)-at < len(behind) || string(b[at:at+len(behind)]) != behind {
+		return false
+	}
+	m.end, m.stage, m.stageEnd = at+len(behind), stage[0], stage[1]
+	return true
 }
 
 func (m *entrySpan) rawStage(b []byte) []byte {
