@@ -26,11 +26,14 @@ func Ahead(data []byte) (found []int) {
 	return found
 }
 
-// BothWays looks through an entry by its layout, if it has that, and by walking: where it ends, and where its
-// stage starts and ends.
+// BothWays looks through an entry by its layout, if it has that, and by walking: where it ends, where its stage starts and
+// ends, and its fields.
 func BothWays(entry []byte) (byLayout, byWalk [3]int, laidOut bool, err error) {
 	var m, w entrySpan
 	laidOut = m.laidOut(entry, 2)
 	err = w.walk(entry, 2)
 	return [3]int{m.end, m.stage, m.stageEnd}, [3]int{w.end, w.stage, w.stageEnd}, laidOut, err
 }
+
+// CutAnyway is Cut that does not look at the layout.
+func CutAnyway(entry []byte) (Fields, error) { return cut(entry) }

@@ -2,6 +2,7 @@ package document_test
 
 import (
 	"bytes"
+	"reflect"
 	"testing"
 
 	"github.com/ubunye-go/modelregistry/internal/document"
@@ -10,26 +11,32 @@ import (
 // What is found by an entry's layout is what is found without, whatever is changed in it.
 func TestEntryByItsLayout(t *testing.T) {
 	t.Parallel()
-	whole := append(entryOf(t, "1.0.0"), ",\n    \"next\": {}"...)
+	entry := entryOf(t, "1.0.0")
+	whole := append(bytes.Clone(entry), ",\n    \"next\": {}"...)
 	same := func(entry []byte) bool {
 		t.Helper()
 		fast, slow, laidOut, err := document.BothWays(entry)
 		if laidOut && (err != nil || fast != slow) {
 			t.Fatalf("%v by the layout, %v by walking, %v:\n%s", fast, slow, err, entry)
 		}
+		fields, err := document.Cut(entry)
+		want, wantErr := document.CutAnyway(entry)
+		if !reflect.DeepEqual(fields, want) || !reflect.DeepEqual(err, wantErr) {
+			t.Fatalf("fields %v, %v; want %v, %v:\n%s", fields, err, want, wantErr, entry)
+		}
 		return laidOut
 	}
-	if !same(whole) {
+	if !same(whole) || !same(entry) {
 		t.Fatalf("this is the layout:\n%s", whole)
 	}
-	for i := range whole {
-		same(whole[:i])
-		for _, c := range []byte("x\"\\{}[]:,0 \n\x01") {
-			changed := bytes.Clone(whole)
-			changed[i] = c
-			same(changed)
-			same(append(append(bytes.Clone(whole[:i]), c), whole[i:]...))
+	for _, text := range [][]byte{entry, whole} {
+		for i := range text {
+			same(text[:i])
+			same(append(bytes.Clone(text[:i]), text[i+1:]...))
+			for _, c := range []byte("x\"\\{}[]:,0 \n\x01") {
+				same(append(append(bytes.Clone(text[:i]), c), text[i:]...))
+				same(append(append(bytes.Clone(text[:i]), c), text[i+1:]...))
+			}
 		}
-		same(append(bytes.Clone(whole[:i]), whole[i+1:]...))
 	}
 }

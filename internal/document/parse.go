@@ -183,29 +183,13 @@ func (m *entrySpan) walk(b []byte, depth int) (err error) {
 	return err
 }
 
-// laidOut is walk for nearly every entry: with the keys of the format, and laid out as we do and Python. Of others, and of
-// what has a fault, it reports false.
+// laidOut is walk for nearly every entry; of others, and of what has a fault, it reports false.
 func (m *entrySpan) laidOut(b []byte, depth int) bool {
-	at, stage := m.value, [2]int{}
-	for i := range before {
-		if len(b)-at < len(before[i]) || string(b[at:at+len(before[i])]) != before[i] {
-			return false
-		}
-		at += len(before[i])
-		stop, err := pyjson.Skip(b, at, depth+1)
-		if err != nil {
-			return false
-		}
-		if Keys[i] == "stage" {
-			stage = [2]int{at, stop}
-		}
-		at = stop
+	values, end, ok := byLayout(b, m.value, depth)
+	if ok {
+		m.end, m.stage, m.stageEnd = end, values[stageKey].start, values[stageKey].end
 	}
-	if len(b)-at < len(behind) || string(b[at:at+len(behind)]) != behind {
-		return false
-	}
-	m.end, m.stage, m.stageEnd = at+len(behind), stage[0], stage[1]
-	return true
+	return ok
 }
 
 func (m *entrySpan) rawStage(b []byte) []byte {
