@@ -1,6 +1,7 @@
 package bench_test
 
 import (
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -23,13 +24,15 @@ type side struct {
 }
 
 // measure does the sides in turns and reports their medians: the first as ns/op,
-// the second as the floor and the ratio to it, the others by their names.
+// the second as the floor and the ratio to it, the others by their names. The turns are in any order, for each side leaves caches
+// that are good for some and bad for others.
 func measure(b *testing.B, sides ...side) {
 	b.Helper()
 	allocs := allocations(sides[0])
 	samples := make([][]float64, len(sides))
 	for b.Loop() {
-		for i, s := range sides {
+		for _, i := range rand.Perm(len(sides)) {
+			s := sides[i]
 			if s.prep != nil {
 				s.prep()
 			}
