@@ -106,6 +106,11 @@ func Gates(gates ...PromotionGate) PromotionGate {
 	return all
 }
 
+// custom reports whether one of the gates is a function.
+func (g PromotionGate) custom() bool {
+	return slices.ContainsFunc(g.rules, func(r rule) bool { return r.fn != nil })
+}
+
 // same reports whether two rules ask for the same; no two functions do.
 func (r rule) same(o rule) bool {
 	return r.fn == nil && o.fn == nil && r.name == o.name && r.threshold == o.threshold

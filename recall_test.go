@@ -124,3 +124,39 @@ func TestGateThatRefusesIsAskedOnce(t *testing.T) {
 		})
 	}
 }
+
+// A gate that is a function may look at whatever there is of a version: what it said counts only of the version as it is.
+func TestGateSeesThePresent(t *testing.T) {
+	t.Parallel()
+	staged := mr.GateOf("staged", func(_ context.Context, v mr.ModelVersion) error {
+		if v.Stage != mr.Staging || v.PromotedToStaging.IsZero() {
+			return errors.New("it was not tried out")
+		}
+		return nil
+	})
+	for _, tt := range []struct{ read, is mr.ModelStage }{{mr.Development, mr.Staging}, {mr.Staging, mr.Development}} {
+		t.Run(string(tt.is), func(t *testing.T) {
+			t.Parallel()
+			other, dir := newStore(t, nil)
+			register(t, other, "1.0.0", nil)
+			r, move := openStore(t, dir, nil), other.Promote
+			if tt.is == mr.Development {
+				promote(t, other, "1.0.0", mr.Staging)
+				move = other.Demote
+			}
+			if v, err := r.GetVersion(t.Context(), fraud.At("1.0.0")); err != nil || v.Stage != tt.read {
+				t.Fatal(v.Stage, err)
+			}
+			if _, err := move(t.Context(), fraud, "1.0.0", tt.is, nil); err != nil {
+				t.Fatal(err)
+			}
+			_, err := r.Promote(t.Context(), fraud, "1.0.0", mr.Production, &mr.MoveOptions{Gates: staged})
+			if passed := err == nil; passed != (tt.is == mr.Staging) {
+				t.Errorf("it is in %s: %v", tt.is, err)
+			}
+			if refused := last(t, dir)["refused"] == true; refused != (tt.is == mr.Development) {
+				t.Errorf("last event %v", last(t, dir))
+			}
+		})
+	}
+}

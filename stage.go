@@ -186,7 +186,10 @@ func (r *ModelRegistry) tryMove(ctx context.Context, m *model, mv move, o MoveOp
 	if found != nil {
 		if hasty && ctx.Err() == nil { // what was found may no longer be asked for
 			now, done, err := asked.plan(ctx, o, m.look)
-			if err != nil || done || now.Version != v.Version || !sameForGates(now, v) {
+			switch {
+			case err != nil || done:
+				return now, nil, err
+			case now.Version != v.Version || !mv.same(now, v, o):
 				return v, nil, errChanged
 			}
 		}
@@ -203,7 +206,9 @@ func (r *ModelRegistry) tryMove(ctx context.Context, m *model, mv move, o MoveOp
 		if e.version != mv.version {
 			return mv.version, errChanged // another one was in production before the present one
 		}
-		if mv.guarded && !sameForGates(v, *e.decode()) {
+		now := *e.decode()
+		now.Stage = t.stage(e)
+		if !mv.same(now, v, o) {
 			return mv.version, errChanged
 		}
 		return mv.version, t.move(mv, e, o, results)
@@ -272,7 +277,16 @@ func loggable(v any) any {
 	return n
 }
 
-// sameForGates reports whether all that a gate or a digest check looks at is
+// same reports whether all that was looked at before a move is the same; where a gate is a function, whatever it may look at.
+func (mv move) same(a, b ModelVersion, o MoveOptions) bool {
+	if !mv.guarded {
+		return true
+	}
+	asksAll := mv.op == opPromote && !o.SkipGates && o.Gates.custom()
+	return sameForGates(a, b) && (!asksAll || sameOtherwise(a, b))
+}
+
+// sameForGates reports whether all that a stored gate or a digest check looks at is
 // the same.
 func sameForGates(a, b ModelVersion) bool {
 	same := func(x, y Values) bool { return pyjson.Equal(x.raw, y.raw) }
@@ -285,6 +299,14 @@ func sameForGates(a, b ModelVersion) bool {
 	}
 	return same(a.Metrics, b.Metrics) && same(a.Metadata, b.Metadata) && a.ManifestSHA256 == b.ManifestSHA256 &&
 		gates(a.Gates) == gates(b.Gates)
+}
+
+// sameOtherwise reports whether all else is.
+func sameOtherwise(a, b ModelVersion) bool {
+	return a.Stage == b.Stage && a.RegisteredAt.Equal(b.RegisteredAt) && a.PromotedToStaging.Equal(b.PromotedToStaging) &&
+		a.PromotedToProduction.Equal(b.PromotedToProduction) && a.ArchivedAt.Equal(b.ArchivedAt) &&
+		a.LineageRunID == b.LineageRunID && a.ConfigHash == b.ConfigHash && a.SourceRevision == b.SourceRevision &&
+		a.RegisteredBy == b.RegisteredBy && a.PromotedBy == b.PromotedBy && slices.Equal(a.Problems, b.Problems)
 }
 
 // check decides whether the move may happen as things stand, and whether it has
