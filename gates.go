@@ -39,7 +39,7 @@ type PromotionGate struct {
 }
 
 // A GateFunc is a condition in Go. It returns nil to let the version pass, or
-// the reason why not.
+// the reason why not. If the version changes before it is moved, it is asked again.
 type GateFunc func(ctx context.Context, v ModelVersion) error
 
 type rule struct {
