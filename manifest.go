@@ -10,7 +10,6 @@ import (
 	"hash"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -144,7 +143,10 @@ func walkFolder(ctx context.Context, root *beneath.Dir, folder string, visit fun
 		return badArtifact(err)
 	}
 	for _, d := range entries {
-		name := path.Join(folder, d.Name())
+		name := d.Name()
+		if folder != "." {
+			name = folder + "/" + name
+		}
 		if err := checkEntry(name, d); err != nil {
 			return err
 		}

@@ -3,12 +3,11 @@
 package beneath
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 )
@@ -45,7 +44,10 @@ func (f *fast) readDir(dir, name string) (list []fs.DirEntry, done bool, err err
 			return nil, false, nil
 		}
 	}
-	folder := filepath.Join(dir, filepath.FromSlash(name))
+	folder := dir
+	if name != "." {
+		folder += "/" + name
+	}
 	buf := listBuffers.Get().(*[8 << 10]byte)
 	defer listBuffers.Put(buf)
 	for {
@@ -62,19 +64,24 @@ func (f *fast) readDir(dir, name string) (list []fs.DirEntry, done bool, err err
 	}
 }
 
-// appendEntries takes in what getdents64(2) gave.
+// appendEntries takes in what getdents64(2) gave: into one list, the names into one string, for most folders are listed to be
+// looked through once.
 func appendEntries(list []fs.DirEntry, folder string, data []byte) ([]fs.DirEntry, error) {
 	const lenAt, typeAt, nameAt = 16, 18, 19 // in a struct linux_dirent64
-	for len(data) > 0 {
-		size := binary.NativeEndian.Uint16(data[lenAt:])
-		name, _, _ := bytes.Cut(data[nameAt:size], []byte{0})
-		kind := data[typeAt]
-		data = data[size:]
-		if string(name) == "." || string(name) == ".." {
+	size := func(at int) int { return int(binary.NativeEndian.Uint16(data[at+lenAt:])) }
+	n := 0
+	for at := 0; at < len(data); at += size(at) {
+		n++
+	}
+	text, entries := string(data), make([]entry, 0, n)
+	for at := 0; at < len(data); at += size(at) {
+		name, _, _ := strings.Cut(text[at+nameAt:at+size(at)], "\x00")
+		if name == "." || name == ".." {
 			continue
 		}
-		e, known := &entry{folder: folder, name: string(name)}, false
-		if e.kind, known = kinds[kind]; !known {
+		entries = append(entries, entry{folder: folder, name: name})
+		e, known := &entries[len(entries)-1], false
+		if e.kind, known = kinds[data[at+typeAt]]; !known {
 			info, err := e.Info()
 			if errors.Is(err, fs.ErrNotExist) {
 				continue // it is gone

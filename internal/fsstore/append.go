@@ -44,7 +44,7 @@ type Appended struct {
 func (s *Store) Append(ctx context.Context, useCase, model string, decide func(*View) (*Commit, error)) (Appended, error) {
 	at := s.place(useCase, model)
 	for {
-		d, held, err := s.lockMade(ctx, at.dir)
+		d, held, err := s.lockMade(ctx, at)
 		if err != nil {
 			return Appended{}, err
 		}
@@ -195,7 +195,7 @@ func takeBack(d Disk, dir string, placed []Tree) error {
 // appendLines is the commit. When it fails, the log is cut back to what it was;
 // if that fails too, nobody can tell whether the lines will be there.
 func appendLines(d Disk, dir string, v *View, lines [][]byte) (end int64, err error) {
-	name := path.Join(dir, logName)
+	name := v.rev.logFile
 	f, err := d.Open(name)
 	if err != nil {
 		return 0, err

@@ -298,13 +298,13 @@ func (s *Store) lock(ctx context.Context, dir string) (hold, error) {
 
 // lockMade locks a model whose folder, and the store's, it makes if they are missing. A lock file that was opened beneath the
 // store's folder, and that the path names, says that both are there, and where the path leads.
-func (s *Store) lockMade(ctx context.Context, dir string) (Disk, hold, error) {
+func (s *Store) lockMade(ctx context.Context, at *place) (Disk, hold, error) {
 	s.mu.Lock()
-	d, at := s.opened, s.at
+	d, root := s.opened, s.at
 	s.mu.Unlock()
-	if name := path.Join(dir, lockName); d != nil {
-		if file := at.OpenLock(name, s.path(name)); file != nil {
-			held, err := s.gate(dir).acquire(ctx, file)
+	if d != nil {
+		if file := root.OpenLock(at.lockFile, s.path(at.lockFile)); file != nil {
+			held, err := s.gate(at.dir).acquire(ctx, file)
 			if held.lock == file {
 				return d, held, nil
 			}
@@ -319,9 +319,9 @@ func (s *Store) lockMade(ctx context.Context, dir string) (Disk, hold, error) {
 	if err != nil {
 		return nil, hold{}, err
 	}
-	if _, err := ensure(d, dir); err != nil {
+	if _, err := ensure(d, at.dir); err != nil {
 		return nil, hold{}, err
 	}
-	held, err := s.lock(ctx, dir)
+	held, err := s.lock(ctx, at.dir)
 	return d, held, err
 }

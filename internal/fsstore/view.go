@@ -12,12 +12,12 @@ import (
 
 // A place is where a model lies in the store.
 type place struct {
-	dir, logFile, documentFile string
-	last                       Stamp // see Store.lastStamp
+	dir, logFile, documentFile, lockFile string
+	last                                 Stamp // see Store.lastStamp
 }
 
 func newPlace(dir string) *place {
-	return &place{dir: dir, logFile: path.Join(dir, logName), documentFile: path.Join(dir, documentName)}
+	return &place{dir: dir, logFile: path.Join(dir, logName), documentFile: path.Join(dir, documentName), lockFile: path.Join(dir, lockName)}
 }
 
 // place returns where a model lies, the same each time.
