@@ -3,6 +3,7 @@ package modelregistry
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -73,6 +74,20 @@ func (e *entry) decode() *ModelVersion {
 	}
 	e.decoded.Store(&v)
 	return &v
+}
+
+// view returns the entry as a caller sees it, given what tells which one counts as in production. Of two, which only
+// another program can have left, the one promoted last counts; the other reads
+// as archived, as the next change will have it.
+func (e *entry) view(production func() *entry) ModelVersion {
+	v := *e.decode()
+	if v.Stage == Production {
+		if p := production(); p != e {
+			v.Stage = Archived
+			v.Problems = append(slices.Clip(v.Problems), "stored as production beside "+p.version+", which was promoted last")
+		}
+	}
+	return v
 }
 
 // stageOf returns the stage of a raw entry.

@@ -160,3 +160,32 @@ func TestGateSeesThePresent(t *testing.T) {
 		})
 	}
 }
+
+// Of two in production, which another program left, the one that reads as archived can be promoted, whatever gate asks.
+func TestOfTwoInProductionEitherIsPromoted(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	other, dir := newStore(t, nil)
+	register(t, other, "1.0.0", nil)
+	register(t, other, "1.1.0", nil)
+	promote(t, other, "1.0.0", mr.Production)
+	promote(t, other, "1.1.0", mr.Staging)
+	name := modelPath(dir, "registry.json")
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data = []byte(strings.Replace(string(data), `"stage": "staging"`, `"stage": "production"`, 1))
+	if err := os.WriteFile(name, data, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	r, asked := openStore(t, dir, nil), 0
+	if v, err := r.GetVersion(ctx, fraud.At("1.0.0")); err != nil || v.Stage != mr.Archived || len(v.Problems) != 1 {
+		t.Fatal(v, err)
+	}
+	gate := mr.GateOf("any", func(context.Context, mr.ModelVersion) error { asked++; return nil })
+	v, err := r.Promote(ctx, fraud, "1.0.0", mr.Production, &mr.MoveOptions{Gates: gate})
+	if err != nil || v.Stage != mr.Production || asked != 1 {
+		t.Errorf("asked %d times, it is in %s, %v", asked, v.Stage, err)
+	}
+}

@@ -206,9 +206,7 @@ func (r *ModelRegistry) tryMove(ctx context.Context, m *model, mv move, o MoveOp
 		if e.version != mv.version {
 			return mv.version, errChanged // another one was in production before the present one
 		}
-		now := *e.decode()
-		now.Stage = t.stage(e)
-		if !mv.same(now, v, o) {
+		if !mv.same(e.view(t.production), v, o) {
 			return mv.version, errChanged
 		}
 		return mv.version, t.move(mv, e, o, results)

@@ -288,18 +288,8 @@ func (s *state) withdrawn(e *entry) bool {
 	return e.stage == Archived || e.stage == Production && s.holder(Production) != e
 }
 
-// view returns an entry as a caller sees it. Of two in production, which only
-// another program can have left, the one promoted last counts; the other reads
-// as archived, as the next change will have it.
 func (s *state) view(e *entry) ModelVersion {
-	v := *e.decode()
-	if v.Stage == Production {
-		if h := s.holder(Production); h != e {
-			v.Stage = Archived
-			v.Problems = append(slices.Clip(v.Problems), "stored as production beside "+h.version+", which was promoted last")
-		}
-	}
-	return v
+	return e.view(func() *entry { return s.holder(Production) })
 }
 
 // list returns every version as callers see it, newest first; it is shared, and not to be
