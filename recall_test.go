@@ -189,3 +189,22 @@ func TestOfTwoInProductionEitherIsPromoted(t *testing.T) {
 		t.Errorf("asked %d times, it is in %s, %v", asked, v.Stage, err)
 	}
 }
+
+// An error of a rollback names the version that it is about, not the one that memory chose.
+func TestRollbackNamesWhatItChose(t *testing.T) {
+	t.Parallel()
+	other, dir := newStore(t, nil)
+	inProduction(t, other, "1.0.0", "1.1.0")
+	r := openStore(t, dir, nil)
+	if _, err := r.GetVersion(t.Context(), fraud.At("1.0.0")); err != nil {
+		t.Fatal(err)
+	}
+	inProduction(t, other, "1.2.0")
+	removeAll(t, modelPath(dir, "versions", "1.0.0"))
+	removeAll(t, modelPath(dir, "versions", "1.1.0"))
+	_, err := r.Rollback(t.Context(), fraud, "", nil)
+	var e *mr.Error
+	if !errors.As(err, &e) || !errors.Is(err, mr.ErrArtifact) || e.Version != "1.1.0" {
+		t.Errorf("got %v, want an artifact error of 1.1.0", err)
+	}
+}

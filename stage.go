@@ -156,7 +156,7 @@ func (r *ModelRegistry) move(ctx context.Context, mv move, name ModelName, opts 
 	}
 	for range maxRechecks {
 		v, results, err = r.tryMove(ctx, m, mv, o)
-		if version == "" {
+		if mv.version == "" { // each attempt chooses anew
 			version = v.Version
 		}
 		if !errors.Is(err, errChanged) {
