@@ -208,3 +208,30 @@ func TestRollbackNamesWhatItChose(t *testing.T) {
 		t.Errorf("got %v, want an artifact error of 1.1.0", err)
 	}
 }
+
+// A move whose context has ended says so, not what it found by what may be so no more, and asks no gate.
+func TestCancelledMoveFindsNothing(t *testing.T) {
+	t.Parallel()
+	for _, when := range []string{"before", "meanwhile"} {
+		t.Run(when, func(t *testing.T) {
+			t.Parallel()
+			other, dir := newStore(t, nil)
+			register(t, other, "1.0.0", nil)
+			r, asked := openStore(t, dir, nil), 0
+			if _, err := r.GetVersion(t.Context(), fraud.At("1.0.0")); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			if when == "before" {
+				removeAll(t, modelPath(dir, "versions", "1.0.0"))
+				cancel()
+			}
+			_, err := r.Promote(ctx, fraud, "1.0.0", mr.Staging, &mr.MoveOptions{
+				Gates: mr.GateOf("never", func(context.Context, mr.ModelVersion) error { asked++; cancel(); return errors.New("no") })})
+			if !errors.Is(err, context.Canceled) || when == "before" && asked > 0 {
+				t.Errorf("asked %d times, %v", asked, err)
+			}
+		})
+	}
+}

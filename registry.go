@@ -311,7 +311,10 @@ func (m *model) look(ctx context.Context, fn func(*state) error) error {
 var errNotRead = errors.New("the model was not read yet")
 
 // recall calls fn with the model's state as it was last read, under the model's lock.
-func (m *model) recall(_ context.Context, fn func(*state) error) error {
+func (m *model) recall(ctx context.Context, fn func(*state) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	if m.state == nil {

@@ -184,7 +184,7 @@ func (r *ModelRegistry) tryMove(ctx context.Context, m *model, mv move, o MoveOp
 		results, found = evaluate(ctx, mv, o, v)
 	}
 	if found != nil {
-		if hasty && ctx.Err() == nil { // what was found may no longer be asked for
+		if hasty { // what was found may no longer be asked for
 			now, done, err := asked.plan(ctx, o, m.look)
 			switch {
 			case err != nil || done:
