@@ -235,3 +235,40 @@ func TestCancelledMoveFindsNothing(t *testing.T) {
 		})
 	}
 }
+
+// A move of a model that was deleted finds none, and does not make its folder anew.
+func TestNoMoveMakesAModelAnew(t *testing.T) {
+	t.Parallel()
+	notOnWindows(t)
+	ctx := t.Context()
+	for name, move := range map[string]func(*mr.ModelRegistry) (mr.ModelVersion, error){
+		"promote": func(r *mr.ModelRegistry) (mr.ModelVersion, error) {
+			return r.Promote(ctx, fraud, "1.0.0", mr.Production, nil)
+		},
+		"demote": func(r *mr.ModelRegistry) (mr.ModelVersion, error) {
+			return r.Demote(ctx, fraud, "1.0.0", mr.Development, nil)
+		},
+		"archive": func(r *mr.ModelRegistry) (mr.ModelVersion, error) { return r.Archive(ctx, fraud, "1.0.0", nil) },
+		"rollback": func(r *mr.ModelRegistry) (mr.ModelVersion, error) {
+			return r.Rollback(ctx, fraud, "1.0.0", &mr.MoveOptions{Force: true})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			other, dir := newStore(t, nil)
+			register(t, other, "1.0.0", nil)
+			promote(t, other, "1.0.0", mr.Staging)
+			r := openStore(t, dir, nil)
+			if _, err := r.GetVersion(ctx, fraud.At("1.0.0")); err != nil {
+				t.Fatal(err)
+			}
+			removeAll(t, modelPath(dir))
+			if _, err := move(r); !errors.Is(err, mr.ErrNotFound) || !strings.Contains(err.Error(), "model "+fraud.String()) {
+				t.Errorf("got %v", err)
+			}
+			if _, err := os.Stat(modelPath(dir)); !os.IsNotExist(err) {
+				t.Errorf("its folder is there, %v", err)
+			}
+		})
+	}
+}

@@ -167,8 +167,11 @@ func (r *ModelRegistry) move(ctx context.Context, mv move, name ModelName, opts 
 }
 
 func (r *ModelRegistry) tryMove(ctx context.Context, m *model, mv move, o MoveOptions) (v ModelVersion, results []GateResult, err error) {
-	v, done, err := mv.plan(ctx, o, m.recall)
-	hasty := err == nil && !done
+	hasty, done := mv.guarded, false // else the lock would be the first to look, and make the folder of a deleted model anew
+	if hasty {
+		v, done, err = mv.plan(ctx, o, m.recall)
+		hasty = err == nil && !done
+	}
 	if !hasty {
 		if v, done, err = mv.plan(ctx, o, m.look); err != nil || done {
 			return v, nil, err
