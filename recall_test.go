@@ -272,3 +272,19 @@ func TestNoMoveMakesAModelAnew(t *testing.T) {
 		})
 	}
 }
+
+// A move under which the registry is closed, and that has to look anew, says that it is closed.
+func TestMoveThatFindsTheRegistryClosed(t *testing.T) {
+	t.Parallel()
+	other, dir := newStore(t, nil)
+	register(t, other, "1.0.0", nil)
+	r := openStore(t, dir, nil)
+	if _, err := r.GetVersion(t.Context(), fraud.At("1.0.0")); err != nil {
+		t.Fatal(err)
+	}
+	_, err := r.Promote(t.Context(), fraud, "1.0.0", mr.Staging, &mr.MoveOptions{
+		Gates: mr.GateOf("closes", func(context.Context, mr.ModelVersion) error { return errors.Join(r.Close(), errors.New("no")) })})
+	if !errors.Is(err, mr.ErrClosed) {
+		t.Errorf("got %v, want %v", err, mr.ErrClosed)
+	}
+}

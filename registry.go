@@ -302,6 +302,9 @@ func (m *model) look(ctx context.Context, fn func(*state) error) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.takeIn(ctx, news, since); err != nil {
+		if _, closed := m.r.model(m.name); closed != nil {
+			return closed // whatever a store says that is closed under a look
+		}
 		return err
 	}
 	return fn(m.state)
