@@ -195,9 +195,9 @@ func (m *model) round(own *change) {
 		return
 	}
 	q.cancel, q.wanted = cancel, 0
-	swarm := slices.ContainsFunc(q.waiting, func(c *change) bool { return c.staged != nil }) && m.r.crowded()
+	swarm := slices.ContainsFunc(q.waiting, func(c *change) bool { return c.staged != nil })
 	q.mu.Unlock()
-	if swarm { // registrations whose files one sync made safe: let those come that can; one alone would wait for busy cores
+	if swarm { // registrations whose files one sync made safe: let those come that can
 		runtime.Gosched()
 	}
 	var batch []*change

@@ -124,13 +124,6 @@ func (r *ModelRegistry) stop() {
 	}
 }
 
-// crowded reports whether there is more under way than one registration and its append.
-func (r *ModelRegistry) crowded() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.running > 2
-}
-
 // The times that the format can write. The zero time would read as none.
 var (
 	earliest = time.Time{}.Add(time.Microsecond)
