@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"runtime"
 	"slices"
 	"sync"
 )
@@ -195,11 +194,7 @@ func (m *model) round(own *change) {
 		return
 	}
 	q.cancel, q.wanted = cancel, 0
-	swarm := slices.ContainsFunc(q.waiting, func(c *change) bool { return c.staged != nil })
 	q.mu.Unlock()
-	if swarm { // registrations whose files one sync made safe: let those come that can
-		runtime.Gosched()
-	}
 	var batch []*change
 	err := errPanicked
 	defer func() {

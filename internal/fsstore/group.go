@@ -3,7 +3,6 @@ package fsstore
 import (
 	"context"
 	"errors"
-	"runtime"
 	"sync"
 )
 
@@ -59,11 +58,9 @@ func (g *group) sync(ctx context.Context, d Disk, many bool, own func() error) e
 }
 
 // run makes rounds as long as somebody waits for one. A round that failed is the last: its error may be of files whose
-// stagings wait for the next one, or are still being written, and the system tells of it once. Before a round it lets run who
-// can: those that the last one released come as a swarm, and a round of the first of them alone would keep the others waiting.
+// stagings wait for the next one, or are still being written, and the system tells of it once.
 func (g *group) run(d Disk) {
 	for {
-		runtime.Gosched()
 		g.mu.Lock()
 		r := g.next
 		g.next = nil
