@@ -41,6 +41,7 @@ const (
 	partSize   = 16 << 10
 	worthwhile = 192 << 10 // below, a core wakes up too late to be of much use
 	maxCores   = 4
+	most       = partSize / 32 // members of a part that are scanned ahead, for what is known of one takes 48 bytes
 )
 
 // helpers returns how many goroutines shall scan a document of this size ahead.
@@ -143,7 +144,7 @@ var errBehind = errors.New("the key is behind the part")
 // one. What is around them is not known, so they are taken to be as deep as any.
 func appendMembers(list []entrySpan, data []byte, start, end int) []entrySpan {
 	pyjson.MembersFrom(data, start, func(key, keyEnd, at int) (int, error) {
-		if key >= end {
+		if key >= end || len(list) == most {
 			return key, errBehind
 		}
 		m, err := member(data, key, keyEnd, at, 3)

@@ -184,3 +184,21 @@ func FuzzAhead(f *testing.F) {
 		sameAhead(t, data, some(r, quotesOf(data), 1+max(0, oneOf)%100))
 	})
 }
+
+// Of a document of tiny members, as nobody writes them, little is noted ahead.
+func TestAheadOfTinyMembers(t *testing.T) {
+	t.Parallel()
+	data := []byte("{\"versions\": {" + strings.Repeat("\n    \"a\": 1,", 100_000) + "\n    \"b\": 2}}")
+	for i, n := range document.Ahead(data) {
+		if n > 512 {
+			t.Errorf("part %d: %d members", i, n)
+		}
+	}
+	var at []int
+	for i, quote := range quotesOf(data) {
+		if i%4000 == 2 {
+			at = append(at, quote)
+		}
+	}
+	sameAhead(t, data, at)
+}
