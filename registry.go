@@ -106,6 +106,12 @@ func (r *ModelRegistry) Close() error {
 	return r.store.Close()
 }
 
+func (r *ModelRegistry) isClosed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.closed
+}
+
 // start counts something that Close waits for, unless the registry is closed.
 func (r *ModelRegistry) start() bool {
 	r.mu.Lock()
@@ -167,10 +173,7 @@ func (r *ModelRegistry) model(name ModelName) (*model, error) {
 // goes on with the next.
 func (r *ModelRegistry) Models(ctx context.Context) iter.Seq2[ModelName, error] {
 	return func(yield func(ModelName, error) bool) {
-		r.mu.Lock()
-		closed := r.closed
-		r.mu.Unlock()
-		if closed {
+		if r.isClosed() {
 			yield(ModelName{}, &Error{Op: "list models", Err: ErrClosed})
 			return
 		}
@@ -302,8 +305,8 @@ func (m *model) look(ctx context.Context, fn func(*state) error) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.takeIn(ctx, news, since); err != nil {
-		if _, closed := m.r.model(m.name); closed != nil {
-			return closed // whatever a store says that is closed under a look
+		if m.r.isClosed() {
+			return ErrClosed // whatever a store says that is closed under a look
 		}
 		return err
 	}

@@ -167,38 +167,26 @@ func (r *ModelRegistry) move(ctx context.Context, mv move, name ModelName, opts 
 }
 
 func (r *ModelRegistry) tryMove(ctx context.Context, m *model, mv move, o MoveOptions) (v ModelVersion, results []GateResult, err error) {
-	hasty, done := mv.guarded, false // else the lock would be the first to look, and make the folder of a deleted model anew
-	if hasty {
-		v, done, err = mv.plan(ctx, o, m.recall)
-		hasty = err == nil && !done
-	}
-	if !hasty {
-		if v, done, err = mv.plan(ctx, o, m.look); err != nil || done {
-			return v, nil, err
-		}
+	v, done, recalled, err := mv.begin(ctx, m, o)
+	if err != nil || done {
+		return v, nil, err
 	}
 	asked := mv
 	mv.version = v.Version
-	var found error
-	if mv.guarded {
-		found = r.verifyTelling(ctx, v, o.Progress)
+	results, found := r.prove(ctx, mv, o, v)
+	if found != nil && recalled { // of a version that may be another by now
+		now, done, err := asked.plan(ctx, o, m.look)
+		switch {
+		case err != nil || done:
+			return now, nil, err
+		case now.Version != v.Version || !mv.same(now, v, o):
+			return v, nil, errChanged
+		}
 	}
-	if mv.op == opPromote && !o.SkipGates && found == nil {
-		results, found = evaluate(ctx, mv, o, v)
+	if refusal, ok := found.(*GateError); ok {
+		r.refuse(ctx, m, mv, o, refusal)
 	}
 	if found != nil {
-		if hasty { // what was found may no longer be asked for
-			now, done, err := asked.plan(ctx, o, m.look)
-			switch {
-			case err != nil || done:
-				return now, nil, err
-			case now.Version != v.Version || !mv.same(now, v, o):
-				return v, nil, errChanged
-			}
-		}
-		if refusal, ok := found.(*GateError); ok {
-			r.refuse(ctx, m, mv, o, refusal)
-		}
 		return v, results, found
 	}
 	v, err = m.change(ctx, func(t *txn) (string, error) {
@@ -217,8 +205,20 @@ func (r *ModelRegistry) tryMove(ctx context.Context, m *model, mv move, o MoveOp
 	return v, results, err
 }
 
-// plan returns the version that is to be moved, or why not, by a state of the model: the present one, or for a
-// start the one in memory, for what is to happen is decided once more under the lock.
+// begin returns the version that is to be moved, or why not. A move that checks the artifact sets out from the state in memory
+// if by that it may happen, and says so: what is to happen is decided once more under the lock. For any other the lock would be the
+// first to look, and make the folder of a deleted model anew.
+func (mv move) begin(ctx context.Context, m *model, o MoveOptions) (v ModelVersion, done, recalled bool, err error) {
+	if mv.guarded {
+		if v, done, err = mv.plan(ctx, o, m.recall); err == nil && !done {
+			return v, false, true, nil
+		}
+	}
+	v, done, err = mv.plan(ctx, o, m.look)
+	return v, done, false, err
+}
+
+// plan returns the version that is to be moved, or why not, by the state that look shows.
 func (mv move) plan(ctx context.Context, o MoveOptions, look func(context.Context, func(*state) error) error) (v ModelVersion, done bool, err error) {
 	err = look(ctx, func(s *state) error {
 		if s.empty() {
@@ -233,8 +233,16 @@ func (mv move) plan(ctx context.Context, o MoveOptions, look func(context.Contex
 	return v, done, err
 }
 
-// evaluate evaluates the gates of a promotion. If one fails it returns a *GateError.
-func evaluate(ctx context.Context, mv move, o MoveOptions, v ModelVersion) ([]GateResult, error) {
+// prove checks what has to hold before a move: the artifact's digests, then the gates. If one of these fails it returns a *GateError.
+func (r *ModelRegistry) prove(ctx context.Context, mv move, o MoveOptions, v ModelVersion) ([]GateResult, error) {
+	if mv.guarded {
+		if err := r.verifyTelling(ctx, v, o.Progress); err != nil {
+			return nil, err
+		}
+	}
+	if mv.op != opPromote || o.SkipGates {
+		return nil, nil
+	}
 	results := Gates(v.Gates, o.Gates).Evaluate(ctx, v)
 	if err := ctx.Err(); err != nil {
 		return nil, err // a gate that was cut short has not refused

@@ -288,6 +288,7 @@ func (s *state) withdrawn(e *entry) bool {
 	return e.stage == Archived || e.stage == Production && s.holder(Production) != e
 }
 
+// view returns an entry as a caller sees it.
 func (s *state) view(e *entry) ModelVersion {
 	return e.view(func() *entry { return s.holder(Production) })
 }

@@ -36,10 +36,9 @@ const (
 	resolveBeneath    = 0x08
 )
 
-// openPath opens a file for a stat, or a folder for names in it, without a right to read it (O_PATH).
 const (
-	openPath = 0x200000
-	noFollow = syscall.O_NOFOLLOW
+	openPath = 0x200000           // a file for a stat, or a folder for names in it, without a right to read it (O_PATH)
+	noFollow = syscall.O_NOFOLLOW // a symlink itself
 )
 
 // missing notes that the system does not have the call, or forbids it.

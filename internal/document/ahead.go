@@ -34,14 +34,14 @@ type ahead struct {
 type part struct {
 	start, end int
 	done       bool
-	members    []entrySpan // the members from start on whose keys start in the part, one behind the other
+	members    []entrySpan // the first from start on whose keys start in the part, one behind the other
 }
 
 const (
 	partSize   = 16 << 10
 	worthwhile = 192 << 10 // below, a core wakes up too late to be of much use
 	maxCores   = 4
-	most       = partSize / 32 // members of a part that are scanned ahead, for what is known of one takes 48 bytes
+	maxMembers = partSize / 32 // of a part, for what is known of one takes 48 bytes
 )
 
 // helpers returns how many goroutines shall scan a document of this size ahead.
@@ -138,14 +138,15 @@ func (a *ahead) take() (p *part, list []entrySpan) {
 	return p, list
 }
 
-var errBehind = errors.New("the key is behind the part")
+// errEnough ends the scan of a part.
+var errEnough = errors.New("what follows is not of this part")
 
 // appendMembers adds the members whose keys start before end, from the key at start on, up to a fault if there is
-// one. What is around them is not known, so they are taken to be as deep as any.
+// one, and no more than maxMembers. What is around them is not known, so they are taken to be as deep as any.
 func appendMembers(list []entrySpan, data []byte, start, end int) []entrySpan {
 	pyjson.MembersFrom(data, start, func(key, keyEnd, at int) (int, error) {
-		if key >= end || len(list) == most {
-			return key, errBehind
+		if key >= end || len(list) == maxMembers {
+			return key, errEnough
 		}
 		m, err := member(data, key, keyEnd, at, 3)
 		if err == nil {
