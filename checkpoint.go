@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/ubunye-go/modelregistry/internal/document"
@@ -15,13 +14,11 @@ type lag struct {
 	small  int64         // bytes of a document that is brought up to date with every change
 	share  int64         // a larger one is due when the events behind it take 1/share of its bytes,
 	idle   time.Duration // or when nothing was changed for so long
-	left   time.Duration // or one that was left to somebody has been behind for so long
-	queue  int64         // bytes of events up to which it is left to a change that waits
 	settle int64         // events between two that tell where it stands, which then must survive a power cut
 }
 
 // defaultLag is what docs/performance.md measures.
-var defaultLag = lag{small: 1 << 20, share: 8, idle: time.Second, left: 100 * time.Millisecond, queue: 64 << 10, settle: 16}
+var defaultLag = lag{small: 1 << 20, share: 8, idle: time.Second, settle: 16}
 
 // closeWait bounds how long Close waits for its turn to bring a document up to
 // date. What it leaves behind is due at the next change.
@@ -33,63 +30,15 @@ func (l lag) due(s *state, bytes int64) bool {
 	return s.checkpoint == 0 || s.size <= l.small || s.offset+bytes-s.checkpointEnd >= s.size/l.share
 }
 
-// An awaited view tells whether another program waits for its turn to change the model, up to the end of the append that it was
-// made for. Its store leaves the old document where it is if a commit's Document returns nil.
-type awaited interface{ Awaited() bool }
-
-// leaves reports whether a document that is due is left to whoever comes next. The caller holds the lock.
-func (m *model) leaves(v View, s *state) bool {
-	a, ok := v.(awaited)
-	return ok && s.checkpoint > 0 && s.offset-s.checkpointEnd < m.r.lag.queue && (m.queue.awaited() || a.Awaited())
-}
-
-// wasLeft reports whether a document that is in step with every change is behind: who left it counts on whoever
-// waited, and so on a change that then finds nothing to write, too.
-func (m *model) wasLeft(v View, s *state) bool {
-	_, ok := v.(awaited)
-	return ok && s.pending == nil && s.checkpoint > 0 && s.size <= m.r.lag.small && s.behind()
-}
-
-// format returns the state as a document that ends the lag, behind what b holds.
-func (s *state) format(b []byte, end int64) []byte {
+// format returns the state as a document that ends the lag.
+func (s *state) format(end int64) []byte {
 	s.pending, s.checkpoint, s.checkpointEnd = nil, s.last, end
-	return document.AppendFormat(b, s.document(end))
+	return document.Format(s.document(end))
 }
 
-// rooms are for documents that are written with every change: the memory for a new one costs more
-// than to fill it.
-var rooms = sync.Pool{New: func() any { return new([]byte) }}
-
-// maxRoom bounds what is kept for that.
-const maxRoom = 2 << 20
-
-// formatInRoom is format in memory that is used again once freeRoom was called. Only the folder store
-// is known to be done with a document when its Append returns. The caller holds the lock.
-func (m *model) formatInRoom(s *state, end int64) []byte {
-	if _, ok := m.r.store.(*folderStore); !ok || s.size > maxRoom {
-		return s.format(nil, end)
-	}
-	m.freeRoom()
-	m.room = rooms.Get().(*[]byte)
-	*m.room = s.format((*m.room)[:0], end)
-	return *m.room
-}
-
-func (m *model) freeRoom() {
-	if m.room != nil {
-		rooms.Put(m.room)
-		m.room = nil
-	}
-}
-
-// lagged notes whether this registry left the document behind, and sees to it
-// that it does not stay there. One that was left to somebody is looked at a while after it first was, not after the last change: he
-// may be stopped, and wait for as long as others make changes. The caller holds the lock.
-func (m *model) lagged(behind, left bool) {
-	already, wait := m.behind, m.r.lag.idle
-	if left {
-		wait = m.r.lag.left
-	}
+// lagged notes whether this registry left the document behind, and brings it up
+// to date once the model was not changed for a while. The caller holds the lock.
+func (m *model) lagged(behind bool) {
 	m.behind = behind
 	switch {
 	case !behind:
@@ -97,9 +46,9 @@ func (m *model) lagged(behind, left bool) {
 			m.idle.Stop()
 		}
 	case m.idle == nil:
-		m.idle = time.AfterFunc(wait, m.whenIdle)
-	case !already || !left:
-		m.idle.Reset(wait)
+		m.idle = time.AfterFunc(m.r.lag.idle, m.whenIdle)
+	default:
+		m.idle.Reset(m.r.lag.idle)
 	}
 }
 
@@ -115,7 +64,7 @@ func (m *model) whenIdle() {
 func (m *model) catchUp(ctx context.Context) {
 	m.mu.Lock()
 	behind := m.behind
-	m.lagged(false, false)
+	m.lagged(false)
 	m.mu.Unlock()
 	if !behind || !m.stillBehind(ctx) {
 		return
@@ -143,7 +92,7 @@ func (m *model) catchUp(ctx context.Context) {
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			s := m.applied(t, end)
-			return s.format(nil, s.offset) // the room is for the appends of the queue, beside which this may go on
+			return s.format(s.offset)
 		}}, nil
 	})
 	if err == nil {
@@ -157,7 +106,7 @@ func (m *model) catchUp(ctx context.Context) {
 	if err != nil {
 		m.state = nil // where the document stands must be read
 		m.warnCheckpoint(err)
-		m.lagged(errors.Is(err, ErrOvertaken), false)
+		m.lagged(errors.Is(err, ErrOvertaken))
 	}
 }
 

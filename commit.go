@@ -16,7 +16,7 @@ func (m *model) commit(ctx context.Context, batch []*change, take func() []*chan
 			return nil, err
 		}
 		batch = append(batch, take()...)
-		if t, c = m.decide(batch, v); c == nil {
+		if t, c = m.decide(batch); c == nil {
 			m.state.rev = v.Revision()
 		}
 		return c, nil
@@ -26,7 +26,6 @@ func (m *model) commit(ctx context.Context, batch []*change, take func() []*chan
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.freeRoom()
 	if err != nil {
 		m.state = nil // what is there must be read again
 		return batch, err
@@ -37,13 +36,13 @@ func (m *model) commit(ctx context.Context, batch []*change, take func() []*chan
 		s.rev = nil // where the document stands now must be read
 		m.warnCheckpoint(done.DocumentErr)
 	}
-	m.lagged((c.Document == nil || t.left || done.DocumentErr != nil) && s.docErr == nil, t.left)
+	m.lagged((c.Document == nil || done.DocumentErr != nil) && s.docErr == nil)
 	return batch, nil
 }
 
 // decide lets each change of the batch decide, one after the other, each seeing
 // what those before it did. It returns no commit if there is nothing to append.
-func (m *model) decide(batch []*change, v View) (*txn, *Commit) {
+func (m *model) decide(batch []*change) (*txn, *Commit) {
 	s := m.state
 	t := newTxn(s, m.r.now())
 	t.rely(m.r.lag.settle)
@@ -79,9 +78,6 @@ func (m *model) decide(batch []*change, v View) (*txn, *Commit) {
 	}
 	if !wrote {
 		t.events = nil
-		if m.wasLeft(v, s) {
-			return t, &Commit{Document: m.document(t, v, false)}
-		}
 		return t, nil
 	}
 	commit.Lines, commit.Reliant = t.lines, t.reliant
@@ -89,21 +85,18 @@ func (m *model) decide(batch []*change, v View) (*txn, *Commit) {
 	case s.docErr != nil:
 		m.warnCheckpoint(s.docErr)
 	case s.pending != nil || m.r.lag.due(s, t.bytes()):
-		commit.Document = m.document(t, v, s.pending != nil)
+		commit.Document = m.document(t)
 	}
 	return t, commit
 }
 
-// document returns what makes the document of a commit, or leaves it to whoever comes next.
-func (m *model) document(t *txn, v View, foreign bool) func(end int64) []byte {
+// document returns what makes the document of a commit.
+func (m *model) document(t *txn) func(end int64) []byte {
 	return func(end int64) []byte {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		s := m.applied(t, end)
-		if t.left = !foreign && m.leaves(v, s); t.left {
-			return nil
-		}
-		return m.formatInRoom(s, s.offset) // somebody's next change may have been read meanwhile
+		return s.format(s.offset) // a later change may have been read meanwhile
 	}
 }
 

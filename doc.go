@@ -61,22 +61,22 @@
 // one synced append to the history; whatever is not in it did not happen. A lost
 // registry.json is rebuilt by reading the history, and what another program or an editor
 // changed in registry.json is taken in: readers see it, and the next change
-// records it as an event, or the registry that left the document behind before. The files of an artifact lose their write bits.
+// records it as an event. The files of an artifact lose their write bits.
 //
-// Up to about 1 MiB, some thousand versions, registry.json is in step with every change, but for one behind which another
-// waits for its turn: that one then brings it up to date, and if it doesn't, the registry that left it does after a tenth of a
-// second, or when it is closed. A larger one would cost more to write than the change itself, and may lag: by events of an
-// eighth of its size, until nobody changed the model for a second, or the registry is closed. Readers by
-// this package see every change all the same; [Options.AlwaysCheckpoint] turns the lag off
-// for the sake of others.
+// Up to about 1 MiB, some thousand versions, registry.json is rewritten after
+// every change. A larger one would cost more to write than the change itself,
+// and may lag: by events of an eighth of its size, until the model is not
+// changed for a second, or the registry is closed. Readers by this package see
+// every change all the same; [Options.AlwaysCheckpoint] turns the lag off for
+// other readers.
 //
 // # Concurrency
 //
 // A [ModelRegistry] is safe for concurrent use by any number of goroutines, and
 // a folder by any number of processes on one machine. Reading takes no lock and writes
 // nothing, so a read-only mount serves. Changes of one model take turns under a file
-// lock; those that wait in one process share an append, and one document serves all that wait. Every call
-// takes a context, which ends its waiting; a change that has begun is finished.
+// lock; those that wait in one process share an append. Every call takes a
+// context, which ends its waiting; a change that has begun is finished.
 //
 // [ModelRegistry.Verify] checks a whole store, [ModelRegistry.Repair] mends what can be mended.
 //

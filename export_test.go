@@ -23,9 +23,9 @@ func OpenOn(dir string, opts *Options, wrap func(fsstore.Disk) fsstore.Disk) (*M
 }
 
 // SetLag has documents of more than small bytes lag, until the events behind take
-// 1/share of them, or nothing happened for idle; those that were left to somebody, for as long.
+// 1/share of them, or nothing happened for idle.
 func (r *ModelRegistry) SetLag(small, share int64, idle time.Duration) {
-	r.lag.small, r.lag.share, r.lag.idle, r.lag.left = small, share, idle, idle
+	r.lag.small, r.lag.share, r.lag.idle = small, share, idle
 }
 
 // SetSettle has every so many events tell where the document stands.

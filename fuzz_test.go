@@ -222,7 +222,7 @@ func FuzzMerge(f *testing.F) {
 			}
 			return version, txn.register(version, []byte(`{"stage":"development"}`), nil, "", "")
 		}}
-		_, commit := m.decide([]*change{c}, nil)
+		_, commit := m.decide([]*change{c})
 		if commit == nil {
 			t.Fatalf("nothing to append: %v", c.err)
 		}

@@ -42,7 +42,7 @@ func withVersions(tb testing.TB, n int) (m *memoryModel, versions []string) {
 // append makes one append of the changes.
 func (m *memoryModel) append(tb testing.TB, changes ...*change) {
 	tb.Helper()
-	t, commit := m.decide(changes, nil)
+	t, commit := m.decide(changes)
 	if commit == nil {
 		return
 	}

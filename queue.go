@@ -138,13 +138,6 @@ func (q *queue) more() bool {
 	return q.running
 }
 
-// awaited reports whether somebody waits for the next append.
-func (q *queue) awaited() bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return len(q.waiting) > 0
-}
-
 // close has what waits fail, and what comes. It takes what waits and ends what goes on in one step: else
 // another append could begin in between, that nothing ends.
 func (q *queue) close() {

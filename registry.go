@@ -44,8 +44,8 @@ type Options struct {
 	// written; nil is silent.
 	Logger *slog.Logger
 	// AlwaysCheckpoint brings registry.json up to date with every change, however
-	// large it is and whoever waits. Without it a document over 1 MiB, and a smaller one while changes wait
-	// for their turn, may lag behind the history: see "On disk" in the package's doc.
+	// large it is. Without it a document over 1 MiB may lag behind the history:
+	// see "On disk" in the package's doc.
 	AlwaysCheckpoint bool
 	// Now is the clock; nil takes time.Now. It may stand still or run backwards: what
 	// came first is decided by the history, not by the clock.
@@ -70,7 +70,7 @@ func New(store Store, opts *Options) *ModelRegistry {
 		r.opts = *opts
 	}
 	if r.opts.AlwaysCheckpoint {
-		r.lag.small, r.lag.queue = math.MaxInt64, 0
+		r.lag.small = math.MaxInt64
 	}
 	if r.log = r.opts.Logger; r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
@@ -279,7 +279,6 @@ type model struct {
 	state  *state
 	behind bool        // this registry left the document behind
 	idle   *time.Timer // brings it up to date
-	room   *[]byte     // what the document of an append under way is written from
 
 	queue queue
 }
@@ -309,22 +308,6 @@ func (m *model) look(ctx context.Context, fn func(*state) error) error {
 			return ErrClosed // whatever a store says that is closed under a look
 		}
 		return err
-	}
-	return fn(m.state)
-}
-
-// errNotRead says that a model was not read yet.
-var errNotRead = errors.New("the model was not read yet")
-
-// recall calls fn with the model's state as it was last read, under the model's lock.
-func (m *model) recall(ctx context.Context, fn func(*state) error) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	if m.state == nil {
-		return errNotRead
 	}
 	return fn(m.state)
 }

@@ -330,6 +330,6 @@ func (p *plan) replacement(o RepairOptions) (*Replacement, error) {
 		}
 		r.Log = log
 	}
-	r.Document = p.state.format(nil, p.state.offset)
+	r.Document = p.state.format(p.state.offset)
 	return r, nil
 }

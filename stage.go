@@ -167,22 +167,13 @@ func (r *ModelRegistry) move(ctx context.Context, mv move, name ModelName, opts 
 }
 
 func (r *ModelRegistry) tryMove(ctx context.Context, m *model, mv move, o MoveOptions) (v ModelVersion, results []GateResult, err error) {
-	v, done, recalled, err := mv.begin(ctx, m, o)
+	v, done, err := mv.plan(ctx, m, o)
 	if err != nil || done {
 		return v, nil, err
 	}
 	asked := mv
 	mv.version = v.Version
 	results, found := r.prove(ctx, mv, o, v)
-	if found != nil && recalled { // of a version that may be another by now
-		now, done, err := asked.plan(ctx, o, m.look)
-		switch {
-		case err != nil || done:
-			return now, nil, err
-		case now.Version != v.Version || !mv.same(now, v, o):
-			return v, nil, errChanged
-		}
-	}
 	if refusal, ok := found.(*GateError); ok {
 		r.refuse(ctx, m, mv, o, refusal)
 	}
@@ -205,22 +196,10 @@ func (r *ModelRegistry) tryMove(ctx context.Context, m *model, mv move, o MoveOp
 	return v, results, err
 }
 
-// begin returns the version that is to be moved, or why not. A move that checks the artifact sets out from the state in memory
-// if by that it may happen, and says so: what is to happen is decided once more under the lock. For any other the lock would be the
-// first to look, and make the folder of a deleted model anew.
-func (mv move) begin(ctx context.Context, m *model, o MoveOptions) (v ModelVersion, done, recalled bool, err error) {
-	if mv.guarded {
-		if v, done, err = mv.plan(ctx, o, m.recall); err == nil && !done {
-			return v, false, true, nil
-		}
-	}
-	v, done, err = mv.plan(ctx, o, m.look)
-	return v, done, false, err
-}
-
-// plan returns the version that is to be moved, or why not, by the state that look shows.
-func (mv move) plan(ctx context.Context, o MoveOptions, look func(context.Context, func(*state) error) error) (v ModelVersion, done bool, err error) {
-	err = look(ctx, func(s *state) error {
+// plan reads the present state once and returns the version to move, or why it
+// can't be moved. The same is decided again under the lock.
+func (mv move) plan(ctx context.Context, m *model, o MoveOptions) (v ModelVersion, done bool, err error) {
+	err = m.look(ctx, func(s *state) error {
 		if s.empty() {
 			return notFound("model %s", s.name)
 		}

@@ -30,7 +30,6 @@ type txn struct {
 	lines       [][]byte
 	hash        string // of the last line
 	mended      bool
-	left        bool // the document, to whoever comes next
 
 	found   int64 // the event that the document stands at, or a later one, as far as is known to survive a crash
 	reliant bool  // that is so only if the append sees to it

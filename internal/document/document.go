@@ -71,15 +71,12 @@ func notUTF8(data []byte) error {
 }
 
 // Format writes the document as the Python program does, with our key last.
-func Format(d *Document) []byte { return AppendFormat(nil, d) }
-
-// AppendFormat is Format behind what b holds.
-func AppendFormat(b []byte, d *Document) []byte {
+func Format(d *Document) []byte {
 	size := 1024
 	for _, e := range d.Entries {
 		size += len(e.Raw) + len(e.Extra) + 2*len(e.Version) + 32
 	}
-	b = append(slices.Grow(b, size), '{')
+	b := append(make([]byte, 0, size), '{')
 	for i, m := range d.Head {
 		if i > 0 {
 			b = append(b, ',')
