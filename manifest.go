@@ -17,7 +17,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/ubunye-go/modelregistry/internal/beneath"
+	"github.com/ubunye-go/modelregistry/internal/fsroot"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
@@ -46,7 +46,7 @@ func fillTree(ctx context.Context, dir string, a Artifact, metadata, metrics []b
 	if err != nil {
 		return "", err
 	}
-	root, err := beneath.OpenDir(dir)
+	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return "", err
 	}
@@ -95,7 +95,7 @@ func fill(ctx context.Context, dir string, a Artifact, progress *meter) (in *int
 // digestTree lists and hashes the files of a new tree, several at once; known gives what is
 // hashed already. It first takes their write bits, so that nobody changes a version by
 // accident.
-func digestTree(ctx context.Context, root *beneath.Dir, known func(name string) (fileSum, bool), progress *meter) (*manifest, error) {
+func digestTree(ctx context.Context, root *os.Root, known func(name string) (fileSum, bool), progress *meter) (*manifest, error) {
 	m := &manifest{Files: []manifestEntry{}}
 	err := walkFiles(ctx, root, func(name string, d fs.DirEntry) error {
 		info, err := d.Info()
@@ -130,15 +130,15 @@ func digestTree(ctx context.Context, root *beneath.Dir, known func(name string) 
 func readOnly(mode fs.FileMode) fs.FileMode { return mode.Perm()&^0o222 | 0o400 }
 
 // walkFiles visits the files of a tree but its manifest.
-func walkFiles(ctx context.Context, root *beneath.Dir, visit func(name string, d fs.DirEntry) error) error {
+func walkFiles(ctx context.Context, root *os.Root, visit func(name string, d fs.DirEntry) error) error {
 	return walkFolder(ctx, root, ".", visit)
 }
 
-func walkFolder(ctx context.Context, root *beneath.Dir, folder string, visit func(name string, d fs.DirEntry) error) error {
+func walkFolder(ctx context.Context, root *os.Root, folder string, visit func(name string, d fs.DirEntry) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	entries, err := root.ReadDir(folder)
+	entries, err := fsroot.ReadDir(root, folder)
 	if err != nil {
 		return badArtifact(err)
 	}
@@ -165,7 +165,7 @@ func walkFolder(ctx context.Context, root *beneath.Dir, folder string, visit fun
 
 // check names the files of a tree that are missing, changed or added since the manifest
 // was made. Modes may differ: a copied store has other ones.
-func (m *manifest) check(ctx context.Context, root *beneath.Dir, progress *meter) error {
+func (m *manifest) check(ctx context.Context, root *os.Root, progress *meter) error {
 	var faults []error
 	have := make([]manifestEntry, 0, len(m.Files))
 	there := make([]bool, len(m.Files))
@@ -206,7 +206,7 @@ func (m *manifest) check(ctx context.Context, root *beneath.Dir, progress *meter
 // their work.
 const hashAlone = 256 << 10
 
-func hashFiles(ctx context.Context, root *beneath.Dir, files []manifestEntry, progress *meter) error {
+func hashFiles(ctx context.Context, root *os.Root, files []manifestEntry, progress *meter) error {
 	todo := make([]*manifestEntry, 0, len(files))
 	var size int64
 	for i := range files {
@@ -242,7 +242,7 @@ func hashFiles(ctx context.Context, root *beneath.Dir, files []manifestEntry, pr
 	return context.Cause(ctx)
 }
 
-func hashFile(ctx context.Context, root *beneath.Dir, f *manifestEntry, progress *meter) error {
+func hashFile(ctx context.Context, root *os.Root, f *manifestEntry, progress *meter) error {
 	in, err := root.OpenFile(f.Path, os.O_RDONLY, 0)
 	if err != nil {
 		return badArtifact(err)

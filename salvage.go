@@ -8,9 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 
-	"github.com/ubunye-go/modelregistry/internal/beneath"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
@@ -143,7 +143,7 @@ func (m *model) fromTree(ctx context.Context, version string) (image, error) {
 		return im, badArtifact(err)
 	}
 	defer tree.Close()
-	root, err := beneath.OpenDir(tree.Path())
+	root, err := os.OpenRoot(tree.Path())
 	if err != nil {
 		return im, badArtifact(err)
 	}
@@ -176,7 +176,7 @@ func (m *model) fromTree(ctx context.Context, version string) (image, error) {
 	return im, nil
 }
 
-func readValues(root *beneath.Dir, name string) ([]byte, error) {
+func readValues(root *os.Root, name string) ([]byte, error) {
 	raw, err := root.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return []byte("{}"), nil

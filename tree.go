@@ -11,8 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-
-	"github.com/ubunye-go/modelregistry/internal/beneath"
 )
 
 // errManifest says that a manifest is not the one that was registered.
@@ -65,7 +63,7 @@ func (r *ModelRegistry) verifyTree(ctx context.Context, v ModelVersion, progress
 	if v.ManifestSHA256 == "" {
 		return nil
 	}
-	root, err := beneath.OpenDir(a.Path())
+	root, err := os.OpenRoot(a.Path())
 	if err != nil {
 		return badArtifact(err)
 	}
@@ -99,7 +97,7 @@ type manifests struct {
 const maxKnown = 1 << 12
 
 // read reads the manifest that has a digest.
-func (k *manifests) read(root *beneath.Dir, digest string) (*manifest, error) {
+func (k *manifests) read(root *os.Root, digest string) (*manifest, error) {
 	raw, err := root.ReadFile(manifestFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: %w: it is gone", ErrArtifact, errManifest)

@@ -6,10 +6,9 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"time"
-
-	"github.com/ubunye-go/modelregistry/internal/beneath"
 )
 
 // A treeLook is what the files of a version without a manifest looked like.
@@ -46,7 +45,7 @@ func (w *watcher) whole(ctx context.Context, v ModelVersion) (bool, error) {
 
 // listedFiles sees that each file of a manifest is there with its size.
 func (r *ModelRegistry) listedFiles(dir, digest string) error {
-	root, err := beneath.OpenDir(dir)
+	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return badArtifact(err)
 	}

@@ -161,13 +161,6 @@ func (d *faultyDisk) Sync(name string) error {
 	return d.Disk.Sync(name)
 }
 
-func (d *faultyDisk) SyncAll() error {
-	if err := d.f.check("sync", "."); err != nil {
-		return err
-	}
-	return d.Disk.SyncAll()
-}
-
 func (d *faultyDisk) Open(name string) (fsstore.File, error) {
 	if err := d.f.check("open", name); err != nil {
 		return nil, err
@@ -224,9 +217,6 @@ type NoSync struct{ fsstore.Disk }
 
 // Sync does nothing.
 func (NoSync) Sync(string) error { return nil }
-
-// SyncAll does nothing.
-func (NoSync) SyncAll() error { return nil }
 
 // Open returns a file that does not sync.
 func (n NoSync) Open(name string) (fsstore.File, error) {

@@ -15,7 +15,6 @@
 package crashtest
 
 import (
-	"errors"
 	"io/fs"
 	"os"
 	"path"
@@ -278,9 +277,6 @@ func (d *recording) Sync(name string) error {
 	d.r.add(Op{kind: opSync, Name: full})
 	return nil
 }
-
-// SyncAll leaves it to Sync.
-func (d *recording) SyncAll() error { return errors.ErrUnsupported }
 
 func (d *recording) Open(name string) (fsstore.File, error) {
 	f, err := d.Disk.Open(name)

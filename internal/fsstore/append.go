@@ -63,7 +63,7 @@ func (s *Store) appendHeld(d Disk, at *place, held hold, decide func(*View) (*Co
 	if err != nil {
 		return done, false, err
 	}
-	v.known, v.lock = s.lastStamp(at), held.lock
+	v.known = s.lastStamp(at)
 	c, err := decide(v)
 	if err != nil || c == nil {
 		return done, false, err

@@ -9,7 +9,7 @@ import (
 	"path"
 	"time"
 
-	"github.com/ubunye-go/modelregistry/internal/beneath"
+	"github.com/ubunye-go/modelregistry/internal/fsroot"
 )
 
 // What is read goes into memory whole. A file beyond these is refused, for the
@@ -40,9 +40,8 @@ func (e *SizeError) Unwrap() error { return fs.ErrInvalid }
 type Disk interface {
 	Dir() string // the folder that names are relative to
 	Lstat(name string) (fs.FileInfo, error)
-	// Stamp is Lstat for looks that only compare, and costs the system call and
-	// nothing else; it may follow a symlink above the name, for nothing is read by it. What is
-	// missing has the zero Stamp.
+	// Stamp is Lstat for looks that only compare. It may follow a symlink above
+	// the name, because nothing is read by it. What is missing has the zero Stamp.
 	Stamp(name string) (Stamp, error)
 	ReadDir(name string) ([]fs.DirEntry, error)
 	// ReadFrom reads a file from an offset on, and says which one it was. A file that is shorter is an
@@ -57,14 +56,16 @@ type Disk interface {
 	Open(name string) (File, error)
 	// Sync makes a file's bytes, or a folder's entries, durable.
 	Sync(name string) error
-	// SyncAll makes all durable that was written below the folder, by one sync of its file
-	// system. Where that can't be done it is an error that matches errors.ErrUnsupported.
-	SyncAll() error
 	Close() error
 }
 
 // A FileID tells a file from others, if it is not zero.
 type FileID struct{ Device, Inode uint64 }
+
+func idOf(info fs.FileInfo) FileID {
+	device, inode := fsroot.Identity(info)
+	return FileID{device, inode}
+}
 
 // A File is one that is open for writing.
 type File interface {
@@ -77,41 +78,31 @@ type File interface {
 
 // dirDisk is the Disk: the operating system, confined to one folder, so that a
 // planted symlink leads nowhere.
-type dirDisk struct {
-	at    *beneath.Dir
-	whole *wholeFS
-}
+type dirDisk struct{ root *os.Root }
 
-func (d dirDisk) Dir() string                            { return d.at.Path() }
-func (d dirDisk) Lstat(name string) (fs.FileInfo, error) { return d.at.Lstat(name) }
-func (d dirDisk) Stamp(name string) (Stamp, error)       { return lstat(d.at.Path(), name) }
-func (d dirDisk) Mkdir(name string) error                { return d.at.Mkdir(name, 0o777) }
-func (d dirDisk) Rename(from, to string) error           { return d.at.Rename(from, to) }
-func (d dirDisk) Remove(name string) error               { return d.at.Remove(name) }
-func (d dirDisk) RemoveAll(name string) error            { return d.at.RemoveAll(name) }
-func (d dirDisk) SyncAll() error {
-	return d.whole.sync(func() (*os.File, error) { return d.at.Open(".") })
-}
+func (d dirDisk) Dir() string                            { return d.root.Name() }
+func (d dirDisk) Lstat(name string) (fs.FileInfo, error) { return d.root.Lstat(name) }
+func (d dirDisk) Stamp(name string) (Stamp, error)       { return lstat(d.root.Name(), name) }
+func (d dirDisk) Mkdir(name string) error                { return d.root.Mkdir(name, 0o777) }
+func (d dirDisk) Rename(from, to string) error           { return d.root.Rename(from, to) }
+func (d dirDisk) Remove(name string) error               { return d.root.Remove(name) }
+func (d dirDisk) RemoveAll(name string) error            { return d.root.RemoveAll(name) }
+func (d dirDisk) Close() error                           { return d.root.Close() }
 
-func (d dirDisk) Close() error {
-	d.whole.close()
-	return d.at.Close()
-}
-
-func (d dirDisk) ReadDir(name string) ([]fs.DirEntry, error) { return d.at.ReadDir(name) }
+func (d dirDisk) ReadDir(name string) ([]fs.DirEntry, error) { return fsroot.ReadDir(d.root, name) }
 
 func (d dirDisk) ReadFrom(name string, offset int64) ([]byte, FileID, error) {
-	f, err := d.at.OpenFile(name, os.O_RDONLY, 0)
+	f, err := d.root.Open(name)
 	if err != nil {
 		return nil, FileID{}, err
 	}
 	defer f.Close()
-	st, err := f.Stat()
+	info, err := f.Stat()
 	if err != nil {
 		return nil, FileID{}, err
 	}
-	id, size := FileID{st.Device, st.Inode}, st.Size-offset
-	if !st.Regular {
+	id, size := idOf(info), info.Size()-offset
+	if !info.Mode().IsRegular() {
 		return nil, id, &fs.PathError{Op: "read", Path: name, Err: fs.ErrInvalid}
 	}
 	if size < 0 {
@@ -133,11 +124,25 @@ func (d dirDisk) ReadFrom(name string, offset int64) ([]byte, FileID, error) {
 }
 
 func (d dirDisk) Open(name string) (File, error) {
-	return d.at.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o666)
+	f, err := d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	return &diskFile{f, d.root, name}, nil
 }
 
+// A diskFile is an open file that knows its name below the root, for its time
+// can't be set by its handle.
+type diskFile struct {
+	*os.File
+	root *os.Root
+	name string
+}
+
+func (f *diskFile) SetTime(t time.Time) error { return f.root.Chtimes(f.name, time.Time{}, t) }
+
 func (d dirDisk) Sync(name string) error {
-	f, err := d.at.Open(name)
+	f, err := d.root.Open(name)
 	if err != nil {
 		return err
 	}

@@ -266,8 +266,8 @@ func TestLockExcludes(t *testing.T) {
 	}
 }
 
-// lockFile makes a model whose lock file is there, and returns the file.
-func lockFile(t *testing.T, s *Store) string {
+// lockedModel makes a model whose lock file is there, and returns the file.
+func lockedModel(t *testing.T, s *Store) string {
 	t.Helper()
 	if _, err := add(t, s, nil); err != nil {
 		t.Fatal(err)
@@ -278,7 +278,7 @@ func lockFile(t *testing.T, s *Store) string {
 func TestLockWaiterGivesUp(t *testing.T) {
 	t.Parallel()
 	s := open(t, t.TempDir())
-	file := lockFile(t, s)
+	file := lockedModel(t, s)
 	held := flock.New(file)
 	if err := held.Lock(); err != nil {
 		t.Fatal(err)
@@ -345,7 +345,7 @@ func poll(t *testing.T, what string, cond func() bool) {
 func TestLockOfAKilledProcessIsFree(t *testing.T) {
 	t.Parallel()
 	s := open(t, t.TempDir())
-	_, kill := child(t, "hold", lockFile(t, s))
+	_, kill := child(t, "hold", lockedModel(t, s))
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
 	defer cancel()
 	if _, err := s.Append(ctx, "uc", "m", func(*View) (*Commit, error) { return nil, nil }); err != context.DeadlineExceeded {
@@ -386,7 +386,7 @@ func TestLockFileReplaced(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := open(t, t.TempDir())
-			file := lockFile(t, s)
+			file := lockedModel(t, s)
 			held := flock.New(file)
 			if err := held.Lock(); err != nil {
 				t.Fatal(err)
@@ -478,58 +478,6 @@ func TestSweep(t *testing.T) {
 			t.Error("discarded, it is there")
 		}
 	}
-}
-
-// While others are under way, what one that is done leaves serves the next, locked all the time; what
-// was put aside since does not. When nobody is under way, nothing is left.
-func TestClaimsAreHandedOn(t *testing.T) {
-	t.Parallel()
-	s := open(t, t.TempDir())
-	staging := s.path("uc/m/" + stagingName)
-	register := func(st *Staged, version string) {
-		t.Helper()
-		write(t, filepath.Join(st.Dir(), manifestName), "{}")
-		if _, err := add(t, s, &Commit{Trees: []Tree{{st, version}}, Lines: lines(version)}); err != nil {
-			t.Fatal(err)
-		}
-		if err := st.Discard(); err != nil {
-			t.Error(err)
-		}
-	}
-	left := func(want int) {
-		t.Helper()
-		if found, err := os.ReadDir(staging); err != nil || len(found) != want {
-			t.Errorf("%d in %s, want %d: %v", len(found), stagingName, want, err)
-		}
-	}
-	a, b, c := stage(t, s), stage(t, s), stage(t, s)
-	register(a, "1.0.0")
-	left(3)
-	if err := stage(t, open(t, s.dir)).Discard(); err != nil { // of a store that never swept
-		t.Error(err)
-	}
-	next := stage(t, s)
-	if next.name != a.name {
-		t.Error("what was there is not used")
-	}
-	if found, err := os.ReadDir(next.Dir()); err != nil || len(found) > 0 {
-		t.Errorf("the tree has %v in it, %v", found, err)
-	}
-	register(next, "1.0.1")
-	register(b, "1.0.2")
-	left(2) // c's, and one for who may come while c is under way
-	if err := os.Rename(staging, staging+".old"); err != nil {
-		t.Fatal(err)
-	}
-	next = stage(t, s)
-	if !exists(next.Dir()) {
-		t.Error("the new one is not there")
-	}
-	register(next, "1.0.3")
-	if err := c.Discard(); err == nil {
-		t.Error("what was put aside could be removed")
-	}
-	left(0)
 }
 
 // What was made for a staging goes with it, if nothing else came in.

@@ -19,13 +19,13 @@ type gate struct {
 	sem chan struct{} // holds one token: the right to be at the lock file
 
 	mu       sync.Mutex
-	waiting  bool   // somebody wants what the blocking call will get
-	blocking locker // the lock file of the blocking call under way, or nil
+	waiting  bool      // somebody wants what the blocking call will get
+	blocking *lockFile // the lock file of the blocking call under way, or nil
 	result   chan locked
 }
 
 type locked struct {
-	lock locker
+	lock *lockFile
 	err  error
 }
 
@@ -37,26 +37,15 @@ func newFlock(path string) *flock.Flock {
 	return flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR|noFollow), flock.SetPermissions(0o666))
 }
 
-// A locker is a lock file that is opened when it is made, or when it is locked.
-type locker interface {
-	TryLock() (bool, error)
-	Lock() error          // waits
-	Unlock() error        // closes it, whether it is locked or not
-	Named() (bool, error) // its path names the locked file, so that it excludes others
-
-	// Await shows to whoever has the lock whether somebody waits for it, and Awaited tells whether somebody
-	// does, as far as the system can.
-	Await(waits bool)
-	Awaited() bool
-}
-
-// A pathLock is opened by its path, on any system.
-type pathLock struct {
+// A lockFile is a lock file. Unlock closes it, whether it is locked or not.
+type lockFile struct {
 	*flock.Flock
-	file fs.FileInfo // that was locked; nil if nobody asked yet
+	file fs.FileInfo // of the locked file; nil until Named is called
 }
 
-func (l *pathLock) Named() (bool, error) {
+// Named reports whether the path names the locked file. Only then does the lock
+// exclude other processes.
+func (l *lockFile) Named() (bool, error) {
 	at, err := os.Lstat(l.Path())
 	if err == nil && l.file == nil {
 		l.file, err = l.Stat()
@@ -64,13 +53,10 @@ func (l *pathLock) Named() (bool, error) {
 	return err == nil && os.SameFile(at, l.file), err
 }
 
-func (*pathLock) Await(bool)    {}
-func (*pathLock) Awaited() bool { return false }
-
 // A hold is a lock that was acquired.
 type hold struct {
 	gate *gate
-	lock locker
+	lock *lockFile
 }
 
 func (h hold) release() {
@@ -89,7 +75,7 @@ var errVoid = errors.New("lock file was taken away")
 
 // acquire locks a file, or another that an acquire before it waited for. It returns the context's error when that
 // ends first.
-func (g *gate) acquire(ctx context.Context, file locker) (hold, error) {
+func (g *gate) acquire(ctx context.Context, file *lockFile) (hold, error) {
 	select {
 	case g.sem <- struct{}{}:
 	case <-ctx.Done():
@@ -114,7 +100,7 @@ func (g *gate) acquire(ctx context.Context, file locker) (hold, error) {
 	return hold{}, err
 }
 
-func (g *gate) lock(ctx context.Context, file locker) (locker, error) {
+func (g *gate) lock(ctx context.Context, file *lockFile) (*lockFile, error) {
 	g.mu.Lock()
 	if g.blocking != nil {
 		file.Unlock()
@@ -130,7 +116,6 @@ func (g *gate) lock(ctx context.Context, file locker) (locker, error) {
 		go g.block(file)
 	}
 	g.waiting = true
-	g.blocking.Await(true)
 	g.mu.Unlock()
 	select {
 	case got := <-g.result:
@@ -146,12 +131,11 @@ func (g *gate) lock(ctx context.Context, file locker) (locker, error) {
 			got.lock.Unlock()
 		}
 	default:
-		g.blocking.Await(false)
 	}
 	return nil, ctx.Err()
 }
 
-func (g *gate) block(lock locker) {
+func (g *gate) block(lock *lockFile) {
 	err := lock.Lock()
 	g.mu.Lock()
 	defer g.mu.Unlock()

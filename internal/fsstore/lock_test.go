@@ -56,7 +56,7 @@ func TestWaiterGivesUpAtOnce(t *testing.T) {
 	t.Run("another process", func(t *testing.T) {
 		t.Parallel()
 		s := open(t, t.TempDir())
-		held := flock.New(lockFile(t, s))
+		held := flock.New(lockedModel(t, s))
 		if err := held.Lock(); err != nil {
 			t.Fatal(err)
 		}

@@ -33,7 +33,7 @@ func waiter(t *testing.T, s *Store) <-chan time.Time {
 func TestKilledHolderFreesTheNextAtOnce(t *testing.T) {
 	t.Parallel()
 	s := open(t, t.TempDir())
-	file := lockFile(t, s)
+	file := lockedModel(t, s)
 	took := best(5, func() time.Duration {
 		holder := start(t, "hold", file)
 		got := waiter(t, s)
@@ -53,7 +53,7 @@ func TestKilledHolderFreesTheNextAtOnce(t *testing.T) {
 func TestStoppedHolderKeepsTheLock(t *testing.T) {
 	t.Parallel()
 	s := open(t, t.TempDir())
-	holder := start(t, "hold", lockFile(t, s))
+	holder := start(t, "hold", lockedModel(t, s))
 	if err := holder.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +152,7 @@ func TestLockFileTakenFromItsHolder(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := open(t, t.TempDir())
-			file := lockFile(t, s)
+			file := lockedModel(t, s)
 			decided := 0
 			_, err := s.Append(t.Context(), "uc", "m", func(v *View) (*Commit, error) {
 				if decided++; decided == 1 {
@@ -268,7 +268,7 @@ func TestLockKeepsNoDescriptor(t *testing.T) {
 		return len(entries)
 	}
 	s := open(t, t.TempDir())
-	file := lockFile(t, s)
+	file := lockedModel(t, s)
 	none := func(*View) (*Commit, error) { return nil, nil }
 	giveUp := func() {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)

@@ -20,25 +20,8 @@ type Staged struct {
 }
 
 // Stage begins a tree.
-func (s *Store) Stage(_ context.Context, useCase, model string) (st *Staged, err error) {
+func (s *Store) Stage(_ context.Context, useCase, model string) (*Staged, error) {
 	staging := path.Join(useCase, model, stagingName)
-	c, ok := s.enter(staging)
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.leave(staging))
-		}
-	}()
-	if ok {
-		if d, err := s.disk(true); err == nil && d == c.disk && d.Mkdir(c.tree()) == nil {
-			return &Staged{claim: c, store: s}, nil
-		}
-		_ = c.remove() // its folder is not what it was
-	}
-	return s.newStaged(staging)
-}
-
-// newStaged makes a staging, and .staging if need be.
-func (s *Store) newStaged(staging string) (*Staged, error) {
 	st := &Staged{store: s}
 	for try := range claimTries {
 		d, err := s.disk(true)
@@ -71,18 +54,16 @@ func (s *Store) newStaged(staging string) (*Staged, error) {
 func (st *Staged) Dir() string { return st.store.path(st.tree()) }
 
 // Seal syncs every file, then every folder. Several at once, for a file system that keeps a
-// journal makes what it is asked for at one time safe in one go; those of many stagings all in one.
+// journal makes what it is asked for at one time safe in one go.
 func (st *Staged) Seal(ctx context.Context) error {
-	return st.store.group.sync(ctx, st.disk, st.store.crowded(), func() error {
-		var files, dirs []string
-		if err := st.list(ctx, st.tree(), &files, &dirs); err != nil {
-			return err
-		}
-		if err := syncAll(ctx, st.disk, files); err != nil {
-			return err
-		}
-		return syncAll(ctx, st.disk, dirs)
-	})
+	var files, dirs []string
+	if err := st.list(ctx, st.tree(), &files, &dirs); err != nil {
+		return err
+	}
+	if err := syncAll(ctx, st.disk, files); err != nil {
+		return err
+	}
+	return syncAll(ctx, st.disk, dirs)
 }
 
 // list lists the files and the folders of a folder, itself among them.
@@ -141,9 +122,9 @@ func (st *Staged) Discard() error {
 	}
 	st.gone = true
 	if st.used {
-		return st.store.leave(path.Dir(st.name), st.claim)
+		return st.removeEmpty()
 	}
-	err := errors.Join(st.remove(), st.store.leave(path.Dir(st.name)))
+	err := st.remove()
 	dropEmpty(st.disk, st.made)
 	st.store.unmake()
 	return err

@@ -6,8 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-
-	"github.com/ubunye-go/modelregistry/internal/beneath"
 )
 
 // A Stamp tells one state of a file or folder from another by what a stat says. The
@@ -47,8 +45,7 @@ func (a Stamp) differs(b Stamp) bool {
 	return a != b
 }
 
-// slowStamp is a stamp by way of the standard library, on any system.
-func slowStamp(dir, name string) (Stamp, error) {
+func lstat(dir, name string) (Stamp, error) {
 	info, err := os.Lstat(filepath.Join(dir, filepath.FromSlash(name)))
 	if errors.Is(err, fs.ErrNotExist) {
 		return Stamp{}, nil
@@ -56,13 +53,11 @@ func slowStamp(dir, name string) (Stamp, error) {
 	if err != nil {
 		return Stamp{}, err
 	}
-	s := Stamp{Exists: true, Dir: info.IsDir(), Size: info.Size(), Time: info.ModTime().UnixNano()}
-	s.Device, s.Inode = beneath.Identity(info)
-	return s, nil
+	return Stamp{Exists: true, Dir: info.IsDir(), Size: info.Size(), Time: info.ModTime().UnixNano(), FileID: idOf(info)}, nil
 }
 
-// slowGone is gone by way of the standard library.
-func slowGone(path string, was fs.FileInfo) bool {
+// gone reports whether a path leads to another folder than it did, or nowhere.
+func gone(path string, was fs.FileInfo) bool {
 	now, err := os.Stat(path)
 	return errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(now, was)
 }

@@ -57,8 +57,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/ubunye-go/modelregistry/internal/beneath"
 )
 
 // Names inside a model's folder.
@@ -85,20 +83,16 @@ var ErrUncertain = errors.New("outcome uncertain")
 type Store struct {
 	dir string
 
-	mu       sync.Mutex
-	opened   Disk
-	at       *beneath.Dir // what is opened, as it is without wrap
-	folder   fs.FileInfo  // that was opened
-	closed   bool
-	made     []string // the folder and those above it, as far as this store made them
-	wrap     func(Disk) Disk
-	gates    map[string]*gate
-	swept    map[string]time.Time // when a model's staging was last looked through
-	found    map[[3]string]*Folder
-	places   map[[2]string]*place
-	group    group
-	shelves  map[string]*shelf // by .staging/
-	underWay int               // registrations, of all models
+	mu     sync.Mutex
+	opened Disk
+	folder fs.FileInfo // that was opened
+	closed bool
+	made   []string // the folder and those above it, as far as this store made them
+	wrap   func(Disk) Disk
+	gates  map[string]*gate
+	swept  map[string]time.Time // when a model's staging was last looked through
+	found  map[[3]string]*Folder
+	places map[[2]string]*place
 }
 
 // Open returns the store in dir, which may be missing, but not be anything else
@@ -119,7 +113,7 @@ func Open(dir string) (*Store, error) {
 	case !info.IsDir():
 		return nil, fmt.Errorf("store folder %s: %w: it is a file", dir, fs.ErrInvalid)
 	}
-	return &Store{dir: abs, wrap: WrapAll, gates: map[string]*gate{}, swept: map[string]time.Time{}, found: map[[3]string]*Folder{}, places: map[[2]string]*place{}, shelves: map[string]*shelf{}}, nil
+	return &Store{dir: abs, wrap: WrapAll, gates: map[string]*gate{}, swept: map[string]time.Time{}, found: map[[3]string]*Folder{}, places: map[[2]string]*place{}}, nil
 }
 
 // WrapAll, if it is set, is the Wrap of every store that is opened. It is for the child
@@ -176,20 +170,20 @@ func (s *Store) open(create bool) (Disk, error) {
 			return nil, err
 		}
 	}
-	at, err := beneath.OpenDir(s.dir)
+	root, err := os.OpenRoot(s.dir)
 	if err != nil {
 		return nil, err
 	}
-	folder, err := at.Stat(".")
+	folder, err := root.Stat(".")
 	if err != nil {
-		return nil, errors.Join(err, at.Close())
+		return nil, errors.Join(err, root.Close())
 	}
-	s.opened, s.at, s.folder = s.wrapped(at), at, folder
+	s.opened, s.folder = s.wrapped(root), folder
 	return s.opened, nil
 }
 
-func (s *Store) wrapped(at *beneath.Dir) Disk {
-	d := dirDisk{at, &wholeFS{}}
+func (s *Store) wrapped(root *os.Root) Disk {
+	d := dirDisk{root}
 	if s.wrap == nil {
 		return d
 	}
@@ -220,11 +214,11 @@ func (s *Store) makeDir() error {
 	if err != nil {
 		return err
 	}
-	at, err := beneath.OpenDir(above)
+	root, err := os.OpenRoot(above)
 	if err != nil {
 		return err
 	}
-	d := s.wrapped(at)
+	d := s.wrapped(root)
 	defer d.Close()
 	made, err := ensure(d, filepath.ToSlash(name))
 	for _, name := range made {
@@ -287,34 +281,19 @@ func (s *Store) gate(dir string) *gate {
 	return g
 }
 
+// lock locks a model whose folder is there.
 func (s *Store) lock(ctx context.Context, dir string) (hold, error) {
 	for {
-		held, err := s.gate(dir).acquire(ctx, &pathLock{Flock: newFlock(s.path(path.Join(dir, lockName)))})
+		held, err := s.gate(dir).acquire(ctx, &lockFile{Flock: newFlock(s.path(path.Join(dir, lockName)))})
 		if err != errVoid {
 			return held, err
 		}
 	}
 }
 
-// lockMade locks a model whose folder, and the store's, it makes if they are missing. A lock file that was opened beneath the
-// store's folder, and that the path names, says that both are there, and where the path leads.
+// lockMade locks a model. It makes the model's folder, and the store's, if they
+// are missing.
 func (s *Store) lockMade(ctx context.Context, at *place) (Disk, hold, error) {
-	s.mu.Lock()
-	d, root := s.opened, s.at
-	s.mu.Unlock()
-	if d != nil {
-		if file := root.OpenLock(at.lockFile, s.path(at.lockFile)); file != nil {
-			held, err := s.gate(at.dir).acquire(ctx, file)
-			if held.lock == file {
-				return d, held, nil
-			}
-			if err == nil {
-				held.release()
-			} else if err != errVoid {
-				return nil, hold{}, err
-			}
-		}
-	}
 	d, err := s.disk(true)
 	if err != nil {
 		return nil, hold{}, err

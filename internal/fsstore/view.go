@@ -12,12 +12,12 @@ import (
 
 // A place is where a model lies in the store.
 type place struct {
-	dir, logFile, documentFile, lockFile string
-	last                                 Stamp // see Store.lastStamp
+	dir, logFile, documentFile string
+	last                       Stamp // see Store.lastStamp
 }
 
 func newPlace(dir string) *place {
-	return &place{dir: dir, logFile: path.Join(dir, logName), documentFile: path.Join(dir, documentName), lockFile: path.Join(dir, lockName)}
+	return &place{dir: dir, logFile: path.Join(dir, logName), documentFile: path.Join(dir, documentName)}
 }
 
 // place returns where a model lies, the same each time.
@@ -90,10 +90,9 @@ type View struct {
 	disk   Disk // nil if there is no store yet
 	unsure bool // whether that is what the store's path leads to
 	rev    revision
-	lock   locker // that an append holds
-	known  Stamp  // of the log when this store last appended to it
-	end    int64  // behind the last whole line, once the log was read
-	size   int64  // of the log, as far as it was read
+	known  Stamp // of the log when this store last appended to it
+	end    int64 // behind the last whole line, once the log was read
+	size   int64 // of the log, as far as it was read
 	read   bool
 }
 
@@ -180,10 +179,6 @@ func (v *View) DocumentChanged(since any) bool {
 	rev, ok := since.(*revision)
 	return !ok || rev.document.changed(v.rev.document)
 }
-
-// Awaited reports whether another process shows that it waits for its turn to append. It may be
-// asked until the append that the view was made for is done.
-func (v *View) Awaited() bool { return v.lock != nil && v.lock.Awaited() }
 
 // readFrom reads a file that was stamped.
 func (v *View) readFrom(name string, seen Stamp, offset int64) ([]byte, error) {

@@ -282,13 +282,7 @@ var mutants = map[string]func(fsstore.Disk) fsstore.Disk{
 	"every sync":          func(d fsstore.Disk) fsstore.Disk { return crashtest.NoSync{Disk: d} },
 	"sync of the history": func(d fsstore.Disk) fsstore.Disk { return forgetful{d, "/history.jsonl"} },
 	"sync of the trees":   func(d fsstore.Disk) fsstore.Disk { return forgetful{d, "/.staging/"} },
-	"sync that is shared": func(d fsstore.Disk) fsstore.Disk { return hasty{d} },
 }
-
-// hasty says that all is safe without having seen to it.
-type hasty struct{ fsstore.Disk }
-
-func (hasty) SyncAll() error { return nil }
 
 // forgetful does not sync what has something in its name.
 type forgetful struct {
@@ -302,9 +296,6 @@ func (d forgetful) Sync(name string) error {
 	}
 	return d.Disk.Sync(name)
 }
-
-// SyncAll leaves it to Sync.
-func (d forgetful) SyncAll() error { return errors.ErrUnsupported }
 
 func (d forgetful) Open(name string) (fsstore.File, error) {
 	if strings.Contains("/"+name, d.name) {

@@ -1,0 +1,9 @@
+//go:build !unix
+
+package fsroot
+
+import "io/fs"
+
+// Identity returns the device and the inode of a file, zeros where the system
+// does not tell them.
+func Identity(fs.FileInfo) (device, inode uint64) { return 0, 0 }

@@ -1,5 +1,0 @@
-package fsstore
-
-import "syscall"
-
-const fstatat = syscall.SYS_NEWFSTATAT
