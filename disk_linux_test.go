@@ -159,10 +159,16 @@ func sameFiles(t *testing.T, dir string) func() {
 // mountTmpfs mounts a file system of its own, until the test ends.
 func mountTmpfs(t *testing.T, options string) (dir string) {
 	t.Helper()
+	dir = t.TempDir()
+	mountOn(t, dir, options)
+	return dir
+}
+
+func mountOn(t *testing.T, dir, options string) {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		unavailable(t, "mounting takes root")
 	}
-	dir = t.TempDir()
 	if err := syscall.Mount("modelregistry-test", dir, "tmpfs", 0, options); err != nil {
 		unavailable(t, err)
 	}
@@ -171,7 +177,6 @@ func mountTmpfs(t *testing.T, options string) (dir string) {
 			t.Error(err)
 		}
 	})
-	return dir
 }
 
 // clean checks that nothing is left of changes that failed, and that the history
@@ -524,5 +529,24 @@ func TestUmask(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// versions/ on a mount of its own can't take a version by a rename. The error
+// names the folder and the reason, and nothing is left.
+func TestVersionsOnAMountOfItsOwn(t *testing.T) {
+	r, dir := newStore(t, nil)
+	versions := modelPath(dir, "versions")
+	if err := os.MkdirAll(versions, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	mountOn(t, versions, "size=1m")
+	_, err := r.Register(t.Context(), fraud, artifact(), nil)
+	wantError(t, err, "register", fraud, "", syscall.EXDEV)
+	if !strings.Contains(fmt.Sprint(err), "versions is a mount of its own") {
+		t.Errorf("the error is %v, want one that says that versions is a mount of its own", err)
+	}
+	if list, err := r.ListVersions(t.Context(), fraud); err == nil {
+		t.Errorf("listed %d versions, want none", len(list))
 	}
 }

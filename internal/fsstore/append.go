@@ -91,6 +91,9 @@ func (s *Store) commit(d Disk, v *View, c *Commit) (done Appended, err error) {
 			return done, err
 		}
 	}
+	if err := s.settle(d, v.rev.place); err != nil {
+		return done, err
+	}
 	if c.Reliant {
 		if err := d.Sync(dir); err != nil {
 			return done, err
@@ -141,11 +144,20 @@ func placeTrees(d Disk, dir string, trees []Tree) (placed []Tree, err error) {
 			return placed, err
 		}
 		if err := d.Rename(t.Staged.tree(), to); err != nil {
-			return placed, err
+			return placed, explainCrossDevice(err, versions)
 		}
 		placed = append(placed, t)
 	}
 	return placed, d.Sync(versions)
+}
+
+// explainCrossDevice says what is wrong where a rename into a folder fails
+// because the folder lies on another file system.
+func explainCrossDevice(err error, folder string) error {
+	if !errors.Is(err, errCrossDevice) {
+		return err
+	}
+	return fmt.Errorf("%s is a mount of its own, and a version is made by a rename into it; keep a model's folder on one file system: %w", folder, err)
 }
 
 // makeWay puts aside what stands where a new version goes: the remains of a

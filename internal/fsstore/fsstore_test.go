@@ -750,3 +750,37 @@ func TestOpenRefuses(t *testing.T) {
 		}
 	}
 }
+
+// syncDisk notes what is synced.
+type syncDisk struct {
+	Disk
+	synced map[string]bool
+}
+
+func (d syncDisk) Sync(name string) error {
+	d.synced[name] = true
+	return d.Disk.Sync(name)
+}
+
+// A store relies on folders that another process made and may not have synced,
+// so it syncs them itself before its first commit.
+func TestFoldersOfAnotherProcessAreSynced(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "uc", "m"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	s, d := open(t, dir), syncDisk{synced: map[string]bool{}}
+	s.Wrap(func(disk Disk) Disk { d.Disk = disk; return d })
+	for i := range 2 {
+		clear(d.synced)
+		if _, err := add(t, s, &Commit{Lines: lines("x")}); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"uc/m", "uc", "."} {
+			if first := i == 0; d.synced[name] != first {
+				t.Errorf("commit %d: %s was synced: %v, want %v", i+1, name, !first, first)
+			}
+		}
+	}
+}

@@ -179,6 +179,9 @@ func (s *Store) open(create bool) (Disk, error) {
 		return nil, errors.Join(err, root.Close())
 	}
 	s.opened, s.folder = s.wrapped(root), folder
+	for _, at := range s.places { // it may be another folder than the last
+		at.settled = false
+	}
 	return s.opened, nil
 }
 
@@ -268,6 +271,45 @@ func ensure(d Disk, name string) (made []string, err error) {
 		return made, err
 	}
 	return made, d.Sync(parent)
+}
+
+// settle makes the model's folder and those above it durable before the first
+// commit that this store makes in it. Another process may have made one of them
+// and not have synced its parent yet, or may have died before it did. The caller
+// holds the model's lock.
+func (s *Store) settle(d Disk, at *place) error {
+	s.mu.Lock()
+	settled := at.settled
+	s.mu.Unlock()
+	if settled {
+		return nil
+	}
+	for _, dir := range []string{at.dir, path.Dir(at.dir), "."} {
+		if err := d.Sync(dir); err != nil {
+			return err
+		}
+	}
+	if err := s.syncParent(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at.settled = true
+	return nil
+}
+
+// syncParent syncs the folder that the store's folder stands in. One that this
+// user may not read was not made by this user: its maker syncs it.
+func (s *Store) syncParent() error {
+	f, err := os.Open(filepath.Dir(s.dir))
+	if errors.Is(err, fs.ErrPermission) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return syncFile(f)
 }
 
 func (s *Store) gate(dir string) *gate {

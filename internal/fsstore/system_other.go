@@ -2,7 +2,14 @@
 
 package fsstore
 
-import "os"
+import (
+	"os"
+	"syscall"
+)
+
+// errCrossDevice is what a rename from one volume to another fails with:
+// ERROR_NOT_SAME_DEVICE.
+const errCrossDevice = syscall.Errno(17)
 
 // Windows has no such flag; making a symlink there takes a privilege.
 const noFollow = 0

@@ -7,6 +7,9 @@ import (
 	"syscall"
 )
 
+// errCrossDevice is what a rename from one file system to another fails with.
+const errCrossDevice = syscall.EXDEV
+
 // A lock file that is a symlink is refused, not followed.
 const noFollow = syscall.O_NOFOLLOW
 

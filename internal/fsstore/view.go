@@ -14,6 +14,7 @@ import (
 type place struct {
 	dir, logFile, documentFile string
 	last                       Stamp // see Store.lastStamp
+	settled                    bool  // see Store.settle
 }
 
 func newPlace(dir string) *place {

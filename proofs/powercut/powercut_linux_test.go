@@ -84,14 +84,15 @@ func write(dir, name string, workers int, mutant string) error {
 // A site is a store on a volume, and all that was noted of it.
 type site struct {
 	*volume
-	writers int // so far
+	root    string // the store
+	writers int    // so far
 	mutant  string
 
 	mu    sync.Mutex
 	lines []ledger.Line
 }
 
-func (s *site) store() string { return filepath.Join(s.dir, "store") }
+func (s *site) store() string { return s.root }
 func (s *site) model() string { return filepath.Join(s.store(), modelName.UseCase, modelName.Model) }
 
 // round lets 8 processes write, cuts the power in the middle of it, and mounts
@@ -246,7 +247,16 @@ func newSite(t *testing.T, fs, mutant string) *site {
 	if _, err := exec.LookPath(mkfs); err != nil && fs == "btrfs" {
 		t.Skip(err) // not every kernel can shut it down
 	}
-	return &site{volume: newVolume(t, mkfs, fileSystems[fs]...), mutant: mutant}
+	v := newVolume(t, "mounted", mkfs, fileSystems[fs]...)
+	return &site{volume: v, root: filepath.Join(v.dir, "store"), mutant: mutant}
+}
+
+// newMountedSite is a site of which only the use case's folder lies on the
+// volume. The store's own folder is on another file system.
+func newMountedSite(t *testing.T, fs string) *site {
+	t.Helper()
+	v := newVolume(t, filepath.Join("store", modelName.UseCase), "mkfs."+fs, fileSystems[fs]...)
+	return &site{volume: v, root: filepath.Dir(v.dir)}
 }
 
 // Invariants 1, 2, 3 and 5: what was acknowledged before the power went is there when it is
@@ -273,6 +283,26 @@ func TestPowerCut(t *testing.T) {
 				acks += n
 			}
 			t.Logf("%d acknowledgements before %d power cuts", acks, *rounds)
+		})
+	}
+}
+
+// A use case on a mount of its own keeps what was acknowledged, too.
+func TestPowerCutOfAMountedUseCase(t *testing.T) {
+	t.Parallel()
+	for _, fs := range []string{"ext4", "xfs"} {
+		t.Run(fs, func(t *testing.T) {
+			t.Parallel()
+			s := newMountedSite(t, fs)
+			for round := range *rounds {
+				_, err := s.round(t.Context(), noFlush)
+				if err == nil {
+					err = s.check(t.Context())
+				}
+				if err != nil {
+					t.Fatalf("power cut %d: %v", round+1, err)
+				}
+			}
 		})
 	}
 }

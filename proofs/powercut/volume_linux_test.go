@@ -28,7 +28,8 @@ type volume struct {
 // minVolume is the smallest that xfs accepts.
 const minVolume = 320 << 20
 
-func newVolume(t *testing.T, mkfs string, args ...string) *volume {
+// newVolume makes a volume that is mounted on a folder of this name.
+func newVolume(t *testing.T, name, mkfs string, args ...string) *volume {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		unavailable(t, "mounting needs root")
@@ -37,8 +38,8 @@ func newVolume(t *testing.T, mkfs string, args ...string) *volume {
 		unavailable(t, "%v", err)
 	}
 	base := t.TempDir()
-	v := &volume{image: filepath.Join(base, "disk.img"), dir: filepath.Join(base, "mounted")}
-	if err := os.Mkdir(v.dir, 0o777); err != nil {
+	v := &volume{image: filepath.Join(base, "disk.img"), dir: filepath.Join(base, name)}
+	if err := os.MkdirAll(v.dir, 0o777); err != nil {
 		t.Fatal(err)
 	}
 	f, err := os.Create(v.image)
