@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/internal/fsroot"
 	"github.com/ubunye-go/modelregistry/internal/fsstore"
 )
 
@@ -335,7 +336,7 @@ func TestNoDocumentAndNoLog(t *testing.T) {
 						} else {
 							for _, err := range []error{regErr, readErr} {
 								var corrupt *modelregistry.CorruptError
-								var size *fsstore.SizeError
+								var size *fsroot.SizeError
 								if !errors.As(err, &corrupt) || corrupt.Path != pyName.String()+"/"+file || !errors.Is(err, fs.ErrInvalid) {
 									t.Errorf("got %v", err)
 									continue

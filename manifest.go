@@ -28,6 +28,9 @@ type manifest struct {
 	at map[string]int // where a path stands in Files, last
 }
 
+// maxManifest bounds a manifest, in bytes: some million files.
+const maxManifest = 256 << 20
+
 type manifestEntry struct {
 	Path   string `json:"path"` // slash-separated, below the version's folder
 	Size   int64  `json:"size"` // bytes
@@ -73,6 +76,9 @@ func fillTree(ctx context.Context, dir string, a Artifact, metadata, metrics []b
 	raw, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return "", err
+	}
+	if len(raw) > maxManifest {
+		return "", fmt.Errorf("%w: %d files need a manifest of %d bytes, more than %d", ErrArtifact, len(m.Files), len(raw), maxManifest)
 	}
 	if err := root.WriteFile(manifestFile, raw, 0o444); err != nil {
 		return "", err
@@ -243,7 +249,7 @@ func hashFiles(ctx context.Context, root *os.Root, files []manifestEntry, progre
 }
 
 func hashFile(ctx context.Context, root *os.Root, f *manifestEntry, progress *meter) error {
-	in, err := root.OpenFile(f.Path, os.O_RDONLY, 0)
+	in, _, err := fsroot.OpenFile(root, f.Path, os.O_RDONLY, 0)
 	if err != nil {
 		return badArtifact(err)
 	}

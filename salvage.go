@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/ubunye-go/modelregistry/internal/fsroot"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
@@ -148,7 +149,7 @@ func (m *model) fromTree(ctx context.Context, version string) (image, error) {
 		return im, badArtifact(err)
 	}
 	defer root.Close()
-	manifest, err := root.ReadFile(manifestFile)
+	manifest, err := fsroot.ReadFile(root, manifestFile, maxManifest)
 	if err != nil {
 		return im, badArtifact(err)
 	}
@@ -177,7 +178,7 @@ func (m *model) fromTree(ctx context.Context, version string) (image, error) {
 }
 
 func readValues(root *os.Root, name string) ([]byte, error) {
-	raw, err := root.ReadFile(name)
+	raw, err := fsroot.ReadFile(root, name, maxManifest)
 	if errors.Is(err, fs.ErrNotExist) {
 		return []byte("{}"), nil
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/ubunye-go/modelregistry/internal/fsroot"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -98,7 +99,7 @@ const maxKnown = 1 << 12
 
 // read reads the manifest that has a digest.
 func (k *manifests) read(root *os.Root, digest string) (*manifest, error) {
-	raw, err := root.ReadFile(manifestFile)
+	raw, err := fsroot.ReadFile(root, manifestFile, maxManifest)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: %w: it is gone", ErrArtifact, errManifest)
 	}

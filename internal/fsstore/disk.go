@@ -1,7 +1,6 @@
 package fsstore
 
 import (
-	"fmt"
 	"io"
 	"io/fs"
 	"math"
@@ -18,21 +17,6 @@ const (
 	maxDocument = 1 << 30
 	maxLog      = min(4<<30, math.MaxInt/2) // of one read
 )
-
-// A SizeError says that a file holds more than the store reads. It matches
-// fs.ErrInvalid.
-type SizeError struct {
-	Path  string
-	Size  int64 // bytes to read
-	Limit int64
-}
-
-func (e *SizeError) Error() string {
-	return fmt.Sprintf("read %s: %d bytes, more than %d", e.Path, e.Size, e.Limit)
-}
-
-// Unwrap returns fs.ErrInvalid.
-func (e *SizeError) Unwrap() error { return fs.ErrInvalid }
 
 // A Disk is all the I/O that the store's protocol consists of: a seam, so that
 // tests can record it, fail it, and build every state that a crash could leave.
@@ -92,19 +76,12 @@ func (d dirDisk) Close() error                           { return d.root.Close()
 func (d dirDisk) ReadDir(name string) ([]fs.DirEntry, error) { return fsroot.ReadDir(d.root, name) }
 
 func (d dirDisk) ReadFrom(name string, offset int64) ([]byte, FileID, error) {
-	f, err := d.root.Open(name)
+	f, info, err := fsroot.OpenFile(d.root, name, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, FileID{}, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, FileID{}, err
-	}
 	id, size := idOf(info), info.Size()-offset
-	if !info.Mode().IsRegular() {
-		return nil, id, &fs.PathError{Op: "read", Path: name, Err: fs.ErrInvalid}
-	}
 	if size < 0 {
 		return nil, id, &fs.PathError{Op: "read", Path: name, Err: fs.ErrNotExist}
 	}
@@ -113,7 +90,7 @@ func (d dirDisk) ReadFrom(name string, offset int64) ([]byte, FileID, error) {
 		limit = maxDocument
 	}
 	if size > limit {
-		return nil, id, &SizeError{name, size, limit}
+		return nil, id, &fsroot.SizeError{Path: name, Size: size, Limit: limit}
 	}
 	data := make([]byte, size)
 	n, err := f.ReadAt(data, offset)
@@ -124,7 +101,7 @@ func (d dirDisk) ReadFrom(name string, offset int64) ([]byte, FileID, error) {
 }
 
 func (d dirDisk) Open(name string) (File, error) {
-	f, err := d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o666)
+	f, _, err := fsroot.OpenFile(d.root, name, os.O_WRONLY|os.O_CREATE, 0o666)
 	if err != nil {
 		return nil, err
 	}

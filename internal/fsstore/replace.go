@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io/fs"
 	"path"
+
+	"github.com/ubunye-go/modelregistry/internal/fsroot"
 )
 
 // A Replacement is what Replace puts in place. Nil leaves what is there.
@@ -89,7 +91,7 @@ func (s *Store) replaceFiles(d Disk, dir string, r *Replacement) (kept []string,
 // file. What is no file is moved there: nobody can read it where it is.
 func keepOld(d Disk, name, folder string) (kept string, err error) {
 	old, _, err := d.ReadFrom(name, 0)
-	var size *SizeError
+	var size *fsroot.SizeError
 	strange := errors.Is(err, fs.ErrInvalid) && !errors.As(err, &size)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

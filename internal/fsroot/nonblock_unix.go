@@ -1,0 +1,8 @@
+//go:build unix
+
+package fsroot
+
+import "syscall"
+
+// nonBlock makes an open return at once where it would wait for another process.
+const nonBlock = syscall.O_NONBLOCK
