@@ -58,36 +58,6 @@ func (l *Live[T]) WithLocks(fn func()) {
 	fn()
 }
 
-// A Box is what a Live keeps its T in, without the registry.
-type Box[T any] struct{ a atomicSlot[T] }
-
-// Do calls fn with the T, and reports false if there is none.
-func (b *Box[T]) Do(fn func(T)) bool {
-	s, users := b.a.acquire()
-	if s == nil {
-		return false
-	}
-	defer s.release(users)
-	fn(s.value)
-	return true
-}
-
-// Replace puts a T in, and returns when nobody uses the one before.
-func (b *Box[T]) Replace(value T) {
-	s := newSlot[T]()
-	s.value = value
-	if old := b.a.replace(s); old != nil {
-		old.wait()
-	}
-}
-
-// Clear takes the T out, and returns when nobody uses it.
-func (b *Box[T]) Clear() {
-	if old := b.a.replace(nil); old != nil {
-		old.wait()
-	}
-}
-
 // KnownFiles keeps manifests of so many files each, and returns how many files those that are still known list, themselves among them.
 func KnownFiles(sizes ...int) (known int) {
 	var k manifests

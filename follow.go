@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"time"
+
+	"github.com/ubunye-go/modelregistry/internal/refcount"
 )
 
 // A follower is the loop of a Live. Its own fields are the loop's alone.
@@ -15,7 +17,7 @@ type follower[T any] struct {
 
 	want     *ModelVersion // what the reference means, nil for nothing
 	loading  *ModelVersion
-	retiring *slot[T] // replaced, and not yet closed
+	retiring *item[T] // replaced, and not yet closed
 	failures int      // of want, in a row
 	nextTry  time.Time
 	waited   bool // it was said that want waits for retiring
@@ -26,7 +28,7 @@ type follower[T any] struct {
 
 // loaded is how a load ended.
 type loaded[T any] struct {
-	slot *slot[T]
+	item *item[T]
 	v    ModelVersion
 	took time.Duration
 	err  error
@@ -120,8 +122,8 @@ func (f *follower[T]) look(ctx context.Context) error {
 
 // serves reports whether a version is the one in use.
 func (f *follower[T]) serves(v *ModelVersion) bool {
-	s := f.current.p.Load()
-	return s != nil && s.version.Version == v.Version && s.version.ManifestSHA256 == v.ManifestSHA256
+	s := f.current.Peek()
+	return s != nil && s.Value.version.Version == v.Version && s.Value.version.ManifestSHA256 == v.ManifestSHA256
 }
 
 // due reports whether there is something to load and room for it.
@@ -133,7 +135,7 @@ func (f *follower[T]) due() bool {
 		if !f.waited {
 			f.waited = true
 			f.log.Warn("model waits for the users of an older one", slog.String("version", f.want.Version),
-				slog.String("older", f.retiring.version.Version))
+				slog.String("older", f.retiring.Value.version.Version))
 		}
 		return false
 	}
@@ -150,7 +152,8 @@ func (f *follower[T]) start(ctx context.Context) {
 // loadVersion makes a T of a version, verified and checked.
 func (f *follower[T]) loadVersion(ctx context.Context, v ModelVersion) loaded[T] {
 	start := time.Now()
-	s := newSlot[T]()
+	i := refcount.NewItem(served[T]{})
+	s := &i.Value
 	err := func() (err error) {
 		if s.model, err = f.r.GetModel(ctx, v.At(v.Version), &GetOptions{Verify: true}); err != nil {
 			return err
@@ -172,7 +175,7 @@ func (f *follower[T]) loadVersion(ctx context.Context, v ModelVersion) loaded[T]
 		}
 		return nil
 	}()
-	return loaded[T]{slot: s, v: v, took: time.Since(start), err: err}
+	return loaded[T]{item: i, v: v, took: time.Since(start), err: err}
 }
 
 // finish takes up what was loaded, unless it is not wanted any more.
@@ -188,7 +191,7 @@ func (f *follower[T]) finish(ctx context.Context, res loaded[T]) {
 		f.takeUp(res)
 	default:
 		f.log.Info("model loaded and not wanted any more", slog.String("version", res.v.Version))
-		f.discard(res.slot)
+		f.discard(&res.item.Value)
 	}
 }
 
@@ -226,16 +229,16 @@ func (f *follower[T]) failed(res loaded[T], wanted bool) {
 func (f *follower[T]) takeUp(res loaded[T]) {
 	now := time.Now()
 	f.failures, f.nextTry = 0, time.Time{}
-	res.slot.since = now
-	old := f.current.replace(res.slot)
+	res.item.Value.since = now
+	old := f.current.Replace(res.item)
 	f.note(func(s *LiveStatus) {
-		s.Version, s.Since = res.slot.version, now
+		s.Version, s.Since = res.item.Value.version, now
 		s.Failures, s.NextTry = 0, time.Time{}
 		if s.Wanted == res.v.Version {
 			s.LastError, s.LastErrorAt = nil, time.Time{}
 		}
 		if old != nil {
-			s.Draining = old.version.Version
+			s.Draining = old.Value.version.Version
 		}
 	})
 	f.log.Info("model taken up", slog.String("version", res.v.Version), slog.Duration("took", res.took))
@@ -244,8 +247,8 @@ func (f *follower[T]) takeUp(res loaded[T]) {
 	}
 	f.retiring = old
 	f.retirements.Go(func() {
-		old.wait()
-		f.discard(old)
+		old.Wait()
+		f.discard(&old.Value)
 		f.freed <- struct{}{} // there is room: no other retires before this is taken
 	})
 }

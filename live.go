@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/ubunye-go/modelregistry/internal/refcount"
 )
 
 // A Live is what a serving program holds of a model: the version that a reference means,
@@ -25,7 +27,7 @@ import (
 //
 // All methods are safe for concurrent use.
 type Live[T any] struct {
-	current atomicSlot[T]
+	current refcount.Cell[served[T]]
 
 	r    *ModelRegistry
 	ref  Ref
@@ -44,6 +46,16 @@ type Live[T any] struct {
 	mu     sync.Mutex
 	status LiveStatus
 }
+
+// served is a T and what it was loaded from.
+type served[T any] struct {
+	value   T
+	version ModelVersion
+	model   *Model
+	since   time.Time
+}
+
+type item[T any] = refcount.Item[served[T]]
 
 // LiveOptions say how to follow a reference. The zero value and nil serve.
 type LiveOptions[T any] struct {
@@ -105,12 +117,12 @@ func NewLive[T any](ctx context.Context, r *ModelRegistry, ref Ref, load func(co
 // Do calls fn with the current T and its version, and returns what fn returns. Neither may be
 // used after fn returned: the T may be closed then. Do fails with ErrClosed after Close.
 func (l *Live[T]) Do(fn func(value T, v *ModelVersion) error) error {
-	s, users := l.current.acquire()
-	if s == nil {
+	i, users := l.current.Acquire()
+	if i == nil {
 		return ErrClosed
 	}
-	defer s.release(users)
-	return fn(s.value, &s.version)
+	defer i.Release(users)
+	return fn(i.Value.value, &i.Value.version)
 }
 
 // Acquire returns the current T for a use that does not fit a function, such as a stream. It must
@@ -125,19 +137,19 @@ func (l *Live[T]) Do(fn func(value T, v *ModelVersion) error) error {
 // A lease that is never released keeps its T open, and with that the next version but one from
 // being loaded; Status tells what is still in use. Acquire fails with ErrClosed after Close.
 func (l *Live[T]) Acquire() (Lease[T], error) {
-	s, users := l.current.acquire()
-	if s == nil {
+	i, users := l.current.Acquire()
+	if i == nil {
 		return Lease[T]{}, ErrClosed
 	}
-	return Lease[T]{slot: s, users: users}, nil
+	return Lease[T]{item: i, users: users}, nil
 }
 
 // A Lease keeps a T from being closed. It is one goroutine's, and is not to be copied; go vet
 // finds copies.
 type Lease[T any] struct {
 	_     noCopy
-	slot  *slot[T]
-	users *counter
+	item  *item[T]
+	users *refcount.Counter
 }
 
 type noCopy struct{}
@@ -152,18 +164,18 @@ func (l *Lease[T]) Value() T { return l.held().value }
 // changed. It panics after the release.
 func (l *Lease[T]) Version() *ModelVersion { return &l.held().version }
 
-func (l *Lease[T]) held() *slot[T] {
-	if l.slot == nil {
+func (l *Lease[T]) held() *served[T] {
+	if l.item == nil {
 		panic("modelregistry: Lease used after its release")
 	}
-	return l.slot
+	return &l.item.Value
 }
 
 // Release says that the T is no longer used. A second call does nothing.
 func (l *Lease[T]) Release() {
-	if s := l.slot; s != nil {
-		l.slot = nil
-		s.release(l.users)
+	if i := l.item; i != nil {
+		l.item = nil
+		i.Release(l.users)
 	}
 }
 
@@ -180,9 +192,9 @@ func (l *Live[T]) Shutdown(ctx context.Context) error {
 		go func() {
 			defer close(l.closed)
 			<-l.ended // no T comes into use any more
-			if s := l.current.replace(nil); s != nil {
-				s.wait()
-				l.err = l.discard(s)
+			if i := l.current.Replace(nil); i != nil {
+				i.Wait()
+				l.err = l.discard(&i.Value)
 			}
 			l.retirements.Wait()
 		}()
@@ -251,8 +263,8 @@ func (s LiveStatus) MarshalJSON() ([]byte, error) {
 		lastError, timeOrNull(s.LastErrorAt)})
 }
 
-// discard closes what a slot holds.
-func (l *Live[T]) discard(s *slot[T]) error {
+// discard closes a T and its files.
+func (l *Live[T]) discard(s *served[T]) error {
 	err := contained("closing it", func() error {
 		if l.opts.Close != nil {
 			return l.opts.Close(s.value)
