@@ -1,5 +1,5 @@
-// Package segment decides which names may become one segment of a path, on any
-// system.
+// Package segment checks that a name can be one segment of a path on every
+// supported system.
 package segment
 
 import (
@@ -9,11 +9,12 @@ import (
 	"unicode/utf8"
 )
 
-// MaxLen is the most bytes that a name may have; common file systems take 255,
-// and suffixes need room.
+// MaxLen is the largest length of a name in bytes. Common file systems allow
+// 255; the rest is left for suffixes.
 const MaxLen = 200
 
-// Check returns why s may not name a file, or nil.
+// Check returns nil if s may be the name of a file, and otherwise an error that
+// says why not.
 func Check(s string) error {
 	switch {
 	case s == "":
@@ -30,11 +31,11 @@ func Check(s string) error {
 	for _, r := range s {
 		switch {
 		case r == '/' || r == '\\':
-			return errors.New("it holds a path separator")
+			return errors.New("it contains a path separator")
 		case r < 0x20 || 0x7f <= r && r < 0xa0:
-			return errors.New("it holds a control character")
+			return errors.New("it contains a control character")
 		case strings.ContainsRune(`:*?<>|"`, r):
-			return fmt.Errorf("it holds %q", r)
+			return fmt.Errorf("it contains %q", r)
 		}
 	}
 	if reserved(s) {
@@ -43,8 +44,9 @@ func Check(s string) error {
 	return nil
 }
 
-// reserved follows Microsoft's "Naming Files, Paths, and Namespaces": device
-// names are reserved with any extension, superscript digits included.
+// reserved reports whether Windows reserves s as the name of a device, with or
+// without an extension. It follows "Naming Files, Paths, and Namespaces" by
+// Microsoft, which includes the superscript digits.
 func reserved(s string) bool {
 	base, _, _ := strings.Cut(s, ".")
 	base = strings.ToUpper(strings.TrimRight(base, " "))
