@@ -1,11 +1,12 @@
-// Package logfile is how the lines of a model's log lie in files, whichever store keeps them:
-// the appends in a history.jsonl, and a bucket's changes, one file each.
+// Package logfile defines how the lines of a model's log are laid out in files:
+// all appends in one history.jsonl, or one file for each change in a bucket. It
+// does not know what the lines mean.
 package logfile
 
 import "bytes"
 
-// Join makes the bytes of one append. The lines of one append but the last end in a
-// space, so that the end of an append shows.
+// Join returns the bytes of one append. Every line but the last ends in a space
+// before its newline, so that a reader can see where an append ends.
 func Join(lines [][]byte) []byte {
 	size := 0
 	for _, line := range lines {
@@ -22,11 +23,13 @@ func Join(lines [][]byte) []byte {
 	return data
 }
 
-// Whole returns how much of a log is whole appends. One that was under way when
-// the power failed ends in the middle of a line, or of its lines, or holds bytes
-// that are still NUL, and nothing stands behind what belongs to it; it was never
-// acknowledged. A NUL with a later append behind it is damage, and stays for the
-// reader to find.
+// Whole returns the length of the complete appends at the start of a log. If
+// the power failed during an append, that append may be cut off, may lack some
+// of its lines, or may contain bytes that are still NUL. It was never
+// acknowledged, so Whole leaves it out.
+//
+// A NUL with a complete append after it is damage. Whole keeps it, so that the
+// reader reports it.
 func Whole(data []byte) int {
 	sound := data
 	if nul := bytes.IndexByte(data, 0); nul >= 0 {

@@ -20,35 +20,36 @@ func TestWhole(t *testing.T) {
 		{"two lines", "{1}\n{2}\n", ""},
 		{"a partial line", "{1}\n", `{"event`},
 		{"a partial line alone", "", `{"event`},
-		{"a line but for its end", "{1}\n", "{2}"},
+		{"a line without its newline", "{1}\n", "{2}"},
 		{"NULs at the end", "{1}\n", nul},
 		{"NULs alone", "", nul},
-		{"NULs behind a partial line", "{1}\n", `{"eve` + nul},
+		{"NULs after a partial line", "{1}\n", `{"eve` + nul},
 		{"NULs before the line's end", "{1}\n", `{"eve` + nul + "nt}\n"},
 		{"NULs at the line's start", "{1}\n", nul + "nt}\n"},
 		{"NULs, then a partial line", "{1}\n", nul + "\n{2"},
-		{"NULs in the middle, a later append behind: damage", "{1}\n{" + nul + "}\n{3}\n", ""},
-		{"such damage, and a torn tail", "{1}\n{" + nul + "}\n{3}\n", "{4"},
+		{"NULs in the middle, then a later append: damage", "{1}\n{" + nul + "}\n{3}\n", ""},
+		{"such damage, then a torn append", "{1}\n{" + nul + "}\n{3}\n", "{4"},
 		{"such damage in the first line", nul + "}\n{3}\n", ""},
 		{"an append of two lines", "{1}\n{2} \n{3}\n", ""},
 		{"NULs in the first of two lines of the last append", "{1}\n", "{" + nul + "} \n{3}\n"},
 		{"NULs in the second of two lines of the last append", "{1}\n", "{2} \n{" + nul + "}\n"},
-		{"NULs for the whole of the second line", "{1}\n", "{2} \n" + nul},
+		{"only NULs in place of the second line", "{1}\n", "{2} \n" + nul},
 		{"the second line torn", "{1}\n", "{2} \n{3"},
 		{"the second line missing", "{1}\n", "{2} \n"},
 		{"the third line torn", "{1}\n", "{2} \n{3} \n{4}"},
-		{"an append of two lines with a NUL, another behind: damage", "{1}\n{2" + nul + "} \n{3}\n{4}\n", ""},
+		{"an append of two lines with a NUL, then another append: damage", "{1}\n{2" + nul + "} \n{3}\n{4}\n", ""},
 	}
 	for _, tt := range tests {
 		if got := logfile.Whole([]byte(tt.keep + tt.torn)); got != len(tt.keep) {
-			t.Errorf("%s: %d bytes kept, want %d", tt.name, got, len(tt.keep))
+			t.Errorf("%s: Whole = %d, want %d", tt.name, got, len(tt.keep))
 		}
 	}
 }
 
-// FuzzWhole: of any bytes, what is kept is kept again, unless it is damaged; and of an append that is
-// torn at any byte, what did not arrive being missing or NUL, nothing is kept and
-// all that was before it.
+// FuzzWhole checks two rules. Of any bytes, Whole keeps whole lines, and keeps
+// the same part again unless it is damaged. Of a log whose last append is torn
+// at any byte, with the rest missing or NUL, Whole keeps everything but that
+// append.
 func FuzzWhole(f *testing.F) {
 	f.Add([]byte("1\n2\n"), []byte("3\n4\n5"), uint(7), uint(3))
 	f.Add([]byte(""), []byte("1"), uint(0), uint(1))
@@ -56,7 +57,7 @@ func FuzzWhole(f *testing.F) {
 	f.Fuzz(func(t *testing.T, before, last []byte, cut, nuls uint) {
 		n := logfile.Whole(before)
 		if n < 0 || n > len(before) || n > 0 && before[n-1] != '\n' || bytes.IndexByte(before[:n], 0) < 0 && logfile.Whole(before[:n]) != n {
-			t.Errorf("of %q the first %d are kept", before, n)
+			t.Errorf("Whole(%q) = %d: not whole lines, or not stable", before, n)
 		}
 		var sound []byte
 		for line := range bytes.Lines(before) {
@@ -72,22 +73,23 @@ func FuzzWhole(f *testing.F) {
 		add = append(add, '\n')
 		log := append(bytes.Clone(sound), add...)
 		if n := logfile.Whole(log); n != len(log) {
-			t.Fatalf("of the sound %q %d are kept", log, n)
+			t.Fatalf("Whole(%q) = %d, want all %d bytes", log, n, len(log))
 		}
 		cut %= uint(len(add))
 		torn := append(log[:len(sound)+int(cut):len(sound)+int(cut)], make([]byte, nuls%64)...)
 		if n := logfile.Whole(torn); n != len(sound) {
-			t.Errorf("of %q %d are kept, want %d", torn, n, len(sound))
+			t.Errorf("torn append: Whole(%q) = %d, want %d", torn, n, len(sound))
 		}
-		hole := bytes.Clone(log) // the rest of the append arrived, and not this byte
+		hole := bytes.Clone(log) // only this byte of the append was not written
 		hole[len(sound)+int(cut)] = 0
 		if n := logfile.Whole(hole); n != len(sound) {
-			t.Errorf("of %q %d are kept, want %d", hole, n, len(sound))
+			t.Errorf("append with a NUL: Whole(%q) = %d, want %d", hole, n, len(sound))
 		}
 	})
 }
 
-// clean makes a line of any bytes: one that holds neither NUL nor newline, and does not end in a space.
+// clean makes a valid line of any bytes: without NUL or newline, and with no
+// space at its end.
 func clean(line []byte) []byte {
 	line = bytes.Map(func(r rune) rune {
 		if r == 0 || r == '\n' {

@@ -9,33 +9,37 @@ import (
 	"strings"
 )
 
-// Last is the number of the last change that there can be, for names have ten digits.
+// Last is the highest possible number of a change: names have ten digits.
 const Last = 9_999_999_999
 
-// Head is what the file of a change says first, in a line of its own. Stores may say more there.
+// Head is the first line of a change's file. A store may add members to it.
 type Head struct {
-	// ID is the change's own, so that its writer knows it again.
+	// ID is unique, so that a writer can recognize its own change.
 	ID string `json:"commit"`
-	// Number is the sequence number: the name has it too, and a renamed file shows.
+	// Number is the sequence number. The file's name has it too, which reveals
+	// a renamed file.
 	Number int64 `json:"number"`
-	// End is the position in the log behind the lines, in bytes, as if the lines of all changes stood in
-	// one file. So a bucket and a copy of it on disk have the same positions.
+	// End is the position in the log after these lines. It counts bytes as if
+	// the lines of all changes were in one file, so a bucket and its copy on
+	// disk have the same positions.
 	End int64 `json:"end"`
 }
 
-// Name names the file of a change. Names are sorted, and the newest is to be first, so
-// that a listing of one finds it.
+// Name returns the name of a change's file. The newest change sorts first, so
+// that a listing of a single name finds it.
 func Name(number int64) string { return fmt.Sprintf("%010d-%d.jsonl", Last-number, number) }
 
-// Number is the reverse of Name. It reports false for a file that is not named as a change is.
+// Number returns the number in the name of a change's file. It reports false
+// for any other name.
 func Number(name string) (number int64, ok bool) {
 	_, up, _ := strings.Cut(strings.TrimSuffix(name, ".jsonl"), "-")
 	number, err := strconv.ParseInt(up, 10, 64)
 	return number, err == nil && number >= 1 && number <= Last && name == Name(number)
 }
 
-// Split takes the file of a change apart: its head, which first is the line of, and the
-// log's lines.
+// Split splits the file of a change into its head and the lines of the log.
+// first is the raw line of the head. The error says what is wrong with the
+// file.
 func Split(data []byte, number int64) (head Head, first, lines []byte, err error) {
 	first, lines, ok := bytes.Cut(data, []byte("\n"))
 	if !ok || len(lines) > 0 && lines[len(lines)-1] != '\n' {
@@ -45,10 +49,10 @@ func Split(data []byte, number int64) (head Head, first, lines []byte, err error
 		return head, nil, nil, err
 	}
 	if head.ID == "" || head.Number != number {
-		return head, nil, nil, fmt.Errorf("it says that it is change %d", head.Number)
+		return head, nil, nil, fmt.Errorf("its head has the number %d", head.Number)
 	}
 	if head.End < int64(len(lines)) {
-		return head, nil, nil, fmt.Errorf("it says that it ends at byte %d, and holds %d", head.End, len(lines))
+		return head, nil, nil, fmt.Errorf("its head ends at byte %d of the log, but the file has %d bytes of lines", head.End, len(lines))
 	}
 	return head, first, lines, nil
 }
