@@ -13,7 +13,7 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// An Event is what the audit reads of a line of the history.
+// An Event holds those members of a line in the history that the audit reads.
 type Event struct {
 	Number  int64  `json:"event"`
 	Op      string `json:"op"`
@@ -28,9 +28,9 @@ type Event struct {
 	} `json:"extra"`
 }
 
-// History reads the history in a model's folder. Every line must be whole, carry the
-// digest of the line before it and the next number: after a crash that holds once a
-// writer has written.
+// History reads the history in a model's folder. It fails unless every line is
+// whole, has the next number and carries the digest of the line before. After a
+// crash this holds once a writer has written again.
 func History(model string) ([]Event, error) {
 	data, err := os.ReadFile(filepath.Join(model, "history.jsonl"))
 	if err != nil {
@@ -48,7 +48,7 @@ func History(model string) ([]Event, error) {
 			return nil, fmt.Errorf("line %d of the history: %w", len(events)+1, err)
 		}
 		if e.Prev != prev {
-			return nil, fmt.Errorf("event %d does not carry the digest of the line before", e.Number)
+			return nil, fmt.Errorf("event %d does not carry the digest of the line before it", e.Number)
 		}
 		if e.Number != int64(len(events))+1 {
 			return nil, fmt.Errorf("line %d of the history is event %d", len(events)+1, e.Number)
@@ -60,13 +60,14 @@ func History(model string) ([]Event, error) {
 	return events, nil
 }
 
-// Replay sets stage after stage as the events say. No event may leave two
-// versions in production, or give a number out twice.
+// Replay applies the events in order and returns the stage of each version. It
+// fails if an event registers a number again, or leaves two versions in
+// production.
 func Replay(events []Event) (stages map[string]string, err error) {
 	stages = map[string]string{}
 	for _, e := range events {
 		if _, taken := stages[e.Version]; taken && e.Op == "register" {
-			return nil, fmt.Errorf("event %d registers %s, which there is", e.Number, e.Version)
+			return nil, fmt.Errorf("event %d registers %s, which already exists", e.Number, e.Version)
 		}
 		for v, entry := range e.After {
 			stages[v] = entry.Stage
@@ -84,29 +85,30 @@ func Replay(events []Event) (stages map[string]string, err error) {
 	return stages, nil
 }
 
-// Check holds a history against what was noted: what was acknowledged is in it, in the order in
-// which each worker was told so; what was refused is not; nothing is in it twice, or that
-// nobody asked for.
+// Check compares a history with the notes. It fails if an acknowledged
+// operation is missing, if the operations of a worker are out of order, if a
+// refused or failed operation has an event, or if an event occurs twice or
+// belongs to no operation.
 func Check(events []Event, lines []Line) error {
 	var errs []error
-	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	intended, at := map[string]Line{}, map[string]Event{}
+	report := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	intents, at := map[string]Line{}, map[string]Event{}
 	for _, l := range lines {
 		if l.Phase == Intent {
-			intended[l.Token] = l
+			intents[l.Token] = l
 		}
 	}
-	been := map[[2]string]bool{} // version and stage it ever was in
+	reached := map[[2]string]bool{} // by version and stage
 	for _, e := range events {
 		if before, twice := at[e.Reason]; twice {
-			wrong("events %d and %d are both %s", before.Number, e.Number, e.Reason)
+			report("events %d and %d are both %s", before.Number, e.Number, e.Reason)
 		}
-		if l, ok := intended[e.Reason]; !ok || l.Op != e.Op {
-			wrong("event %d, %s %s for %q, is nobody's", e.Number, e.Op, e.Version, e.Reason)
+		if l, ok := intents[e.Reason]; !ok || l.Op != e.Op {
+			report("event %d, %s %s with the reason %q, belongs to no operation", e.Number, e.Op, e.Version, e.Reason)
 		}
 		at[e.Reason] = e
 		for v, entry := range e.After {
-			been[[2]string{v, entry.Stage}] = true
+			reached[[2]string{v, entry.Stage}] = true
 		}
 	}
 	last := map[string]int64{}
@@ -116,17 +118,17 @@ func Check(events []Event, lines []Line) error {
 		case l.Phase == Intent || l.Phase == Uncertain:
 			continue
 		case l.Phase != Done && there:
-			wrong("%s %s was %s (%s), and is event %d", l.Op, l.Token, l.Phase, l.Error, e.Number)
+			report("%s %s was %s (%s), but is event %d", l.Op, l.Token, l.Phase, l.Error, e.Number)
 		case l.Phase != Done:
-		case !been[[2]string{l.Version, l.To}]:
-			wrong("%s %s was acknowledged, but %s never was in %s", l.Op, l.Token, l.Version, l.To)
+		case !reached[[2]string{l.Version, l.To}]:
+			report("%s %s was acknowledged, but %s was never in %s", l.Op, l.Token, l.Version, l.To)
 		case l.Wrote != there:
-			wrong("%s %s of %s was acknowledged as wrote=%t, in the history=%t", l.Op, l.Token, l.Version, l.Wrote, there)
+			report("%s %s of %s was acknowledged with wrote=%t, but in the history=%t", l.Op, l.Token, l.Version, l.Wrote, there)
 		case there && e.Version != l.Version:
-			wrong("%s %s was acknowledged for %s, the history has %s", l.Op, l.Token, l.Version, e.Version)
+			report("%s %s was acknowledged for %s, but its event is for %s", l.Op, l.Token, l.Version, e.Version)
 		}
 		if there && e.Number <= last[l.Worker] {
-			wrong("%s %s is event %d, after event %d of the same worker", l.Op, l.Token, e.Number, last[l.Worker])
+			report("%s %s is event %d, after event %d of the same worker", l.Op, l.Token, e.Number, last[l.Worker])
 		}
 		if there {
 			last[l.Worker] = e.Number
@@ -135,7 +137,8 @@ func Check(events []Event, lines []Line) error {
 	return errors.Join(errs...)
 }
 
-// Manifests returns the digest of each version's manifest as the history has it.
+// Manifests returns the digest of each version's manifest according to the
+// history.
 func Manifests(events []Event) map[string]string {
 	m := map[string]string{}
 	for _, e := range events {
@@ -146,7 +149,9 @@ func Manifests(events []Event) map[string]string {
 	return m
 }
 
-// Whole checks a version's files against its manifest, and that against its digest.
+// Whole checks the manifest of a version against its digest, and the files of
+// the version against the manifest. It fails if one of the files that Save and
+// the registry write is not in the manifest.
 func Whole(model, version, digest string) error {
 	dir := filepath.Join(model, "versions", version)
 	raw, err := os.ReadFile(filepath.Join(dir, "manifest.json"))

@@ -1,7 +1,8 @@
-// Package ledger notes, outside a store, what its writers meant to change and
-// what they were told became of it, and holds the store against that. It is for tests that
-// kill processes or cut the power, and reads the store's files by itself, so
-// that it does not share the registry's mistakes.
+// Package ledger checks a store against notes that its writers keep outside it:
+// what each writer was about to change, and what the registry then returned. It
+// is for tests that kill processes or cut the power. It reads the store's files
+// without the registry's code, so that it does not repeat the registry's
+// mistakes.
 package ledger
 
 import (
@@ -11,32 +12,35 @@ import (
 	"sync"
 )
 
-// A Phase is what a line says of an operation.
+// A Phase is the state of an operation when its line was written.
 type Phase string
 
-// The phases. An operation with Intent alone was cut short: it may have happened or not.
+// The phases. An operation that has only an Intent was interrupted: it may have
+// happened or not. A refused or failed operation must have changed nothing.
 const (
-	Intent    Phase = "intent"    // about to be called
-	Done      Phase = "done"      // returned without an error
-	Refused   Phase = "refused"   // returned an error that has nothing to do with the disk: nothing may have happened
-	Failed    Phase = "failed"    // returned any other error: nothing may have happened
-	Uncertain Phase = "uncertain" // returned ErrUncertain
+	Intent    Phase = "intent"    // it is about to be called
+	Done      Phase = "done"      // it returned no error
+	Refused   Phase = "refused"   // it returned an error that the disk did not cause
+	Failed    Phase = "failed"    // it returned any other error
+	Uncertain Phase = "uncertain" // it returned ErrUncertain
 )
 
-// A Line is one note.
+// A Line is one note about one operation.
 type Line struct {
-	Phase   Phase  `json:"phase"`
-	Worker  string `json:"worker"` // whose operations follow each other; no two in a store's life have the same name
-	Token   string `json:"token"`  // of one operation; the history has it as the reason
+	Phase Phase `json:"phase"`
+	// Worker makes one call after another. All workers of a store, over its
+	// whole life, have different names.
+	Worker  string `json:"worker"`
+	Token   string `json:"token"` // identifies the operation; the reason of its event
 	Op      string `json:"op"`
 	Version string `json:"version,omitempty"`
-	To      string `json:"to,omitempty"`    // the stage that the version then was in
-	Wrote   bool   `json:"wrote,omitempty"` // false if everything was so already
+	To      string `json:"to,omitempty"`    // the stage of the version after the operation
+	Wrote   bool   `json:"wrote,omitempty"` // false if there was nothing to change
 	Error   string `json:"error,omitempty"`
 }
 
-// A Notebook writes lines, each in one write, so that a killed process leaves
-// whole ones.
+// A Notebook writes lines. Each line is a single write, so that a process that
+// is killed leaves whole lines. It is safe for concurrent use.
 type Notebook struct {
 	mu sync.Mutex
 	w  io.Writer
@@ -45,7 +49,7 @@ type Notebook struct {
 // NewNotebook returns a notebook that writes to w.
 func NewNotebook(w io.Writer) *Notebook { return &Notebook{w: w} }
 
-// Note writes a line.
+// Note writes one line.
 func (n *Notebook) Note(l Line) error {
 	b, err := json.Marshal(l)
 	if err != nil {
@@ -57,7 +61,7 @@ func (n *Notebook) Note(l Line) error {
 	return err
 }
 
-// Parse reads one line. It reports false for one that is torn.
+// Parse reads one line. It reports false if the line is torn.
 func Parse(line []byte) (l Line, ok bool) {
 	return l, json.Unmarshal(bytes.TrimSpace(line), &l) == nil
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/ubunye-go/modelregistry"
 )
 
-// A Worker changes one model at random and notes each operation before it is
-// called and after it returned.
+// A Worker changes one model at random. It notes each operation before the call
+// and after it.
 type Worker struct {
 	Name     string // see Line.Worker
 	Registry *modelregistry.ModelRegistry
@@ -21,17 +21,18 @@ type Worker struct {
 	Notes    *Notebook
 
 	op      int
-	private []string // versions that no other worker touches
+	private []string // versions that no other worker changes
 }
 
-// byPrivate marks, as who registered them, versions that only their own worker moves, and
-// never up. So it knows for sure whether archiving one wrote anything.
+// byPrivate is the RegisteredBy of a version that only its own worker moves,
+// and never promotes. So the worker knows whether archiving it wrote anything.
 const byPrivate = "private"
 
-// errSave is what a failing save fails with.
-var errSave = errors.New("the model can't be saved")
+// errSave is the error of a save that fails on purpose.
+var errSave = errors.New("this save always fails")
 
-// Run works until the context ends or the disk fails, and returns that error.
+// Run works until the context ends or the disk fails, and returns the error of
+// either.
 func (w *Worker) Run(ctx context.Context) error {
 	for {
 		if err := ctx.Err(); err != nil {
@@ -39,14 +40,14 @@ func (w *Worker) Run(ctx context.Context) error {
 		}
 		w.op++
 		token := fmt.Sprintf("%s.%d", w.Name, w.op)
-		if err := w.one(ctx, token); err != nil {
+		if err := w.step(ctx, token); err != nil {
 			return err
 		}
 	}
 }
 
-// one does one operation of a random kind.
-func (w *Worker) one(ctx context.Context, token string) error {
+// step makes one operation of a random kind.
+func (w *Worker) step(ctx context.Context, token string) error {
 	switch n := rand.IntN(12); {
 	case n < 4:
 		return w.do(Line{Op: "register", Token: token}, func(Line) (modelregistry.ModelVersion, error) {
@@ -78,7 +79,8 @@ func (w *Worker) one(ctx context.Context, token string) error {
 	return w.promote(ctx, token)
 }
 
-// promote brings a version that is there to staging or production.
+// promote promotes a random version to staging or production, unless there is
+// none.
 func (w *Worker) promote(ctx context.Context, token string) error {
 	list, err := w.Registry.ListVersions(ctx, w.Model)
 	if err != nil && !errors.Is(err, modelregistry.ErrNotFound) {
@@ -113,7 +115,7 @@ func (w *Worker) register(ctx context.Context, token, by string, save func(dir s
 	return w.Registry.Register(ctx, w.Model, modelregistry.FromFunc(save), &modelregistry.RegisterOptions{RegisteredBy: by, Reason: token})
 }
 
-// Save writes an artifact of two files with the same content.
+// Save writes an artifact of two files. Both contain the token.
 func Save(dir, token string) error {
 	text := []byte(strings.Repeat(token+"\n", 100))
 	return errors.Join(os.WriteFile(filepath.Join(dir, "a.bin"), text, 0o666), os.Mkdir(filepath.Join(dir, "b"), 0o777),
@@ -135,7 +137,7 @@ func (w *Worker) do(l Line, call func(Line) (modelregistry.ModelVersion, error))
 	switch {
 	case err == nil:
 		end.Phase, end.Version, end.To = Done, v.Version, string(v.Stage)
-		// Who moved it up is in the version, if it was this operation.
+		// PromotedBy identifies the operation that last promoted the version.
 		end.Wrote = l.Op == "register" || l.Op == "archive" || v.PromotedBy == l.Token
 	case refusal(err):
 		end.Phase, err = Refused, nil
@@ -150,7 +152,8 @@ func (w *Worker) do(l Line, call func(Line) (modelregistry.ModelVersion, error))
 	return errors.Join(err, w.Notes.Note(end))
 }
 
-// refusal tells an error that comes of the state of the model, and not of the disk.
+// refusal reports whether the state of the model, not the disk, caused an
+// error.
 func refusal(err error) bool {
 	for _, is := range []error{errSave, modelregistry.ErrNotFound, modelregistry.ErrWrongDirection, modelregistry.ErrConflict} {
 		if errors.Is(err, is) {
