@@ -5,30 +5,32 @@ import (
 	"strings"
 )
 
-// A node is a file or a folder; entries of a folder may outlive its name.
+// A node is a file or a folder. It outlives its name: a renamed node stays the
+// same, and a removed node may come back after a crash.
 type node struct {
 	dir     bool
 	entries map[string]*node
 	data    []byte
-	settled bool // data is what a crash leaves, whatever the fates
+	settled bool // no change to data is pending, so every state shares data
 }
 
-// A change is an operation on nodes, which renames don't touch.
+// A change is an operation in terms of nodes, so that later renames don't
+// affect it.
 type change struct {
 	op       Op
-	parent   *node // whose entry changes; for a file's bytes nil
-	from     *node // the folder that a rename takes from
+	parent   *node // the folder whose entry changes; nil for a change of a file's bytes
+	from     *node // of a rename: the folder of the old name
 	name     string
 	fromName string
 	node     *node
 	durable  bool
 }
 
-// A disk is what the operations so far did.
+// A disk is a model of a disk and of the changes made to it.
 type disk struct {
 	root    *node
 	nodes   []*node
-	live    map[string]*node // as running programs see it
+	live    map[string]*node // the nodes by name, as running programs see them
 	changes []*change
 }
 
@@ -37,8 +39,8 @@ func newDisk() *disk {
 	return &disk{root: root, nodes: []*node{root}, live: map[string]*node{".": root}}
 }
 
-// do takes in an operation. One on something that is not there, as a record with
-// operations swapped may have it, does nothing.
+// do adds an operation. It ignores an operation on a name that does not exist:
+// a record whose operations a test has swapped can contain one.
 func (d *disk) do(o Op) {
 	parent, n := d.live[path.Dir(o.Name)], d.live[o.Name]
 	switch o.kind {
@@ -79,7 +81,7 @@ func (d *disk) do(o Op) {
 	d.changes = append(d.changes, ch)
 }
 
-// syncedBy returns what has to be synced for the change to be durable.
+// syncedBy returns the node whose sync makes the change durable.
 func (ch *change) syncedBy() *node {
 	if ch.parent != nil {
 		return ch.parent
@@ -98,8 +100,8 @@ func (d *disk) pending() []*change {
 	return list
 }
 
-// settle works out the bytes of files that have no pending ones, so that all
-// states share them.
+// settle computes the bytes of every file that has no pending change of its
+// bytes, so that all states share them.
 func (d *disk) settle() {
 	for _, n := range d.nodes {
 		n.data, n.settled = nil, true
@@ -116,8 +118,8 @@ func (d *disk) settle() {
 	}
 }
 
-// after returns the disk as a crash leaves it that deals the fates to the pending
-// changes. The disk was settled.
+// after returns the state after a crash in which the pending changes meet the
+// given fates, in order. The caller has called settle.
 func (d *disk) after(fates []Fate) State {
 	for _, n := range d.nodes {
 		clear(n.entries)
@@ -139,6 +141,7 @@ func (d *disk) after(fates []Fate) State {
 	return s
 }
 
+// apply makes the change with the given fate, which is not Lost.
 func (ch *change) apply(fate Fate) {
 	switch ch.op.kind {
 	case opMkdir, opCreate:

@@ -9,8 +9,9 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/fsstore"
 )
 
-// A Faulty has disks fail at a chosen operation, once or from then on. A count
-// includes everything that can fail, reads too.
+// A Faulty makes disks fail at a chosen operation, once or from then on. It
+// counts every operation that can fail, reads included. It is safe for
+// concurrent use.
 type Faulty struct {
 	mu    sync.Mutex
 	count int
@@ -18,28 +19,29 @@ type Faulty struct {
 	hit   string
 }
 
-// A Fault is what happens to operations. The zero value is none.
+// A Fault says which operation fails, and how. The zero value lets all succeed.
 type Fault struct {
-	At    int                        // the nth operation from now on fails, or
-	On    func(op, name string) bool // the first that this tells
-	Err   error                      // with this cause
-	Stays bool                       // all after it fail too
-	Short bool                       // a read returns half of what there is, without an error, instead
-	Kills bool                       // the process is killed instead, in the middle of it if it is a write
+	At    int                        // the number of the operation that fails, from 1
+	On    func(op, name string) bool // or: the first operation for which On is true fails
+	Err   error                      // the cause of the failure
+	Stays bool                       // later operations fail too
+	Short bool                       // only reads fail: each returns half of the data and no error
+	Kills bool                       // it kills the process, a write after half of its bytes
 }
 
-// Wrap is for [fsstore.Store.Wrap].
+// Wrap returns a disk that passes operations on to d unless they fail. It is a
+// value for [fsstore.Store.Wrap].
 func (f *Faulty) Wrap(d fsstore.Disk) fsstore.Disk { return &faultyDisk{d, f} }
 
-// Fail begins to count, and to fail.
+// Fail sets the fault and starts counting again.
 func (f *Faulty) Fail(fault Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.count, f.fault, f.hit = 0, fault, ""
 }
 
-// Heal ends the faults. It returns how many operations there were since Fail,
-// and the first that failed, if one did.
+// Heal removes the fault. It returns the number of operations since Fail, and
+// the first that failed, or "" if none did.
 func (f *Faulty) Heal() (count int, hit string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -47,7 +49,7 @@ func (f *Faulty) Heal() (count int, hit string) {
 	return f.count, f.hit
 }
 
-// next tells whether the next operation is to fail, and how.
+// next counts an operation and reports whether it fails, and with which fault.
 func (f *Faulty) next(op, name string) (Fault, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -72,7 +74,8 @@ func (f *Faulty) check(op, name string) error {
 	return nil
 }
 
-// killSelf does not return: no deferred call runs, as with any SIGKILL.
+// killSelf kills the process and does not return. As with every SIGKILL, no
+// deferred call runs.
 func killSelf() {
 	self, err := os.FindProcess(os.Getpid())
 	if err == nil {
@@ -84,7 +87,7 @@ func killSelf() {
 	select {}
 }
 
-// A faultyDisk fails or passes on.
+// A faultyDisk fails an operation or passes it on.
 type faultyDisk struct {
 	fsstore.Disk
 	f *Faulty
@@ -178,7 +181,7 @@ type faultyFile struct {
 	name string
 }
 
-// WriteAt writes half of what it is given before it fails, as a full disk does.
+// WriteAt writes half of p before it fails, as a full disk does.
 func (f *faultyFile) WriteAt(p []byte, off int64) (int, error) {
 	if fault, fails := f.f.next("write", f.name); fails {
 		n, _ := f.File.WriteAt(p[:len(p)/2], off)
@@ -212,7 +215,7 @@ func (f *faultyFile) Sync() error {
 	return f.File.Sync()
 }
 
-// NoSync is a disk that syncs nothing, for tests that do not crash.
+// NoSync is a disk that does not sync, for tests that do not crash.
 type NoSync struct{ fsstore.Disk }
 
 // Sync does nothing.

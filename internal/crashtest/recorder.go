@@ -1,17 +1,20 @@
-// Package crashtest records what a folder store does to its disk and builds
-// every state that a crash could have left of it, and fails the disk at chosen
-// operations. It is for tests.
+// Package crashtest records the operations of a folder store on its disk,
+// builds every state that a crash could leave, and makes the disk fail at
+// chosen operations. It is for tests.
 //
-// The model of a disk is the pessimist's one that crash-consistency tools use
-// (Pillai et al., "All File Systems Are Not Created Equal", OSDI 2014). What was not
-// synced may be there or not, each change by itself and in any order: bytes also
-// in part, or as zeros where the file grew without its data; truncations; a folder's entries.
-// Syncing a file makes its bytes durable, not its name; syncing a folder its entries,
-// not what they hold.
+// The model of a disk is the pessimistic one of crash-consistency tools (Pillai
+// et al., "All File Systems Are Not Created Equal", OSDI 2014). After a crash,
+// each change that was not synced is present or not, independently of the
+// others and of their order. Such a change is the content of a write, a
+// truncation or an entry of a folder. A write may also be present in part, or
+// as zeros where the file grew without its data. Syncing a file makes its bytes
+// durable, but not its name. Syncing a folder makes its entries durable, but
+// not their content.
 //
-// One thing is taken to be atomic, as it is on every journaling file system: a rename. It happens whole
-// or not at all, over another file and between folders too, and syncing the folder that it leads to makes it
-// durable. So no state has a tree under both its names, or under none.
+// Only a rename is atomic, as it is on every journaling file system. It happens
+// completely or not at all, also when it replaces a file or moves it to another
+// folder. Syncing the destination folder makes it durable. So no state has a
+// tree under both of its names, or under neither.
 package crashtest
 
 import (
@@ -26,7 +29,7 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/fsstore"
 )
 
-// An opKind is what an operation does.
+// An opKind is the kind of an operation.
 type opKind int
 
 const (
@@ -45,8 +48,8 @@ var opNames = [...]string{"mkdir", "create", "write", "truncate", "rename", "rem
 type Op struct {
 	kind   opKind
 	Name   string // relative to the recorder's folder, slash-separated
-	To     string // of a rename
-	offset int64  // of a write; the size of a truncation
+	To     string // the new name, for a rename
+	offset int64  // of a write; for a truncation, the new size
 	data   []byte
 }
 
@@ -58,27 +61,29 @@ func (o Op) String() string {
 	return s
 }
 
-// Is reports whether the operation is of a kind: "mkdir", "create", "write",
+// Is reports whether the operation has this kind: "mkdir", "create", "write",
 // "truncate", "rename", "remove" or "sync".
 func (o Op) Is(kind string) bool { return opNames[o.kind] == kind }
 
-// A Record is what happened to a folder.
+// A Record is the list of operations on a folder.
 type Record struct {
 	Ops  []Op
-	base int // so many operations made what was there in the beginning, durably
+	base int // the number of operations at the start that made the initial state
 }
 
-// A Recorder notes every change before it makes it, or once it has happened.
-// It covers a folder that may hold the store's own folder and those above it.
+// A Recorder records every change of a folder: a write, a truncation or the
+// sync of a file before it happens, any other after it succeeded. The folder
+// may contain the store's folder and its parents. A Recorder is safe for
+// concurrent use.
 type Recorder struct {
 	dir    string
 	mu     sync.Mutex
-	known  map[string]bool // names that exist as far as the record tells
+	known  map[string]bool // the names that exist according to the record
 	record Record
 }
 
-// NewRecorder returns a recorder for a folder that holds a state, which is
-// taken to be durable; nil for an empty one.
+// NewRecorder returns a recorder for a folder that contains the given state,
+// which counts as durable. The state of an empty folder is nil.
 func NewRecorder(dir string, state State) *Recorder {
 	r := &Recorder{dir: dir, known: map[string]bool{".": true}}
 	for _, name := range state.names() {
@@ -93,12 +98,13 @@ func NewRecorder(dir string, state State) *Recorder {
 	return r
 }
 
-// Wrap is for [fsstore.Store.Wrap]. It may be called for several disks, at
-// folders within the recorder's.
+// Wrap returns a disk that records what it does. It is a value for
+// [fsstore.Store.Wrap]. It can wrap several disks, if their folders are inside
+// the recorder's.
 func (r *Recorder) Wrap(d fsstore.Disk) fsstore.Disk {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.forget()
+	r.addRemoved()
 	rel, err := filepath.Rel(r.dir, d.Dir())
 	if err != nil {
 		panic(err)
@@ -106,9 +112,9 @@ func (r *Recorder) Wrap(d fsstore.Disk) fsstore.Disk {
 	return &recording{d, r, filepath.ToSlash(rel)}
 }
 
-// forget notes what was removed behind the disk's back: a store removes the
-// folders that it made for itself.
-func (r *Recorder) forget() {
+// addRemoved records what was removed without a recorded disk. A store removes
+// the folders that it made for itself in this way.
+func (r *Recorder) addRemoved() {
 	for _, name := range r.below(".") {
 		if _, err := os.Lstat(filepath.Join(r.dir, filepath.FromSlash(name))); err != nil {
 			r.add(Op{kind: opRemove, Name: name})
@@ -116,7 +122,8 @@ func (r *Recorder) forget() {
 	}
 }
 
-// below returns the known names below a folder, a folder behind what is in it.
+// below returns the known names below a folder. A folder comes after its
+// content.
 func (r *Recorder) below(dir string) []string {
 	var names []string
 	for name := range r.known {
@@ -129,14 +136,14 @@ func (r *Recorder) below(dir string) []string {
 	return names
 }
 
-// Record returns what was recorded so far.
+// Record returns a copy of the operations so far.
 func (r *Recorder) Record() Record {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return Record{slices.Clone(r.record.Ops), r.record.base}
 }
 
-// Len returns how many operations were recorded so far.
+// Len returns the number of operations so far.
 func (r *Recorder) Len() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -160,9 +167,9 @@ func (r *Recorder) add(o Op) {
 	r.record.Ops = append(r.record.Ops, o)
 }
 
-// adopt notes what was written to a staged tree behind the disk's back, by the
-// program that saved its model there.
-func (r *Recorder) adopt(name string) error {
+// addUnknown records the files in a staging folder that were written without a
+// recorded disk, by the program that saved its model there.
+func (r *Recorder) addUnknown(name string) error {
 	return filepath.WalkDir(filepath.Join(r.dir, name), func(file string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -191,11 +198,11 @@ func (r *Recorder) adopt(name string) error {
 
 func inStaging(name string) bool { return strings.Contains(name, "/.staging/") }
 
-// A recording is one disk of a recorder's.
+// A recording is a disk that a Recorder wraps.
 type recording struct {
 	fsstore.Disk
 	r    *Recorder
-	name string // of the disk's folder
+	name string // of the disk's folder, relative to the recorder's
 }
 
 func (d *recording) note(o Op) {
@@ -206,7 +213,7 @@ func (d *recording) note(o Op) {
 
 func (d *recording) full(name string) string { return path.Join(d.name, name) }
 
-// Lstat also notes lock files, which are not made through the disk.
+// Lstat also records lock files, which are created without the disk.
 func (d *recording) Lstat(name string) (fs.FileInfo, error) {
 	info, err := d.Disk.Lstat(name)
 	if err != nil || path.Base(name) != ".lock" {
@@ -244,33 +251,33 @@ func (d *recording) Remove(name string) error {
 	return err
 }
 
-// RemoveAll records the removal of each thing by itself, for a crash may come
-// between.
+// RemoveAll records the removal of each file and folder separately, because a
+// crash can happen in between.
 func (d *recording) RemoveAll(name string) error {
 	d.r.mu.Lock()
 	defer d.r.mu.Unlock()
 	full := d.full(name)
 	if _, err := d.Disk.Lstat(name); err == nil && inStaging(full) {
-		if err := d.r.adopt(full); err != nil {
+		if err := d.r.addUnknown(full); err != nil {
 			return err
 		}
 	}
 	if err := d.Disk.RemoveAll(name); err != nil || !d.r.known[full] {
 		return err
 	}
-	for _, gone := range append(d.r.below(full), full) {
-		d.r.add(Op{kind: opRemove, Name: gone})
+	for _, removed := range append(d.r.below(full), full) {
+		d.r.add(Op{kind: opRemove, Name: removed})
 	}
 	return nil
 }
 
-// Sync records and does not sync: nothing crashes here but the model.
+// Sync records and does not sync, because only the model of the disk crashes.
 func (d *recording) Sync(name string) error {
 	d.r.mu.Lock()
 	defer d.r.mu.Unlock()
 	full := d.full(name)
 	if inStaging(full) {
-		if err := d.r.adopt(path.Dir(full)); err != nil {
+		if err := d.r.addUnknown(path.Dir(full)); err != nil {
 			return err
 		}
 	}

@@ -13,24 +13,24 @@ import (
 	"strings"
 )
 
-// A Fate is what a crash makes of one change that was not synced.
+// A Fate is what a crash leaves of one change that was not synced.
 type Fate byte
 
-// The fates. Those behind Kept are of written bytes only; for all other changes
-// they are the same as Kept.
+// The fates. Those after Kept apply to writes only; for any other change they
+// equal Kept.
 const (
 	Lost     Fate = iota
-	Kept          // it is there
-	Half          // the first half arrived, and the file did not grow further
-	Zero          // the file grew, and its bytes are NUL
-	HalfZero      // the first half arrived, the second is NUL
-	ZeroHalf      // the second half arrived, the first is NUL
-	allFates
+	Kept          // the change is present
+	Half          // only the first half was written, and the file grew no further
+	Zero          // the file grew, and all the bytes are NUL
+	HalfZero      // the first half was written, the second is NUL
+	ZeroHalf      // the second half was written, the first is NUL
+	allFates      // the number of fates
 )
 
-var fateNames = [...]string{"lost", "kept", "half there", "zero", "zero in the second half", "zero in the first half"}
+var fateNames = [...]string{"lost", "kept", "half written", "zero", "half written, half zero", "half zero, half written"}
 
-// of returns what the fate leaves of written bytes.
+// of returns the bytes of a write that the fate leaves.
 func (f Fate) of(data []byte) []byte {
 	half := len(data) / 2
 	if f == Half {
@@ -48,16 +48,17 @@ func (f Fate) of(data []byte) []byte {
 	return data
 }
 
-// A Crash is one way for the power to fail.
+// A Crash is one possible outcome of a power failure.
 type Crash struct {
-	After   int  // so many operations happened
-	Uniform bool // all that was pending met the same fate, but that entries and bytes may differ
+	After   int  // the number of operations before it
+	Uniform bool // all pending entries have one fate, and all pending bytes have one
 	last    Op
 	pending []*change
 	fates   []Fate
 }
 
-// String tells the fates, the rarer one of lost and kept by name.
+// String describes the crash: the more frequent fate, then each change with
+// another one.
 func (c Crash) String() string {
 	lost := 0
 	for _, f := range c.fates {
@@ -69,7 +70,7 @@ func (c Crash) String() string {
 	if lost*2 > len(c.fates) {
 		most = Lost
 	}
-	s := fmt.Sprintf("after operation %d (%v), of %d pending all %s", c.After, c.last, len(c.fates), fateNames[most])
+	s := fmt.Sprintf("after operation %d (%v): all of %d pending changes %s", c.After, c.last, len(c.fates), fateNames[most])
 	for i, f := range c.fates {
 		if f != most {
 			s += fmt.Sprintf(", but %s %s", c.pending[i].op, fateNames[f])
@@ -78,14 +79,21 @@ func (c Crash) String() string {
 	return s
 }
 
-// maxSubsets bounds of how many pending changes every subset is tried.
+// maxSubsets is the largest number of pending changes of which every subset is
+// tried.
 const maxSubsets = 6
 
-// States yields the states that a crash can leave between two points of the
-// record, each point included. After an operation these are: all pending changes lost or kept,
-// entries and bytes apart; each by itself kept and all others lost, and the other way round; of few,
-// every subset; of few in one file or folder, every subset of these with all others lost, or kept;
-// all of it with each fate of written bytes. A state may come several times.
+// States yields the states that a crash can leave at each point of the record
+// between from and to, both included. A state may occur several times. The
+// states at a point are:
+//
+//   - all pending entries lost or kept, combined with each fate of all bytes;
+//   - one change kept and all others lost, and one lost and all others kept;
+//   - if at most maxSubsets changes are pending, every subset of them;
+//   - else, for each file or folder with at most maxSubsets pending changes,
+//     every subset of these, with all others lost and with all others kept.
+//
+// In each subset, a kept write has each of the fates of written bytes.
 func (r Record) States(from, to int) iter.Seq2[Crash, State] {
 	return func(yield func(Crash, State) bool) {
 		d := newDisk()
@@ -118,13 +126,14 @@ func (r Record) States(from, to int) iter.Seq2[Crash, State] {
 	}
 }
 
-// Start returns the first point of the record, and End the last.
+// Start returns the first point of the record.
 func (r Record) Start() int { return r.base }
 
 // End returns the last point of the record.
 func (r Record) End() int { return len(r.Ops) }
 
-// deals yields the ways to deal fates to the pending changes, each once.
+// deals yields the ways to distribute fates over the pending changes, each
+// once. The second value is Crash.Uniform.
 func deals(pending []*change) iter.Seq2[[]Fate, bool] {
 	return func(yield func([]Fate, bool) bool) {
 		seen := map[string]bool{}
@@ -172,7 +181,9 @@ func deals(pending []*change) iter.Seq2[[]Fate, bool] {
 	}
 }
 
-// subsets deals every subset of a group each fate, the rest of the group is lost.
+// subsets yields, for every subset of a group, that subset with each fate but
+// Lost, the rest of the group lost, and the changes outside the group with the
+// fate of others.
 func subsets(deal func(bool, func(int) Fate), group []int, others Fate) {
 	for set := range 1 << len(group) {
 		for fate := Kept; fate < allFates; fate++ {
@@ -206,8 +217,8 @@ func bytesOf(fates []Fate) []byte {
 	return b
 }
 
-// A State is what a disk holds: the contents of each file by name; a folder's
-// name ends in a slash.
+// A State is the content of a disk: the bytes of each file by its name. The
+// name of a folder ends in a slash, and its value is nil.
 type State map[string][]byte
 
 func (s State) list(n *node, prefix string) {
@@ -221,13 +232,13 @@ func (s State) list(n *node, prefix string) {
 	}
 }
 
-// names returns the names, sorted, so that a folder comes before what is in it.
+// names returns the names in sorted order: a folder comes before its content.
 func (s State) names() []string { return slices.Sorted(maps.Keys(s)) }
 
 var seed = maphash.MakeSeed()
 
-// Key returns what tells two states apart, within a process; which random names were drawn
-// does not.
+// Key returns a hash of the state. Within a process, equal states have equal
+// keys. States that differ only in random names also have equal keys.
 func (s State) Key() uint64 {
 	var h maphash.Hash
 	h.SetSeed(seed)
@@ -244,7 +255,7 @@ func (s State) Key() uint64 {
 
 var randomName = regexp.MustCompile("[0-9a-f]{32}")
 
-// Write puts a state into a folder.
+// Write writes the state to a folder.
 func (s State) Write(dir string) error {
 	for _, name := range s.names() {
 		file := filepath.Join(dir, filepath.FromSlash(name))
