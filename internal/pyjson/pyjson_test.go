@@ -28,7 +28,7 @@ func TestValid(t *testing.T) {
 			t.Errorf("%.40q: %v", text, err)
 		}
 	}
-	invalid := map[string]int64{ // and where the fault lies
+	invalid := map[string]int64{ // with the offset of the fault
 		"": 0, " ": 1, "nul": 0, "nan": 0, "inf": 0, "-": 0, "+1": 0, "01": 1, "1.": 0, ".5": 0, "1e": 0, "1e+": 0, "0x10": 1, "-NaN": 0, "--1": 0,
 		"Infinit": 0, "-Infinit": 1, `"`: 0, `"a`: 0, "\"\n\"": 1, "\"\x00\"": 1, `"\x"`: 2, `"\u12"`: 0, `"\u12`: 0, `"\u12g4"`: 2, `"\`: 0, "'a'": 0,
 		"[": 1, "[1": 2, "[1,": 3, "[1,]": 3, "[,1]": 1, "[1 2]": 3, "]": 0, "{": 1, "{,}": 1, `{"a"}`: 4, `{"a":}`: 5, `{"a":1,}`: 7, `{a:1}`: 1, `{"a" 1}`: 5, `{"a":1 "b":2}`: 7,
@@ -44,12 +44,13 @@ func TestValid(t *testing.T) {
 			t.Errorf("%.40q: fault at %d, want %d: %v", text, syntax.Offset, at, err)
 		}
 		if _, err := pyjson.Decode([]byte(text)); err == nil {
-			t.Errorf("%.40q: decoded", text)
+			t.Errorf("Decode(%.40q): no error", text)
 		}
 	}
 }
 
-// Strings and white space are looked at eight bytes at once: each byte counts, wherever it is.
+// Strings and white space are scanned eight bytes at once. Every byte counts,
+// at every position.
 func TestEveryByte(t *testing.T) {
 	t.Parallel()
 	for at := range 20 {
@@ -91,11 +92,11 @@ func TestObject(t *testing.T) {
 	}
 	for _, bad := range []string{"", "[]", "null", `{} {}`, `{"a":1`, `"a"`} {
 		if _, err := pyjson.Object([]byte(bad)); err == nil {
-			t.Errorf("%q is no object", bad)
+			t.Errorf("Object(%q): no error", bad)
 		}
 	}
 	if members, err := pyjson.Object([]byte("{ \r\n}")); err != nil || len(members) != 0 {
-		t.Errorf("%v, %v", members, err)
+		t.Errorf("Object of an empty object: %v, %v, want no members", members, err)
 	}
 }
 
@@ -114,7 +115,7 @@ func TestArray(t *testing.T) {
 	}
 	for _, bad := range []string{"", "{}", "[] 1", "[1"} {
 		if _, err := pyjson.Array([]byte(bad)); err == nil {
-			t.Errorf("%q is no list", bad)
+			t.Errorf("Array(%q): no error", bad)
 		}
 	}
 }
@@ -167,7 +168,7 @@ func TestUnquote(t *testing.T) {
 
 func TestQuote(t *testing.T) {
 	t.Parallel()
-	// What json.dumps gives.
+	// The results of json.dumps.
 	tests := map[string]string{
 		"":                `""`,
 		"a/<>&'":          `"a/<>&'"`,
@@ -186,8 +187,8 @@ func TestQuote(t *testing.T) {
 
 func TestFloat(t *testing.T) {
 	t.Parallel()
-	tenth := 0.1 // a constant would be added exactly
-	// What Python's repr gives.
+	tenth := 0.1 // not a constant, because constants are added exactly
+	// The results of Python's repr.
 	tests := []struct {
 		f    float64
 		want string
@@ -250,9 +251,9 @@ func TestMarshal(t *testing.T) {
 	}
 }
 
-// A float is a float for Python wherever it stands, also in a struct, and < > &
-// are not escaped.
-func TestMarshalStruct(t *testing.T) {
+// encoding/json encodes a struct: a whole float has no point there. Marshal
+// does not escape < > and &.
+func TestMarshalStructByEncodingJSON(t *testing.T) {
 	t.Parallel()
 	type inner struct {
 		F float64 `json:"f"`
@@ -270,7 +271,7 @@ func TestMarshalStruct(t *testing.T) {
 func TestMarshalNonFinite(t *testing.T) {
 	t.Parallel()
 	nan, inf := math.NaN(), math.Inf(1)
-	tests := map[string]any{ // what the error begins with, and the value
+	tests := map[string]any{ // by the start of the error
 		"value is NaN":         nan,
 		"a is NaN":             map[string]any{"a": nan},
 		"a.b[1].c is Infinity": map[string]any{"a": map[string]any{"b": []any{1, map[string]float64{"c": inf}}}},
@@ -287,12 +288,12 @@ func TestMarshalNonFinite(t *testing.T) {
 	for want, v := range tests {
 		_, err := pyjson.Marshal(v, true)
 		if !errors.Is(err, pyjson.ErrNonFinite) || !strings.HasPrefix(err.Error(), want) {
-			t.Errorf("%s: %v", want, err)
+			t.Errorf("error %v, want ErrNonFinite starting with %q", err, want)
 		}
 	}
 	for _, fine := range []any{json.Number("1" + strings.Repeat("0", 400)), json.Number("1e-400"), 5e-324} {
 		if _, err := pyjson.Marshal(fine, true); err != nil {
-			t.Errorf("%.20v: %v", fine, err)
+			t.Errorf("Marshal(%.20v): %v", fine, err)
 		}
 	}
 }
@@ -317,12 +318,12 @@ func TestMarshalErrors(t *testing.T) {
 	for path, v := range tests {
 		_, err := pyjson.Marshal(v, false)
 		if err == nil || !strings.HasPrefix(err.Error(), path) || errors.Is(err, pyjson.ErrNonFinite) {
-			t.Errorf("%s: %.200v", path, err)
+			t.Errorf("error %.200v, want one that starts with %q", err, path)
 		}
 	}
 }
 
-func TestLayouts(t *testing.T) {
+func TestCompactAndIndent(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ raw, compact, indent string }{
 		{"1", "1", "1"},
@@ -335,19 +336,19 @@ func TestLayouts(t *testing.T) {
 	}
 	for _, tt := range tests {
 		if got := string(pyjson.Compact([]byte("x"), []byte(tt.raw))); got != "x"+tt.compact {
-			t.Errorf("compact %q: %s", tt.raw, got)
+			t.Errorf("Compact(%q) = %s, want x%s", tt.raw, got, tt.compact)
 		}
 		if got := string(pyjson.Indent([]byte("x"), []byte(tt.raw), "  ")); got != "x"+tt.indent {
-			t.Errorf("indent %q: %s", tt.raw, got)
+			t.Errorf("Indent(%q) = %s, want x%s", tt.raw, got, tt.indent)
 		}
 		if got := pyjson.Indented([]byte(tt.compact), len("  ")); got != len(tt.indent) {
-			t.Errorf("indented %q: %d bytes, want %d", tt.compact, got, len(tt.indent))
+			t.Errorf("Indented(%q) = %d, want %d", tt.compact, got, len(tt.indent))
 		}
 	}
 }
 
-// What is not ASCII is found wherever it stands.
-func TestLayoutsEscape(t *testing.T) {
+// Characters that are not plain ASCII are escaped at every position.
+func TestCompactAndIndentEscape(t *testing.T) {
 	t.Parallel()
 	for n := range 20 {
 		for at := range n + 1 {
@@ -382,7 +383,7 @@ func TestEqual(t *testing.T) {
 	}
 	for _, pair := range equal {
 		if !pyjson.Equal([]byte(pair[0]), []byte(pair[1])) {
-			t.Errorf("%s and %s differ", pair[0], pair[1])
+			t.Errorf("Equal(%s, %s) = false", pair[0], pair[1])
 		}
 	}
 	different := [][2]string{
@@ -390,7 +391,7 @@ func TestEqual(t *testing.T) {
 	}
 	for _, pair := range different {
 		if pyjson.Equal([]byte(pair[0]), []byte(pair[1])) {
-			t.Errorf("%s and %s are the same", pair[0], pair[1])
+			t.Errorf("Equal(%s, %s) = true", pair[0], pair[1])
 		}
 	}
 }
@@ -402,7 +403,7 @@ func TestSame(t *testing.T) {
 	}
 	for _, pair := range same {
 		if !pyjson.Same([]byte(pair[0]), []byte(pair[1])) {
-			t.Errorf("%s and %s differ", pair[0], pair[1])
+			t.Errorf("Same(%s, %s) = false", pair[0], pair[1])
 		}
 	}
 	different := [][2]string{
@@ -410,7 +411,7 @@ func TestSame(t *testing.T) {
 	}
 	for _, pair := range different {
 		if pyjson.Same([]byte(pair[0]), []byte(pair[1])) {
-			t.Errorf("%s and %s are the same", pair[0], pair[1])
+			t.Errorf("Same(%s, %s) = true", pair[0], pair[1])
 		}
 	}
 }
@@ -435,34 +436,34 @@ func FuzzScan(f *testing.F) {
 		_, decodeErr := pyjson.Decode(data)
 		validErr := pyjson.Valid(data)
 		if (decodeErr == nil) != (validErr == nil) || err == nil && validErr != nil {
-			t.Fatalf("object %v, decode %v, valid %v", err, decodeErr, validErr)
+			t.Fatalf("they disagree: Object %v, Decode %v, Valid %v", err, decodeErr, validErr)
 		}
 		var syntax *pyjson.SyntaxError
 		if errors.As(validErr, &syntax) && (syntax.Offset < 0 || syntax.Offset > int64(len(data))) {
-			t.Errorf("a fault at %d of %d", syntax.Offset, len(data))
+			t.Errorf("offset %d of a fault in %d bytes", syntax.Offset, len(data))
 		}
 		if validErr != nil {
 			if json.Valid(data) && !errors.As(validErr, &syntax) {
-				t.Errorf("JSON that is refused: %v", validErr)
+				t.Errorf("error %v, want a *SyntaxError", validErr)
 			}
 			return
 		}
 		compact := string(pyjson.Compact(nil, data))
 		indented := pyjson.Indent(nil, data, "  ")
 		if again := string(pyjson.Compact(nil, indented)); again != compact {
-			t.Errorf("compact %q, indented and compact again %q", compact, again)
+			t.Errorf("Compact of the indented value: %q, want %q", again, compact)
 		}
 		if !pyjson.Equal(data, indented) || pyjson.Valid(indented) != nil || pyjson.Valid([]byte(compact)) != nil {
-			t.Errorf("%q is not the same as %q", indented, compact)
+			t.Errorf("indented %q or compact %q is invalid or not equal", indented, compact)
 		}
 		if n := pyjson.Indented([]byte(compact), 2); n != len(indented) {
-			t.Errorf("indented %q: %d bytes, want %d", compact, n, len(indented))
+			t.Errorf("Indented(%q) = %d, want %d", compact, n, len(indented))
 		}
 		if finite := pyjson.Finite(nil, data); !json.Valid(finite) {
-			t.Errorf("%q is not JSON", finite)
+			t.Errorf("Finite returned %q, which is not JSON", finite)
 		}
 		if string(data) != before {
-			t.Error("the text was changed")
+			t.Error("a function changed its argument")
 		}
 	})
 }

@@ -1,9 +1,10 @@
-// Package pyjson reads and writes JSON the way Python's json module does.
+// Package pyjson reads and writes JSON as Python's json module does. It does
+// not know what a document means.
 //
-// encoding/json will not do for a document that a Python program shares: it
-// refuses the bare literals NaN, Infinity and -Infinity, bends integers beyond
-// 2^53, sorts keys and matches them without regard to case. Here a document is
-// cut into raw values, and only the value that is asked for is decoded.
+// encoding/json does not suit a document that a Python program shares. It
+// refuses the literals NaN, Infinity and -Infinity, changes integers beyond
+// 2^53, sorts keys, and ignores the case of keys. This package splits a
+// document into raw values and decodes only the values that a caller asks for.
 package pyjson
 
 import (
@@ -16,12 +17,13 @@ import (
 	"unicode/utf8"
 )
 
-// maxDepth bounds nesting; Python's own reader gives up near a thousand.
+// maxDepth bounds nesting. Python's own reader fails near a depth of a
+// thousand.
 const maxDepth = 1000
 
-// A SyntaxError says where a text stops being JSON.
+// A SyntaxError is the first fault in a text that is not JSON.
 type SyntaxError struct {
-	Offset int64 // bytes before the fault
+	Offset int64 // the number of bytes before the fault
 	Reason string
 }
 
@@ -29,19 +31,19 @@ func (e *SyntaxError) Error() string { return fmt.Sprintf("%s at offset %d", e.R
 
 func fault(i int, reason string) error { return &SyntaxError{Offset: int64(i), Reason: reason} }
 
-// A Member is one key of an object with its raw value, which aliases the text
-// it was cut from.
+// A Member is one key of an object with its raw value. Raw and Value alias the
+// text of the object.
 type Member struct {
 	Key   string
-	Raw   []byte // the key as it stands, quotes and escapes included; Key can't hold a lone surrogate
+	Raw   []byte // the key with its quotes and escapes; it keeps a lone surrogate
 	Value []byte
 	Start int // offset of the key's opening quote in the text
 	At    int // offset of Value in the text
 }
 
-// Object cuts the object that is the whole of b into its members, in the order
-// of the text. A key that stands there twice is kept twice: Python lets the
-// last win.
+// Object returns the members of the object that is all of b, in the order of
+// the text. A key that occurs twice is two members; in Python, the last one
+// counts.
 func Object(b []byte) ([]Member, error) {
 	var members []Member
 	err := Walk(b, func(start, end, at int) (int, error) {
@@ -61,7 +63,7 @@ func member(b []byte, start, end, at, stop int) Member {
 	return Member{Key: Unquote(b[start:end]), Raw: b[start:end:end], Value: b[at:stop:stop], Start: start, At: at}
 }
 
-// Walk goes through the object that is the whole of b, as Members does.
+// Walk is Members for the object that is all of b.
 func Walk(b []byte, each func(start, end, at int) (stop int, err error)) error {
 	i := space(b, 0)
 	if i >= len(b) || b[i] != '{' {
@@ -77,7 +79,8 @@ func Walk(b []byte, each func(start, end, at int) (stop int, err error)) error {
 	return nil
 }
 
-// Valid reports the first fault of b as one JSON value, or nil.
+// Valid returns nil if b is one JSON value, and otherwise a *SyntaxError with
+// its first fault.
 func Valid(b []byte) error {
 	end, err := value(b, space(b, 0), 0)
 	if err != nil {
@@ -89,9 +92,9 @@ func Valid(b []byte) error {
 	return nil
 }
 
-// Decode turns a raw value into nil, bool, string, json.Number, []any or
-// map[string]any. A number keeps its digits; the non-finite literals become the
-// numbers "NaN", "Infinity" and "-Infinity", which strconv.ParseFloat reads.
+// Decode returns a raw value as nil, bool, string, json.Number, []any or
+// map[string]any. A number keeps its digits. The non-finite literals become the
+// numbers "NaN", "Infinity" and "-Infinity", which strconv.ParseFloat accepts.
 func Decode(b []byte) (any, error) {
 	if err := Valid(b); err != nil {
 		return nil, err
@@ -100,7 +103,7 @@ func Decode(b []byte) (any, error) {
 	return v, nil
 }
 
-// decode trusts b to be valid.
+// decode decodes the value at i. b must be valid.
 func decode(b []byte, i int) (any, int) {
 	switch b[i] {
 	case '{':
@@ -128,7 +131,7 @@ func decode(b []byte, i int) (any, int) {
 	return json.Number(b[i:end]), end
 }
 
-// Array cuts the list that is the whole of b into its raw elements.
+// Array returns the raw elements of the list that is all of b.
 func Array(b []byte) ([][]byte, error) {
 	i := space(b, 0)
 	if i >= len(b) || b[i] != '[' {
@@ -146,12 +149,12 @@ func Array(b []byte) ([][]byte, error) {
 }
 
 const (
-	ones  = 0x0101010101010101
-	highs = 0x8080808080808080
+	ones  = 0x0101010101010101 // the lowest bit of each byte
+	highs = 0x8080808080808080 // the highest bit of each byte
 )
 
-// space returns the offset of what is not white space, from i on. Eight bytes are
-// looked at at once: documents are laid out with long indents.
+// space returns the offset of the first byte from i on that is not white space.
+// It compares eight bytes at once, because documents have long indents.
 func space(b []byte, i int) int {
 	for i < len(b) && b[i] <= ' ' {
 		switch b[i] {
@@ -162,7 +165,7 @@ func space(b []byte, i int) int {
 			}
 			blank := uint64(ones * ' ')
 			if b[i] == '\n' {
-				blank ^= '\n' ^ ' ' // in the first byte
+				blank ^= '\n' ^ ' ' // the first byte is the newline
 			}
 			i += bits.TrailingZeros64(binary.LittleEndian.Uint64(b[i:])^blank) >> 3
 		case '\t', '\r':
@@ -174,13 +177,15 @@ func space(b []byte, i int) int {
 	return i
 }
 
-// plain returns the offset of what has a meaning of its own in a string: the first
-// quote, backslash or control character from i on.
-func plain(b []byte, i int) int {
+// special returns the offset of the first quote, backslash or control character
+// from i on. These are the bytes that are special in a string.
+func special(b []byte, i int) int {
 	for ; len(b)-i >= 8; i += 8 {
 		x := binary.LittleEndian.Uint64(b[i:])
-		low, slash := x^(ones*2), x^(ones*'\\') // a quote becomes a blank, and a blank a quote
-		// The lowest bit found is exact; those above it may be carries.
+		// low has quotes and spaces swapped: one test for bytes below '!' then
+		// finds quotes and control characters.
+		low, slash := x^(ones*2), x^(ones*'\\')
+		// Only the lowest bit found is reliable: a higher one may be a carry.
 		if found := ((low-ones*'!')&^low | (slash-ones)&^slash) & highs; found != 0 {
 			return i + bits.TrailingZeros64(found)>>3
 		}
@@ -191,7 +196,8 @@ func plain(b []byte, i int) int {
 	return i
 }
 
-// value returns the offset behind the value that starts at i.
+// value returns the offset after the value that starts at i. depth is the
+// number of values around it.
 func value(b []byte, i, depth int) (int, error) {
 	if i >= len(b) {
 		return i, fault(i, "unexpected end")
@@ -234,9 +240,11 @@ func object(b []byte, i, depth int, each func(Member)) (int, error) {
 	})
 }
 
-// Members goes through the object that opens at i, in one pass. It calls each with
-// where a key starts and ends and where its value is; each returns where that ends, by
-// Skip or by going into it. depth is how many values are around the object.
+// Members calls each for every member of the object that starts at i, and
+// returns the offset after the object. each receives the start and the end of
+// the key and the start of the value. It returns the end of the value, which it
+// finds by Skip or by parsing the value. depth is the number of values around
+// the object.
 func Members(b []byte, i, depth int, each func(start, end, at int) (stop int, err error)) (int, error) {
 	if depth > maxDepth {
 		return i, fault(i, "nested too deep")
@@ -248,7 +256,7 @@ func Members(b []byte, i, depth int, each func(start, end, at int) (stop int, er
 	return MembersFrom(b, i, each)
 }
 
-// MembersFrom goes through the rest of an object as Members does, from the key at i on.
+// MembersFrom is Members for the rest of an object, from the key at i on.
 func MembersFrom(b []byte, i int, each func(start, end, at int) (stop int, err error)) (int, error) {
 	for {
 		if i >= len(b) || b[i] != '"' {
@@ -281,11 +289,11 @@ func MembersFrom(b []byte, i int, each func(start, end, at int) (stop int, err e
 	}
 }
 
-// Skip returns where the value that starts at i ends; depth is how many are around
-// it.
+// Skip returns the offset after the value that starts at i. depth is the number
+// of values around it.
 func Skip(b []byte, i, depth int) (int, error) { return value(b, i, depth) }
 
-// Space returns the offset of what is not white space, from i on.
+// Space returns the offset of the first byte from i on that is not white space.
 func Space(b []byte, i int) int { return space(b, i) }
 
 func array(b []byte, i, depth int, each func([]byte)) (int, error) {
@@ -323,7 +331,7 @@ func array(b []byte, i, depth int, each func([]byte)) (int, error) {
 
 func str(b []byte, i int) (int, error) {
 	start := i
-	for i = plain(b, i+1); i < len(b); i = plain(b, i+1) {
+	for i = special(b, i+1); i < len(b); i = special(b, i+1) {
 		switch c := b[i]; {
 		case c == '"':
 			return i + 1, nil
@@ -332,24 +340,24 @@ func str(b []byte, i int) (int, error) {
 		case c == '\\':
 			i++
 			if i >= len(b) {
-				return i, fault(start, "string without an end")
+				return i, fault(start, "unterminated string")
 			}
 			switch b[i] {
 			case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
 			case 'u':
 				if i+4 >= len(b) {
-					return i, fault(start, "string without an end")
+					return i, fault(start, "unterminated string")
 				}
 				if _, ok := hex4(b[i+1 : i+5]); !ok {
-					return i, fault(i, "bad \\u escape")
+					return i, fault(i, "invalid \\u escape")
 				}
 				i += 4
 			default:
-				return i, fault(i, "bad escape")
+				return i, fault(i, "invalid escape")
 			}
 		}
 	}
-	return i, fault(start, "string without an end")
+	return i, fault(start, "unterminated string")
 }
 
 func hex4(b []byte) (rune, bool) {
@@ -387,7 +395,7 @@ func number(b []byte, i int) (int, error) {
 	if i < len(b) && b[i] == '.' {
 		first = i + 1
 		if i = digits(b, first); i == first {
-			return start, fault(start, "bad number")
+			return start, fault(start, "invalid number")
 		}
 	}
 	if i < len(b) && (b[i] == 'e' || b[i] == 'E') {
@@ -397,7 +405,7 @@ func number(b []byte, i int) (int, error) {
 		}
 		first = i
 		if i = digits(b, first); i == first {
-			return start, fault(start, "bad number")
+			return start, fault(start, "invalid number")
 		}
 	}
 	return i, nil
@@ -410,11 +418,12 @@ func digits(b []byte, i int) int {
 	return i
 }
 
-// Unquote returns the text of a valid raw string. A lone surrogate, which
-// Python can hold and Go cannot, becomes U+FFFD.
+// Unquote returns the text of a valid raw string. A lone surrogate, which a
+// Python string can contain and a Go string cannot, becomes U+FFFD.
 func Unquote(raw []byte) string { return string(Text(raw)) }
 
-// Text is Unquote without a copy: without escapes the text is a part of raw.
+// Text is Unquote without a copy where possible: if the string has no escapes,
+// the result aliases raw.
 func Text(raw []byte) []byte {
 	in := raw[1 : len(raw)-1]
 	if bytes.IndexByte(in, '\\') < 0 {
@@ -460,9 +469,9 @@ func Text(raw []byte) []byte {
 	return out
 }
 
-// Names reports whether a valid raw string has this text.
+// Names reports whether a valid raw string has the given text.
 func Names(raw []byte, text string) bool {
-	if c := raw[1]; c != '\\' && text != "" && c != text[0] { // the quick way out
+	if c := raw[1]; c != '\\' && text != "" && c != text[0] { // fast path
 		return false
 	}
 	return string(Text(raw)) == text

@@ -17,11 +17,13 @@ import (
 	"unicode/utf8"
 )
 
-// ErrNonFinite is returned for a NaN or an infinity where none is allowed.
+// ErrNonFinite matches the error for a NaN or an infinity where none is
+// allowed.
 var ErrNonFinite = errors.New("not a finite number")
 
-// AppendString appends s as Python writes it: ASCII only, everything outside
-// 0x20-0x7E escaped, with lower-case hex and surrogate pairs; / < > & stay.
+// AppendString appends s as Python writes it: in ASCII, with every character
+// outside 0x20-0x7E escaped, in lower-case hex and surrogate pairs. It does not
+// escape / < > and &.
 func AppendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	if plainASCII(s) {
@@ -53,7 +55,7 @@ func AppendString(dst []byte, s string) []byte {
 	return append(dst, '"')
 }
 
-// plainASCII reports whether nothing in s needs an escape.
+// plainASCII reports whether s needs no escape.
 func plainASCII(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c < 0x20 || c > 0x7e || c == '"' || c == '\\' {
@@ -63,11 +65,12 @@ func plainASCII(s string) bool {
 	return true
 }
 
-// Quote is AppendString on an empty slice.
+// Quote returns s as AppendString writes it.
 func Quote(s string) []byte { return AppendString(nil, s) }
 
 // Float formats f as Python's repr does: the shortest digits that read back as
-// f, always with a point or an exponent, an exponent below 1e-4 and from 1e16.
+// f, always with a point or an exponent. It uses an exponent below 1e-4 and
+// from 1e16 on.
 func Float(f float64) string { return float(f, 64) }
 
 func float(f float64, bits int) string {
@@ -91,24 +94,27 @@ func float(f float64, bits int) string {
 	return s
 }
 
-// Marshal encodes v compactly, the keys of a map sorted. What it does not know
-// itself goes through encoding/json. With finite set, a NaN or an infinity is
-// an error that matches ErrNonFinite and names the path to it.
+// Marshal returns the compact encoding of v, with the keys of a map sorted.
+// encoding/json encodes structs and other types that this package does not
+// handle. If finite is set, a NaN or an infinity is an error that matches
+// ErrNonFinite and contains the path to the value.
 func Marshal(v any, finite bool) ([]byte, error) {
 	e := encoder{finite: finite}
 	raw, err := e.append(nil, reflect.ValueOf(v), "")
 	if err != nil {
 		return nil, err
 	}
-	// What is written must be readable where it is put: inside other values.
-	if _, err := value(raw, 0, roomAround); err != nil {
+	// The value will be put into other values, and must not be nested too deep
+	// there.
+	if _, err := value(raw, 0, outerDepth); err != nil {
 		return nil, err
 	}
 	return raw, nil
 }
 
-// roomAround is how deep a marshalled value may be put inside others.
-const roomAround = 20
+// outerDepth is the largest number of values that a marshalled value may be put
+// into.
+const outerDepth = 20
 
 type encoder struct {
 	finite bool
@@ -117,7 +123,7 @@ type encoder struct {
 
 func (e *encoder) append(dst []byte, v reflect.Value, path string) ([]byte, error) {
 	if e.depth++; e.depth > maxDepth {
-		return nil, fmt.Errorf("%s: nested too deep", at(path))
+		return nil, fmt.Errorf("%s: nested too deep", subject(path))
 	}
 	defer func() { e.depth-- }()
 	if !v.IsValid() {
@@ -130,7 +136,7 @@ func (e *encoder) append(dst []byte, v reflect.Value, path string) ([]byte, erro
 		case time.Duration:
 			return strconv.AppendInt(dst, int64(x), 10), nil
 		case json.Marshaler, encoding.TextMarshaler:
-			return e.foreign(dst, x, path)
+			return e.standard(dst, x, path)
 		}
 	}
 	switch v.Kind() {
@@ -143,7 +149,7 @@ func (e *encoder) append(dst []byte, v reflect.Value, path string) ([]byte, erro
 	case reflect.Float32, reflect.Float64:
 		f := v.Float()
 		if e.finite && (math.IsNaN(f) || math.IsInf(f, 0)) {
-			return nil, fmt.Errorf("%s is %s: %w", at(path), Float(f), ErrNonFinite)
+			return nil, fmt.Errorf("%s is %s: %w", subject(path), Float(f), ErrNonFinite)
 		}
 		return append(dst, float(f, v.Type().Bits())...), nil
 	case reflect.String:
@@ -158,7 +164,7 @@ func (e *encoder) append(dst []byte, v reflect.Value, path string) ([]byte, erro
 			return append(dst, "null"...), nil
 		}
 		if v.Type().Elem().Kind() == reflect.Uint8 {
-			return e.foreign(dst, v.Interface(), path)
+			return e.standard(dst, v.Interface(), path)
 		}
 		return e.list(dst, v, path)
 	case reflect.Array:
@@ -169,12 +175,14 @@ func (e *encoder) append(dst []byte, v reflect.Value, path string) ([]byte, erro
 		}
 	}
 	if !v.CanInterface() {
-		return nil, fmt.Errorf("%s: %s has no JSON form", at(path), v.Type())
+		return nil, fmt.Errorf("%s: %s has no JSON form", subject(path), v.Type())
 	}
-	return e.foreign(dst, v.Interface(), path)
+	return e.standard(dst, v.Interface(), path)
 }
 
-func at(path string) string {
+// subject returns the subject of an error: the path to a value, or "value" for
+// the whole.
+func subject(path string) string {
 	if path == "" {
 		return "value"
 	}
@@ -183,19 +191,19 @@ func at(path string) string {
 
 func (e *encoder) number(dst []byte, n json.Number, path string) ([]byte, error) {
 	if n == "" {
-		return nil, fmt.Errorf("%s: an empty number", at(path))
+		return nil, fmt.Errorf("%s: empty number", subject(path))
 	}
 	if end, err := number([]byte(n), 0); n != "NaN" && n != "Infinity" && (err != nil || end != len(n)) {
-		return nil, fmt.Errorf("%s: %q is no number", at(path), string(n))
+		return nil, fmt.Errorf("%s: %q is not a number", subject(path), string(n))
 	}
 	if f, _ := n.Float64(); e.finite && (math.IsNaN(f) || math.IsInf(f, 0)) && !integer(n) {
-		return nil, fmt.Errorf("%s is %s: %w", at(path), n, ErrNonFinite)
+		return nil, fmt.Errorf("%s is %s: %w", subject(path), n, ErrNonFinite)
 	}
 	return append(dst, n...), nil
 }
 
-// integer reports whether a number is one as it stands: such a number is finite,
-// however far beyond a float64.
+// integer reports whether n is written as an integer. Such a number is finite,
+// even if it is too large for a float64.
 func integer(n json.Number) bool { return !strings.ContainsAny(string(n), ".eENI") }
 
 func (e *encoder) list(dst []byte, v reflect.Value, path string) ([]byte, error) {
@@ -223,8 +231,8 @@ func (e *encoder) object(dst []byte, v reflect.Value, path string) ([]byte, erro
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		if !utf8.ValidString(k.String()) { // two such keys could become one
-			return nil, fmt.Errorf("%s: the key %q is not valid UTF-8", at(path), k.String())
+		if !utf8.ValidString(k.String()) { // escaping could make two such keys equal
+			return nil, fmt.Errorf("%s: the key %q is not valid UTF-8", subject(path), k.String())
 		}
 		dst = append(AppendString(dst, k.String()), ':')
 		sub := k.String()
@@ -239,22 +247,23 @@ func (e *encoder) object(dst []byte, v reflect.Value, path string) ([]byte, erro
 	return append(dst, '}'), nil
 }
 
-func (e *encoder) foreign(dst []byte, v any, path string) ([]byte, error) {
+// standard appends v as encoding/json encodes it, but compact and in ASCII.
+func (e *encoder) standard(dst []byte, v any, path string) ([]byte, error) {
 	var buf bytes.Buffer
 	plain := json.NewEncoder(&buf)
 	plain.SetEscapeHTML(false)
 	if err := plain.Encode(v); err != nil {
 		var unsupported *json.UnsupportedValueError
 		if errors.As(err, &unsupported) && slices.Contains([]string{"NaN", "+Inf", "-Inf"}, unsupported.Str) {
-			return nil, fmt.Errorf("%s is %s: %w", at(path), unsupported.Str, ErrNonFinite)
+			return nil, fmt.Errorf("%s is %s: %w", subject(path), unsupported.Str, ErrNonFinite)
 		}
-		return nil, fmt.Errorf("%s: %w", at(path), err)
+		return nil, fmt.Errorf("%s: %w", subject(path), err)
 	}
 	return Compact(dst, buf.Bytes()), nil
 }
 
-// Compact appends the valid value raw on one line: no white space between
-// tokens, strings in ASCII, numbers digit for digit.
+// Compact appends the valid value raw on one line: without white space between
+// tokens, with strings in ASCII and unchanged numbers.
 func Compact(dst, raw []byte) []byte {
 	dst = slices.Grow(dst, len(raw))
 	for i := 0; i < len(raw); {
@@ -273,8 +282,9 @@ func Compact(dst, raw []byte) []byte {
 	return dst
 }
 
-// appendRawString keeps a string that is ASCII as it stands, escapes and all
-// (a lone surrogate has no other form), and escapes the rest.
+// appendRawString appends an ASCII string unchanged, with its escapes, because
+// a lone surrogate has no other form. In any other string it escapes what is
+// not ASCII.
 func appendRawString(dst, raw []byte) []byte {
 	if ascii(raw) {
 		return append(dst, raw...)
@@ -299,7 +309,7 @@ func appendRawString(dst, raw []byte) []byte {
 	return dst
 }
 
-// ascii reports whether b is ASCII below DEL.
+// ascii reports whether every byte of b is below 0x7f.
 func ascii(b []byte) bool {
 	if len(b) < 8 {
 		for _, c := range b {
@@ -317,8 +327,8 @@ func ascii(b []byte) bool {
 	return found&highs == 0
 }
 
-// Indent appends the valid value raw as json.dumps(…, indent=2) lays it out,
-// continued lines set in by prefix.
+// Indent appends the valid value raw in the layout of json.dumps(…, indent=2).
+// Each line but the first starts with prefix.
 func Indent(dst, raw []byte, prefix string) []byte {
 	depth, lines := 0, bytes.Count(raw, []byte{','})+2*bytes.Count(raw, []byte{'{'})+2*bytes.Count(raw, []byte{'['})
 	dst = slices.Grow(dst, len(raw)+lines*(len(prefix)+len("\n    ")))
@@ -365,7 +375,8 @@ func Indent(dst, raw []byte, prefix string) []byte {
 	return dst
 }
 
-// Indented returns how many bytes Indent makes of a value as Compact leaves it, given the length of the prefix.
+// Indented returns the number of bytes that Indent makes of a compact value.
+// prefix is the length of the prefix.
 func Indented(raw []byte, prefix int) int {
 	n, depth := len(raw), 0
 	for i := 0; i < len(raw); i++ {
@@ -392,18 +403,19 @@ func Indented(raw []byte, prefix int) int {
 	return n
 }
 
-// Equal reports whether two valid values are the same but for white space and
-// the escaping of non-ASCII characters.
+// Equal reports whether two valid values differ at most in white space and in
+// the escaping of characters that are not ASCII.
 func Equal(a, b []byte) bool {
 	return bytes.Equal(a, b) || bytes.Equal(Compact(nil, a), Compact(nil, b))
 }
 
-// Same is Equal, whatever order the members of objects are in.
+// Same is Equal, but ignores the order of the members of an object.
 func Same(a, b []byte) bool {
 	return Equal(a, b) || bytes.Equal(sorted(nil, a), sorted(nil, b))
 }
 
-// sorted is Compact with the members of objects sorted by key.
+// sorted appends raw as Compact does, with the members of objects sorted by key
+// and a comma after every element.
 func sorted(dst, raw []byte) []byte {
 	at := space(raw, 0)
 	if at == len(raw) {
@@ -431,8 +443,8 @@ func sorted(dst, raw []byte) []byte {
 	return Compact(dst, raw)
 }
 
-// Finite is Compact with null for each non-finite literal, for readers that
-// know standard JSON only.
+// Finite appends raw as Compact does, with null in place of non-finite
+// literals, for readers of standard JSON.
 func Finite(dst, raw []byte) []byte {
 	for i := 0; i < len(raw); {
 		switch c := raw[i]; c {
