@@ -11,7 +11,7 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-// model is the specification as porcupine takes it.
+// model is the specification in the form that porcupine needs.
 var model = porcupine.Model{
 	Init: func() any { return newState(nil, nil) },
 	Step: func(s, in, out any) (bool, any) {
@@ -24,14 +24,14 @@ var model = porcupine.Model{
 	DescribeState:     func(s any) string { return s.(*state).String() },
 }
 
-// step reports whether an operation may return what it did in a state, and what
-// it leaves.
+// step reports whether an operation in a state can return the given output, and
+// returns the state after it.
 func step(s *state, in Input, out Output) (bool, *state) {
 	switch {
 	case out.Err == canceled:
 		return true, s
 	case out.Err == conflict && in.Op == "rollback" && in.Version == "":
-		return true, s // others moved so fast that it gave up, as its documentation says
+		return true, s // other calls kept changing production, so it gave up, as documented
 	}
 	next, want := s.apply(in)
 	return out.Unknown || want.equal(out), next
@@ -42,18 +42,19 @@ func (s *state) String() string {
 	return fmt.Sprintf("%v; productions %v", all, s.productions)
 }
 
-// A Result is what a check found.
+// A Result is the result of a check.
 type Result struct {
 	Linearizable bool
 	Operations   int
-	Report       string // why not
+	Report       string // why the history is not linearizable
 	info         porcupine.LinearizationInfo
 }
 
-// WriteHTML draws the history and how far an order was found, for a browser.
+// WriteHTML draws the history, and the longest order that was found, as a page
+// for a browser.
 func (r *Result) WriteHTML(w io.Writer) error { return porcupine.Visualize(model, r.info, w) }
 
-// Check searches an order for the history, for at most so long.
+// Check searches for an order of the history, until the timeout.
 func Check(h *History, timeout time.Duration) *Result {
 	ops := h.operations()
 	found, info := porcupine.CheckOperationsVerbose(model, ops, timeout)
@@ -62,12 +63,13 @@ func Check(h *History, timeout time.Duration) *Result {
 	case porcupine.Illegal:
 		r.Report = report(ops, info)
 	case porcupine.Unknown:
-		r.Report = fmt.Sprintf("no order of %d operations was found within %v, nor that there is none; take fewer", len(ops), timeout)
+		r.Report = fmt.Sprintf("undecided: the search for an order of %d operations took longer than %v; use fewer operations", len(ops), timeout)
 	}
 	return r
 }
 
-// report shows the longest order that was found, and why nothing can follow it.
+// report describes the longest order that was found, and why no operation can
+// follow it.
 func report(ops []porcupine.Operation, info porcupine.LinearizationInfo) string {
 	var longest []porcupine.Operation
 	for _, partition := range info.PartialLinearizationsOperations() {
@@ -84,7 +86,7 @@ func report(ops []porcupine.Operation, info porcupine.LinearizationInfo) string 
 		placed[[2]int64{int64(op.ClientId), op.Call}] = true
 	}
 	var rest []porcupine.Operation
-	until := int64(math.MaxInt64) // what was called after something of the rest returned can't be next
+	until := int64(math.MaxInt64) // the first return of the rest; a call after it can't be next
 	for _, op := range ops {
 		if !placed[[2]int64{int64(op.ClientId), op.Call}] {
 			rest = append(rest, op)
@@ -94,18 +96,18 @@ func report(ops []porcupine.Operation, info porcupine.LinearizationInfo) string 
 	slices.SortFunc(rest, func(a, b porcupine.Operation) int { return int(min(1, max(-1, a.Call-b.Call))) })
 
 	var b strings.Builder
-	fmt.Fprintf(&b, "not linearizable: of %d operations at most %d can be put in an order. The last of these:\n", len(ops), len(longest))
+	fmt.Fprintf(&b, "not linearizable: an order was found for at most %[2]d of %[1]d operations. The last of these are:\n", len(ops), len(longest))
 	for _, op := range longest[max(0, len(longest)-10):] {
 		describe(&b, op)
 	}
-	fmt.Fprintf(&b, "then the model is\n    %v\nand none of these can be next:\n", s)
+	fmt.Fprintf(&b, "The model is then\n    %v\nand none of these operations can be next:\n", s)
 	for _, op := range rest {
 		if op.Call > until {
 			break
 		}
 		describe(&b, op)
 		if _, want := s.apply(op.Input.(Input)); !op.Output.(Output).Unknown && !want.equal(op.Output.(Output)) {
-			fmt.Fprintf(&b, "        would be %v\n", want)
+			fmt.Fprintf(&b, "        expected %v\n", want)
 		}
 	}
 	return b.String()

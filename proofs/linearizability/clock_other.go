@@ -4,11 +4,11 @@ package linearizability
 
 import "time"
 
-// commonClock: Go's monotonic clock counts from the start of each process, so only one
-// process at a time can be checked.
+// commonClock is false: Go's monotonic clock starts with each process, so only
+// the calls of one process can be checked.
 const commonClock = false
 
 var started = time.Now()
 
-// now returns nanoseconds.
+// now returns nanoseconds since the process started.
 func now() int64 { return int64(time.Since(started)) }

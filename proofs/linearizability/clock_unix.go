@@ -4,12 +4,13 @@ package linearizability
 
 import "golang.org/x/sys/unix"
 
-// commonClock: CLOCK_MONOTONIC counts from the machine's start, for every process alike, and
-// no process sees it earlier than another saw it before: on x86 and arm64 the processors' counters are
-// synchronized, else the kernel uses a source that is.
+// commonClock is true: CLOCK_MONOTONIC counts from the start of the machine,
+// for all processes. It never goes back, from one process to another either. On
+// x86 and arm64 the counters of the processors are synchronized; elsewhere the
+// kernel uses another clock source that is.
 const commonClock = true
 
-// now returns nanoseconds.
+// now returns nanoseconds since the machine started.
 func now() int64 {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {

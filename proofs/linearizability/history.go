@@ -10,16 +10,17 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-// A Record is an operation: its call alone, or with its return.
+// A Record is an operation: only its call, or its call and its return.
 type Record struct {
 	Client int
 	Call   int64 // nanoseconds of the common clock
-	Return int64 `json:",omitempty"` // 0: it has not returned
+	Return int64 `json:",omitempty"` // 0 if it has not returned
 	Input  Input
 	Output Output
 }
 
-// A Recorder writes records as lines of JSON, each in one write.
+// A Recorder writes records as lines of JSON, each in one write. It is safe for
+// concurrent use.
 type Recorder struct {
 	mu sync.Mutex
 	w  io.Writer
@@ -36,18 +37,20 @@ func (r *Recorder) record(rec Record) error {
 	return err
 }
 
-// A History is what all clients recorded, each in order. It may be added to concurrently.
+// A History contains the records of all clients, each in order. It is safe for
+// concurrent use.
 type History struct {
 	mu      sync.Mutex
 	records []Record
-	open    map[int]int // a client's call that has not returned
+	open    map[int]int // by client: the index of the call that has not returned
 }
 
-// read adds the records of a worker until its end, and calls each after one.
+// read adds the records of a worker until r ends. It calls each after every
+// record.
 func (h *History) read(r io.Reader, each func()) {
 	for in := bufio.NewScanner(r); in.Scan(); {
 		var rec Record
-		if json.Unmarshal(in.Bytes(), &rec) == nil { // else it was killed in the middle of it
+		if json.Unmarshal(in.Bytes(), &rec) == nil { // a killed process can leave a torn line
 			h.add(rec)
 			each()
 		}
@@ -71,9 +74,10 @@ func (h *History) add(rec Record) {
 	h.records = append(h.records, rec)
 }
 
-// operations returns the history as porcupine takes it. A change whose outcome is unknown
-// lasts for ever: it may be put anywhere after its call, at the very end too, where nobody sees it
-// any more, which is to say never. A read of which nobody heard proves nothing.
+// operations returns the history in the form that porcupine needs. A change
+// whose outcome is unknown gets no end, so it can have any place after its
+// call. In the last place no read shows it, as if it never happened. A read
+// whose result is unknown proves nothing, and is left out.
 func (h *History) operations() []porcupine.Operation {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -14,8 +14,8 @@ import (
 )
 
 var (
-	rounds = flag.Int("rounds", 2, "histories that each test records and checks")
-	drawn  = flag.String("html", "", "a file to draw a history in that is not linearizable")
+	rounds = flag.Int("rounds", 2, "the `number` of histories that each test records and checks")
+	drawn  = flag.String("html", "", "draw a history that is not linearizable in this `file`")
 )
 
 var stores = Stores{
@@ -26,7 +26,7 @@ var stores = Stores{
 	},
 }
 
-// memories holds the in-memory stores, by the tests that made them.
+// memories has the in-memory stores by the names of their tests.
 var memories sync.Map
 
 func TestMain(m *testing.M) {
@@ -34,22 +34,21 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// Invariants 2, 3 and 4: what registries in several processes do at once has the
-// effect of doing it one after the other; also when they share appends, and when processes are
-// killed in between.
-func TestFolder(t *testing.T) {
+// Registries in several processes have the effect of one caller, also if
+// workers share appends, and if processes are killed.
+func TestFolderIsLinearizable(t *testing.T) {
 	t.Parallel()
 	for name, load := range map[string]Load{
-		"processes":               {Processes: 4, Workers: 2, Operations: 40},
-		"processes that share":    {Processes: 3, Workers: 3, Shared: true, Operations: 30},
-		"one process that shares": {Workers: 8, Shared: true, Operations: 40},
-		"one process":             {Workers: 8, Operations: 40},
-		"killed processes":        {Processes: 5, Workers: 1, Shared: true, Operations: 40, Kills: 3},
+		"processes":                          {Processes: 4, Workers: 2, Operations: 40},
+		"processes with shared registries":   {Processes: 3, Workers: 3, Shared: true, Operations: 30},
+		"one process with a shared registry": {Workers: 8, Shared: true, Operations: 40},
+		"one process":                        {Workers: 8, Operations: 40},
+		"killed processes":                   {Processes: 5, Workers: 1, Shared: true, Operations: 40, Kills: 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if load.Processes > 0 && !commonClock {
-				t.Skip("the processes have no clock in common")
+				t.Skip("the processes share no clock")
 			}
 			for range *rounds {
 				load.Store, load.Where = "folder", filepath.Join(t.TempDir(), "store")
@@ -63,8 +62,8 @@ func TestFolder(t *testing.T) {
 	}
 }
 
-// The in-memory store too, which lives in one process.
-func TestMemory(t *testing.T) {
+// The in-memory store is linearizable too. It exists in one process only.
+func TestMemoryIsLinearizable(t *testing.T) {
 	t.Parallel()
 	for name, load := range map[string]Load{
 		"shared registry":    {Workers: 8, Shared: true, Operations: 40},

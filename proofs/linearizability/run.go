@@ -16,31 +16,32 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// Stores says for each store that is checked how a registry is opened on it, given
-// where it is.
+// Stores has, for each store that is checked, a function that opens a registry
+// on the store at a given place.
 type Stores map[string]func(where string) (*mr.ModelRegistry, error)
 
-// A Load is who works on a store, and how much.
+// A Load says how many workers use a store, and how much each does.
 type Load struct {
 	Store, Where string
-	Processes    int  // 0: the workers run in this process
-	Workers      int  // of each process
-	Shared       bool // the workers of a process share one registry, and thus appends
+	Processes    int  // 0 runs the workers in this process
+	Workers      int  // in each process
+	Shared       bool // the workers of a process share one registry, and so share appends
 	Operations   int  // of each worker
-	Kills        int  // processes that are killed on the way, and replaced
+	Kills        int  // the number of processes to kill and replace
 }
 
-// job is what a child process is told.
+// A job is the work of a child process.
 type job struct {
 	Load
-	Client int // of its first worker
+	Client int // the number of its first worker
 }
 
 const jobVariable = "MODELREGISTRY_LINEARIZABILITY_JOB"
 
 var modelName = mr.ModelName{UseCase: "fraud_detection", Model: "FraudRiskModel"}
 
-// Main is for TestMain: in a process that Run started it works, and does not return.
+// Main is called by TestMain. In a child process of Run it does the work and
+// does not return. In any other process it does nothing.
 func (s Stores) Main() {
 	text := os.Getenv(jobVariable)
 	if text == "" {
@@ -49,7 +50,7 @@ func (s Stores) Main() {
 	var j job
 	err := json.Unmarshal([]byte(text), &j)
 	if err == nil {
-		_, err = io.ReadFull(os.Stdin, make([]byte, 1)) // all begin at once
+		_, err = io.ReadFull(os.Stdin, make([]byte, 1)) // Run starts all at the same time
 	}
 	if err == nil {
 		err = s.work(context.Background(), j, os.Stdout)
@@ -65,7 +66,7 @@ func (s Stores) Main() {
 func (s Stores) work(ctx context.Context, j job, out io.Writer) error {
 	open := s[j.Store]
 	if open == nil {
-		return fmt.Errorf("no store is called %q", j.Store)
+		return fmt.Errorf("no store has the name %q", j.Store)
 	}
 	recorder := &Recorder{w: out}
 	errs := make([]error, j.Workers)
@@ -90,7 +91,9 @@ func (s Stores) work(ctx context.Context, j job, out io.Writer) error {
 	return errors.Join(errs...)
 }
 
-// Run puts the load on a store that nobody used before and returns what happened.
+// Run puts the load on a store that was not used before, and returns the
+// history. It fails if a worker fails, or with errors.ErrUnsupported if the
+// load needs several processes and they share no clock.
 func (s Stores) Run(ctx context.Context, l Load) (*History, error) {
 	h := &History{}
 	if l.Processes == 0 {
@@ -107,7 +110,7 @@ func (s Stores) Run(ctx context.Context, l Load) (*History, error) {
 		return nil, errors.ErrUnsupported
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // kills what still runs
+	defer cancel() // kills the processes that still run
 	run := &run{load: l, history: h, ended: make(chan *process)}
 	return h, run.all(ctx)
 }
@@ -117,8 +120,8 @@ type run struct {
 	history *History
 	clients int
 	lines   atomic.Int64
-	killAt  atomic.Int64  // the next line to kill a process at
-	kill    chan struct{} // one is due
+	killAt  atomic.Int64  // the number of lines at which the next kill is due
+	kill    chan struct{} // a kill is due
 	ended   chan *process
 }
 
@@ -149,7 +152,7 @@ func (r *run) all(ctx context.Context) error {
 	for kills := 0; len(running) > 0; {
 		select {
 		case <-r.kill:
-			for p := range running { // any
+			for p := range running { // an arbitrary one
 				p.killed = true
 				p.cmd.Process.Kill()
 				break
@@ -160,7 +163,7 @@ func (r *run) all(ctx context.Context) error {
 		case p := <-r.ended:
 			delete(running, p)
 			if p.err != nil && !p.killed {
-				return fmt.Errorf("a worker: %w\n%s", p.err, p.stderr.Bytes())
+				return fmt.Errorf("worker process: %w\n%s", p.err, p.stderr.Bytes())
 			}
 			if p.killed && p.err != nil {
 				next, err := r.start(ctx)
@@ -175,7 +178,7 @@ func (r *run) all(ctx context.Context) error {
 	return nil
 }
 
-// schedule has a process killed some records from now.
+// schedule makes the next kill due at a random number of lines from now.
 func (r *run) schedule() {
 	perProcess := 2 * r.load.Workers * r.load.Operations
 	r.killAt.Store(r.lines.Load() + 1 + rand.Int64N(int64(perProcess)))

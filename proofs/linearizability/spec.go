@@ -10,31 +10,31 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// An Input is what an operation is asked for.
+// An Input is an operation with its arguments.
 type Input struct {
 	Op           string        // register, promote, demote, archive, rollback; get, list
 	Version      string        `json:",omitempty"`
-	Stage        mr.ModelStage `json:",omitempty"` // to move to, or to get the version of
+	Stage        mr.ModelStage `json:",omitempty"` // the target of a move, or the stage to get
 	IfProduction string        `json:",omitempty"`
 	Force        bool          `json:",omitempty"`
 }
 
-// An Output is what it returned.
+// An Output is the result of an operation.
 type Output struct {
-	Unknown bool                     `json:",omitempty"` // it may have happened at any time since the call, or never
-	Err     string                   `json:",omitempty"` // one of the kinds below
+	Unknown bool                     `json:",omitempty"` // the change may have happened or not
+	Err     string                   `json:",omitempty"` // one of the kinds of errors below
 	Version string                   `json:",omitempty"`
 	Stage   mr.ModelStage            `json:",omitempty"`
 	List    map[string]mr.ModelStage `json:",omitempty"`
 }
 
-// Kinds of errors.
+// The kinds of errors.
 const (
 	notFound  = "not found"
 	exists    = "exists"
 	direction = "wrong direction"
 	conflict  = "conflict"
-	canceled  = "canceled" // its context ended: it has not happened
+	canceled  = "canceled" // its context ended, and it has not happened
 )
 
 func (in Input) reads() bool { return in.Op == "get" || in.Op == "list" }
@@ -76,21 +76,21 @@ func (out Output) equal(other Output) bool {
 	return out.Err == other.Err && out.Version == other.Version && out.Stage == other.Stage && maps.Equal(out.List, other.List)
 }
 
-// A state is one model as the specification sees it; it never changes.
+// A state is one model according to the specification. It never changes.
 type state struct {
-	entries     []entry  // those in staging last, in the order in which they entered it; the others by version
-	productions []string // what Rollback goes back along
+	entries     []entry  // by version; then those in staging, in the order in which they entered it
+	productions []string // the versions that Rollback goes back to, the latest last
 	hash        uint64
 }
 
 type entry struct {
 	version string
 	stage   mr.ModelStage
-	served  bool // it was in production once
+	served  bool // it has been in production
 }
 
-// newState orders the entries: two states that no operation of a load can tell apart
-// are equal, which keeps the search short.
+// newState sorts the entries. Two states that no operation distinguishes are
+// then equal, which keeps the search short.
 func newState(entries []entry, productions []string) *state {
 	slices.SortStableFunc(entries, func(a, b entry) int {
 		switch {
@@ -119,8 +119,8 @@ func (s *state) get(version string) *entry {
 	return nil
 }
 
-// holder returns the version of production, of which there is one, or of staging: the
-// one that entered it last.
+// holder returns the version in production, or the version that entered staging
+// last.
 func (s *state) holder(stage mr.ModelStage) *entry {
 	for _, e := range slices.Backward(s.entries) {
 		if e.stage == stage {
@@ -130,8 +130,8 @@ func (s *state) holder(stage mr.ModelStage) *entry {
 	return nil
 }
 
-// enter returns the state with a version in a stage. Nothing stays beside it in
-// production.
+// enter returns the state after a version entered a stage. A version that
+// enters production replaces the one there, which is archived.
 func (s *state) enter(version string, stage mr.ModelStage, productions []string) *state {
 	moved := entry{version: version}
 	if e := s.get(version); e != nil {
@@ -151,8 +151,8 @@ func (s *state) enter(version string, stage mr.ModelStage, productions []string)
 	return newState(append(entries, moved), productions)
 }
 
-// apply is the specification: what an operation that has the model to itself
-// returns, and what it leaves.
+// apply is the specification: it returns the state after an operation, and the
+// output of the operation, if no other operation runs at the same time.
 func (s *state) apply(in Input) (*state, Output) {
 	switch in.Op {
 	case "list":
@@ -185,7 +185,7 @@ func (s *state) apply(in Input) (*state, Output) {
 	return s.move(in)
 }
 
-// Which way is up.
+// rank orders the stages: a promotion moves to a higher rank.
 var rank = map[mr.ModelStage]int{mr.Archived: 0, mr.Development: 1, mr.Staging: 2, mr.Production: 3}
 
 func (s *state) move(in Input) (*state, Output) {
@@ -203,7 +203,7 @@ func (s *state) move(in Input) (*state, Output) {
 	if e == nil {
 		return s, Output{Err: notFound}
 	}
-	if e.stage == to { // before any condition, so that a retry is safe
+	if e.stage == to { // checked before any condition, so that a retry is safe
 		return s, Output{Version: version, Stage: to}
 	}
 	switch {
@@ -211,37 +211,38 @@ func (s *state) move(in Input) (*state, Output) {
 		in.Op == "rollback" && !e.served && !in.Force:
 		return s, Output{Err: direction}
 	}
-	now := mr.NoVersion
+	current := mr.NoVersion
 	if p := s.holder(mr.Production); p != nil {
-		now = p.version
+		current = p.version
 	}
-	if in.IfProduction != "" && in.IfProduction != now {
+	if in.IfProduction != "" && in.IfProduction != current {
 		return s, Output{Err: conflict}
 	}
 	productions := s.productions
 	if to == mr.Production {
-		productions = s.remember(version, in.Op == "rollback")
+		productions = s.extended(version, in.Op == "rollback")
 	}
 	return s.enter(version, to, productions), Output{Version: version, Stage: to}
 }
 
-// previous is the version that Rollback restores when it is given none.
+// previous returns the version that Rollback without a version restores.
 func (s *state) previous() string {
-	now := s.holder(mr.Production)
+	current := s.holder(mr.Production)
 	for _, v := range slices.Backward(s.productions) {
-		if now == nil || v != now.version {
+		if current == nil || v != current.version {
 			return v
 		}
 	}
 	return ""
 }
 
-// remembered is how many productions Rollback's memory holds.
-const remembered = 100
+// maxProductions is the largest number of productions that Rollback can go back
+// to.
+const maxProductions = 100
 
-// remember returns the productions once a version is there: a promotion adds to them, a
-// rollback takes off what came after the version it restored.
-func (s *state) remember(version string, rollback bool) []string {
+// extended returns the productions after a version has entered production. A
+// promotion adds the version. A rollback removes the productions after it.
+func (s *state) extended(version string, rollback bool) []string {
 	list := slices.Clone(s.productions)
 	if rollback {
 		if i := slices.Index(reversed(list), version); i >= 0 {
@@ -251,7 +252,7 @@ func (s *state) remember(version string, rollback bool) []string {
 	if len(list) == 0 || list[len(list)-1] != version {
 		list = append(list, version)
 	}
-	return list[max(0, len(list)-remembered):]
+	return list[max(0, len(list)-maxProductions):]
 }
 
 func reversed(list []string) []string {
@@ -260,8 +261,9 @@ func reversed(list []string) []string {
 	return list
 }
 
-// next is the number that a registration gets which pins none: the lowest release above the
-// highest, releases before release candidates.
+// next returns the number of a registration that asks for none. It is the
+// release after the highest release. If there is no release, it is that of the
+// highest release candidate.
 func (s *state) next() string {
 	var high, candidate [3]int
 	released := false

@@ -9,7 +9,7 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// historyOf makes a history of clients' lines, each call as long as its line says.
+// historyOf returns a history of these records.
 func historyOf(records ...Record) *History {
 	h := &History{}
 	for _, r := range records {
@@ -27,7 +27,8 @@ var (
 	list         = Input{Op: "list"}
 )
 
-// begin is a history's first two versions, registered before anything else.
+// begin returns a history that registers two versions and then has the given
+// records.
 func begin(rest ...Record) *History {
 	return historyOf(append([]Record{
 		{0, 1, 2, register, ok("1.0.0", mr.Development)},
@@ -35,7 +36,7 @@ func begin(rest ...Record) *History {
 	}, rest...)...)
 }
 
-// The checker is worth something only if it finds what is wrong, and nothing else.
+// Check finds every violation, and nothing else.
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -45,13 +46,13 @@ func TestCheck(t *testing.T) {
 		"one after the other": {begin(
 			Record{0, 10, 11, toProduction("1.0.0"), ok("1.0.0", mr.Production)},
 			Record{1, 12, 13, production, ok("1.0.0", mr.Production)}), true},
-		"a read during a promotion sees it": {begin(
+		"a read during a promotion shows it": {begin(
 			Record{0, 10, 20, toProduction("1.0.0"), ok("1.0.0", mr.Production)},
 			Record{1, 12, 13, production, ok("1.0.0", mr.Production)}), true},
-		"a read during a promotion does not see it": {begin(
+		"a read during a promotion does not show it": {begin(
 			Record{0, 10, 20, toProduction("1.0.0"), ok("1.0.0", mr.Production)},
 			Record{1, 12, 13, production, Output{Err: notFound}}), true},
-		"a read sees a promotion, a later one does not": {begin(
+		"a read shows a promotion, a later read does not": {begin(
 			Record{0, 10, 20, toProduction("1.0.0"), ok("1.0.0", mr.Production)},
 			Record{1, 12, 13, production, ok("1.0.0", mr.Production)},
 			Record{2, 14, 15, production, Output{Err: notFound}}), false},
@@ -68,7 +69,7 @@ func TestCheck(t *testing.T) {
 		"two versions with one number": {begin(
 			Record{0, 10, 20, register, ok("1.0.2", mr.Development)},
 			Record{1, 10, 20, register, ok("1.0.2", mr.Development)}), false},
-		"a number left out": {begin(
+		"a number is skipped": {begin(
 			Record{0, 10, 20, register, ok("1.0.3", mr.Development)}), false},
 		"two productions": {begin(
 			Record{0, 10, 20, toProduction("1.0.0"), ok("1.0.0", mr.Production)},
@@ -81,7 +82,7 @@ func TestCheck(t *testing.T) {
 		"two conditional promotions on the same production": {begin(
 			Record{0, 10, 20, Input{Op: "promote", Version: "1.0.0", Stage: mr.Production, IfProduction: mr.NoVersion}, ok("1.0.0", mr.Production)},
 			Record{1, 10, 20, Input{Op: "promote", Version: "1.0.1", Stage: mr.Production, IfProduction: mr.NoVersion}, ok("1.0.1", mr.Production)}), false},
-		"a rollback to a version that was rolled back from": {begin(
+		"a rollback to a version that another rollback left": {begin(
 			Record{0, 10, 11, toProduction("1.0.0"), ok("1.0.0", mr.Production)},
 			Record{0, 12, 13, toProduction("1.0.1"), ok("1.0.1", mr.Production)},
 			Record{0, 14, 15, Input{Op: "rollback"}, ok("1.0.0", mr.Production)},
@@ -89,17 +90,17 @@ func TestCheck(t *testing.T) {
 		"a canceled change that happened": {begin(
 			Record{0, 10, 11, toProduction("1.0.0"), Output{Err: canceled}},
 			Record{1, 12, 13, production, ok("1.0.0", mr.Production)}), false},
-		"a change cut short that happened, later": {begin(
+		"an interrupted change that happened, later": {begin(
 			Record{0, 10, 0, toProduction("1.0.0"), Output{}},
 			Record{1, 12, 13, production, Output{Err: notFound}},
 			Record{1, 14, 15, production, ok("1.0.0", mr.Production)}), true},
-		"a change cut short that did not": {begin(
+		"an interrupted change that did not happen": {begin(
 			Record{0, 10, 0, toProduction("1.0.0"), Output{}},
 			Record{1, 12, 13, production, Output{Err: notFound}}), true},
-		"a change cut short that is seen before it began": {begin(
+		"an interrupted change that a read shows before the call": {begin(
 			Record{1, 8, 9, production, ok("1.0.0", mr.Production)},
 			Record{0, 10, 0, toProduction("1.0.0"), Output{}}), false},
-		"a change cut short that happened and was undone by nobody": {begin(
+		"an interrupted change that happened, and a later read that does not show it": {begin(
 			Record{0, 10, 0, toProduction("1.0.0"), Output{}},
 			Record{1, 12, 13, production, ok("1.0.0", mr.Production)},
 			Record{1, 14, 15, production, Output{Err: notFound}}), false},
@@ -111,7 +112,7 @@ func TestCheck(t *testing.T) {
 				t.Errorf("linearizable: %t, want %t\n%s", r.Linearizable, c.want, r.Report)
 			}
 			if !r.Linearizable && !strings.Contains(r.Report, "not linearizable") {
-				t.Errorf("the report is %q", r.Report)
+				t.Errorf("the report is %q, want one that says not linearizable", r.Report)
 			}
 		})
 	}
@@ -122,22 +123,22 @@ func TestReport(t *testing.T) {
 	r := Check(begin(
 		Record{0, 10, 11, toProduction("1.0.0"), ok("1.0.0", mr.Production)},
 		Record{1, 12, 13, production, Output{Err: notFound}}), time.Minute)
-	const want = `not linearizable: of 4 operations at most 3 can be put in an order. The last of these:
+	const want = `not linearizable: an order was found for at most 3 of 4 operations. The last of these are:
     client 0, 1ns to 2ns: register → 1.0.0 in development
     client 0, 3ns to 4ns: register → 1.0.1 in development
     client 0, 10ns to 11ns: promote 1.0.0 production → 1.0.0 in production
-then the model is
+The model is then
     1.0.0 production, 1.0.1 development; productions [1.0.0]
-and none of these can be next:
+and none of these operations can be next:
     client 1, 12ns to 13ns: get production → not found
-        would be 1.0.0 in production
+        expected 1.0.0 in production
 `
 	if r.Report != want {
-		t.Errorf("the report is\n%s", r.Report)
+		t.Errorf("the report is\n%s\nwant\n%s", r.Report, want)
 	}
 }
 
-// The specification is the documentation's: for one caller, step by step.
+// For a single caller, the specification does what the documentation says.
 func TestSpecification(t *testing.T) {
 	t.Parallel()
 	rollback := Input{Op: "rollback"}
@@ -181,17 +182,17 @@ func TestSpecification(t *testing.T) {
 	} {
 		next, got := s.apply(c.in)
 		if !got.equal(c.want) {
-			t.Errorf("%d: %v in %v: %v, want %v", i, c.in, s, got, c.want)
+			t.Errorf("step %d: %v in the state %v returns %v, want %v", i, c.in, s, got, c.want)
 		}
 		s = next
 	}
 }
 
-// The memory of productions is bounded.
-func TestSpecificationForgetsProductions(t *testing.T) {
+// The number of productions that a model remembers is bounded.
+func TestSpecificationBoundsProductions(t *testing.T) {
 	t.Parallel()
 	s := newState(nil, nil)
-	for i := range remembered + 5 {
+	for i := range maxProductions + 5 {
 		s, _ = s.apply(register)
 		s, _ = s.apply(toProduction(fmt.Sprintf("1.0.%d", i)))
 	}
@@ -204,7 +205,7 @@ func TestSpecificationForgetsProductions(t *testing.T) {
 		s = next
 		back++
 	}
-	if back != remembered-1 {
-		t.Errorf("%d rollbacks", back)
+	if back != maxProductions-1 {
+		t.Errorf("%d rollbacks succeed, want %d", back, maxProductions-1)
 	}
 }

@@ -12,19 +12,19 @@ import (
 )
 
 // A Worker calls a registry at random, one operation after the other, and
-// records them.
+// records each operation.
 type Worker struct {
 	Registry *mr.ModelRegistry
 	Model    mr.ModelName
-	Client   int // no two of a history have the same number
+	Client   int // unique in a history
 	Record   *Recorder
 
-	seen       []string // versions it met
-	production string   // as it was last heard of
+	seen       []string // the versions that it saw last
+	production string   // the version that it last saw in production
 }
 
-// Run does n operations. It fails only if the registry returns an error that is none of an
-// operation's documented results.
+// Run makes n operations. It fails only if the registry returns an error that
+// is not documented for the operation, or if a record can't be written.
 func (w *Worker) Run(ctx context.Context, n int) error {
 	for range n {
 		rec := Record{Client: w.Client, Input: w.choose(), Call: now()}
@@ -39,16 +39,17 @@ func (w *Worker) Run(ctx context.Context, n int) error {
 		if err != nil {
 			return fmt.Errorf("%v: %w", rec.Input, err)
 		}
-		w.meet(rec.Input, out)
-		if rand.IntN(3) == 0 { // others act meanwhile, and a registry that does not notice is found out
+		w.see(rec.Input, out)
+		if rand.IntN(3) == 0 { // other workers change the model in the meantime
 			time.Sleep(time.Duration(rand.IntN(5000)) * time.Microsecond)
 		}
 	}
 	return nil
 }
 
-// meet remembers some of the versions that there are: few, so that workers meet.
-func (w *Worker) meet(in Input, out Output) {
+// see remembers a few of the versions in an output. They are few so that
+// several workers use the same version at a time.
+func (w *Worker) see(in Input, out Output) {
 	if out.Stage == mr.Production {
 		w.production = out.Version
 	}
@@ -73,9 +74,10 @@ func (w *Worker) version() string {
 
 func pick[T any](list ...T) T { return list[rand.IntN(len(list))] }
 
-// choose returns a random operation. Most changes of production are conditional: one that
-// succeeds then says what it came after. How long the search for an order takes depends on how much
-// of what happened the operations show.
+// choose returns a random operation. Most changes of production are
+// conditional: if one succeeds, its condition shows the state before it. The
+// more the operations show of the states between them, the shorter the search
+// for an order.
 func (w *Worker) choose() Input {
 	stage := pick(mr.Development, mr.Staging, mr.Production, mr.Production, mr.Archived)
 	condition := w.production
@@ -114,7 +116,7 @@ func (w *Worker) choose() Input {
 
 var files = mr.FromFS(fstest.MapFS{"weights.bin": {Data: []byte("weights"), Mode: 0o644}})
 
-// call does an operation, now and then with little time.
+// call makes an operation, sometimes with a short timeout.
 func (w *Worker) call(ctx context.Context, in Input) (Output, error) {
 	if rand.IntN(30) == 0 {
 		short, cancel := context.WithTimeout(ctx, time.Duration(rand.IntN(3000))*time.Microsecond)
@@ -139,7 +141,7 @@ func (w *Worker) call(ctx context.Context, in Input) (Output, error) {
 	out := Output{List: map[string]mr.ModelStage{}}
 	for _, v := range list {
 		if _, twice := out.List[v.Version]; twice {
-			return out, fmt.Errorf("%s is listed twice", v.Version)
+			return out, fmt.Errorf("list: version %s occurs twice", v.Version)
 		}
 		out.List[v.Version] = v.Stage
 	}
