@@ -17,11 +17,11 @@ import (
 )
 
 var (
-	largeMB    = flag.Int("large", 1024, "`MB` of the large artifact")
-	largeFiles = flag.Int("files", 4, "files of the large artifact")
+	largeMB    = flag.Int("large", 1024, "size of the large artifact in `MB`")
+	largeFiles = flag.Int("files", 4, "`number` of files in the large artifact")
 )
 
-// large makes the large artifact, and returns its folder.
+// large writes the large artifact to dir, and returns dir.
 func large(b *testing.B, dir string) string {
 	check(b, os.MkdirAll(dir, 0o777))
 	block := make([]byte, 1<<20)
@@ -39,7 +39,8 @@ func large(b *testing.B, dir string) string {
 	return dir
 }
 
-// hashAll is the SHA-256 of a folder's files, on the cores there are.
+// hashAll computes the SHA-256 of the files in a folder, in parallel on all
+// cores.
 func hashAll(b *testing.B, dir string) {
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
@@ -67,8 +68,8 @@ func copyAll(b *testing.B, from, to string) {
 	}
 }
 
-// BenchmarkRegisterLarge: an artifact of 1 GB, copied in. The floor is the slower of
-// copying and syncing it, and hashing it on the cores there are.
+// BenchmarkRegisterLarge registers an artifact of 1 GB by copying it. The floor
+// is the longer of two times: to copy and sync it, and to hash it on all cores.
 func BenchmarkRegisterLarge(b *testing.B) {
 	from, s := large(b, filepath.Join(b.TempDir(), "from")), newStore(b, 10)
 	to := filepath.Join(b.TempDir(), "to")
@@ -92,7 +93,8 @@ func BenchmarkRegisterLarge(b *testing.B) {
 	b.ReportMetric(float64(memory)/(1<<20), "peak-MB")
 }
 
-// BenchmarkPromoteLarge: a promotion of a version of 1 GB, whose files it reads. The floor is their hash.
+// BenchmarkPromoteLarge promotes a version of 1 GB, which it reads. The floor
+// is the hash of the files.
 func BenchmarkPromoteLarge(b *testing.B) {
 	from, s, ctx := large(b, filepath.Join(b.TempDir(), "from")), newStore(b, 10), b.Context()
 	v := must[mr.ModelVersion](b)(s.r.Register(ctx, bench.Name, mr.FromDir(from), nil))
@@ -108,7 +110,7 @@ func BenchmarkPromoteLarge(b *testing.B) {
 	report(b, took, allocs, floor)
 }
 
-// report reports medians of something and its floor.
+// report reports the medians of an operation and of its floor.
 func report(b *testing.B, took, allocs, floor []float64) {
 	b.ReportMetric(median(took), "ns/op")
 	b.ReportMetric(median(floor), "floor-ns")
@@ -116,7 +118,8 @@ func report(b *testing.B, took, allocs, floor []float64) {
 	b.ReportMetric(median(allocs), "allocs")
 }
 
-// registerOnce registers an artifact and removes its files.
+// registerOnce registers an artifact and then removes its files, which is not
+// measured.
 func (s *store) registerOnce(b *testing.B, a mr.Artifact) (took, allocs float64) {
 	var v mr.ModelVersion
 	took, allocs = timed(func() { v = must[mr.ModelVersion](b)(s.r.Register(b.Context(), bench.Name, a, nil)) })
@@ -124,7 +127,8 @@ func (s *store) registerOnce(b *testing.B, a mr.Artifact) (took, allocs float64)
 	return took, allocs
 }
 
-// rounds is b.Loop for work of seconds: some rounds, that the median says something.
+// rounds is b.Loop for work that takes seconds: every iteration has five
+// rounds, enough for a median.
 func rounds(b *testing.B) func(yield func() bool) {
 	return func(yield func() bool) {
 		for b.Loop() {
@@ -137,14 +141,15 @@ func rounds(b *testing.B) func(yield func() bool) {
 	}
 }
 
-// watchMemory notes how far the heap grows.
+// watchMemory measures the growth of the heap in the background. peak is valid
+// after stop.
 func watchMemory() (stop func(), peak *uint64) {
 	var before runtime.MemStats
 	runtime.ReadMemStats(&before)
 	peak = new(uint64)
-	done, gone := make(chan struct{}), make(chan struct{})
+	done, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
-		defer close(gone)
+		defer close(stopped)
 		tick := time.NewTicker(20 * time.Millisecond)
 		defer tick.Stop()
 		var now runtime.MemStats
@@ -158,16 +163,17 @@ func watchMemory() (stop func(), peak *uint64) {
 			}
 		}
 	}()
-	return func() { close(done); <-gone }, peak
+	return func() { close(done); <-stopped }, peak
 }
 
-// BenchmarkRegisterMoved: an artifact of 1 GB, moved into staging. The floor is its hash.
-func BenchmarkRegisterMoved(b *testing.B) { hashed(b, mr.MoveDir) }
+// BenchmarkRegisterMoved registers an artifact of 1 GB by moving it. The floor
+// is its hash.
+func BenchmarkRegisterMoved(b *testing.B) { registerHashed(b, mr.MoveDir) }
 
-// BenchmarkRegisterSaved: an artifact of 1 GB that is saved into staging by a function that does
-// not copy. The floor is its hash.
+// BenchmarkRegisterSaved registers an artifact of 1 GB that a function saves by
+// renaming files. The floor is its hash.
 func BenchmarkRegisterSaved(b *testing.B) {
-	hashed(b, func(from string) mr.Artifact {
+	registerHashed(b, func(from string) mr.Artifact {
 		return mr.FromFunc(func(dir string) error {
 			for i := range *largeFiles {
 				if err := os.Rename(filepath.Join(from, fmt.Sprint(i)), filepath.Join(dir, fmt.Sprint(i))); err != nil {
@@ -179,8 +185,9 @@ func BenchmarkRegisterSaved(b *testing.B) {
 	})
 }
 
-// hashed measures the registration of a large artifact that is hashed and not copied.
-func hashed(b *testing.B, artifact func(dir string) mr.Artifact) {
+// registerHashed measures the registration of a large artifact that is hashed
+// but not copied.
+func registerHashed(b *testing.B, artifact func(dir string) mr.Artifact) {
 	s := newStore(b, 10)
 	dir := filepath.Join(s.dir, "..", "from")
 	var took, allocs, floor []float64

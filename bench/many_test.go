@@ -19,11 +19,11 @@ import (
 	"github.com/ubunye-go/modelregistry/bench"
 )
 
-// round is how long many, or one, are let work.
+// round is the time that goroutines or processes work in a sample.
 const round = time.Second
 
-// rate counts what n goroutines get done in a round, each calling do with its number, and how
-// often one of these calls takes memory.
+// rate returns the number of calls that n goroutines make in a second, and the
+// allocations of a call. do receives the number of its goroutine.
 func rate(n int, do func(i int)) (perSecond, allocs float64) {
 	var done atomic.Int64
 	took, allocs := timed(func() {
@@ -42,18 +42,19 @@ func rate(n int, do func(i int)) (perSecond, allocs float64) {
 	return 1e9 * float64(done.Load()) / took, allocs / float64(done.Load())
 }
 
-// together reports how the rate of n goroutines is to that of one, measured in turns, and what
-// a change of n goroutines takes that do one of the others.
+// together reports the rate of n goroutines in relation to that of one, both
+// measured in turns. It also reports the time of a call when n goroutines make
+// one of the others.
 func together(b *testing.B, n int, do func(i int), others ...side) {
 	var one, all, allocs []float64
-	theirs := make([][]float64, len(others))
+	otherRates := make([][]float64, len(others))
 	for range rounds(b) {
 		alone, _ := rate(1, do)
 		many, a := rate(n, do)
 		one, all, allocs = append(one, alone), append(all, many), append(allocs, a)
 		for i, o := range others {
 			r, _ := rate(n, func(int) { o.do() })
-			theirs[i] = append(theirs[i], r)
+			otherRates[i] = append(otherRates[i], r)
 		}
 	}
 	b.ReportMetric(1e9/median(all), "ns/op")
@@ -61,11 +62,12 @@ func together(b *testing.B, n int, do func(i int), others ...side) {
 	b.ReportMetric(median(all)/median(one), "x-one")
 	b.ReportMetric(median(allocs), "allocs")
 	for i, o := range others {
-		b.ReportMetric(1e9/median(theirs[i]), o.name+"-ns")
+		b.ReportMetric(1e9/median(otherRates[i]), o.name+"-ns")
 	}
 }
 
-// BenchmarkRegister64: 64 goroutines that register at once, beside one.
+// BenchmarkRegister64 compares 64 goroutines that register at the same time
+// with one.
 func BenchmarkRegister64(b *testing.B) {
 	s := newStore(b, 10)
 	together(b, 64, func(int) {
@@ -73,8 +75,9 @@ func BenchmarkRegister64(b *testing.B) {
 	}, rows(b, (*bbolt.DB).Batch)...)
 }
 
-// BenchmarkArtifact64: 64 goroutines that write and sync the files of a small artifact, each in a
-// folder of its own, beside one. More than that the disk does not give to registrations.
+// BenchmarkArtifact64 compares 64 goroutines that write and sync the files of a
+// small artifact, each in its own folder, with one. Registrations cannot be
+// faster than this on the same disk.
 func BenchmarkArtifact64(b *testing.B) {
 	disks := make([]*disk, 64)
 	for i := range disks {
@@ -83,8 +86,8 @@ func BenchmarkArtifact64(b *testing.B) {
 	together(b, 64, func(i int) { disks[i].artifact() })
 }
 
-// BenchmarkPromote64: 64 goroutines that promote and demote a version of their own at once,
-// beside one.
+// BenchmarkPromote64 compares 64 goroutines that each promote and demote a
+// version of their own with one.
 func BenchmarkPromote64(b *testing.B) {
 	s := newStore(b, 10)
 	versions := make([]string, 64)
@@ -95,7 +98,7 @@ func BenchmarkPromote64(b *testing.B) {
 	together(b, 64, func(i int) { check(b, toggle(s.r, versions[i], &up[i])) }, rows(b, (*bbolt.DB).Batch)...)
 }
 
-// toggle moves a version up to staging, or down.
+// toggle moves a version to staging, or back to development.
 func toggle(r *mr.ModelRegistry, version string, up *bool) (err error) {
 	if *up = !*up; *up {
 		_, err = r.Promote(context.Background(), bench.Name, version, mr.Staging, nil)
@@ -107,8 +110,8 @@ func toggle(r *mr.ModelRegistry, version string, up *bool) (err error) {
 
 const processes = 8
 
-// BenchmarkProcesses: 8 processes that promote and demote at once, beside one; and 8 that insert
-// rows into one SQLite database.
+// BenchmarkProcesses compares 8 processes that promote and demote with one. It
+// also measures 8 processes that insert rows into one SQLite database.
 func BenchmarkProcesses(b *testing.B) {
 	s, lite := newStore(b, 10), filepath.Join(b.TempDir(), "lite")
 	check(b, must[*sql.DB](b)(openSQLite(lite)).Close())
@@ -137,8 +140,8 @@ func sum(list []float64) (total float64) {
 	return total
 }
 
-// spawn runs n processes until a common moment, and returns how often each did its job, and
-// took memory.
+// spawn runs n processes that start at the same time, and returns the number of
+// jobs and of allocations of each.
 func spawn(b *testing.B, n int, job func(i int) string) (counts, allocs []float64) {
 	start := time.Now().Add(300 * time.Millisecond)
 	counts, allocs = make([]float64, n), make([]float64, n)
@@ -160,10 +163,10 @@ func spawn(b *testing.B, n int, job func(i int) string) (counts, allocs []float6
 	return counts, allocs
 }
 
-// sqlite stands in a job where otherwise a version does.
+// sqlite takes the place of the version in a job for SQLite.
 const sqlite = "sqlite"
 
-// worker is what a process of spawn does.
+// worker runs the job of a process that spawn started.
 func worker(job string) error {
 	var start int64
 	var version, at string
@@ -192,7 +195,7 @@ func worker(job string) error {
 	return done()
 }
 
-// mover moves a version up to staging and down.
+// mover returns a function that moves a version to staging and back, in turn.
 func mover(version, dir string) (do, done func() error, err error) {
 	r, err := mr.Open(dir, nil)
 	if err != nil {
@@ -206,7 +209,7 @@ func mover(version, dir string) (do, done func() error, err error) {
 	return func() error { return toggle(r, version, &up) }, r.Close, nil
 }
 
-// inserter inserts rows into a database.
+// inserter returns a function that inserts a row into a database.
 func inserter(_, file string) (do, done func() error, err error) {
 	db, err := openSQLite(file)
 	if err != nil {

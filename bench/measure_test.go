@@ -14,18 +14,19 @@ import (
 	"github.com/ubunye-go/modelregistry/bench"
 )
 
-// A side is one thing that is measured in turns with others.
+// A side is a piece of work that is measured in turns with others.
 type side struct {
 	name  string
-	batch int                  // how often it is done a sample; 0 for once
-	prep  func()               // before each, not measured
-	do    func()               // the thing
-	plus  func() time.Duration // what the floor adds without doing it, or nil
+	batch int                  // how many times a sample repeats it; 0 means once
+	prep  func()               // runs before each sample and is not measured; or nil
+	do    func()               // the work
+	plus  func() time.Duration // a time that is added to each sample; or nil
 }
 
-// measure does the sides in turns and reports their medians: the first as ns/op,
-// the second as the floor and the ratio to it, the others by their names. The turns are in any order, for each side leaves caches
-// that are good for some and bad for others.
+// measure runs the sides in turns and reports their medians: of the first side
+// as ns/op, of the second as the floor with the ratio to it, of the others by
+// their names. The order of the turns is random, because each side leaves the
+// caches in a state that helps some sides and slows others.
 func measure(b *testing.B, sides ...side) {
 	b.Helper()
 	allocs := allocations(sides[0])
@@ -70,7 +71,7 @@ func measure(b *testing.B, sides ...side) {
 	}
 }
 
-// allocations returns how often one takes memory, in the mean of ten.
+// allocations returns the mean number of allocations of a side.
 func allocations(s side) float64 {
 	const times = 10
 	if s.prep == nil {
@@ -85,7 +86,8 @@ func allocations(s side) float64 {
 	return n / times
 }
 
-// timed returns the nanoseconds that do takes, and how often the program takes memory meanwhile.
+// timed returns the nanoseconds that do takes, and the number of allocations of
+// the whole program in that time.
 func timed(do func()) (took, allocs float64) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -108,10 +110,10 @@ func mean(list []float64) (m float64) {
 	return m
 }
 
-// A store is a generated one, with a registry on it.
+// A store is a generated store with a registry on it.
 type store struct {
 	dir      string
-	versions []string // those with files
+	versions []string // the versions that have files
 	r        *mr.ModelRegistry
 }
 
@@ -119,7 +121,7 @@ func (s *store) path(elem ...string) string {
 	return filepath.Join(append([]string{s.dir, bench.Name.UseCase, bench.Name.Model}, elem...)...)
 }
 
-// open returns another registry on the store, as another process has it.
+// open returns another registry on the store, like that of another process.
 func (s *store) open(b testing.TB) *mr.ModelRegistry {
 	b.Helper()
 	r, err := mr.Open(s.dir, nil)
@@ -136,8 +138,8 @@ var (
 	templateDir string
 )
 
-// newStore returns a store of n versions of the benchmark's own; each size is
-// generated once a run.
+// newStore returns a new store of n versions. It is a copy of a template: each
+// size is generated once per run.
 func newStore(b *testing.B, n int) *store {
 	b.Helper()
 	templatesMu.Lock()
@@ -176,7 +178,7 @@ func check(b testing.TB, err error) {
 	}
 }
 
-// The generated stores are ones that the registry reads, with a document in step.
+// The registry can read a generated store, which has a document.
 func TestGenerate(t *testing.T) {
 	dir := t.TempDir()
 	versions, err := bench.Generate(dir, 20)
@@ -186,7 +188,7 @@ func TestGenerate(t *testing.T) {
 	s := &store{dir: dir, versions: versions}
 	list, err := s.open(t).ListVersions(t.Context(), bench.Name)
 	if err != nil || len(list) != 20 || len(versions) != bench.Real {
-		t.Errorf("%d versions, %d with files, %v", len(list), len(versions), err)
+		t.Errorf("%d versions, %d with files, %v; want 20, %d, nil", len(list), len(versions), err, bench.Real)
 	}
 	if _, err := os.Stat(s.path("registry.json")); err != nil {
 		t.Error(err)

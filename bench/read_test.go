@@ -22,15 +22,17 @@ func bySize(b *testing.B, sizes []int, run func(*testing.B, *store)) {
 	}
 }
 
-// settle waits until no file is so young that a further write might not show.
+// settle waits until no file is so new that another write might leave its time
+// stamp unchanged.
 func settle() { time.Sleep(50 * time.Millisecond) }
 
-// BenchmarkGet: an unchanged model, by stage. The floor is three stats.
+// BenchmarkGet gets the production version of an unchanged model. The floor is
+// three stats.
 func BenchmarkGet(b *testing.B) {
 	bySize(b, sizes, func(b *testing.B, s *store) { s.get(b, bench.Name.In(mr.Production)) })
 }
 
-// BenchmarkGetByVersion is BenchmarkGet by version.
+// BenchmarkGetByVersion is BenchmarkGet with a reference by version.
 func BenchmarkGetByVersion(b *testing.B) {
 	bySize(b, []int{10_000}, func(b *testing.B, s *store) { s.get(b, bench.Name.At(s.versions[0])) })
 }
@@ -50,15 +52,18 @@ func threeStats(b *testing.B, s *store) {
 	}
 }
 
-// BenchmarkGetChanged: a model that somebody else promoted a version of. The floor is
-// three stats and a read of what the promotion wrote; taken in, it is the event's SHA-256 and its JSON by encoding/json, too.
+// BenchmarkGetChanged gets the production version after another registry has
+// promoted one. The floor is three stats and a read of what the promotion
+// wrote. "taken-in" adds the SHA-256 of the event, and encoding/json for its
+// line.
 func BenchmarkGetChanged(b *testing.B) {
 	bySize(b, sizes, func(b *testing.B, s *store) {
 		ref, ctx, other := bench.Name.In(mr.Production), b.Context(), s.open(b)
 		var logSize int64
 		var document time.Time
 		turn := 0
-		promoted := func() { // before each side, for what a sync leaves of the caches is for all the same
+		// promoted runs before every side, so that its sync affects all alike.
+		promoted := func() {
 			must[*mr.Model](b)(s.r.GetModel(ctx, ref, nil))
 			logSize, document = size(b, s.path("history.jsonl")), modified(b, s.path("registry.json"))
 			must[mr.ModelVersion](b)(other.Promote(ctx, bench.Name, s.versions[1+turn%2], mr.Production, nil))
@@ -66,13 +71,14 @@ func BenchmarkGetChanged(b *testing.B) {
 		}
 		measure(b,
 			side{prep: promoted, do: func() { must[*mr.Model](b)(s.r.GetModel(ctx, ref, nil)) }},
-			side{name: "floor", prep: promoted, do: func() { readNews(b, s, logSize, document) }},
-			side{name: "taken-in", prep: promoted, do: func() { takeIn(b, readNews(b, s, logSize, document)) }})
+			side{name: "floor", prep: promoted, do: func() { readChange(b, s, logSize, document) }},
+			side{name: "taken-in", prep: promoted, do: func() { decodeEvent(b, readChange(b, s, logSize, document)) }})
 	})
 }
 
-// readNews reads what was written behind a size of the log, and the document if it is another one.
-func readNews(b *testing.B, s *store, logSize int64, document time.Time) (line []byte) {
+// readChange reads the log from the given size on. It also reads the document
+// if it was replaced since the given time.
+func readChange(b *testing.B, s *store, logSize int64, document time.Time) (line []byte) {
 	threeStats(b, s)
 	line = readFrom(b, s.path("history.jsonl"), logSize)
 	if modified(b, s.path("registry.json")) != document {
@@ -81,8 +87,9 @@ func readNews(b *testing.B, s *store, logSize int64, document time.Time) (line [
 	return line
 }
 
-// takeIn is what a plain program makes of an event: it decodes the line, and of the entries in it the one in production.
-func takeIn(b *testing.B, line []byte) {
+// decodeEvent hashes and decodes an event as a simple program would: its line,
+// and the entry of its version.
+func decodeEvent(b *testing.B, line []byte) {
 	var event struct {
 		Event                        int64
 		ID, Op, Version, Actor, Prev string
@@ -106,7 +113,7 @@ func takeIn(b *testing.B, line []byte) {
 	check(b, json.Unmarshal(line, &event))
 	check(b, json.Unmarshal(event.After[event.Version], &entry))
 	if entry.Stage != "production" {
-		b.Fatal(string(line))
+		b.Fatalf("the entry of the event is in %q, want production: %s", entry.Stage, line)
 	}
 }
 
@@ -126,8 +133,9 @@ func readFrom(b *testing.B, name string, offset int64) []byte {
 	return data
 }
 
-// BenchmarkGetFresh: the first answer of a process. The floor is reading the document
-// once, and scanning it once at 1 GB/s.
+// BenchmarkGetFresh opens a registry and gets the production version. The floor
+// is one read of the document, and one nanosecond for each of its bytes: a scan
+// at 1 GB/s.
 func BenchmarkGetFresh(b *testing.B) {
 	bySize(b, sizes, func(b *testing.B, s *store) {
 		ref, ctx := bench.Name.In(mr.Production), b.Context()
@@ -144,8 +152,9 @@ func BenchmarkGetFresh(b *testing.B) {
 	})
 }
 
-// BenchmarkList: every version of an unchanged model. The floor is the goal, 100 µs. The list takes 350 KB, so a program with
-// a tiny heap collects its garbage every tenth call: that shows in the mean, not in the median.
+// BenchmarkList lists all versions of an unchanged model. The floor is the
+// goal, 100 µs. The list takes 350 KB, so a program with a tiny heap collects
+// garbage at every tenth call. That shows in the mean, not in the median.
 func BenchmarkList(b *testing.B) {
 	bySize(b, []int{1000}, func(b *testing.B, s *store) {
 		settle()
@@ -154,14 +163,15 @@ func BenchmarkList(b *testing.B) {
 	})
 }
 
-// BenchmarkListHeap is BenchmarkList in a program that holds 16 MB.
+// BenchmarkListHeap is BenchmarkList in a program with a heap of 16 MB.
 func BenchmarkListHeap(b *testing.B) {
 	ballast := make([]byte, 16<<20)
 	BenchmarkList(b)
 	runtime.KeepAlive(ballast)
 }
 
-// BenchmarkCompare: two versions of an unchanged model. The floor is the goal, 20 µs.
+// BenchmarkCompare compares two versions of an unchanged model. The floor is
+// the goal, 20 µs.
 func BenchmarkCompare(b *testing.B) {
 	bySize(b, []int{10_000}, func(b *testing.B, s *store) {
 		settle()
@@ -171,6 +181,7 @@ func BenchmarkCompare(b *testing.B) {
 	})
 }
 
+// goal returns a floor that is a fixed time.
 func goal(d time.Duration) side {
 	return side{name: "floor", do: func() {}, plus: func() time.Duration { return d }}
 }

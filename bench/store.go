@@ -1,6 +1,7 @@
-// Package bench measures the registry against the least that each operation must cost on
-// this machine: the floor, which is measured in turns with it. Its benchmarks give
-// the ratio as "x-floor"; go run ./table prints them all.
+// Package bench measures each operation against its floor: the least that it
+// must cost on this machine. The floor is measured in turns with the operation.
+// A benchmark reports the ratio as "x-floor", and go run ./table prints all of
+// them.
 package bench
 
 import (
@@ -18,22 +19,23 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// Name is the model that the generated stores hold.
+// Name is the model in the generated stores.
 var Name = mr.ModelName{UseCase: "fraud_detection", Model: "FraudRiskModel"}
 
-// Real is how many versions of a generated store have files, the last ones.
+// Real is the number of versions in a generated store that have files. They are
+// the last ones.
 const Real = 8
 
-// Generate makes a store of n versions in dir, with its document in step, and returns the
-// versions that have files. All but those come from a written history: a hundred thousand
-// registrations would take hours.
+// Generate makes a store of n versions in dir, with a current document, and
+// returns the versions that have files. It writes the history of all other
+// versions directly, because a hundred thousand registrations would take hours.
 func Generate(dir string, n int) (versions []string, err error) {
 	if n > Real {
 		if err := writeHistory(filepath.Join(dir, Name.UseCase, Name.Model), n-Real); err != nil {
 			return nil, err
 		}
 	}
-	r, err := mr.Open(dir, nil) // Close brings the document up to date
+	r, err := mr.Open(dir, nil) // Close rewrites the document
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +61,8 @@ func Small() mr.Artifact {
 	return mr.FromFS(fstest.MapFS{"weights.bin": {Data: make([]byte, 1024), Mode: 0o644}})
 }
 
-// Options describe a version as the generated ones are.
+// Options returns options that describe a version as the generated ones are
+// described.
 func Options() *mr.RegisterOptions {
 	return &mr.RegisterOptions{
 		Metrics:        map[string]any{"accuracy": 0.9471, "auc": 0.9312, "loss": 0.1944},

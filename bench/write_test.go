@@ -16,7 +16,7 @@ import (
 	"github.com/ubunye-go/modelregistry/bench"
 )
 
-// A disk is where the floors write.
+// A disk is a folder for the writes of the floors.
 type disk struct {
 	b    testing.TB
 	dir  string
@@ -31,13 +31,13 @@ func newDisk(b testing.TB) *disk {
 	return d
 }
 
-// append is an append of so many bytes that is safe.
+// append appends n bytes to a log and syncs it.
 func (d *disk) append(n int64) {
 	must[int](d.b)(d.log.Write(make([]byte, n)))
 	check(d.b, d.log.Sync())
 }
 
-// replace writes a document, safely, and renames it over the one before.
+// replace writes and syncs a document, and renames it over the previous one.
 func (d *disk) replace(data []byte) {
 	d.write("new", data)
 	check(d.b, os.Rename(filepath.Join(d.dir, "new"), filepath.Join(d.dir, "document")))
@@ -56,7 +56,8 @@ func (d *disk) sync(dir string) {
 	check(d.b, f.Close())
 }
 
-// artifact is what the files of a small version take: four of them and two folders.
+// artifact writes and syncs as many files and folders as a small version has:
+// four files and two folders.
 func (d *disk) artifact() {
 	d.turn++
 	dir := fmt.Sprintf("%d", d.turn)
@@ -69,11 +70,12 @@ func (d *disk) artifact() {
 	d.sync(d.dir)
 }
 
-// rows are the same change as one row in what a Go program would use instead; in bbolt by
-// Update, or by Batch for goroutines that share a commit.
+// rows returns sides that make a change as one row of a database that a Go
+// program might use instead of the registry. In bbolt, change is Update, or
+// Batch for goroutines that share a commit.
 func rows(b *testing.B, change func(*bbolt.DB, func(*bbolt.Tx) error) error) []side {
 	bolt := must[*bbolt.DB](b)(bbolt.Open(filepath.Join(b.TempDir(), "bolt"), 0o666, nil))
-	bolt.MaxBatchSize = 64 // as many goroutines as there are: a batch that lacks one waits 10 ms
+	bolt.MaxBatchSize = 64 // the number of goroutines; a smaller batch would wait 10 ms for more
 	b.Cleanup(func() { bolt.Close() })
 	lite := must[*sql.DB](b)(openSQLite(filepath.Join(b.TempDir(), "lite")))
 	b.Cleanup(func() { lite.Close() })
@@ -95,11 +97,12 @@ func rows(b *testing.B, change func(*bbolt.DB, func(*bbolt.Tx) error) error) []s
 	}
 }
 
-// event is what a promotion writes.
+// event has the size of the line of a promotion.
 var event = make([]byte, 1600)
 
-// openSQLite has one connection, for SQLite has one writer: the goroutines wait for it here, and
-// other processes in SQLite, longer than a round takes.
+// openSQLite opens a database with one connection, because SQLite has one
+// writer. Goroutines wait for the connection. Other processes wait in SQLite,
+// with a timeout longer than a round.
 func openSQLite(file string) (*sql.DB, error) {
 	db, err := sql.Open("sqlite", file+"?_pragma=busy_timeout(30000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)")
 	if err != nil {
@@ -115,7 +118,7 @@ func insert(db *sql.DB) error {
 	return err
 }
 
-// promoter promotes by turns.
+// promoter returns a function that promotes one of two versions in turn.
 func (s *store) promoter(b testing.TB) func() {
 	turn := 0
 	return func() {
@@ -124,12 +127,14 @@ func (s *store) promoter(b testing.TB) func() {
 	}
 }
 
-// inStep is the size up to which a document is brought up to date with each change.
-const inStep = 1 << 20
+// maxRewritten is the largest size of a document that is rewritten after every
+// change.
+const maxRewritten = 1 << 20
 
-// BenchmarkPromote: one promotion to production. The floor is an append and a sync and,
-// where the document is in step, writing and syncing it, and a rename; beside it, the same behind a look at the
-// artifact, which a promotion has to take.
+// BenchmarkPromote promotes a version to production. The floor is an append
+// with its sync. For a document that is rewritten after every change, the floor
+// also writes, syncs and renames it. "checked" is the floor with a read of the
+// artifact, which a promotion needs.
 func BenchmarkPromote(b *testing.B) {
 	bySize(b, sizes, func(b *testing.B, s *store) {
 		promote, d := s.promoter(b), newDisk(b)
@@ -137,27 +142,28 @@ func BenchmarkPromote(b *testing.B) {
 		document := readFrom(b, s.path("registry.json"), 0)
 		measure(b, append([]side{{do: promote}, {name: "floor", do: func() {
 			d.append(1600)
-			if len(document) <= inStep {
+			if len(document) <= maxRewritten {
 				d.replace(document)
 			}
 		}}, {name: "checked", do: func() {
 			s.readArtifact(b, s.versions[0])
 			d.append(1600)
-			if len(document) <= inStep {
+			if len(document) <= maxRewritten {
 				d.replace(document)
 			}
 		}}, s.unchecked(b)}, rows(b, (*bbolt.DB).Update)...)...)
 	})
 }
 
-// readArtifact reads and hashes the files of a version, as each promotion must.
+// readArtifact reads and hashes the files of a version, as every promotion
+// must.
 func (s *store) readArtifact(b testing.TB, version string) {
 	for _, name := range []string{"manifest.json", "metadata.json", "metrics.json", "model/weights.bin"} {
 		sha256.Sum256(must[[]byte](b)(os.ReadFile(s.path("versions", version, name))))
 	}
 }
 
-// unchecked is a change before which no artifact is looked at.
+// unchecked returns a side that makes a change without reading an artifact.
 func (s *store) unchecked(b testing.TB) side {
 	return side{name: "unchecked",
 		prep: func() { must[mr.ModelVersion](b)(s.r.Promote(b.Context(), bench.Name, s.versions[2], mr.Staging, nil)) },
@@ -166,9 +172,11 @@ func (s *store) unchecked(b testing.TB) side {
 		}}
 }
 
-// BenchmarkPromoteShare: the mean of promotions from one checkpoint to the next, which is
-// what a promotion costs with its share of the checkpoints; those up to the first checkpoint
-// tell how often it takes memory. The floor is a promotion at a thousand versions.
+// BenchmarkPromoteShare reports the mean of all promotions from one checkpoint
+// to the next, which is the cost of a promotion with its share of the
+// checkpoints. It counts the allocations of the promotions before the first of
+// these checkpoints. The floor is a promotion in a model of a thousand
+// versions.
 func BenchmarkPromoteShare(b *testing.B) {
 	bySize(b, []int{10_000, 100_000}, func(b *testing.B, s *store) {
 		small := newStore(b, 1000)
@@ -211,8 +219,8 @@ func BenchmarkPromoteShare(b *testing.B) {
 	})
 }
 
-// BenchmarkRegister: one small version. The floor is that of a promotion and the
-// artifact's own files and folders, synced.
+// BenchmarkRegister registers a small version. The floor is that of a
+// promotion, and writing and syncing the files and folders of the artifact.
 func BenchmarkRegister(b *testing.B) {
 	bySize(b, sizes, func(b *testing.B, s *store) {
 		d := newDisk(b)
@@ -224,7 +232,7 @@ func BenchmarkRegister(b *testing.B) {
 		measure(b, append([]side{{do: register}, {name: "floor", do: func() {
 			d.artifact()
 			d.append(900)
-			if len(document) <= inStep {
+			if len(document) <= maxRewritten {
 				d.replace(document)
 			}
 		}}}, rows(b, (*bbolt.DB).Update)...)...)

@@ -1,5 +1,6 @@
-// Command table runs the benchmarks and prints docs/performance.md's table and, with -svg,
-// its picture. It wants to be run in the folder bench:
+// Command table runs the benchmarks and prints the table in
+// docs/performance.md. With -svg it also writes the picture there. Run it in
+// the folder bench:
 //
 //	go run ./table -svg ../docs/performance.svg
 package main
@@ -17,9 +18,9 @@ import (
 )
 
 func main() {
-	benchtime := flag.String("benchtime", "1s", "`time` for each benchmark")
-	picture := flag.String("svg", "", "`file` for the curves")
-	from := flag.String("from", "", "`file` of an earlier run's output, instead of running")
+	benchtime := flag.String("benchtime", "1s", "run each benchmark for this `time`")
+	picture := flag.String("svg", "", "write the curves to this `file`")
+	from := flag.String("from", "", "read the output of an earlier run from this `file` instead of running the benchmarks")
 	flag.Parse()
 	if err := run(*benchtime, *picture, *from); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -63,7 +64,8 @@ func output(benchtime, from string) (in io.Reader, wait func() error, err error)
 			if !strings.HasPrefix(name, "Benchmark") {
 				continue
 			}
-			// Each has a process of its own: what one left in memory is no other's burden.
+			// Each benchmark has its own process, so that none suffers from
+			// what another left in memory.
 			cmd := exec.Command("go", "test", "-run", "^$", "-bench", "^"+name+"$", "-timeout", "1h", "-benchtime", benchtime, ".")
 			cmd.Stdout, cmd.Stderr = io.MultiWriter(out, os.Stderr), os.Stderr
 			if err := cmd.Run(); err != nil {
@@ -76,9 +78,9 @@ func output(benchtime, from string) (in io.Reader, wait func() error, err error)
 	return in, func() error { return <-done }, nil
 }
 
-// A result is one benchmark's numbers by their unit.
+// A result has the numbers of one benchmark by their unit.
 type result struct {
-	name   string // Promote/1000
+	name   string // for example Promote/1000
 	values map[string]float64
 }
 
@@ -101,12 +103,12 @@ func parse(in io.Reader) (results []result, err error) {
 	return results, lines.Err()
 }
 
-// A goal is what a ratio should be, and of which benchmark.
+// A goal is a row of the table: a ratio of a benchmark, with its limit.
 type goal struct {
 	name, what string
-	unit       string // of the ratio
-	limit      float64
-	least      bool // the limit is the least, not the most
+	unit       string  // the unit of the ratio
+	limit      float64 // 0 for none
+	least      bool    // the limit is a minimum, not a maximum
 }
 
 var goals = []goal{
@@ -115,49 +117,49 @@ var goals = []goal{
 	{"Get/10000", "", "x-floor", 1, false},
 	{"Get/100000", "", "x-floor", 1, false},
 	{"GetByVersion/10000", "… by version", "x-floor", 1, false},
-	{"GetChanged/10", "GetModel after another's promotion; floor: 3 stats, a read of what it wrote", "x-floor", 0, false},
+	{"GetChanged/10", "GetModel after a promotion by another process; floor: 3 stats and a read of what it wrote", "x-floor", 0, false},
 	{"GetChanged/1000", "", "x-floor", 0, false},
 	{"GetChanged/10000", "", "x-floor", 0, false},
 	{"GetChanged/100000", "", "x-floor", 0, false},
-	{"GetChanged/10", "… floor with the event's SHA-256, and its JSON by encoding/json", "x-taken-in", 0, false},
+	{"GetChanged/10", "… floor also with the event's SHA-256, and encoding/json for its line", "x-taken-in", 0, false},
 	{"GetChanged/1000", "", "x-taken-in", 0, false},
 	{"GetChanged/10000", "", "x-taken-in", 0, false},
 	{"GetChanged/100000", "", "x-taken-in", 0, false},
-	{"GetFresh/10", "GetModel in a fresh process; floor: the document read, and scanned at 1 GB/s", "x-floor", 0, false},
+	{"GetFresh/10", "GetModel of a registry just opened; floor: a read of the document and a scan at 1 GB/s", "x-floor", 0, false},
 	{"GetFresh/1000", "", "x-floor", 1.5, false},
 	{"GetFresh/10000", "", "x-floor", 1.5, false},
 	{"GetFresh/100000", "", "x-floor", 0, false},
-	{"Promote/10", "Promote, document in step; floor: append + fsync, document + fsync + rename", "x-floor", 1.5, false},
+	{"Promote/10", "Promote, document rewritten; floor: append + fsync, document + fsync + rename", "x-floor", 1.5, false},
 	{"Promote/1000", "", "x-floor", 1.5, false},
-	{"Promote/10", "… floor with a read and a hash of the artifact, which it has to look at", "x-checked", 1.5, false},
+	{"Promote/10", "… floor also with a read and a hash of the artifact, which a promotion needs", "x-checked", 1.5, false},
 	{"Promote/1000", "", "x-checked", 1.5, false},
-	{"Promote/10", "… a change that looks at no artifact (Demote)", "unchecked-x-floor", 1.5, false},
+	{"Promote/10", "… a change that reads no artifact (Demote)", "unchecked-x-floor", 1.5, false},
 	{"Promote/1000", "", "unchecked-x-floor", 1.5, false},
-	{"Promote/10000", "Promote, document lagging; floor: append + fsync", "x-floor", 1.5, false},
+	{"Promote/10000", "Promote, document lags; floor: append + fsync", "x-floor", 1.5, false},
 	{"Promote/100000", "", "x-floor", 1.5, false},
-	{"Promote/10000", "… floor with a read and a hash of the artifact", "x-checked", 1.5, false},
+	{"Promote/10000", "… floor also with a read and a hash of the artifact", "x-checked", 1.5, false},
 	{"Promote/100000", "", "x-checked", 1.5, false},
-	{"Promote/10000", "… a change that looks at no artifact (Demote)", "unchecked-x-floor", 1.5, false},
+	{"Promote/10000", "… a change that reads no artifact (Demote)", "unchecked-x-floor", 1.5, false},
 	{"Promote/100000", "", "unchecked-x-floor", 1.5, false},
-	{"PromoteShare/10000", "Promote, mean with its share of the checkpoints; floor: Promote at 1,000", "x-floor", 3, false},
+	{"PromoteShare/10000", "Promote, mean with a share of the checkpoints; floor: Promote with 1,000 versions", "x-floor", 3, false},
 	{"PromoteShare/100000", "", "x-floor", 3, false},
-	{"Register/10", "Register, small artifact; floor: that of Promote, and the artifact's fsyncs", "x-floor", 1.5, false},
+	{"Register/10", "Register, small artifact; floor: that of Promote and the fsyncs of the artifact", "x-floor", 1.5, false},
 	{"Register/1000", "", "x-floor", 1.5, false},
 	{"Register/10000", "", "x-floor", 1.5, false},
 	{"Register/100000", "", "x-floor", 1.5, false},
-	{"RegisterLarge", "Register of 1 GB, copied; floor: the slower of copy + fsync and SHA-256", "x-floor", 1.15, false},
+	{"RegisterLarge", "Register of 1 GB, copied; floor: the longer of copy + fsync and SHA-256", "x-floor", 1.15, false},
 	{"RegisterMoved", "Register of 1 GB, moved in; floor: its SHA-256", "x-floor", 1.15, false},
 	{"RegisterSaved", "Register of 1 GB, saved into staging; floor: its SHA-256", "x-floor", 1.15, false},
 	{"PromoteLarge", "Promote of 1 GB, which it reads; floor: its SHA-256", "x-floor", 1.15, false},
 	{"List/1000", "ListVersions; floor: 100 µs", "x-floor", 1, false},
-	{"List/1000", "… the mean, with a collection every tenth call in a tiny heap", "mean-x-floor", 0, false},
-	{"ListHeap/1000", "… the mean in a program that holds 16 MB", "mean-x-floor", 1, false},
+	{"List/1000", "… mean, with a garbage collection every tenth call in a tiny heap", "mean-x-floor", 0, false},
+	{"ListHeap/1000", "… mean in a program with a heap of 16 MB", "mean-x-floor", 1, false},
 	{"Compare/10000", "CompareVersions; floor: 20 µs", "x-floor", 1, false},
-	{"Register64", "64 goroutines register; median: the time by all their changes, floor: that of one alone; ratio: rate to rate", "x-one", 5, true},
-	{"Artifact64", "… 64 goroutines write and sync an artifact's files, no more", "x-one", 0, true},
-	{"Promote64", "64 goroutines promote; median, floor and ratio likewise", "x-one", 10, true},
-	{"Processes", "8 processes promote; median, floor and ratio likewise", "x-one", 0.8, true},
-	{"Processes", "… ratio: the slowest's share to the fastest's", "least/most", 0.5, true},
+	{"Register64", "64 goroutines register; median: time per change of all, floor: of one goroutine; ratio of the rates", "x-one", 5, true},
+	{"Artifact64", "… 64 goroutines only write and sync the files of an artifact", "x-one", 0, true},
+	{"Promote64", "64 goroutines promote; median, floor and ratio as above", "x-one", 10, true},
+	{"Processes", "8 processes promote; median, floor and ratio as above", "x-one", 0.8, true},
+	{"Processes", "… ratio: changes of the slowest process to those of the fastest", "least/most", 0.5, true},
 }
 
 func table(w io.Writer, results []result) {

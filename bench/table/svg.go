@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// curves draws how long operations take against the number of versions, both on
-// logarithmic scales.
+// curves draws the time of operations over the number of versions, with both
+// scales logarithmic, as an SVG.
 func curves(results []result) []byte {
 	const width, height, left, top = 640, 400, 80, 30
 	x := func(n float64) float64 { return left + (math.Log10(n)-1)/4*(width-left-150) }
