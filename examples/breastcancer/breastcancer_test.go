@@ -37,11 +37,11 @@ func TestCases(t *testing.T) {
 		t.Errorf("%d cases, %d malignant; want 569, 212", len(cases), malignant(cases))
 	}
 	if c := cases[0]; !c.Malignant || c.Number != 1 || c.Features[0] != 17.99 || c.Features[29] != 0.1189 {
-		t.Errorf("first case: %+v", c)
+		t.Errorf("the first case is %+v, want number 1, malignant, features from 17.99 to 0.1189", c)
 	}
 }
 
-func TestBadData(t *testing.T) {
+func TestParseRefusesBadData(t *testing.T) {
 	t.Parallel()
 	row := strings.Repeat("1,", NumFeatures)
 	for name, data := range map[string]string{
@@ -74,20 +74,21 @@ func TestSplit(t *testing.T) {
 	t.Parallel()
 	train, test := split(t)
 	if len(train) != 427 || malignant(train) != 159 || len(test) != 142 || malignant(test) != 53 {
-		t.Errorf("train %d (%d malignant), test %d (%d malignant)", len(train), malignant(train), len(test), malignant(test))
+		t.Errorf("train %d (%d malignant), test %d (%d malignant), want 427 (159) and 142 (53)", len(train), malignant(train), len(test), malignant(test))
 	}
 	seen := map[int]bool{}
 	for _, c := range append(append([]Case(nil), train...), test...) {
 		if seen[c.Number] {
-			t.Errorf("case %d stands in the split twice", c.Number)
+			t.Errorf("the split has case %d twice", c.Number)
 		}
 		seen[c.Number] = true
 	}
 	train2, test2 := split(t)
 	if !reflect.DeepEqual(train, train2) || !reflect.DeepEqual(test, test2) {
-		t.Error("a second split differs")
+		t.Error("the second split differs from the first")
 	}
-	// Pinned: with other held-out cases, registered metrics mean something else.
+	// The held-out cases must stay the same, because registered metrics depend
+	// on them.
 	var first []int
 	for _, c := range test[:5] {
 		first = append(first, c.Number)
@@ -119,9 +120,10 @@ func TestAUC(t *testing.T) {
 	}
 }
 
-func TestEvaluateByHand(t *testing.T) {
+func TestEvaluate(t *testing.T) {
 	t.Parallel()
-	// By these numbers the log odds are the first feature itself: ln 3 is a probability of 3/4.
+	// For this model the log odds equal the first feature. Log odds of ln 3 are
+	// a probability of 3/4.
 	m := &Model{Features: []int{0}, Means: []float64{3}, Scales: []float64{2}, Weights: []float64{2}, Bias: 3}
 	at := func(logOdds float64, malignant bool) Case {
 		c := Case{Malignant: malignant}
@@ -155,7 +157,7 @@ func TestGradient(t *testing.T) {
 		up[i] += h
 		down[i] -= h
 		if want := (f.loss(up) - f.loss(down)) / (2 * h); math.Abs(grad[i]-want) > 1e-8 {
-			t.Errorf("derivative %d = %v, by differences %v", i, grad[i], want)
+			t.Errorf("derivative %d = %v, want %v as by differences", i, grad[i], want)
 		}
 	}
 	if got := logLoss(-1000, true); got != 1000 {
@@ -172,7 +174,7 @@ func TestTrainSaveLoad(t *testing.T) {
 	}
 	scores := m.Evaluate(test)
 	if scores.AUC <= 0.98 || scores.F1 <= 0.9 || scores.Accuracy <= 0.93 || scores.Loss >= 0.2 {
-		t.Errorf("scores on held-out cases: %+v", scores)
+		t.Errorf("scores on held-out cases are %+v, want good ones", scores)
 	}
 	dir := t.TempDir()
 	if err := m.Save(dir); err != nil {
@@ -183,10 +185,10 @@ func TestTrainSaveLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !reflect.DeepEqual(m, loaded) {
-		t.Errorf("saved %+v, loaded %+v", m, loaded)
+		t.Errorf("loaded %+v, want %+v as saved", loaded, m)
 	}
 	if got := loaded.Evaluate(test); got != scores {
-		t.Errorf("loaded model scores %+v, want %+v", got, scores)
+		t.Errorf("the loaded model scores %+v, want %+v", got, scores)
 	}
 }
 
@@ -215,7 +217,7 @@ func TestTrainRefuses(t *testing.T) {
 func TestLoadRefuses(t *testing.T) {
 	t.Parallel()
 	for name, data := range map[string]string{
-		"no JSON":    "weights",
+		"not JSON":   "weights",
 		"empty":      "{}",
 		"unknown":    `{"kind":"forest"}`,
 		"lengths":    `{"features":[0],"means":[1,2],"scales":[1],"weights":[1],"bias":0}`,
@@ -239,16 +241,16 @@ func TestMeasureDrift(t *testing.T) {
 	t.Parallel()
 	train, test := split(t)
 	if d := MeasureDrift(train, test, AllFeatures()); !(d.Distance < 4) {
-		t.Errorf("drift between the parts of the split: %+v", d)
+		t.Errorf("drift between the parts of the split is %+v, want below 4", d)
 	}
 	moved := append([]Case(nil), test...)
 	for i := range moved {
 		moved[i].Features[7] *= 2
 	}
 	if d := MeasureDrift(train, moved, AllFeatures()); d.Feature != 7 || !(d.Distance > 4) {
-		t.Errorf("drift after feature 7 was doubled: %+v", d)
+		t.Errorf("drift after feature 7 was doubled is %+v, want above 4 for feature 7", d)
 	}
 	if d := MeasureDrift(train[:1], test[:1], []int{0}); d.Distance <= 4 {
-		t.Errorf("drift of single cases passes: %+v", d)
+		t.Errorf("drift of single cases is %+v, want none at most 4", d)
 	}
 }

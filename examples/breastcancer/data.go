@@ -1,10 +1,10 @@
-// Package breastcancer is what the train and predict examples share: a real
-// data set, its fixed split into cases to train on and cases held out, and a
+// Package breastcancer has what the train and predict examples share: a real
+// data set, a fixed split of it into training cases and held-out cases, and a
 // logistic regression that can be saved, loaded and scored.
 //
-// The data set is Breast Cancer Wisconsin (Diagnostic) by W. H. Wolberg,
-// W. N. Street and O. L. Mangasarian, UCI Machine Learning Repository, 1995,
-// CC BY 4.0. See README.md.
+// The data set is Breast Cancer Wisconsin (Diagnostic) by W. H. Wolberg, W. N.
+// Street and O. L. Mangasarian, UCI Machine Learning Repository, 1995, CC BY
+// 4.0. See README.md.
 package breastcancer
 
 import (
@@ -17,18 +17,17 @@ import (
 	"strconv"
 )
 
-// The names under which the examples keep the model.
+// The names of the model in the registry, and the store of the examples.
 const (
 	UseCase      = "cancer_screening"
 	ModelName    = "TumourClassifier"
 	DefaultStore = ".ubunye/model_store"
 )
 
-// NumFeatures is how many numbers describe a case.
+// NumFeatures is the number of features of a case.
 const NumFeatures = 30
 
-// The split: one case of every testOneIn of each class is held out, drawn with
-// a fixed seed.
+// Of each class, one case in testOneIn is held out. A fixed seed chooses it.
 const (
 	testOneIn = 4
 	splitSeed = 1995
@@ -39,8 +38,8 @@ var wdbc []byte
 
 // A Case is one tumour.
 type Case struct {
-	Number    int                  // its place in the data set, from 1
-	Features  [NumFeatures]float64 // in the units of the data set, see FeatureName
+	Number    int                  // its position in the data set, from 1
+	Features  [NumFeatures]float64 // in the units of the data set; see FeatureName
 	Malignant bool
 }
 
@@ -51,9 +50,10 @@ var measures = [...]string{
 
 var statistics = [...]string{"mean", "standard error of", "worst"}
 
-// FeatureName names a feature by its index, from 0: "mean radius". Radius and
-// perimeter are lengths and area is a square of the same unit, which the data
-// set does not name; texture is in grey levels; the rest have no unit.
+// FeatureName returns the name of a feature, given its index from 0: "mean
+// radius". Radius and perimeter are lengths, and area is the square of a
+// length, in a unit that the data set does not name. Texture is in grey levels.
+// The other measures have no unit.
 func FeatureName(i int) string {
 	return statistics[i/len(measures)] + " " + measures[i%len(measures)]
 }
@@ -67,7 +67,7 @@ func AllFeatures() []int {
 	return all
 }
 
-// Cases returns the whole data set, in its own order.
+// Cases returns all cases in the order of the data set.
 func Cases() ([]Case, error) { return parse(wdbc) }
 
 func parse(data []byte) ([]Case, error) {
@@ -78,11 +78,11 @@ func parse(data []byte) ([]Case, error) {
 		return nil, fmt.Errorf("data set: %w", err)
 	}
 	if len(lines) == 0 || len(lines[0]) < 2 {
-		return nil, fmt.Errorf("data set: no first line")
+		return nil, fmt.Errorf("data set: the first line is missing")
 	}
 	head, lines := lines[0], lines[1:]
 	if head[0] != strconv.Itoa(len(lines)) || head[1] != strconv.Itoa(NumFeatures) {
-		return nil, fmt.Errorf("data set: %d cases of %d features wanted, the first line says %s of %s",
+		return nil, fmt.Errorf("data set: it has %d cases of %d features, but its first line says %s of %s",
 			len(lines), NumFeatures, head[0], head[1])
 	}
 	cases := make([]Case, len(lines))
@@ -97,7 +97,7 @@ func parse(data []byte) ([]Case, error) {
 func parseCase(number int, line []string) (Case, error) {
 	c := Case{Number: number}
 	if len(line) != NumFeatures+1 {
-		return c, fmt.Errorf("%d fields, not %d", len(line), NumFeatures+1)
+		return c, fmt.Errorf("it has %d fields, want %d", len(line), NumFeatures+1)
 	}
 	for i := range c.Features {
 		var err error
@@ -115,9 +115,9 @@ func parseCase(number int, line []string) (Case, error) {
 	return c, nil
 }
 
-// Split returns the cases to train on and those held out: the same ones every
-// time, with the same share of malignant cases in both, in the order of the
-// data set.
+// Split returns the training cases and the held-out cases, both in the order of
+// the data set. Every call returns the same cases. Both parts have the same
+// share of malignant cases.
 func Split() (train, test []Case, err error) {
 	cases, err := Cases()
 	if err != nil {
@@ -142,7 +142,7 @@ func Split() (train, test []Case, err error) {
 	return train, test, nil
 }
 
-// column returns one feature of all cases.
+// column returns the values of one feature.
 func column(cases []Case, feature int) []float64 {
 	x := make([]float64, len(cases))
 	for i, c := range cases {

@@ -7,25 +7,23 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// Threshold is the probability from which on a case is called malignant.
+// Threshold is the smallest probability at which a case counts as malignant.
 const Threshold = 0.5
 
-// Scores say how well a model does on cases. The malignant ones are the
-// positives.
+// Scores measure a model on cases. Malignant cases are the positives.
 type Scores struct {
 	AUC      float64 // area under the ROC curve, 0.5 for guessing, 1 for perfect
 	F1       float64 // of the malignant class at Threshold, 0 to 1
-	Accuracy float64 // share of the cases called right at Threshold, 0 to 1
-	Loss     float64 // log loss, in nats a case
+	Accuracy float64 // share of the correct predictions at Threshold, 0 to 1
+	Loss     float64 // log loss, in nats per case
 }
 
-// Metrics returns the scores under the names that they are registered by.
+// Metrics returns the scores by the names of the registered metrics.
 func (s Scores) Metrics() map[string]any {
 	return map[string]any{"auc": s.AUC, "f1": s.F1, "accuracy": s.Accuracy, "loss": s.Loss}
 }
 
-// Evaluate scores a model on cases, of which there must be at least one of each
-// class.
+// Evaluate scores a model on cases. They must include both classes.
 func (m *Model) Evaluate(cases []Case) Scores {
 	var loss, right, hits, wrong float64
 	probability := make([]float64, len(cases))
@@ -51,8 +49,9 @@ func (m *Model) Evaluate(cases []Case) Scores {
 	return s
 }
 
-// AUC returns the area under the ROC curve: the probability that a positive
-// scores higher than a negative, ties counting half. It needs one of each.
+// AUC returns the area under the ROC curve: the probability that a positive has
+// a higher score than a negative, where a tie counts half. It needs at least
+// one of each.
 func AUC(scores []float64, positive []bool) float64 {
 	y := append([]float64(nil), scores...)
 	classes := append([]bool(nil), positive...)
@@ -67,15 +66,15 @@ type Drift struct {
 	Distance float64 // between the means, in standard errors of their difference
 }
 
-// MeasureDrift compares the means of features between two groups of cases, by
-// Welch's statistic. For groups of one population it rarely exceeds 4.
+// MeasureDrift compares the means of features between two groups of cases with
+// Welch's statistic. It rarely exceeds 4 for groups from one population.
 func MeasureDrift(a, b []Case, features []int) Drift {
 	var worst Drift
 	for i, f := range features {
 		meanA, varA := stat.MeanVariance(column(a, f), nil)
 		meanB, varB := stat.MeanVariance(column(b, f), nil)
 		d := math.Abs(meanA-meanB) / math.Sqrt(varA/float64(len(a))+varB/float64(len(b)))
-		if i == 0 || !(d <= worst.Distance) { // a NaN must not pass for small
+		if i == 0 || !(d <= worst.Distance) { // a NaN must not count as small
 			worst = Drift{Feature: f, Distance: d}
 		}
 	}

@@ -14,30 +14,32 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// ModelFile is the one file of a saved model.
+// ModelFile is the only file of a saved model.
 const ModelFile = "model.json"
 
-// A Model is a logistic regression on standardised features. The slices are
-// parallel.
+// A Model is a logistic regression on standardised features. Its slices have
+// one element per feature.
 type Model struct {
-	Features []int     `json:"features"` // indices from 0, see FeatureName
+	Features []int     `json:"features"` // indices from 0; see FeatureName
 	Means    []float64 `json:"means"`    // of the training cases, in the feature's unit
 	Scales   []float64 `json:"scales"`   // standard deviations, in the feature's unit
 	Weights  []float64 `json:"weights"`  // log odds of malignant per standard deviation
 	Bias     float64   `json:"bias"`     // log odds of malignant for the average case
 }
 
-// TrainOptions say how a model is fitted.
+// TrainOptions control the training of a model.
 type TrainOptions struct {
-	Features      []int   // indices from 0, at least one
-	L2            float64 // penalty: L2/2 times the sum of the squared weights, in nats over all cases
-	MaxIterations int     // at most so many steps of the optimiser; it may need fewer
+	Features []int // indices from 0, at least one
+	// L2 is the penalty on large weights. L2/2 times the sum of their squares
+	// is added to the loss, in nats over all cases.
+	L2            float64
+	MaxIterations int // the largest number of steps of the optimiser
 }
 
-// Train fits a model to cases.
+// Train trains a model on cases.
 func Train(cases []Case, o TrainOptions) (*Model, error) {
 	if len(cases) == 0 || o.MaxIterations < 1 || o.L2 < 0 {
-		return nil, fmt.Errorf("train: %d cases, %d iterations and a penalty of %g make no model",
+		return nil, fmt.Errorf("train: can't train on %d cases with %d iterations and a penalty of %g",
 			len(cases), o.MaxIterations, o.L2)
 	}
 	m := &Model{Features: o.Features, Weights: make([]float64, len(o.Features))}
@@ -63,9 +65,9 @@ func Train(cases []Case, o TrainOptions) (*Model, error) {
 }
 
 // A fit is the function that training minimises. Its argument is the weights
-// and, last, the bias.
+// followed by the bias.
 type fit struct {
-	x         [][]float64 // standardised features, a row a case
+	x         [][]float64 // standardised features, one row per case
 	malignant []bool
 	l2        float64
 }
@@ -79,7 +81,7 @@ func newFit(m *Model, cases []Case, l2 float64) *fit {
 	return f
 }
 
-// loss returns the penalised log loss in nats a case.
+// loss returns the log loss with the penalty, in nats per case.
 func (f *fit) loss(p []float64) float64 {
 	w, bias := p[:len(p)-1], p[len(p)-1]
 	var sum float64
@@ -130,19 +132,19 @@ func (m *Model) logOdds(c Case) float64 { return floats.Dot(m.Weights, m.standar
 // Predict returns the probability, from 0 to 1, that a case is malignant.
 func (m *Model) Predict(c Case) float64 { return sigmoid(m.logOdds(c)) }
 
-// check says what makes a model unfit to predict.
+// check returns an error if the model cannot predict.
 func (m *Model) check() error {
 	n := len(m.Features)
 	if n == 0 || len(m.Means) != n || len(m.Scales) != n || len(m.Weights) != n {
-		return fmt.Errorf("model of %d features has %d means, %d scales and %d weights",
+		return fmt.Errorf("model: %d features, but %d means, %d scales and %d weights",
 			n, len(m.Means), len(m.Scales), len(m.Weights))
 	}
 	for i, f := range m.Features {
 		if f < 0 || f >= NumFeatures {
-			return fmt.Errorf("model of a feature %d that there is not", f)
+			return fmt.Errorf("model: there is no feature %d", f)
 		}
 		if !(m.Scales[i] > 0) {
-			return fmt.Errorf("model has a scale of %g for the %s", m.Scales[i], FeatureName(f))
+			return fmt.Errorf("model: the scale of the %[2]s is %[1]g", m.Scales[i], FeatureName(f))
 		}
 	}
 	return nil

@@ -1,6 +1,6 @@
-// Predict is a program that serves a model from a registry. It asks for the
-// version in production, loads it, and scores the cases that the train example
-// held out.
+// Predict is a program that uses a model from a registry. It gets the version
+// in production, loads it, and scores the cases that the train example held
+// out.
 //
 //	go run ./examples/predict [-store DIR] [-use-case NAME] [-model NAME]
 //
@@ -21,17 +21,17 @@ import (
 
 func main() { program.Main(run) }
 
-// run is the program; it returns the exit code.
+// run runs the program and returns its exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var name modelregistry.ModelName
 	flags := program.Flags("predict", stderr)
-	store := flags.String("store", breastcancer.DefaultStore, "take the model from the store in `DIR`")
+	store := flags.String("store", breastcancer.DefaultStore, "get the model from the store in `DIR`")
 	flags.StringVar(&name.UseCase, "use-case", breastcancer.UseCase, "the `NAME` of the use case")
 	flags.StringVar(&name.Model, "model", breastcancer.ModelName, "the `NAME` of the model")
 	return program.Run(flags, args, func() error { return predict(ctx, *store, name, stdout) })
 }
 
-// predict scores the held-out cases with the model that is in production.
+// predict scores the held-out cases with the production version.
 func predict(ctx context.Context, store string, name modelregistry.ModelName, out io.Writer) (err error) {
 	registry, err := modelregistry.Open(store, nil)
 	if err != nil {
@@ -67,7 +67,7 @@ func printVersion(out io.Writer, v modelregistry.ModelVersion) {
 	fmt.Fprintf(out, "It was promoted by %s on %s UTC.\n", v.PromotedBy, v.PromotedToProduction.UTC().Format("2006-01-02 15:04:05"))
 }
 
-// printScores sets what was registered beside what the loaded model scores now.
+// printScores prints the registered scores beside those of the loaded model.
 func printScores(out io.Writer, registered modelregistry.Values, now breastcancer.Scores, cases int) {
 	fmt.Fprintf(out, "\nIts scores on the %d held-out cases:\n", cases)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
@@ -85,7 +85,7 @@ func printScores(out io.Writer, registered modelregistry.Values, now breastcance
 	w.Flush()
 }
 
-// printCases shows some predictions, from all over the data set.
+// printCases prints a few predictions, spread over the data set.
 func printCases(out io.Writer, model *breastcancer.Model, cases []breastcancer.Case) {
 	const shown = 6
 	fmt.Fprintf(out, "\n%d of its predictions:\n", shown)

@@ -37,7 +37,7 @@ func open(t *testing.T, store string) *modelregistry.ModelRegistry {
 	return r
 }
 
-// train runs the train example, as a program of its own, on a store.
+// train runs the train example as a separate program.
 func train(t *testing.T, store string) {
 	t.Helper()
 	goTool, err := exec.LookPath("go")
@@ -56,9 +56,9 @@ func train(t *testing.T, store string) {
 	}
 }
 
-// After the train example, the production version is the good model, and the
-// loaded model scores on the held-out cases exactly what was registered.
-func TestAfterTraining(t *testing.T) {
+// After the train example, the good model is in production, and the loaded
+// model has exactly the registered scores.
+func TestPredictAfterTraining(t *testing.T) {
 	t.Parallel()
 	store := filepath.Join(t.TempDir(), "store")
 	train(t, store)
@@ -94,12 +94,12 @@ func TestAfterTraining(t *testing.T) {
 	}
 	for name, now := range model.Evaluate(cases).Metrics() {
 		if was, ok := version.Metrics.Float(name); !ok || was != now {
-			t.Errorf("%s is %v, was registered as %v", name, now, was)
+			t.Errorf("%s is %v, want %v as registered", name, now, was)
 		}
 	}
 	weak, err := r.GetVersion(ctx, tumours.At("1.0.1"))
 	if err != nil || weak.Stage != modelregistry.Development {
-		t.Errorf("the weak model: %v in %s, %v", weak, weak.Stage, err)
+		t.Errorf("the weak model is %v in %s, %v; want it in development", weak, weak.Stage, err)
 	}
 }
 
@@ -108,11 +108,11 @@ func TestNothingInProduction(t *testing.T) {
 	store := t.TempDir()
 	_, stderr := runPredict(t, program.Error, "-store", store)
 	if !strings.Contains(stderr, "no version of cancer_screening/TumourClassifier is in production") {
-		t.Errorf("empty store: %q", stderr)
+		t.Errorf("empty store: stderr %q does not say that no version is in production", stderr)
 	}
 	register(t, store, tumours, modelregistry.FromFunc((&breastcancer.Model{}).Save), modelregistry.Staging)
 	if _, stderr = runPredict(t, program.Error, "-store", store); !strings.Contains(stderr, "is in production") {
-		t.Errorf("a version in staging only: %q", stderr)
+		t.Errorf("only a version in staging: stderr %q does not say that no version is in production", stderr)
 	}
 }
 
@@ -124,21 +124,21 @@ func register(t *testing.T, store string, name modelregistry.ModelName, a modelr
 	}
 }
 
-// A model in production that cannot be used is an error; one under another name
-// and without metrics can be.
+// Predict fails for a model in production that can't be used. It works for a
+// model with other names and without metrics.
 func TestOtherModels(t *testing.T) {
 	t.Parallel()
 	store := t.TempDir()
 	register(t, store, tumours, modelregistry.FromFunc((&breastcancer.Model{}).Save), modelregistry.Production)
 	if _, stderr := runPredict(t, program.Error, "-store", store); !strings.Contains(stderr, breastcancer.ModelFile) {
-		t.Errorf("a model of no features: %q", stderr)
+		t.Errorf("a model without features: stderr %q does not name the file %s", stderr, breastcancer.ModelFile)
 	}
 	tiny := &breastcancer.Model{Features: []int{0}, Means: []float64{14}, Scales: []float64{3.5}, Weights: []float64{3}}
 	other := modelregistry.ModelName{UseCase: "teaching", Model: "tiny"}
 	register(t, store, other, modelregistry.FromFunc(tiny.Save), modelregistry.Production)
 	out, _ := runPredict(t, program.OK, "-store", store, "-use-case", "teaching", "-model", "tiny")
 	if !regexp.MustCompile(`(?m)^  auc       0\.9\d{3}  -$`).MatchString(out) {
-		t.Errorf("no registered auc is shown as one, in:\n%s", out)
+		t.Errorf("want an auc and - as the registered one, in:\n%s", out)
 	}
 }
 
@@ -147,6 +147,6 @@ func TestUsage(t *testing.T) {
 	runPredict(t, program.Usage, "-wrong")
 	runPredict(t, program.Usage, "extra")
 	if _, stderr := runPredict(t, program.OK, "-help"); !strings.Contains(stderr, "-store") {
-		t.Errorf("help: %q", stderr)
+		t.Errorf("help %q does not name -store", stderr)
 	}
 }

@@ -15,12 +15,12 @@ import (
 //go:embed pipeline.yaml
 var defaultConfig []byte
 
-// A config is a pipeline's configuration. Only its registry block is the
-// registry's; the rest is up to the pipeline.
+// A config is the configuration of a pipeline. The registry reads only the
+// block "registry".
 type config struct {
 	Model    string `yaml:"model"`
 	Training struct {
-		L2            float64 `yaml:"l2"` // nats over all cases, see breastcancer.TrainOptions
+		L2            float64 `yaml:"l2"` // see breastcancer.TrainOptions
 		MaxIterations int     `yaml:"max_iterations"`
 	} `yaml:"training"`
 	Drift struct {
@@ -29,8 +29,8 @@ type config struct {
 	Registry modelregistry.Config `yaml:"registry"`
 }
 
-// readConfig returns the bytes of the configuration in file, or of the default
-// if there is no name.
+// readConfig returns the content of a configuration file, or the default
+// configuration if file is empty.
 func readConfig(file string) ([]byte, error) {
 	if file == "" {
 		return defaultConfig, nil
@@ -38,8 +38,7 @@ func readConfig(file string) ([]byte, error) {
 	return os.ReadFile(file)
 }
 
-// parseConfig reads a configuration strictly: a key that nobody knows is an
-// error.
+// parseConfig parses a configuration. An unknown key is an error.
 func parseConfig(data []byte) (config, error) {
 	var c config
 	dec := yaml.NewDecoder(bytes.NewReader(data))

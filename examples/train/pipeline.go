@@ -21,8 +21,8 @@ type pipeline struct {
 	out        io.Writer
 }
 
-// trainAll reads the configuration, opens the store and runs the pipeline. The
-// store, if it is not empty, takes the place of the configuration's.
+// trainAll reads the configuration, opens the store and runs the pipeline. If
+// store is empty, it uses the store of the configuration.
 func trainAll(ctx context.Context, file, store, actor string, out io.Writer) (err error) {
 	data, err := readConfig(file)
 	if err != nil {
@@ -36,7 +36,7 @@ func trainAll(ctx context.Context, file, store, actor string, out io.Writer) (er
 		store = p.config.Registry.Store
 	}
 	if store == "" {
-		return errors.New("neither -store nor the configuration says where the models go")
+		return errors.New("no store: set -store or registry.store in the configuration")
 	}
 	if p.train, p.test, err = breastcancer.Split(); err != nil {
 		return err
@@ -51,7 +51,7 @@ func trainAll(ctx context.Context, file, store, actor string, out io.Writer) (er
 	return p.run(modelregistry.WithRunID(ctx, runID))
 }
 
-// run is what the pipeline does, step by step.
+// run runs the steps of the pipeline.
 func (p *pipeline) run(ctx context.Context) error {
 	good, err := p.submit(ctx, candidate{
 		title: "A model on all features",
@@ -70,7 +70,8 @@ func (p *pipeline) run(ctx context.Context) error {
 	if err := p.release(ctx, good.Version); err != nil {
 		return err
 	}
-	// Mean smoothness and mean symmetry alone tell little; the optimiser stops early, too.
+	// Mean smoothness and mean symmetry alone say little about a tumour, and
+	// the optimiser stops early.
 	if _, err := p.submit(ctx, candidate{
 		title:   "A weaker model on two features",
 		options: breastcancer.TrainOptions{Features: []int{4, 8}, L2: 1, MaxIterations: 2},
@@ -80,15 +81,15 @@ func (p *pipeline) run(ctx context.Context) error {
 	return p.list(ctx)
 }
 
-// A candidate is a model to be trained.
+// A candidate is a model to train.
 type candidate struct {
 	title   string
 	options breastcancer.TrainOptions
 }
 
-// submit trains a model, measures it on the held-out cases, and registers it
-// and promotes it as the configuration says. That the gates refuse it is no
-// error; the outcome tells.
+// submit trains a model, scores it on the held-out cases, registers it, and
+// promotes it as the configuration says. It returns no error if the gates
+// refuse the model: Promoted in the outcome is then false.
 func (p *pipeline) submit(ctx context.Context, c candidate) (modelregistry.Outcome, error) {
 	model, err := breastcancer.Train(p.train, c.options)
 	if err != nil {
@@ -119,8 +120,8 @@ func (p *pipeline) submit(ctx context.Context, c candidate) (modelregistry.Outco
 	return out, nil
 }
 
-// metadata is what a model says of itself. The gate require_drift_check looks
-// at drift_check_passed.
+// metadata returns the metadata of a version. The gate require_drift_check
+// reads drift_check_passed.
 func (p *pipeline) metadata(c candidate, drift breastcancer.Drift) map[string]any {
 	return map[string]any{
 		"algorithm":             "logistic regression",
@@ -134,12 +135,12 @@ func (p *pipeline) metadata(c candidate, drift breastcancer.Drift) map[string]an
 	}
 }
 
-// drifted reports whether a drift is more than the configuration allows.
+// drifted reports whether a drift exceeds the limit of the configuration.
 func (p *pipeline) drifted(d breastcancer.Drift) bool {
-	return !(d.Distance <= p.config.Drift.MaxStandardErrors) // so that a NaN is a drift
+	return !(d.Distance <= p.config.Drift.MaxStandardErrors) // a NaN counts as a drift
 }
 
-// release promotes a version to production, through the same gates again.
+// release promotes a version to production through the gates.
 func (p *pipeline) release(ctx context.Context, v modelregistry.ModelVersion) error {
 	v, err := p.registry.Promote(ctx, v.ModelName, v.Version, modelregistry.Production, &modelregistry.MoveOptions{
 		Reason: "best model of its run",

@@ -11,7 +11,7 @@ import (
 	"github.com/ubunye-go/modelregistry/examples/breastcancer"
 )
 
-// metricNames are the metrics in the order in which they are shown.
+// metricNames are the metrics in the order of the output.
 var metricNames = []string{"auc", "f1", "accuracy", "loss"}
 
 func (p *pipeline) printModel(c candidate, s breastcancer.Scores, d breastcancer.Drift) {
@@ -42,7 +42,7 @@ func (p *pipeline) printRefusal(v modelregistry.ModelVersion, refused *modelregi
 	w.Flush()
 }
 
-// list shows every version of the model, and says which one serves.
+// list prints all versions of the model, and the version in production.
 func (p *pipeline) list(ctx context.Context) error {
 	name := p.config.name()
 	versions, err := p.registry.ListVersions(ctx, name)
@@ -73,7 +73,7 @@ func (p *pipeline) list(ctx context.Context) error {
 	return nil
 }
 
-// show writes a value of a metric or a gate, numbers with four digits behind
+// show formats the value of a metric or a gate. Numbers have four digits after
 // the point.
 func show(value any) string {
 	switch v := value.(type) {
@@ -87,7 +87,7 @@ func show(value any) string {
 	return fmt.Sprint(value)
 }
 
-// count writes a number of things: "1 gate", "4 gates".
+// count formats a number of things: "1 gate", "4 gates".
 func count(n int, thing string) string {
 	if n != 1 {
 		thing += "s"

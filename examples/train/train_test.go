@@ -69,21 +69,21 @@ func TestTrain(t *testing.T) {
 	drift, ok := good.Metadata.Float("drift_standard_errors")
 	if good.Version != "1.0.0" || passed != true || !ok || drift <= 0 || drift > 4 || good.PromotedBy != "ann" || good.RegisteredBy != "ann" ||
 		good.ConfigHash != modelregistry.ConfigHash(defaultConfig) || !strings.Contains(out, "This is "+good.LineageRunID+".") {
-		t.Errorf("production: %+v", good)
+		t.Errorf("the production version is %+v, want 1.0.0 of this run by ann, with its drift check passed", good)
 	}
 	if auc, _ := good.Metrics.Float("auc"); auc <= 0.98 {
-		t.Errorf("auc %v", auc)
+		t.Errorf("auc is %v, want above 0.98", auc)
 	}
 	weak, err := r.GetVersion(ctx, tumours.At("1.0.1"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if weak.Stage != modelregistry.Development || !weak.PromotedToStaging.IsZero() {
-		t.Errorf("the weak model is in %s, staging since %v", weak.Stage, weak.PromotedToStaging)
+		t.Errorf("the weak model is in %s, in staging since %v; want it only in development", weak.Stage, weak.PromotedToStaging)
 	}
 	run, err := r.VersionsOfRun(ctx, good.LineageRunID)
 	if err != nil || len(run) != 2 {
-		t.Errorf("versions of the run: %v, %v", run, err)
+		t.Errorf("versions of the run are %v, %v; want 2", run, err)
 	}
 }
 
@@ -100,7 +100,8 @@ func TestTrainAgain(t *testing.T) {
 		`Version 1\.0\.2 is in production\.`)
 }
 
-// edited writes the default configuration with a text replaced.
+// edited writes the default configuration with a text replaced, and returns the
+// name of the file.
 func edited(t *testing.T, old, replacement string) string {
 	t.Helper()
 	text := strings.Replace(string(defaultConfig), old, replacement, 1)
@@ -114,7 +115,7 @@ func edited(t *testing.T, old, replacement string) string {
 	return file
 }
 
-func TestWrongConfig(t *testing.T) {
+func TestTrainRefusesWrongConfig(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ old, new, want string }{
 		"registry key":   {"auto_version", "auto_versoin", `unknown "auto_versoin"`},
@@ -135,13 +136,13 @@ func TestWrongConfig(t *testing.T) {
 				t.Errorf("stderr %q does not name %q", stderr, tt.want)
 			}
 			if _, err := os.Stat(store); !os.IsNotExist(err) {
-				t.Errorf("the store was made: %v", err)
+				t.Errorf("stat of the store: %v, want that it does not exist", err)
 			}
 		})
 	}
 	_, stderr := runTrain(t, program.Error, "-config", edited(t, `store: ".ubunye/model_store"`, ""))
 	if !strings.Contains(stderr, "-store") {
-		t.Errorf("without a store: %q", stderr)
+		t.Errorf("without a store: stderr %q does not name -store", stderr)
 	}
 	runTrain(t, program.Error, "-config", filepath.Join(t.TempDir(), "missing.yaml"))
 }
@@ -155,9 +156,9 @@ func TestStoreOfConfig(t *testing.T) {
 	}
 }
 
-// Gates that the good model cannot pass keep it out of production, and the
-// program says so by its exit code.
-func TestGoodModelRefused(t *testing.T) {
+// Gates that the good model can't pass keep it out of production. The exit code
+// of the program says so.
+func TestGatesRefuseGoodModel(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ old, new, line string }{
 		"auc":   {"min_auc: 0.95", "min_auc: 1.5", `  min_auc  0\.\d{4}  1\.5000`},
@@ -169,17 +170,18 @@ func TestGoodModelRefused(t *testing.T) {
 			out, stderr := runTrain(t, program.Error, "-store", store, "-config", edited(t, tt.old, tt.new))
 			wantLines(t, out, tt.line)
 			if !strings.Contains(stderr, "did not pass the gates") {
-				t.Errorf("stderr: %q", stderr)
+				t.Errorf("stderr %q does not say that the model did not pass", stderr)
 			}
 			v, err := open(t, store).GetVersion(context.Background(), tumours.At("1.0.0"))
 			if err != nil || v.Stage != modelregistry.Development {
-				t.Errorf("the version: %v in %s, %v", v, v.Stage, err)
+				t.Errorf("the version is %v in %s, %v; want it in development", v, v.Stage, err)
 			}
 		})
 	}
 }
 
-// The predict example looks where the default configuration puts the model.
+// The predict example uses the names and the store of the default
+// configuration.
 func TestDefaultConfig(t *testing.T) {
 	t.Parallel()
 	c, err := parseConfig(defaultConfig)
@@ -187,7 +189,7 @@ func TestDefaultConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c.name() != tumours || c.Registry.Store != breastcancer.DefaultStore {
-		t.Errorf("the default is %s in %s", c.name(), c.Registry.Store)
+		t.Errorf("the default is %s in %s, want %s in %s", c.name(), c.Registry.Store, tumours, breastcancer.DefaultStore)
 	}
 }
 
@@ -196,7 +198,7 @@ func TestUsage(t *testing.T) {
 	runTrain(t, program.Usage, "-wrong")
 	runTrain(t, program.Usage, "extra")
 	if _, stderr := runTrain(t, program.OK, "-h"); !strings.Contains(stderr, "-store") {
-		t.Errorf("help: %q", stderr)
+		t.Errorf("help %q does not name -store", stderr)
 	}
 }
 
