@@ -69,38 +69,20 @@ func (m *model) catchUp(ctx context.Context) {
 	if !behind || !m.stillBehind(ctx) {
 		return
 	}
-	wrote := false
+	var c *Commit
 	done, err := m.r.store.Append(ctx, m.name, func(v View) (*Commit, error) {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		if err := m.load(ctx, v); err != nil {
-			return nil, err
-		}
-		s := m.state
-		if !s.behind() {
-			return nil, nil // somebody else did it
-		}
-		t := newTxn(s, m.r.now())
-		if s.pending != nil {
-			t.rely(m.r.lag.settle)
-		}
-		if err := t.record(s.pending); err != nil {
-			return nil, err
-		}
-		wrote = true
-		return &Commit{Lines: t.lines, Reliant: t.reliant, Document: func(end int64) []byte {
-			m.mu.Lock()
-			defer m.mu.Unlock()
-			s := m.applied(t, end)
-			return s.format(s.offset)
-		}}, nil
+		err := m.withState(ctx, func() error { return m.load(v) }, func() (err error) {
+			c, err = m.checkpoint()
+			return err
+		})
+		return c, err
 	})
 	if err == nil {
 		err = done.DocumentErr
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if wrote && m.state != nil {
+	if c != nil && m.state != nil {
 		m.state.rev = done.Revision
 	}
 	if err != nil {
@@ -108,6 +90,24 @@ func (m *model) catchUp(ctx context.Context) {
 		m.warnCheckpoint(err)
 		m.lagged(errors.Is(err, ErrOvertaken))
 	}
+}
+
+// checkpoint returns the commit that brings the document up to date, with the
+// event of an external change if there was one; nil if it is up to date. The
+// caller holds the lock.
+func (m *model) checkpoint() (*Commit, error) {
+	s := m.state
+	if !s.behind() {
+		return nil, nil // another process did it
+	}
+	t := newTxn(s, m.r.now())
+	if s.pending != nil {
+		t.rely(m.r.lag.settle)
+	}
+	if err := t.record(s.pending); err != nil {
+		return nil, err
+	}
+	return &Commit{Lines: t.lines, Reliant: t.reliant, Document: m.document(t)}, nil
 }
 
 // behind reports whether the document lacks what the history has: it lags, or somebody else wrote it, maybe from one that

@@ -10,16 +10,14 @@ func (m *model) commit(ctx context.Context, batch []*change, take func() []*chan
 	var t *txn
 	var c *Commit
 	done, err := m.r.store.Append(ctx, m.name, func(v View) (*Commit, error) {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		if err := m.load(ctx, v); err != nil {
-			return nil, err
-		}
-		batch = append(batch, take()...)
-		if t, c = m.decide(batch); c == nil {
-			m.state.rev = v.Revision()
-		}
-		return c, nil
+		err := m.withState(ctx, func() error { return m.load(v) }, func() error {
+			batch = append(batch, take()...)
+			if t, c = m.decide(batch); c == nil {
+				m.state.rev = v.Revision()
+			}
+			return nil
+		})
+		return c, err
 	})
 	if c == nil {
 		return batch, err

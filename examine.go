@@ -75,7 +75,7 @@ func (m *model) examine(ctx context.Context, v View) (*examination, error) {
 		x.doc, x.docErr = nil, m.corrupt(documentFile, 0, errStrange)
 	}
 	fresh := &model{r: m.r, name: m.name}
-	if x.err = fresh.load(ctx, v); x.err == nil {
+	if x.err = fresh.loadSettled(ctx, v); x.err == nil {
 		x.state = fresh.state
 	}
 	if s, ok := m.r.store.(Maintainer); ok {

@@ -266,7 +266,7 @@ func (r *ModelRegistry) readHistory(ctx context.Context, name ModelName) (*histo
 		}
 		log.x.readLog(lines)
 		fresh := &model{r: r, name: name}
-		err = fresh.load(ctx, v)
+		err = fresh.loadSettled(ctx, v)
 		log.seen = v.Revision()
 		switch {
 		case err == nil && fresh.state.empty() && fresh.state.pending == nil:

@@ -13,9 +13,9 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// A foreign writer truncates the document and writes it anew, in place. What
-// reads as damaged in between is looked at again for tornFor, every tornEvery,
-// before it is called so.
+// Another program truncates the document and writes it again, in place. What
+// reads as damaged in between is read again for tornFor, every tornEvery, before
+// it is reported as damaged.
 const (
 	tornFor   = 50 * time.Millisecond
 	tornEvery = 5 * time.Millisecond
@@ -29,7 +29,7 @@ const (
 
 // load brings m.state up to what the view shows, from where it stands or from
 // the start.
-func (m *model) load(ctx context.Context, v View) error {
+func (m *model) load(v View) error {
 	if m.state != nil {
 		ok, err := m.advance(v)
 		if err != nil {
@@ -41,26 +41,49 @@ func (m *model) load(ctx context.Context, v View) error {
 			return nil
 		}
 	}
-	deadline := time.Now().Add(tornFor)
-	for {
-		s, err := m.loadAll(v)
-		damage := err
-		if err == nil {
-			damage = s.docErr
-		}
-		var corrupt *CorruptError
-		if errors.As(damage, &corrupt) && time.Now().Before(deadline) && ctx.Err() == nil {
-			time.Sleep(tornEvery)
-			continue
-		}
-		if err != nil {
+	s, err := m.loadAll(v)
+	if err != nil {
+		return err
+	}
+	s.rev = v.Revision()
+	s.lookUp()
+	m.state = s
+	return nil
+}
+
+// withState brings the state up to date by load and calls fn, both under the
+// model's lock. If load finds damage it is tried again for tornFor, without the
+// lock in between, so that other readers go on.
+func (m *model) withState(ctx context.Context, load, fn func() error) error {
+	for deadline := time.Now().Add(tornFor); ; time.Sleep(tornEvery) {
+		last := ctx.Err() != nil || !time.Now().Before(deadline)
+		if torn, err := m.tryState(load, fn, last); !torn {
 			return err
 		}
-		s.rev = v.Revision()
-		s.lookUp()
-		m.state = s
-		return nil
 	}
+}
+
+// loadSettled is load that reads again what looks damaged.
+func (m *model) loadSettled(ctx context.Context, v View) error {
+	return m.withState(ctx, func() error { return m.load(v) }, func() error { return nil })
+}
+
+func (m *model) tryState(load, fn func() error, last bool) (torn bool, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	err = load()
+	damage := err
+	if err == nil {
+		damage = m.state.docErr
+	}
+	var corrupt *CorruptError
+	if errors.As(damage, &corrupt) && !last {
+		return true, err
+	}
+	if err == nil {
+		err = fn()
+	}
+	return false, err
 }
 
 // advance applies what was appended since the state was read. It reports false

@@ -301,15 +301,15 @@ func (m *model) look(ctx context.Context, fn func(*state) error) error {
 		news = v
 	}
 	m.mu.RUnlock()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err := m.takeIn(ctx, news, since); err != nil {
-		if m.r.isClosed() {
-			return ErrClosed // whatever a store says that is closed under a look
+	load := func() error {
+		err := m.takeIn(ctx, news, since)
+		news = nil // a second read takes a view of its own
+		if err != nil && m.r.isClosed() {
+			return ErrClosed // whatever a closed store's error is
 		}
 		return err
 	}
-	return fn(m.state)
+	return m.withState(ctx, load, func() error { return fn(m.state) })
 }
 
 // news reports whether the model may have changed since a revision, and has a view of it if the store gives that with
@@ -328,7 +328,7 @@ func (m *model) news(ctx context.Context, since Revision) (v View, changed bool,
 // goes on from. The caller holds the lock.
 func (m *model) takeIn(ctx context.Context, v View, since Revision) error {
 	if v != nil && m.state != nil && m.state.rev == since {
-		if err := m.load(ctx, v); !errors.Is(err, fsstore.ErrMoved) {
+		if err := m.load(v); !errors.Is(err, fsstore.ErrMoved) {
 			return err
 		}
 	}
@@ -337,5 +337,5 @@ func (m *model) takeIn(ctx context.Context, v View, since Revision) error {
 
 // refresh brings the state up to date. The caller holds the lock.
 func (m *model) refresh(ctx context.Context) error {
-	return m.r.store.Read(ctx, m.name, func(v View) error { return m.load(ctx, v) })
+	return m.r.store.Read(ctx, m.name, m.load)
 }
