@@ -27,12 +27,12 @@ const closeWait = time.Second
 // due reports whether the next append, of so many bytes, brings the document up to
 // date.
 func (l lag) due(s *state, bytes int64) bool {
-	return s.checkpoint == 0 || s.size <= l.small || s.offset+bytes-s.checkpointEnd >= s.size/l.share
+	return s.checkpoint == 0 || s.older || s.size <= l.small || s.offset+bytes-s.checkpointEnd >= s.size/l.share
 }
 
 // format returns the state as a document that ends the lag.
 func (s *state) format(end int64) []byte {
-	s.pending, s.checkpoint, s.checkpointEnd = nil, s.last, end
+	s.pending, s.checkpoint, s.checkpointEnd, s.older = nil, s.last, end, false
 	return document.Format(s.document(end))
 }
 
@@ -99,6 +99,9 @@ func (m *model) checkpoint() (*Commit, error) {
 	s := m.state
 	if !s.behind() {
 		return nil, nil // another process did it
+	}
+	if err := s.facts.writable(); err != nil {
+		return nil, err
 	}
 	t := newTxn(s, m.r.now())
 	if s.pending != nil {

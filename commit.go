@@ -68,6 +68,7 @@ func (m *model) decide(batch []*change) (*txn, *Commit) {
 		if e := t.get(c.version); e != nil {
 			c.result = *e.decode()
 			c.result.Stage = t.stage(e)
+			c.result.ModelGates = s.facts.gates
 		}
 		wrote = wrote || c.wrote
 		if c.wrote && c.staged != nil {

@@ -3,9 +3,9 @@ package modelregistry
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -63,15 +63,16 @@ func (e *entry) decode() *ModelVersion {
 		return v
 	}
 	v := decodeEntry(*e.name, e.version, e.raw)
-	x, err := decodeExtra(e.extra)
-	if err != nil {
-		v.Gates = unreadableGate(err) // gates might be among it
-		v.problem("%s: %v", document.Key, err)
+	x, err := readExtra(e.extra)
+	gates := storedGates("gates", x.gates)
+	if err != nil { // gates might be among it
+		gates = PromotionGate{rules: []rule{unreadable(document.Key, e.extra, err)}}
 	}
-	v.RegisteredBy, v.SourceRevision, v.ManifestSHA256 = x.RegisteredBy, x.SourceRevision, x.Manifest
-	if x.Gates != nil {
-		v.Gates = Gates(*x.Gates, v.Gates)
+	for _, p := range gates.unreadable() {
+		v.problem("%s: %s", document.Key, p)
 	}
+	v.RegisteredBy, v.SourceRevision, v.ManifestSHA256 = string(x.registeredBy), string(x.sourceRevision), string(x.manifest)
+	v.Gates = Gates(gates, v.Gates)
 	e.decoded.Store(&v)
 	return &v
 }
@@ -212,32 +213,51 @@ func entering(raw []byte, event int64) []byte {
 }
 
 // checkExtra returns the event by which a version entered its stage, and why its extra
-// can't be read, if so.
+// can't be read, if so. Gates can't be at fault: one that can't be read is a gate that no version passes.
 func checkExtra(raw []byte) (entered int64, err error) {
-	if len(raw) == 0 {
-		return 0, nil
-	}
-	if x, ok := plainExtra(raw); ok {
-		return x.entered, nil
-	}
-	var x extra
-	err = json.Unmarshal(raw, &x)
-	return x.Entered, err
+	x, err := readExtra(raw)
+	return x.entered, err
 }
 
-// decodeExtra reads an extra.
-func decodeExtra(raw []byte) (extra, error) {
+// readExtra takes an extra apart. Members that it does not know stay in the raw extra.
+func readExtra(raw []byte) (x rawExtra, err error) {
 	if len(raw) == 0 {
-		return extra{}, nil
+		return x, nil
 	}
-	p, ok := plainExtra(raw)
-	if !ok || p.gates != nil {
-		var x extra
-		err := json.Unmarshal(raw, &x)
-		return x, err
+	if x, ok := plainExtra(raw); ok {
+		return x, nil
 	}
-	return extra{Entered: p.entered, RegisteredBy: string(p.registeredBy), SourceRevision: string(p.sourceRevision),
-		Manifest: string(p.manifest)}, nil
+	err = pyjson.Walk(raw, func(start, end, at int) (int, error) {
+		stop, err := pyjson.Skip(raw, at, 1)
+		if err == nil {
+			err = x.take(string(pyjson.Text(raw[start:end])), raw[at:stop:stop])
+		}
+		return stop, err
+	})
+	return x, err
+}
+
+// take notes a member that it knows.
+func (x *rawExtra) take(key string, value []byte) (err error) {
+	if string(value) == "null" {
+		return nil
+	}
+	texts := map[string]*[]byte{"registered_by": &x.registeredBy, "source_revision": &x.sourceRevision, "manifest": &x.manifest}
+	switch into := texts[key]; {
+	case key == "entered":
+		n, err := strconv.ParseInt(string(value), 10, 64)
+		if err != nil {
+			return fmt.Errorf("%s is no event's number: %s", key, value)
+		}
+		x.entered = n
+	case key == "gates":
+		x.gates = value
+	case into != nil && value[0] != '"':
+		return fmt.Errorf("%s is no string", key)
+	case into != nil:
+		*into = pyjson.Text(value)
+	}
+	return nil
 }
 
 // rawExtra is where the parts of an extra stand in its bytes.
@@ -278,40 +298,11 @@ func plainExtra(raw []byte) (x rawExtra, ok bool) {
 		*f.text, rest = rest[:end], rest[end+1:]
 	}
 	if after, has := bytes.CutPrefix(rest, []byte(`,"gates":`)); has {
-		end, plain := plainGates(after, 0)
-		if !plain {
+		end, err := pyjson.Skip(after, 0, 1)
+		if err != nil {
 			return x, false
 		}
 		x.gates, rest = after[:end], after[end:]
 	}
 	return x, string(rest) == "}"
-}
-
-// plainGates reports whether the gates at an offset are surely sound: each but once, the
-// thresholds in plain digits.
-func plainGates(raw []byte, at int) (stop int, ok bool) {
-	if at >= len(raw) || raw[at] != '{' {
-		return at, false
-	}
-	ok = true
-	var before string
-	stop, err := pyjson.Members(raw, at, 1, func(start, end, at int) (int, error) {
-		stop, err := pyjson.Skip(raw, at, 2)
-		if err != nil {
-			return stop, err
-		}
-		key, threshold := string(raw[start+1:end-1]), raw[at:stop]
-		ok = ok && key > before && !strings.Contains(key, `\`) // in order, so that none stands there twice
-		before = key
-		if key == driftCheck {
-			ok = ok && string(threshold) == "true"
-			return stop, nil
-		}
-		ok = ok && len(key) > len("min_") && (key[:4] == "min_" || key[:4] == "max_") && len(threshold) < 18
-		for _, c := range threshold {
-			ok = ok && ('0' <= c && c <= '9' || c == '.' || c == '-')
-		}
-		return stop, nil
-	})
-	return stop, ok && err == nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strconv"
 	"strings"
 
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
@@ -37,6 +38,10 @@ var (
 	// ErrOvertaken is a store's word for a document that it put in place while
 	// somebody appended behind: it may have replaced a newer one.
 	ErrOvertaken = errors.New("something was appended meanwhile")
+	// ErrFormat says that a later release wrote a model, and that it must be
+	// understood before the model is written. This release reads it and changes
+	// nothing; the error is a *[FormatError] that names what is not known.
+	ErrFormat = errors.New("written by a later release")
 	// ErrClosed says that the registry was closed.
 	ErrClosed = errors.New("registry is closed")
 )
@@ -99,6 +104,23 @@ func (e *CorruptError) Error() string {
 
 // Unwrap returns what is wrong there.
 func (e *CorruptError) Unwrap() error { return e.Err }
+
+// A FormatError says that a model needs what this release does not know, so that
+// it may only be read. It matches ErrFormat.
+type FormatError struct {
+	Needs []string // what is not known
+}
+
+func (e *FormatError) Error() string {
+	quoted := make([]string, len(e.Needs))
+	for i, need := range e.Needs {
+		quoted[i] = strconv.Quote(need)
+	}
+	return fmt.Sprintf("%v, which needs %s; this release can only read it", ErrFormat, strings.Join(quoted, " and "))
+}
+
+// Unwrap returns ErrFormat.
+func (e *FormatError) Unwrap() error { return ErrFormat }
 
 // A GateError says that gates held a promotion back. The version stays where it
 // was.

@@ -16,6 +16,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/ubunye-go/modelregistry/internal/document"
+	"github.com/ubunye-go/modelregistry/internal/format"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
@@ -48,6 +49,7 @@ type event struct {
 	skippedGates bool
 	after        []image
 	removed      []string // entries that are gone
+	model        []byte   // the facts of the model after it, an object; nil if it did not touch them
 	reset        bool     // the entries after it are all there are
 	checkpoint   int64    // the document on disk stood at this event or a later one before this one
 	prev         string   // SHA-256 of the line before, hex
@@ -76,6 +78,9 @@ func (im *image) stage() ModelStage {
 // that lines were lost.
 func (e *event) skips() bool { return e.reset || e.op == opRepair }
 
+// restates reports whether the event says anew what is known of the model.
+func (e *event) restates() bool { return e.reset || e.op == opImport || e.op == opRepair }
+
 func newID() string {
 	var b [16]byte
 	rand.Read(b[:])
@@ -93,7 +98,7 @@ func hashLine(line []byte) string {
 
 // encode returns the event as a line without its end.
 func (e *event) encode() ([]byte, error) {
-	room := 512 + len(e.reason)
+	room := 512 + len(e.reason) + len(e.model)
 	for _, im := range e.after {
 		room += len(im.raw) + len(im.extra) + 2*len(im.version)
 	}
@@ -158,6 +163,9 @@ func (e *event) encode() ([]byte, error) {
 			key = ","
 		}
 		b = append(b, '}')
+	}
+	if e.model != nil {
+		b = pyjson.Compact(append(b, `,"`+format.Model+`":`...), e.model)
 	}
 	b = strconv.AppendInt(append(b, `,"checkpoint":`...), e.checkpoint, 10)
 	return sealLine(pyjson.AppendString(append(b, `,"prev":`...), e.prev)), nil
@@ -293,6 +301,12 @@ func (d *eventDecoder) member(start, end, at int) (stop int, err error) {
 	case "extra":
 		d.extras = nil
 		d.fail("extra", &pyjson.SyntaxError{Reason: "want an object"})
+	case format.Model:
+		if raw[0] != '{' {
+			d.fail(format.Model, &pyjson.SyntaxError{Reason: "want an object"})
+			break
+		}
+		e.model = raw[:len(raw):len(raw)]
 	case "checkpoint":
 		d.number("checkpoint", raw, &e.checkpoint)
 	case "prev":

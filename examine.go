@@ -164,6 +164,29 @@ func (x *examination) last() int64 {
 // owns reports whether the document is ours, untouched by others.
 func (x *examination) owns() bool { return x.doc != nil && x.doc.Mark != nil && x.doc.Intact }
 
+// changed reports whether another program or an editor changed the document, and
+// no event records it yet.
+func (x *examination) changed() bool {
+	return !x.owns() || x.state != nil && x.state.pending != nil && x.state.pending.op == opForeign
+}
+
+// facts returns the facts of the model, as far as they can be read.
+func (x *examination) facts() (f facts) {
+	if x.state != nil {
+		return x.state.facts
+	}
+	at := int64(0)
+	for _, l := range x.lines {
+		if l.model != nil {
+			f, at = readFacts(l.model), l.number
+		}
+	}
+	if x.doc != nil && x.doc.Mark != nil && x.doc.Mark.Model != nil && x.doc.Mark.Event >= at {
+		f = readFacts(x.doc.Mark.Model)
+	}
+	return f
+}
+
 // stands reports whether the history has the event that the document of ours
 // stands at. A following line's digest tells, should that line itself be damaged.
 func (x *examination) stands() bool {
@@ -234,6 +257,9 @@ func (x *examination) foreign(name ModelName) string {
 	}
 	before := x.replayed(name, x.last())
 	var list []string
+	if x.state.pending.model != nil {
+		list = append(list, fmt.Sprintf("%s: %s", topGates, x.state.facts.get(topGates)))
+	}
 	for _, im := range x.state.pending.after {
 		if old := before.get(im.version); old != nil {
 			list = append(list, im.version+": "+some(changedKeys(old.raw, im.raw, ""), ", "))
@@ -296,6 +322,7 @@ func (s *state) differs(other *state) string {
 			return fmt.Sprintf("the history has no version %s", e.version)
 		case !pyjson.Equal(e.raw, o.raw):
 			return fmt.Sprintf("the entry of version %s is another one than in the history", e.version)
+		case s.older: // what it keeps beside the entries is not looked at
 		case len(e.extra)+len(o.extra) > 0 && !pyjson.Equal(e.extra, o.extra):
 			return fmt.Sprintf("what is kept of version %s beside its entry is not what the history has", e.version)
 		}
@@ -304,6 +331,9 @@ func (s *state) differs(other *state) string {
 		if s.get(o.version) == nil {
 			return fmt.Sprintf("version %s of the history is missing", o.version)
 		}
+	}
+	if !s.older && !pyjson.Equal(s.facts.image(), other.facts.image()) {
+		return "what is kept of the model beside its versions is not what the history has"
 	}
 	return ""
 }

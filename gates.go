@@ -47,6 +47,9 @@ type rule struct {
 	metric    string // auc; empty for a function and for the drift check
 	threshold json.Number
 	fn        GateFunc
+
+	err error  // why a gate that a store holds can't be read, and
+	raw string // its value
 }
 
 // A GateResult says what one gate found.
@@ -113,7 +116,7 @@ func (g PromotionGate) custom() bool {
 
 // same reports whether two rules ask for the same; no two functions do.
 func (r rule) same(o rule) bool {
-	return r.fn == nil && o.fn == nil && r.name == o.name && r.threshold == o.threshold
+	return r.fn == nil && o.fn == nil && r.name == o.name && r.threshold == o.threshold && r.raw == o.raw
 }
 
 func must(g PromotionGate, err error) PromotionGate {
@@ -228,6 +231,8 @@ func (g PromotionGate) Evaluate(ctx context.Context, v ModelVersion) []GateResul
 
 func (r rule) evaluate(ctx context.Context, v ModelVersion) GateResult {
 	switch {
+	case r.err != nil:
+		return r.refuse()
 	case r.fn != nil:
 		return r.call(ctx, v)
 	case r.metric == "":
@@ -309,11 +314,6 @@ func asJSON(v any) string {
 	return string(raw)
 }
 
-// unreadableGate stands for gates that can't be read: it must not stand open.
-func unreadableGate(err error) PromotionGate {
-	return GateOf("promotion_gates", func(context.Context, ModelVersion) error { return err })
-}
-
 // storable returns the gates that have a JSON form: no functions, and of two by
 // one name the stricter.
 func (g PromotionGate) storable() PromotionGate {
@@ -362,9 +362,12 @@ func (g PromotionGate) MarshalJSON() ([]byte, error) {
 			b = append(b, ',')
 		}
 		b = append(pyjson.AppendString(b, r.name), ':')
-		if r.metric == "" {
+		switch {
+		case r.err != nil:
+			b = r.appendStored(b)
+		case r.metric == "":
 			b = append(b, "true"...)
-		} else {
+		default:
 			b = append(b, r.threshold...)
 		}
 	}

@@ -542,11 +542,12 @@ func TestGatesInAnEntry(t *testing.T) {
 		"drift check": {`{"metadata": {"drift_check_passed": 1}, "promotion_gates": {"require_drift_check": true}}`, "require_drift_check", "", false},
 		"null":        {`{"promotion_gates": null}`, "", "", false},
 		"empty":       {`{"promotion_gates": {}}`, "", "", false},
-		"misspelt":    {`{"metrics": {"auc": 0.9}, "promotion_gates": {"minauc": 0.85}}`, "promotion_gates", "minauc", true},
+		"misspelt":    {`{"metrics": {"auc": 0.9}, "promotion_gates": {"minauc": 0.85}}`, "minauc", "unknown gate", true},
 		"a list":      {`{"promotion_gates": ["min_auc"]}`, "promotion_gates", "", true},
 		"a string":    {`{"promotion_gates": "none"}`, "promotion_gates", "", true},
-		"twice":       {`{"metrics": {"auc": 0.9}, "promotion_gates": {"min_auc": 0.95, "min_auc": 0.1}}`, "promotion_gates", "twice", true},
-		"NaN wanted":  {`{"metrics": {"auc": 0.9}, "promotion_gates": {"min_auc": NaN}}`, "promotion_gates", "", true},
+		"twice":       {`{"metrics": {"auc": 0.9}, "promotion_gates": {"min_auc": 0.95, "min_auc": 0.1}}`, "min_auc", "twice", true},
+		"no number":   {`{"metrics": {"auc": 0.9}, "promotion_gates": {"max_loss": 1, "min_auc": {"above": 0.1}}}`, "max_loss", "min_auc", true},
+		"NaN wanted":  {`{"metrics": {"auc": 0.9}, "promotion_gates": {"min_auc": NaN}}`, "min_auc", "NaN", true},
 	}
 	for what, test := range tests {
 		t.Run(what, func(t *testing.T) {
@@ -570,7 +571,7 @@ func TestGatesInAnEntry(t *testing.T) {
 				}
 			} else {
 				var refused *mr.GateError
-				if !errors.As(err, &refused) || refused.Failed()[0].Name != test.failed || !strings.Contains(refused.Failed()[0].Message, test.message) {
+				if !errors.As(err, &refused) || refused.Failed()[0].Name != test.failed || !strings.Contains(refused.Error(), test.message) {
 					t.Errorf("got error %v, want %s to fail with %q", err, test.failed, test.message)
 				}
 				if got := stagesOf(t, openStore(t, dir, nil))["1.0.0"]; got != mr.Development {

@@ -51,6 +51,9 @@ type Event struct {
 	// Changes tell every version whose entry the event added, changed or removed: a
 	// promotion's predecessor too.
 	Changes []Change
+
+	// ModelGates are the model's gates after the event, if it changed them, else nil.
+	ModelGates *PromotionGate
 }
 
 // A Change is what an event did to one version.
@@ -58,6 +61,11 @@ type Change struct {
 	Version string     `json:"version"`
 	From    ModelStage `json:"from,omitempty"` // empty if it was not there before
 	To      ModelStage `json:"to,omitempty"`   // empty if it was removed; equal to From if something else in its entry changed
+
+	// Forced says that another program promoted the version although its gates were
+	// not looked at, as the entry has it. SkippedGates are those gates, and what they find of the version.
+	Forced       bool         `json:"forced,omitempty"`
+	SkippedGates []GateResult `json:"skipped_gates,omitempty"`
 }
 
 // Unrecorded reports whether the event is what another program or an editor changed
@@ -73,24 +81,25 @@ func (e *Event) Touches(version string) bool {
 // MarshalJSON returns the event under the names that history.jsonl uses.
 func (e Event) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
-		UseCase      string       `json:"use_case"`
-		Model        string       `json:"model_name"`
-		Number       int64        `json:"event"`
-		ID           string       `json:"id,omitempty"`
-		Time         string       `json:"time"`
-		Op           Operation    `json:"op"`
-		Version      string       `json:"version,omitempty"`
-		From         ModelStage   `json:"from,omitempty"`
-		To           ModelStage   `json:"to,omitempty"`
-		Actor        string       `json:"actor,omitempty"`
-		Reason       string       `json:"reason,omitempty"`
-		Refused      bool         `json:"refused,omitempty"`
-		SkippedGates bool         `json:"skipped_gates,omitempty"`
-		Gates        []GateResult `json:"gates,omitempty"`
-		Changes      []Change     `json:"changes,omitempty"`
-		Unrecorded   bool         `json:"unrecorded,omitempty"`
+		UseCase      string         `json:"use_case"`
+		Model        string         `json:"model_name"`
+		Number       int64          `json:"event"`
+		ID           string         `json:"id,omitempty"`
+		Time         string         `json:"time"`
+		Op           Operation      `json:"op"`
+		Version      string         `json:"version,omitempty"`
+		From         ModelStage     `json:"from,omitempty"`
+		To           ModelStage     `json:"to,omitempty"`
+		Actor        string         `json:"actor,omitempty"`
+		Reason       string         `json:"reason,omitempty"`
+		Refused      bool           `json:"refused,omitempty"`
+		SkippedGates bool           `json:"skipped_gates,omitempty"`
+		Gates        []GateResult   `json:"gates,omitempty"`
+		Changes      []Change       `json:"changes,omitempty"`
+		ModelGates   *PromotionGate `json:"model_gates,omitempty"`
+		Unrecorded   bool           `json:"unrecorded,omitempty"`
 	}{e.UseCase, e.Model, e.Number, e.ID, formatTime(e.Time), e.Op, e.Version, e.From, e.To, e.Actor, e.Reason,
-		e.Refused, e.SkippedGates, e.Gates, e.Changes, e.Unrecorded()})
+		e.Refused, e.SkippedGates, e.Gates, e.Changes, e.ModelGates, e.Unrecorded()})
 }
 
 // HistoryOptions say which events to look at. The zero value and nil take all.
@@ -286,7 +295,7 @@ func (r *ModelRegistry) readHistory(ctx context.Context, name ModelName) (*histo
 // events yields the events in order, and what is damaged in its place.
 func (l *historyLog) events(ctx context.Context) iter.Seq2[pastEvent, error] {
 	return func(yield func(pastEvent, error) bool) {
-		damage, stages := l.x.damage, map[string]ModelStage{}
+		damage, before := l.x.damage, newRetrospect()
 		for _, line := range l.x.lines {
 			for len(damage) > 0 && damage[0].at <= line.at {
 				if !yield(l.damaged(damage[0])) {
@@ -298,7 +307,7 @@ func (l *historyLog) events(ctx context.Context) iter.Seq2[pastEvent, error] {
 				yield(pastEvent{Event: Event{ModelName: l.m.name}}, err)
 				return
 			}
-			if !yield(l.past(line.event, stages), nil) {
+			if !yield(l.past(line.event, before), nil) {
 				return
 			}
 		}
@@ -308,7 +317,7 @@ func (l *historyLog) events(ctx context.Context) iter.Seq2[pastEvent, error] {
 			}
 		}
 		if l.pending != nil {
-			yield(l.past(l.pending, stages), nil)
+			yield(l.past(l.pending, before), nil)
 		}
 	}
 }
@@ -317,24 +326,23 @@ func (l *historyLog) damaged(d damage) (pastEvent, error) {
 	return pastEvent{Event: Event{ModelName: l.m.name, Number: d.event}}, l.m.corrupt(logFile, d.at, d.err)
 }
 
-// past returns an event as callers see it, given the stages before it, which it
+// past returns an event as callers see it, given what was before it, which it
 // brings up to date.
-func (l *historyLog) past(e *event, stages map[string]ModelStage) pastEvent {
+func (l *historyLog) past(e *event, before *retrospect) pastEvent {
 	p := pastEvent{event: e, Event: Event{
 		ModelName: l.m.name, Number: e.number, ID: e.id, Time: e.time, Op: Operation(e.op),
 		Version: e.version, From: e.from, To: e.to, Actor: e.actor, Reason: e.reason,
-		Refused: e.refused, SkippedGates: e.skippedGates, Gates: e.results,
+		Refused: e.refused, SkippedGates: e.skippedGates, Gates: e.results, ModelGates: before.modelGates(e),
 	}}
 	stays := map[string]bool{}
 	for _, im := range e.after {
 		stays[im.version] = true
 		to := cmp.Or(im.stage(), Development)
-		p.Changes = append(p.Changes, Change{Version: im.version, From: stages[im.version], To: to})
-		stages[im.version] = to
+		p.Changes = append(p.Changes, before.change(e, im, to))
 	}
 	gone := slices.Clone(e.removed)
 	if e.reset {
-		for v := range stages {
+		for v := range before.stages {
 			if !stays[v] && !slices.Contains(gone, v) {
 				gone = append(gone, v)
 			}
@@ -342,9 +350,9 @@ func (l *historyLog) past(e *event, stages map[string]ModelStage) pastEvent {
 		slices.SortFunc(gone, compareVersions)
 	}
 	for _, v := range gone {
-		if from, ok := stages[v]; ok && !stays[v] {
+		if from, ok := before.stages[v]; ok && !stays[v] {
 			p.Changes = append(p.Changes, Change{Version: v, From: from})
-			delete(stages, v)
+			before.remove(v)
 		}
 	}
 	return p

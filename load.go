@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ubunye-go/modelregistry/internal/document"
+	"github.com/ubunye-go/modelregistry/internal/format"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
@@ -94,7 +95,7 @@ func (m *model) advance(v View) (bool, error) {
 	if s.pending != nil || s.docErr != nil || s.rev == nil {
 		return false, nil
 	}
-	checkpoint, checkpointEnd := s.checkpoint, s.checkpointEnd
+	checkpoint, checkpointEnd, older := s.checkpoint, s.checkpointEnd, s.older
 	if v.DocumentChanged(s.rev) {
 		data, ok, err := v.Document()
 		if errors.Is(err, fs.ErrInvalid) {
@@ -106,6 +107,9 @@ func (m *model) advance(v View) (bool, error) {
 		at, ours := document.Position(data)
 		if !ours || at.Event == s.last && at.Hash != s.hash { // a repair made another history of it
 			return false, nil
+		}
+		if older = at.Format < format.Version; !older && !sameMembers(at.Others, s.others) {
+			return false, nil // a later release wrote it
 		}
 		checkpoint, checkpointEnd = at.Event, at.Offset
 	}
@@ -124,7 +128,7 @@ func (m *model) advance(v View) (bool, error) {
 		return false, nil // the document may hold bytes and keys that no event does
 	}
 	s.applyAll(events, end)
-	s.checkpoint, s.checkpointEnd = checkpoint, checkpointEnd
+	s.checkpoint, s.checkpointEnd, s.older = checkpoint, checkpointEnd, older
 	return checkpoint <= s.last, nil
 }
 
@@ -224,10 +228,13 @@ func (m *model) loadAll(v View) (*state, error) {
 		s, _, err := m.replay(v)
 		return s, err
 	}
-	if d.Mark != nil && d.Intact {
-		return m.follow(v, d)
+	switch {
+	case d.Mark == nil || !d.Intact:
+		return m.merge(v, d)
+	case d.Mark.Format < format.Version:
+		return m.followOlder(v, d)
 	}
-	return m.merge(v, d)
+	return m.follow(v, d, fromDocument(m.name, d))
 }
 
 // extend applies lines that stand at a position of the log, behind the event
@@ -252,18 +259,19 @@ func (m *model) replay(v View) (*state, []*event, error) {
 	return s, events, err
 }
 
-// follow starts from a document of ours and applies what the log has behind it.
-// If the log does not have the event that the document stands at, somebody lost
-// or cut it, and the document is what there is; if it has another one of that number,
-// the document came from somewhere else.
-func (m *model) follow(v View, d *document.Document) (*state, error) {
-	s := fromDocument(m.name, d)
+// follow starts from the state of a document of ours and applies what the log has
+// behind it. If the log does not have the event that the document stands at, somebody
+// lost or cut it, and the document is what there is; if it has another one of that
+// number, the document came from somewhere else.
+func (m *model) follow(v View, d *document.Document, s *state) (*state, error) {
+	base := s.facts
 	if s.damage != nil {
 		return nil, m.corrupt(documentFile, 0, s.damage)
 	}
 	lines, end, err := m.readLog(v, s.offset)
 	if err == nil {
 		if _, err = m.extend(s, lines, s.offset, end); err == nil {
+			s.takeGates(base, d)
 			return s, nil
 		}
 	} else if errors.Is(err, fs.ErrNotExist) {
@@ -324,7 +332,7 @@ func (m *model) lost(v View, s *state) (*state, error) {
 		hash = hashLine(line)
 		if e, err := decodeEffect(line, ""); err == nil {
 			if e.reset && e.number > s.last {
-				return m.resume(lines[at:], int64(at), e, end)
+				return m.resume(lines[at:], int64(at), e, end, s)
 			}
 			last = max(last, e.number)
 			s.giveOut(e)
@@ -332,6 +340,7 @@ func (m *model) lost(v View, s *state) (*state, error) {
 		at += n + 1
 	}
 	s.last, s.hash, s.offset = last, hash, end
+	s.layGates(s.facts)
 	s.pending = &event{op: opImport, reset: true, after: s.images(), removed: s.removed}
 	return s, nil
 }
@@ -351,10 +360,15 @@ func (s *state) giveOut(e *event) {
 	}
 }
 
-// resume replays the log from an event that holds everything.
-func (m *model) resume(lines []byte, at int64, first *event, end int64) (*state, error) {
+// resume replays the log from an event that holds everything, but for what only
+// the document has.
+func (m *model) resume(lines []byte, at int64, first *event, end int64, stood *state) (*state, error) {
 	s := newState(m.name)
 	s.last, s.hash = first.number-1, first.prev
+	s.head, s.others = stood.head, stood.others
+	if first.model == nil { // its writer knew of no facts
+		s.facts = stood.facts
+	}
 	_, err := m.extend(s, lines, at, end)
 	return s, err
 }

@@ -31,7 +31,7 @@ func (m *model) merge(v View, d *document.Document) (*state, error) {
 // from the event base or a later one.
 func (s *state) lay(events []*event, d *document.Document, base int64) {
 	diff := foreignChanges(events, base, s, d)
-	s.head = d.Head
+	s.layTop(events, d, diff)
 	s.checkpoint, s.checkpointEnd = 0, 0
 	for i := range diff.after {
 		im := &diff.after[i]

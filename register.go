@@ -92,7 +92,12 @@ func (m *model) early(ctx context.Context, version string) error {
 	if version == "" {
 		return nil
 	}
-	return m.look(ctx, func(s *state) error { return newTxn(s, time.Time{}).free(version) })
+	return m.look(ctx, func(s *state) error {
+		if err := s.facts.writable(); err != nil {
+			return err
+		}
+		return newTxn(s, time.Time{}).free(version)
+	})
 }
 
 // A registration is what was made of RegisterOptions before the artifact is

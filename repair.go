@@ -107,6 +107,9 @@ func (r *ModelRegistry) Repair(ctx context.Context, name ModelName, opts *Repair
 	if err != nil || !o.Apply || len(report.Actions) == 0 {
 		return report, err
 	}
+	if err := x.facts().writable(); err != nil {
+		return report, err
+	}
 	report.Applied, report.Actions = true, nil
 	if len(p.appended) > 0 {
 		if err := m.appendRepair(ctx, p, o); err != nil {
@@ -121,6 +124,9 @@ func (r *ModelRegistry) Repair(ctx context.Context, name ModelName, opts *Repair
 		}
 		now, err := m.plan(ctx, x)
 		if err != nil {
+			return nil, err
+		}
+		if err := x.facts().writable(); err != nil {
 			return nil, err
 		}
 		report.Actions = append(report.Actions, p.done(now)...)
@@ -212,12 +218,11 @@ func (m *model) plan(ctx context.Context, x *examination) (*plan, error) {
 			p.rebuild("from the history") // else the event that lists them again brings it
 		}
 	case !x.owns():
-		detail := "what another program or an editor wrote"
-		if what := x.foreign(m.name); what != "" {
-			detail += ": " + what
-		}
-		p.append(RepairAction{Kind: RecordState, Path: p.file(documentFile), Detail: detail})
+		p.recordForeign()
 	default:
+		if x.changed() {
+			p.recordForeign()
+		}
 		if what := x.documentDiffers(m.name); what != "" {
 			p.rebuild("from the history: " + what)
 		}
@@ -251,8 +256,25 @@ func (p *plan) event(o RepairOptions, actions []RepairAction) *event {
 	return &event{op: opRepair, actor: o.Actor, reason: strings.Join(notes, "; ")}
 }
 
+// recordForeign has what another program or an editor wrote become an event.
+func (p *plan) recordForeign() {
+	detail := "what another program or an editor wrote"
+	if what := p.x.foreign(p.m.name); what != "" {
+		detail += ": " + what
+	}
+	p.append(RepairAction{Kind: RecordState, Path: p.file(documentFile), Detail: detail})
+}
+
+// rebuild makes the document anew. Keys of other programs and of later releases stay,
+// if the old document can be read.
 func (p *plan) rebuild(detail string) {
 	p.state = p.x.replayed(p.m.name, p.x.last())
+	if d := p.x.doc; d != nil {
+		p.state.head = d.Head
+		if d.Mark != nil {
+		}
+		p.state.learn(p.state.facts)
+	}
 	p.replace(RepairAction{Kind: RebuildDocument, Path: p.file(documentFile), Detail: detail})
 }
 

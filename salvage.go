@@ -28,20 +28,33 @@ func (p *plan) salvage(ctx context.Context) error {
 		p.replace(RepairAction{Kind: SalvageHistory, Path: p.file(logFile), Detail: "history and document are lost; the manifests tell"})
 	}
 	if p.rewriteLog = true; x.owns() {
-		p.state = fromDocument(name, x.doc)
-		for _, l := range x.lines {
-			p.state.apply(l.event, 0)
-		}
+		p.state = x.salvagedDocument(name)
 	} else {
 		p.state = x.replayed(name, x.last())
 		if events := x.events(); x.doc != nil && len(events) > 0 {
 			p.state.lay(events, x.doc, startedFrom(events, x.doc))
 		} else if x.doc != nil {
 			p.state = fromDocument(name, x.doc)
+			p.state.layGates(p.state.facts)
 		}
 	}
 	p.replace(RepairAction{Kind: RebuildDocument, Path: p.file(documentFile)})
 	return p.recoverTrees(ctx)
+}
+
+// salvagedDocument returns the state of a document of ours with the events behind it.
+func (x *examination) salvagedDocument(name ModelName) *state {
+	s := fromDocument(name, x.doc)
+	base := s.facts
+	if s.older { // it keeps no facts
+		base = factsAt(x.events(), s.last)
+		s.facts = base
+	}
+	for _, l := range x.lines {
+		s.apply(l.event, 0)
+	}
+	s.takeGates(base, x.doc)
+	return s
 }
 
 // known says what becomes of what a damaged line changed.
@@ -99,7 +112,7 @@ func (p *plan) log(o RepairOptions) ([]byte, error) {
 	e := p.event(o, p.replaced)
 	e.number, e.reset = max(last, p.state.last)+1, true
 	p.mend(e.number)
-	e.after, e.removed = p.state.images(), p.state.removed
+	e.after, e.removed, e.model = p.state.images(), p.state.removed, p.state.facts.image()
 	if err := write(e); err != nil {
 		return nil, err
 	}
@@ -118,9 +131,23 @@ func (l logLine) behind(hash string) ([]byte, error) {
 	if line, ok := bytes.CutSuffix(held, end); ok && sealed {
 		return sealLine(append(slices.Clone(line), `"prev":`+string(pyjson.Quote(hash))...)), nil
 	}
-	e := *l.event
-	e.prev = hash
-	return e.encode()
+	return relinked(l.raw, hash)
+}
+
+// relinked returns a line that is not as it was written with the digest of the line
+// before it and a checksum of its own. What it says stays, as far as it can be read.
+func relinked(line []byte, prev string) ([]byte, error) {
+	members, err := pyjson.Object(line)
+	if err != nil {
+		return nil, err
+	}
+	b := []byte{'{'}
+	for _, m := range members {
+		if m.Key != "prev" && m.Key != "crc32c" {
+			b = append(pyjson.Compact(append(append(b, m.Raw...), ':'), m.Value), ',')
+		}
+	}
+	return sealLine(append(append(b, `"prev":`...), pyjson.Quote(prev)...)), nil
 }
 
 // mend archives all versions in production but the one promoted last.

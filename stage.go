@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
@@ -188,7 +187,7 @@ func (r *ModelRegistry) tryMove(ctx context.Context, m *model, mv move, o MoveOp
 		if e.version != mv.version {
 			return mv.version, errChanged // another one was in production before the present one
 		}
-		if !mv.same(e.view(t.production), v, o) {
+		if !mv.same(t.view(e), v, o) {
 			return mv.version, errChanged
 		}
 		return mv.version, t.move(mv, e, o, results)
@@ -222,7 +221,7 @@ func (r *ModelRegistry) prove(ctx context.Context, mv move, o MoveOptions, v Mod
 	if mv.op != opPromote || o.SkipGates {
 		return nil, nil
 	}
-	results := Gates(v.Gates, o.Gates).Evaluate(ctx, v)
+	results := Gates(v.ModelGates, v.Gates, o.Gates).Evaluate(ctx, v)
 	if err := ctx.Err(); err != nil {
 		return nil, err // a gate that was cut short has not refused
 	}
@@ -278,15 +277,8 @@ func (mv move) same(a, b ModelVersion, o MoveOptions) bool {
 // the same.
 func sameForGates(a, b ModelVersion) bool {
 	same := func(x, y Values) bool { return pyjson.Equal(x.raw, y.raw) }
-	gates := func(g PromotionGate) string {
-		var names []string
-		for _, r := range g.rules {
-			names = append(names, r.name+"="+string(r.threshold))
-		}
-		return strings.Join(names, ",")
-	}
 	return same(a.Metrics, b.Metrics) && same(a.Metadata, b.Metadata) && a.ManifestSHA256 == b.ManifestSHA256 &&
-		gates(a.Gates) == gates(b.Gates)
+		a.Gates.same(b.Gates) && a.ModelGates.same(b.ModelGates)
 }
 
 // sameOtherwise reports whether all else is.
@@ -314,6 +306,9 @@ func (mv move) check(t *txn, o MoveOptions) (e *entry, done bool, err error) {
 	from := t.stage(e)
 	if from == mv.to {
 		return e, true, nil
+	}
+	if err := t.base.facts.writable(); err != nil {
+		return e, false, err
 	}
 	if err := mv.direction(from, e, o); err != nil {
 		return e, false, err

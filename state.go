@@ -10,6 +10,7 @@ import (
 	"github.com/Masterminds/semver/v3"
 
 	"github.com/ubunye-go/modelregistry/internal/document"
+	"github.com/ubunye-go/modelregistry/internal/format"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
@@ -21,6 +22,8 @@ const maxProductions = 100
 type state struct {
 	name        ModelName
 	head        []pyjson.Member // the document's top-level keys but ours
+	facts       facts
+	others      []pyjson.Member // members of our key in the document that this release does not know
 	order       []*entry        // in order of registration
 	places      map[string]int  // where in order a version is; see place
 	placed      sync.Once
@@ -40,6 +43,7 @@ type state struct {
 	size          int64  // about what the document takes, in bytes
 	checkpoint    int64  // the event that the document stands at, 0 if it is none of ours
 	checkpointEnd int64  // the position behind that event
+	older         bool   // a release that keeps nothing it does not know wrote the document
 	found         int64  // what the last event tells of that: the document stands there or at a later one
 	docErr        error  // the document is damaged; the history is not
 	damage        error  // what of our key in the document can't be read
@@ -97,6 +101,10 @@ func fromDocument(name ModelName, d *document.Document) *state {
 		s.productions = slices.Clip(d.Mark.Productions)
 		s.last, s.hash, s.offset = d.Mark.Event, d.Mark.Hash, d.Mark.Offset
 		s.checkpoint, s.checkpointEnd = s.last, s.offset
+		s.older = d.Mark.Format < format.Version
+		s.others = d.Mark.Others
+		s.facts = readFacts(d.Mark.Model)
+		s.size += int64(len(d.Mark.Model))
 	}
 	if len(s.productions) == 0 {
 		if p := s.holder(Production); p != nil {
@@ -110,6 +118,7 @@ func fromDocument(name ModelName, d *document.Document) *state {
 func (s *state) document(offset int64) *document.Document {
 	d := &document.Document{Head: s.head, Entries: make([]document.Entry, len(s.order)), Mark: &document.Mark{
 		Removed: s.removed, Productions: s.productions, Event: s.last, Offset: offset, Hash: s.hash,
+		Model: s.facts.raw, Others: s.others,
 	}}
 	for i, e := range s.order {
 		d.Entries[i] = document.Entry{Version: e.version, Raw: e.layOut(), Extra: e.extra}
@@ -224,6 +233,9 @@ func (s *state) apply(e *event, offset int64) {
 	if e.reset {
 		s.arrange(e.after)
 	}
+	if e.model != nil {
+		s.learn(readFacts(e.model))
+	}
 	if len(e.after) > 0 {
 		s.noteProduction(e.op)
 	}
@@ -290,7 +302,9 @@ func (s *state) withdrawn(e *entry) bool {
 
 // view returns an entry as a caller sees it.
 func (s *state) view(e *entry) ModelVersion {
-	return e.view(func() *entry { return s.holder(Production) })
+	v := e.view(func() *entry { return s.holder(Production) })
+	v.ModelGates = s.facts.gates
+	return v
 }
 
 // list returns every version as callers see it, newest first; it is shared, and not to be

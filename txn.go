@@ -213,6 +213,13 @@ func (t *txn) staged(e *entry, stage ModelStage, also ...pyjson.Member) image {
 	return image{version: e.version, raw: document.Set(e.layOut(), set), extra: e.extra, stageRead: stage}
 }
 
+// view returns an entry as a caller sees it.
+func (t *txn) view(e *entry) ModelVersion {
+	v := e.view(t.production)
+	v.ModelGates = t.base.facts.gates
+	return v
+}
+
 // record appends what another program did and nobody recorded yet, if there is such.
 func (t *txn) record(pending *event) error {
 	if pending == nil {
@@ -225,6 +232,12 @@ func (t *txn) record(pending *event) error {
 // emit numbers an event and adds it to the append. The first of our own in an
 // append also mends a second production version, if another program left one.
 func (t *txn) emit(ev *event) error {
+	if err := t.base.facts.writable(); err != nil {
+		return err
+	}
+	if ev.model == nil && ev.restates() {
+		ev.model = t.base.facts.image()
+	}
 	if ev.op != opImport && ev.op != opForeign && !t.mended {
 		t.mended = true
 		if len(t.base.productive) > 1 {

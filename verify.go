@@ -20,7 +20,7 @@ const (
 	DocumentMissing FindingKind = "document missing"   // there is a history, and no registry.json
 	DocumentDiffers FindingKind = "document differs"   // it is not what the history makes of it
 	TwoProductions  FindingKind = "two in production"  // another program's doing; readers see the one promoted last
-	EntryUnreadable FindingKind = "entry unreadable"   // something in a version's entry
+	EntryUnreadable FindingKind = "entry unreadable"   // something in a version's entry, or a gate of the version or the model
 	ArtifactMissing FindingKind = "artifact missing"   // a version without its files
 	ArtifactDamaged FindingKind = "artifact damaged"   // a file is changed, missing or added
 	ManifestDamaged FindingKind = "manifest damaged"   // it is not the one that was registered
@@ -28,6 +28,7 @@ const (
 	UnnamedVersion  FindingKind = "version not listed" // a tree that is neither in the history nor in the document
 	ForeignWrite    FindingKind = "foreign write"      // another program or an editor wrote registry.json; the next change records it
 	NoHistory       FindingKind = "no history"         // another program's store, not written to by this one yet
+	NewerFormat     FindingKind = "newer format"       // a later release wrote what this one must not change; it reads the model
 	NoDigests       FindingKind = "no digests"         // registered by another program, without a manifest
 	Debris          FindingKind = "debris"             // what a crash left; harmless
 	SetAside        FindingKind = "set aside"          // a tree of a change that never happened, files that a repair replaced, or a bucket's changes that history.jsonl has
@@ -38,7 +39,7 @@ const (
 // was acknowledged is there and can be read.
 func (k FindingKind) Notice() bool {
 	switch k {
-	case ForeignWrite, NoHistory, NoDigests, Debris, SetAside, NotTheRegistrys, UnnamedVersion:
+	case ForeignWrite, NoHistory, NewerFormat, NoDigests, Debris, SetAside, NotTheRegistrys, UnnamedVersion:
 		return true
 	}
 	return false
@@ -226,6 +227,7 @@ func (x *examination) report(name ModelName, report *VerifyReport) {
 			Err: &CorruptError{Path: file(logFile), Offset: d.at, Err: d.err}})
 	}
 	x.reportDocument(name, file(documentFile), report)
+	x.reportFacts(name, report)
 	if len(x.lines) == 0 && len(x.damage) == 0 && !x.hasDoc && x.hasTrees() {
 		report.add(Finding{ModelName: name, Kind: HistoryLost, Path: file(logFile), Err: errors.New("and the document with it; there are files of versions")})
 	}
@@ -270,10 +272,14 @@ func (x *examination) reportDocument(name ModelName, path string, report *Verify
 		return // it can't be held against a history that is not whole
 	case x.owns():
 		what := x.documentDiffers(name)
-		if what == "" {
+		switch {
+		case what != "":
+			f.Kind, f.Err = DocumentDiffers, errors.New(what)
+		case x.changed():
+			f.Kind, f.Err = ForeignWrite, errors.New(x.foreign(name))
+		default:
 			return
 		}
-		f.Kind, f.Err = DocumentDiffers, errors.New(what)
 	case len(x.lines) == 0:
 		f.Kind = NoHistory
 	default:
@@ -283,6 +289,17 @@ func (x *examination) reportDocument(name ModelName, path string, report *Verify
 		}
 	}
 	report.add(f)
+}
+
+// reportFacts adds what is to say of what is kept of the model beside its versions.
+func (x *examination) reportFacts(name ModelName, report *VerifyReport) {
+	f := x.facts()
+	if problems := f.gates.unreadable(); len(problems) > 0 {
+		report.add(Finding{ModelName: name, Kind: EntryUnreadable, Err: fmt.Errorf("%s: %s", topGates, strings.Join(problems, "; "))})
+	}
+	if err := f.writable(); err != nil {
+		report.add(Finding{ModelName: name, Kind: NewerFormat, Err: err})
+	}
 }
 
 func (r *ModelRegistry) verifyFiles(ctx context.Context, v ModelVersion, progress *meter, report *VerifyReport) {

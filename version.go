@@ -37,7 +37,8 @@ type ModelVersion struct {
 	RegisteredBy   string
 	PromotedBy     string // who last moved it up, or rolled back to it
 
-	Gates          PromotionGate // apply to every promotion of the version
+	Gates          PromotionGate // kept with the version, apply to every promotion of it
+	ModelGates     PromotionGate // kept with the model by another program, apply to every promotion of every version
 	ManifestSHA256 string        // digest of its manifest.json, hex; empty for one that another program registered
 
 	// Problems says what in the entry could not be read; empty for an entry in
@@ -93,13 +94,14 @@ func (v ModelVersion) MarshalJSON() ([]byte, error) {
 		RegisteredBy   *string        `json:"registered_by"`
 		SourceRevision *string        `json:"source_revision"`
 		Gates          *PromotionGate `json:"promotion_gates,omitempty"`
+		ModelGates     *PromotionGate `json:"model_gates,omitempty"`
 		Manifest       *string        `json:"manifest_sha256"`
 		Problems       []string       `json:"problems,omitempty"`
 	}{
 		v.UseCase, v.Model, v.Version, v.Stage,
 		timeOrNull(v.RegisteredAt), timeOrNull(v.PromotedToStaging), timeOrNull(v.PromotedToProduction), timeOrNull(v.ArchivedAt),
 		v.Metrics, v.Metadata, textOrNull(v.LineageRunID), textOrNull(v.ConfigHash), textOrNull(v.PromotedBy), textOrNull(v.RegisteredBy),
-		textOrNull(v.SourceRevision), gatesOrNil(v.Gates), textOrNull(v.ManifestSHA256), v.Problems,
+		textOrNull(v.SourceRevision), gatesOrNil(v.Gates), gatesOrNil(v.ModelGates), textOrNull(v.ManifestSHA256), v.Problems,
 	})
 }
 
@@ -138,11 +140,9 @@ func decodeEntry(name ModelName, version string, raw []byte) ModelVersion {
 	v.LineageRunID = v.text(&f, "lineage_run_id")
 	v.ConfigHash = v.text(&f, "config_hash")
 	v.PromotedBy = v.text(&f, "promoted_by")
-	if gates := f.Get("promotion_gates"); gates != nil {
-		if err := v.Gates.UnmarshalJSON(gates); err != nil {
-			v.Gates = unreadableGate(err)
-			v.problem("promotion_gates: %v", err)
-		}
+	v.Gates = storedGates(topGates, f.Get(topGates))
+	for _, p := range v.Gates.unreadable() {
+		v.problem("%s: %s", topGates, p)
 	}
 	return v
 }

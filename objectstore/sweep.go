@@ -32,6 +32,7 @@ type Swept struct {
 // Sweep clears up what processes left that died in the middle of a registration. Files that a
 // change names are put in their place. Of others it is first recorded, as a change of
 // its own, that they go: so a registration that only stalled finds that out, and can't name what is no longer there.
+// A model that a later release wrote, and that this one may only read, is refused with [mr.ErrFormat].
 func (s *Store) Sweep(ctx context.Context, name mr.ModelName, opts *SweepOptions) ([]Swept, error) {
 	var o SweepOptions
 	if opts != nil {
@@ -50,9 +51,15 @@ func (s *Store) Sweep(ctx context.Context, name mr.ModelName, opts *SweepOptions
 	if err != nil || len(uploads) == 0 {
 		return nil, err
 	}
-	named, err := s.uploadsNamed(ctx, name)
+	v := s.view(ctx, name)
+	named, err := v.uploadsNamed()
 	if err != nil {
 		return nil, err
+	}
+	if !o.DryRun {
+		if err := v.writable(); err != nil {
+			return nil, err
+		}
 	}
 	var done []Swept
 	var dead []string
@@ -106,8 +113,7 @@ func (s *Store) uploads(ctx context.Context, name mr.ModelName) (map[string][]ob
 }
 
 // uploadsNamed maps the uploads that changes name to their versions.
-func (s *Store) uploadsNamed(ctx context.Context, name mr.ModelName) (map[string]string, error) {
-	v := s.view(ctx, name)
+func (v *view) uploadsNamed() (map[string]string, error) {
 	if err := v.fetchBehind(0); err != nil {
 		return nil, err
 	}
@@ -169,6 +175,9 @@ func (s *Store) declareDead(ctx context.Context, name mr.ModelName, dead []strin
 			return false, err
 		}
 		seen = v.newest
+		if err := v.writable(); err != nil {
+			return false, err
+		}
 		for _, sl := range v.slots {
 			dead = slices.DeleteFunc(dead, func(id string) bool {
 				for _, info := range sl.Trees {

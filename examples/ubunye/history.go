@@ -182,21 +182,48 @@ func eventChanges(e modelregistry.Event) string {
 			parts = append(parts, fmt.Sprintf("… and %d more", len(e.Changes)-i))
 			break
 		}
-		switch {
-		case c.From == "":
-			parts = append(parts, fmt.Sprintf("%s: new in %s", c.Version, c.To))
-		case c.To == "":
-			parts = append(parts, fmt.Sprintf("%s: removed from %s", c.Version, c.From))
-		case c.From == c.To:
-			parts = append(parts, fmt.Sprintf("%s: edited", c.Version))
-		default:
-			parts = append(parts, fmt.Sprintf("%s: %s → %s", c.Version, c.From, c.To))
-		}
+		parts = append(parts, changeText(c))
+	}
+	if e.ModelGates != nil {
+		parts = append(parts, "gates of the model: "+gatesText(*e.ModelGates))
 	}
 	if e.SkippedGates {
 		parts = append(parts, "gates skipped")
 	}
 	return orDash(strings.Join(parts, ", "))
+}
+
+func changeText(c modelregistry.Change) string {
+	text := fmt.Sprintf("%s: %s → %s", c.Version, c.From, c.To)
+	switch {
+	case c.From == "":
+		text = fmt.Sprintf("%s: new in %s", c.Version, c.To)
+	case c.To == "":
+		text = fmt.Sprintf("%s: removed from %s", c.Version, c.From)
+	case c.From == c.To:
+		text = fmt.Sprintf("%s: edited", c.Version)
+	}
+	if !c.Forced {
+		return text
+	}
+	text += " forced"
+	for i, g := range c.SkippedGates {
+		sep := " and "
+		if i == 0 {
+			sep = " past "
+		}
+		text += fmt.Sprintf("%s%s (%s)", sep, g.Name, g.Message)
+	}
+	return text
+}
+
+// gatesText shows gates as the map that they are given as.
+func gatesText(g modelregistry.PromotionGate) string {
+	raw, err := json.Marshal(g)
+	if g.Len() == 0 || err != nil {
+		return "none"
+	}
+	return string(raw)
 }
 
 func (a *app) production() *cobra.Command {

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"unicode/utf8"
 
+	"github.com/ubunye-go/modelregistry/internal/format"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
@@ -41,11 +42,14 @@ type Entry struct {
 // A Mark is our key's value beside what it keeps of the entries: which event of
 // the history the document stands at, and what it has no other room for.
 type Mark struct {
-	Removed     []string // version numbers given out, entries gone
-	Productions []string // production versions, the last one last
-	Event       int64    // number of the last event applied
-	Offset      int64    // position in the log behind that event
-	Hash        string   // SHA-256 of that event's line
+	Format      int64           // of the release that wrote it; 0 before format 2. Format writes its own.
+	Model       []byte          // what is kept of the model beside its versions, an object; nil for nothing
+	Others      []pyjson.Member // members that this release does not know, kept as they are
+	Removed     []string        // version numbers given out, entries gone
+	Productions []string        // production versions, the last one last
+	Event       int64           // number of the last event applied
+	Offset      int64           // position in the log behind that event
+	Hash        string          // SHA-256 of that event's line
 }
 
 // New returns the document of a model without versions.
@@ -124,9 +128,28 @@ func appendEntries(b []byte, entries []Entry) []byte {
 
 func appendMark(b []byte, d *Document) []byte {
 	m := d.Mark
-	b = append(b, "\n  \""+Key+"\": {"...)
+	b = append(b, keyStart...)
+	start := len(b)
+	b = fmt.Appendf(b, "\n    \"format\": %d,", format.Version)
+	if len(m.Model) > 0 {
+		b = append(pyjson.Compact(append(b, "\n    \""+format.Model+"\": "...), m.Model), ',')
+	}
+	b = appendStrings(b, "removed", m.Removed)
+	b = appendStrings(b, "productions", m.Productions)
+	for _, o := range m.Others {
+		b = append(append(append(append(append(b, "\n    "...), o.Raw...), ": "...), o.Value...), ',')
+	}
+	b = appendExtras(b, d.Entries)
+	b = fmt.Appendf(b, "%s: %d,\n    \"offset\": %d,\n    \"hash\": %s,\n    \"start\": %d,\n    ",
+		tailStart, m.Event, m.Offset, pyjson.Quote(m.Hash), start)
+	return appendSum(b)
+}
+
+// appendExtras writes what we keep of the entries, in their order, so that the bytes
+// are settled.
+func appendExtras(b []byte, entries []Entry) []byte {
 	first := true
-	for _, e := range d.Entries { // in the entries' order, so that the bytes are settled
+	for _, e := range entries {
 		if len(e.Extra) == 0 {
 			continue
 		}
@@ -143,10 +166,7 @@ func appendMark(b []byte, d *Document) []byte {
 	if !first {
 		b = append(b, "\n    },"...)
 	}
-	b = appendStrings(b, "removed", m.Removed)
-	b = appendStrings(b, "productions", m.Productions)
-	b = fmt.Appendf(b, "\n    \"event\": %d,\n    \"offset\": %d,\n    \"hash\": %s,\n    ", m.Event, m.Offset, pyjson.Quote(m.Hash))
-	return appendSum(b)
+	return b
 }
 
 func appendStrings(b []byte, key string, list []string) []byte {

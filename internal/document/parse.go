@@ -2,7 +2,6 @@ package document
 
 import (
 	"bytes"
-	"encoding/json"
 	"strings"
 
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
@@ -230,32 +229,18 @@ func (p *parser) mark(at int) (stop int, err error) {
 	if !p.isObject(at) {
 		return pyjson.Skip(p.data, at, 1)
 	}
-	m, sound, sum := &Mark{}, true, span{}
-	into := map[string]any{"removed": &m.Removed, "productions": &m.Productions, "event": &m.Event, "offset": &m.Offset, "hash": &m.Hash}
+	r := markReader{data: p.data, into: &Mark{}, sound: true}
 	stop, err = pyjson.Members(p.data, at, 1, func(start, end, at int) (stop int, err error) {
-		name := string(p.name(start, end))
-		if name == "versions" && p.isObject(at) {
-			stop, err = p.extra(at)
-		} else {
-			stop, err = pyjson.Skip(p.data, at, 2)
-			sound = sound && (name != "versions" || err == nil && string(p.data[at:stop]) == "null")
+		if string(p.name(start, end)) == "versions" && p.isObject(at) {
+			r.sum = span{}
+			return p.extra(at)
 		}
-		if err != nil {
-			return stop, err
-		}
-		if field := into[name]; field != nil && json.Unmarshal(p.data[at:stop], field) != nil {
-			sound = false
-		}
-		sum = span{}
-		if name == "crc32c" {
-			sum = span{start, end, at, stop}
-		}
-		return stop, nil
+		return r.member(start, end, at)
 	})
-	if err == nil && sound && p.data[pyjson.Space(p.data, at+1)] != '}' {
-		d.Mark = m
-		d.Intact = sum.end > 0 && p.data[sum.value] == '"' &&
-			pyjson.Unquote(p.data[sum.value:sum.end]) == p.ahead.checksum(sum.key)
+	if err == nil && r.sound && p.data[pyjson.Space(p.data, at+1)] != '}' {
+		d.Mark = r.into
+		d.Intact = r.sum.end > 0 && p.data[r.sum.value] == '"' &&
+			pyjson.Unquote(p.data[r.sum.value:r.sum.end]) == p.ahead.checksum(r.sum.key)
 	}
 	return stop, err
 }

@@ -2,10 +2,11 @@ package document
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"hash/crc32"
-	"strconv"
-	"strings"
+
+	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -29,23 +30,47 @@ func appendSum(b []byte) []byte {
 	return append(append(append(b, sumStart...), sum...), "\"\n  }"...)
 }
 
-// Position tells from the bytes of a document, without reading it as JSON, that it
-// is one of ours and unchanged, and where it stands. It may miss one
-// that was laid out anew; Parse does not.
+// keyStart stands before the members of our key in a document that we wrote.
+const keyStart = "\n  \"" + Key + "\": {"
+
+// Our key ends in a few short members, the first of which says which event the
+// document stands at. Members that a later release adds stand before "versions".
+const (
+	tailStart = "\n    \"event\""
+	tailSize  = 512 // is more than they take
+)
+
+// Position tells from the two ends of our key, without reading what is between, that
+// a document is one of ours and unchanged, and returns all of the key but what it keeps of the
+// versions. It may miss one that was laid out anew; Parse does not.
 func Position(data []byte) (at Mark, ok bool) {
 	end := len(data) - sumSize
 	if end < 0 || !bytes.HasPrefix(data[end:], []byte(sumStart)) || !bytes.HasSuffix(data, []byte(sumEnd)) ||
 		string(data[end+len(sumStart):end+len(sumStart)+8]) != checksum(data[:end]) {
 		return at, false
 	}
-	const events = "\n    \"event\": "
-	tail := string(data[max(0, end-512):end])
-	event, tail, _ := strings.Cut(tail[max(0, strings.LastIndex(tail, events)):], ",\n    \"offset\": ")
-	offset, tail, _ := strings.Cut(tail, ",\n    \"hash\": \"")
-	hash, _, ok := strings.Cut(tail, `"`)
-	var errEvent, errOffset error
-	at.Event, errEvent = strconv.ParseInt(strings.TrimPrefix(event, events), 10, 64)
-	at.Offset, errOffset = strconv.ParseInt(offset, 10, 64)
-	at.Hash = hash
-	return at, ok && errEvent == nil && errOffset == nil
+	r := markReader{data: data, into: &at, sound: true}
+	behind := max(0, end-tailSize)
+	i := bytes.LastIndex(data[behind:end], []byte(tailStart))
+	if i < 0 {
+		return at, false
+	}
+	_, err := pyjson.MembersFrom(data, behind+i+len(tailStart)-len(`"event"`), r.member)
+	if err != nil || !r.sound {
+		return at, false
+	}
+	if r.start == 0 {
+		return at, at.Format == 0 // which a release before format 2 does not write either
+	}
+	if r.start < 0 || r.start > int64(end) || !bytes.HasSuffix(data[:r.start], []byte(keyStart)) {
+		return at, false
+	}
+	_, err = pyjson.Members(data, int(r.start)-1, 1, func(start, stop, at int) (int, error) {
+		switch name := data[start:stop]; {
+		case pyjson.Names(name, "versions"), pyjson.Names(name, "event"):
+			return start, errEnough
+		}
+		return r.member(start, stop, at)
+	})
+	return at, errors.Is(err, errEnough) && r.sound
 }

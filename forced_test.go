@@ -1,0 +1,126 @@
+package modelregistry_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	mr "github.com/ubunye-go/modelregistry"
+)
+
+// pyMove is what Ubunye makes of an entry by a promotion, forced past gates if
+// they are given.
+func (s *pyStore) pyMove(version, stage, when, skipped string) {
+	s.t.Helper()
+	s.pyWrite(func(entries map[string]map[string]string, _ *[]string) {
+		e := entries[version]
+		e["stage"] = `"` + stage + `"`
+		e[map[string]string{"staging": "promoted_to_staging", "production": "promoted_to_prod", "archived": "archived_at"}[stage]] = `"` + when + `"`
+		if skipped != "" {
+			e["metadata"] = `{"by": "py", "promotion_forced": true, "promotion_gates_skipped": ` + skipped + `}`
+		}
+	})
+}
+
+// A promotion that another program forced shows as one, with the gates that it skipped.
+func TestForcedPromotionShowsInTheHistory(t *testing.T) {
+	t.Parallel()
+	const fails, holds = `{"min_auc": 0.85, "require_drift_check": false}`, `{"min_auc": 0.1}`
+	type change struct {
+		Forced  bool
+		Skipped string
+	}
+	plain, forced := change{}, change{true, "min_auc: auc 0.25 < 0.85"}
+	for name, c := range map[string]struct {
+		turns []func(s *pyStore)
+		want  []change // of each turn
+	}{
+		"not forced": {[]func(*pyStore){
+			func(s *pyStore) { s.pyMove("1.0.0", "staging", pyDay1, "") },
+		}, []change{plain}},
+		"forced": {[]func(*pyStore){
+			func(s *pyStore) { s.pyMove("1.0.0", "staging", pyDay1, fails) },
+		}, []change{forced}},
+		"forced twice": {[]func(*pyStore){
+			func(s *pyStore) { s.pyMove("1.0.0", "staging", pyDay1, fails) },
+			func(s *pyStore) { s.pyMove("1.0.0", "production", pyDay2, fails) },
+		}, []change{forced, forced}},
+		"forced, and then edited": {[]func(*pyStore){
+			func(s *pyStore) { s.pyMove("1.0.0", "staging", pyDay1, fails) },
+			func(s *pyStore) {
+				s.pyWrite(func(entries map[string]map[string]string, _ *[]string) { entries["1.0.0"]["config_hash"] = `"x"` })
+			},
+		}, []change{forced, plain}},
+		"forced, and then archived": {[]func(*pyStore){
+			func(s *pyStore) { s.pyMove("1.0.0", "staging", pyDay1, fails) },
+			func(s *pyStore) { s.pyMove("1.0.0", "archived", pyDay2, "") },
+		}, []change{forced, plain}},
+		"forced past gates that hold, and then promoted": {[]func(*pyStore){
+			func(s *pyStore) { s.pyMove("1.0.0", "staging", pyDay1, holds) },
+			func(s *pyStore) { s.pyMove("1.0.0", "production", pyDay2, "") },
+		}, []change{{true, "min_auc: auc 0.25 >= 0.1"}, plain}},
+		"forced past other gates": {[]func(*pyStore){
+			func(s *pyStore) { s.pyMove("1.0.0", "staging", pyDay1, holds) },
+			func(s *pyStore) { s.pyMove("1.0.0", "production", pyDay2, fails) },
+		}, []change{{true, "min_auc: auc 0.25 >= 0.1"}, forced}},
+		"forced past what is no gate here": {[]func(*pyStore){
+			func(s *pyStore) { s.pyMove("1.0.0", "staging", pyDay1, `{"later": [NaN]}`) },
+		}, []change{{true, "later: this release can't read it: unknown gate \"later\" (want min_<metric>, max_<metric> or require_drift_check)"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := pyModel(t, `{"min_auc": 0.85}`, "1.0.0")
+			s.register(s.open(), "1.0.1")
+			for _, turn := range c.turns {
+				turn(s)
+				s.register(s.open(), "") // records it
+			}
+			var got []change
+			for e, err := range s.open().History(t.Context(), fraud, &mr.HistoryOptions{Ops: []mr.Operation{mr.OpForeign}}) {
+				if err != nil || len(e.Changes) != 1 {
+					t.Fatalf("%+v, %v", e, err)
+				}
+				var skipped []string
+				for _, g := range e.Changes[0].SkippedGates {
+					skipped = append(skipped, g.Name+": "+g.Message)
+				}
+				got = append(got, change{e.Changes[0].Forced, strings.Join(skipped, "; ")})
+				if text := mustJSON(t, e); strings.Contains(text, `"forced":true`) != e.Changes[0].Forced {
+					t.Errorf("in JSON it is %s", text)
+				}
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("changes (-want +got):\n%s", diff)
+			}
+			// Our own moves of such a version are not forced.
+			if _, err := s.open().Archive(t.Context(), fraud, "1.0.0", nil); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.open().Rollback(t.Context(), fraud, "1.0.0", &mr.MoveOptions{Force: true}); err != nil {
+				t.Fatal(err)
+			}
+			for e, err := range s.open().History(t.Context(), fraud, &mr.HistoryOptions{Versions: []string{"1.0.0"}}) {
+				if err != nil || e.Op != mr.OpForeign && e.Changes[0].Forced {
+					t.Errorf("%+v, %v", e, err)
+				}
+			}
+		})
+	}
+}
+
+// A forced promotion that the registry takes over with the store shows too.
+func TestForcedPromotionOfAnImport(t *testing.T) {
+	t.Parallel()
+	s := pyModel(t, `{"min_auc": 0.85}`, "1.0.0")
+	s.pyMove("1.0.0", "production", pyDay2, `{"min_auc": 0.85}`)
+	for range 2 { // unrecorded, and recorded
+		for e, err := range s.open().History(t.Context(), fraud, nil) {
+			if err != nil || e.Op != mr.OpImport || !e.Changes[0].Forced || e.Changes[0].SkippedGates[0].Name != "min_auc" {
+				t.Errorf("%+v, %v", e, err)
+			}
+			break
+		}
+		s.register(s.open(), "")
+	}
+}

@@ -1,0 +1,90 @@
+// Package format owns how a model's files grow from release to release: the
+// number of the format, and what a program must understand before it may write
+// a model. It knows neither events nor versions.
+//
+// An event that changes what is kept of a model beside its versions carries all
+// of it as one object, "model", and so does our key in registry.json. In that
+// object "needs" lists what a writer must understand. A release that meets a
+// need it does not know reads the model and changes nothing.
+package format
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/ubunye-go/modelregistry/internal/pyjson"
+)
+
+// Version is what our key in registry.json says in "format". A key without it
+// was written by a release that keeps no member it does not know.
+const Version = 2
+
+// Model is the member of an event, and of our key in registry.json, that holds
+// what is kept of a model beside its versions.
+const Model = "model"
+
+const needs = "needs"
+
+// known are the needs that this release understands. There are none yet.
+var known = map[string]bool{}
+
+// Unknown returns the needs in a "model" object that this release does not know,
+// in their order. Needs that are no list of names are unknown as a whole.
+func Unknown(model []byte) (names []string) {
+	for _, raw := range values(model, needs) {
+		list, err := pyjson.Array(raw)
+		if err != nil {
+			if string(raw) != "null" {
+				names = append(names, fmt.Sprintf("%s: %s", needs, pyjson.Compact(nil, raw)))
+			}
+			continue
+		}
+		for _, item := range list {
+			name := string(item)
+			if item[0] == '"' {
+				name = pyjson.Unquote(item)
+			}
+			if !known[name] {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// Last returns the "model" object of the last of a log's lines that has one, nil
+// if none has. A line that can't be read is passed over.
+func Last(lines []byte) (model []byte) {
+	for len(lines) > 0 {
+		line := lines
+		if n := bytes.IndexByte(lines, '\n'); n >= 0 {
+			line = lines[:n]
+		}
+		lines = lines[min(len(line)+1, len(lines)):]
+		if !bytes.Contains(line, []byte(`"`+Model+`"`)) { // which spares most lines the parsing
+			continue
+		}
+		for _, raw := range values(bytes.TrimRight(line, " "), Model) {
+			model = raw
+		}
+	}
+	return model
+}
+
+// values returns the raw values of an object's members of one name.
+func values(object []byte, name string) (list [][]byte) {
+	if len(object) == 0 {
+		return nil
+	}
+	err := pyjson.Walk(object, func(start, end, at int) (int, error) {
+		stop, err := pyjson.Skip(object, at, 1)
+		if err == nil && pyjson.Names(object[start:end], name) {
+			list = append(list, object[at:stop:stop])
+		}
+		return stop, err
+	})
+	if err != nil {
+		return nil
+	}
+	return list
+}

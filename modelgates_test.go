@@ -1,0 +1,342 @@
+package modelregistry_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/internal/pyjson"
+)
+
+// pyGates ends a document that Python wrote with the model's gates, as Ubunye does
+// since 0.7, on one line each.
+func (s *pyStore) pyGates(gates string) {
+	s.t.Helper()
+	doc := strings.TrimSuffix(string(s.read("registry.json")), "\n}")
+	s.write("registry.json", []byte(doc+",\n  \"promotion_gates\": "+string(pyjson.Indent(nil, []byte(gates), "  "))+"\n}"))
+}
+
+// pyModel is a store by Ubunye 0.8: versions with an auc of 0.25, and a model's gates.
+func pyModel(t *testing.T, gates string, versions ...string) *pyStore {
+	t.Helper()
+	s := pyNewStore(t)
+	s.write("registry.json", pyDocument())
+	for _, v := range versions {
+		s.pyRegister(v)
+	}
+	s.pyGates(gates)
+	return s
+}
+
+// modelGates returns the model's gates as registries see them, which must agree: one
+// that read the model before, a fresh one, and one without the document.
+func (s *pyStore) modelGates(held *mr.ModelRegistry, version string) string {
+	s.t.Helper()
+	dir := s.t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(s.dir)); err != nil {
+		s.t.Fatal(err)
+	}
+	replayed := &pyStore{s.t, dir}
+	var list []string
+	look := func(r *mr.ModelRegistry) {
+		v, err := r.GetVersion(s.t.Context(), fraud.At(version))
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		list = append(list, mustJSON(s.t, v.ModelGates))
+	}
+	look(held)
+	look(s.open())
+	if _, err := os.Stat(replayed.path("history.jsonl")); err == nil {
+		replayed.register(replayed.open(), "9.9.9") // which records what is to be recorded
+		replayed.remove("registry.json")
+		look(replayed.open())
+	}
+	if len(slices.Compact(slices.Clone(list))) > 1 {
+		s.t.Errorf("held, fresh and replayed, the model's gates are %q", list)
+	}
+	return list[0]
+}
+
+// refusedBy returns the gates that held a promotion back.
+func refusedBy(t testing.TB, err error) (names []string) {
+	t.Helper()
+	var refused *mr.GateError
+	if err != nil && !errors.As(err, &refused) {
+		t.Fatalf("got error %v, want a *GateError or none", err)
+	}
+	if refused != nil {
+		for _, f := range refused.Failed() {
+			names = append(names, f.Name)
+		}
+	}
+	return names
+}
+
+// The gates that Ubunye keeps at the top hold for every promotion of every version,
+// joined with the version's own and those that are passed.
+func TestModelGatesHoldForEveryVersion(t *testing.T) {
+	t.Parallel()
+	s := pyModel(t, `{"min_auc": 0.4, "require_drift_check": false, "max_loss": 1}`, "1.0.0")
+	r := s.open()
+	for name, o := range map[string]mr.RegisterOptions{
+		"1.0.1": {Metrics: map[string]any{"auc": 0.3, "loss": 0.5}},
+		"1.0.2": {Metrics: map[string]any{"auc": 0.5, "loss": 0.5, "f1": 0.5}, Gates: mr.MinMetric("f1", 0.6)},
+		"1.0.3": {Metrics: map[string]any{"auc": 0.5, "loss": 0.5, "f1": 0.7}, Gates: mr.MinMetric("f1", 0.6)},
+	} {
+		o.Version = name
+		if _, err := r.Register(t.Context(), fraud, artifact(), &o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := s.modelGates(r, "1.0.1"); got != `{"max_loss":1,"min_auc":0.4}` {
+		t.Errorf("the model's gates are %s", got)
+	}
+	for _, c := range []struct {
+		version string
+		passed  mr.PromotionGate
+		want    []string
+	}{
+		{"1.0.0", mr.PromotionGate{}, []string{"max_loss", "min_auc"}},
+		{"1.0.0", mr.MinMetric("auc", 0.1), []string{"max_loss", "min_auc"}},
+		{"1.0.1", mr.PromotionGate{}, []string{"min_auc"}},
+		{"1.0.1", mr.MinMetric("auc", 0.1), []string{"min_auc"}},
+		{"1.0.1", mr.MinMetric("f1", 0.1), []string{"min_auc", "min_f1"}},
+		{"1.0.2", mr.PromotionGate{}, []string{"min_f1"}},
+		{"1.0.3", mr.MaxMetric("loss", 0.1), []string{"max_loss"}},
+		{"1.0.3", mr.PromotionGate{}, nil},
+	} {
+		for name, r := range map[string]*mr.ModelRegistry{"held": r, "fresh": s.open()} {
+			for _, to := range []mr.ModelStage{mr.Staging, mr.Production} {
+				_, err := r.Promote(t.Context(), fraud, c.version, to, &mr.MoveOptions{Gates: c.passed})
+				if diff := cmp.Diff(c.want, refusedBy(t, err)); diff != "" {
+					t.Errorf("%s: %s to %s (-want +got):\n%s", name, c.version, to, diff)
+				}
+				if c.want == nil {
+					if _, err := r.Demote(t.Context(), fraud, c.version, mr.Development, nil); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		}
+	}
+	// Rollback and SkipGates look at no gate, as they do at no other.
+	if _, err := r.Promote(t.Context(), fraud, "1.0.1", mr.Production, &mr.MoveOptions{SkipGates: true}); err != nil {
+		t.Error(err)
+	}
+	for e, err := range r.History(t.Context(), fraud, &mr.HistoryOptions{Newest: true}) {
+		if err != nil || !e.SkippedGates {
+			t.Errorf("the history does not say that gates were skipped: %+v, %v", e, err)
+		}
+		break
+	}
+	if _, err := r.Rollback(t.Context(), fraud, "1.0.3", nil); err != nil {
+		t.Error(err)
+	}
+}
+
+// A change of the model's gates while a version is checked is not passed over.
+func TestModelGatesChangeWhileAVersionIsChecked(t *testing.T) {
+	t.Parallel()
+	s := pyModel(t, `{}`, "1.0.0")
+	r := s.open()
+	asked := 0
+	gate := mr.GateOf("asked", func(context.Context, mr.ModelVersion) error {
+		if asked++; asked == 1 {
+			s.pyRegister("1.0.1")
+			s.pyGates(`{"min_auc": 0.9}`)
+		}
+		return nil
+	})
+	_, err := r.Promote(t.Context(), fraud, "1.0.0", mr.Production, &mr.MoveOptions{Gates: gate})
+	if diff := cmp.Diff([]string{"min_auc"}, refusedBy(t, err)); diff != "" || asked != 2 {
+		t.Errorf("asked %d times, refused by (-want +got):\n%s", asked, diff)
+	}
+}
+
+// The key stays as Ubunye wrote it, and comes back from the history where it was.
+func TestModelGatesComeBackFromTheHistory(t *testing.T) {
+	t.Parallel()
+	const gates = `{"max_psi": 0.20, "min_auc": 1e-01, "require_drift_check": false, "later": {"a": [1, NaN], "é": 1.50}}`
+	tail := ",\n  \"promotion_gates\": " + string(pyjson.Indent(nil, pyjson.Compact(nil, []byte(gates)), "  ")) + ",\n  \"modelregistry\": {\n    \"format\": 2,\n"
+	repair := func(s *pyStore) {
+		report, err := s.open().Repair(s.t.Context(), fraud, &mr.RepairOptions{Apply: true})
+		if err != nil || len(report.Actions) == 0 {
+			s.t.Fatalf("%+v, %v", report, err)
+		}
+	}
+	for name, lose := range map[string]func(s *pyStore){
+		"nothing":                           func(s *pyStore) {},
+		"document":                          func(s *pyStore) { s.remove("registry.json") },
+		"history":                           func(s *pyStore) { s.remove("history.jsonl") },
+		"document, repaired":                func(s *pyStore) { s.remove("registry.json"); repair(s) },
+		"document damaged, repaired":        func(s *pyStore) { s.write("registry.json", []byte("{")); repair(s) },
+		"history, repaired":                 func(s *pyStore) { s.remove("history.jsonl"); repair(s) },
+		"the key, by Ubunye before 0.7":     func(s *pyStore) { s.pyRegister("1.0.7") },
+		"the key, by an older one repaired": func(s *pyStore) { s.pyRegister("1.0.7"); repair(s) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := pyModel(t, gates, "1.0.0")
+			r := s.open()
+			s.register(r, "1.0.1")
+			s.register(r, "1.0.2")
+			if doc := string(s.read("registry.json")); !strings.Contains(doc, tail) {
+				t.Fatalf("the key is not as Ubunye wrote it:\n%s", doc)
+			}
+			lose(s)
+			again := s.open()
+			_, err := again.Promote(t.Context(), fraud, "1.0.1", mr.Staging, nil)
+			if diff := cmp.Diff([]string{"later", "max_psi"}, refusedBy(t, err)); diff != "" {
+				t.Errorf("refused by (-want +got):\n%s", diff)
+			}
+			if doc := string(s.read("registry.json")); !strings.Contains(doc, tail) {
+				t.Errorf("the key did not come back:\n%s", doc)
+			}
+			s.modelGates(r, "1.0.1")
+		})
+	}
+}
+
+// Whichever line of the history is damaged, the gates survive a repair beside a
+// document in step.
+func TestModelGatesSurviveDamage(t *testing.T) {
+	t.Parallel()
+	s := pyModel(t, `{"min_auc": 0.4}`, "1.0.0")
+	r := s.open()
+	s.register(r, "1.0.1")
+	s.pyRegister("1.0.2")
+	s.pyGates(`{"min_auc": 0.6}`)
+	s.register(r, "1.0.3")
+	log := strings.SplitAfter(strings.TrimSuffix(string(s.read("history.jsonl")), "\n"), "\n")
+	for i := range log {
+		for _, lost := range []bool{false, true} {
+			copied := &pyStore{t, t.TempDir()}
+			if err := os.CopyFS(copied.dir, os.DirFS(s.dir)); err != nil {
+				t.Fatal(err)
+			}
+			lines := slices.Clone(log)
+			lines[i] = strings.Replace(lines[i], `"id":"`, `"id":"x`, 1)
+			if lost {
+				lines[i] = strings.Replace(lines[i], `"id":`, `"id"`, 1)
+			}
+			copied.write("history.jsonl", []byte(strings.Join(lines, "")))
+			if _, err := copied.open().Repair(t.Context(), fraud, &mr.RepairOptions{Apply: true}); err != nil {
+				t.Fatal(err)
+			}
+			if got := copied.modelGates(copied.open(), "1.0.0"); got != `{"min_auc":0.6}` {
+				t.Errorf("line %d damaged, lost %t: the gates are %s", i+1, lost, got)
+			}
+		}
+	}
+}
+
+// What another program makes of the key counts, unless it dropped it.
+func TestModelGatesAreTheOtherPrograms(t *testing.T) {
+	t.Parallel()
+	set := func(gates string) func(s *pyStore) {
+		return func(s *pyStore) { s.pyRegister("1.0.5"); s.pyGates(gates) }
+	}
+	for name, c := range map[string]struct {
+		change func(s *pyStore)
+		want   string
+		event  string // what the history's last foreign event says of the model
+	}{
+		"other gates":        {set(`{"max_loss": 1.0}`), `{"max_loss":1.0}`, `{"promotion_gates":{"max_loss":1.0}}`},
+		"none any more":      {set(`{}`), `{}`, `{"promotion_gates":{}}`},
+		"null":               {set(`null`), `{}`, `{"promotion_gates":null}`},
+		"the same":           {set(`{"min_auc": 0.4}`), `{"min_auc":0.4}`, ""},
+		"the key is dropped": {func(s *pyStore) { s.pyRegister("1.0.5") }, `{"min_auc":0.4}`, ""},
+		"an editor": {func(s *pyStore) {
+			s.write("registry.json", []byte(strings.Replace(string(s.read("registry.json")), "\"min_auc\": 0.4\n", "\"min_auc\": 0.6\n", 1)))
+		}, `{"min_auc":0.6}`, `{"promotion_gates":{"min_auc":0.6}}`},
+		"a list": {set(`[1]`), `{"promotion_gates":[1]}`, `{"promotion_gates":[1]}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := pyModel(t, `{"min_auc": 0.4}`, "1.0.0")
+			r := s.open()
+			s.register(r, "1.0.1")
+			c.change(s)
+			shown := func() (shown string) {
+				for e, err := range s.open().History(t.Context(), fraud, nil) {
+					if err != nil {
+						t.Fatal(err)
+					}
+					if e.Op == mr.OpForeign && e.ModelGates != nil {
+						shown = mustJSON(t, e.ModelGates)
+					}
+				}
+				return shown
+			}
+			wantShown := c.want
+			if c.event == "" {
+				wantShown = ""
+			}
+			if got := shown(); got != wantShown {
+				t.Errorf("not yet recorded, the history shows %q, want %q", got, wantShown)
+			}
+			if got := s.modelGates(r, "1.0.0"); got != c.want {
+				t.Errorf("the gates are %s, want %s", got, c.want)
+			}
+			s.register(r, "1.0.6")
+			if got := s.modelGates(r, "1.0.0"); got != c.want {
+				t.Errorf("recorded, the gates are %s, want %s", got, c.want)
+			}
+			recorded := ""
+			for line := range strings.Lines(string(s.read("history.jsonl"))) {
+				if strings.Contains(line, `"op":"foreign"`) {
+					_, model, _ := strings.Cut(line, `"model":`)
+					recorded, _, _ = strings.Cut(model, `,"checkpoint"`)
+				}
+			}
+			if recorded != c.event {
+				t.Errorf("the foreign event says %q, want %q", recorded, c.event)
+			}
+			if got := shown(); got != wantShown {
+				t.Errorf("the history shows %q, want %q", got, wantShown)
+			}
+		})
+	}
+}
+
+// Gates of a model that can't be read hold back every version, and Verify says so.
+func TestModelGatesThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	for gates, names := range map[string][]string{
+		`{"mim_auc": 0.1}`:                            {"mim_auc"},
+		`{"min_auc": "0.1"}`:                          {"min_auc"},
+		`{"min_auc": NaN}`:                            {"min_auc"},
+		`{"min_auc": 0.2, "x": null}`:                 {"x"},
+		`{"require_drift_check": 1, "min_auc": 0.1}`:  {"require_drift_check"},
+		`["min_auc"]`:                                 {"promotion_gates"},
+		`"none"`:                                      {"promotion_gates"},
+		`{"min_auc": 0.9, "min_auc": 0.1, "max_a":1}`: {"max_a", "min_auc", "min_auc"},
+	} {
+		t.Run(gates, func(t *testing.T) {
+			t.Parallel()
+			s := pyModel(t, gates, "1.0.0")
+			r := s.open()
+			s.register(r, "1.0.1") // with an auc of 0.5
+			for _, version := range []string{"1.0.0", "1.0.1"} {
+				_, err := r.Promote(t.Context(), fraud, version, mr.Staging, nil)
+				if diff := cmp.Diff(names, refusedBy(t, err)); diff != "" {
+					t.Errorf("%s is refused by (-want +got):\n%s", version, diff)
+				}
+			}
+			wantFindings(t, s.dir, "entry unreadable", "no digests 1.0.0")
+			if _, err := r.Promote(t.Context(), fraud, "1.0.1", mr.Staging, &mr.MoveOptions{SkipGates: true}); err != nil {
+				t.Error(err)
+			}
+			if _, err := r.Demote(t.Context(), fraud, "1.0.1", mr.Development, nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

@@ -1,0 +1,202 @@
+package objectstore_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"gocloud.dev/gcerrors"
+
+	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/objectstore"
+)
+
+// frozen is a model that needs what this release does not know.
+var frozen = mr.ModelName{UseCase: "fraud_detection", Model: "FrozenModel"}
+
+const laterStore = "../testdata/stores/later-release"
+
+// wantFormatError checks that err names the need.
+func wantFormatError(t testing.TB, what string, err error) {
+	t.Helper()
+	var f *mr.FormatError
+	if !errors.Is(err, mr.ErrFormat) || !errors.As(err, &f) || len(f.Needs) != 1 || !strings.Contains(err.Error(), `"freeze-windows"`) {
+		t.Errorf("%s: got error %v, want one that matches ErrFormat and names freeze-windows", what, err)
+	}
+}
+
+// untouched returns a function that fails the test if an object of the model is no
+// longer what it was.
+func (f *faultyBucket) untouched(t testing.TB) func() {
+	t.Helper()
+	look := func() map[string]string {
+		m := f.dump(t)
+		maps.DeleteFunc(m, func(key, _ string) bool { return !strings.HasPrefix(key, frozen.String()+"/") })
+		return m
+	}
+	before := look()
+	return func() {
+		t.Helper()
+		if diff := cmp.Diff(before, look()); diff != "" {
+			t.Errorf("objects (-before +after):\n%s", diff)
+		}
+	}
+}
+
+// laterBuckets are buckets with the store that a later release could have written: as
+// a folder that was copied into one, with its history in changes, and with neither.
+func laterBuckets(t *testing.T, test func(t *testing.T, f *faultyBucket, open func() *objectstore.Store)) {
+	lines, err := os.ReadFile(filepath.Join(laterStore, frozen.String(), "history.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, prepare := range map[string]func(f *faultyBucket, s *objectstore.Store) error{
+		"copied folder": func(*faultyBucket, *objectstore.Store) error { return nil },
+		"changes": func(f *faultyBucket, s *objectstore.Store) error {
+			if err := f.b.Delete(t.Context(), frozen.String()+"/history.jsonl"); err != nil {
+				return err
+			}
+			for line := range bytes.Lines(lines) {
+				_, err := s.Append(t.Context(), frozen, func(mr.View) (*mr.Commit, error) {
+					return &mr.Commit{Lines: [][]byte{bytes.TrimSuffix(line, []byte("\n"))}}, nil
+				})
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		"document alone": func(f *faultyBucket, _ *objectstore.Store) error {
+			return f.b.Delete(t.Context(), frozen.String()+"/history.jsonl")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f, b := newFaulty(t)
+			copyIn(t, f, laterStore, "")
+			open := func() *objectstore.Store { return newStore(t, b, nil) }
+			if err := prepare(f, open()); err != nil {
+				t.Fatal(err)
+			}
+			test(t, f, open)
+		})
+	}
+}
+
+// No change happens, and the log of a copied folder is not taken over by one.
+func TestUnknownNeedRefusesEveryChange(t *testing.T) {
+	t.Parallel()
+	laterBuckets(t, func(t *testing.T, f *faultyBucket, open func() *objectstore.Store) {
+		check := f.untouched(t)
+		r := mr.New(open(), nil)
+		list, err := r.ListVersions(t.Context(), frozen)
+		if err != nil || len(list) != 3 {
+			t.Fatalf("%d versions, %v", len(list), err)
+		}
+		_, err = r.Archive(t.Context(), frozen, "1.0.0", nil)
+		wantFormatError(t, "archive", err)
+		_, err = r.Promote(t.Context(), frozen, "1.0.2", mr.Production, nil)
+		wantFormatError(t, "promote", err)
+		_, err = r.Register(t.Context(), frozen, mr.FromFS(files), nil)
+		wantFormatError(t, "register", err)
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+		check()
+	})
+}
+
+// Sweep neither records that an upload is dead nor puts one in its place.
+func TestUnknownNeedRefusesSweep(t *testing.T) {
+	t.Parallel()
+	laterBuckets(t, func(t *testing.T, f *faultyBucket, open func() *objectstore.Store) {
+		key := frozen.String() + "/.staging/" + strings.Repeat("0a", 16) + "/manifest.json"
+		if err := f.b.WriteAll(t.Context(), key, []byte(`{"files":[]}`), nil); err != nil {
+			t.Fatal(err)
+		}
+		check := f.untouched(t)
+		for _, dry := range []bool{true, false} {
+			done, err := open().Sweep(t.Context(), frozen, &objectstore.SweepOptions{OlderThan: time.Nanosecond, DryRun: dry})
+			if dry && (err != nil || len(done) != 1) {
+				t.Errorf("what would be done: %v, %v", done, err)
+			}
+			if !dry {
+				wantFormatError(t, "sweep", err)
+			}
+			check()
+		}
+	})
+}
+
+// Files that a change names are not put in their place.
+func TestUnknownNeedRefusesSweepOfTheNamed(t *testing.T) {
+	t.Parallel()
+	f, b := newFaulty(t)
+	f.set(func() {
+		f.before = func(op, key string) error {
+			if op != "delete" && strings.Contains(key, "/versions/1.0.0/m") {
+				return &codedError{gcerrors.PermissionDenied, "killed"}
+			}
+			return nil
+		}
+	})
+	r := mr.New(newStore(t, b, nil), nil)
+	if _, err := r.Register(t.Context(), frozen, mr.FromFS(files), nil); err != nil {
+		t.Fatal(err)
+	}
+	f.set(func() { f.before = nil })
+	named := f.keys(t, "/.staging/")
+	if named == 0 {
+		t.Fatal("the files are at their place")
+	}
+	_, err := newStore(t, b, nil).Append(t.Context(), frozen, func(mr.View) (*mr.Commit, error) {
+		return &mr.Commit{Lines: [][]byte{[]byte(`{"event":2,"op":"policy","model":{"needs":["freeze-windows"]}}`)}}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = newStore(t, b, nil).Sweep(t.Context(), frozen, nil)
+	wantFormatError(t, "a sweep of named files", err)
+	if got := f.keys(t, "/.staging/"); got != named {
+		t.Errorf("%d objects are staged, want %d", got, named)
+	}
+}
+
+// A need that comes while a sweep is under way is met before the sweep is recorded.
+func TestUnknownNeedThatComesDuringASweep(t *testing.T) {
+	t.Parallel()
+	f, b := newFaulty(t)
+	r := mr.New(newStore(t, b, nil), nil)
+	if _, err := r.Register(t.Context(), frozen, mr.FromFS(files), nil); err != nil {
+		t.Fatal(err)
+	}
+	dead := frozen.String() + "/.staging/" + strings.Repeat("0a", 16) + "/manifest.json"
+	if err := f.b.WriteAll(t.Context(), dead, []byte(`{"files":[]}`), nil); err != nil {
+		t.Fatal(err)
+	}
+	var came atomic.Bool
+	f.set(func() {
+		f.before = func(op, key string) error {
+			if op != "put" || !strings.Contains(key, "/history/") || came.Swap(true) {
+				return nil // or it is the sweep's own record
+			}
+			_, err := newStore(t, b, nil).Append(context.Background(), frozen, func(mr.View) (*mr.Commit, error) {
+				return &mr.Commit{Lines: [][]byte{[]byte(`{"event":2,"op":"policy","model":{"needs":["freeze-windows"]}}`)}}, nil
+			})
+			return err
+		}
+	})
+	_, err := newStore(t, b, nil).Sweep(t.Context(), frozen, &objectstore.SweepOptions{OlderThan: time.Nanosecond})
+	wantFormatError(t, "sweep", err)
+	if _, there := f.dump(t)[dead]; !there || !came.Load() {
+		t.Errorf("the dead upload is there: %t; the need came: %t", there, came.Load())
+	}
+}

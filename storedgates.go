@@ -1,0 +1,81 @@
+package modelregistry
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ubunye-go/modelregistry/internal/pyjson"
+)
+
+// storedGates reads the gates that a store holds under a key. A gate that this
+// release can't read, because a later one or another program wrote it, becomes a
+// gate that no version passes: it must not stand open. The others keep their
+// meaning. The gates come out sorted by name.
+func storedGates(key string, raw []byte) PromotionGate {
+	if len(raw) == 0 || string(raw) == "null" {
+		return PromotionGate{}
+	}
+	members, err := pyjson.Object(raw)
+	if err != nil {
+		return PromotionGate{rules: []rule{unreadable(key, raw, errors.New("it is no object"))}}
+	}
+	var g PromotionGate
+	seen := map[string]bool{}
+	for _, m := range members {
+		r, on, err := parseStored(m)
+		if err == nil && seen[m.Key] {
+			err = errors.New("it stands there twice")
+		}
+		seen[m.Key] = true
+		if err != nil {
+			r, on = unreadable(m.Key, m.Value, err), true
+		}
+		if on {
+			g.rules = append(g.rules, r)
+		}
+	}
+	slices.SortStableFunc(g.rules, func(a, b rule) int { return cmp.Compare(a.name, b.name) })
+	return g
+}
+
+func parseStored(m pyjson.Member) (r rule, on bool, err error) {
+	value, err := pyjson.Decode(m.Value)
+	if err != nil {
+		return r, false, err
+	}
+	return parseRule(m.Key, value)
+}
+
+// unreadable returns the rule that stands for a gate that can't be read. The raw
+// value stays, so that what is written again is what was there.
+func unreadable(name string, raw []byte, err error) rule {
+	reason := strings.TrimPrefix(err.Error(), name+": ")
+	return rule{name: name, raw: string(pyjson.Compact(nil, raw)), err: fmt.Errorf("this release can't read it: %s", reason)}
+}
+
+// same reports whether two lists of gates ask for the same. Functions never do.
+func (g PromotionGate) same(o PromotionGate) bool {
+	return slices.EqualFunc(g.rules, o.rules, rule.same)
+}
+
+// unreadable returns why some of the gates can't be read, one line a gate.
+func (g PromotionGate) unreadable() (problems []string) {
+	for _, r := range g.rules {
+		if r.err != nil {
+			problems = append(problems, fmt.Sprintf("gate %s: %v", r.name, r.err))
+		}
+	}
+	return problems
+}
+
+// refuse is the result of a gate that can't be read.
+func (r rule) refuse() GateResult {
+	wanted, _ := pyjson.Decode([]byte(r.raw))
+	return GateResult{Name: r.name, Message: r.err.Error(), Threshold: wanted}
+}
+
+// appendStored appends the value of a gate that can't be read, as standard JSON.
+func (r rule) appendStored(b []byte) []byte { return pyjson.Finite(b, []byte(r.raw)) }
