@@ -11,14 +11,13 @@ import (
 
 // A lag bounds how far a model's document may fall behind its history.
 type lag struct {
-	small  int64         // bytes of a document that is brought up to date with every change
-	share  int64         // a larger one is due when the events behind it take 1/share of its bytes,
-	idle   time.Duration // or when nothing was changed for so long
-	settle int64         // events between two that tell where it stands, which then must survive a power cut
+	small int64         // bytes of a document that is brought up to date with every change
+	share int64         // a larger one is due when the events behind it take 1/share of its bytes,
+	idle  time.Duration // or when nothing was changed for so long
 }
 
 // defaultLag is what docs/performance.md measures.
-var defaultLag = lag{small: 1 << 20, share: 8, idle: time.Second, settle: 16}
+var defaultLag = lag{small: 1 << 20, share: 8, idle: time.Second}
 
 // closeWait bounds how long Close waits for its turn to bring a document up to
 // date. What it leaves behind is due at the next change.
@@ -104,13 +103,10 @@ func (m *model) checkpoint() (*Commit, error) {
 		return nil, err
 	}
 	t := newTxn(s, m.r.now())
-	if s.pending != nil {
-		t.rely(m.r.lag.settle)
-	}
 	if err := t.record(s.pending); err != nil {
 		return nil, err
 	}
-	return &Commit{Lines: t.lines, Reliant: t.reliant, Document: m.document(t)}, nil
+	return &Commit{Lines: t.lines, Note: t.noteOf, Document: m.document(t)}, nil
 }
 
 // behind reports whether the document lacks what the history has: it lags, or somebody else wrote it, maybe from one that

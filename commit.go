@@ -43,7 +43,6 @@ func (m *model) commit(ctx context.Context, batch []*change, take func() []*chan
 func (m *model) decide(batch []*change) (*txn, *Commit) {
 	s := m.state
 	t := newTxn(s, m.r.now())
-	t.rely(m.r.lag.settle)
 	if p := s.pending; p != nil {
 		if p.op == opImport && s.last > 0 {
 			m.r.log.LogAttrs(context.Background(), slog.LevelWarn, "history lost; it begins anew with what registry.json holds",
@@ -79,7 +78,7 @@ func (m *model) decide(batch []*change) (*txn, *Commit) {
 		t.events = nil
 		return t, nil
 	}
-	commit.Lines, commit.Reliant = t.lines, t.reliant
+	commit.Lines, commit.Note = t.lines, t.noteOf
 	switch {
 	case s.docErr != nil:
 		m.warnCheckpoint(s.docErr)
@@ -95,6 +94,7 @@ func (m *model) document(t *txn) func(end int64) []byte {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		s := m.applied(t, end)
+		t.note = s.note()
 		return s.format(s.offset) // a later change may have been read meanwhile
 	}
 }

@@ -140,7 +140,7 @@ func registerOn(dir string, wrap func(fsstore.Disk) fsstore.Disk) error {
 
 // takenOver checks what the first change of a copy left, whole or not, and makes another.
 func takenOver(dir string, before []mr.Event, acked bool) error {
-	r, err := mr.OpenOn(dir, nil, noSync)
+	r, err := mr.OpenBooted(dir, nil, fmt.Sprint("boot ", boots.Add(1)), noSync)
 	if err != nil {
 		return err
 	}

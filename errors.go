@@ -36,8 +36,9 @@ var (
 	// while it was written and again while it was taken back. Read before retrying.
 	ErrUncertain = errors.New("outcome uncertain")
 	// ErrOvertaken is a store's word for a document that it put in place while
-	// somebody appended behind: it may have replaced a newer one.
-	ErrOvertaken = errors.New("something was appended meanwhile")
+	// somebody appended behind, so that it may have replaced a newer one; and for
+	// one that it left alone, because another program wrote it meanwhile.
+	ErrOvertaken = errors.New("the model was changed meanwhile")
 	// ErrFormat says that a later release wrote a model, and that it must be
 	// understood before the model is written. This release reads it and changes
 	// nothing; the error is a *[FormatError] that names what is not known.

@@ -50,8 +50,13 @@ type event struct {
 	after        []image
 	removed      []string // entries that are gone
 	model        []byte   // the facts of the model after it, an object; nil if it did not touch them
+	deleted      []byte   // who deleted them and when, by version: an object; nil for nothing
+	gone         []buried // of those, what is not in deleted yet
+	reused       []string // of those in after, numbers that were given out before
+	doubts       []Doubt  // what of an external change can't be told
+	document     string   // SHA-256 of the document that an external change was taken from, hex
 	reset        bool     // the entries after it are all there are
-	checkpoint   int64    // the document on disk stood at this event or a later one before this one
+	unnoted      bool     // its writer leaves no note of documents that it puts in place
 	prev         string   // SHA-256 of the line before, hex
 	hash         string   // SHA-256 of its own line, hex, once it has one
 }
@@ -139,12 +144,20 @@ func (e *event) encode() ([]byte, error) {
 		b = append(b, ']')
 	}
 	flag(`,"reset":`, e.reset)
-	if len(e.removed) > 0 {
-		raw, err := pyjson.Marshal(e.removed, true)
-		if err != nil {
-			return nil, err
+	for _, list := range []struct {
+		key      string
+		versions []string
+	}{{`,"removed":`, e.removed}, {`,"reused":`, e.reused}} {
+		if len(list.versions) > 0 {
+			raw, err := pyjson.Marshal(list.versions, true)
+			if err != nil {
+				return nil, err
+			}
+			b = append(append(b, list.key...), raw...)
 		}
-		b = append(append(b, `,"removed":`...), raw...)
+	}
+	if e.deleted != nil {
+		b = pyjson.Compact(append(b, `,"deleted":`...), e.deleted)
 	}
 	if len(e.after) > 0 {
 		key := `,"after":{`
@@ -167,7 +180,8 @@ func (e *event) encode() ([]byte, error) {
 	if e.model != nil {
 		b = pyjson.Compact(append(b, `,"`+format.Model+`":`...), e.model)
 	}
-	b = strconv.AppendInt(append(b, `,"checkpoint":`...), e.checkpoint, 10)
+	b = appendDoubts(b, e.doubts)
+	text(`,"document":`, e.document)
 	return sealLine(pyjson.AppendString(append(b, `,"prev":`...), e.prev)), nil
 }
 
@@ -296,6 +310,14 @@ func (d *eventDecoder) member(start, end, at int) (stop int, err error) {
 		d.flag("reset", raw, &e.reset)
 	case "removed":
 		d.json("removed", raw, &e.removed)
+	case "reused":
+		d.json("reused", raw, &e.reused)
+	case "deleted":
+		e.deleted = d.object("deleted", raw)
+	case "doubts":
+		e.doubts = d.doubts(raw)
+	case "document":
+		e.document = d.text("document", raw)
 	case "after":
 		d.fail("after", &pyjson.SyntaxError{Reason: "want an object"})
 	case "extra":
@@ -307,8 +329,8 @@ func (d *eventDecoder) member(start, end, at int) (stop int, err error) {
 			break
 		}
 		e.model = raw[:len(raw):len(raw)]
-	case "checkpoint":
-		d.number("checkpoint", raw, &e.checkpoint)
+	case "checkpoint": // where the document stood, as releases before the note had it
+		e.unnoted = true
 	case "prev":
 		e.prev = d.oneOf("prev", raw, d.prev)
 	}

@@ -273,6 +273,32 @@ func (x *examination) foreign(name ModelName) string {
 	return some(list, "; ")
 }
 
+// An eventDoubt is a doubt, and the event that has it: 0 for none yet.
+type eventDoubt struct {
+	Doubt
+	event int64
+}
+
+// doubts returns what could not be told of external changes, but for versions
+// that were changed since.
+func (x *examination) doubts() (list []eventDoubt) {
+	take := func(e *event, number int64) {
+		list = slices.DeleteFunc(list, func(d eventDoubt) bool {
+			return slices.ContainsFunc(e.after, func(im image) bool { return im.version == d.Version }) || slices.Contains(e.removed, d.Version)
+		})
+		for _, d := range e.doubts {
+			list = append(list, eventDoubt{d, number})
+		}
+	}
+	for _, l := range x.lines {
+		take(l.event, l.number)
+	}
+	if s := x.state; s != nil && s.pending != nil {
+		take(s.pending, 0)
+	}
+	return list
+}
+
 // changedKeys returns the keys whose values differ between two objects, with those of
 // objects in them as "metrics.auc".
 func changedKeys(before, after []byte, prefix string) (keys []string) {

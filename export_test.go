@@ -22,14 +22,22 @@ func OpenOn(dir string, opts *Options, wrap func(fsstore.Disk) fsstore.Disk) (*M
 	return New(&folderStore{s}, opts), nil
 }
 
+// OpenBooted is OpenOn in a boot of the system that has a name.
+func OpenBooted(dir string, opts *Options, boot string, wrap func(fsstore.Disk) fsstore.Disk) (*ModelRegistry, error) {
+	s, err := fsstore.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	s.Wrap(wrap)
+	s.SetBoot(func() string { return boot })
+	return New(&folderStore{s}, opts), nil
+}
+
 // SetLag has documents of more than small bytes lag, until the events behind take
 // 1/share of them, or nothing happened for idle.
 func (r *ModelRegistry) SetLag(small, share int64, idle time.Duration) {
 	r.lag.small, r.lag.share, r.lag.idle = small, share, idle
 }
-
-// SetSettle has every so many events tell where the document stands.
-func (r *ModelRegistry) SetSettle(events int64) { r.lag.settle = events }
 
 // VerifyTree checks a version's files against its manifest.
 func (r *ModelRegistry) VerifyTree(ctx context.Context, v ModelVersion) error {

@@ -141,11 +141,13 @@ func (s *state) layGates(base facts) (changed bool) {
 // layTop lays over the state what another program left in a document beside the
 // entries: top-level keys, the model's gates among them, and what an editor left
 // of our key. The event diff carries the facts if they changed.
-func (s *state) layTop(events []*event, d *document.Document, diff *event) {
+func (s *state) layTop(p *past, d *document.Document, diff *event) {
 	base := s.facts
 	if d.Mark != nil { // an editor's: our key says where the document stood
 		s.others = d.Mark.Others
-		base = factsAt(events, d.Mark.Event)
+	}
+	if p.base.event > 0 {
+		base = p.facts
 	}
 	s.head = d.Head
 	if s.layGates(base) {

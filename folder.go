@@ -46,20 +46,28 @@ func (f *folderStore) look(ctx context.Context, name ModelName, since Revision) 
 	if v == nil {
 		return nil, err
 	}
-	return v, err
+	return folderView{v}, err
+}
+
+// A folderView is a NotedView and a TreeView.
+type folderView struct{ *fsstore.View }
+
+func (v folderView) Tree(version string) (ItemKind, error) {
+	kind, err := v.View.Tree(version)
+	return ItemKind(kind), err
 }
 
 func (f *folderStore) Read(ctx context.Context, name ModelName, look func(View) error) error {
-	return f.s.Read(ctx, name.UseCase, name.Model, func(v *fsstore.View) error { return look(v) })
+	return f.s.Read(ctx, name.UseCase, name.Model, func(v *fsstore.View) error { return look(folderView{v}) })
 }
 
 func (f *folderStore) Append(ctx context.Context, name ModelName, decide func(View) (*Commit, error)) (Appended, error) {
 	done, err := f.s.Append(ctx, name.UseCase, name.Model, func(v *fsstore.View) (*fsstore.Commit, error) {
-		c, err := decide(v)
+		c, err := decide(folderView{v})
 		if c == nil || err != nil {
 			return nil, err
 		}
-		commit := &fsstore.Commit{Lines: c.Lines, Document: c.Document, Reliant: c.Reliant}
+		commit := &fsstore.Commit{Lines: c.Lines, Document: c.Document, Note: c.Note}
 		for _, t := range c.Trees {
 			if err := t.Validate(); err != nil {
 				return nil, err
@@ -75,6 +83,9 @@ func (f *folderStore) Append(ctx context.Context, name ModelName, decide func(Vi
 		err = fmt.Errorf("%w: %w", ErrUncertain, err)
 	case errors.As(err, &slot) && !errors.As(err, &corrupt): // found after decide
 		err = &CorruptError{Path: slot.Path, Err: slot.Err}
+	}
+	if errors.Is(done.DocumentErr, fsstore.ErrOvertaken) {
+		done.DocumentErr = fmt.Errorf("%w: %w", ErrOvertaken, done.DocumentErr)
 	}
 	return Appended(done), err
 }
@@ -111,11 +122,11 @@ func (f *folderStore) Inspect(ctx context.Context, name ModelName) iter.Seq2[Ite
 
 func (f *folderStore) Replace(ctx context.Context, name ModelName, decide func(View) (*Replacement, error)) ([]string, error) {
 	return f.s.Replace(ctx, name.UseCase, name.Model, func(v *fsstore.View) (*fsstore.Replacement, error) {
-		r, err := decide(v)
+		r, err := decide(folderView{v})
 		if r == nil || err != nil {
 			return nil, err
 		}
-		replacement := &fsstore.Replacement{Log: r.Log, Document: r.Document, Aside: r.Aside}
+		replacement := &fsstore.Replacement{Log: r.Log, Document: r.Document, Note: r.Note, Aside: r.Aside}
 		for _, it := range r.Remove {
 			replacement.Remove = append(replacement.Remove, fsstore.Item{Kind: fsstore.Kind(it.Kind), Path: it.Path, Version: it.Version})
 		}

@@ -2,6 +2,7 @@ package modelregistry
 
 import (
 	"context"
+	"slices"
 
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
@@ -46,7 +47,7 @@ func newRetrospect() *retrospect {
 
 // change returns what an event did to the entry of a version, and takes it in.
 func (r *retrospect) change(e *event, im image, to ModelStage) Change {
-	c := Change{Version: im.version, From: r.stages[im.version], To: to}
+	c := Change{Version: im.version, From: r.stages[im.version], To: to, Reused: slices.Contains(e.reused, im.version)}
 	if e.op == opForeign || e.op == opImport {
 		if c.SkippedGates, c.Forced = forcedChange(r.entries[im.version], im.raw); !c.Forced {
 			c.SkippedGates = nil

@@ -9,9 +9,9 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// pyMove is what Ubunye makes of an entry by a promotion, forced past gates if
+// pyMoveForced is what Ubunye makes of an entry by a promotion, forced past gates if
 // they are given.
-func (s *pyStore) pyMove(version, stage, when, skipped string) {
+func (s *pyStore) pyMoveForced(version, stage, when, skipped string) {
 	s.t.Helper()
 	s.pyWrite(func(entries map[string]map[string]string, _ *[]string) {
 		e := entries[version]
@@ -37,35 +37,35 @@ func TestForcedPromotionShowsInTheHistory(t *testing.T) {
 		want  []change // of each turn
 	}{
 		"not forced": {[]func(*pyStore){
-			func(s *pyStore) { s.pyMove("1.0.0", "staging", pyDay1, "") },
+			func(s *pyStore) { s.pyMoveForced("1.0.0", "staging", pyDay1, "") },
 		}, []change{plain}},
 		"forced": {[]func(*pyStore){
-			func(s *pyStore) { s.pyMove("1.0.0", "staging", pyDay1, fails) },
+			func(s *pyStore) { s.pyMoveForced("1.0.0", "staging", pyDay1, fails) },
 		}, []change{forced}},
 		"forced twice": {[]func(*pyStore){
-			func(s *pyStore) { s.pyMove("1.0.0", "staging", pyDay1, fails) },
-			func(s *pyStore) { s.pyMove("1.0.0", "production", pyDay2, fails) },
+			func(s *pyStore) { s.pyMoveForced("1.0.0", "staging", pyDay1, fails) },
+			func(s *pyStore) { s.pyMoveForced("1.0.0", "production", pyDay2, fails) },
 		}, []change{forced, forced}},
 		"forced, and then edited": {[]func(*pyStore){
-			func(s *pyStore) { s.pyMove("1.0.0", "staging", pyDay1, fails) },
+			func(s *pyStore) { s.pyMoveForced("1.0.0", "staging", pyDay1, fails) },
 			func(s *pyStore) {
 				s.pyWrite(func(entries map[string]map[string]string, _ *[]string) { entries["1.0.0"]["config_hash"] = `"x"` })
 			},
 		}, []change{forced, plain}},
 		"forced, and then archived": {[]func(*pyStore){
-			func(s *pyStore) { s.pyMove("1.0.0", "staging", pyDay1, fails) },
-			func(s *pyStore) { s.pyMove("1.0.0", "archived", pyDay2, "") },
+			func(s *pyStore) { s.pyMoveForced("1.0.0", "staging", pyDay1, fails) },
+			func(s *pyStore) { s.pyMoveForced("1.0.0", "archived", pyDay2, "") },
 		}, []change{forced, plain}},
 		"forced past gates that hold, and then promoted": {[]func(*pyStore){
-			func(s *pyStore) { s.pyMove("1.0.0", "staging", pyDay1, holds) },
-			func(s *pyStore) { s.pyMove("1.0.0", "production", pyDay2, "") },
+			func(s *pyStore) { s.pyMoveForced("1.0.0", "staging", pyDay1, holds) },
+			func(s *pyStore) { s.pyMoveForced("1.0.0", "production", pyDay2, "") },
 		}, []change{{true, "min_auc: auc 0.25 >= 0.1"}, plain}},
 		"forced past other gates": {[]func(*pyStore){
-			func(s *pyStore) { s.pyMove("1.0.0", "staging", pyDay1, holds) },
-			func(s *pyStore) { s.pyMove("1.0.0", "production", pyDay2, fails) },
+			func(s *pyStore) { s.pyMoveForced("1.0.0", "staging", pyDay1, holds) },
+			func(s *pyStore) { s.pyMoveForced("1.0.0", "production", pyDay2, fails) },
 		}, []change{{true, "min_auc: auc 0.25 >= 0.1"}, forced}},
 		"forced past what is no gate here": {[]func(*pyStore){
-			func(s *pyStore) { s.pyMove("1.0.0", "staging", pyDay1, `{"later": [NaN]}`) },
+			func(s *pyStore) { s.pyMoveForced("1.0.0", "staging", pyDay1, `{"later": [NaN]}`) },
 		}, []change{{true, "later: this release can't read it: unknown gate \"later\" (want min_<metric>, max_<metric> or require_drift_check)"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -113,7 +113,7 @@ func TestForcedPromotionShowsInTheHistory(t *testing.T) {
 func TestForcedPromotionOfAnImport(t *testing.T) {
 	t.Parallel()
 	s := pyModel(t, `{"min_auc": 0.85}`, "1.0.0")
-	s.pyMove("1.0.0", "production", pyDay2, `{"min_auc": 0.85}`)
+	s.pyMoveForced("1.0.0", "production", pyDay2, `{"min_auc": 0.85}`)
 	for range 2 { // unrecorded, and recorded
 		for e, err := range s.open().History(t.Context(), fraud, nil) {
 			if err != nil || e.Op != mr.OpImport || !e.Changes[0].Forced || e.Changes[0].SkippedGates[0].Name != "min_auc" {

@@ -54,6 +54,9 @@ type Event struct {
 
 	// ModelGates are the model's gates after the event, if it changed them, else nil.
 	ModelGates *PromotionGate
+	// Doubts say what of a foreign change could not be told, and what was made of
+	// it. Verify reports each until the version is changed again.
+	Doubts []Doubt
 }
 
 // A Change is what an event did to one version.
@@ -66,6 +69,9 @@ type Change struct {
 	// not looked at, as the entry has it. SkippedGates are those gates, and what they find of the version.
 	Forced       bool         `json:"forced,omitempty"`
 	SkippedGates []GateResult `json:"skipped_gates,omitempty"`
+	// Reused reports that another version had the number before: another program
+	// counts from what is listed, so that it gives a deleted version's number again.
+	Reused bool `json:"reused,omitempty"`
 }
 
 // Unrecorded reports whether the event is what another program or an editor changed
@@ -97,9 +103,10 @@ func (e Event) MarshalJSON() ([]byte, error) {
 		Gates        []GateResult   `json:"gates,omitempty"`
 		Changes      []Change       `json:"changes,omitempty"`
 		ModelGates   *PromotionGate `json:"model_gates,omitempty"`
+		Doubts       []Doubt        `json:"doubts,omitempty"`
 		Unrecorded   bool           `json:"unrecorded,omitempty"`
 	}{e.UseCase, e.Model, e.Number, e.ID, formatTime(e.Time), e.Op, e.Version, e.From, e.To, e.Actor, e.Reason,
-		e.Refused, e.SkippedGates, e.Gates, e.Changes, e.ModelGates, e.Unrecorded()})
+		e.Refused, e.SkippedGates, e.Gates, e.Changes, e.ModelGates, e.Doubts, e.Unrecorded()})
 }
 
 // HistoryOptions say which events to look at. The zero value and nil take all.
@@ -332,11 +339,15 @@ func (l *historyLog) past(e *event, before *retrospect) pastEvent {
 	p := pastEvent{event: e, Event: Event{
 		ModelName: l.m.name, Number: e.number, ID: e.id, Time: e.time, Op: Operation(e.op),
 		Version: e.version, From: e.from, To: e.to, Actor: e.actor, Reason: e.reason,
-		Refused: e.refused, SkippedGates: e.skippedGates, Gates: e.results, ModelGates: before.modelGates(e),
+		Refused: e.refused, SkippedGates: e.skippedGates, Gates: e.results, ModelGates: before.modelGates(e), Doubts: e.doubts,
 	}}
 	stays := map[string]bool{}
 	for _, im := range e.after {
 		stays[im.version] = true
+		if from, ok := before.stages[im.version]; ok && slices.Contains(e.removed, im.version) { // another one has the number now
+			p.Changes = append(p.Changes, Change{Version: im.version, From: from})
+			before.remove(im.version)
+		}
 		to := cmp.Or(im.stage(), Development)
 		p.Changes = append(p.Changes, before.change(e, im, to))
 	}

@@ -388,6 +388,7 @@ func TestHistoryShowsForeignChanges(t *testing.T) {
 		versions["1.0.1"]["stage"] = "production"
 		versions["1.0.2"]["stage"] = "archived"
 	})
+	removeAll(t, modelPath(dir, "versions", "1.0.0")) // an entry alone is not deleted
 	foreign := "foreign [1.0.1 archived>production] [1.0.2 production>archived] [1.0.0 archived>]"
 	for _, r := range []*mr.ModelRegistry{r, openStore(t, dir, nil)} {
 		list := events(t, r, &mr.HistoryOptions{Ops: []mr.Operation{mr.OpForeign}})

@@ -237,10 +237,25 @@ func TestWhatALaterReleaseKeepsIsKept(t *testing.T) {
 			repair(t, dir)
 			replaceIn(t, modelPath(dir, "history.jsonl"), `"reason":"first"`, `"reason":"second"`)
 			repair(t, dir)
+			if n := strings.Count(files(t, modelPath(dir))["history.jsonl"], `"signature":{"by":"nightly","sig":"deadbeef"}`); n != 5 {
+				t.Errorf("%d of 5 signatures are left", n)
+			}
 		}, true},
 		"a repair of a lost line": {func(t *testing.T, dir string) {
 			replaceIn(t, modelPath(dir, "history.jsonl"), `"op":"describe"`, `"op":describe`)
 			repair(t, dir)
+		}, true},
+		"a history that an older release began anew": {func(t *testing.T, dir string) {
+			// It wrote the event that holds all it knows, and died before the document.
+			d := readDocument(t, modelPath(dir, "registry.json"))
+			var after, extra []string
+			for _, e := range d.Entries {
+				after = append(after, fmt.Sprintf("%q:%s", e.Version, pyjson.Compact(nil, e.Raw)))
+				extra = append(extra, fmt.Sprintf("%q:%s", e.Version, e.Extra))
+			}
+			line := sealed(fmt.Sprintf(`{"event":7,"id":"%032x","time":"2027-03-02T00:00:00.000000+00:00","op":"import","reset":true,"after":{%s},"extra":{%s},"checkpoint":0,"prev":""`,
+				7, strings.Join(after, ","), strings.Join(extra, ",")))
+			writeFile(t, modelPath(dir, "history.jsonl"), line+"\n")
 		}, true},
 		"a repair of the document": {func(t *testing.T, dir string) {
 			d := readDocument(t, modelPath(dir, "registry.json"))

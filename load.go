@@ -341,7 +341,7 @@ func (m *model) lost(v View, s *state) (*state, error) {
 	}
 	s.last, s.hash, s.offset = last, hash, end
 	s.layGates(s.facts)
-	s.pending = &event{op: opImport, reset: true, after: s.images(), removed: s.removed}
+	s.pending = &event{op: opImport, reset: true, after: s.images(), removed: s.removed, deleted: s.deleted}
 	return s, nil
 }
 
@@ -366,11 +366,14 @@ func (m *model) resume(lines []byte, at int64, first *event, end int64, stood *s
 	s := newState(m.name)
 	s.last, s.hash = first.number-1, first.prev
 	s.head, s.others = stood.head, stood.others
-	if first.model == nil { // its writer knew of no facts
-		s.facts = stood.facts
+	if _, err := m.extend(s, lines, at, end); err != nil {
+		return nil, err
 	}
-	_, err := m.extend(s, lines, at, end)
-	return s, err
+	if first.model == nil && s.facts.raw == nil && stood.facts.raw != nil { // its writer knew of no facts
+		s.learn(stood.facts)
+		s.pending = &event{op: opForeign, model: s.facts.raw}
+	}
+	return s, nil
 }
 
 func (s *state) images() []image {

@@ -28,6 +28,7 @@ type Maintainer interface {
 type Replacement struct {
 	Log      []byte
 	Document []byte
+	Note     string   // of the document, as Commit.Note returns it
 	Aside    []string // versions whose trees are put aside
 	Remove   []Item   // what is removed, if it is still what it was
 }

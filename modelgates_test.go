@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/internal/document"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
@@ -338,5 +339,43 @@ func TestModelGatesThatCannotBeRead(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// An editor that writes an old document back, with our key in it, changes what it
+// edited and nothing else.
+func TestModelGatesOfAnOldDocument(t *testing.T) {
+	t.Parallel()
+	s := pyModel(t, `{"min_auc": 0.4}`, "1.0.0")
+	r := s.open()
+	s.register(r, "1.0.1")
+	old := string(s.read("registry.json"))
+	s.pyRegister("1.0.2")
+	s.pyGates(`{"min_auc": 0.6}`)
+	s.register(r, "1.0.3")
+	s.write("registry.json", []byte(strings.Replace(old, `"config_hash": null`, `"config_hash": "edited"`, 1)))
+	s.register(r, "1.0.4")
+	if got := s.modelGates(r, "1.0.0"); got != `{"min_auc":0.6}` {
+		t.Errorf("the gates are %s", got)
+	}
+	if doc := string(s.read("registry.json")); !strings.Contains(doc, `"config_hash": "edited"`) || !strings.Contains(doc, "\n    \"min_auc\": 0.6\n") {
+		t.Errorf("the document is\n%s", doc)
+	}
+}
+
+// What our key says of the model is held against the history, and mended from it.
+func TestModelInOurKeyIsVerified(t *testing.T) {
+	t.Parallel()
+	s := pyModel(t, `{"min_auc": 0.4}`, "1.0.0")
+	s.register(s.open(), "1.0.1")
+	d := s.document()
+	d.Mark.Model = []byte(`{"promotion_gates":{"min_auc":0.4},"aliases":{"champion":"1.0.0"}}`)
+	s.write("registry.json", document.Format(d))
+	wantFindings(t, s.dir, "document differs registry.json", "no digests 1.0.0")
+	if _, err := s.open().Repair(t.Context(), fraud, &mr.RepairOptions{Apply: true}); err != nil {
+		t.Fatal(err)
+	}
+	if got := string(s.document().Mark.Model); got != `{"promotion_gates":{"min_auc":0.4}}` {
+		t.Errorf("our key says %s", got)
 	}
 }

@@ -30,13 +30,6 @@ func (m mutant) behind(kind, name string) mutant {
 	}
 }
 
-// ahead is m where the operation behind is of a kind, and its name ends so.
-func (m mutant) ahead(kind, name string) mutant {
-	return func(ops []crashtest.Op, i int) bool {
-		return m(ops, i) && i+1 < len(ops) && ops[i+1].Is(kind) && strings.HasSuffix(ops[i+1].Name, name)
-	}
-}
-
 // second is m where the last operation but one before is of a kind, or is not.
 func (m mutant) second(kind string, is bool) mutant {
 	return func(ops []crashtest.Op, i int) bool { return m(ops, i) && i > 1 && ops[i-2].Is(kind) == is }
@@ -62,7 +55,6 @@ var crashMutants = map[string]mutant{
 	"the cut of a torn append":          syncOf("history.jsonl").behind("truncate", "/history.jsonl").second("write", false),
 	"the cut of a failed append":        syncOf("history.jsonl").behind("truncate", "/history.jsonl").second("write", true),
 	"the document":                      syncOf(".registry.json.tmp"),
-	"the document's name":               syncOf("uc/m").ahead("write", "/history.jsonl"),
 	"the use case's folder":             syncOf("uc"),
 	"the store's folder":                syncOf(loadStore),
 	"the folder above it":               syncOf("above"),

@@ -9,9 +9,11 @@ import (
 	"hash/crc32"
 	"math/rand/v2"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -162,11 +164,25 @@ func (o *olderRelease) turn(version, stage string) {
 		now.Entries = append(now.Entries, document.Entry{Version: v, Raw: document.LayEntry([]byte(entries[v].raw)), Extra: []byte(entries[v].extra)})
 	}
 	held, _, _ := strings.Cut(string(document.Format(now)), `"crc32c"`)
-	held = strings.Replace(held, "    \"format\": 2,\n", "", 1)
-	doc := fmt.Sprintf("%s\"crc32c\": \"%08x\"\n  }\n}", held, crc32.Checksum([]byte(held), crc32.MakeTable(crc32.Castagnoli)))
-	if err := os.WriteFile(modelPath(o.dir, "registry.json"), []byte(doc), 0o666); err != nil {
-		o.t.Fatal(err)
-	}
+	held = regexp.MustCompile(`    "(format|start)": \d+,\n`).ReplaceAllString(held, "")
+	writeFile(o.t, modelPath(o.dir, "registry.json"), sealedDocument(held))
+}
+
+// forget leaves parts of what is kept beside entries out of the document.
+func (o *olderRelease) forget(parts ...string) {
+	o.t.Helper()
+	edit(o.t, modelPath(o.dir, "registry.json"), func(doc string) string {
+		held, _, _ := strings.Cut(doc, `"crc32c"`)
+		for _, part := range parts {
+			held = strings.ReplaceAll(held, part, "")
+		}
+		return sealedDocument(held)
+	})
+}
+
+// sealedDocument ends a document with the checksum of what stands before.
+func sealedDocument(held string) string {
+	return fmt.Sprintf("%s\"crc32c\": \"%08x\"\n  }\n}", held, crc32.Checksum([]byte(held), crc32.MakeTable(crc32.Castagnoli)))
 }
 
 // What the writer above writes is a sound document of a release before format 2, as
@@ -192,6 +208,37 @@ func must[T any](v T, err error) T {
 		panic(err)
 	}
 	return v
+}
+
+// What is kept of a version beside its entry comes from the history, whatever the
+// document of an older release says with a right checksum.
+func TestOlderReleasesDocumentIsNotAskedForWhatIsBesideEntries(t *testing.T) {
+	t.Parallel()
+	dir := laterStore(t)
+	older := &olderRelease{t: t, dir: dir}
+	older.turn("1.0.2", "archived")
+	older.forget(`,"tags":{"team":"risk","seen":NaN}`, `"min_auc":0.8,`)
+	wantFindings(t, dir, "entry unreadable 1.0.1", "newer format")
+	v, err := openStore(t, dir, nil).GetVersion(t.Context(), fraud.At("1.0.0"))
+	if err != nil || v.Gates.Len() != 1 {
+		t.Errorf("the gates of 1.0.0 are %s, %v", mustJSON(t, v.Gates), err)
+	}
+	register(t, openStore(t, dir, nil), "", nil)
+	wantLaterKept(t, dir, false)
+}
+
+// A large document of an older release is brought up to date by the next change,
+// so that readers need not read the history for long.
+func TestOlderReleasesDocumentIsDue(t *testing.T) {
+	t.Parallel()
+	dir := laterStore(t)
+	(&olderRelease{t: t, dir: dir}).turn("1.0.2", "archived")
+	r := lagging(t, dir, 1, time.Hour)
+	promote(t, r, "1.0.2", mr.Staging)
+	wantDocumentAt(t, dir, 8)
+	if mark := documentMark(t, dir); mark.Format != 2 {
+		t.Errorf("the document is of format %d", mark.Format)
+	}
 }
 
 // In random turns of this release, an older one and two of Ubunye, with

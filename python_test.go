@@ -195,13 +195,14 @@ func pyStages(lines []pyLine) map[string]string {
 
 // pyEvent is a line of the history as these tests look at it.
 type pyEvent struct {
-	Event   int64           `json:"event"`
-	Op      string          `json:"op"`
-	Version string          `json:"version"`
-	Reset   bool            `json:"reset"`
-	Removed []string        `json:"removed"`
-	After   json.RawMessage `json:"after"`
-	Prev    string          `json:"prev"`
+	Event   int64                        `json:"event"`
+	Op      string                       `json:"op"`
+	Version string                       `json:"version"`
+	Reset   bool                         `json:"reset"`
+	Removed []string                     `json:"removed"`
+	Deleted map[string]map[string]string `json:"deleted"`
+	After   json.RawMessage              `json:"after"`
+	Prev    string                       `json:"prev"`
 }
 
 func (s *pyStore) events() []pyEvent {

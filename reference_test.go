@@ -140,11 +140,11 @@ func plainEvent(line []byte) (*event, error) {
 		return s
 	}
 	into := map[string]any{"event": &e.number, "id": &e.id, "op": &e.op, "version": &e.version, "actor": &e.actor, "reason": &e.reason,
-		"refused": &e.refused, "skipped_gates": &e.skippedGates, "reset": &e.reset, "removed": &e.removed, "checkpoint": &e.checkpoint, "prev": &e.prev}
+		"refused": &e.refused, "skipped_gates": &e.skippedGates, "reset": &e.reset, "removed": &e.removed, "reused": &e.reused, "document": &e.document, "prev": &e.prev}
 	var extras []pyjson.Member
 	for _, m := range members {
 		switch m.Key {
-		case "id", "op", "version", "actor", "reason", "prev":
+		case "id", "op", "version", "actor", "reason", "document", "prev":
 			*into[m.Key].(*string) = text(m)
 		case "time":
 			e.time, err = time.Parse(time.RFC3339Nano, text(m))
@@ -175,6 +175,16 @@ func plainEvent(line []byte) (*event, error) {
 			if object(m); m.Value[0] == '{' {
 				e.model = m.Value
 			}
+		case "deleted":
+			if len(object(m)) > 0 {
+				e.deleted = m.Value
+			}
+		case "doubts":
+			for _, doubt := range object(m) {
+				e.doubts = append(e.doubts, Doubt{doubt.Key, text(doubt)})
+			}
+		case "checkpoint":
+			e.unnoted = true
 		default:
 			if field := into[m.Key]; field != nil {
 				fail(m.Key, json.Unmarshal(m.Value, field))

@@ -217,6 +217,9 @@ func (m *model) plan(ctx context.Context, x *examination) (*plan, error) {
 		if err = p.recoverTrees(ctx); err == nil && (x.docErr != nil || len(p.recovered) == 0) {
 			p.rebuild("from the history") // else the event that lists them again brings it
 		}
+	case !x.owns() && x.state != nil && x.state.pending == nil:
+		p.state = x.state // with what the document has that the history has not, such as its layout
+		p.replace(RepairAction{Kind: RebuildDocument, Path: p.file(documentFile), Detail: "another program wrote it, and changed no version"})
 	case !x.owns():
 		p.recordForeign()
 	default:
@@ -272,6 +275,7 @@ func (p *plan) rebuild(detail string) {
 	if d := p.x.doc; d != nil {
 		p.state.head = d.Head
 		if d.Mark != nil {
+			p.state.others = d.Mark.Others
 		}
 		p.state.learn(p.state.facts)
 	}
@@ -352,6 +356,6 @@ func (p *plan) replacement(o RepairOptions) (*Replacement, error) {
 		}
 		r.Log = log
 	}
-	r.Document = p.state.format(p.state.offset)
+	r.Document, r.Note = p.state.format(p.state.offset), p.state.note()
 	return r, nil
 }

@@ -57,7 +57,7 @@ func mended(dir string, harmed crashtest.State, want map[string]mr.ModelStage) e
 	if err := repairOn(dir, noSync); err != nil {
 		return fmt.Errorf("repairing: %w", err)
 	}
-	r, err := mr.OpenOn(dir, nil, noSync)
+	r, err := mr.OpenBooted(dir, nil, fmt.Sprint("boot ", boots.Add(1)), noSync)
 	if err != nil {
 		return err
 	}

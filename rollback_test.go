@@ -20,6 +20,12 @@ func TestRollbackGoesBackTo(t *testing.T) {
 	foreign := func(edit func(v entries)) func(*testing.T, *mr.ModelRegistry, string) {
 		return func(t *testing.T, _ *mr.ModelRegistry, dir string) { foreignTurn(t, dir, edit) }
 	}
+	deletes := func(version string) func(*testing.T, *mr.ModelRegistry, string) {
+		return func(t *testing.T, _ *mr.ModelRegistry, dir string) {
+			removeAll(t, modelPath(dir, "versions", version))
+			foreignTurn(t, dir, func(v entries) { delete(v, version) })
+		}
+	}
 	for name, test := range map[string]struct {
 		// before happens when 1.0.0, 1.0.1 and 1.0.2 were in production, one after the other, and
 		// 1.0.3 never was.
@@ -52,8 +58,8 @@ func TestRollbackGoesBackTo(t *testing.T) {
 		}), []string{"1.0.2", "1.0.1", "1.0.0"}},
 		"another program emptied production": {foreign(func(v entries) { v["1.0.2"]["stage"] = "archived" }),
 			[]string{"1.0.2", "1.0.1", "1.0.0"}},
-		"another program removed the predecessor": {foreign(func(v entries) { delete(v, "1.0.1") }), []string{"1.0.0"}},
-		"another program removed production":      {foreign(func(v entries) { delete(v, "1.0.2") }), []string{"1.0.1", "1.0.0"}},
+		"another program removed the predecessor": {deletes("1.0.1"), []string{"1.0.0"}},
+		"another program removed production":      {deletes("1.0.2"), []string{"1.0.1", "1.0.0"}},
 		"another program put a second one there": {foreign(func(v entries) { v["1.0.3"]["stage"] = "production" }),
 			[]string{"1.0.2", "1.0.1", "1.0.0"}},
 		"another program edited something else": {foreign(func(v entries) { v["1.0.2"]["metadata"] = map[string]any{"note": "x"} }),

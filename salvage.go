@@ -32,7 +32,7 @@ func (p *plan) salvage(ctx context.Context) error {
 	} else {
 		p.state = x.replayed(name, x.last())
 		if events := x.events(); x.doc != nil && len(events) > 0 {
-			p.state.lay(events, x.doc, startedFrom(events, x.doc))
+			p.state.lay(newPast(events, base{}), x.doc, p.m.treeKind(nil))
 		} else if x.doc != nil {
 			p.state = fromDocument(name, x.doc)
 			p.state.layGates(p.state.facts)
@@ -79,7 +79,7 @@ func (p *plan) log(o RepairOptions) ([]byte, error) {
 		last, hash = e.number, hashLine(line)
 	}
 	write := func(e *event) error {
-		e.id, e.time, e.prev, e.checkpoint = newID(), p.m.r.now(), hash, 0
+		e.id, e.time, e.prev = newID(), p.m.r.now(), hash
 		line, err := e.encode()
 		if err == nil {
 			add(e, line)
@@ -105,6 +105,7 @@ func (p *plan) log(o RepairOptions) ([]byte, error) {
 	}
 	if e := p.state.pending; e != nil {
 		e.number = last + 1
+		e.deleted = withMembers(e.deleted, tombstones(e.gone, formatTime(p.m.r.now())))
 		if err := write(e); err != nil {
 			return nil, err
 		}
@@ -112,7 +113,7 @@ func (p *plan) log(o RepairOptions) ([]byte, error) {
 	e := p.event(o, p.replaced)
 	e.number, e.reset = max(last, p.state.last)+1, true
 	p.mend(e.number)
-	e.after, e.removed, e.model = p.state.images(), p.state.removed, p.state.facts.image()
+	e.after, e.removed, e.deleted, e.model = p.state.images(), p.state.removed, p.state.deleted, p.state.facts.image()
 	if err := write(e); err != nil {
 		return nil, err
 	}

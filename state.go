@@ -28,6 +28,7 @@ type state struct {
 	places      map[string]int  // where in order a version is; see place
 	placed      sync.Once
 	removed     []string // numbers given out whose entries are gone
+	deleted     []byte   // who deleted them and when, by version: an object; nil for nothing
 	productions []string // production versions, the last one last, rolled-back ones taken off
 	high        *semver.Version
 	stages      map[ModelStage]*stageIndex
@@ -44,7 +45,6 @@ type state struct {
 	checkpoint    int64  // the event that the document stands at, 0 if it is none of ours
 	checkpointEnd int64  // the position behind that event
 	older         bool   // a release that keeps nothing it does not know wrote the document
-	found         int64  // what the last event tells of that: the document stands there or at a later one
 	docErr        error  // the document is damaged; the history is not
 	damage        error  // what of our key in the document can't be read
 	pending       *event // what somebody else changed, for the next writer to record
@@ -94,7 +94,7 @@ func fromDocument(name ModelName, d *document.Document) *state {
 		s.high = highest(s.high, semver.New(high.Major, high.Minor, high.Patch, "", ""))
 	}
 	if d.Mark != nil {
-		s.removed = d.Mark.Removed
+		s.removed, s.deleted = d.Mark.Removed, d.Mark.Deleted
 		for _, v := range s.removed {
 			s.high = highest(s.high, parseVersion(v))
 		}
@@ -117,7 +117,7 @@ func fromDocument(name ModelName, d *document.Document) *state {
 // document returns the state as a document that stands at the last event.
 func (s *state) document(offset int64) *document.Document {
 	d := &document.Document{Head: s.head, Entries: make([]document.Entry, len(s.order)), Mark: &document.Mark{
-		Removed: s.removed, Productions: s.productions, Event: s.last, Offset: offset, Hash: s.hash,
+		Removed: s.removed, Deleted: s.deleted, Productions: s.productions, Event: s.last, Offset: offset, Hash: s.hash,
 		Model: s.facts.raw, Others: s.others,
 	}}
 	for i, e := range s.order {
@@ -214,9 +214,30 @@ func (s *state) apply(e *event, offset int64) {
 			}
 		}
 	}
-	for _, v := range e.removed {
-		s.remove(v)
+	s.effect(e)
+	if e.reset {
+		s.arrange(e.after)
 	}
+	if len(e.after) > 0 {
+		s.noteProduction(e.op)
+	}
+	if e.op == opImport || e.op == opForeign {
+		s.pending = nil
+	}
+	s.last, s.hash, s.offset = e.number, e.hash, offset
+}
+
+// effect takes what an event did to entries into the state. A version that is
+// among the removed and among those after it is another one by the same number;
+// if the state has that already, it stays where it is.
+func (s *state) effect(e *event) {
+	for _, v := range e.removed {
+		old := s.get(v)
+		if old == nil || !slices.ContainsFunc(e.after, func(im image) bool { return im.version == v && pyjson.Equal(im.raw, old.raw) }) {
+			s.remove(v)
+		}
+	}
+	s.deleted = withMembers(s.deleted, e.deleted)
 	for _, im := range e.after {
 		if slices.Contains(s.removed, im.version) {
 			s.removed = slices.DeleteFunc(slices.Clone(s.removed), func(v string) bool { return v == im.version })
@@ -230,19 +251,9 @@ func (s *state) apply(e *event, offset int64) {
 		}
 		s.set(im)
 	}
-	if e.reset {
-		s.arrange(e.after)
-	}
 	if e.model != nil {
 		s.learn(readFacts(e.model))
 	}
-	if len(e.after) > 0 {
-		s.noteProduction(e.op)
-	}
-	if e.op == opImport || e.op == opForeign {
-		s.pending = nil
-	}
-	s.last, s.hash, s.offset, s.found = e.number, e.hash, offset, e.checkpoint
 }
 
 // noteProduction keeps the list of production versions.

@@ -103,6 +103,30 @@ type View interface {
 	Revision() Revision
 }
 
+// A NotedView is a View of a store that notes which document a commit put in
+// place last. Another program that writes the document leaves no trace of what it
+// started from; the note tells. Without one the registry has to guess, and says so
+// in the history.
+type NotedView interface {
+	View
+
+	// Note returns the Note of the commit that last put a document in place,
+	// whatever another program made of the document since. It is asked after
+	// Document, and reports false if the store can't be sure: a commit may have
+	// replaced the document that the view showed, or a power cut may have brought
+	// an older one back.
+	Note() (note string, ok bool)
+}
+
+// A TreeView is a View that tells which versions have files.
+type TreeView interface {
+	View
+
+	// Tree returns what kind of tree a version has: ItemTree for one with a
+	// manifest, ItemBare for one without, and no kind if it has none.
+	Tree(version string) (ItemKind, error)
+}
+
 // A Commit is what Append makes happen.
 type Commit struct {
 	// Trees become versions. One that is there already without being named by
@@ -117,13 +141,14 @@ type Commit struct {
 
 	// Document returns the document that replaces the one there, given the
 	// position behind the lines; nil leaves the old one. It is called after the lines
-	// are safe. It replaces the old one whole or not at all, and need not survive a power cut
-	// until a commit relies on it.
+	// are safe. It replaces the old one whole or not at all, and need not survive a power cut.
+	// If another program changed the document since the view was taken, that
+	// document stays, and DocumentErr matches ErrOvertaken.
 	Document func(end int64) []byte
 
-	// Reliant says that the lines tell of the document that the view showed: it
-	// survives a power cut before they do.
-	Reliant bool
+	// Note returns what a store whose views are NotedViews notes of the document,
+	// one short line of text. It is called after Document.
+	Note func() string
 }
 
 // A StagedTree is a sealed tree of the same store, and the version that it becomes.
@@ -149,7 +174,7 @@ type Appended struct {
 	// DocumentErr says why the document could not be replaced. The change
 	// stands all the same: the document is a checkpoint, and due again. A store whose appends
 	// don't wait for each other's documents says ErrOvertaken if it can't rule out that an
-	// older one took the place of a newer.
+	// older one took the place of a newer, and any store if another program's document stays.
 	DocumentErr error
 }
 

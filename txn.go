@@ -30,26 +30,15 @@ type txn struct {
 	lines       [][]byte
 	hash        string // of the last line
 	mended      bool
-
-	found   int64 // the event that the document stands at, or a later one, as far as is known to survive a crash
-	reliant bool  // that is so only if the append sees to it
+	note        string // of the document, once it was made
 }
 
 func newTxn(s *state, now time.Time) *txn {
-	t := &txn{base: s, productions: slices.Clip(s.productions), high: s.high, now: now, hash: s.hash,
-		found: min(s.found, s.checkpoint)}
+	t := &txn{base: s, productions: slices.Clip(s.productions), high: s.high, now: now, hash: s.hash}
 	for v := range s.productive {
 		t.productive = append(t.productive, s.get(v))
 	}
 	return t
-}
-
-// rely has the events tell where the document stands, if that is so many events behind what events
-// told before: to make sure that it will stand there costs a sync.
-func (t *txn) rely(after int64) {
-	if s := t.base; s.checkpoint > t.found && s.checkpoint-t.found >= after {
-		t.found, t.reliant = s.checkpoint, true
-	}
 }
 
 // put notes an entry as an event leaves it.
@@ -226,6 +215,7 @@ func (t *txn) record(pending *event) error {
 		return nil
 	}
 	e := *pending
+	e.deleted = withMembers(e.deleted, tombstones(e.gone, t.stamp()))
 	return t.emit(&e)
 }
 
@@ -245,7 +235,7 @@ func (t *txn) emit(ev *event) error {
 		}
 	}
 	ev.number = t.base.last + int64(len(t.events)) + 1
-	ev.id, ev.time, ev.prev, ev.checkpoint = newID(), t.now, t.hash, t.found
+	ev.id, ev.time, ev.prev = newID(), t.now, t.hash
 	added := 0
 	for i := range ev.after {
 		im := &ev.after[i]

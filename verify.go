@@ -27,6 +27,7 @@ const (
 	StoreUnreadable FindingKind = "unreadable"         // the disk failed, or a right is missing
 	UnnamedVersion  FindingKind = "version not listed" // a tree that is neither in the history nor in the document
 	ForeignWrite    FindingKind = "foreign write"      // another program or an editor wrote registry.json; the next change records it
+	ForeignDoubt    FindingKind = "foreign doubt"      // something of an external change can't be told; the history says what was made of it
 	NoHistory       FindingKind = "no history"         // another program's store, not written to by this one yet
 	NewerFormat     FindingKind = "newer format"       // a later release wrote what this one must not change; it reads the model
 	NoDigests       FindingKind = "no digests"         // registered by another program, without a manifest
@@ -39,7 +40,7 @@ const (
 // was acknowledged is there and can be read.
 func (k FindingKind) Notice() bool {
 	switch k {
-	case ForeignWrite, NoHistory, NewerFormat, NoDigests, Debris, SetAside, NotTheRegistrys, UnnamedVersion:
+	case ForeignWrite, ForeignDoubt, NoHistory, NewerFormat, NoDigests, Debris, SetAside, NotTheRegistrys, UnnamedVersion:
 		return true
 	}
 	return false
@@ -237,6 +238,9 @@ func (x *examination) report(name ModelName, report *VerifyReport) {
 	if s := x.state; s != nil && len(s.productive) > 1 {
 		report.add(Finding{ModelName: name, Kind: TwoProductions, Version: s.holder(Production).version,
 			Err: fmt.Errorf("%d versions are stored as in production; this one was promoted last", len(s.productive))})
+	}
+	for _, d := range x.doubts() {
+		report.add(Finding{ModelName: name, Version: d.Version, Event: d.event, Kind: ForeignDoubt, Err: errors.New(d.Reason)})
 	}
 	for _, it := range x.items {
 		f := Finding{ModelName: name, Version: it.Version, Path: it.Path}

@@ -11,6 +11,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -46,14 +47,18 @@ type load struct {
 	lags    bool   // the document lags from the first byte on
 	under   func(fsstore.Disk) fsstore.Disk
 	disk    fsstore.Disk // what others use, who are not the registry
+	boot    string
 	faulty  crashtest.Faulty
 	failing bool // a fault is under way
 }
 
-// newLoad opens a registry on a store in a folder below base. Its I/O goes
-// through under.
+// boots counts the boots of the system that were played.
+var boots atomic.Int64
+
+// newLoad opens a registry on a store in a folder below base, after a boot of
+// the system. Its I/O goes through under.
 func newLoad(base string, lags bool, under func(fsstore.Disk) fsstore.Disk) (*load, error) {
-	l := &load{dir: filepath.Join(base, loadStore), lags: lags, under: under}
+	l := &load{dir: filepath.Join(base, loadStore), lags: lags, under: under, boot: fmt.Sprint("boot ", boots.Add(1))}
 	return l, l.open(time.Hour)
 }
 
@@ -68,14 +73,13 @@ func (l *load) open(idle time.Duration) error {
 			return err
 		}
 	}
-	r, err := mr.OpenOn(l.dir, &mr.Options{Now: ticker()}, func(d fsstore.Disk) fsstore.Disk {
+	r, err := mr.OpenBooted(l.dir, &mr.Options{Now: ticker()}, l.boot, func(d fsstore.Disk) fsstore.Disk {
 		l.disk = l.under(d)
 		return l.faulty.Wrap(l.disk)
 	})
 	if err != nil {
 		return err
 	}
-	r.SetSettle(2)
 	if l.lags {
 		r.SetLag(-1, 1, idle)
 	}

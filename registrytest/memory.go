@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -34,6 +35,7 @@ type memModel struct {
 	turn     chan struct{} // holds a token while nobody changes the model
 	log      []byte
 	document []byte
+	note     string
 	rev      memRevision
 	trees    map[string]string // version to folder
 	orphans  []string
@@ -59,7 +61,7 @@ func (s *memStore) view(name mr.ModelName) *memView {
 	s.m.mu.Lock()
 	defer s.m.mu.Unlock()
 	if model := s.m.models[name]; model != nil {
-		return &memView{model.log, model.document, model.rev}
+		return &memView{model.log, model.document, model.note, model.rev, maps.Clone(model.trees)}
 	}
 	return &memView{}
 }
@@ -158,9 +160,12 @@ func (s *memStore) Append(ctx context.Context, name mr.ModelName, decide func(mr
 	done.End = int64(len(model.log))
 	s.m.mu.Unlock()
 	if c.Document != nil {
-		document := slices.Clone(c.Document(done.End))
+		document, note := slices.Clone(c.Document(done.End)), ""
+		if c.Note != nil {
+			note = c.Note()
+		}
 		s.m.mu.Lock()
-		model.document = document
+		model.document, model.note = document, note
 		model.rev.document++
 		s.m.mu.Unlock()
 	}
@@ -289,7 +294,7 @@ func (s *memStore) Replace(ctx context.Context, name mr.ModelName, decide func(m
 		model.rev.log++
 	}
 	if r.Document != nil {
-		model.document = slices.Clone(r.Document)
+		model.document, model.note = slices.Clone(r.Document), r.Note
 		model.rev.document++
 	}
 	for _, version := range r.Aside {
@@ -303,7 +308,22 @@ func (s *memStore) Replace(ctx context.Context, name mr.ModelName, decide func(m
 
 type memView struct {
 	log, document []byte
+	note          string
 	rev           memRevision
+	trees         map[string]string
+}
+
+func (v *memView) Note() (string, bool) { return v.note, v.note != "" }
+
+func (v *memView) Tree(version string) (mr.ItemKind, error) {
+	dir, ok := v.trees[version]
+	switch {
+	case !ok:
+		return "", nil
+	case sealed(dir):
+		return mr.ItemTree, nil
+	}
+	return mr.ItemBare, nil
 }
 
 func (v *memView) Document() ([]byte, bool, error) {

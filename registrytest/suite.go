@@ -92,6 +92,8 @@ var cases = []storeCase{
 	{"NothingDecided", "Nothing happens if decide returns an error, which is returned as it is, or a nil commit.", false, nothingDecided},
 	{"Document", "Without any, the commit replaces the document and nothing else.", false, documents},
 	{"DocumentAfterLines", "It is called after the lines are safe.", false, documentAfterLines},
+	{"Note", "Note returns the Note of the commit that last put a document in place, whatever another program made of the document since.", false, notes},
+	{"TreeKind", "Tree returns what kind of tree a version has: ItemTree for one with a manifest, ItemBare for one without, and no kind if it has none.", false, treeKinds},
 	{"Changed", "Changed reports whether the model may have changed since the revision was taken.", false, changed},
 	{"Models", "Models yields the names of the models, sorted.", false, models},
 	{"ReaderFails", "Read calls look with a view of the model's present bytes, and returns what look returns.", false, readerFails},

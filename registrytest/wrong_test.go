@@ -222,6 +222,18 @@ func (s *lossy) Append(ctx context.Context, name mr.ModelName, decide func(mr.Vi
 	return write(ctx, s.Store, name, c)
 }
 
+// A forgetting store keeps a note for good, and takes any version for one of the registry's.
+type forgetting struct{ mr.Store }
+
+func (s forgetting) Read(ctx context.Context, name mr.ModelName, look func(mr.View) error) error {
+	return s.Store.Read(ctx, name, func(v mr.View) error { return look(forgettingView{v}) })
+}
+
+type forgettingView struct{ mr.View }
+
+func (forgettingView) Note() (string, bool)             { return "0 note", true }
+func (forgettingView) Tree(string) (mr.ItemKind, error) { return mr.ItemTree, nil }
+
 // blind never sees that anything changed.
 type blind struct{ mr.Store }
 
@@ -247,6 +259,8 @@ func TestSuiteFindsWrongStores(t *testing.T) {
 		{"the document before its lines", wrong(documentFirst), "DocumentAfterLines"},
 		{"a refusal is passed over", wrong(swallows), "NothingDecided"},
 		{"it never sees a change", func(s mr.Store) mr.Store { return blind{s} }, "Changed"},
+		{"an older note will do", func(s mr.Store) mr.Store { return forgetting{s} }, "Note"},
+		{"any version has a tree", func(s mr.Store) mr.Store { return forgetting{s} }, "TreeKind"},
 		{"two names are one", func(s mr.Store) mr.Store { return mixing{s} }, "Names"},
 		{"any position will do", func(s mr.Store) mr.Store { return clamping{s} }, "BadPositions"},
 		{"any revision will do", func(s mr.Store) mr.Store { return trusting{s} }, "BadRevisions"},

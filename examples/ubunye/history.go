@@ -187,6 +187,13 @@ func eventChanges(e modelregistry.Event) string {
 	if e.ModelGates != nil {
 		parts = append(parts, "gates of the model: "+gatesText(*e.ModelGates))
 	}
+	for i, d := range e.Doubts {
+		if i == maxChanges {
+			parts = append(parts, fmt.Sprintf("… and %d more doubts", len(e.Doubts)-i))
+			break
+		}
+		parts = append(parts, fmt.Sprintf("%s: in doubt: %s", d.Version, d.Reason))
+	}
 	if e.SkippedGates {
 		parts = append(parts, "gates skipped")
 	}
@@ -196,6 +203,8 @@ func eventChanges(e modelregistry.Event) string {
 func changeText(c modelregistry.Change) string {
 	text := fmt.Sprintf("%s: %s → %s", c.Version, c.From, c.To)
 	switch {
+	case c.Reused:
+		text = fmt.Sprintf("%s: another version in %s, the number was given out before", c.Version, c.To)
 	case c.From == "":
 		text = fmt.Sprintf("%s: new in %s", c.Version, c.To)
 	case c.To == "":

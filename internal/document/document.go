@@ -9,6 +9,7 @@
 package document
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"unicode/utf8"
@@ -29,6 +30,7 @@ type Document struct {
 	Entries []Entry         // in order of registration
 	Mark    *Mark           // nil if our key is gone
 	Intact  bool            // the bytes before the mark's checksum are those we wrote
+	Bytes   []byte          // that it was read from
 }
 
 // An Entry is one version's raw value.
@@ -46,6 +48,7 @@ type Mark struct {
 	Model       []byte          // what is kept of the model beside its versions, an object; nil for nothing
 	Others      []pyjson.Member // members that this release does not know, kept as they are
 	Removed     []string        // version numbers given out, entries gone
+	Deleted     json.RawMessage // who deleted them and when: an object; nil for nothing
 	Productions []string        // production versions, the last one last
 	Event       int64           // number of the last event applied
 	Offset      int64           // position in the log behind that event
@@ -135,6 +138,9 @@ func appendMark(b []byte, d *Document) []byte {
 		b = append(pyjson.Compact(append(b, "\n    \""+format.Model+"\": "...), m.Model), ',')
 	}
 	b = appendStrings(b, "removed", m.Removed)
+	if len(m.Deleted) > 0 {
+		b = append(pyjson.Compact(append(b, "\n    \"deleted\": "...), m.Deleted), ',')
+	}
 	b = appendStrings(b, "productions", m.Productions)
 	for _, o := range m.Others {
 		b = append(append(append(append(append(b, "\n    "...), o.Raw...), ": "...), o.Value...), ',')
@@ -194,6 +200,23 @@ func Set(raw []byte, set []pyjson.Member) []byte {
 			f.values[i] = m.Value
 		}
 	}
+	return f.layOut()
+}
+
+// Overlay is Set for keys that we do not know, too. Set to nil, they go.
+func Overlay(raw []byte, set []pyjson.Member) []byte {
+	f, _ := Cut(raw)
+	for _, m := range set {
+		if i, known := places[m.Key]; known {
+			f.values[i] = m.Value
+		} else {
+			f.setOther(m)
+		}
+	}
+	return f.layOut()
+}
+
+func (f *Fields) layOut() []byte {
 	size := len(behind)
 	for i, v := range f.values {
 		if v == nil {
@@ -274,6 +297,23 @@ func byLayout(b []byte, at, depth int) (values [keys]struct{ start, end int }, e
 	}
 	return values, end, true
 }
+
+// setOther sets a key that we do not know.
+func (f *Fields) setOther(m pyjson.Member) {
+	at := slices.IndexFunc(f.others, func(o pyjson.Member) bool { return o.Key == m.Key })
+	switch {
+	case m.Value == nil && at >= 0:
+		f.others = slices.Delete(f.others, at, at+1)
+	case m.Value == nil:
+	case at >= 0:
+		f.others[at].Value = m.Value
+	default:
+		f.others = append(f.others, pyjson.Member{Key: m.Key, Raw: pyjson.Quote(m.Key), Value: m.Value})
+	}
+}
+
+// Others returns the keys that we do not know.
+func (f *Fields) Others() []pyjson.Member { return f.others }
 
 // Get returns a raw value, nil if it is not there.
 func (f *Fields) Get(key string) []byte {

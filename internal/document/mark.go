@@ -38,6 +38,8 @@ func (r *markReader) member(start, end, at int) (stop int, err error) {
 		r.sound = r.sound && string(raw) == "null"
 	case "removed":
 		field = &m.Removed
+	case "deleted":
+		field = &m.Deleted
 	case "productions":
 		field = &m.Productions
 	case "event":

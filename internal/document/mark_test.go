@@ -26,7 +26,7 @@ func TestMarkKeepsWhatItDoesNotKnow(t *testing.T) {
 	d.Mark = mark()
 	d.Mark.Model = []byte(`{ "aliases": {"champion": "1.0.0"}, "later": [NaN, 123456789012345678901234567890] }`)
 	d.Mark.Others = []pyjson.Member{
-		{Key: "deleted", Raw: []byte(`"deleted"`), Value: []byte("{\n      \"0.9.0\": {\"by\": \"ann\"}\n    }")},
+		{Key: "retired", Raw: []byte(`"retired"`), Value: []byte("{\n      \"0.9.0\": {\"by\": \"ann\"}\n    }")},
 		{Key: "é", Raw: []byte(`"\u00e9"`), Value: []byte(`-0.0`)},
 	}
 	note(d, "1.0.0")

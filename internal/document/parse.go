@@ -17,7 +17,7 @@ func Parse(data []byte) (*Document, error) {
 }
 
 func parse(data []byte, ahead *ahead) (*Document, error) {
-	p := &parser{data: data, d: &Document{}, ahead: ahead}
+	p := &parser{data: data, d: &Document{Bytes: data}, ahead: ahead}
 	err := pyjson.Walk(data, p.top)
 	if valid := ahead.end(); !valid {
 		return nil, notUTF8(data)

@@ -16,7 +16,14 @@ type Commit struct {
 	Trees    []Tree
 	Lines    [][]byte
 	Document func(end int64) []byte // nil, or it returns nil: the old one stays
-	Reliant  bool                   // the lines tell of the document that the view showed
+	Note     func() string          // called after Document; nil leaves no note
+}
+
+func (c *Commit) note() string {
+	if c.Note == nil {
+		return ""
+	}
+	return c.Note()
 }
 
 func (c *Commit) document(end int64) []byte {
@@ -63,7 +70,7 @@ func (s *Store) appendHeld(d Disk, at *place, held hold, decide func(*View) (*Co
 	if err != nil {
 		return done, false, err
 	}
-	v.known = s.lastStamp(at)
+	v.known, v.boot = s.lastStamp(at), s.boot()
 	c, err := decide(v)
 	if err != nil || c == nil {
 		return done, false, err
@@ -94,11 +101,6 @@ func (s *Store) commit(d Disk, v *View, c *Commit) (done Appended, err error) {
 	if err := s.settle(d, v.rev.place); err != nil {
 		return done, err
 	}
-	if c.Reliant {
-		if err := d.Sync(dir); err != nil {
-			return done, err
-		}
-	}
 	placed, err := placeTrees(d, dir, c.Trees)
 	if err == nil && len(c.Lines) > 0 {
 		done.End, err = appendLines(d, dir, v, c.Lines)
@@ -117,12 +119,9 @@ func (s *Store) commit(d Disk, v *View, c *Commit) (done Appended, err error) {
 		s.noteStamp(rev.place, rev.log, done.End)
 	}
 	if document := c.document(done.End); document != nil {
-		done.DocumentErr = replaceDocument(d, dir, document)
-		if rev.document, err = stampOf(d, rev.documentFile); err != nil {
-			known = false
-		}
+		rev.document, done.DocumentErr = s.replaceDocument(v, document, c.note())
 	}
-	if known {
+	if known && done.DocumentErr == nil {
 		done.Revision = rev
 	}
 	return done, nil
@@ -242,13 +241,6 @@ func appendLines(d Disk, dir string, v *View, lines [][]byte) (end int64, err er
 		err = errors.Join(err, d.Remove(name))
 	}
 	return 0, err
-}
-
-// replaceDocument writes the document beside the old one and renames it over. It
-// happens under the lock, so one fixed name serves. The folder is not synced until lines say which document
-// they found: after a crash another program may be the first to write, starting from the one that is there.
-func replaceDocument(d Disk, dir string, data []byte) error {
-	return swapFile(d, path.Join(dir, documentTemp), path.Join(dir, documentName), data)
 }
 
 // replaceFile replaces a file, durably.

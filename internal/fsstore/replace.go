@@ -13,6 +13,7 @@ import (
 type Replacement struct {
 	Log      []byte   // the whole log
 	Document []byte   // the whole document
+	Note     string   // of it
 	Aside    []string // versions whose trees are put aside
 	Remove   []Item   // stagings of dead processes and files that never took their place
 }
@@ -39,11 +40,12 @@ func (s *Store) Replace(ctx context.Context, useCase, model string, decide func(
 	if err != nil {
 		return nil, err
 	}
+	v.boot = s.boot()
 	r, err := decide(v)
 	if err != nil || r == nil {
 		return nil, err
 	}
-	if kept, err = s.replaceFiles(d, dir, r); err != nil {
+	if kept, err = s.replaceFiles(v, r); err != nil {
 		return kept, err
 	}
 	if r.Log != nil && v.rev.slots.Exists {
@@ -64,25 +66,32 @@ func (s *Store) Replace(ctx context.Context, useCase, model string, decide func(
 	return kept, s.removeItems(d, r.Remove)
 }
 
-func (s *Store) replaceFiles(d Disk, dir string, r *Replacement) (kept []string, err error) {
+func (s *Store) replaceFiles(v *View, r *Replacement) (kept []string, err error) {
+	d, dir := v.disk, v.rev.dir
 	keep := path.Join(dir, repairsName, replacedAt())
-	for _, f := range []struct {
-		name, temp string
-		data       []byte
-	}{{logName, logTemp, r.Log}, {documentName, documentTemp, r.Document}} {
-		if f.data == nil {
-			continue
-		}
-		copied, err := keepOld(d, path.Join(dir, f.name), keep)
+	keepOf := func(name string) error {
+		copied, err := keepOld(d, path.Join(dir, name), keep)
 		if copied != "" {
 			kept = append(kept, copied)
 		}
-		if err != nil {
+		return err
+	}
+	if r.Log != nil {
+		if err := keepOf(logName); err != nil {
 			return kept, err
 		}
-		if err := replaceFile(d, path.Join(dir, f.temp), path.Join(dir, f.name), f.data); err != nil {
+		if err := replaceFile(d, path.Join(dir, logTemp), path.Join(dir, logName), r.Log); err != nil {
 			return kept, err
 		}
+	}
+	if r.Document != nil {
+		if err := keepOf(documentName); err != nil {
+			return kept, err
+		}
+		if _, err := s.replaceDocument(v, r.Document, r.Note); err != nil {
+			return kept, err
+		}
+		return kept, d.Sync(dir)
 	}
 	return kept, nil
 }
@@ -126,6 +135,9 @@ func (s *Store) removeItems(d Disk, items []Item) error {
 				return err
 			}
 		case Temp:
+			if _, err := s.settleNote(d, path.Dir(it.Path)); err != nil {
+				return err
+			}
 			if err := discard(d, it.Path); err != nil {
 				return err
 			}

@@ -20,10 +20,15 @@ type Stamp struct {
 	fresh bool // it was written so lately that a further write might not show
 }
 
-// freshFor is longer than any tick of the clocks that file systems stamp with:
-// a file that is written twice within a tick can keep its stamp. git calls such an
-// entry "racily clean".
-const freshFor = 20 * time.Millisecond
+// A file that is written twice within one tick of the clock that its file system
+// stamps with can keep its stamp. git calls such an entry "racily clean".
+const (
+	// freshFor is longer than any tick of a system's own clock.
+	freshFor = 20 * time.Millisecond
+	// coarseFor is longer than any tick of a file system that stamps whole
+	// seconds, as ext4 with small inodes does, or even seconds, as FAT does.
+	coarseFor = 2*time.Second + freshFor
+)
 
 // stampOf stamps a file that is about to be read.
 func stampOf(d Disk, name string) (Stamp, error) {
@@ -33,8 +38,18 @@ func stampOf(d Disk, name string) (Stamp, error) {
 
 // toRead is the stamp if the file is read now.
 func (s Stamp) toRead() Stamp {
-	s.fresh = s.Exists && time.Since(time.Unix(0, s.Time)) < freshFor
+	s.fresh = s.Exists && time.Since(time.Unix(0, s.Time)) < s.grace()
 	return s
+}
+
+// grace is how long after the stamp a further write may leave the same one. Each
+// stamp tells for itself, so that it does not matter what is mounted where: one
+// in a million of whole seconds is no coarse one, and is looked at once more.
+func (s Stamp) grace() time.Duration {
+	if s.Time%int64(time.Second) == 0 {
+		return coarseFor
+	}
+	return freshFor
 }
 
 // changed reports whether the file may have changed since a.

@@ -78,6 +78,10 @@ const (
 // did taking it back.
 var ErrUncertain = errors.New("outcome uncertain")
 
+// ErrOvertaken says that a document was not replaced, because another program
+// wrote it after the view was taken.
+var ErrOvertaken = errors.New("another program wrote the document meanwhile")
+
 // A Store is one folder. It is safe for concurrent use, also by several Stores
 // and processes.
 type Store struct {
@@ -89,6 +93,7 @@ type Store struct {
 	closed bool
 	made   []string // the folder and those above it, as far as this store made them
 	wrap   func(Disk) Disk
+	bootID func() string // nil for the system's
 	gates  map[string]*gate
 	swept  map[string]time.Time // when a model's staging was last looked through
 	found  map[[3]string]*Folder

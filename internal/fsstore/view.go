@@ -1,6 +1,7 @@
 package fsstore
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"path"
 
 	"github.com/ubunye-go/modelregistry/internal/logfile"
+	"github.com/ubunye-go/modelregistry/internal/segment"
 )
 
 // A place is where a model lies in the store.
@@ -80,7 +82,7 @@ func (s *Store) Look(_ context.Context, useCase, model string, since any) (*View
 	if !changed {
 		return nil, nil
 	}
-	return &View{disk: d, unsure: true, rev: revision{place: at, log: log.toRead(), document: document.toRead()}, known: s.lastStamp(at)}, nil
+	return &View{disk: d, unsure: true, rev: revision{place: at, log: log.toRead(), document: document.toRead()}, known: s.lastStamp(at), boot: s.boot()}, nil
 }
 
 // ErrMoved says that what a view shows may not be what the store's path leads to.
@@ -95,6 +97,9 @@ type View struct {
 	end    int64 // behind the last whole line, once the log was read
 	size   int64 // of the log, as far as it was read
 	read   bool
+
+	boot     string // of the system
+	document []byte // once it was read
 }
 
 // lastStamp returns what a log looked like when an append of this store had ended, under the
@@ -153,7 +158,7 @@ func (s *Store) view(useCase, model string) (*View, error) {
 	if err != nil {
 		return nil, err
 	}
-	v.known = s.lastStamp(at)
+	v.known, v.boot = s.lastStamp(at), s.boot()
 	return v, nil
 }
 
@@ -200,7 +205,64 @@ func (v *View) Document() ([]byte, bool, error) {
 		return nil, false, nil
 	}
 	v.rev.document.fresh = v.rev.document.fresh || int64(len(data)) < v.rev.document.Size
+	v.document = data
 	return data, err == nil, err
+}
+
+// Note returns the note of the document that a commit last put in place. It
+// reports false if that can't be told, or if the document that the view showed
+// is no longer there: the note may be of the one that took its place.
+func (v *View) Note() (string, bool) {
+	if v.disk == nil {
+		return "", false
+	}
+	n, err := readNote(v.disk, path.Join(v.rev.dir, lockName))
+	if err != nil {
+		return "", false
+	}
+	at, err := n.settled(v.disk, v.rev.dir, v.boot)
+	if err != nil || v.overtaken() != nil {
+		return "", false
+	}
+	return at, at != ""
+}
+
+// Tree returns what kind of tree a version has: Sealed, Bare, or none.
+func (v *View) Tree(version string) (Kind, error) {
+	if v.disk == nil || segment.Check(version) != nil {
+		return "", nil
+	}
+	name := path.Join(v.rev.dir, versionsName, version)
+	tree, err := v.disk.Stamp(name)
+	if err != nil || !tree.Dir {
+		return "", err
+	}
+	manifest, err := v.disk.Stamp(path.Join(name, manifestName))
+	if err != nil || !manifest.Exists || manifest.Dir {
+		return Bare, err
+	}
+	return Sealed, nil
+}
+
+// overtaken returns ErrOvertaken if there is another document than the one that
+// the view showed. Where a stamp does not tell, the bytes do.
+func (v *View) overtaken() error {
+	now, err := v.disk.Stamp(v.rev.documentFile)
+	if err != nil || !now.Exists {
+		return err
+	}
+	differs := v.rev.document.differs(now)
+	switch {
+	case v.document == nil && differs:
+		return ErrOvertaken
+	case v.document == nil, !differs && !v.rev.document.fresh:
+		return nil
+	}
+	data, _, err := v.disk.ReadFrom(v.rev.documentFile, 0)
+	if err == nil && !bytes.Equal(data, v.document) {
+		err = ErrOvertaken
+	}
+	return err
 }
 
 // Log returns the whole lines from a position on. What a torn append left behind

@@ -1,0 +1,79 @@
+package modelregistry_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// mountCoarse mounts an ext4 whose inodes have no room for fractions of a second,
+// until the test ends.
+func mountCoarse(t *testing.T) (dir string) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		unavailable(t, "mounting takes root")
+	}
+	image := filepath.Join(t.TempDir(), "image")
+	if err := os.WriteFile(image, nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(image, 64<<20); err != nil {
+		t.Fatal(err)
+	}
+	dir = t.TempDir()
+	for _, args := range [][]string{{"mkfs.ext4", "-q", "-F", "-I", "128", image}, {"mount", "-o", "loop", image, dir}} {
+		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+			unavailable(t, string(out)+err.Error())
+		}
+	}
+	t.Cleanup(func() {
+		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v", out, err)
+		}
+	})
+	return dir
+}
+
+// The same on a file system that does stamp so.
+func TestEditWithinASecondOfExt4WithSmallInodes(t *testing.T) {
+	t.Parallel()
+	s := &pyStore{t, mountCoarse(t)}
+	r := s.open()
+	s.register(r, "1.0.0")
+	stamp := func() time.Time {
+		info, err := os.Stat(s.path("registry.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.ModTime()
+	}
+	change := func() {
+		if _, err := r.Register(t.Context(), pyName, pyArtifact("x"), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	now, within := "0.5", 0
+	for try := 0; within < 5 && try < 50; try++ {
+		next := map[string]string{"0.5": "0.7", "0.7": "0.5"}[now]
+		change()
+		before := stamp()
+		s.editAuc(now, next)
+		after := stamp()
+		change()
+		now = next
+		if s.wantAuc(r, now); t.Failed() {
+			t.Fatalf("an edit is lost that left the stamp %v, of %v", after, before)
+		}
+		if before.Nanosecond() != 0 {
+			t.Fatalf("it stamps %v", before)
+		}
+		if after.Equal(before) {
+			within++
+		}
+	}
+	if within < 5 {
+		t.Errorf("only %d edits came within a second", within)
+	}
+}

@@ -1,0 +1,239 @@
+package modelregistry
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"github.com/ubunye-go/modelregistry/internal/document"
+	"github.com/ubunye-go/modelregistry/internal/pyjson"
+)
+
+// moveKeys are what a move changes in an entry. They are merged as one: no
+// version gets the stage of one side with the times of the other.
+var moveKeys = []string{"stage", "promoted_to_staging", "promoted_to_prod", "archived_at", "promoted_by"}
+
+// An entryMerge merges one version's entry: three ways, if it is known what the
+// other program started from, and by a guess otherwise.
+type entryMerge struct {
+	base     []byte // what the other program started from, nil if that is not known
+	ours     []byte // as the history has it
+	theirs   []byte // as the document has it
+	proven   bool   // the document itself says that it started from base
+	presumed bool   // nothing says so, and it is likely
+	past     [][]byte
+
+	// promotions are the raw times at which the other program put versions into
+	// production. What it archived at the same time, it archived because of that.
+	promotions map[string]bool
+
+	doubts []string
+}
+
+// A part is one or more fields of an entry that are merged as one.
+type part struct {
+	name string
+	keys []string
+}
+
+// merge returns the merged entry, nil if ours stays.
+func (m *entryMerge) merge() []byte {
+	ours, err := document.Cut(m.ours)
+	theirs, theirErr := document.Cut(m.theirs)
+	if err != nil || theirErr != nil {
+		return m.whole()
+	}
+	var stays []pyjson.Member
+	changed := false
+	for _, p := range parts(&ours, &theirs) {
+		switch {
+		case p.same(&ours, &theirs):
+		case m.takes(p, &ours, &theirs):
+			changed = true
+		default:
+			for _, key := range p.keys {
+				stays = append(stays, pyjson.Member{Key: key, Value: laid(ours.Get(key))})
+			}
+		}
+	}
+	switch {
+	case !changed:
+		return nil
+	case stays == nil:
+		return m.theirs
+	}
+	return document.Overlay(m.theirs, stays)
+}
+
+// laid lays out a value that stays; nil stays nil.
+func laid(raw []byte) []byte {
+	if raw == nil {
+		return nil
+	}
+	return document.Lay(pyjson.Compact(nil, raw))
+}
+
+// parts returns the parts of two entries: the move, and every other field.
+func parts(entries ...*document.Fields) []part {
+	list := []part{{"stage", moveKeys}}
+	add := func(key string) {
+		if !slices.Contains(moveKeys, key) && !slices.ContainsFunc(list, func(p part) bool { return p.name == key }) {
+			list = append(list, part{key, []string{key}})
+		}
+	}
+	for _, key := range document.Keys {
+		add(key)
+	}
+	for _, f := range entries {
+		for _, m := range f.Others() {
+			add(m.Key)
+		}
+	}
+	return list
+}
+
+func (p part) same(a, b *document.Fields) bool {
+	for _, key := range p.keys {
+		if !sameValue(fieldOf(a, key), fieldOf(b, key)) {
+			return false
+		}
+	}
+	return true
+}
+
+// fieldOf returns a raw value. A stage that is not there is development.
+func fieldOf(f *document.Fields, key string) []byte {
+	raw := f.Get(key)
+	if key == "stage" && sameValue(raw, nil) {
+		return []byte(`"` + Development + `"`)
+	}
+	return raw
+}
+
+// sameValue compares raw values. One that is not there is null.
+func sameValue(a, b []byte) bool {
+	if a == nil {
+		a = []byte("null")
+	}
+	if b == nil {
+		b = []byte("null")
+	}
+	return bytes.Equal(a, b) || pyjson.Same(a, b)
+}
+
+// takes reports whether a part in which the entries differ becomes what the
+// document has.
+func (m *entryMerge) takes(p part, ours, theirs *document.Fields) bool {
+	base, err := document.Cut(m.base)
+	if m.base == nil || err != nil {
+		return m.guess(p, theirs)
+	}
+	switch {
+	case p.same(&base, theirs):
+		return false // the other program did not touch it
+	case p.isMove() && !m.proven && !follows(&base, theirs) && m.was(p, theirs):
+		m.doubts = append(m.doubts, "the stage in the document is an older one, which a program that read the present one would not write; it stays as the history has it")
+		return false
+	case !p.isMove() || p.same(&base, ours):
+		if m.presumed && m.was(p, theirs) {
+			m.doubt(p, "it counts")
+		}
+		return true
+	}
+	// Both moved it, the other program without knowing of our move. Its own came
+	// later and counts, unless it only found a version in production, which is not
+	// there any more, and changed a name or another time.
+	if stageIn(theirs) == Production && !moved(&base, theirs) {
+		m.doubts = append(m.doubts, "a time or a name beside the stage was edited while the version left production; it is not put back there")
+		return false
+	}
+	return !m.inConsequence(&base, theirs)
+}
+
+func (p part) isMove() bool { return p.name == "stage" }
+
+// guess is takes where it is not known what the other program started from. If
+// the history never had what the document has, the other program did it.
+// Otherwise it may have done that too, or have written on an older document, and
+// the history's word stands: it was acknowledged.
+func (m *entryMerge) guess(p part, theirs *document.Fields) bool {
+	if !m.was(p, theirs) {
+		return true
+	}
+	m.doubt(p, "it stays as the history has it")
+	return false
+}
+
+func (m *entryMerge) doubt(p part, made string) {
+	m.doubts = append(m.doubts, fmt.Sprintf("%s in the document is as it was before: another program set it so, or did not know of the last change; %s", p.name, made))
+}
+
+// was reports whether the history ever had a part as an entry has it.
+func (m *entryMerge) was(p part, as *document.Fields) bool {
+	return slices.ContainsFunc(m.past, func(raw []byte) bool {
+		f, err := document.Cut(raw)
+		return err == nil && p.same(&f, as)
+	})
+}
+
+// whole merges entries of which one can't be cut into fields.
+func (m *entryMerge) whole() []byte {
+	switch {
+	case pyjson.Same(m.ours, m.theirs), m.base != nil && pyjson.Same(m.base, m.theirs):
+		return nil
+	case m.base == nil && slices.ContainsFunc(m.past, func(raw []byte) bool { return pyjson.Same(raw, m.theirs) }):
+		m.doubts = append(m.doubts, "the entry in the document is as it was before; it stays as the history has it")
+		return nil
+	}
+	return m.theirs
+}
+
+// follows reports whether a program can have made one entry of another by moves:
+// no program takes back the time of a move.
+func follows(before, after *document.Fields) bool {
+	for _, key := range moveKeys {
+		if key == "stage" || key == "promoted_by" {
+			continue
+		}
+		was, is := before.Get(key), after.Get(key)
+		if sameValue(was, is) || sameValue(was, nil) {
+			continue
+		}
+		if sameValue(is, nil) || is[0] != '"' {
+			return false
+		}
+		if was[0] != '"' {
+			continue
+		}
+		x, err1 := parseTime(pyjson.Text(was))
+		y, err2 := parseTime(pyjson.Text(is))
+		if err1 == nil && err2 == nil && y.Before(x) {
+			return false
+		}
+	}
+	return true
+}
+
+// moved reports whether a version was moved between two entries: it is in another
+// stage, or entered the same one again.
+func moved(before, after *document.Fields) bool {
+	if !sameValue(fieldOf(before, "stage"), fieldOf(after, "stage")) {
+		return true
+	}
+	key := stamped[stageIn(after)]
+	return key != "" && !sameValue(before.Get(key), after.Get(key))
+}
+
+// inConsequence reports whether the other program archived a version only because
+// it put another one into production.
+func (m *entryMerge) inConsequence(base, theirs *document.Fields) bool {
+	return m.promotions[string(theirs.Get("archived_at"))] && stageIn(base) == Production && stageIn(theirs) == Archived
+}
+
+func stageIn(f *document.Fields) ModelStage {
+	raw := fieldOf(f, "stage")
+	if raw[0] != '"' {
+		return Development // as entryStage has it
+	}
+	return stageNamed(pyjson.Text(raw))
+}

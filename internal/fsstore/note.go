@@ -1,0 +1,164 @@
+package fsstore
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io/fs"
+	"path"
+)
+
+// A note says which document the store put in place last, in the words of the
+// caller (Commit.Note). Another program that writes the document keeps nothing
+// of it, so the note lies in the model's lock file. It is not synced: within one
+// boot of the system every process reads what was written, and after a reboot
+// nobody can tell which of the latest renames a power cut took back. So a note
+// counts only within the boot that it was written in.
+//
+// A document is put in place like this, under the lock:
+//
+//  1. the temporary file is written and synced
+//  2. the note says: At the old document, To the new one
+//  3. the temporary file is renamed over the document
+//  4. the note says: At the new document
+//
+// A process that is killed between 2 and 4 leaves a note with To. The temporary
+// file tells which document is in place: while it is there, the rename did not
+// happen. Whoever writes the next document settles that note before it touches
+// the temporary file.
+type note struct {
+	Number int64  `json:"note"`         // of two notes the one with the higher number counts
+	Boot   string `json:"boot"`         // of the system, empty if that is not known
+	At     string `json:"at"`           // the document in place, empty if that is not known
+	To     string `json:"to,omitempty"` // the document that takes its place
+}
+
+// The lock file has room for two notes. Each is written over the last but one,
+// so that one is always whole. Some systems let nobody but the lock's holder
+// access the bytes that are locked; the lock is on the first.
+const (
+	noteAt   = 1
+	noteRoom = 511
+)
+
+// readNote returns the note in a lock file, the zero note if it has none.
+func readNote(d Disk, lockFile string) (last note, err error) {
+	data, _, err := d.ReadFrom(lockFile, noteAt)
+	if errors.Is(err, fs.ErrNotExist) {
+		return note{}, nil
+	}
+	if err != nil {
+		return note{}, err
+	}
+	for from := 0; from < len(data); from += noteRoom {
+		line, _, _ := bytes.Cut(data[from:], []byte("\n"))
+		text, ok := bytes.CutSuffix(line, seal(line[:max(0, len(line)-sealSize)]))
+		var n note
+		if ok && json.Unmarshal(text, &n) == nil && n.Number > last.Number {
+			last = n
+		}
+	}
+	return last, nil
+}
+
+// writeNote writes a note into a lock file, whose number is one above the last.
+func writeNote(d Disk, lockFile string, n note) error {
+	text, err := json.Marshal(n)
+	if err != nil {
+		return err
+	}
+	line := append(append(text, seal(text)...), '\n')
+	if len(line) > noteRoom {
+		return fmt.Errorf("note of %d bytes: %w", len(line), fs.ErrInvalid)
+	}
+	f, err := d.Open(lockFile)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(line, noteAt+n.Number%2*noteRoom)
+	return errors.Join(err, f.Close())
+}
+
+const sealSize = len(" 00000000")
+
+// seal returns the end of a note: a checksum, so that half a note is none.
+func seal(text []byte) []byte {
+	return fmt.Appendf(nil, " %08x", crc32.ChecksumIEEE(text))
+}
+
+// settled returns the document that is in place according to a note, empty if
+// that is not known.
+func (n note) settled(d Disk, dir, boot string) (at string, err error) {
+	if n.Boot == "" || !sameBoot(n.Boot, boot) {
+		return "", nil
+	}
+	if n.To != "" {
+		temp, err := d.Stamp(path.Join(dir, documentTemp))
+		if err != nil {
+			return "", err
+		}
+		if !temp.Exists {
+			return n.To, nil
+		}
+	}
+	return n.At, nil
+}
+
+// replaceDocument puts a document in place of the one that the view showed, and
+// notes it. If another program wrote the document since, it stays, and the error
+// matches ErrOvertaken. The folder is not synced: the log brings an older
+// document up to date. The stamp is that of the new document, as it was before
+// it took its place: what another program writes there shows beside it.
+func (s *Store) replaceDocument(v *View, data []byte, as string) (placed Stamp, err error) {
+	d, dir := v.disk, v.rev.dir
+	temp := path.Join(dir, documentTemp)
+	now, err := s.settleNote(d, dir)
+	if err != nil {
+		return placed, err
+	}
+	if err = writeFile(d, temp, data); err == nil {
+		placed, err = stampOf(d, temp)
+	}
+	if err == nil {
+		err = v.overtaken()
+	}
+	if err != nil {
+		return placed, errors.Join(err, discard(d, temp))
+	}
+	lockFile := path.Join(dir, lockName)
+	next := note{Number: now.Number + 1, Boot: now.Boot, At: now.At, To: as}
+	if as == "" {
+		next.At = "" // what takes its place can't be told from it later
+	}
+	if err = writeNote(d, lockFile, next); err == nil {
+		err = d.Rename(temp, path.Join(dir, documentName))
+	}
+	now.Number, next.Number = next.Number+1, next.Number+1
+	if err != nil {
+		if undo := writeNote(d, lockFile, now); undo != nil {
+			return placed, errors.Join(err, undo) // the temporary file stays, and says that nothing took its place
+		}
+		return placed, errors.Join(err, discard(d, temp))
+	}
+	next.At, next.To = as, ""
+	_ = writeNote(d, lockFile, next) // else the missing temporary file says the same
+	return placed, nil
+}
+
+// settleNote returns the note of a model, settled for this boot. Before the
+// temporary file is touched, the note in the lock file must not depend on it.
+func (s *Store) settleNote(d Disk, dir string) (now note, err error) {
+	lockFile := path.Join(dir, lockName)
+	before, err := readNote(d, lockFile)
+	if err != nil {
+		return note{}, err
+	}
+	now = note{Number: before.Number, Boot: s.boot()}
+	if now.At, err = before.settled(d, dir, now.Boot); err != nil || before.To == "" {
+		return now, err
+	}
+	now.Number++
+	return now, writeNote(d, lockFile, now)
+}

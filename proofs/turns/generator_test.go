@@ -1,0 +1,99 @@
+package turns
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+)
+
+// versions bounds how many there are: few, so that many steps are about one.
+const versions = 4
+
+// A generator draws steps.
+type generator struct {
+	*rand.Rand
+	release release
+	way     way
+	drawn   int
+}
+
+func (g *generator) one(list ...string) string { return list[g.IntN(len(list))] }
+
+func (g *generator) rarely() bool { return g.IntN(6) == 0 }
+
+// step draws one that can happen in most states: one that can't must fail.
+func (g *generator) step(m *spec) step {
+	g.drawn++
+	s := step{by: g.one(goSide, pythonSide), named: g.IntN(2) == 0}
+	s.do = g.one("register", "promote", "promote", "promote", "demote", "archive", "archive", "rollback", "more", "more")
+	if len(m.now.order) >= versions && s.do == "register" {
+		s.do = "promote"
+	}
+	if s.do == "more" {
+		s.do = g.more(s.by)
+	}
+	if s.do != "register" && s.do != "reopen" {
+		s.version = g.version(m)
+	}
+	switch s.do {
+	case "register":
+		g.registration(&s)
+	case "promote":
+		s.to = g.one("development", "staging", "staging", "production", "production")
+		if g.rarely() {
+			s.gate = g.one("0.4", "0.6")
+		}
+		s.force = g.rarely() && (s.by == goSide || g.release.gates)
+	case "demote":
+		s.to = g.one("development", "staging", "archived")
+	case "rollback":
+		if s.by == goSide && g.IntN(2) == 0 {
+			s.version = ""
+		} else if s.by == goSide {
+			s.force = g.rarely()
+		}
+	case "edit":
+		s.auc = g.one("0.5", "0.7", "0.9")
+	}
+	return s
+}
+
+// more draws an operation that one side alone has.
+func (g *generator) more(by string) string {
+	switch {
+	case by == goSide:
+		return "reopen"
+	case g.release.deletes:
+		return g.one("edit", "delete")
+	}
+	return "edit"
+}
+
+// version draws one of those that are there, or once were. Each event of the padded
+// one would be so long that the document is due.
+func (g *generator) version(m *spec) string {
+	list := m.now.order
+	if g.rarely() || len(list) == 0 {
+		list = m.numbers()
+	}
+	list = slices.DeleteFunc(slices.Clone(list), func(number string) bool { return number == padded })
+	if len(list) == 0 {
+		return "1.0.0"
+	}
+	return g.one(list...)
+}
+
+// registration draws what is registered. Python takes its number from
+// registry.json: where that lags, it would take one that Go gave out since.
+func (g *generator) registration(s *step) {
+	s.auc = g.one("0.5", "0.7", "0.9")
+	switch {
+	case s.by == goSide && g.rarely():
+		s.own = g.one("0.6", "0.8")
+	case s.by == pythonSide && g.release.gates && g.rarely():
+		s.stored = g.one("none", "0.6", "0.8")
+	}
+	if s.by == pythonSide && g.way.lagging {
+		s.version = fmt.Sprintf("2.0.%d", g.drawn)
+	}
+}

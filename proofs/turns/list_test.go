@@ -1,0 +1,140 @@
+package turns
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	mr "github.com/ubunye-go/modelregistry"
+)
+
+// compareVersions settles the stamps of the versions that should be there, and
+// compares them, newest first, with those that are.
+func compareVersions(want, got []*version) string {
+	told := map[string]*version{}
+	for _, v := range got {
+		told[v.number] = v
+	}
+	for _, v := range want {
+		if g := told[v.number]; g != nil {
+			v.registered.settle(g.registered.from)
+			v.staged.settle(g.staged.from)
+			v.served.settle(g.served.from)
+			v.archived.settle(g.archived.from)
+		}
+	}
+	slices.SortFunc(want, func(a, b *version) int {
+		return cmp.Or(b.registered.from.Compare(a.registered.from), slices.Compare(parts(b.number), parts(a.number)))
+	})
+	lines := func(list []*version) []string {
+		out := []string{}
+		for _, v := range list {
+			out = append(out, v.String())
+		}
+		return out
+	}
+	return difference(lines(want), lines(got))
+}
+
+// difference returns the lines that only one side has, empty if they are equal.
+func difference(want, got []string) string {
+	if slices.Equal(want, got) {
+		return ""
+	}
+	var b strings.Builder
+	print := func(mark string, lines, other []string) {
+		for _, line := range lines {
+			if !slices.Contains(other, line) {
+				fmt.Fprintf(&b, "%s %s\n", mark, line)
+			}
+		}
+	}
+	print("-", want, got)
+	print("+", got, want)
+	return cmp.Or(b.String(), "the order differs\n")
+}
+
+// readBy compares a listing of Python's with what registry.json may hold, and
+// takes note of which it is.
+func (w *world) readBy(l *listing) error {
+	var got []*version
+	also := ""
+	if l != nil {
+		for _, e := range l.Versions {
+			got = append(got, e.version())
+		}
+		also = fmt.Sprintf("production %q and the stored gate %q", l.Production, l.Gates["min_auc"])
+	}
+	m := &w.spec
+	candidates := m.docs
+	switch {
+	case m.theirs != nil && w.late: // Go may have brought it up to date meanwhile
+		candidates = []state{m.now, *m.theirs}
+	case m.theirs != nil:
+		candidates = []state{*m.theirs}
+	case len(candidates) == 0:
+		candidates = []state{{}}
+	case !w.lagging || !w.running:
+		candidates = candidates[len(candidates)-1:]
+	}
+	problem := ""
+	for i, s := range slices.Backward(candidates) {
+		var want []*version
+		for _, v := range s.versions {
+			want = append(want, v)
+		}
+		p := compareVersions(want, got)
+		if told := s.also(w.python.release); p == "" && l != nil && told != also {
+			p = fmt.Sprintf("it lists %s, want %s", also, told)
+		}
+		if p == "" {
+			switch {
+			case m.theirs == nil && len(m.docs) > 0:
+				m.docs, m.base = candidates[i:], s
+			case len(candidates) > 1 && i == 0: // then it is recorded
+				return w.checkHistory()
+			}
+			return nil
+		}
+		problem = cmp.Or(problem, p)
+	}
+	return fmt.Errorf("Python lists other versions (-want +got):\n%s", problem)
+}
+
+// also says what Python tells of a model beside its versions.
+func (s state) also(r release) string {
+	production, gate := "", ""
+	if v := s.first(); v != nil {
+		production = v.number
+	}
+	if r.gates {
+		gate = s.gate
+	}
+	return fmt.Sprintf("production %q and the stored gate %q", production, gate)
+}
+
+// goVersion returns a version that Go lists as one of the spec.
+func goVersion(ctx context.Context, r *mr.ModelRegistry, v mr.ModelVersion) (*version, error) {
+	model, err := r.GetModel(ctx, modelName.At(v.Version), nil)
+	if err != nil {
+		return nil, err
+	}
+	defer model.Close()
+	content, err := os.ReadFile(filepath.Join(model.Path, "weights"))
+	if err != nil {
+		return nil, err
+	}
+	exactly := func(t time.Time) stamp { return stamp{t.UTC(), t.UTC()} }
+	g := &version{number: v.Version, stage: string(v.Stage), registered: exactly(v.RegisteredAt),
+		staged: exactly(v.PromotedToStaging), served: exactly(v.PromotedToProduction), archived: exactly(v.ArchivedAt),
+		by: v.PromotedBy, metrics: v.Metrics.Map(), metadata: v.Metadata.Map(), content: string(content)}
+	if pad, long := g.metadata["pad"].(string); long {
+		g.metadata["pad"] = fmt.Sprintf("%d characters", len(pad))
+	}
+	return g, nil
+}

@@ -1,0 +1,5 @@
+//go:build !race
+
+package turns
+
+const fewer = 1

@@ -1,0 +1,217 @@
+package turns
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// A spec says what should be after each step. It is written from the
+// documentation of both sides and shares nothing with the registry.
+//
+// registry.json is what Python reads. In step it holds what there is; a large one
+// may hold what there was after an earlier change of Go's. What Python changed in
+// it is laid over the state at the last event, field by field.
+type spec struct {
+	now    state    // what both sides did
+	last   state    // at the last event of the history
+	known  bool     // there is a history
+	docs   []state  // what registry.json may hold if Go wrote it last, the newest last
+	base   state    // what it held when Python began to write
+	theirs *state   // what Python wrote, nil if Go wrote last
+	gone   []string // versions whose folders Python removed since, listed by it or not
+
+	events      []string // the history, without what is not recorded yet
+	productions []string // what a rollback goes back through
+	given       []string // numbers that the history names
+	registered  int
+}
+
+// An outcome is the kind of an error, empty for success.
+type outcome string
+
+const (
+	ok        outcome = ""
+	notFound  outcome = "not found"
+	exists    outcome = "exists"
+	direction outcome = "wrong direction"
+	refused   outcome = "refused by gates"
+	failed    outcome = "failed" // Python's errors have no types in its early releases
+)
+
+// content gives each registration a file of its own.
+func (m *spec) content(s step) string {
+	m.registered++
+	return fmt.Sprintf("registration %d, by %s", m.registered, s.by)
+}
+
+func metrics(auc string) map[string]any {
+	if auc == "" {
+		auc = "0.5"
+	}
+	return map[string]any{"auc": json.Number(auc), "rows": json.Number("12345678901234567890")}
+}
+
+// python is a step of Python's, which starts from what registry.json holds.
+func (m *spec) python(s step, content string, at stamp) outcome {
+	doc := m.base
+	if m.theirs != nil {
+		doc = *m.theirs
+	}
+	doc = doc.clone()
+	if s.do == "delete" {
+		m.gone = append(m.gone, s.version)
+	}
+	if result := pythonStep(&doc, s, content, at); result != ok {
+		return result
+	}
+	m.theirs = &doc
+	return ok
+}
+
+// merge lays what Python changed over the state at the last event.
+func (m *spec) merge() {
+	if m.theirs == nil {
+		return
+	}
+	now := m.last.clone()
+	for number := range m.base.versions {
+		if m.theirs.versions[number] == nil {
+			now.remove(number)
+		}
+	}
+	for _, number := range m.gone {
+		now.remove(number)
+	}
+	for _, number := range m.theirs.order {
+		old, v, ours := m.base.versions[number], m.theirs.versions[number], now.versions[number]
+		switch {
+		case old == v:
+		case old == nil || ours == nil || old.registered != v.registered:
+			now.remove(number)
+			now.set(v)
+		default:
+			merged := *ours
+			if old.place() != v.place() {
+				merged.stage, merged.by = v.stage, v.by
+				merged.staged, merged.served, merged.archived = v.staged, v.served, v.archived
+			}
+			if compact(old.metrics) != compact(v.metrics) {
+				merged.metrics = v.metrics
+			}
+			if compact(old.metadata) != compact(v.metadata) {
+				merged.metadata = v.metadata
+			}
+			now.set(&merged)
+		}
+	}
+	if m.theirs.gate != m.base.gate {
+		now.gate = m.theirs.gate
+	}
+	m.settleProduction(&now)
+	m.now = now
+}
+
+// settleProduction archives what Go put into production and Python, which promoted
+// another version since, did not know of: a promotion archives what was there.
+func (m *spec) settleProduction(now *state) {
+	for _, v := range m.theirs.versions {
+		if old := m.base.versions[v.number]; v.stage != "production" || old != nil && old.served == v.served {
+			continue
+		}
+		for _, other := range now.versions {
+			if other.stage == "production" && m.theirs.stage(other.number) != "production" {
+				now.set(other.entered("archived", v.served))
+			}
+		}
+	}
+}
+
+// pending is the event that is not recorded yet, empty if there is none. A document
+// without versions is imported too.
+func (m *spec) pending() string {
+	what := changes(m.last, m.now, m.given)
+	if m.last.gate != m.now.gate {
+		what += " " + modelGate(m.now.gate)
+	}
+	switch {
+	case !m.known && m.theirs != nil:
+		return "import [" + what + "]"
+	case what == "":
+		return ""
+	}
+	return "foreign [" + what + "]"
+}
+
+// modelGate says that an event sets the gate of the model.
+func modelGate(least string) string { return "model gate " + least }
+
+// record records what Python did, as a change of Go's does first.
+func (m *spec) record() {
+	if e := m.pending(); e != "" {
+		m.events = append(m.events, e)
+		m.note("foreign")
+	}
+	m.appended()
+	if m.theirs != nil {
+		m.docs, m.theirs, m.gone = []state{m.last}, nil, nil
+	}
+}
+
+// appended takes the present state as that of the last event.
+func (m *spec) appended() {
+	m.known, m.last = true, m.now.clone()
+	m.given = append(m.given, m.now.order...)
+}
+
+// note keeps the list of productions: a rollback takes off what came after the
+// version that it restored.
+func (m *spec) note(op string) { m.productions = m.afterwards(op) }
+
+func (m *spec) afterwards(op string) []string {
+	list, p := m.productions, m.now.production()
+	if p == nil || len(list) > 0 && list[len(list)-1] == p.number {
+		return list
+	}
+	if at := lastIndex(list, p.number); op == "rollback" && at >= 0 {
+		return list[:at+1]
+	}
+	return append(slices.Clone(list), p.number)
+}
+
+func lastIndex(list []string, s string) int {
+	for i, other := range slices.Backward(list) {
+		if other == s {
+			return i
+		}
+	}
+	return -1
+}
+
+// previous is the version that a rollback without one restores, empty for none.
+func (m *spec) previous() string {
+	for _, number := range slices.Backward(m.afterwards("foreign")) {
+		p := m.now.production()
+		if m.now.versions[number] != nil && (p == nil || p.number != number) {
+			return number
+		}
+	}
+	return ""
+}
+
+// numbers are all that Go may not give out again.
+func (m *spec) numbers() []string { return append(slices.Clone(m.given), m.now.order...) }
+
+// gates are the least aucs that a promotion by Go must meet.
+func (m *spec) gates(s step, v *version) []string {
+	return slices.DeleteFunc([]string{m.now.gate, v.own, s.gate}, func(g string) bool { return g == "" || g == "none" })
+}
+
+func clone(v map[string]any, more ...any) map[string]any {
+	c := maps.Clone(v)
+	for i := 0; i < len(more); i += 2 {
+		c[more[i].(string)] = more[i+1]
+	}
+	return c
+}

@@ -1,0 +1,239 @@
+package turns
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A stamp is a time that an operation took from the clock: between two others,
+// until an answer tells it exactly. The zero stamp is never.
+type stamp struct{ from, until time.Time }
+
+// settle takes over the time that an answer tells, if it can be the one.
+func (s *stamp) settle(told time.Time) {
+	if !told.Before(s.from) && !told.After(s.until) {
+		s.from, s.until = told, told
+	}
+}
+
+func (s stamp) String() string {
+	switch {
+	case s.from.IsZero():
+		return "never"
+	case s.from.Equal(s.until):
+		return s.from.UTC().Format("15:04:05.000000")
+	}
+	return fmt.Sprintf("between %s and %s", stamp{s.from, s.from}, stamp{s.until, s.until})
+}
+
+// A version is one entry, and what Go keeps beside it. It is not changed once
+// it is part of a state, but for stamps that are settled.
+type version struct {
+	number                               string
+	stage                                string
+	registered, staged, served, archived stamp
+	by                                   string // promoted_by
+	metrics, metadata                    map[string]any
+	content                              string // of the one file
+	ours                                 bool   // registered by Go
+	own                                  string // the least auc that Go stored with it
+}
+
+// moved returns the version in a stage.
+func (v version) moved(to string) *version {
+	v.stage = to
+	return &v
+}
+
+// entered returns the version after it entered a stage, with the time.
+func (v version) entered(to string, at stamp) *version {
+	v.stage = to
+	switch to {
+	case "staging":
+		v.staged = at
+	case "production":
+		v.served = at
+	case "archived":
+		v.archived = at
+	}
+	return &v
+}
+
+func (v *version) place() string {
+	return fmt.Sprintf("%s staged %v served %v archived %v by %q", v.stage, v.staged, v.served, v.archived, v.by)
+}
+
+func (v *version) String() string {
+	return fmt.Sprintf("%s %s registered %v metrics %s metadata %s content %q", v.number, v.place(), v.registered,
+		compact(v.metrics), compact(v.metadata), v.content)
+}
+
+// passes reports whether the version has the least auc, if one is asked for.
+func (v *version) passes(least string) bool {
+	return least == "" || least == "none" || number(v.metrics["auc"]) >= number(json.Number(least))
+}
+
+func number(v any) float64 {
+	f, err := v.(json.Number).Float64()
+	if err != nil {
+		panic(err)
+	}
+	return f
+}
+
+func compact(v map[string]any) string {
+	data, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return string(data)
+}
+
+// A state is a model at one moment.
+type state struct {
+	versions map[string]*version
+	order    []string // in which the versions were added
+	gate     string   // the least auc that Python stored with the model
+	served   []string // versions in the order in which they entered production
+}
+
+func (s state) clone() state {
+	s.versions = maps.Clone(s.versions)
+	s.order, s.served = slices.Clone(s.order), slices.Clone(s.served)
+	return s
+}
+
+func (s *state) set(v *version) {
+	if s.versions == nil {
+		s.versions = map[string]*version{}
+	}
+	old := s.versions[v.number]
+	if old == nil {
+		s.order = append(s.order, v.number)
+	}
+	if v.stage == "production" && (old == nil || old.stage != v.stage) {
+		s.served = append(s.served, v.number)
+	}
+	s.versions[v.number] = v
+}
+
+func (s *state) remove(number string) {
+	delete(s.versions, number)
+	s.order = slices.DeleteFunc(s.order, func(n string) bool { return n == number })
+}
+
+// stage is that of a version, empty if it is not there.
+func (s state) stage(number string) string {
+	if v := s.versions[number]; v != nil {
+		return v.stage
+	}
+	return ""
+}
+
+// production is the version in production that entered it last, or nil. Python
+// can leave a second one.
+func (s state) production() *version {
+	for _, number := range slices.Backward(s.served) {
+		if v := s.versions[number]; v != nil && v.stage == "production" {
+			return v
+		}
+	}
+	return nil
+}
+
+// first is the version in production that Python takes for the only one, or nil.
+func (s state) first() *version {
+	for _, number := range s.order {
+		if v := s.versions[number]; v.stage == "production" {
+			return v
+		}
+	}
+	return nil
+}
+
+// seconds are the versions in production beside the one that counts.
+func (s state) seconds() (list []*version) {
+	for _, number := range s.order {
+		if v := s.versions[number]; v.stage == "production" && v != s.production() {
+			list = append(list, v)
+		}
+	}
+	return list
+}
+
+// shown is the stage of a version as Go shows it: a second version in production
+// counts as archived.
+func (s state) shown(v *version) string {
+	if v.stage == "production" && v != s.production() {
+		return "archived"
+	}
+	return v.stage
+}
+
+// next is the number after the highest of a list.
+func next(numbers []string) string {
+	if len(numbers) == 0 {
+		return "1.0.0"
+	}
+	high := slices.MaxFunc(numbers, func(a, b string) int { return slices.Compare(parts(a), parts(b)) })
+	p := parts(high)
+	return fmt.Sprintf("%d.%d.%d", p[0], p[1], p[2]+1)
+}
+
+func parts(number string) []int {
+	p := make([]int, 3)
+	fmt.Sscanf(number, "%d.%d.%d", &p[0], &p[1], &p[2])
+	return p
+}
+
+// changes says what became of each version between two states, as an event of
+// the history does. A number that was given before tells of a reuse.
+func changes(a, b state, given []string) string {
+	var list []string
+	say := func(v *version, from, to string, more ...string) {
+		list = append(list, change(v.number, from, to, more...))
+	}
+	for _, old := range a.versions {
+		if v := b.versions[old.number]; v == nil || v.registered != old.registered {
+			say(old, old.stage, "")
+		}
+	}
+	for _, v := range b.versions {
+		old := a.versions[v.number]
+		switch {
+		case old != nil && old.registered == v.registered && old.String() == v.String():
+		case old != nil && old.registered == v.registered:
+			say(v, old.stage, v.stage, forced(old, v)...)
+		case slices.Contains(given, v.number):
+			say(v, "", v.stage, append(forced(nil, v), "reused")...)
+		default:
+			say(v, "", v.stage, forced(nil, v)...)
+		}
+	}
+	slices.Sort(list)
+	return strings.Join(list, ", ")
+}
+
+func change(number, from, to string, more ...string) string {
+	return strings.Join(append([]string{fmt.Sprintf("%s %q to %q", number, from, to)}, more...), " ")
+}
+
+// forced tells of a promotion that Python forced: it notes in the metadata which
+// gates it skipped, and leaves the note there. So a note that was there before tells
+// of it only if the version moved up and the gates would have refused that.
+func forced(old, v *version) []string {
+	skipped, marked := v.metadata["promotion_gates_skipped"].(map[string]any)
+	if !marked {
+		return nil
+	}
+	if old != nil && reflect.DeepEqual(old.metadata["promotion_gates_skipped"], any(skipped)) &&
+		(old.staged == v.staged && old.served == v.served || number(v.metrics["auc"]) >= number(skipped["min_auc"])) {
+		return nil
+	}
+	return []string{"forced"}
+}

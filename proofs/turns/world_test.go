@@ -1,0 +1,315 @@
+package turns
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing/fstest"
+	"time"
+
+	mr "github.com/ubunye-go/modelregistry"
+)
+
+var modelName = mr.ModelName{UseCase: "fraud", Model: "Risk"}
+
+// A document over 1 MiB lags. The metadata of one version make it so long.
+const padded, padding = "0.1.0", 1_200_000
+
+// A way says how Go takes its turns.
+type way struct {
+	running bool // one registry all along, else one that is opened for each step
+	lagging bool // the document is over 1 MiB
+}
+
+func (y way) String() string {
+	s := "opened anew"
+	if y.running {
+		s = "running"
+	}
+	if y.lagging {
+		s += ", lagging"
+	}
+	return s
+}
+
+// prelude are the steps that come before a script.
+func (y way) prelude() []step {
+	if y.lagging {
+		return []step{{by: goSide, do: "register", version: padded, pad: true}}
+	}
+	return nil
+}
+
+// A world is a store on which both sides take turns, and what should be there.
+type world struct {
+	way
+	python *driver
+	store  string
+	held   *mr.ModelRegistry
+	spec   spec
+	idle   time.Time // when Go's last change began
+	late   bool      // Python wrote in a document that lagged
+	lagged int       // how often Python wrote in a document that lagged
+}
+
+// memory is a folder in memory, where syncs are quick, or empty for none.
+func memory() string {
+	const linux = "/dev/shm"
+	if info, err := os.Stat(linux); err == nil && info.IsDir() {
+		return linux
+	}
+	return ""
+}
+
+// inWorld calls fn with a new world, in which the prelude of the way has passed. It
+// does so again if Python was too slow to take its turn.
+func (x trial) inWorld(fn func(*world) error) (err error) {
+	for range 5 {
+		if err = x.inWorldOnce(fn); !errors.Is(err, errSlow) {
+			break
+		}
+	}
+	return err
+}
+
+func (x trial) inWorldOnce(fn func(*world) error) (err error) {
+	dir, err := os.MkdirTemp(memory(), "turns")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	w := &world{way: x.way, python: x.python, store: filepath.Join(dir, "store")}
+	if w.running {
+		if w.held, err = w.open(); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, w.held.Close()) }()
+	}
+	for _, s := range x.way.prelude() {
+		if err := w.pass(s); err != nil {
+			return err
+		}
+	}
+	return fn(w)
+}
+
+func (w *world) open() (*mr.ModelRegistry, error) {
+	return mr.Open(w.store, nil)
+}
+
+// with calls fn with the registry that is held, or a new one.
+func (w *world) with(fn func(*mr.ModelRegistry) error) error {
+	if w.held != nil {
+		return fn(w.held)
+	}
+	r, err := w.open()
+	if err != nil {
+		return err
+	}
+	return errors.Join(fn(r), r.Close())
+}
+
+// fresh calls fn with a new registry.
+func (w *world) fresh(fn func(*mr.ModelRegistry) error) error {
+	r, err := w.open()
+	if err != nil {
+		return err
+	}
+	return errors.Join(fn(r), r.Close())
+}
+
+// take makes a step and checks all that can be seen after it.
+func (w *world) take(s step) error {
+	if err := w.pass(s); err != nil {
+		return err
+	}
+	return w.check()
+}
+
+// pass makes a step and checks what it returns, and what Go lists then.
+func (w *world) pass(s step) error {
+	content := ""
+	if s.do == "register" {
+		content = w.spec.content(s)
+	}
+	var err error
+	switch {
+	case s.by == pythonSide:
+		err = w.takePython(s, content)
+	case s.do == "reopen":
+		err = w.reopen()
+	default:
+		err = w.takeGo(s, content)
+	}
+	if err != nil {
+		return err
+	}
+	return w.with(w.checkList)
+}
+
+// moment returns the present as both sides write it.
+func moment() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+
+func (w *world) takePython(s step, content string) error {
+	if err := w.stayInTurns(); err != nil {
+		return err
+	}
+	command := s.command(content)
+	command["store"] = w.store
+	from := moment()
+	waits := w.running && w.lagging && w.behind()
+	a, err := w.python.ask(command)
+	if err != nil {
+		return err
+	}
+	if waits && time.Since(w.idle) > before {
+		return errSlow
+	}
+	if err := w.readBy(a.Before); err != nil {
+		return fmt.Errorf("before the step %w", err)
+	}
+	if w.spec.theirs == nil {
+		if w.late = w.behind(); w.late {
+			w.lagged++
+		}
+	}
+	want := w.spec.python(s, content, stamp{from, moment()})
+	if (want == ok) != (a.Error == "") {
+		return fmt.Errorf("Python's outcome is %q, want %q", a.Error, want)
+	}
+	if err := w.readBy(a.After); err != nil {
+		return err
+	}
+	w.spec.merge()
+	return nil
+}
+
+func (w *world) takeGo(s step, content string) error {
+	return w.with(func(r *mr.ModelRegistry) error {
+		from := moment()
+		events := len(w.spec.events)
+		v, err := call(r, s, content)
+		number, want := w.spec.golang(s, content, stamp{from, moment()})
+		if len(w.spec.events) > events {
+			w.idle = from
+		}
+		if got := classify(err); got != want {
+			return fmt.Errorf("Go's outcome is %v, want %q", err, want)
+		}
+		if err == nil && v.Version != number {
+			return fmt.Errorf("Go's call returns version %s, want %s", v.Version, number)
+		}
+		return nil
+	})
+}
+
+// call makes a step on a registry.
+func call(r *mr.ModelRegistry, s step, content string) (mr.ModelVersion, error) {
+	ctx := context.Background()
+	o := &mr.MoveOptions{Actor: s.actor()}
+	if s.gate != "" {
+		o.Gates = mr.MinMetric("auc", number(json.Number(s.gate)))
+	}
+	switch s.do {
+	case "register":
+		files := mr.FromFS(fstest.MapFS{"weights": {Data: []byte(content)}})
+		o := &mr.RegisterOptions{Version: s.version, Metrics: metrics(s.auc), Metadata: map[string]any{"library": "go"}, RegisteredBy: goSide}
+		if s.own != "" {
+			o.Gates = mr.MinMetric("auc", number(json.Number(s.own)))
+		}
+		if s.pad {
+			o.Metadata["pad"] = strings.Repeat("x", padding)
+		}
+		return r.Register(ctx, modelName, files, o)
+	case "promote":
+		o.SkipGates = s.force
+		return r.Promote(ctx, modelName, s.version, mr.ModelStage(s.to), o)
+	case "demote":
+		return r.Demote(ctx, modelName, s.version, mr.ModelStage(s.to), o)
+	case "archive":
+		return r.Archive(ctx, modelName, s.version, o)
+	case "rollback":
+		o.Force = s.force
+		return r.Rollback(ctx, modelName, s.version, o)
+	}
+	panic("unknown step " + s.String())
+}
+
+func classify(err error) outcome {
+	var gates *mr.GateError
+	switch {
+	case err == nil:
+		return ok
+	case errors.Is(err, mr.ErrNotFound):
+		return notFound
+	case errors.Is(err, mr.ErrExists):
+		return exists
+	case errors.Is(err, mr.ErrWrongDirection):
+		return direction
+	case errors.As(err, &gates):
+		return refused
+	}
+	return outcome(err.Error())
+}
+
+// reopen closes the registry that is held, which brings the document up to date.
+func (w *world) reopen() (err error) {
+	if w.held == nil {
+		return nil
+	}
+	if err = w.held.Close(); err == nil {
+		w.held, err = w.open()
+	}
+	return errors.Join(err, w.caughtUp())
+}
+
+// A running registry brings a document that lags up to date when nothing was
+// changed for a second. Python may not write at that moment, for then the two
+// would not take turns: it writes well before, or waits for that.
+const wellBefore, before, longAfter = 300 * time.Millisecond, 900 * time.Millisecond, 10 * time.Second
+
+// errSlow says that Python took so long that the two did not take turns.
+var errSlow = errors.New("Python wrote when Go may have brought the document up to date")
+
+func (w *world) stayInTurns() error {
+	if !w.running || !w.lagging || time.Since(w.idle) < wellBefore {
+		return nil
+	}
+	return w.caughtUp()
+}
+
+// caughtUp waits until a document that lags is up to date.
+func (w *world) caughtUp() error {
+	m := &w.spec
+	for deadline := time.Now().Add(longAfter); w.behind(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			return fmt.Errorf("the document still lags after %v", longAfter)
+		}
+		if m.theirs != nil { // what Python wrote is recorded then
+			if err := w.checkHistory(); err != nil {
+				return err
+			}
+			continue
+		}
+		a, err := w.python.ask(map[string]any{"do": "list", "store": w.store})
+		if err == nil {
+			err = w.readBy(a.After)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// behind reports whether the document lags, or may do so.
+func (w *world) behind() bool {
+	if w.spec.theirs != nil {
+		return w.late
+	}
+	return len(w.spec.docs) > 1
+}

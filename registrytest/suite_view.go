@@ -1,0 +1,118 @@
+package registrytest
+
+import (
+	"fmt"
+
+	mr "github.com/ubunye-go/modelregistry"
+)
+
+// What a view may tell beside document and log.
+
+// notes: a store without NotedViews passes if it puts the document in place.
+func notes(s *suite) {
+	store, other, name := s.handle(), s.handle(), s.name("m")
+	check := func(when, document, note string) {
+		s.Helper()
+		for _, h := range []mr.Store{store, other, s.handle()} {
+			err := h.Read(s.Context(), name, func(v mr.View) error {
+				data, _, err := v.Document()
+				if err != nil {
+					return err
+				}
+				s.want("the document "+when, string(data), document)
+				noted, ok := v.(mr.NotedView)
+				if !ok {
+					return nil
+				}
+				if got, ok := noted.Note(); ok && got != note || ok && note == "" {
+					s.Errorf("%s: the note is %q, want %q", when, got, note)
+				}
+				return nil
+			})
+			if err != nil {
+				s.Fatalf("reading: %v", err)
+			}
+		}
+	}
+	put := func(document string, note func() string, lines ...string) {
+		s.Helper()
+		made := false
+		c := &mr.Commit{Lines: raw(lines), Document: func(int64) []byte {
+			made = true
+			return []byte(document)
+		}}
+		if note != nil {
+			c.Note = func() string {
+				if !made {
+					s.Errorf("the note of %q is asked for before the document", document)
+				}
+				return note()
+			}
+		}
+		done, err := commit(s.Context(), store, name, c)
+		if err != nil || done.DocumentErr != nil {
+			s.Fatalf("replacing the document: %v, %v", err, done.DocumentErr)
+		}
+	}
+	for i := range 5 {
+		document, note := fmt.Sprintf("document %d", i), fmt.Sprintf("%d note", i)
+		put(document, func() string { return note }, fmt.Sprint("line ", i))
+		check("after a document", document, note)
+		s.add(store, name, "a line without a document")
+		check("after lines alone", document, note)
+	}
+	put("of a caller without notes", nil)
+	check("after a document without a note", "of a caller without notes", "")
+	put("the last", func() string { return "again" })
+	check("after the next with one", "the last", "again")
+	own := false
+	_, err := store.Append(s.Context(), name, func(v mr.View) (*mr.Commit, error) {
+		if noted, ok := v.(mr.NotedView); ok {
+			if _, _, err := v.Document(); err != nil {
+				return nil, err
+			}
+			note, told := noted.Note()
+			own = !told || note == "again"
+			return nil, nil
+		}
+		own = true
+		return nil, nil
+	})
+	if err != nil || !own {
+		s.Errorf("a change finds another note than a reader: %v", err)
+	}
+}
+
+// treeKinds: a store without TreeViews passes.
+func treeKinds(s *suite) {
+	store, other, name := s.handle(), s.handle(), s.name("m")
+	check := func(version string, want mr.ItemKind) {
+		s.Helper()
+		for _, h := range []mr.Store{store, other, s.handle()} {
+			err := h.Read(s.Context(), name, func(v mr.View) error {
+				trees, ok := v.(mr.TreeView)
+				if !ok {
+					return nil
+				}
+				kind, err := trees.Tree(version)
+				if err == nil && kind != want {
+					s.Errorf("version %s has a tree of kind %q, want %q", version, kind, want)
+				}
+				return err
+			})
+			if err != nil {
+				s.Errorf("asking for the tree of %s: %v", version, err)
+			}
+		}
+	}
+	for _, version := range []string{"1.0.0", "../1.0.0", "", ".."} {
+		check(version, "")
+	}
+	st := s.stage(store, name, map[string]string{manifestName: `{"files": []}`, "model/w": "weights"})
+	check("1.0.0", "")
+	if _, err := commit(s.Context(), store, name, &mr.Commit{Trees: []mr.StagedTree{{Staged: st, Version: "1.0.0"}}, Lines: raw([]string{"line"})}); err != nil {
+		s.Fatalf("committing: %v", err)
+	}
+	check("1.0.0", mr.ItemTree)
+	check("1.0.1", "")
+}
