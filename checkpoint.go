@@ -106,7 +106,7 @@ func (m *model) checkpoint() (*Commit, error) {
 	if err := t.record(s.pending); err != nil {
 		return nil, err
 	}
-	return &Commit{Lines: t.lines, Note: t.noteOf, Document: m.document(t)}, nil
+	return &Commit{Lines: t.lines, Note: t.noteOf, Document: m.document(t), Replaces: t.replaces()}, nil
 }
 
 // behind reports whether the document lacks what the history has: it lags, or somebody else wrote it, maybe from one that

@@ -83,7 +83,7 @@ func (m *model) decide(batch []*change) (*txn, *Commit) {
 	case s.docErr != nil:
 		m.warnCheckpoint(s.docErr)
 	case s.pending != nil || m.r.lag.due(s, t.bytes()):
-		commit.Document = m.document(t)
+		commit.Document, commit.Replaces = m.document(t), t.replaces()
 	}
 	return t, commit
 }

@@ -171,7 +171,7 @@ func (r *ModelRegistry) History(ctx context.Context, name ModelName, opts *Histo
 				yield(Event{ModelName: name}, opError("history", name, "", err))
 				return
 			}
-			if !p.show(log.events(ctx)) || !o.Follow || !r.awaitChange(ctx, name, log.seen) {
+			if !p.show(log.events(ctx)) || !o.Follow || !r.awaitChange(ctx, log) {
 				return
 			}
 		}
@@ -234,8 +234,9 @@ func (p *page) show(events iter.Seq2[pastEvent, error]) bool {
 	return true
 }
 
-// awaitChange returns true when a model may have changed, false when the context ended.
-func (r *ModelRegistry) awaitChange(ctx context.Context, name ModelName, since Revision) bool {
+// awaitChange returns true when a model may have changed since its log was
+// read, false when the context ended.
+func (r *ModelRegistry) awaitChange(ctx context.Context, log *historyLog) bool {
 	timer := time.NewTimer(r.untilLook(DefaultInterval))
 	defer timer.Stop()
 	for {
@@ -244,7 +245,7 @@ func (r *ModelRegistry) awaitChange(ctx context.Context, name ModelName, since R
 			return false
 		case <-timer.C:
 		}
-		if changed, err := r.store.Changed(ctx, name, since); err != nil || changed {
+		if changed, err := r.changed(ctx, log.m.name, log.seen, log.shared); err != nil || changed {
 			return ctx.Err() == nil
 		}
 		timer.Reset(r.untilLook(DefaultInterval))
@@ -257,6 +258,7 @@ type historyLog struct {
 	x       examination // of its lines
 	pending *event      // what somebody else changed since
 	seen    Revision
+	shared  bool // with other programs
 	now     time.Time
 }
 
@@ -284,6 +286,7 @@ func (r *ModelRegistry) readHistory(ctx context.Context, name ModelName) (*histo
 		fresh := &model{r: r, name: name}
 		err = fresh.loadSettled(ctx, v)
 		log.seen = v.Revision()
+		log.shared = err == nil && fresh.state.shared()
 		switch {
 		case err == nil && fresh.state.empty() && fresh.state.pending == nil:
 			return notFound("model %s", name)

@@ -76,7 +76,7 @@ func TestLookThatIsOlderThanAnAppend(t *testing.T) {
 		t.Fatal(err)
 	}
 	since := m.state.rev
-	v, changed, err := m.news(ctx, since)
+	v, changed, err := m.news(ctx, since, false)
 	if err != nil || !changed {
 		t.Fatalf("news: %v, %v", changed, err)
 	}

@@ -47,6 +47,11 @@ type Options struct {
 	// large it is. Without it a document over 1 MiB may lag behind the history:
 	// see "On disk" in the package's doc.
 	AlwaysCheckpoint bool
+	// ExternalChanges has every look notice what another program changed in
+	// registry.json. A folder shows that anyway. In a bucket it costs a second
+	// request for each look, so without it only a change notices, and a look at
+	// a model that another program is known to have changed before.
+	ExternalChanges bool
 	// Now is the clock; nil takes time.Now. It may stand still or run backwards: what
 	// came first is decided by the history, not by the clock.
 	Now func() time.Time
@@ -285,6 +290,12 @@ type model struct {
 
 // look calls fn with the model's present state, under the model's lock.
 func (m *model) look(ctx context.Context, fn func(*state) error) error {
+	return m.lookAlso(ctx, false, fn)
+}
+
+// lookAlso is look. If external is true, it looks for external changes whatever
+// that costs.
+func (m *model) lookAlso(ctx context.Context, external bool, fn func(*state) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -293,7 +304,7 @@ func (m *model) look(ctx context.Context, fn func(*state) error) error {
 	var since Revision
 	if s := m.state; s != nil && s.rev != nil {
 		since = s.rev
-		v, changed, err := m.news(ctx, since)
+		v, changed, err := m.news(ctx, since, external || s.shared())
 		if err == nil && !changed {
 			defer m.mu.RUnlock()
 			return fn(s)
@@ -312,14 +323,15 @@ func (m *model) look(ctx context.Context, fn func(*state) error) error {
 	return m.withState(ctx, load, func() error { return fn(m.state) })
 }
 
-// news reports whether the model may have changed since a revision, and has a view of it if the store gives that with
-// the answer.
-func (m *model) news(ctx context.Context, since Revision) (v View, changed bool, err error) {
+// news reports whether the model may have changed since a revision, if external
+// is true by an external change too, and returns a view of it if the store gives
+// that with the answer.
+func (m *model) news(ctx context.Context, since Revision, external bool) (v View, changed bool, err error) {
 	if f, ok := m.r.store.(*folderStore); ok {
 		v, err = f.look(ctx, m.name, since)
 		return v, v != nil, err
 	}
-	changed, err = m.r.store.Changed(ctx, m.name, since)
+	changed, err = m.r.changed(ctx, m.name, since, external)
 	return nil, changed, err
 }
 

@@ -198,7 +198,7 @@ func (r *ModelRegistry) tryMove(ctx context.Context, m *model, mv move, o MoveOp
 // plan reads the present state once and returns the version to move, or why it
 // can't be moved. The same is decided again under the lock.
 func (mv move) plan(ctx context.Context, m *model, o MoveOptions) (v ModelVersion, done bool, err error) {
-	err = m.look(ctx, func(s *state) error {
+	err = m.lookForChange(ctx, func(s *state) error {
 		if s.empty() {
 			return notFound("model %s", s.name)
 		}

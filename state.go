@@ -45,6 +45,7 @@ type state struct {
 	checkpoint    int64  // the event that the document stands at, 0 if it is none of ours
 	checkpointEnd int64  // the position behind that event
 	older         bool   // a release that keeps nothing it does not know wrote the document
+	external      int64  // the last event that recorded what another program changed, 0 for none
 	docErr        error  // the document is damaged; the history is not
 	damage        error  // what of our key in the document can't be read
 	pending       *event // what somebody else changed, for the next writer to record
@@ -105,6 +106,7 @@ func fromDocument(name ModelName, d *document.Document) *state {
 		s.others = d.Mark.Others
 		s.facts = readFacts(d.Mark.Model)
 		s.size += int64(len(d.Mark.Model))
+		s.external = d.Mark.External
 	}
 	if len(s.productions) == 0 {
 		if p := s.holder(Production); p != nil {
@@ -118,7 +120,7 @@ func fromDocument(name ModelName, d *document.Document) *state {
 func (s *state) document(offset int64) *document.Document {
 	d := &document.Document{Head: s.head, Entries: make([]document.Entry, len(s.order)), Mark: &document.Mark{
 		Removed: s.removed, Deleted: s.deleted, Productions: s.productions, Event: s.last, Offset: offset, Hash: s.hash,
-		Model: s.facts.raw, Others: s.others,
+		Model: s.facts.raw, Others: s.others, External: s.external,
 	}}
 	for i, e := range s.order {
 		d.Entries[i] = document.Entry{Version: e.version, Raw: e.layOut(), Extra: e.extra}
@@ -222,7 +224,7 @@ func (s *state) apply(e *event, offset int64) {
 		s.noteProduction(e.op)
 	}
 	if e.op == opImport || e.op == opForeign {
-		s.pending = nil
+		s.pending, s.external = nil, e.number
 	}
 	s.last, s.hash, s.offset = e.number, e.hash, offset
 }

@@ -54,6 +54,8 @@ type Store interface {
 	// Changed reports whether the model may have changed since the revision
 	// was taken. It may err on the side of true. It is called before each
 	// answer from memory, so it should cost a stat or two, or one small request.
+	// A store to which a look at the document is a request of its own may pass
+	// over external changes here, if it is an [ExternalChecker].
 	Changed(ctx context.Context, name ModelName, since Revision) (bool, error)
 
 	// Read calls look with a view of the model's present bytes, and returns
@@ -78,6 +80,14 @@ type Store interface {
 	Close() error
 }
 
+// An ExternalChecker is a [Store] whose Changed passes over external changes:
+// documents that another program wrote.
+type ExternalChecker interface {
+	// ChangedExternally is Changed that looks at the document too. What it
+	// finds there, the DocumentChanged of a later view reports.
+	ChangedExternally(ctx context.Context, name ModelName, since Revision) (bool, error)
+}
+
 // A Revision is a store's own note of how much of a model was read, to be handed
 // back to the same store; nil stands for nothing, and so does what is not the store's own.
 type Revision = any
@@ -92,6 +102,8 @@ type View interface {
 
 	// DocumentChanged reports whether somebody may have changed the document
 	// since the revision. A store that no other program writes to may say no.
+	// The view of an Append looks at the document; that of a Read of an
+	// ExternalChecker may go by what was found before.
 	DocumentChanged(since Revision) bool
 
 	// Log returns the whole lines from a position on, each with its newline,
@@ -149,6 +161,15 @@ type Commit struct {
 	// Note returns what a store whose views are NotedViews notes of the document,
 	// one short line of text. It is called after Document.
 	Note func() string
+
+	// Replaces reports whether Document may replace a document that the view
+	// did not show: it may if that is another append's, and not if another
+	// program wrote it. A store where one can come between the view and the
+	// replacement looks for it just before the latter, and asks. If the answer
+	// is no, that document stays, and DocumentErr matches ErrOvertaken. A store
+	// whose appends exclude each other need not ask. Without Replaces any
+	// document is replaced.
+	Replaces func(there []byte) bool
 }
 
 // A StagedTree is a sealed tree of the same store, and the version that it becomes.

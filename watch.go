@@ -81,6 +81,7 @@ type watcher struct {
 	interval time.Duration
 
 	seen   Revision      // of the model, as of the last look that came to something
+	shared bool          // with other programs, as of the last look
 	have   *ModelVersion // the version that was told last, if no error was told since
 	failed string        // the error that was told last, if no version was told since
 	files  treeLook      // what was seen of a version's files that have no manifest
@@ -97,7 +98,7 @@ func (w *watcher) poll(ctx context.Context) (v ModelVersion, news bool, err erro
 		return w.tell(v, err)
 	}
 	if w.seen != nil {
-		if changed, err := w.r.store.Changed(ctx, w.ref.ModelName, w.seen); err == nil && !changed {
+		if changed, err := w.r.changed(ctx, w.ref.ModelName, w.seen, w.shared); err == nil && !changed {
 			return v, false, nil
 		}
 	}
@@ -106,6 +107,7 @@ func (w *watcher) poll(ctx context.Context) (v ModelVersion, news bool, err erro
 	absent := false
 	err = m.look(ctx, func(s *state) error {
 		e, err := w.ref.find(s)
+		w.shared = s.shared()
 		if seen, absent = s.rev, err != nil; err == nil {
 			v = s.view(e)
 		}

@@ -8,8 +8,6 @@ import (
 	"log/slog"
 	"slices"
 
-	"gocloud.dev/blob"
-
 	mr "github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/internal/logfile"
 )
@@ -35,6 +33,9 @@ func (s *Store) tryAppend(ctx context.Context, name mr.ModelName, decide func(mr
 		return done, false, err
 	}
 	c, err := decide(v)
+	if errors.Is(err, errBehind) {
+		return done, false, nil
+	}
 	if err != nil || c == nil {
 		return done, true, err
 	}
@@ -96,10 +97,14 @@ func (s *Store) commit(ctx context.Context, v *view, c *mr.Commit) (done mr.Appe
 			return done, false, err
 		}
 	}
-	done.End, done.Revision = end, revision{number}
+	done.End = end
 	if c.Document != nil {
-		done.DocumentErr = s.checkpoint(ctx, v.name, number, c.Document(end))
+		data := c.Document(end)
+		if done.DocumentErr = s.checkpoint(ctx, v, c, number, data); done.DocumentErr == nil {
+			v.document = written(data)
+		}
 	}
+	done.Revision = revision{number, v.document}
 	return done, true, nil
 }
 
@@ -203,17 +208,4 @@ func (s *Store) remains(ctx context.Context, name mr.ModelName, version string) 
 		return nil, &Error{"register", s.prefix + dir, fmt.Errorf("it is there, and not the registry's: %w", fs.ErrExist)}
 	}
 	return list, nil
-}
-
-// checkpoint puts a document in place. Two may cross on their way, so that the older one
-// stays; whoever appended first finds then that he was not the last.
-func (s *Store) checkpoint(ctx context.Context, name mr.ModelName, number int64, data []byte) error {
-	if err := s.put(ctx, modelKey(name, documentName), data, blob.WriterOptions{}); err != nil {
-		return err
-	}
-	overtaken, err := s.exists(ctx, slotKey(name, number+1))
-	if err == nil && overtaken {
-		err = mr.ErrOvertaken
-	}
-	return err
 }

@@ -2,6 +2,7 @@ package objectstore_test
 
 import (
 	"context"
+	"crypto/md5"
 	"io"
 	"io/fs"
 	"sync"
@@ -21,6 +22,7 @@ type faultyBucket struct {
 
 	mu            sync.Mutex
 	unconditional bool                              // it ignores "only if there is none"
+	wrongMD5      bool                              // it has an MD5 of something else than the bytes, as S3 with keys of KMS
 	before        func(op, key string) error        // refuses a request
 	after         func(op, key string) error        // loses the answer to one
 	read          func(key string, r []byte) []byte // changes what is read
@@ -115,7 +117,13 @@ func (f *faultyBucket) Attributes(ctx context.Context, key string) (out *driver.
 	err = f.do("head", key, func() error {
 		a, err := f.b.Attributes(ctx, key)
 		if err == nil {
-			out = &driver.Attributes{Size: a.Size, ModTime: a.ModTime}
+			out = &driver.Attributes{Size: a.Size, ModTime: a.ModTime, ETag: a.ETag, MD5: a.MD5}
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			if f.wrongMD5 {
+				sum := md5.Sum([]byte(a.ETag))
+				out.MD5 = sum[:]
+			}
 		}
 		return err
 	})

@@ -45,8 +45,14 @@
 // [ErrNotConditional] says that it does not. It must read and list what was written at
 // once, as the three do. Rights: to list, read and write; to delete, for clearing up.
 //
-// Nothing else writes under the prefix. An edit of registry.json in the bucket is
-// noticed by registries that are opened later, and may be written over by one that runs.
+// Another program may write a model's registry.json, as Ubunye 0.5 and later do.
+// The next change of any registry records that first. A look notices it if the
+// history has an import or an earlier change by another program, or if
+// [modelregistry.Options].ExternalChanges is set. The two take turns: what another
+// program writes in the instant in which a change puts its own registry.json in
+// place, between its last look at the old one and the arrival of the new one, is
+// lost. Nothing else may write under the prefix.
+//
 // Verify works; files that this machine has in its cache are checked there, and not fetched again: to check those in the
 // bucket, give it an empty CacheDir. Repair is not supported: copy the prefix to disk, repair that, and
 // copy it to a new one. A folder that holds no file is not kept. Who deletes a model while programs run should restart
@@ -118,6 +124,8 @@ type known struct {
 	id     string              // its own
 	noted  int64               // every change up to this one was read for its trees
 	trees  map[string]treeInfo // by version
+
+	document seen // last, by any look
 }
 
 // New returns the store in a bucket. The bucket stays the caller's to close, after

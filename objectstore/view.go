@@ -10,10 +10,14 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/logfile"
 )
 
-// A revision is the newest change that was read.
-type revision struct{ newest int64 }
+// A revision is the newest change that was read, and the document.
+type revision struct {
+	newest   int64
+	document seen
+}
 
-// Changed asks for the next change by its name, which costs a tenth of a listing.
+// Changed asks for the next change by its name, which costs a tenth of a listing. It passes over what another
+// program wrote into the document.
 func (s *Store) Changed(ctx context.Context, name mr.ModelName, since mr.Revision) (bool, error) {
 	rev, ok := since.(revision)
 	if !ok || rev.newest == 0 { // a document alone can come any way
@@ -49,25 +53,13 @@ type view struct {
 	anew    bool   // the changes are others than those that were known
 	hasCopy bool   // a folder's history was found in place of changes
 	before  []byte // it, once all of it was read
+
+	asked    seen // the document, if writes, when it was asked for
+	document seen // that the caller knows
 }
 
-// Document returns the document's bytes.
-func (v *view) Document() ([]byte, bool, error) {
-	data, err := v.s.get(v.ctx, modelKey(v.name, documentName))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, false, nil
-	}
-	return data, err == nil, err
-}
-
-// DocumentChanged says no: nobody else writes it, and to look would cost a request for each change.
-func (v *view) DocumentChanged(since mr.Revision) bool {
-	rev, ok := since.(revision)
-	return !ok || rev.newest == 0 || v.anew
-}
-
-// Revision returns the newest change, if the log was read.
-func (v *view) Revision() mr.Revision { return revision{max(0, v.newest)} }
+// Revision returns the newest change and the document, as far as they were read.
+func (v *view) Revision() mr.Revision { return revision{max(0, v.newest), v.document} }
 
 // Log returns the lines behind a position. It reads from the newest change back to the
 // one that holds it.
@@ -215,17 +207,20 @@ func (v *view) find() error {
 
 // following reads the change behind one; nil if there is none. If a change is to be written
 // there, it reports whether the one before is still the one that was known: nobody deletes one, but somebody may
-// have deleted the model, and begun it anew.
+// have deleted the model, and begun it anew. At the same time it asks for the document, which will be wanted.
 func (v *view) following(n int64) (sl *slot, there bool, err error) {
 	there = true
 	asks := 1
 	if v.writes && v.slots[n] == nil {
-		asks = 2
+		asks = 3
 	}
 	err = v.s.each(v.ctx, asks, func(ctx context.Context, i int) (err error) {
 		number := n + 1
-		if i == 1 {
+		switch i {
+		case 1:
 			number = n
+		case 2:
+			return v.see(ctx)
 		}
 		got, err := v.s.slot(ctx, v.name, number)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -94,6 +94,15 @@ func (f *faultStore) Changed(ctx context.Context, name mr.ModelName, since mr.Re
 	return changed, err
 }
 
+// ChangedExternally calls Changed if the store has nothing else.
+func (f *faultStore) ChangedExternally(ctx context.Context, name mr.ModelName, since mr.Revision) (changed bool, err error) {
+	err = f.around(ctx, "ChangedExternally", name, func() error {
+		changed, err = changedExternally(ctx, f.s, name, since)
+		return err
+	})
+	return changed, err
+}
+
 func (f *faultStore) Read(ctx context.Context, name mr.ModelName, look func(mr.View) error) error {
 	return f.around(ctx, "Read", name, func() error { return f.s.Read(ctx, name, look) })
 }

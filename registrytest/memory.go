@@ -66,15 +66,33 @@ func (s *memStore) view(name mr.ModelName) *memView {
 	return &memView{}
 }
 
-// acquire waits for the model's turn.
-func (s *memStore) acquire(ctx context.Context, name mr.ModelName) (model *memModel, release func(), err error) {
-	s.m.mu.Lock()
-	model = s.m.models[name]
+// model returns a model, which it makes if there is none. The caller holds the
+// lock.
+func (m *Memory) model(name mr.ModelName) *memModel {
+	model := m.models[name]
 	if model == nil {
 		model = &memModel{turn: make(chan struct{}, 1), trees: map[string]string{}}
 		model.turn <- struct{}{}
-		s.m.models[name] = model
+		m.models[name] = model
 	}
+	return model
+}
+
+// WriteDocument puts a model's document in place as another program does, past
+// the stores on m.
+func (m *Memory) WriteDocument(name mr.ModelName, document []byte) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	model := m.model(name)
+	model.document = slices.Clone(document)
+	model.rev.document++
+	return nil
+}
+
+// acquire waits for the model's turn.
+func (s *memStore) acquire(ctx context.Context, name mr.ModelName) (model *memModel, release func(), err error) {
+	s.m.mu.Lock()
+	model = s.m.model(name)
 	s.m.mu.Unlock()
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
@@ -141,7 +159,8 @@ func (s *memStore) Append(ctx context.Context, name mr.ModelName, decide func(mr
 		return done, err
 	}
 	defer release()
-	c, err := decide(s.view(name))
+	v := s.view(name)
+	c, err := decide(v)
 	if err != nil || c == nil {
 		return done, err
 	}
@@ -158,19 +177,32 @@ func (s *memStore) Append(ctx context.Context, name mr.ModelName, decide func(mr
 		model.rev.log++
 	}
 	done.End = int64(len(model.log))
+	rev := memRevision{model.rev.log, v.rev.document}
 	s.m.mu.Unlock()
 	if c.Document != nil {
-		document, note := slices.Clone(c.Document(done.End)), ""
+		document := slices.Clone(c.Document(done.End))
+		note := ""
 		if c.Note != nil {
 			note = c.Note()
 		}
-		s.m.mu.Lock()
-		model.document, model.note = document, note
-		model.rev.document++
-		s.m.mu.Unlock()
+		done.DocumentErr = s.m.replaceDocument(model, &rev, document, note)
 	}
-	done.Revision = model.rev
+	done.Revision = rev
 	return done, nil
+}
+
+// replaceDocument puts a document in place, unless another program wrote one
+// since the revision: no other append could.
+func (m *Memory) replaceDocument(model *memModel, since *memRevision, document []byte, note string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if model.rev.document != since.document {
+		return mr.ErrOvertaken
+	}
+	model.document, model.note = document, note
+	model.rev.document++
+	since.document++
+	return nil
 }
 
 // placeTrees takes all trees or none.

@@ -26,6 +26,10 @@ type StoreOptions struct {
 	// done. Without it the case LostAnswer is skipped. A store that reaches its data by calls that
 	// can't be lost takes [LossyByFaults].
 	Lossy func() (store mr.Store, lose func(), err error)
+
+	// WriteDocument writes a model's document as another program does, past every
+	// store. Without it the cases ExternalChange and ExternalMeanwhile are skipped.
+	WriteDocument func(name mr.ModelName, document []byte) error
 }
 
 // LossyByFaults makes StoreOptions.Lossy of the function that opens a store: what is
@@ -95,6 +99,8 @@ var cases = []storeCase{
 	{"Note", "Note returns the Note of the commit that last put a document in place, whatever another program made of the document since.", false, notes},
 	{"TreeKind", "Tree returns what kind of tree a version has: ItemTree for one with a manifest, ItemBare for one without, and no kind if it has none.", false, treeKinds},
 	{"Changed", "Changed reports whether the model may have changed since the revision was taken.", false, changed},
+	{"ExternalChange", "ChangedExternally is Changed that looks at the document too.", false, externalChange},
+	{"ExternalMeanwhile", "If the answer is no, that document stays, and DocumentErr matches ErrOvertaken.", false, externalMeanwhile},
 	{"Models", "Models yields the names of the models, sorted.", false, models},
 	{"ReaderFails", "Read calls look with a view of the model's present bytes, and returns what look returns.", false, readerFails},
 	{"Race", "makes what decide returns happen, whole or not at all, provided that nothing was appended since the view was taken", false, race},

@@ -233,6 +233,14 @@ type forgettingView struct{ mr.View }
 
 func (forgettingView) Note() (string, bool)             { return "0 note", true }
 func (forgettingView) Tree(string) (mr.ItemKind, error) { return mr.ItemTree, nil }
+// unlooking has a change go by a document that it saw before.
+func unlooking(s mr.Store, ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
+	return s.Append(ctx, name, func(v mr.View) (*mr.Commit, error) { return decide(unlookingView{v}) })
+}
+
+type unlookingView struct{ mr.View }
+
+func (unlookingView) DocumentChanged(since mr.Revision) bool { return since == nil }
 
 // blind never sees that anything changed.
 type blind struct{ mr.Store }
@@ -261,6 +269,9 @@ func TestSuiteFindsWrongStores(t *testing.T) {
 		{"it never sees a change", func(s mr.Store) mr.Store { return blind{s} }, "Changed"},
 		{"an older note will do", func(s mr.Store) mr.Store { return forgetting{s} }, "Note"},
 		{"any version has a tree", func(s mr.Store) mr.Store { return forgetting{s} }, "TreeKind"},
+		{"it never sees a change", func(s mr.Store) mr.Store { return blind{s} }, "ExternalChange"},
+		{"a change never looks at the document", wrong(unlooking), "ExternalChange"},
+		{"it forgets to compare", wrong(forgetful), "ExternalMeanwhile"},
 		{"two names are one", func(s mr.Store) mr.Store { return mixing{s} }, "Names"},
 		{"any position will do", func(s mr.Store) mr.Store { return clamping{s} }, "BadPositions"},
 		{"any revision will do", func(s mr.Store) mr.Store { return trusting{s} }, "BadRevisions"},
@@ -275,7 +286,8 @@ func TestSuiteFindsWrongStores(t *testing.T) {
 			memory := registrytest.NewMemory(t)
 			open := func() (mr.Store, error) { return tt.wrap(memory.Open()), nil }
 			for range 5 { // what a race brings to light may take more than one
-				if failures := registrytest.Failures(t.Context(), open, nil, tt.want); failures[tt.want] != nil {
+				opts := &registrytest.StoreOptions{WriteDocument: memory.WriteDocument}
+				if failures := registrytest.Failures(t.Context(), open, opts, tt.want); failures[tt.want] != nil {
 					t.Logf("%s: %.300q", tt.want, failures[tt.want])
 					return
 				}

@@ -126,7 +126,10 @@ func (a *app) withRegistry(cmd *cobra.Command, do func(context.Context, *modelre
 // withNewRegistry is withRegistry for a command that may make the store.
 func (a *app) withNewRegistry(cmd *cobra.Command, do func(context.Context, *modelregistry.ModelRegistry) error) error {
 	a.parsed = true
-	r, err := open(cmd.Context(), a.store, &modelregistry.Options{Logger: slog.New(warnings{a})})
+	r, err := open(cmd.Context(), a.store, &modelregistry.Options{
+		Logger:          slog.New(warnings{a}),
+		ExternalChanges: true, // who follows a history in a bucket wants to see all of it
+	})
 	if err != nil {
 		return err
 	}

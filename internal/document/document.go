@@ -50,6 +50,7 @@ type Mark struct {
 	Removed     []string        // version numbers given out, entries gone
 	Deleted     json.RawMessage // who deleted them and when: an object; nil for nothing
 	Productions []string        // production versions, the last one last
+	External    int64           // number of the last event that recorded another program's changes, 0 for none
 	Event       int64           // number of the last event applied
 	Offset      int64           // position in the log behind that event
 	Hash        string          // SHA-256 of that event's line
@@ -142,6 +143,9 @@ func appendMark(b []byte, d *Document) []byte {
 		b = append(pyjson.Compact(append(b, "\n    \"deleted\": "...), m.Deleted), ',')
 	}
 	b = appendStrings(b, "productions", m.Productions)
+	if m.External > 0 {
+		b = fmt.Appendf(b, "\n    \"external\": %d,", m.External)
+	}
 	for _, o := range m.Others {
 		b = append(append(append(append(append(b, "\n    "...), o.Raw...), ": "...), o.Value...), ',')
 	}

@@ -219,7 +219,7 @@ func mark() *document.Mark {
 	return &document.Mark{Format: 2,
 		Removed:     []string{"0.8.0", "é"},
 		Productions: []string{"0.8.0", "1.0.0"},
-		Event:       42, Offset: 10345, Hash: strings.Repeat("ab", 32),
+		Event:       42, Offset: 10345, Hash: strings.Repeat("ab", 32), External: 40,
 	}
 }
 

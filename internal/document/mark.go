@@ -40,6 +40,8 @@ func (r *markReader) member(start, end, at int) (stop int, err error) {
 		field = &m.Removed
 	case "deleted":
 		field = &m.Deleted
+	case "external":
+		field = &m.External
 	case "productions":
 		field = &m.Productions
 	case "event":

@@ -4,4 +4,7 @@
 //
 // Azurite comes from npm when the tests run with -long or MODELREGISTRY_TEST_ALL=1;
 // without Node.js its test is skipped, in the latter case it fails.
+//
+// So does Ubunye 0.8.0, the Python registry, with s3fs, from the Python package
+// index, at the versions that testdata/ubunye/requirements.txt pins.
 package servertest

@@ -2,6 +2,7 @@ package servertest
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/google/go-cmp/cmp"
+	"gocloud.dev/blob"
 
 	mr "github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/objectstore"
@@ -141,6 +143,7 @@ func TestRequestsAreAsDocumented(t *testing.T) {
 	y.changes(open)
 	y.reads(open)
 	y.upkeep(open)
+	y.shared(open, s3Bucket(t, s3Client(server, nil), bucket))
 	for what := range y.rows {
 		t.Errorf("nobody counts %q", what)
 	}
@@ -322,6 +325,69 @@ func (y *tally) upkeep(open opener) {
 		t.Fatal(err)
 	}
 	y.check("Sweep of one dead upload of one object, in a model with 2 changes", sweep(), nil)
+}
+
+// shared has another program change a model of its own too.
+func (y *tally) shared(open opener, b *blob.Bucket) {
+	t, name := y.t, mr.ModelName{UseCase: fraud.UseCase, Model: "Shared"}
+	external := func(version, stage string) {
+		t.Helper()
+		key := name.String() + "/registry.json"
+		data, err := b.ReadAll(t.Context(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var document map[string]any
+		if err := json.Unmarshal(data, &document); err != nil {
+			t.Fatal(err)
+		}
+		delete(document, "modelregistry")
+		document["versions"].(map[string]any)[version].(map[string]any)["stage"] = stage
+		if data, err = json.Marshal(document); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.WriteAll(t.Context(), key, data, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	look := func(r *mr.ModelRegistry, version, stage string) {
+		t.Helper()
+		if v, err := r.GetVersion(t.Context(), name.At(version)); err != nil || string(v.Stage) != stage {
+			t.Errorf("%s is in %q, %v; want %s", version, v.Stage, err, stage)
+		}
+	}
+	archive := func(r *mr.ModelRegistry, version string) {
+		t.Helper()
+		if _, err := r.Archive(t.Context(), name, version, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w, _, c := open(t.TempDir())
+	for range 4 {
+		registrytest.Put(t, w, name.At(""), files)
+	}
+	c.take()
+	archive(w, "1.0.0")
+	move := c.take()
+	external("1.0.1", "staging")
+	archive(w, "1.0.1")
+	y.check("a move that finds an external change, in a model with 5 changes, besides", c, move)
+	look(w, "1.0.1", "archived")
+	y.check("a look at a shared model that did not change", c, nil)
+	other, _, c2 := open(t.TempDir())
+	look(other, "1.0.1", "archived")
+	c2.take()
+	archive(w, "1.0.2")
+	c.take()
+	look(other, "1.0.2", "archived")
+	y.check("a look at a shared model that changed once", c2, nil)
+	archive(other, "1.0.3")
+	c2.take()
+	registrytest.Put(t, w, name.At(""), files)
+	y.check("a registration after a change of another process, besides", c, y.one)
+	external("1.0.2", "production")
+	look(w, "1.0.2", "production")
+	y.check("a look that finds an external change, in a model with 9 changes", c, nil)
 }
 
 // Rates for docs/scale.md, printed.

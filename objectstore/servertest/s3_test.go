@@ -2,6 +2,7 @@ package servertest
 
 import (
 	"bytes"
+	"context"
 	"flag"
 	"os"
 	"path/filepath"
@@ -36,7 +37,10 @@ func conforms(t *testing.T, server string, at func(addr string) *blob.Bucket) {
 		s, err := on(at(proxy.addr))
 		return s, func() { proxy.loseNext.Store(true) }, err
 	}
-	registrytest.TestStore(t, func() (mr.Store, error) { return on(b) }, &registrytest.StoreOptions{Lossy: lossy})
+	write := func(name mr.ModelName, document []byte) error {
+		return b.WriteAll(context.Background(), "models/"+name.String()+"/registry.json", document, nil)
+	}
+	registrytest.TestStore(t, func() (mr.Store, error) { return on(b) }, &registrytest.StoreOptions{Lossy: lossy, WriteDocument: write})
 	if proxy.dropped.Load() == 0 {
 		t.Error("no answer was lost")
 	}

@@ -1,0 +1,40 @@
+package modelregistry
+
+import (
+	"context"
+
+	"github.com/ubunye-go/modelregistry/internal/document"
+)
+
+// shared reports whether another program is known to change the model: the
+// history has an import or an external change, or the document has one that is
+// not recorded yet, or is damaged.
+func (s *state) shared() bool { return s.external > 0 || s.pending != nil || s.docErr != nil }
+
+// changed reports whether a model may have changed since a revision. It looks
+// for external changes too if it is told to, if the options say so, and where
+// that costs nothing.
+func (r *ModelRegistry) changed(ctx context.Context, name ModelName, since Revision, external bool) (bool, error) {
+	if c, ok := r.store.(ExternalChecker); ok && (external || r.opts.ExternalChanges) {
+		return c.ChangedExternally(ctx, name, since)
+	}
+	return r.store.Changed(ctx, name, since)
+}
+
+// lookForChange is look for a change that may find nothing to do, and then ends
+// without the commit that would find an external change.
+func (m *model) lookForChange(ctx context.Context, fn func(*state) error) error {
+	return m.lookAlso(ctx, true, fn)
+}
+
+// replaces returns whether the document of an append may replace one that the
+// append's view did not show. It may if that is a checkpoint of the same
+// history that is not newer. An external change stays, for the next view to
+// show.
+func (t *txn) replaces() func(there []byte) bool {
+	last := t.base.last + int64(len(t.events)) // the base goes on once they are appended
+	return func(there []byte) bool {
+		at, ours := document.Position(there)
+		return ours && at.Event <= last
+	}
+}

@@ -1,0 +1,200 @@
+package objectstore
+
+import (
+	"context"
+	"crypto/md5"
+	"errors"
+	"io/fs"
+
+	"gocloud.dev/blob"
+
+	mr "github.com/ubunye-go/modelregistry"
+)
+
+// A seen tells which document was seen: none, or one by its ETag, by the MD5 of
+// its bytes, or by both. The zero seen was not looked for.
+//
+// Most services have the MD5 of an object that went up in one piece, so that a
+// document which this store read or wrote is known again by a HEAD. Of others,
+// such as those that S3 encrypts with a key of KMS, the ETag tells, once they
+// were read after it.
+type seen struct {
+	none bool
+	etag string
+	md5  string
+}
+
+// same reports whether two looks saw the same document.
+func (a seen) same(b seen) bool {
+	return a.none && b.none || a.etag != "" && a.etag == b.etag || a.md5 != "" && a.md5 == b.md5
+}
+
+// written is how a document is known that has these bytes.
+func written(data []byte) seen {
+	sum := md5.Sum(data)
+	return seen{md5: string(sum[:])}
+}
+
+// seeDocument asks for a model's document, without its bytes.
+func (s *Store) seeDocument(ctx context.Context, name mr.ModelName) (now seen, err error) {
+	key := modelKey(name, documentName)
+	err = retry(ctx, func() error {
+		ctx, cancel := context.WithTimeout(ctx, smallFor)
+		defer cancel()
+		a, err := s.bucket.Attributes(ctx, s.prefix+key)
+		if err == nil {
+			now = seen{etag: a.ETag, md5: string(a.MD5)}
+		}
+		return err
+	})
+	if err = fail("head", s.prefix+key, err); errors.Is(err, fs.ErrNotExist) {
+		now, err = seen{none: true}, nil
+	}
+	if err == nil {
+		s.know(name, func(k *known) { k.document = now })
+	}
+	return now, err
+}
+
+// ChangedExternally asks for the next change, and for the document's ETag.
+func (s *Store) ChangedExternally(ctx context.Context, name mr.ModelName, since mr.Revision) (bool, error) {
+	rev, ok := since.(revision)
+	if !ok || rev.newest == 0 {
+		return true, nil
+	}
+	var appended bool
+	var now seen
+	err := s.each(ctx, 2, func(ctx context.Context, i int) (err error) {
+		if i == 0 {
+			appended, err = s.exists(ctx, slotKey(name, rev.newest+1))
+		} else {
+			now, err = s.seeDocument(ctx, name)
+		}
+		return err
+	})
+	return err != nil || appended || !now.same(rev.document), err
+}
+
+// errBehind says that a change was made since the view was taken.
+var errBehind = errors.New("a change was made meanwhile")
+
+// Document returns the document's bytes. For a change it is not newer than the
+// changes that the view shows: a document is written after its change.
+func (v *view) Document() ([]byte, bool, error) {
+	data, err := v.s.get(v.ctx, modelKey(v.name, documentName))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		v.document = seen{none: true}
+	case err != nil:
+		return nil, false, err
+	default:
+		v.document = v.identify(data)
+	}
+	v.s.know(v.name, func(k *known) { k.document = v.document })
+	if v.writes && v.newest >= 0 {
+		behind, err := v.s.exists(v.ctx, slotKey(v.name, v.newest+1))
+		if err != nil || behind {
+			return nil, false, errors.Join(err, errBehind)
+		}
+	}
+	return data, !v.document.none, nil
+}
+
+// identify returns how the document that was read is known again. The ETag that
+// was seen before is its own if it still is the object's.
+func (v *view) identify(data []byte) seen {
+	now := written(data)
+	if before := v.latest(); before.etag != "" {
+		if before.same(now) {
+			return before
+		}
+		if after, err := v.s.seeDocument(v.ctx, v.name); err == nil && after.etag == before.etag {
+			now.etag = after.etag
+		}
+	}
+	return now
+}
+
+// latest is the document that was seen last: by a change, itself.
+func (v *view) latest() (now seen) {
+	if v.writes {
+		return v.asked
+	}
+	v.s.know(v.name, func(k *known) { now = k.document })
+	return now
+}
+
+// see asks for the document that a change finds, once.
+func (v *view) see(ctx context.Context) (err error) {
+	if v.asked == (seen{}) {
+		v.asked, err = v.s.seeDocument(ctx, v.name)
+	}
+	return err
+}
+
+// DocumentChanged asks for the document's ETag for a change. A look goes by
+// what was seen last, so that it costs no request.
+func (v *view) DocumentChanged(since mr.Revision) bool {
+	rev, ok := since.(revision)
+	if !ok || rev.newest == 0 || v.anew {
+		return true
+	}
+	if v.writes && v.see(v.ctx) != nil {
+		return true
+	}
+	now := v.latest()
+	if !v.writes && now == (seen{}) {
+		now = rev.document
+	}
+	if !now.same(rev.document) {
+		return true
+	}
+	v.document = now
+	return false
+}
+
+// checkpoint puts a document in place. Two may cross on their way, so that the older one stays; whoever appended first
+// finds then that another change was made.
+func (s *Store) checkpoint(ctx context.Context, v *view, c *mr.Commit, number int64, data []byte) error {
+	if err := s.putDocument(ctx, v, c, data); err != nil {
+		return err
+	}
+	s.know(v.name, func(k *known) { k.document = written(data) })
+	overtaken, err := s.exists(ctx, slotKey(v.name, number+1))
+	if err == nil && overtaken {
+		err = mr.ErrOvertaken
+	}
+	return err
+}
+
+// putDocument puts a document in place of the one that the view showed, or of
+// another that the commit may replace. Where there was none it is put on
+// condition that there still is none. Services can compare an ETag so too, but
+// gocloud.dev has no word for that; so what another program writes between the
+// look and the request is lost.
+func (s *Store) putDocument(ctx context.Context, v *view, c *mr.Commit, data []byte) error {
+	key := modelKey(v.name, documentName)
+	if c.Replaces == nil {
+		return s.put(ctx, key, data, blob.WriterOptions{})
+	}
+	for {
+		now, err := s.seeDocument(ctx, v.name)
+		if err != nil {
+			return err
+		}
+		if !now.none && !now.same(v.document) {
+			there, err := s.get(ctx, key)
+			switch {
+			case errors.Is(err, fs.ErrNotExist):
+			case err != nil:
+				return err
+			case !c.Replaces(there):
+				return mr.ErrOvertaken
+			}
+		}
+		err = s.put(ctx, key, data, blob.WriterOptions{IfNotExist: now.none})
+		if err == nil || !now.none || !lost(err) {
+			return err
+		}
+	}
+}

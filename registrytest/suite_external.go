@@ -1,0 +1,139 @@
+package registrytest
+
+import (
+	"context"
+	"errors"
+
+	mr "github.com/ubunye-go/modelregistry"
+)
+
+// changedExternally asks a store whether a model changed, external changes
+// included.
+func changedExternally(ctx context.Context, store mr.Store, name mr.ModelName, since mr.Revision) (bool, error) {
+	if c, ok := store.(mr.ExternalChecker); ok {
+		return c.ChangedExternally(ctx, name, since)
+	}
+	return store.Changed(ctx, name, since)
+}
+
+// writeDocument writes a document as another program does.
+func (s *suite) writeDocument(name mr.ModelName, document string) {
+	s.Helper()
+	if s.opts.WriteDocument == nil {
+		s.Skipf("it is not tried: StoreOptions.WriteDocument is needed")
+	}
+	if err := s.opts.WriteDocument(name, []byte(document)); err != nil {
+		s.Fatalf("writing a document as another program: %v", err)
+	}
+}
+
+// shown is the document that a view shows, and the revision that covers it.
+func shown(v mr.View) (document string, rev mr.Revision, err error) {
+	if _, _, err := v.Log(0); err != nil {
+		return "", nil, err
+	}
+	data, _, err := v.Document()
+	return string(data), v.Revision(), err
+}
+
+func externalChange(s *suite) {
+	store, name := s.handle(), s.name("m")
+	done, err := commit(s.Context(), store, name, &mr.Commit{Lines: raw([]string{"line"}), Document: func(int64) []byte { return []byte("ours") }})
+	if err != nil || done.DocumentErr != nil {
+		s.Fatalf("appending: %v, %v", err, done.DocumentErr)
+	}
+	look := func(v mr.View) (document string, rev mr.Revision) {
+		s.Helper()
+		document, rev, err := shown(v)
+		if err != nil {
+			s.Errorf("looking: %v", err)
+		}
+		return document, rev
+	}
+	read := func(look func(v mr.View)) {
+		s.Helper()
+		if err := store.Read(s.Context(), name, func(v mr.View) error { look(v); return nil }); err != nil {
+			s.Errorf("reading: %v", err)
+		}
+	}
+	var rev mr.Revision
+	read(func(v mr.View) { _, rev = look(v) })
+	for _, theirs := range []string{"theirs", "theirs, and longer", "thine"} {
+		s.writeDocument(name, theirs)
+		if is, err := changedExternally(s.Context(), store, name, rev); !is || err != nil {
+			s.Errorf("after an external change: changed is %t, %v", is, err)
+		}
+		var now mr.Revision
+		read(func(v mr.View) {
+			if !v.DocumentChanged(rev) {
+				s.Errorf("a look passes over the external change that was found before")
+			}
+			var document string
+			document, now = look(v)
+			s.want("the document that a look shows", document, theirs)
+		})
+		next := theirs + " again"
+		s.writeDocument(name, next)
+		_, err := store.Append(s.Context(), name, func(v mr.View) (*mr.Commit, error) {
+			if !v.DocumentChanged(now) {
+				s.Errorf("a change passes over an external change")
+			}
+			var document string
+			document, rev = look(v)
+			s.want("the document that a change finds", document, next)
+			return nil, nil
+		})
+		if err != nil {
+			s.Errorf("a change that changes nothing: %v", err)
+		}
+	}
+}
+
+func externalMeanwhile(s *suite) {
+	store, name := s.handle(), s.name("m")
+	lines := 0
+	// change appends a line and a document. between is called once the view was
+	// used, replaces if the store asks.
+	change := func(document string, between func(), replaces func(there []byte) bool) error {
+		s.Helper()
+		lines++
+		done, err := store.Append(s.Context(), name, func(v mr.View) (*mr.Commit, error) {
+			if _, _, err := shown(v); err != nil {
+				return nil, err
+			}
+			between()
+			return &mr.Commit{Lines: raw([]string{"line"}), Document: func(int64) []byte { return []byte(document) }, Replaces: replaces}, nil
+		})
+		if err != nil {
+			s.Fatalf("appending: %v", err)
+		}
+		s.want("how many lines there are", len(s.log(store, name)), lines)
+		return done.DocumentErr
+	}
+	never := func([]byte) bool { return false }
+	for _, theirs := range []string{"theirs", "theirs, and longer", "thine"} {
+		if err := change("ours", func() {}, never); err != nil {
+			s.Errorf("with nothing between: %v", err)
+		}
+		s.want("the document", s.document(store, name), "ours")
+
+		err := change("ours, and later", func() { s.writeDocument(name, theirs) }, func(there []byte) bool {
+			s.want("the document that may be replaced", string(there), theirs)
+			return false
+		})
+		if !errors.Is(err, mr.ErrOvertaken) {
+			s.Errorf("the document was changed meanwhile: %v, want %v", err, mr.ErrOvertaken)
+		}
+		s.want("the document, which was changed meanwhile", s.document(store, name), theirs)
+
+		want := "ours, in its place"
+		err = change(want, func() { s.writeDocument(name, theirs+" again") }, func([]byte) bool { return true })
+		if errors.Is(err, mr.ErrOvertaken) {
+			want, err = theirs+" again", nil // a store that doesn't ask
+		}
+		if err != nil {
+			s.Errorf("the document was changed meanwhile, and may be replaced: %v", err)
+		}
+		s.want("the document, which might be replaced", s.document(store, name), want)
+	}
+}
