@@ -2,6 +2,10 @@ package modelregistry_test
 
 import (
 	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"testing"
 
 	mr "github.com/ubunye-go/modelregistry"
@@ -12,7 +16,19 @@ func TestFolderStoreConforms(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	open := func() (mr.Store, error) { return mr.NewFolderStore(dir) }
-	registrytest.TestStore(t, open, &registrytest.StoreOptions{Lossy: registrytest.LossyByFaults(open)})
+	registrytest.TestStore(t, open, &registrytest.StoreOptions{Lossy: registrytest.LossyByFaults(open), LoseIndex: loseIndex(dir)})
+}
+
+// loseIndex returns what takes log and document of a model in a folder away.
+func loseIndex(dir string) func(mr.ModelName) error {
+	return func(name mr.ModelName) error {
+		model := filepath.Join(dir, name.UseCase, name.Model)
+		document := os.Remove(filepath.Join(model, "registry.json"))
+		if errors.Is(document, fs.ErrNotExist) {
+			document = nil
+		}
+		return errors.Join(document, os.Remove(filepath.Join(model, "history.jsonl")))
+	}
 }
 
 // lateStore asks for a document when others may have appended already, as a store

@@ -247,3 +247,16 @@ func TestEveryFaultOfTakingOver(t *testing.T) {
 		}
 	}
 }
+
+// The folder of changes counts as a history: without registry.json, the model
+// is not lost.
+func TestCopyIsNoLostIndex(t *testing.T) {
+	t.Parallel()
+	dir, _ := bucketCopy(t)
+	remove(t, dir, "registry.json")
+	r := openStore(t, dir, nil)
+	wantStages(t, r, threeStages)
+	if v := register(t, r, "", nil); v.Version != "1.0.3" {
+		t.Errorf("registered %s, want 1.0.3", v.Version)
+	}
+}

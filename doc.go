@@ -63,6 +63,14 @@
 // changed in registry.json is taken in: readers see it, and the next change
 // records it as an event. The files of an artifact lose their write bits.
 //
+// Where history and registry.json are both lost and versions are still there,
+// nothing is registered until Repair has listed them again: [ErrIndexLost].
+//
+// A model's name is the name of its folder. A new model's name must not differ
+// from another model's in case only, because not every file system could hold
+// both. Where the file system finds a folder by other spellings, only the
+// folder's own is accepted. Other names are a [NameError].
+//
 // Up to about 1 MiB, some thousand versions, registry.json is rewritten after
 // every change. A larger one would cost more to write than the change itself,
 // and may lag: by events of an eighth of its size, until the model is not

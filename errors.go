@@ -43,6 +43,10 @@ var (
 	// understood before the model is written. This release reads it and changes
 	// nothing; the error is a *[FormatError] that names what is not known.
 	ErrFormat = errors.New("written by a later release")
+	// ErrIndexLost says that a model has neither a history nor a registry.json,
+	// but versions that a registry made. Nothing is registered until it is
+	// repaired, because numbers would be given out again.
+	ErrIndexLost = errors.New("history and registry.json are lost")
 	// ErrClosed says that the registry was closed.
 	ErrClosed = errors.New("registry is closed")
 )
@@ -91,6 +95,25 @@ func opError(op string, name ModelName, version string, err error) error {
 	}
 	return &Error{Op: op, UseCase: name.UseCase, Model: name.Model, Version: version, Err: err}
 }
+
+// A NameError says that a model's name can't be told from another name on every
+// file system: the two differ in case only, or this store's file system takes
+// one for the other. It matches ErrInvalid.
+type NameError struct {
+	Name  ModelName // that was asked for
+	Other ModelName // the store's spelling, or the model that is there
+}
+
+func (e *NameError) Error() string {
+	other := e.Other.String()
+	if !strings.EqualFold(e.Name.String(), other) { // two normal forms of Unicode look alike
+		other = strconv.QuoteToASCII(other)
+	}
+	return fmt.Sprintf("%v model name: it can't be told from %s on every file system", ErrInvalid, other)
+}
+
+// Unwrap returns ErrInvalid.
+func (e *NameError) Unwrap() error { return ErrInvalid }
 
 // A CorruptError says which file of a store is damaged, and where.
 type CorruptError struct {

@@ -78,7 +78,7 @@ func (m *model) examine(ctx context.Context, v View) (*examination, error) {
 	if x.err = fresh.loadSettled(ctx, v); x.err == nil {
 		x.state = fresh.state
 	}
-	if s, ok := m.r.store.(Maintainer); ok {
+	if s, ok := m.r.store.(Inspector); ok {
 		for it, err := range s.Inspect(ctx, m.name) {
 			if err != nil {
 				return nil, err
@@ -226,6 +226,19 @@ func (x *examination) lost() bool {
 // hasTrees reports whether there are files of versions that the registry made.
 func (x *examination) hasTrees() bool {
 	return slices.ContainsFunc(x.items, func(it Item) bool { return it.Kind == ItemTree })
+}
+
+// indexLost reports whether history and document are gone, and versions that
+// the registry made are not. Beside a history without a line, these are what a
+// first change left that did not happen.
+func (x *examination) indexLost() bool {
+	begun := slices.ContainsFunc(x.items, func(it Item) bool { return it.Kind == ItemBegun })
+	return x.isNone() && x.hasTrees() && !begun
+}
+
+// isNone reports whether there is no model: neither a history nor a document.
+func (x *examination) isNone() bool {
+	return len(x.lines) == 0 && len(x.damage) == 0 && !x.hasDoc
 }
 
 // replayed returns the state that the events up to a number make; behind all of

@@ -22,6 +22,17 @@ func OpenOn(dir string, opts *Options, wrap func(fsstore.Disk) fsstore.Disk) (*M
 	return New(&folderStore{s}, opts), nil
 }
 
+// NewFolderStoreOn is NewFolderStore with the store's I/O going through what
+// wrap makes of its disk.
+func NewFolderStoreOn(dir string, wrap func(fsstore.Disk) fsstore.Disk) (Store, error) {
+	s, err := fsstore.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	s.Wrap(wrap)
+	return &folderStore{s}, nil
+}
+
 // OpenBooted is OpenOn in a boot of the system that has a name.
 func OpenBooted(dir string, opts *Options, boot string, wrap func(fsstore.Disk) fsstore.Disk) (*ModelRegistry, error) {
 	s, err := fsstore.Open(dir)

@@ -37,14 +37,31 @@ func modelNames(names iter.Seq2[[2]string, error]) iter.Seq2[ModelName, error] {
 }
 
 func (f *folderStore) Changed(ctx context.Context, name ModelName, since Revision) (bool, error) {
-	return f.s.Changed(ctx, name.UseCase, name.Model, since)
+	changed, err := f.s.Changed(ctx, name.UseCase, name.Model, since)
+	return changed, folderError(err)
+}
+
+// folderError returns a folder store's error as a Store's.
+func folderError(err error) error {
+	if err == nil {
+		return nil
+	}
+	var name *fsstore.NameError
+	var lost *fsstore.LostError
+	switch {
+	case errors.As(err, &name):
+		return &NameError{ModelName{name.UseCase, name.Model}, ModelName{name.OtherUseCase, name.OtherModel}}
+	case errors.As(err, &lost):
+		return fmt.Errorf("%w, and %w: repair the model first", ErrIndexLost, err)
+	}
+	return err
 }
 
 // look is Changed and, if it is so, Read at once.
 func (f *folderStore) look(ctx context.Context, name ModelName, since Revision) (View, error) {
 	v, err := f.s.Look(ctx, name.UseCase, name.Model, since)
 	if v == nil {
-		return nil, err
+		return nil, folderError(err)
 	}
 	return folderView{v}, err
 }
@@ -58,7 +75,7 @@ func (v folderView) Tree(version string) (ItemKind, error) {
 }
 
 func (f *folderStore) Read(ctx context.Context, name ModelName, look func(View) error) error {
-	return f.s.Read(ctx, name.UseCase, name.Model, func(v *fsstore.View) error { return look(folderView{v}) })
+	return folderError(f.s.Read(ctx, name.UseCase, name.Model, func(v *fsstore.View) error { return look(folderView{v}) }))
 }
 
 func (f *folderStore) Append(ctx context.Context, name ModelName, decide func(View) (*Commit, error)) (Appended, error) {
@@ -87,13 +104,13 @@ func (f *folderStore) Append(ctx context.Context, name ModelName, decide func(Vi
 	if errors.Is(done.DocumentErr, fsstore.ErrOvertaken) {
 		done.DocumentErr = fmt.Errorf("%w: %w", ErrOvertaken, done.DocumentErr)
 	}
-	return Appended(done), err
+	return Appended(done), folderError(err)
 }
 
 func (f *folderStore) Stage(ctx context.Context, name ModelName) (Staged, error) {
 	st, err := f.s.Stage(ctx, name.UseCase, name.Model)
 	if err != nil {
-		return nil, err
+		return nil, folderError(err)
 	}
 	return st, nil
 }
@@ -101,7 +118,7 @@ func (f *folderStore) Stage(ctx context.Context, name ModelName) (Staged, error)
 func (f *folderStore) OpenTree(_ context.Context, name ModelName, version string) (Tree, error) {
 	dir, err := f.s.Tree(name.UseCase, name.Model, version)
 	if err != nil {
-		return nil, err
+		return nil, folderError(err)
 	}
 	return (*folderTree)(dir), nil
 }
@@ -121,7 +138,7 @@ func (f *folderStore) Inspect(ctx context.Context, name ModelName) iter.Seq2[Ite
 }
 
 func (f *folderStore) Replace(ctx context.Context, name ModelName, decide func(View) (*Replacement, error)) ([]string, error) {
-	return f.s.Replace(ctx, name.UseCase, name.Model, func(v *fsstore.View) (*fsstore.Replacement, error) {
+	kept, err := f.s.Replace(ctx, name.UseCase, name.Model, func(v *fsstore.View) (*fsstore.Replacement, error) {
 		r, err := decide(folderView{v})
 		if r == nil || err != nil {
 			return nil, err
@@ -132,6 +149,7 @@ func (f *folderStore) Replace(ctx context.Context, name ModelName, decide func(V
 		}
 		return replacement, nil
 	})
+	return kept, folderError(err)
 }
 
 func (f *folderStore) Close() error { return f.s.Close() }

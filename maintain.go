@@ -5,18 +5,23 @@ import (
 	"iter"
 )
 
-// A Maintainer is a Store that can tell what lies in it beside the models, and
-// that can be mended by force. Verify sees more of such a store, and only such a one can be
-// repaired. The folder store is one.
-type Maintainer interface {
+// An Inspector is a Store that can tell what lies in it beside the models.
+// Verify sees more of such a store.
+type Inspector interface {
 	// Places yields every model of which anything is there, be it only what a
 	// crash or a loss left. They are sorted.
 	Places(ctx context.Context) iter.Seq2[ModelName, error]
 
 	// Inspect yields what lies in a model beside its log and document. It changes
 	// nothing. What a change under way looks like is for the caller to tell: within
-	// Append or Replace there is none.
+	// Append or Replace of a store that locks there is none.
 	Inspect(ctx context.Context, name ModelName) iter.Seq2[Item, error]
+}
+
+// A Maintainer is an Inspector that can be mended by force: only such a store
+// can be repaired. The folder store is one.
+type Maintainer interface {
+	Inspector
 
 	// Replace puts a log and a document in place of those there, in that order,
 	// as decide says when it is the model's turn, so that what stands at any instant can
@@ -49,6 +54,7 @@ const (
 	ItemBare    ItemKind = "bare"    // a version's tree without one: another program's
 	ItemStaging ItemKind = "staging" // what a dead process was making
 	ItemOrphan  ItemKind = "orphan"  // a tree that was put aside
+	ItemBegun   ItemKind = "begun"   // a log without a line: a first change that did not happen; trees beside it are its remains
 	ItemTorn    ItemKind = "torn"    // an append that never finished
 	ItemTemp    ItemKind = "temp"    // a file that never took its place
 	ItemKept    ItemKind = "kept"    // what a repair replaced

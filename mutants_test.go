@@ -47,10 +47,9 @@ var crashMutants = map[string]mutant{
 	"a folder in it":                    syncOf("tree/model/sub"),
 	"the tree's folder":                 syncOf("tree"),
 	"versions/ after a tree":            syncOf("uc/m/versions").behind("rename", ""),
-	"the model's folder with versions/": syncOf("uc/m").behind("mkdir", "/versions"),
 	"the model's folder with .orphans/": syncOf("uc/m").behind("mkdir", "/.orphans"),
 	".orphans/":                         syncOf("uc/m/.orphans"),
-	"a new log's name":                  syncOf("uc/m").behind("sync", "/history.jsonl"),
+	"the names of log and versions/":    syncOf("uc/m").behind("mkdir", "/versions"),
 	"the log":                           syncOf("history.jsonl").behind("write", "/history.jsonl"),
 	"the cut of a torn append":          syncOf("history.jsonl").behind("truncate", "/history.jsonl").second("write", false),
 	"the cut of a failed append":        syncOf("history.jsonl").behind("truncate", "/history.jsonl").second("write", true),
@@ -146,6 +145,12 @@ var crashSwaps = map[string]struct{ early, before func(crashtest.Op) bool }{
 	"the log before the tree": {
 		func(o crashtest.Op) bool { return strings.HasSuffix(o.Name, "/history.jsonl") },
 		func(o crashtest.Op) bool { return strings.HasSuffix(o.Name, "/tree") && o.Is("rename") },
+	},
+	"the first tree before the log's name": {
+		func(o crashtest.Op) bool {
+			return strings.HasSuffix(o.Name, "/versions") || strings.HasSuffix(o.Name, "/tree") && o.Is("rename")
+		},
+		func(o crashtest.Op) bool { return strings.HasSuffix(o.Name, "/history.jsonl") && o.Is("create") },
 	},
 	"the document before the log": {
 		func(o crashtest.Op) bool { return strings.HasSuffix(o.Name, "/.registry.json.tmp") },

@@ -198,16 +198,15 @@ func (p *plan) actions() []RepairAction {
 
 // plan decides what to do about a model. It is right if no change was under way.
 func (m *model) plan(ctx context.Context, x *examination) (*plan, error) {
-	if len(x.lines) == 0 && len(x.damage) == 0 && !x.hasDoc && len(x.items) == 0 {
+	if x.isNone() && len(x.items) == 0 {
 		return nil, notFound("model %s", m.name)
 	}
 	p := &plan{m: m, x: x}
 	var err error
 	switch {
-	case len(x.damage) > 0 || len(x.lines) == 0 && x.docErr != nil:
+	case len(x.damage) > 0 || len(x.lines) == 0 && x.docErr != nil || x.isNone() && x.hasTrees():
 		err = p.salvage(ctx)
-	case len(x.lines) == 0 && !x.hasDoc:
-		err = p.recoverTrees(ctx)
+	case x.isNone():
 	case x.lost():
 		p.append(RepairAction{Kind: RecordState, Path: p.file(logFile), Detail: "the history starts anew from the document"})
 		err = p.recoverTrees(ctx)
@@ -292,6 +291,9 @@ func (p *plan) recoverTrees(ctx context.Context) error {
 		}
 		im, err := p.m.fromTree(ctx, it.Version)
 		if errors.Is(err, ErrArtifact) && !diskFailed(err) {
+			if p.rewriteLog {
+				p.state.remove(it.Version) // it may have been a version: its number is not given out again
+			}
 			continue // it never was sealed, or is not what it was
 		}
 		if err != nil {
@@ -332,7 +334,7 @@ func (p *plan) clear() {
 		case it.Kind.removable():
 			p.remove = append(p.remove, it)
 			p.replace(RepairAction{Kind: RemoveDebris, Path: it.Path})
-		case it.Kind == ItemTree && len(p.x.lines) > 0 && s != nil && s.get(it.Version) == nil && !p.recovers(it.Version):
+		case it.Kind == ItemTree && (len(p.x.lines) > 0 || p.rewriteLog) && s != nil && s.get(it.Version) == nil && !p.recovers(it.Version):
 			p.aside = append(p.aside, it.Version)
 			p.replace(RepairAction{Kind: PutAside, Version: it.Version, Path: it.Path, Detail: "no event names it"})
 		}

@@ -18,8 +18,23 @@ import (
 //
 // A model exists once something was appended to its log, or a document is
 // there. Methods get names that were validated, and may be called concurrently,
-// by several processes too. Different names are different models, whatever the store
-// makes of them.
+// by several processes too.
+//
+// Different names are different models, byte for byte. Where the system beneath
+// the store finds a model by other spellings than its own, as a file system
+// does that ignores case or the normal forms of Unicode, the store refuses
+// those with a *NameError. A model is not made while another one exists whose
+// use case and name equal its own under strings.EqualFold: the commit fails
+// with a *NameError, and nothing happens. Not every file system could hold a
+// copy of both. Models that exist and that the store tells apart stay usable.
+// Of two such models that are made at the same moment, one is made, or both are
+// and stay apart.
+//
+// A model that has trees with a manifest, but neither a log nor a document, has
+// lost both. A commit in it fails with an error that matches ErrIndexLost, and
+// nothing happens: it would give out the numbers of versions again. Trees that
+// a first commit left which did not happen, because of a crash, are no such
+// loss, and the store tells the two apart.
 //
 // A version that is no path segment, as names are, is none, for versions are read from what
 // others may have written: OpenTree's error matches fs.ErrNotExist or fs.ErrInvalid, a

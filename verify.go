@@ -15,7 +15,7 @@ type FindingKind string
 // What is wrong.
 const (
 	HistoryDamaged  FindingKind = "history damaged"    // a line is unreadable, missing, or not as it was written
-	HistoryLost     FindingKind = "history lost"       // the document stands at an event that the history does not have
+	HistoryLost     FindingKind = "history lost"       // the document stands at an event that the history does not have, or both are gone
 	DocumentDamaged FindingKind = "document damaged"   // registry.json can't be read
 	DocumentMissing FindingKind = "document missing"   // there is a history, and no registry.json
 	DocumentDiffers FindingKind = "document differs"   // it is not what the history makes of it
@@ -156,7 +156,7 @@ func (r *ModelRegistry) Verify(ctx context.Context, opts *VerifyOptions) (*Verif
 
 // places yields every model of which anything is there.
 func (r *ModelRegistry) places(ctx context.Context) iter.Seq2[ModelName, error] {
-	if s, ok := r.store.(Maintainer); ok {
+	if s, ok := r.store.(Inspector); ok {
 		return s.Places(ctx)
 	}
 	return r.store.Models(ctx)
@@ -229,7 +229,7 @@ func (x *examination) report(name ModelName, report *VerifyReport) {
 	}
 	x.reportDocument(name, file(documentFile), report)
 	x.reportFacts(name, report)
-	if len(x.lines) == 0 && len(x.damage) == 0 && !x.hasDoc && x.hasTrees() {
+	if x.indexLost() {
 		report.add(Finding{ModelName: name, Kind: HistoryLost, Path: file(logFile), Err: errors.New("and the document with it; there are files of versions")})
 	}
 	if x.err != nil && len(x.damage) == 0 && x.docErr == nil {

@@ -265,7 +265,7 @@ var harms = map[string]struct {
 			os.Remove(modelPath(dir, "registry.json"))
 		},
 		finds:   []string{"history lost history.jsonl", "version not listed 1.0.0 1.0.0", "version not listed 1.0.1 1.0.1", "version not listed 1.0.2 1.0.2"},
-		repairs: []string{"recover version", "recover version", "recover version"},
+		repairs: []string{"salvage history", "rebuild document", "recover version", "recover version", "recover version"},
 		stages:  map[string]mr.ModelStage{"1.0.0": mr.Development, "1.0.1": mr.Development, "1.0.2": mr.Development},
 	},
 	"history deleted and document damaged": {

@@ -79,6 +79,9 @@ func (s *Store) race(ctx context.Context, name mr.ModelName, try func() (won boo
 // commit tries to make a commit happen. It reports false if somebody else was
 // first.
 func (s *Store) commit(ctx context.Context, v *view, c *mr.Commit) (done mr.Appended, won bool, err error) {
+	if err := v.checkFirst(); err != nil {
+		return done, false, err
+	}
 	ctx, cancel := linger(ctx)
 	defer cancel()
 	number, end := v.newest, v.end

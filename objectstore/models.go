@@ -2,28 +2,37 @@ package objectstore
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"iter"
 	"slices"
 	"strings"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/internal/logfile"
 )
 
 // Models yields the names of the models, sorted. It takes a listing for each use case,
 // and a small request or two for each model.
 func (s *Store) Models(ctx context.Context) iter.Seq2[mr.ModelName, error] {
+	return s.modelsThat(ctx, s.isModel)
+}
+
+// modelsThat yields what can be a model by its name and of which is reports
+// true.
+func (s *Store) modelsThat(ctx context.Context, is func(context.Context, mr.ModelName) (bool, error)) iter.Seq2[mr.ModelName, error] {
 	return func(yield func(mr.ModelName, error) bool) {
 		err := s.access(ctx)
 		var useCases []string
 		if err == nil {
-			useCases, err = s.names(ctx, "", func(n string) mr.ModelName { return mr.ModelName{UseCase: n, Model: "m"} })
+			useCases, err = s.useCases(ctx)
 		}
 		if err != nil {
 			yield(mr.ModelName{}, err)
 			return
 		}
 		for _, useCase := range useCases {
-			names, err := s.modelsOf(ctx, useCase)
+			names, err := s.modelsOf(ctx, useCase, is)
 			for _, name := range names {
 				if !yield(name, nil) {
 					return
@@ -36,18 +45,28 @@ func (s *Store) Models(ctx context.Context) iter.Seq2[mr.ModelName, error] {
 	}
 }
 
-func (s *Store) modelsOf(ctx context.Context, useCase string) (found []mr.ModelName, err error) {
-	list, err := s.names(ctx, useCase+"/", func(n string) mr.ModelName { return mr.ModelName{UseCase: useCase, Model: n} })
+// useCases lists what can be a use case by its name.
+func (s *Store) useCases(ctx context.Context) ([]string, error) {
+	return s.names(ctx, "", func(n string) mr.ModelName { return mr.ModelName{UseCase: n, Model: "m"} })
+}
+
+// modelNames lists what can be a model of a use case by its name.
+func (s *Store) modelNames(ctx context.Context, useCase string) ([]string, error) {
+	return s.names(ctx, useCase+"/", func(n string) mr.ModelName { return mr.ModelName{UseCase: useCase, Model: n} })
+}
+
+func (s *Store) modelsOf(ctx context.Context, useCase string, is func(context.Context, mr.ModelName) (bool, error)) (found []mr.ModelName, err error) {
+	list, err := s.modelNames(ctx, useCase)
 	if err != nil {
 		return nil, err
 	}
-	is := make([]bool, len(list))
+	there := make([]bool, len(list))
 	err = s.each(ctx, len(list), func(ctx context.Context, i int) (err error) {
-		is[i], err = s.isModel(ctx, mr.ModelName{UseCase: useCase, Model: list[i]})
+		there[i], err = is(ctx, mr.ModelName{UseCase: useCase, Model: list[i]})
 		return err
 	})
 	for i, model := range list {
-		if is[i] {
+		if there[i] {
 			found = append(found, mr.ModelName{UseCase: useCase, Model: model})
 		}
 	}
@@ -61,7 +80,11 @@ func (s *Store) isModel(ctx context.Context, name mr.ModelName) (bool, error) {
 	if n, err := s.newest(ctx, name); n > 0 || err != nil {
 		return n > 0, err
 	}
-	return s.exists(ctx, modelKey(name, logName))
+	data, err := s.get(ctx, modelKey(name, logName)) // of a folder that was copied here
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return logfile.Whole(data) > 0, err
 }
 
 // names lists what can be a use case or a model by its name. A listing's order is

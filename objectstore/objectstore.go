@@ -53,6 +53,10 @@
 // place, between its last look at the old one and the arrival of the new one, is
 // lost. Nothing else may write under the prefix.
 //
+// A model whose changes and document are gone while versions are there is not
+// begun again: a registration fails with modelregistry.ErrIndexLost, and Verify
+// reports it. Copy the model to disk and repair it there.
+//
 // Verify works; files that this machine has in its cache are checked there, and not fetched again: to check those in the
 // bucket, give it an empty CacheDir. Repair is not supported: copy the prefix to disk, repair that, and
 // copy it to a new one. A folder that holds no file is not kept. Who deletes a model while programs run should restart

@@ -76,6 +76,11 @@ func (st *staged) Seal(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	if st.since == 0 {
+		if err := st.s.checkStage(ctx, st.name); err != nil {
+			return err
+		}
+	}
 	if st.files, err = localFiles(st.dir); err != nil {
 		return err
 	}

@@ -191,6 +191,9 @@ func (s *Store) declareDead(ctx context.Context, name mr.ModelName, dead []strin
 		if len(dead) == 0 {
 			return true, nil
 		}
+		if err := v.checkFirst(); err != nil {
+			return false, err
+		}
 		sl, err := v.next(nil)
 		if err != nil {
 			return false, err

@@ -37,6 +37,7 @@ type memModel struct {
 	document []byte
 	note     string
 	rev      memRevision
+	begun    bool              // a commit was made: trees without a line are not the remains of a loss
 	trees    map[string]string // version to folder
 	orphans  []string
 	kept     int
@@ -106,11 +107,11 @@ func (s *memStore) acquire(ctx context.Context, name mr.ModelName) (model *memMo
 }
 
 func (s *memStore) Models(ctx context.Context) iter.Seq2[mr.ModelName, error] {
-	return s.names(ctx, func(m *memModel) bool { return m.rev != memRevision{} })
+	return s.names(ctx, (*memModel).exists)
 }
 
 func (s *memStore) Places(ctx context.Context) iter.Seq2[mr.ModelName, error] {
-	return s.names(ctx, func(m *memModel) bool { return m.rev != memRevision{} || len(m.trees)+len(m.orphans) > 0 })
+	return s.names(ctx, func(m *memModel) bool { return m.exists() || len(m.trees)+len(m.orphans) > 0 })
 }
 
 func (s *memStore) names(ctx context.Context, is func(*memModel) bool) iter.Seq2[mr.ModelName, error] {
@@ -164,6 +165,9 @@ func (s *memStore) Append(ctx context.Context, name mr.ModelName, decide func(mr
 	if err != nil || c == nil {
 		return done, err
 	}
+	if err := s.m.checkFirst(name, model); err != nil {
+		return done, err
+	}
 	var lines []byte
 	for _, line := range c.Lines {
 		lines = append(append(lines, line...), '\n')
@@ -172,6 +176,7 @@ func (s *memStore) Append(ctx context.Context, name mr.ModelName, decide func(mr
 		return done, err
 	}
 	s.m.mu.Lock()
+	model.begun = true
 	if len(lines) > 0 {
 		model.log = append(slices.Clip(model.log), lines...)
 		model.rev.log++
@@ -202,6 +207,45 @@ func (m *Memory) replaceDocument(model *memModel, since *memRevision, document [
 	model.document, model.note = document, note
 	model.rev.document++
 	since.document++
+	return nil
+}
+
+// exists reports whether the model has a log or a document.
+func (m *memModel) exists() bool { return len(m.log) > 0 || m.document != nil }
+
+// checkFirst returns why a model may not be made: its log and document were
+// lost, or another one's name differs in case only.
+func (m *Memory) checkFirst(name mr.ModelName, model *memModel) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if model.exists() {
+		return nil
+	}
+	for other, is := range m.models {
+		if other != name && is.exists() && strings.EqualFold(other.UseCase, name.UseCase) && strings.EqualFold(other.Model, name.Model) {
+			return &mr.NameError{Name: name, Other: other}
+		}
+	}
+	for version, dir := range model.trees {
+		if !model.begun && sealed(dir) {
+			return fmt.Errorf("%w, and %s is there", mr.ErrIndexLost, name.At(version))
+		}
+	}
+	return nil
+}
+
+// LoseIndex takes a model's log and document away and leaves its trees, as a
+// person might who copies a store and forgets some files.
+func (m *Memory) LoseIndex(name mr.ModelName) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	model := m.models[name]
+	if model == nil {
+		return fmt.Errorf("model %s: %w", name, fs.ErrNotExist)
+	}
+	model.log, model.document, model.begun = nil, nil, false
+	model.rev.log++
+	model.rev.document++
 	return nil
 }
 
@@ -284,6 +328,9 @@ func (s *memStore) Inspect(_ context.Context, name mr.ModelName) iter.Seq2[mr.It
 			}
 			for _, dir := range model.orphans {
 				items = append(items, mr.Item{Kind: mr.ItemOrphan, Path: name.String() + "/.orphans/" + filepath.Base(dir)})
+			}
+			if model.begun && len(model.log) == 0 {
+				items = append(items, mr.Item{Kind: mr.ItemBegun, Path: name.String()})
 			}
 			for i := range model.kept {
 				items = append(items, mr.Item{Kind: mr.ItemKept, Path: keptPath(name, i)})

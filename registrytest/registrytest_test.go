@@ -23,7 +23,7 @@ func TestMemoryStore(t *testing.T) {
 	t.Parallel()
 	memory := registrytest.NewMemory(t)
 	open := func() (mr.Store, error) { return memory.Open(), nil }
-	registrytest.TestStore(t, open, &registrytest.StoreOptions{Lossy: registrytest.LossyByFaults(open), WriteDocument: memory.WriteDocument})
+	registrytest.TestStore(t, open, &registrytest.StoreOptions{Lossy: registrytest.LossyByFaults(open), WriteDocument: memory.WriteDocument, LoseIndex: memory.LoseIndex})
 }
 
 func TestFaultlessStore(t *testing.T) {
@@ -32,7 +32,7 @@ func TestFaultlessStore(t *testing.T) {
 	open := func() (mr.Store, error) {
 		return registrytest.WithFaults(memory.Open(), func(registrytest.Call) registrytest.Fault { return registrytest.Fault{} }), nil
 	}
-	registrytest.TestStore(t, open, &registrytest.StoreOptions{Lossy: registrytest.LossyByFaults(open), WriteDocument: memory.WriteDocument})
+	registrytest.TestStore(t, open, &registrytest.StoreOptions{Lossy: registrytest.LossyByFaults(open), WriteDocument: memory.WriteDocument, LoseIndex: memory.LoseIndex})
 }
 
 func TestPut(t *testing.T) {

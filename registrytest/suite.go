@@ -30,6 +30,11 @@ type StoreOptions struct {
 	// WriteDocument writes a model's document as another program does, past every
 	// store. Without it the cases ExternalChange and ExternalMeanwhile are skipped.
 	WriteDocument func(name mr.ModelName, document []byte) error
+
+	// LoseIndex takes a model's log and document away from the data, as a
+	// person might who copies a store and forgets some files. Without it the
+	// case IndexLost is skipped.
+	LoseIndex func(name mr.ModelName) error
 }
 
 // LossyByFaults makes StoreOptions.Lossy of the function that opens a store: what is
@@ -111,7 +116,10 @@ var cases = []storeCase{
 	{"TreeLeft", "One that is there already without being named by the log is the remains of a change that never happened, and is put aside if it carries a manifest; without one it is somebody else's, and the commit fails with an error that matches fs.ErrExist.", false, treeLeft},
 	{"Discard", "Discard removes what is still there; after a commit, what the tree left behind. It may be called twice.", false, discard},
 	{"Discarded", "A tree that was discarded can't be committed: the commit fails, and nothing happens.", false, discarded},
-	{"Names", "Methods get names that were validated", false, names},
+	{"Names", "Different names are different models, byte for byte.", false, names},
+	{"Alike", "A model is not made while another one exists whose use case and name equal its own under strings.EqualFold: the commit fails with a *NameError, and nothing happens.", false, alike},
+	{"AlikeRace", "Of two such models that are made at the same moment, one is made, or both are and stay apart.", false, alikeRace},
+	{"IndexLost", "A model that has trees with a manifest, but neither a log nor a document, has lost both. A commit in it fails with an error that matches ErrIndexLost, and nothing happens", false, indexLost},
 	{"BadPositions", "It is an error that matches fs.ErrNotExist if no line of the log ends at from: the log is not the one it was.", false, badPositions},
 	{"BadRevisions", "nil stands for nothing, and so does what is not the store's own.", false, badRevisions},
 	{"BadVersions", "OpenTree's error matches fs.ErrNotExist or fs.ErrInvalid, a commit's fs.ErrInvalid, and nothing happens.", false, badVersions},

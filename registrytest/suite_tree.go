@@ -130,19 +130,7 @@ func treeWhole(s *suite) {
 
 // addTree commits a tree, from any goroutine.
 func (s *suite) addTree(store mr.Store, name mr.ModelName, version string) bool {
-	st, err := store.Stage(s.Context(), name)
-	if err == nil {
-		defer st.Discard()
-		err = writeTree(st.Dir(), someFiles(version))
-	}
-	if err == nil {
-		err = st.Seal(s.Context())
-	}
-	if err == nil {
-		_, err = commit(s.Context(), store, name, &mr.Commit{
-			Trees: []mr.StagedTree{{Staged: st, Version: version}}, Lines: raw([]string{version}),
-		})
-	}
+	err := s.putTree(store, name, version)
 	if err != nil {
 		s.Errorf("committing %s: %v", version, err)
 	}

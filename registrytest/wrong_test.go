@@ -233,6 +233,7 @@ type forgettingView struct{ mr.View }
 
 func (forgettingView) Note() (string, bool)             { return "0 note", true }
 func (forgettingView) Tree(string) (mr.ItemKind, error) { return mr.ItemTree, nil }
+
 // unlooking has a change go by a document that it saw before.
 func unlooking(s mr.Store, ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
 	return s.Append(ctx, name, func(v mr.View) (*mr.Commit, error) { return decide(unlookingView{v}) })
@@ -273,6 +274,11 @@ func TestSuiteFindsWrongStores(t *testing.T) {
 		{"a change never looks at the document", wrong(unlooking), "ExternalChange"},
 		{"it forgets to compare", wrong(forgetful), "ExternalMeanwhile"},
 		{"two names are one", func(s mr.Store) mr.Store { return mixing{s} }, "Names"},
+		{"case is ignored", func(s mr.Store) mr.Store { return folding{s} }, "Alike"},
+		{"case is ignored", func(s mr.Store) mr.Store { return folding{s} }, "AlikeRace"},
+		{"any name is taken", func(s mr.Store) mr.Store { return apart{s} }, "Alike"},
+		{"a loss is passed over", wrong(careless), "IndexLost"},
+		{"a crash is taken for a loss", wrong(anxious), "IndexLost"},
 		{"any position will do", func(s mr.Store) mr.Store { return clamping{s} }, "BadPositions"},
 		{"any revision will do", func(s mr.Store) mr.Store { return trusting{s} }, "BadRevisions"},
 		{"any version opens", func(s mr.Store) mr.Store { return cleaning{s} }, "BadVersions"},
@@ -285,8 +291,8 @@ func TestSuiteFindsWrongStores(t *testing.T) {
 			t.Parallel()
 			memory := registrytest.NewMemory(t)
 			open := func() (mr.Store, error) { return tt.wrap(memory.Open()), nil }
+			opts := &registrytest.StoreOptions{WriteDocument: memory.WriteDocument, LoseIndex: memory.LoseIndex}
 			for range 5 { // what a race brings to light may take more than one
-				opts := &registrytest.StoreOptions{WriteDocument: memory.WriteDocument}
 				if failures := registrytest.Failures(t.Context(), open, opts, tt.want); failures[tt.want] != nil {
 					t.Logf("%s: %.300q", tt.want, failures[tt.want])
 					return
@@ -314,17 +320,19 @@ func TestSuiteFindsChangesAppliedTwice(t *testing.T) {
 }
 
 // A case that proves nothing says so, and what it wants.
-func TestLostAnswerIsSkippedAloud(t *testing.T) {
+func TestCasesAreSkippedAloud(t *testing.T) {
 	t.Parallel()
 	memory := registrytest.NewMemory(t)
 	open := func() (mr.Store, error) { return memory.Open(), nil }
-	said := registrytest.Failures(t.Context(), open, nil, "LostAnswer")["LostAnswer"]
-	if len(said) != 1 || !strings.HasPrefix(said[0], "skipped: ") || !strings.Contains(said[0], "StoreOptions.Lossy") {
-		t.Errorf("without a lossy handle: %q", said)
-	}
-	lossy := &registrytest.StoreOptions{Lossy: registrytest.LossyByFaults(open)}
-	if said := registrytest.Failures(t.Context(), open, lossy, "LostAnswer"); len(said) > 0 {
-		t.Errorf("with one: %q", said)
+	all := &registrytest.StoreOptions{Lossy: registrytest.LossyByFaults(open), LoseIndex: memory.LoseIndex}
+	for name, option := range map[string]string{"LostAnswer": "StoreOptions.Lossy", "IndexLost": "StoreOptions.LoseIndex"} {
+		said := registrytest.Failures(t.Context(), open, nil, name)[name]
+		if len(said) != 1 || !strings.HasPrefix(said[0], "skipped: ") || !strings.Contains(said[0], option) {
+			t.Errorf("%s without %s: %q", name, option, said)
+		}
+		if said := registrytest.Failures(t.Context(), open, all, name); len(said) > 0 {
+			t.Errorf("%s with %s: %q", name, option, said)
+		}
 	}
 }
 

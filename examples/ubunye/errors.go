@@ -12,7 +12,8 @@ import (
 // wrongUsage tells a command line that can never work from one that did not
 // work this time.
 func (a *app) wrongUsage(err error) bool {
-	return !a.parsed || errors.Is(err, modelregistry.ErrInvalid)
+	var taken *modelregistry.NameError // in this store
+	return !a.parsed || errors.Is(err, modelregistry.ErrInvalid) && !errors.As(err, &taken)
 }
 
 // report prints an error once; of gates that failed, each on its own line.
@@ -20,6 +21,9 @@ func (a *app) report(err error) {
 	var refusal *modelregistry.GateError
 	if !errors.As(err, &refusal) {
 		a.complain(err.Error())
+		if errors.Is(err, modelregistry.ErrIndexLost) && !strings.Contains(a.store, "://") {
+			fmt.Fprintln(a.err, "Run 'ubunye models repair' to list the versions again.")
+		}
 		return
 	}
 	failed := refusal.Failed()

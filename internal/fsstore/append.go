@@ -93,7 +93,13 @@ func (s *Store) appendHeld(d Disk, at *place, held hold, decide func(*View) (*Co
 func (s *Store) commit(d Disk, v *View, c *Commit) (done Appended, err error) {
 	dir := v.rev.dir
 	done.End = v.end
-	if len(c.Lines) > 0 || len(c.Trees) > 0 {
+	if v.isFirst() {
+		if err := checkFirst(d, v.rev.place); err != nil {
+			return done, err
+		}
+	}
+	appends := len(c.Lines) > 0 || len(c.Trees) > 0
+	if appends {
 		if err := v.takeOver(); err != nil {
 			return done, err
 		}
@@ -101,13 +107,19 @@ func (s *Store) commit(d Disk, v *View, c *Commit) (done Appended, err error) {
 	if err := s.settle(d, v.rev.place); err != nil {
 		return done, err
 	}
-	placed, err := placeTrees(d, dir, c.Trees)
+	var placed []Tree
+	if appends && v.end == 0 {
+		err = begin(d, v)
+	}
+	if err == nil {
+		placed, err = placeTrees(d, dir, c.Trees)
+	}
 	if err == nil && len(c.Lines) > 0 {
-		done.End, err = appendLines(d, dir, v, c.Lines)
+		done.End, err = appendLines(d, v, c.Lines)
 	}
 	if err != nil {
 		if !errors.Is(err, ErrUncertain) {
-			err = errors.Join(err, takeBack(d, dir, placed))
+			err = errors.Join(err, takeBack(d, v, placed))
 		}
 		return done, err
 	}
@@ -172,11 +184,9 @@ func makeWay(d Disk, dir, to, version string) error {
 	}
 	ours := false
 	if info.IsDir() {
-		info, err := d.Lstat(path.Join(to, manifestName))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if ours, err = isSealed(d, to); err != nil {
 			return err
 		}
-		ours = err == nil && info.Mode().IsRegular()
 	}
 	if !ours {
 		return &fs.PathError{Op: "register", Path: to, Err: fmt.Errorf("it is there, and not the registry's: %w", fs.ErrExist)}
@@ -195,17 +205,27 @@ func putAside(d Disk, dir, tree, version string) error {
 	return d.Sync(orphans)
 }
 
-func takeBack(d Disk, dir string, placed []Tree) error {
+// takeBack undoes what a commit did before its lines were safe. A log that it
+// began goes last, once no crash can bring the trees back.
+func takeBack(d Disk, v *View, placed []Tree) error {
 	var errs []error
 	for _, t := range placed {
-		errs = append(errs, d.Rename(path.Join(dir, versionsName, t.Version), t.Staged.tree()))
+		errs = append(errs, d.Rename(path.Join(v.rev.dir, versionsName, t.Version), t.Staged.tree()))
 	}
-	return errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil || v.rev.log.Exists {
+		return err
+	}
+	for _, t := range placed {
+		if err := d.Sync(t.Staged.name); err != nil {
+			return err
+		}
+	}
+	return discard(d, v.rev.logFile)
 }
 
 // appendLines is the commit. When it fails, the log is cut back to what it was;
 // if that fails too, nobody can tell whether the lines will be there.
-func appendLines(d Disk, dir string, v *View, lines [][]byte) (end int64, err error) {
+func appendLines(d Disk, v *View, lines [][]byte) (end int64, err error) {
 	name := v.rev.logFile
 	f, err := d.Open(name)
 	if err != nil {
@@ -228,17 +248,11 @@ func appendLines(d Disk, dir string, v *View, lines [][]byte) (end int64, err er
 	if err == nil {
 		err = f.Sync()
 	}
-	if err == nil && !v.rev.log.Exists {
-		err = d.Sync(dir)
-	}
 	if err == nil {
 		return v.end + int64(len(data)), nil
 	}
 	if cut := errors.Join(f.Truncate(v.end), f.Sync()); cut != nil {
 		return 0, fmt.Errorf("%w: %w; and then %w", ErrUncertain, err, cut)
-	}
-	if !v.rev.log.Exists {
-		err = errors.Join(err, d.Remove(name))
 	}
 	return 0, err
 }

@@ -42,6 +42,9 @@ func (s *Store) Tree(useCase, model, version string) (*Folder, error) {
 	if d, err = s.disk(false); err != nil {
 		return nil, err
 	}
+	if err := s.checkSpelling(d, s.place(useCase, model)); err != nil {
+		return nil, err
+	}
 	name := path.Join(useCase, model, versionsName, version)
 	info, err := d.Lstat(name)
 	if err != nil {

@@ -732,9 +732,11 @@ func TestModels(t *testing.T) {
 	if got := names(); got != nil {
 		t.Errorf("in no folder: %q", got)
 	}
-	for _, name := range []string{"b/y/registry.json", "b/x/history.jsonl", "a/z/registry.json", "a/.hidden/registry.json", ".git/x/registry.json", "a/empty/versions/1.0.0/f", "file"} {
+	for _, name := range []string{"b/y/registry.json", "a/z/registry.json", "a/.hidden/registry.json", ".git/x/registry.json", "a/empty/versions/1.0.0/f", "a/begun/history.jsonl", "file"} {
 		write(t, s.path(name), "")
 	}
+	write(t, s.path("b/x/history.jsonl"), "a line\n")
+	write(t, s.path("a/torn/history.jsonl"), "half a li")
 	if got := names(); !slices.Equal(got, []string{"a/z", "b/x", "b/y"}) {
 		t.Errorf("%q", got)
 	}

@@ -22,6 +22,7 @@ const (
 	Bare    Kind = "bare"    // a version's folder without a manifest: another program's
 	Staging Kind = "staging" // what a dead process was making
 	Orphan  Kind = "orphan"  // a tree that was put aside
+	Begun   Kind = "begun"   // a log without a line: a first change began
 	Torn    Kind = "torn"    // bytes behind the end of the log: an append that never finished
 	Temp    Kind = "temp"    // a document or log that never took its place
 	Kept    Kind = "kept"    // files that a repair replaced
@@ -47,7 +48,7 @@ func (s *Store) Inspect(ctx context.Context, useCase, model string) iter.Seq2[It
 			yield(Item{}, err)
 			return
 		}
-		in := &inspector{s, d, path.Join(useCase, model), func(it Item, err error) bool {
+		in := &inspector{s, d, newPlace(useCase, model), path.Join(useCase, model), func(it Item, err error) bool {
 			if ctxErr := ctx.Err(); ctxErr != nil {
 				yield(Item{}, ctxErr)
 				return false
@@ -62,6 +63,7 @@ func (s *Store) Inspect(ctx context.Context, useCase, model string) iter.Seq2[It
 type inspector struct {
 	s    *Store
 	disk Disk
+	at   *place
 	dir  string
 	send func(Item, error) bool
 }
@@ -93,11 +95,11 @@ func (in *inspector) versions() bool {
 		it := Item{Kind: Strange, Path: name}
 		if e.IsDir() && segment.Check(e.Name()) == nil {
 			it.Kind, it.Version = Bare, e.Name()
-			info, err := in.disk.Lstat(path.Join(name, manifestName))
-			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			sealed, err := isSealed(in.disk, name)
+			if err != nil {
 				return in.send(it, err)
 			}
-			if err == nil && info.Mode().IsRegular() {
+			if sealed {
 				it.Kind = Sealed
 			}
 		}
@@ -167,7 +169,7 @@ func (in *inspector) files() bool {
 	if folder := path.Join(in.dir, historyName); (err != nil || len(slots) > 0) && !in.send(Item{Kind: Strange, Path: folder}, err) {
 		return false // beside a log nobody reads them
 	}
-	v, err := newView(in.disk, newPlace(in.dir))
+	v, err := newView(in.disk, in.at)
 	if err != nil {
 		return in.send(Item{Path: name}, err)
 	}
@@ -175,6 +177,8 @@ func (in *inspector) files() bool {
 	case errors.Is(err, fs.ErrInvalid): // no log: whoever reads it is told
 	case err != nil:
 		return in.send(Item{Path: name}, err)
+	case end == 0 && !in.send(Item{Kind: Begun, Path: name}, nil):
+		return false
 	case info.Size() > end:
 		return in.send(Item{Kind: Torn, Path: name}, nil)
 	}

@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 
+	"github.com/ubunye-go/modelregistry/internal/logfile"
 	"github.com/ubunye-go/modelregistry/internal/segment"
 )
 
@@ -80,7 +81,25 @@ func holds(d Disk, dir string, names ...string) (bool, error) {
 	return false, failed
 }
 
-func isModel(d Disk, dir string) (bool, error) { return isPlace(d, dir, documentName, logName) }
+// isModel reports whether a folder has a document, or a log with a line in it:
+// a first change that never happened leaves a log without one.
+func isModel(d Disk, dir string) (bool, error) {
+	if there, err := isPlace(d, dir, documentName); there || err != nil {
+		return there, err
+	}
+	name := path.Join(dir, logName)
+	switch log, err := d.Stamp(name); {
+	case err != nil || !log.Exists || log.Size == 0:
+		return false, err
+	case log.Dir:
+		return true, nil // whoever reads it is told
+	}
+	data, _, err := d.ReadFrom(name, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err != nil || logfile.Whole(data) > 0, nil
+}
 
 // isPlace reports whether a folder has something of one of the names in it, or the changes of a bucket's copy.
 func isPlace(d Disk, dir string, names ...string) (bool, error) {

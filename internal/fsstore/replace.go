@@ -27,8 +27,12 @@ func (s *Store) Replace(ctx context.Context, useCase, model string, decide func(
 	if err != nil {
 		return nil, err
 	}
-	dir := path.Join(useCase, model)
+	at := s.place(useCase, model)
+	dir := at.dir
 	if _, err := d.Lstat(dir); err != nil {
+		return nil, err
+	}
+	if err := s.checkSpelling(d, at); err != nil {
 		return nil, err
 	}
 	held, err := s.lock(ctx, dir)
@@ -36,7 +40,7 @@ func (s *Store) Replace(ctx context.Context, useCase, model string, decide func(
 		return nil, err
 	}
 	defer held.release()
-	v, err := newView(d, newPlace(dir))
+	v, err := newView(d, at)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +67,7 @@ func (s *Store) Replace(ctx context.Context, useCase, model string, decide func(
 			return kept, err
 		}
 	}
-	return kept, s.removeItems(d, r.Remove)
+	return kept, s.removeItems(d, at, r.Remove)
 }
 
 func (s *Store) replaceFiles(v *View, r *Replacement) (kept []string, err error) {
@@ -123,7 +127,7 @@ func keepOld(d Disk, name, folder string) (kept string, err error) {
 	return kept, d.Sync(folder)
 }
 
-func (s *Store) removeItems(d Disk, items []Item) error {
+func (s *Store) removeItems(d Disk, at *place, items []Item) error {
 	for _, it := range items {
 		switch it.Kind {
 		case Staging:
@@ -142,7 +146,7 @@ func (s *Store) removeItems(d Disk, items []Item) error {
 				return err
 			}
 		case Torn:
-			if err := cutTorn(d, path.Dir(it.Path)); err != nil {
+			if err := cutTorn(d, at); err != nil {
 				return err
 			}
 		}
@@ -151,8 +155,8 @@ func (s *Store) removeItems(d Disk, items []Item) error {
 }
 
 // cutTorn removes what a torn append left, as the next append would.
-func cutTorn(d Disk, dir string) error {
-	v, err := newView(d, newPlace(dir))
+func cutTorn(d Disk, at *place) error {
+	v, err := newView(d, at)
 	if err != nil {
 		return err
 	}
@@ -160,7 +164,7 @@ func cutTorn(d Disk, dir string) error {
 	if err = errors.Join(err, v.readToEnd()); err != nil {
 		return err
 	}
-	f, err := d.Open(path.Join(dir, logName))
+	f, err := d.Open(at.logFile)
 	if err != nil {
 		return err
 	}

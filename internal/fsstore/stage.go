@@ -21,6 +21,9 @@ type Staged struct {
 
 // Stage begins a tree.
 func (s *Store) Stage(_ context.Context, useCase, model string) (*Staged, error) {
+	if err := s.checkStage(s.place(useCase, model)); err != nil {
+		return nil, err
+	}
 	staging := path.Join(useCase, model, stagingName)
 	st := &Staged{store: s}
 	for try := range claimTries {

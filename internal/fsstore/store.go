@@ -10,7 +10,9 @@
 //	                   history/               in place of a log, where a bucket was copied here
 //	                   versions/{version}/
 //
-// A change: the tree is written and synced in staging, outside the lock. Under the lock, it
+// A change: the tree is written and synced in staging, outside the lock. A
+// model's first change then makes an empty log and syncs its name, so that
+// trees without a log are a loss and not what a crash left. Under the lock, it
 // is renamed into versions/ and the folder synced; then the lines are appended and synced, which is the commit;
 // then the document is replaced by a rename. Reading takes no lock and writes
 // nothing.
@@ -185,7 +187,7 @@ func (s *Store) open(create bool) (Disk, error) {
 	}
 	s.opened, s.folder = s.wrapped(root), folder
 	for _, at := range s.places { // it may be another folder than the last
-		at.settled = false
+		at.settled, at.spelled = false, nil
 	}
 	return s.opened, nil
 }
@@ -346,6 +348,9 @@ func (s *Store) lockMade(ctx context.Context, at *place) (Disk, hold, error) {
 		return nil, hold{}, err
 	}
 	if _, err := ensure(d, at.dir); err != nil {
+		return nil, hold{}, err
+	}
+	if err := s.checkSpelling(d, at); err != nil {
 		return nil, hold{}, err
 	}
 	held, err := s.lock(ctx, at.dir)

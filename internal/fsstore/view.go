@@ -14,13 +14,16 @@ import (
 
 // A place is where a model lies in the store.
 type place struct {
+	useCase, model             string
 	dir, logFile, documentFile string
-	last                       Stamp // see Store.lastStamp
-	settled                    bool  // see Store.settle
+	last                       Stamp     // see Store.lastStamp
+	settled                    bool      // see Store.settle
+	spelled                    *[2]Stamp // see Store.checkSpelling
 }
 
-func newPlace(dir string) *place {
-	return &place{dir: dir, logFile: path.Join(dir, logName), documentFile: path.Join(dir, documentName)}
+func newPlace(useCase, model string) *place {
+	dir := path.Join(useCase, model)
+	return &place{useCase: useCase, model: model, dir: dir, logFile: path.Join(dir, logName), documentFile: path.Join(dir, documentName)}
 }
 
 // place returns where a model lies, the same each time.
@@ -30,7 +33,7 @@ func (s *Store) place(useCase, model string) *place {
 	key := [2]string{useCase, model}
 	p := s.places[key]
 	if p == nil {
-		p = newPlace(path.Join(useCase, model))
+		p = newPlace(useCase, model)
 		s.places[key] = p
 	}
 	return p
@@ -81,6 +84,9 @@ func (s *Store) Look(_ context.Context, useCase, model string, since any) (*View
 	}
 	if !changed {
 		return nil, nil
+	}
+	if err := s.checkSpelling(d, at); err != nil {
+		return nil, err
 	}
 	return &View{disk: d, unsure: true, rev: revision{place: at, log: log.toRead(), document: document.toRead()}, known: s.lastStamp(at), boot: s.boot()}, nil
 }
@@ -152,6 +158,9 @@ func (s *Store) view(useCase, model string) (*View, error) {
 		return &View{rev: revision{place: at}}, nil
 	}
 	if err != nil {
+		return nil, err
+	}
+	if err := s.checkSpelling(d, at); err != nil {
 		return nil, err
 	}
 	v, err := newView(d, at)

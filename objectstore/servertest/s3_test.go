@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"flag"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -40,7 +41,26 @@ func conforms(t *testing.T, server string, at func(addr string) *blob.Bucket) {
 	write := func(name mr.ModelName, document []byte) error {
 		return b.WriteAll(context.Background(), "models/"+name.String()+"/registry.json", document, nil)
 	}
-	registrytest.TestStore(t, func() (mr.Store, error) { return on(b) }, &registrytest.StoreOptions{Lossy: lossy, WriteDocument: write})
+	lose := func(name mr.ModelName) error {
+		model, ctx := "models/"+name.String()+"/", context.Background()
+		for iter := b.List(&blob.ListOptions{Prefix: model + "history/"}); ; {
+			o, err := iter.Next(ctx)
+			if err == io.EOF {
+				break
+			}
+			if err == nil {
+				err = b.Delete(ctx, o.Key)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if there, err := b.Exists(ctx, model+"registry.json"); !there || err != nil {
+			return err
+		}
+		return b.Delete(ctx, model+"registry.json")
+	}
+	registrytest.TestStore(t, func() (mr.Store, error) { return on(b) }, &registrytest.StoreOptions{Lossy: lossy, WriteDocument: write, LoseIndex: lose})
 	if proxy.dropped.Load() == 0 {
 		t.Error("no answer was lost")
 	}

@@ -1,0 +1,103 @@
+package fsstore
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/ubunye-go/modelregistry/internal/segment"
+)
+
+// The first change of a model makes the log's name durable before it renames a
+// tree: an empty log. So a tree without a log is never what a crash left. It is
+// a model whose log and document were lost.
+
+// A LostError says that a model has neither a log nor a document, but trees
+// that a registry made.
+type LostError struct {
+	Dir      string   // the model's folder, relative to the store
+	Versions []string // the trees
+}
+
+func (e *LostError) Error() string {
+	const shown = 5
+	list, more := e.Versions, ""
+	if n := len(list) - shown; n > 0 {
+		list, more = list[:shown], fmt.Sprintf(" and %d more", n)
+	}
+	return fmt.Sprintf("%s holds %s%s", path.Join(e.Dir, versionsName), strings.Join(list, ", "), more)
+}
+
+// isFirst reports whether the model has neither a log nor a document yet. The
+// log was read before.
+func (v *View) isFirst() bool {
+	return !v.rev.log.Exists && !v.rev.document.Exists && !v.rev.slots.Exists
+}
+
+// checkFirst returns why a model may not be made: it lost its log, or another
+// one has nearly the same name.
+func checkFirst(d Disk, at *place) error {
+	if err := checkLost(d, at.dir); err != nil {
+		return err
+	}
+	return checkAlike(d, at.useCase, at.model)
+}
+
+func checkLost(d Disk, dir string) error {
+	versions := path.Join(dir, versionsName)
+	entries, err := d.ReadDir(versions)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	lost := &LostError{Dir: dir}
+	for _, e := range entries {
+		if !e.IsDir() || segment.Check(e.Name()) != nil {
+			continue
+		}
+		sealed, err := isSealed(d, path.Join(versions, e.Name()))
+		if err != nil {
+			return err
+		}
+		if sealed {
+			lost.Versions = append(lost.Versions, e.Name())
+		}
+	}
+	if lost.Versions == nil {
+		return nil
+	}
+	return lost
+}
+
+// isSealed reports whether a version's folder has a manifest, so that a
+// registry made it.
+func isSealed(d Disk, tree string) (bool, error) {
+	info, err := d.Lstat(path.Join(tree, manifestName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil && info.Mode().IsRegular(), err
+}
+
+// begin makes the log and the folder of versions, if they are missing, and
+// their names durable. An empty log may be there from a process that was killed
+// before it synced the name.
+func begin(d Disk, v *View) error {
+	if !v.rev.log.Exists {
+		f, err := d.Open(v.rev.logFile)
+		if err == nil {
+			err = f.Close()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := d.Mkdir(path.Join(v.rev.dir, versionsName)); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return d.Sync(v.rev.dir)
+}

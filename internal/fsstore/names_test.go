@@ -1,0 +1,63 @@
+package fsstore
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// A listDisk counts listings.
+type listDisk struct {
+	Disk
+	lists *int
+}
+
+func (d listDisk) ReadDir(name string) ([]fs.DirEntry, error) {
+	*d.lists++
+	return d.Disk.ReadDir(name)
+}
+
+// Reading a model does not list the models beside it: not at all if the file
+// system tells case apart, else once until one comes or goes.
+func TestReadingDoesNotListOthers(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, name := range []string{"fraud/Risk", "fraud/Élan", "fraud/other", "café/m"} {
+		write(t, filepath.Join(dir, name, logName), "x\n")
+	}
+	changed := func(name string, ago time.Duration) {
+		t.Helper()
+		at := time.Now().Add(-ago)
+		if err := os.Chtimes(filepath.Join(dir, name), at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"", "fraud", "café"} {
+		changed(name, time.Hour)
+	}
+	s := open(t, dir)
+	lists := 0
+	s.Wrap(func(d Disk) Disk { return listDisk{d, &lists} })
+	read := func(useCase, model string, want int) {
+		t.Helper()
+		lists = 0
+		if err := s.Read(t.Context(), useCase, model, func(*View) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if lists != want {
+			t.Errorf("reading %s/%s lists %d folders, want %d", useCase, model, lists, want)
+		}
+	}
+	read("fraud", "Risk", 0)
+	read("fraud", "Élan", 1)
+	read("fraud", "Élan", 0)
+	read("café", "m", 1)
+	read("café", "m", 0)
+	write(t, filepath.Join(dir, "fraud", "new", logName), "x\n")
+	changed("fraud", time.Minute)
+	read("fraud", "Risk", 0)
+	read("fraud", "Élan", 1)
+	read("café", "m", 0)
+}

@@ -1,0 +1,92 @@
+package objectstore
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"iter"
+	"slices"
+	"strings"
+
+	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/internal/logfile"
+)
+
+// Places yields every model of which anything is there, sorted.
+func (s *Store) Places(ctx context.Context) iter.Seq2[mr.ModelName, error] {
+	return s.modelsThat(ctx, func(ctx context.Context, name mr.ModelName) (bool, error) {
+		parts, err := s.parts(ctx, name)
+		return len(parts) > 0, err
+	})
+}
+
+// parts lists what of the store's own lies in a model.
+func (s *Store) parts(ctx context.Context, name mr.ModelName) ([]string, error) {
+	dir := modelKey(name, "")
+	list, err := s.list(ctx, dir, false, 0)
+	var parts []string
+	for _, o := range list {
+		switch part := o.key[len(dir):]; part {
+		case documentName, logName, historyDir, versionsDir, orphansDir:
+			parts = append(parts, part)
+		}
+	}
+	return parts, err
+}
+
+// Inspect yields the trees at the places of versions, and those that were put
+// aside. Uploads are Sweep's.
+func (s *Store) Inspect(ctx context.Context, name mr.ModelName) iter.Seq2[mr.Item, error] {
+	return func(yield func(mr.Item, error) bool) {
+		items, err := s.items(ctx, name)
+		for _, it := range items {
+			if !yield(it, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(mr.Item{}, err)
+		}
+	}
+}
+
+func (s *Store) items(ctx context.Context, name mr.ModelName) (items []mr.Item, err error) {
+	parts, err := s.parts(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if slices.Contains(parts, versionsDir) {
+		trees, err := s.trees(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range trees {
+			it := mr.Item{Kind: mr.ItemBare, Path: s.prefix + modelKey(name, versionsDir+t.version), Version: t.version}
+			if t.sealed {
+				it.Kind = mr.ItemTree
+			}
+			items = append(items, it)
+		}
+	}
+	if slices.Contains(parts, orphansDir) {
+		orphans, err := s.list(ctx, modelKey(name, orphansDir), false, 0)
+		if err != nil {
+			return items, err
+		}
+		for _, o := range orphans {
+			if o.dir {
+				items = append(items, mr.Item{Kind: mr.ItemOrphan, Path: s.prefix + strings.TrimSuffix(o.key, "/")})
+			}
+		}
+	}
+	if slices.Contains(parts, logName) && !slices.Contains(parts, historyDir) {
+		data, err := s.get(ctx, modelKey(name, logName))
+		if err == nil && logfile.Whole(data) == 0 {
+			items = append(items, mr.Item{Kind: mr.ItemBegun, Path: s.prefix + modelKey(name, logName)})
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return items, err
+		}
+	}
+	return items, nil
+}
