@@ -2,9 +2,7 @@ package modelregistry
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -20,6 +18,11 @@ const (
 
 // An Artifact is where the files of a version come from. It holds regular files
 // and folders, at least one file; the registry never looks inside them.
+//
+// A file that is written to, added or removed while the artifact is registered
+// fails the registration with ErrArtifact, which names the file. So does a file
+// name that not every store can keep: one that is not UTF-8, ends in a dot or
+// holds a control character or one of \ " # % ?.
 type Artifact struct {
 	path string // where the files are, if they are on disk
 	put  func(ctx context.Context, dir string, in *intake) error
@@ -58,7 +61,7 @@ func FromDir(dir string) Artifact {
 			return badArtifact(err)
 		}
 		defer root.Close()
-		return copyTree(ctx, root.FS(), to, in)
+		return in.copyTree(root.FS(), to)
 	}}
 }
 
@@ -72,13 +75,16 @@ func FromFile(file string) Artifact {
 		if !info.Mode().IsRegular() {
 			return fmt.Errorf("%w: %s is %s, not a file", ErrArtifact, file, describe(info.Mode()))
 		}
+		if err := checkPath(filepath.Base(file), maxPath); err != nil {
+			return err
+		}
 		f, err := os.Open(file)
 		if err != nil {
 			return badArtifact(err)
 		}
 		defer f.Close()
 		in.meter.add(0, 0, info.Size())
-		return in.copyFile(f, filepath.Join(to, filepath.Base(file)), info)
+		return in.copyFile(f, filepath.Base(file), to)
 	}}
 }
 
@@ -97,16 +103,17 @@ func FromPath(name string) Artifact {
 }
 
 // FromFS copies a file system: an embed.FS, an fstest.MapFS, an open archive.
+// Its files tell by their size and time of modification that they did not change.
 func FromFS(fsys fs.FS) Artifact {
 	if fsys == nil {
 		return Artifact{}
 	}
-	return Artifact{put: func(ctx context.Context, to string, in *intake) error { return copyTree(ctx, fsys, to, in) }}
+	return Artifact{put: func(ctx context.Context, to string, in *intake) error { return in.copyTree(fsys, to) }}
 }
 
 // FromFunc lets the model save itself into an empty folder, which then becomes
 // the version's without being copied. If save fails or panics, nothing is left
-// of it.
+// of it. When save returns, nothing may write to the folder any more.
 func FromFunc(save func(dir string) error) Artifact {
 	if save == nil {
 		return Artifact{}
@@ -118,8 +125,9 @@ func FromFunc(save func(dir string) error) Artifact {
 }
 
 // MoveDir moves a directory into the store: by a rename, if it is on the store's
-// file system, else by a copy, after which the original stays. It is gone even if
-// the registration then fails.
+// file system, else by a copy, after which the original stays. If the
+// registration fails, the directory is moved back, unless the error matches
+// ErrUncertain.
 func MoveDir(dir string) Artifact {
 	return Artifact{dir, func(ctx context.Context, to string, in *intake) error {
 		info, err := os.Lstat(dir)
@@ -135,13 +143,18 @@ func MoveDir(dir string) Artifact {
 		if err := notRegistered(dir); err != nil {
 			return err
 		}
-		if err := checkTree(ctx, dir); err != nil {
+		s, err := takeSurvey(ctx, os.DirFS(dir), maxPath)
+		if err != nil {
 			return err // before it is moved
+		}
+		if s.files == 0 {
+			return errNoFile
 		}
 		if err := os.Remove(to); err != nil {
 			return err
 		}
 		if os.Rename(dir, to) == nil {
+			in.moved = filepath.Clean(dir)
 			return nil
 		}
 		if err := os.Mkdir(to, 0o777); err != nil {
@@ -210,155 +223,4 @@ func notRegistered(dir string) error {
 		}
 	}
 	return nil
-}
-
-func checkTree(ctx context.Context, dir string) error {
-	files := 0
-	err := fs.WalkDir(os.DirFS(dir), ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return badArtifact(err)
-		}
-		if !d.IsDir() {
-			files++
-		}
-		if err := checkEntry(name, d); err != nil {
-			return err
-		}
-		return ctx.Err()
-	})
-	if err == nil && files == 0 {
-		return errNoFile
-	}
-	return err
-}
-
-func copyTree(ctx context.Context, fsys fs.FS, to string, in *intake) error {
-	if in.meter != nil {
-		if err := in.measure(fsys); err != nil {
-			return err
-		}
-	}
-	return fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return badArtifact(err)
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := checkEntry(name, d); err != nil {
-			return err
-		}
-		if !filepath.IsLocal(filepath.FromSlash(name)) { // what a file system of the caller's calls its files
-			return fmt.Errorf("%w: %q leaves the artifact", ErrArtifact, name)
-		}
-		target := filepath.Join(to, filepath.FromSlash(name))
-		if d.IsDir() {
-			if name == "." {
-				return nil
-			}
-			return os.Mkdir(target, 0o777)
-		}
-		f, err := fsys.Open(name)
-		if err != nil {
-			return badArtifact(err)
-		}
-		defer f.Close()
-		info, err := f.Stat()
-		if err != nil {
-			return badArtifact(err)
-		}
-		if !info.Mode().IsRegular() { // swapped since it was listed
-			return fmt.Errorf("%w: %s is %s", ErrArtifact, name, describe(info.Mode()))
-		}
-		return in.copyFile(f, target, info)
-	})
-}
-
-// copyChunk is how much is copied between two looks at the context, and how far
-// the hash of a file is behind its copy.
-const copyChunk = 8 << 20
-
-func (in *intake) copyFile(from io.Reader, target string, info fs.FileInfo) error {
-	mode := info.Mode().Perm()
-	if mode == 0 { // an fstest.MapFile has none
-		mode = 0o666
-	}
-	if info.Size() < followFrom {
-		return in.copySmall(from, target, mode)
-	}
-	out, err := os.OpenFile(target, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode|0o600)
-	if err != nil {
-		return err
-	}
-	t := in.follow(target, info.Size())
-	defer t.end()
-	return errors.Join(in.copyRest(from, out, t), out.Close())
-}
-
-// copyRest copies what from has left.
-func (in *intake) copyRest(from io.Reader, out *os.File, t *trail) error {
-	for {
-		if err := in.ctx.Err(); err != nil {
-			return err
-		}
-		// From file to file the kernel does it, and may share the blocks.
-		n, err := io.CopyN(out, from, copyChunk)
-		t.advance(n)
-		in.meter.add(n, 0, 0)
-		if n < copyChunk && (err == nil || err == io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// copySmall copies a file that is hashed on the way, as the file that it will be: nobody may write to it.
-func (in *intake) copySmall(from io.Reader, target string, mode fs.FileMode) (err error) {
-	if err := in.ctx.Err(); err != nil {
-		return err
-	}
-	out, err := os.OpenFile(target, os.O_CREATE|os.O_EXCL|os.O_WRONLY, readOnly(mode))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, out.Close()) }()
-	buf := smallBuffers.Get().(*[followFrom]byte)
-	defer smallBuffers.Put(buf)
-	n, err := io.ReadFull(from, buf[:])
-	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-		return err
-	}
-	if _, err := out.Write(buf[:n]); err != nil {
-		return err
-	}
-	in.meter.add(int64(n), 0, 0)
-	if n == len(buf) { // it grew since it was looked at
-		if err := in.copyRest(from, out, nil); err != nil {
-			return err
-		}
-		in.note(target, fileSum{})
-		return nil
-	}
-	in.meter.add(0, int64(n), 0)
-	in.note(target, sumOf(buf[:n]))
-	return nil
-}
-
-// measure adds up what is to be copied.
-func (in *intake) measure(fsys fs.FS) error {
-	return fs.WalkDir(fsys, ".", func(_ string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return badArtifact(err)
-		}
-		if d.Type().IsRegular() {
-			info, err := d.Info()
-			if err != nil {
-				return badArtifact(err)
-			}
-			in.meter.add(0, 0, info.Size())
-		}
-		return in.ctx.Err()
-	})
 }

@@ -22,6 +22,8 @@ import (
 // Make it a field of your own configuration's struct, tagged "registry". A key
 // that it does not know is an error.
 type Config struct {
+	// Store is a folder for Open, or a URL that the program gives to
+	// objectstore.Open. The registry does not use it.
 	Store   string `json:"store,omitzero" yaml:"store,omitempty"`
 	UseCase string `json:"use_case" yaml:"use_case"`
 	// AutoVersion has the number chosen, and Version passed over. Left out, it is
@@ -77,6 +79,11 @@ func (c Config) Validate() error {
 	if c.UseCase == "" {
 		return invalid("registry configuration: there is no use_case")
 	}
+	if c.Store != "" && !strings.Contains(c.Store, "://") {
+		if err := checkStore(c.Store); err != nil {
+			return fmt.Errorf("registry configuration: %w", err)
+		}
+	}
 	if c.PromoteTo != "" {
 		if _, err := ParseStage(string(c.PromoteTo)); err != nil {
 			return err
@@ -112,8 +119,8 @@ type Outcome struct {
 
 // RegisterAndPromote registers a version of a model of cfg's use case and, if cfg
 // says so, promotes it through cfg's gates and those of opts, all of which are
-// kept with the version: a later promotion by hand meets them too. Store, and the
-// version in opts, are not looked at.
+// kept with the version: a later promotion by hand meets them too. Store and the
+// version in opts are not used.
 //
 // If the outcome is Registered but not Promoted, the version stays in
 // development, and the error says why: a *GateError if gates failed, each of which is logged with its value and

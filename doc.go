@@ -103,6 +103,8 @@
 //	never two versions in production, no lost       concurrent calls in one and in several processes checked
 //	update, no number given out twice               for linearizability; 8 writers and 4 readers killed at random
 //	no half-written version is ever seen            the same, with readers beside, and the digests of all files
+//	the files of a version are of one moment        programs that overwrite and append while it is registered; a
+//	                                                change at each step of a copy
 //	a failed change leaves nothing and says why     EIO and ENOSPC at each disk operation; full and read-only
 //	                                                disks, file-size limits, other users, umasks
 //	damage is reported, and never passed over or    every bit of a history and a document flipped; random damage

@@ -30,7 +30,9 @@ var (
 	// ErrNonFinite says that a metric or a piece of metadata is NaN or infinite.
 	ErrNonFinite = pyjson.ErrNonFinite
 	// ErrArtifact says that an artifact is missing, empty, holds something other
-	// than files and folders, or does not match the digests of its manifest.
+	// than files and folders, has a file name that not every store can keep, was
+	// written to while it was registered, or does not match the digests of its
+	// manifest.
 	ErrArtifact = errors.New("bad artifact")
 	// ErrUncertain says that a change may or may not have happened: the disk failed
 	// while it was written and again while it was taken back. Read before retrying.

@@ -7,14 +7,38 @@ import (
 	"iter"
 
 	"github.com/ubunye-go/modelregistry/internal/fsstore"
+	"github.com/ubunye-go/modelregistry/internal/segment"
 )
 
 // folderStore fits the folder store, which speaks standard types, to Store.
 type folderStore struct{ s *fsstore.Store }
 
 // NewFolderStore returns the store that [Open] puts a registry on, for whoever wraps
-// it before New. It is a [Maintainer].
+// it before New. It is a [Maintainer]. It refuses the names that Open refuses.
 func NewFolderStore(dir string) (Store, error) {
+	s, err := openFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// checkStore refuses a name that is no folder's, and says what to use instead.
+func checkStore(dir string) error {
+	err := segment.CheckFolder(dir)
+	switch {
+	case err == nil:
+		return nil
+	case dir == "" || dir[0] == '~':
+		return invalid("store %q: %v", dir, err)
+	}
+	return invalid("store %q: %v; for one in a bucket, give what objectstore.Open returns to modelregistry.New", dir, err)
+}
+
+func openFolder(dir string) (*folderStore, error) {
+	if err := checkStore(dir); err != nil {
+		return nil, err
+	}
 	s, err := fsstore.Open(dir)
 	if err != nil {
 		return nil, err

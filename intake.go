@@ -16,6 +16,7 @@ import (
 // on: a large one behind its own copy, from what was staged; a small one as it is written.
 type intake struct {
 	ctx   context.Context
+	dir   string // the version's staging folder
 	meter *meter
 	slots chan struct{} // as many files at once as there are cores
 	wg    sync.WaitGroup
@@ -23,6 +24,10 @@ type intake struct {
 	mu   sync.Mutex
 	sums map[string]fileSum // by path in staging; without a digest if it is still to be hashed
 	err  error
+
+	sealed *survey      // of the folder when its files began to be hashed
+	moved  string       // where the artifact was before it was moved into the folder
+	locked []formerMode // of files whose write bits were taken
 }
 
 type fileSum struct {
@@ -30,8 +35,8 @@ type fileSum struct {
 	sha256 string
 }
 
-func newIntake(ctx context.Context, m *meter) *intake {
-	return &intake{ctx: ctx, meter: m, slots: make(chan struct{}, runtime.GOMAXPROCS(0)), sums: map[string]fileSum{}}
+func newIntake(ctx context.Context, dir string, m *meter) *intake {
+	return &intake{ctx: ctx, dir: dir, meter: m, slots: make(chan struct{}, runtime.GOMAXPROCS(0)), sums: map[string]fileSum{}}
 }
 
 // wait returns when everything that was handed over is hashed.

@@ -38,18 +38,17 @@ type manifestEntry struct {
 	SHA256 string `json:"sha256"`
 }
 
-// fillTree writes a version's whole tree into dir and returns its manifest's
-// digest.
-func fillTree(ctx context.Context, dir string, a Artifact, metadata, metrics []byte, progress *meter) (digest string, err error) {
-	model := filepath.Join(dir, modelDir)
+// fillTree writes a version's whole tree into the staging folder and returns its
+// manifest's digest.
+func (in *intake) fillTree(a Artifact, metadata, metrics []byte) (digest string, err error) {
+	model := filepath.Join(in.dir, modelDir)
 	if err := os.Mkdir(model, 0o777); err != nil {
 		return "", err
 	}
-	in, err := fill(ctx, model, a, progress)
-	if err != nil {
+	if err := in.fill(model, a); err != nil {
 		return "", err
 	}
-	root, err := os.OpenRoot(dir)
+	root, err := os.OpenRoot(in.dir)
 	if err != nil {
 		return "", err
 	}
@@ -59,14 +58,10 @@ func fillTree(ctx context.Context, dir string, a Artifact, metadata, metrics []b
 		if err := root.WriteFile(name, raw, 0o444); err != nil {
 			return "", err
 		}
-		progress.add(0, int64(len(raw)), int64(len(raw)))
-		in.note(filepath.Join(dir, name), sumOf(raw))
+		in.meter.add(0, int64(len(raw)), int64(len(raw)))
+		in.note(filepath.Join(in.dir, name), sumOf(raw))
 	}
-	known := func(name string) (fileSum, bool) {
-		sum, ok := in.sums[filepath.Join(dir, filepath.FromSlash(name))]
-		return sum, ok
-	}
-	m, err := digestTree(ctx, root, known, progress)
+	m, err := in.digestTree(root)
 	if err != nil {
 		return "", err
 	}
@@ -83,53 +78,54 @@ func fillTree(ctx context.Context, dir string, a Artifact, metadata, metrics []b
 	if err := root.WriteFile(manifestFile, raw, 0o444); err != nil {
 		return "", err
 	}
+	info, err := root.Lstat(manifestFile)
+	if err != nil {
+		return "", err
+	}
+	in.sealed.add(manifestFile, info)
 	sum := sha256.Sum256(raw)
 	return hex.EncodeToString(sum[:]), nil
 }
 
 // fill puts an artifact into an empty folder.
-func fill(ctx context.Context, dir string, a Artifact, progress *meter) (in *intake, err error) {
-	in = newIntake(ctx, progress)
+func (in *intake) fill(dir string, a Artifact) (err error) {
 	defer func() {
 		if hashErr := in.wait(); err == nil { // also if save panics: what is read can't be removed everywhere
 			err = hashErr
 		}
 	}()
-	return in, a.put(ctx, dir, in)
+	return a.put(in.ctx, dir, in)
 }
 
-// digestTree lists and hashes the files of a new tree, several at once; known gives what is
-// hashed already. It first takes their write bits, so that nobody changes a version by
-// accident.
-func digestTree(ctx context.Context, root *os.Root, known func(name string) (fileSum, bool), progress *meter) (*manifest, error) {
+// digestTree lists and hashes the files of a new tree, several at once, unless
+// the intake hashed them already. It first takes their write bits, so that a
+// version is not changed by accident.
+func (in *intake) digestTree(root *os.Root) (*manifest, error) {
 	m := &manifest{Files: []manifestEntry{}}
-	err := walkFiles(ctx, root, func(name string, d fs.DirEntry) error {
-		info, err := d.Info()
-		if err != nil {
-			return err
+	s, err := takeSurvey(in.ctx, root.FS(), maxStagedPath)
+	if err != nil {
+		return nil, err
+	}
+	in.sealed = s
+	for i, e := range s.entries {
+		if e.mode.IsDir() || e.name == manifestFile {
+			continue
 		}
-		mode := readOnly(info.Mode())
-		if mode != info.Mode().Perm() {
-			if err := root.Chmod(name, mode); err != nil {
-				return err
-			}
+		if err := in.lock(root, &s.entries[i]); err != nil {
+			return nil, err
 		}
-		f := manifestEntry{Path: name, Size: info.Size(), Mode: fmt.Sprintf("%04o", mode)}
-		sum, counted := known(name)
+		f := manifestEntry{Path: e.name, Size: e.Size, Mode: fmt.Sprintf("%04o", readOnly(e.mode))}
+		sum, counted := in.sums[filepath.Join(in.dir, filepath.FromSlash(e.name))]
 		if sum.size == f.Size {
 			f.SHA256 = sum.sha256
 		}
 		if !counted {
-			progress.add(0, 0, f.Size)
+			in.meter.add(0, 0, f.Size)
 		}
 		m.Files = append(m.Files, f)
-		return nil
-	})
-	if err != nil {
-		return nil, err
 	}
 	slices.SortFunc(m.Files, func(a, b manifestEntry) int { return strings.Compare(a.Path, b.Path) })
-	return m, hashFiles(ctx, root, m.Files, progress)
+	return m, hashFiles(in.ctx, root, m.Files, in.meter)
 }
 
 // readOnly returns the permission bits that a version's file has.

@@ -2,6 +2,7 @@ package modelregistry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -76,15 +77,23 @@ func (r *ModelRegistry) Register(ctx context.Context, name ModelName, a Artifact
 			r.log.LogAttrs(ctx, slog.LevelWarn, "staging not removed", slog.String("model", name.String()), slog.Any("error", discardErr))
 		}
 	}()
-	progress := newMeter(o.Progress)
-	if reg.extra.Manifest, err = fillTree(ctx, staged.Dir(), a, reg.metadata, reg.metrics, progress); err != nil {
+	in := newIntake(ctx, staged.Dir(), newMeter(o.Progress))
+	registered := false
+	defer func() {
+		if !registered {
+			err = errors.Join(err, in.giveBack())
+		}
+	}()
+	if reg.extra.Manifest, err = in.fillTree(a, reg.metadata, reg.metrics); err != nil {
 		return v, err
 	}
-	if err := staged.Seal(ctx); err != nil {
+	if err := in.seal(staged); err != nil {
 		return v, err
 	}
-	progress.done()
-	return m.change(ctx, func(t *txn) (string, error) { return reg.decide(t, o) }, staged)
+	in.meter.done()
+	v, err = m.change(ctx, func(t *txn) (string, error) { return reg.decide(t, o) }, staged)
+	registered = err == nil
+	return v, err
 }
 
 // early refuses a taken version before the artifact is saved.

@@ -58,13 +58,14 @@ type Options struct {
 }
 
 // Open returns a registry on the folder store in dir. The folder may be missing;
-// the first registration makes it. Reading needs no right to write.
+// the first registration makes it. Reading needs no right to write. A URL and a
+// name with a leading ~ match ErrInvalid.
 func Open(dir string, opts *Options) (*ModelRegistry, error) {
-	s, err := fsstore.Open(dir)
+	s, err := openFolder(dir)
 	if err != nil {
 		return nil, &Error{Op: "open", Err: err}
 	}
-	return New(&folderStore{s}, opts), nil
+	return New(s, opts), nil
 }
 
 // New returns a registry on any store. The registry's Close closes the store.

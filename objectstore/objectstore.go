@@ -78,6 +78,7 @@ import (
 	"gocloud.dev/blob"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/internal/segment"
 )
 
 // Options configure a store. The zero value and nil serve.
@@ -154,6 +155,9 @@ func New(bucket *blob.Bucket, opts *Options) (*Store, error) {
 			return nil, fmt.Errorf("no folder for the cache: %w", err)
 		}
 		o.CacheDir = filepath.Join(dir, "modelregistry")
+	}
+	if err := segment.CheckFolder(o.CacheDir); err != nil {
+		return nil, fmt.Errorf("cache folder %q: %w: %w", o.CacheDir, fs.ErrInvalid, err)
 	}
 	if o.CacheBytes == 0 {
 		o.CacheBytes = 10 << 30

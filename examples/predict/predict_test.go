@@ -116,6 +116,15 @@ func TestNothingInProduction(t *testing.T) {
 	}
 }
 
+func TestStoreThatIsNoFolder(t *testing.T) {
+	t.Parallel()
+	for store, want := range map[string]string{"s3://bucket/models": "it is a URL, not a folder", "~/models": "only a shell expands ~"} {
+		if _, stderr := runPredict(t, program.Error, "-store", store); !strings.Contains(stderr, want) {
+			t.Errorf("%s: %q", store, stderr)
+		}
+	}
+}
+
 func register(t *testing.T, store string, name modelregistry.ModelName, a modelregistry.Artifact, stage modelregistry.ModelStage) {
 	t.Helper()
 	cfg := modelregistry.Config{UseCase: name.UseCase, PromoteTo: stage}

@@ -105,12 +105,14 @@ func TestUsage(t *testing.T) {
 		code int
 		says string
 	}{
-		"-wrong":                   {program.Usage, "-wrong"},
-		"extra":                    {program.Usage, "extra"},
-		"-ref x":                   {program.Usage, "use_case/model@what"},
-		"-help":                    {program.OK, "-ref USE_CASE/MODEL@WHAT"},
-		"-store " + t.TempDir():    {program.Error, "run the train example first"},
-		"-ref a/b@latest -store .": {program.Error, "run the train example first"},
+		"-wrong":                    {program.Usage, "-wrong"},
+		"extra":                     {program.Usage, "extra"},
+		"-ref x":                    {program.Usage, "use_case/model@what"},
+		"-help":                     {program.OK, "-ref USE_CASE/MODEL@WHAT"},
+		"-store " + t.TempDir():     {program.Error, "run the train example first"},
+		"-store s3://bucket/models": {program.Error, "it is a URL, not a folder"},
+		"-store ~/models":           {program.Error, "only a shell expands ~"},
+		"-ref a/b@latest -store .":  {program.Error, "run the train example first"},
 	} {
 		var out, errs bytes.Buffer
 		if code := run(t.Context(), strings.Fields(args), &out, &errs); code != want.code || !strings.Contains(errs.String(), want.says) {

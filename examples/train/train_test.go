@@ -118,6 +118,7 @@ func edited(t *testing.T, old, replacement string) string {
 func TestTrainRefusesWrongConfig(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ old, new, want string }{
+		"home folder":    {`".ubunye/model_store"`, `"~/models"`, "only a shell expands ~"},
 		"registry key":   {"auto_version", "auto_versoin", `unknown "auto_versoin"`},
 		"gate":           {"min_auc", "minimum_auc", "minimum_auc"},
 		"training key":   {"l2:", "l3:", "l3"},
@@ -145,6 +146,22 @@ func TestTrainRefusesWrongConfig(t *testing.T) {
 		t.Errorf("without a store: stderr %q does not name -store", stderr)
 	}
 	runTrain(t, program.Error, "-config", filepath.Join(t.TempDir(), "missing.yaml"))
+}
+
+func TestStoreThatIsNoFolder(t *testing.T) {
+	t.Parallel()
+	const url = "s3://bucket/models"
+	for _, args := range [][]string{{"-store", url}, {"-config", edited(t, ".ubunye/model_store", url)}, {"-store", "~/models"}} {
+		_, stderr := runTrain(t, program.Error, args...)
+		if !strings.Contains(stderr, "it is a URL, not a folder") && !strings.Contains(stderr, "only a shell expands ~") {
+			t.Errorf("%v: %q", args, stderr)
+		}
+	}
+	for _, made := range []string{"s3:", "~"} {
+		if _, err := os.Stat(made); !os.IsNotExist(err) {
+			t.Errorf("the folder %s was made: %v", made, err)
+		}
+	}
 }
 
 func TestStoreOfConfig(t *testing.T) {

@@ -59,6 +59,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/ubunye-go/modelregistry/internal/segment"
 )
 
 // Names inside a model's folder.
@@ -105,8 +107,8 @@ type Store struct {
 // Open returns the store in dir, which may be missing, but not be anything else
 // than a folder.
 func Open(dir string) (*Store, error) {
-	if dir == "" {
-		return nil, fmt.Errorf("store folder: %w: the name is empty", fs.ErrInvalid)
+	if err := segment.CheckFolder(dir); err != nil {
+		return nil, fmt.Errorf("store folder %q: %w: %w", dir, fs.ErrInvalid, err)
 	}
 	abs, err := filepath.Abs(dir)
 	if err != nil {

@@ -1,0 +1,162 @@
+package modelregistry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/ubunye-go/modelregistry/internal/filestat"
+)
+
+// copyTree copies a tree, which must not change meanwhile.
+func (in *intake) copyTree(fsys fs.FS, to string) error {
+	s, err := takeSurvey(in.ctx, fsys, maxPath)
+	if err != nil {
+		return err
+	}
+	in.meter.add(0, 0, s.size)
+	for _, e := range s.entries {
+		if err := in.ctx.Err(); err != nil {
+			return err
+		}
+		if e.mode.IsDir() {
+			err = os.Mkdir(filepath.Join(to, filepath.FromSlash(e.name)), 0o777)
+		} else {
+			err = in.copyFrom(fsys, e.name, to)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	later, err := takeSurvey(in.ctx, fsys, maxPath)
+	if err != nil {
+		return err
+	}
+	return s.compare(later, "copied")
+}
+
+// copyFrom copies a file of a tree.
+func (in *intake) copyFrom(fsys fs.FS, name, to string) error {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return badArtifact(err)
+	}
+	defer f.Close()
+	return in.copyFile(f, name, to)
+}
+
+// copyFile copies an open file to a name below a folder. It fails if the file's
+// size and times show that something wrote to the file meanwhile.
+func (in *intake) copyFile(from fs.File, name, to string) error {
+	info, err := from.Stat()
+	if err != nil {
+		return badArtifact(err)
+	}
+	if !info.Mode().IsRegular() { // swapped since it was listed
+		return fmt.Errorf("%w: %s is %s", ErrArtifact, name, describe(info.Mode()))
+	}
+	before := filestat.Of(info)
+	if err := sleep(in.ctx, before.Settles(time.Now())); err != nil {
+		return err
+	}
+	n, err := in.copyData(from, filepath.Join(to, filepath.FromSlash(name)), info)
+	if err != nil {
+		return err
+	}
+	if info, err = from.Stat(); err != nil {
+		return badArtifact(err)
+	}
+	if what := before.Difference(filestat.Of(info)); what != "" {
+		return changedError(name, "copied", what)
+	}
+	if n != before.Size {
+		return changedError(name, "copied", fmt.Sprintf("it had %d bytes, and %d were read", before.Size, n))
+	}
+	return nil
+}
+
+// sleep waits, or until the context ends.
+func sleep(ctx context.Context, wait time.Duration) error {
+	if wait <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// copyData copies what a file holds, and returns how many bytes that are. Of a
+// file that grows it stops a little beyond the size that the info says.
+func (in *intake) copyData(from io.Reader, target string, info fs.FileInfo) (int64, error) {
+	mode := info.Mode().Perm()
+	if mode == 0 { // an fstest.MapFile has none
+		mode = 0o666
+	}
+	if info.Size() < followFrom {
+		return in.copySmall(from, target, mode)
+	}
+	out, err := os.OpenFile(target, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode|0o600)
+	if err != nil {
+		return 0, err
+	}
+	t := in.follow(target, info.Size())
+	defer t.end()
+	n, err := in.copyLarge(from, out, info.Size(), t)
+	return n, errors.Join(err, out.Close())
+}
+
+// copyChunk is how much is copied between two looks at the context, and how far
+// the hash of a file is behind its copy.
+const copyChunk = 8 << 20
+
+func (in *intake) copyLarge(from io.Reader, out *os.File, size int64, t *trail) (total int64, err error) {
+	for total <= size {
+		if err := in.ctx.Err(); err != nil {
+			return total, err
+		}
+		// From file to file the kernel does it, and may share the blocks.
+		n, err := io.CopyN(out, from, copyChunk)
+		total += n
+		t.advance(n)
+		in.meter.add(n, 0, 0)
+		if n < copyChunk && (err == nil || err == io.EOF) {
+			return total, nil
+		}
+		if err != nil {
+			return total, err
+		}
+	}
+	return total, nil
+}
+
+// copySmall copies a file of less than followFrom bytes, which is hashed on the
+// way. The copy is made without write bits, as the version will have it.
+func (in *intake) copySmall(from io.Reader, target string, mode fs.FileMode) (int64, error) {
+	if err := in.ctx.Err(); err != nil {
+		return 0, err
+	}
+	buf := smallBuffers.Get().(*[followFrom]byte)
+	defer smallBuffers.Put(buf)
+	n, err := io.ReadFull(from, buf[:])
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return 0, err
+	}
+	out, err := os.OpenFile(target, os.O_CREATE|os.O_EXCL|os.O_WRONLY, readOnly(mode))
+	if err != nil {
+		return 0, err
+	}
+	_, err = out.Write(buf[:n])
+	in.meter.add(int64(n), int64(n), 0)
+	in.note(target, sumOf(buf[:n]))
+	return int64(n), errors.Join(err, out.Close())
+}

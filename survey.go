@@ -1,0 +1,121 @@
+package modelregistry
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"path"
+	"path/filepath"
+
+	"github.com/ubunye-go/modelregistry/internal/filestat"
+	"github.com/ubunye-go/modelregistry/internal/segment"
+)
+
+// The most bytes of a path in an artifact, and of one in a version.
+const (
+	maxPath       = segment.MaxPath
+	maxStagedPath = maxPath + len(modelDir+"/")
+)
+
+// A survey is what a listing of a tree found, without opening a file. Two
+// surveys tell whether the tree changed in between. A tree that is the same
+// before its first file is read and after its last one was read once as a whole.
+type survey struct {
+	entries []surveyed // a folder comes before what is in it
+	files   int
+	size    int64 // of all files, in bytes
+}
+
+// A surveyed is a folder or a regular file.
+type surveyed struct {
+	name string // slash-separated, below the tree
+	mode fs.FileMode
+	filestat.Stat
+}
+
+// takeSurvey lists a tree. It refuses a file or a folder that no version may
+// hold, and a path of more than maxPath bytes.
+func takeSurvey(ctx context.Context, fsys fs.FS, maxPath int) (*survey, error) {
+	s := &survey{}
+	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return badArtifact(err)
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case name == "." && d.IsDir():
+			return nil
+		}
+		if err := checkPath(name, maxPath); err != nil {
+			return err
+		}
+		if err := checkEntry(name, d); err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return badArtifact(err)
+		}
+		s.add(name, info)
+		return nil
+	})
+	return s, err
+}
+
+func (s *survey) add(name string, info fs.FileInfo) {
+	s.entries = append(s.entries, surveyed{name, info.Mode(), filestat.Of(info)})
+	if !info.IsDir() {
+		s.files++
+		s.size += info.Size()
+	}
+}
+
+// compare returns an error that names a file that a later survey shows
+// otherwise, or nil. It tells what was being done meanwhile: "copied".
+func (s *survey) compare(later *survey, doing string) error {
+	found := make(map[string]filestat.Stat, later.files)
+	for _, e := range later.entries {
+		if !e.mode.IsDir() {
+			found[e.name] = e.Stat
+		}
+	}
+	for _, e := range s.entries {
+		if e.mode.IsDir() {
+			continue
+		}
+		now, ok := found[e.name]
+		if !ok {
+			return changedError(e.name, doing, "it is missing now")
+		}
+		if what := e.Difference(now); what != "" {
+			return changedError(e.name, doing, what)
+		}
+		delete(found, e.name)
+	}
+	for _, e := range later.entries {
+		if _, added := found[e.name]; added {
+			return changedError(e.name, doing, "it was added")
+		}
+	}
+	return nil
+}
+
+func changedError(name, doing, what string) error {
+	return fmt.Errorf("%w: %s changed while it was %s: %s", ErrArtifact, name, doing, what)
+}
+
+// checkPath refuses a path whose last segment can't be kept as it is in every
+// store. A model that is registered in one store can so be copied to any other.
+func checkPath(name string, maxPath int) error {
+	if !filepath.IsLocal(filepath.FromSlash(name)) { // what a file system of the caller's calls its files
+		return fmt.Errorf("%w: %q leaves the artifact", ErrArtifact, name)
+	}
+	err := segment.CheckFile(path.Base(name))
+	if err == nil && len(name) > maxPath {
+		err = fmt.Errorf("it has %d bytes, more than %d", len(name), maxPath)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: file name %q: %w", ErrArtifact, name, err)
+	}
+	return nil
+}
