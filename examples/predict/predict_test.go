@@ -3,16 +3,15 @@ package main
 import (
 	"bytes"
 	"context"
-	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/examples/breastcancer"
 	"github.com/ubunye-go/modelregistry/examples/internal/program"
+	"github.com/ubunye-go/modelregistry/examples/train/pipeline"
 )
 
 var tumours = modelregistry.ModelName{UseCase: breastcancer.UseCase, Model: breastcancer.ModelName}
@@ -37,22 +36,12 @@ func open(t *testing.T, store string) *modelregistry.ModelRegistry {
 	return r
 }
 
-// train runs the train example as a separate program.
+// train runs the train example on a store.
 func train(t *testing.T, store string) {
 	t.Helper()
-	goTool, err := exec.LookPath("go")
-	if err != nil {
-		t.Skip("no go command to build the train example with")
-	}
-	program := filepath.Join(t.TempDir(), "train")
-	if runtime.GOOS == "windows" {
-		program += ".exe"
-	}
-	if out, err := exec.Command(goTool, "build", "-o", program, "../train").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	if out, err := exec.Command(program, "-store", store, "-actor", "ann").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	var out, errs bytes.Buffer
+	if code := pipeline.Run(t.Context(), []string{"-store", store, "-actor", "ann"}, &out, &errs); code != program.OK {
+		t.Fatalf("train: exit code %d\n%s%s", code, &out, &errs)
 	}
 }
 

@@ -23,6 +23,8 @@ import (
 
 	"github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/examples/breastcancer"
+	"github.com/ubunye-go/modelregistry/examples/internal/program"
+	"github.com/ubunye-go/modelregistry/examples/train/pipeline"
 )
 
 const (
@@ -36,13 +38,13 @@ const (
 
 var tumours = modelregistry.ModelName{UseCase: breastcancer.UseCase, Model: breastcancer.ModelName}
 
-// A stage is what the test plays on: the built programs and a store.
+// A stage is what the test plays on: a store and a server in a process of its own.
 type stage struct {
 	*testing.T
-	bin, store string
-	url        string
-	server     *exec.Cmd
-	log        *syncBuffer
+	store  string
+	url    string
+	server *exec.Cmd
+	log    *syncBuffer
 }
 
 type syncBuffer struct {
@@ -62,29 +64,14 @@ func (s *syncBuffer) String() string {
 	return s.b.String()
 }
 
-func (s *stage) program(name string) string {
-	name = filepath.Join(s.bin, name)
-	if runtime.GOOS == "windows" {
-		name += ".exe"
-	}
-	return name
-}
-
-// build builds the programs and trains two versions: 1.0.0, in production, and 1.0.1,
-// which the gates refused.
-func build(t *testing.T) *stage {
+// newStage trains two versions: 1.0.0, in production, and 1.0.1, which the gates
+// refused.
+func newStage(t *testing.T) *stage {
 	t.Helper()
-	goTool, err := exec.LookPath("go")
-	if err != nil {
-		t.Skip("no go command to build the programs with")
-	}
-	s := &stage{T: t, bin: t.TempDir(), store: filepath.Join(t.TempDir(), "store"), log: &syncBuffer{}}
-	cmd := exec.Command(goTool, "build", "-o", s.bin+string(filepath.Separator), "../serve", "../ubunye", "../train")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	if out, err := exec.Command(s.program("train"), "-store", s.store, "-actor", "ann").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	s := &stage{T: t, store: filepath.Join(t.TempDir(), "store"), log: &syncBuffer{}}
+	var out, errs bytes.Buffer
+	if code := pipeline.Run(t.Context(), []string{"-store", s.store, "-actor", "ann"}, &out, &errs); code != program.OK {
+		t.Fatalf("train: exit code %d\n%s%s", code, &out, &errs)
 	}
 	return s
 }
@@ -92,7 +79,7 @@ func build(t *testing.T) *stage {
 // start starts the server, and waits until it says where it listens.
 func (s *stage) start() {
 	s.Helper()
-	s.server = exec.Command(s.program("serve"), "-store", s.store, "-addr", "127.0.0.1:0", "-interval", interval.String())
+	s.server = process(asServer, "-store", s.store, "-addr", "127.0.0.1:0", "-interval", interval.String())
 	s.server.Stderr = s.log
 	out, err := s.server.StdoutPipe()
 	if err == nil {
@@ -116,14 +103,12 @@ func (s *stage) start() {
 	s.url = found[1]
 }
 
-// ubunye runs the command line, in a process of its own.
-func (s *stage) ubunye(args ...string) string {
+// change changes the registry from another process.
+func (s *stage) change(args ...string) {
 	s.Helper()
-	out, err := exec.Command(s.program("ubunye"), append([]string{"models", "-s", s.store}, args...)...).CombinedOutput()
-	if err != nil {
-		s.Fatalf("ubunye %q: %v\n%s", args, err, out)
+	if out, err := process(asWriter, append([]string{s.store}, args...)...).CombinedOutput(); err != nil {
+		s.Fatalf("another process: %q: %v\n%s", args, err, out)
 	}
-	return string(out)
 }
 
 func (s *stage) get(path string, into any) int {
@@ -274,7 +259,7 @@ func client(l *traffic, url string, n int, models map[string]*breastcancer.Model
 // version answers within the interval, the broken one never does.
 func TestServeFollowsTheRegistry(t *testing.T) {
 	t.Parallel()
-	s := build(t)
+	s := newStage(t)
 	s.start()
 	models := map[string]*breastcancer.Model{}
 	r, err := modelregistry.Open(s.store, nil)
@@ -312,12 +297,9 @@ func TestServeFollowsTheRegistry(t *testing.T) {
 		waitFor(t, "answers", 10*time.Second, func() bool { return l.requests.Load() >= before+50 })
 	}
 	some()
-	const ref = "cancer_screening/TumourClassifier"
-	s.next(l, "1.0.1", func() {
-		s.ubunye("promote", "--ref", ref+"@1.0.1", "--to", "production", "--skip-gates", "--by", "bob")
-	})
+	s.next(l, "1.0.1", func() { s.change("promote", "1.0.1", "bob") })
 	some()
-	s.next(l, "1.0.0", func() { s.ubunye("rollback", "--ref", ref, "--by", "carl", "--reason", "false alarms") })
+	s.next(l, "1.0.0", func() { s.change("rollback", "", "carl") })
 	some()
 
 	// A version that can't be loaded. Its number may appear, but it never answers.
@@ -328,8 +310,8 @@ func TestServeFollowsTheRegistry(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(broken, breastcancer.ModelFile), []byte(`{"kind": "none"}`), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	s.ubunye("register", "--ref", ref, "--artifact", broken)
-	s.ubunye("promote", "--ref", ref+"@latest", "--to", "production", "--by", "mallory")
+	s.change("register", broken, "mallory")
+	s.change("promote", "1.0.2", "mallory")
 	var status struct {
 		Version, Wanted string
 		Failures        int
@@ -345,7 +327,7 @@ func TestServeFollowsTheRegistry(t *testing.T) {
 	some()
 	waitFor(t, "another try", 10*time.Second, func() bool { s.get("/healthz", &status); return status.Failures > 1 })
 
-	s.next(l, "1.0.1", func() { s.ubunye("rollback", "--ref", ref+"@1.0.1", "--by", "dora") })
+	s.next(l, "1.0.1", func() { s.change("rollback", "1.0.1", "dora") })
 	some()
 	var model struct{ Version, Stage, Promoted_by string }
 	if code := s.get("/model", &model); code != http.StatusOK || model.Version != "1.0.1" || model.Stage != "production" || model.Promoted_by != "dora" {
@@ -371,8 +353,8 @@ func TestServeFollowsTheRegistry(t *testing.T) {
 	if strings.Contains(metrics, `version="1.0.2"`) {
 		t.Error("the broken version is in the metrics")
 	}
-	if out := s.ubunye("production", "--ref", ref, "--output", "json"); !strings.Contains(out, `"by": "dora"`) {
-		t.Errorf("production: %s", out)
+	if p, err := r.ProductionAt(t.Context(), tumours, time.Now()); err != nil || p.Version != "1.0.1" || p.By != "dora" {
+		t.Errorf("production: %+v, %v", p, err)
 	}
 }
 
@@ -382,7 +364,7 @@ func TestServeFinishesWhatIsUnderWay(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("no signal asks a process to end there")
 	}
-	s := build(t)
+	s := newStage(t)
 	s.start()
 	addr := strings.TrimPrefix(s.url, "http://")
 	conn, err := net.Dial("tcp", addr)

@@ -9,19 +9,8 @@
 package main
 
 import (
-	"context"
-	"io"
-
 	"github.com/ubunye-go/modelregistry/examples/internal/program"
+	"github.com/ubunye-go/modelregistry/examples/train/pipeline"
 )
 
-func main() { program.Main(run) }
-
-// run runs the program and returns its exit code.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	flags := program.Flags("train", stderr)
-	file := flags.String("config", "", "read the configuration of the pipeline from `FILE` (default: the built-in one)")
-	store := flags.String("store", "", "keep the models in `DIR` (default: the store of the configuration)")
-	actor := flags.String("actor", "training pipeline", "record `NAME` as the actor")
-	return program.Run(flags, args, func() error { return trainAll(ctx, *file, *store, *actor, stdout) })
-}
+func main() { program.Main(pipeline.Run) }

@@ -1,7 +1,10 @@
 package servertest
 
 import (
+	"embed"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -13,37 +16,49 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/azureblob"
+
+	"github.com/ubunye-go/modelregistry/internal/testfetch"
 )
 
-// azuriteVersion is fetched from npm, once a machine.
-const azuriteVersion = "3.35.0"
+// azuriteFiles name Azurite and all that it needs, with their digests. After a
+// change of package.json, "npm install --package-lock-only" brings the lock
+// file up to date.
+//
+//go:embed testdata/azurite/package.json testdata/azurite/package-lock.json
+var azuriteFiles embed.FS
 
-// azurite returns the command that starts the emulator.
+// errNotFetched is why a test that needs Azurite is skipped.
+var errNotFetched = errors.New("no Azurite on this machine; -long fetches it from npm")
+
+// azurite returns the program that is the emulator. A machine fetches it once.
 func azurite(t testing.TB) (program string) {
 	t.Helper()
-	if path, err := exec.LookPath("azurite-blob"); err == nil {
-		return path
-	}
-	cache, err := os.UserCacheDir()
+	files, err := fs.Sub(azuriteFiles, "testdata/azurite")
 	if err != nil {
-		unavailable(t, "no folder to keep Azurite in: %v", err)
+		t.Fatal(err)
 	}
-	dir := filepath.Join(cache, "modelregistry-servertest", "azurite-"+azuriteVersion)
-	program = filepath.Join(dir, "node_modules", ".bin", "azurite-blob")
-	if _, err := os.Stat(program); err == nil {
-		return program
-	}
-	npm, err := exec.LookPath("npm")
+	lock, err := fs.ReadFile(files, "package-lock.json")
 	if err != nil {
-		unavailable(t, "Azurite needs Node.js: %v", err)
+		t.Fatal(err)
 	}
-	if !*long && os.Getenv("MODELREGISTRY_TEST_ALL") != "1" {
-		t.Skip("Azurite is not installed; -long fetches it from npm")
+	dir, err := testfetch.Dir("azurite", lock, func(dir string) error {
+		if !*long && os.Getenv("MODELREGISTRY_TEST_ALL") != "1" {
+			return errNotFetched
+		}
+		if err := os.CopyFS(dir, files); err != nil {
+			return err
+		}
+		ci := exec.CommandContext(t.Context(), "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+		ci.Dir = dir
+		if out, err := ci.CombinedOutput(); err != nil {
+			return fmt.Errorf("npm ci: %w: %s", err, out)
+		}
+		return nil
+	})
+	if err != nil {
+		unavailable(t, "%v", err)
 	}
-	if out, err := exec.Command(npm, "install", "--no-audit", "--no-fund", "--prefix", dir, "azurite@"+azuriteVersion).CombinedOutput(); err != nil {
-		unavailable(t, "fetching Azurite: %v: %s", err, out)
-	}
-	return program
+	return filepath.Join(dir, "node_modules", ".bin", "azurite-blob")
 }
 
 // The account that every Azurite has, and its published key.

@@ -2,7 +2,6 @@ package servertest
 
 import (
 	"context"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -28,15 +27,6 @@ var stores = linearizability.Stores{"s3": func(where string) (*mr.ModelRegistry,
 	}
 	return mr.New(s, nil), nil
 }}
-
-func TestMain(m *testing.M) {
-	stores.Main()
-	code := m.Run()
-	if programDir != "" {
-		os.RemoveAll(programDir)
-	}
-	os.Exit(code)
-}
 
 // Invariants 2, 3 and 4: what registries on one bucket do at once, in several processes, has the
 // effect of doing it one after the other.

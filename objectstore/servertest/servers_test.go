@@ -3,8 +3,6 @@ package servertest
 import (
 	"bytes"
 	"context"
-	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -12,8 +10,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -23,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/fsouza/fake-gcs-server/fakestorage"
+	"github.com/versity/versitygw/backend/meta"
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/gcsblob"
 	"gocloud.dev/blob/s3blob"
@@ -46,16 +43,6 @@ func unavailable(t testing.TB, format string, args ...any) {
 	}
 	t.Skipf(format, args...)
 }
-
-// gateway is the S3 server's program, built once by the go command, which keeps it.
-var gateway = sync.OnceValues(func() (string, error) {
-	out, err := exec.Command("go", "tool", "-n", "github.com/versity/versitygw/cmd/versitygw").Output()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		err = fmt.Errorf("%w: %s", err, exit.Stderr)
-	}
-	return strings.TrimSpace(string(out)), err
-})
 
 // start runs a server until the test ends, and waits until its port answers.
 func start(t testing.TB, addr string, cmd *exec.Cmd) {
@@ -115,27 +102,22 @@ func s3ServerOnDisk(t testing.TB) (addr, folder string) {
 	if runtime.GOOS == "windows" {
 		unavailable(t, "the S3 server keeps its data on Unix file systems")
 	}
-	program, err := gateway()
-	if err != nil {
-		t.Fatalf("building the S3 server: %v", err)
-	}
 	addr = freeAddr(t)
 	dir := filepath.Join(t.TempDir(), "buckets")
 	if err := os.Mkdir(dir, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(program, "--quiet", "--keep-alive", "--port", addr, "posix", dir)
-	cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+accessKey, "ROOT_SECRET_KEY="+secretKey)
-	start(t, addr, cmd)
+	if err := (meta.XattrMeta{}).Test(dir); err != nil {
+		unavailable(t, "the S3 server needs extended attributes in the temporary folder: %v", err)
+	}
+	start(t, addr, gateway(addr, dir))
 	client := s3Client(addr, nil)
+	var err error
 	for range 100 {
 		if _, err = client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(bucket)}); err == nil {
 			return addr, filepath.Join(dir, bucket)
 		}
 		time.Sleep(20 * time.Millisecond) // it listens before it is ready
-	}
-	if strings.Contains(err.Error(), "xattr") || strings.Contains(err.Error(), "not supported") {
-		unavailable(t, "the temporary folder has no extended attributes: %v", err)
 	}
 	t.Fatal(err)
 	return "", ""

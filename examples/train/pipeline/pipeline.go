@@ -1,4 +1,6 @@
-package main
+// Package pipeline is the train example without its main function, so that the
+// tests of other examples can train with it in their own process.
+package pipeline
 
 import (
 	"context"
@@ -9,7 +11,17 @@ import (
 
 	"github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/examples/breastcancer"
+	"github.com/ubunye-go/modelregistry/examples/internal/program"
 )
+
+// Run is the train program: it takes its arguments and returns its exit code.
+func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	flags := program.Flags("train", stderr)
+	file := flags.String("config", "", "read the configuration of the pipeline from `FILE` (default: the built-in one)")
+	store := flags.String("store", "", "keep the models in `DIR` (default: the store of the configuration)")
+	actor := flags.String("actor", "training pipeline", "record `NAME` as the actor")
+	return program.Run(flags, args, func() error { return trainAll(ctx, *file, *store, *actor, stdout) })
+}
 
 // A pipeline is one run of the program.
 type pipeline struct {

@@ -1,4 +1,4 @@
-package main
+package pipeline
 
 import (
 	"bytes"
@@ -20,7 +20,7 @@ var tumours = modelregistry.ModelName{UseCase: breastcancer.UseCase, Model: brea
 func runTrain(t *testing.T, want int, args ...string) (stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	if got := run(context.Background(), args, &out, &errs); got != want {
+	if got := Run(context.Background(), args, &out, &errs); got != want {
 		t.Fatalf("train %q: exit code %d, want %d\n%s%s", args, got, want, &out, &errs)
 	}
 	return out.String(), errs.String()
@@ -224,7 +224,7 @@ func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	var out, errs bytes.Buffer
-	if code := run(ctx, []string{"-store", t.TempDir()}, &out, &errs); code != program.Error {
+	if code := Run(ctx, []string{"-store", t.TempDir()}, &out, &errs); code != program.Error {
 		t.Errorf("exit code %d, want %d", code, program.Error)
 	}
 }

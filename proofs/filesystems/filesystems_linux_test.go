@@ -1,0 +1,89 @@
+//go:build !race
+
+// The race detector has the same tests of the root package on the machine's own
+// file system.
+
+package filesystems
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/ubunye-go/modelregistry/proofs/internal/volume"
+)
+
+// A fileSystem is tried by every test of this package.
+type fileSystem struct {
+	name  string
+	mount func(testing.TB) *volume.Volume
+	skip  string // the tests of the root package that it has no means for, as a pattern
+}
+
+var fileSystems = []fileSystem{
+	of(volume.Ext4),
+	of(volume.Ext4NoJournal),
+	of(volume.Ext4SmallInodes),
+	of(volume.XFS),
+	of(volume.Btrfs),
+	of(volume.Tmpfs),
+	{name: "overlayfs", mount: func(t testing.TB) *volume.Volume { return volume.NewOverlay(t, func(string) {}) }},
+	{name: volume.ExFAT.Name, mount: of(volume.ExFAT).mount, skip: noRights},
+}
+
+func of(kind volume.Kind) fileSystem {
+	return fileSystem{name: kind.Name, mount: func(t testing.TB) *volume.Volume { return volume.New(t, kind) }}
+}
+
+// noRights are the tests that need links, pipes, rights or names of any case.
+const noRights = `^$`
+
+func TestLifecycle(t *testing.T) {
+	t.Parallel()
+	for _, fs := range fileSystems {
+		t.Run(fs.name, func(t *testing.T) {
+			t.Parallel()
+			v := fs.mount(t)
+			l := &lifecycle{T: t, store: filepath.Join(v.Dir, "store")}
+			l.run()
+			if fs.name == volume.Tmpfs.Name {
+				return // it keeps nothing
+			}
+			if err := v.Remount(); err != nil {
+				t.Fatal(err)
+			}
+			l.reopen()
+		})
+	}
+}
+
+// The store is in a lower layer, as in a container's image: its files are copied
+// up when they are written, and its folders can't be renamed.
+func TestLifecycleOnALowerLayer(t *testing.T) {
+	t.Parallel()
+	l := &lifecycle{T: t}
+	v := volume.NewOverlay(t, func(dir string) {
+		baked := &lifecycle{T: t, store: filepath.Join(dir, "store")}
+		baked.run()
+		l.versions, l.production = baked.versions, baked.production
+	})
+	l.store = filepath.Join(v.Dir, "store")
+	l.reopen()
+	l.run()
+	l.reopen()
+}
+
+func TestRootPackage(t *testing.T) {
+	t.Parallel()
+	program := rootTests(t)
+	for _, fs := range fileSystems {
+		t.Run(fs.name, func(t *testing.T) {
+			t.Parallel()
+			dir := filepath.Join(fs.mount(t).Dir, "t")
+			if err := os.Mkdir(dir, 0o777); err != nil {
+				t.Fatal(err)
+			}
+			runRootTests(t, program, dir, fs.skip)
+		})
+	}
+}

@@ -1,0 +1,44 @@
+//go:build !race
+
+package filesystems
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// elsewhere are the tests of the root package that say nothing more on another
+// file system: those that simulate the disk, mount one of their own, count
+// allocations, or take minutes.
+const elsewhere = `^(TestEvery|TestRepairOfAnyDamage|TestFailuresLeakNothing|TestAllocations|TestLiveUnderStress)|Disk|Mount|Remount`
+
+// rootTests builds the tests of the root package.
+func rootTests(t *testing.T) (program string) {
+	t.Helper()
+	program = filepath.Join(t.TempDir(), "root.test")
+	build := exec.Command("go", "test", "-c", "-o", program, "github.com/ubunye-go/modelregistry")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("building the tests of the root package: %v\n%s", err, out)
+	}
+	return program
+}
+
+// runRootTests runs the tests of the root package with their temporary folders
+// below a folder.
+func runRootTests(t *testing.T, program, dir, skip string) {
+	t.Helper()
+	pattern := elsewhere
+	if skip != "" {
+		pattern += "|" + skip
+	}
+	cmd := exec.CommandContext(t.Context(), program, "-test.skip", pattern, "-test.timeout=5m")
+	cmd.Dir = filepath.Join("..", "..")
+	cmd.Env = append(os.Environ(), "TMPDIR="+dir)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("the tests of the root package: %v\n%s", err, out)
+	}
+	t.Logf("%v of processor time", cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
+}
