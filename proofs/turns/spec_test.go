@@ -93,7 +93,7 @@ func (m *spec) merge() {
 			now.set(v)
 		default:
 			merged := *ours
-			if old.place() != v.place() {
+			if old.place() != v.place() && !(old.place() != ours.place() && m.inConsequence(old, v)) {
 				merged.stage, merged.by = v.stage, v.by
 				merged.staged, merged.served, merged.archived = v.staged, v.served, v.archived
 			}
@@ -111,6 +111,17 @@ func (m *spec) merge() {
 	}
 	m.settleProduction(&now)
 	m.now = now
+}
+
+// inConsequence reports whether Python archived a version only because it promoted
+// another one. If Go moved that version before, Go's move stands.
+func (m *spec) inConsequence(old, v *version) bool {
+	for _, other := range m.theirs.versions {
+		if other.served == v.archived {
+			return old.stage == "production" && v.stage == "archived"
+		}
+	}
+	return false
 }
 
 // settleProduction archives what Go put into production and Python, which promoted
