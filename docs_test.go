@@ -1,0 +1,73 @@
+package modelregistry_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var (
+	markdownLink = regexp.MustCompile(`\]\(([^)#]+)(?:#[^)]*)?\)`)
+	testInText   = regexp.MustCompile(`\b(?:Test|Fuzz)[A-Z]\w+`)
+	testInCode   = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)[A-Z]\w*)\(`)
+	goFile       = regexp.MustCompile("`([a-z]+(?:/[a-z_]+)*\\.go)`")
+)
+
+// The pages send a reader to other pages, to Go files and to tests. All of them
+// exist.
+func TestPagesNameWhatExists(t *testing.T) {
+	t.Parallel()
+	if !procExists("objectstore/go.mod") {
+		unavailable(t, "the pages name tests of modules that are not here")
+	}
+	tests := testNames(t)
+	pages, err := filepath.Glob("docs/*.md")
+	if err != nil || len(pages) == 0 {
+		t.Fatalf("no pages in docs: %v", err)
+	}
+	for _, page := range append(pages, "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "doc.go") {
+		data, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := string(data)
+		for _, m := range markdownLink.FindAllStringSubmatch(text, -1) {
+			if target := m[1]; !strings.Contains(target, "://") && !procExists(filepath.Join(filepath.Dir(page), target)) {
+				t.Errorf("%s links to %s, which does not exist", page, target)
+			}
+		}
+		for _, name := range testInText.FindAllString(text, -1) {
+			if !tests[name] && name != "TestStore" && name != "TestEvery" { // an exported function, and a pattern
+				t.Errorf("%s names the test %s, which does not exist", page, name)
+			}
+		}
+		for _, m := range goFile.FindAllStringSubmatch(text, -1) {
+			if !procExists(m[1]) && !procExists(filepath.Join("internal/fsstore", m[1])) {
+				t.Errorf("%s names the file %s, which does not exist", page, m[1])
+			}
+		}
+	}
+}
+
+// testNames returns the names of the tests of all modules.
+func testNames(t *testing.T) map[string]bool {
+	t.Helper()
+	names := map[string]bool{}
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		for _, m := range testInCode.FindAllSubmatch(data, -1) {
+			names[string(m[1])] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
