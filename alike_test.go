@@ -166,6 +166,10 @@ func TestModelIsMadeAnewByAnotherSpelling(t *testing.T) {
 	old := mr.ModelName{UseCase: "fraud", Model: "Risk"}
 	made := mr.ModelName{UseCase: "fraud", Model: "RISK"}
 	registrytest.Put(t, r, old.In(mr.Production), oneFile)
+	// As long as the old log is somewhere, the new one is another file.
+	if err := os.Link(filepath.Join(dir, "fraud", "Risk", "history.jsonl"), filepath.Join(t.TempDir(), "kept")); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.RemoveAll(filepath.Join(dir, "fraud", "Risk")); err != nil {
 		t.Fatal(err)
 	}

@@ -285,8 +285,11 @@ func TestSourceThatChangesWhileItIsCopied(t *testing.T) {
 // it was copied.
 func changeInCopy(t *testing.T, r *mr.ModelRegistry, store, dir string, a mr.Artifact, change func(name string) error) error {
 	t.Helper()
+	var mu sync.Mutex // files are hashed and synced beside their copies
 	changed := false
 	ctx := &askedContext{t.Context(), func() {
+		mu.Lock()
+		defer mu.Unlock()
 		if !changed && staged(t, store, "weights.bin") > 0 {
 			changed = true
 			if err := change(filepath.Join(dir, "weights.bin")); err != nil {

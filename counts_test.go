@@ -139,8 +139,8 @@ func counted(t testing.TB, dir string) (*mr.ModelRegistry, *countingDisk) {
 // What an operation asks of the disk does not grow with the versions that it
 // does not touch: at ten thousand, whose document may lag, a change writes its
 // own line and nothing else. TestAllocations says that no document is parsed.
-// Whatever reads or writes a model also looks at two folders, which tell
-// whether the model's name is spelled as it is.
+// A change also looks at two folders, which tell whether the model's name is
+// spelled as it is; so does a read unless the log is the file that it was.
 func TestCountsDoNotGrow(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{10, 10_000} {
@@ -171,7 +171,7 @@ func TestCountsDoNotGrow(t *testing.T) {
 				{"Register", func() error { _, err := r.Register(ctx, fraud, artifact(), nil); return err },
 					counts{Stamps: 7 + 3*doc, Opens: 1 + 3*doc, Reads: doc, Syncs: 8 + doc, Renames: 1 + doc, ReadKB: int64(doc), WrittenKB: 1 + docKB + int64(doc)}},
 				{"GetModel, after another registry promoted", func() error { _, err := r.GetModel(ctx, in, nil); return err },
-					counts{Stamps: 5, Reads: 1 + doc, ReadKB: 1 + docKB + int64(doc)}},
+					counts{Stamps: 3, Reads: 1 + doc, ReadKB: 1 + docKB + int64(doc)}},
 			}
 			for i, s := range steps {
 				last := i == len(steps)-1
@@ -181,8 +181,10 @@ func TestCountsDoNotGrow(t *testing.T) {
 				if i == 0 || last {
 					// So old that no further write in the same tick of the clock need be feared.
 					old := time.Now().Add(-time.Duration(len(steps)-i) * time.Second)
-					if err := os.Chtimes(modelPath(dir, "history.jsonl"), old, old); err != nil {
-						t.Fatal(err)
+					for _, name := range []string{modelPath(dir, "history.jsonl"), modelPath(dir, ".."), dir} {
+						if err := os.Chtimes(name, old, old); err != nil {
+							t.Fatal(err)
+						}
 					}
 				}
 				if i == 0 {

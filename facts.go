@@ -145,6 +145,7 @@ func (s *state) layTop(p *past, d *document.Document, diff *event) {
 	base := s.facts
 	if d.Mark != nil { // an editor's: our key says where the document stood
 		s.others = d.Mark.Others
+		s.deleted = withMembers(d.Mark.Deleted, s.deleted)
 	}
 	if p.base.event > 0 {
 		base = p.facts

@@ -139,7 +139,7 @@ func TestUnreadableGateBlocksItsVersion(t *testing.T) {
 }
 
 // later are the members of our key that this release does not know.
-var later = []string{`deleted={"0.9.0": {"by": "bob", "at": "2027-02-01T00:00:00.000000+00:00"}}`, `signed_head=[1.50, NaN, "\u00e9"]`}
+var later = []string{`deleted={"0.9.0":{"by":"bob","at":"2027-02-01T00:00:00.000000+00:00"}}`, `signed_head=[1.50, NaN, "\u00e9"]`}
 
 // wantLaterKept checks that what this release does not know is still there; in our
 // key only if no other program wrote the document.
@@ -163,6 +163,9 @@ func wantLaterKept(t *testing.T, dir string, inKey bool) {
 		}
 	}
 	var others []string
+	if len(d.Mark.Deleted) > 0 {
+		others = append(others, "deleted="+string(d.Mark.Deleted))
+	}
 	for _, m := range d.Mark.Others {
 		others = append(others, m.Key+"="+string(m.Value))
 	}
@@ -313,7 +316,7 @@ func TestLaterReleaseInTurns(t *testing.T) {
 	d := readDocument(t, modelPath(dir, "registry.json"))
 	d.Mark.Event, d.Mark.Offset, d.Mark.Hash = 7, int64(len(log)), fmt.Sprintf("%x", sha256.Sum256(lines[6]))
 	d.Mark.Model = []byte(`{"aliases":{"champion":"1.0.2"},"promotion_gates":{"min_auc":0.5}}`)
-	d.Mark.Others = []pyjson.Member{{Key: "deleted", Raw: []byte(`"deleted"`), Value: []byte(`{"0.8.0": {}}`)}}
+	d.Mark.Others = []pyjson.Member{{Key: "retired", Raw: []byte(`"retired"`), Value: []byte(`{"0.8.0": {}}`)}}
 	time.Sleep(30 * time.Millisecond) // the document's stamp, as that of a process that wrote it later
 	writeFile(t, modelPath(dir, "registry.json"), string(document.Format(d)))
 	register(t, r, "", nil)

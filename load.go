@@ -365,7 +365,7 @@ func (s *state) giveOut(e *event) {
 func (m *model) resume(lines []byte, at int64, first *event, end int64, stood *state) (*state, error) {
 	s := newState(m.name)
 	s.last, s.hash = first.number-1, first.prev
-	s.head, s.others = stood.head, stood.others
+	s.head, s.others, s.deleted = stood.head, stood.others, stood.deleted
 	if _, err := m.extend(s, lines, at, end); err != nil {
 		return nil, err
 	}

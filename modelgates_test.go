@@ -294,7 +294,7 @@ func TestModelGatesAreTheOtherPrograms(t *testing.T) {
 			for line := range strings.Lines(string(s.read("history.jsonl"))) {
 				if strings.Contains(line, `"op":"foreign"`) {
 					_, model, _ := strings.Cut(line, `"model":`)
-					recorded, _, _ = strings.Cut(model, `,"checkpoint"`)
+					recorded, _, _ = strings.Cut(model, `,"document"`)
 				}
 			}
 			if recorded != c.event {

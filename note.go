@@ -34,13 +34,14 @@ type base struct {
 // If an external change was recorded since, the document that it was taken from
 // was not replaced. If this is that document, taken is true. Otherwise it started
 // from that one, which is what the event made of the model, provided that nothing
-// came between.
+// came between. An editor may also put an older document back, with our key in it;
+// the note then says that a later one had taken its place.
 //
 // A store without notes keeps its documents on a service that loses none. There
 // a document that is in step with every change most likely was when the other
 // program read it.
 func startedFrom(v View, d *document.Document, events []*event, inStep bool) (b base, taken bool) {
-	hash := ""
+	hash, replaced := "", false
 	noted, notes := v.(NotedView)
 	switch {
 	case d.Mark == nil && notes:
@@ -49,6 +50,10 @@ func startedFrom(v View, d *document.Document, events []*event, inStep bool) (b 
 		return base{event: events[len(events)-1].number, presumed: true}, false
 	case d.Mark != nil:
 		b, hash = base{event: d.Mark.Event, proven: true}, d.Mark.Hash
+		if notes {
+			last, _ := parseNote(noted.Note())
+			replaced = last > d.Mark.Event
+		}
 	}
 	at := slices.IndexFunc(events, func(e *event) bool { return e.number == b.event && e.hash == hash })
 	if at < 0 {
@@ -57,6 +62,8 @@ func startedFrom(v View, d *document.Document, events []*event, inStep bool) (b 
 	known := true
 	for i, e := range events[at+1:] {
 		switch {
+		case replaced: // an older document was put back: our key says what it is
+			taken = taken || e.op == opForeign && e.document == digest(d)
 		case e.op == opForeign && i == 0 && e.doubts == nil:
 			b, taken = base{event: e.number}, e.document == digest(d)
 		case e.op == opForeign || e.op == opImport:

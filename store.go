@@ -32,9 +32,9 @@ import (
 //
 // A model that has trees with a manifest, but neither a log nor a document, has
 // lost both. A commit in it fails with an error that matches ErrIndexLost, and
-// nothing happens: it would give out the numbers of versions again. Trees that
-// a first commit left which did not happen, because of a crash, are no such
-// loss, and the store tells the two apart.
+// nothing happens: it would give out the numbers of versions again. A crash in
+// a model's first commit can leave such trees, too. That is not a loss, and the
+// store tells the two apart.
 //
 // A version that is no path segment, as names are, is none, for versions are read from what
 // others may have written: OpenTree's error matches fs.ErrNotExist or fs.ErrInvalid, a

@@ -45,6 +45,24 @@ func checkFirst(d Disk, at *place) error {
 	return checkAlike(d, at.useCase, at.model)
 }
 
+// checkStage refuses a tree early that no commit would take.
+func (s *Store) checkStage(at *place) error {
+	d, err := s.disk(false)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = s.checkSpelling(d, at)
+	}
+	if err != nil {
+		return err
+	}
+	if begun, err := isPlace(d, at.dir, documentName, logName); begun || err != nil {
+		return err
+	}
+	return checkFirst(d, at)
+}
+
 func checkLost(d Disk, dir string) error {
 	versions := path.Join(dir, versionsName)
 	entries, err := d.ReadDir(versions)

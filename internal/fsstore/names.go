@@ -63,7 +63,7 @@ func compareSpelling(d Disk, at *place) error {
 	if err != nil {
 		return err
 	}
-	if false {
+	if useCase != at.useCase || model != at.model {
 		return &NameError{at.useCase, at.model, useCase, model}
 	}
 	return nil
@@ -126,24 +126,6 @@ func mayFold(d Disk, dir, name string) (bool, error) {
 	}
 	s, err := d.Stamp(path.Join(dir, string(swapped)))
 	return s.Exists, err
-}
-
-// checkStage refuses a tree early that no commit would take.
-func (s *Store) checkStage(at *place) error {
-	d, err := s.disk(false)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err == nil {
-		err = s.checkSpelling(d, at)
-	}
-	if err != nil {
-		return err
-	}
-	if begun, err := isPlace(d, at.dir, documentName, logName); begun || err != nil {
-		return err
-	}
-	return checkFirst(d, at)
 }
 
 // checkAlike returns a *NameError if there is a model whose name differs from

@@ -85,8 +85,11 @@ func (s *Store) Look(_ context.Context, useCase, model string, since any) (*View
 	if !changed {
 		return nil, nil
 	}
-	if err := s.checkSpelling(d, at); err != nil {
-		return nil, err
+	if !log.Exists || log.FileID != rev.log.FileID || log.FileID == (FileID{}) {
+		// Another log may be that of a model of another spelling.
+		if err := s.checkSpelling(d, at); err != nil {
+			return nil, err
+		}
 	}
 	return &View{disk: d, unsure: true, rev: revision{place: at, log: log.toRead(), document: document.toRead()}, known: s.lastStamp(at), boot: s.boot()}, nil
 }

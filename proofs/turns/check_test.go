@@ -12,8 +12,20 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// check compares all that both sides show with what should be.
+// check compares all that both sides show with what should be. What it sees while
+// Go brings the document up to date is of several moments, and is looked at again.
 func (w *world) check() error {
+	lags := w.behind()
+	err := w.checkOnce()
+	if err != nil && lags && w.mayCatchUp() {
+		if err = w.caughtUp(); err == nil {
+			err = w.checkOnce()
+		}
+	}
+	return err
+}
+
+func (w *world) checkOnce() error {
 	see := func(r *mr.ModelRegistry) error {
 		if err := w.checkList(r); err != nil {
 			return err

@@ -62,52 +62,57 @@ func difference(want, got []string) string {
 // readBy compares a listing of Python's with what registry.json may hold, and
 // takes note of which it is.
 func (w *world) readBy(l *listing) error {
-	var got []*version
-	also := ""
-	if l != nil {
-		for _, e := range l.Versions {
-			got = append(got, e.version())
-		}
-		also = fmt.Sprintf("production %q and the stored gate %q", l.Production, l.Gates["min_auc"])
-	}
 	m := &w.spec
-	candidates := m.docs
-	switch {
-	case m.theirs != nil && w.late: // Go may have brought it up to date meanwhile
-		candidates = []state{m.now, *m.theirs}
-	case m.theirs != nil:
-		candidates = []state{*m.theirs}
-	case len(candidates) == 0:
-		candidates = []state{{}}
-	case !w.lagging || !w.running:
-		candidates = candidates[len(candidates)-1:]
-	}
+	list := w.documents()
 	problem := ""
-	for i, s := range slices.Backward(candidates) {
-		var want []*version
-		for _, v := range s.versions {
-			want = append(want, v)
+	for i, s := range slices.Backward(list) {
+		if p := s.compare(l, w.python.release); p != "" {
+			problem = cmp.Or(problem, p)
+			continue
 		}
-		p := compareVersions(want, got)
-		if told := s.also(w.python.release); p == "" && l != nil && told != also {
-			p = fmt.Sprintf("it lists %s, want %s", also, told)
+		switch {
+		case m.theirs == nil && len(m.docs) > 0:
+			m.docs, m.base = list[i:], s
+		case m.theirs != nil && i < len(list)-1: // what Python wrote is recorded
+			return w.checkHistory()
 		}
-		if p == "" {
-			switch {
-			case m.theirs == nil && len(m.docs) > 0:
-				m.docs, m.base = candidates[i:], s
-			case len(candidates) > 1 && i == 0: // then it is recorded
-				return w.checkHistory()
-			}
-			return nil
-		}
-		problem = cmp.Or(problem, p)
+		return nil
 	}
 	return fmt.Errorf("Python lists other versions (-want +got):\n%s", problem)
 }
 
-// also says what Python tells of a model beside its versions.
-func (s state) also(r release) string {
+// documents are what registry.json may hold, the most likely last.
+func (w *world) documents() []state {
+	m := &w.spec
+	switch n := len(m.docs); {
+	case m.theirs != nil && w.late: // Go may have brought it up to date since
+		return []state{m.now, *m.theirs}
+	case m.theirs != nil:
+		return []state{*m.theirs}
+	case n == 0:
+		return []state{{}}
+	case w.running && w.lagging:
+		return m.docs
+	default:
+		return m.docs[n-1:]
+	}
+}
+
+// compare returns in what a listing of Python's differs from the state.
+func (s state) compare(l *listing, r release) string {
+	if l == nil {
+		l = &listing{}
+	}
+	var got, want []*version
+	for _, e := range l.Versions {
+		got = append(got, e.version())
+	}
+	for _, v := range s.versions {
+		want = append(want, v)
+	}
+	if d := compareVersions(want, got); d != "" {
+		return d
+	}
 	production, gate := "", ""
 	if v := s.first(); v != nil {
 		production = v.number
@@ -115,7 +120,8 @@ func (s state) also(r release) string {
 	if r.gates {
 		gate = s.gate
 	}
-	return fmt.Sprintf("production %q and the stored gate %q", production, gate)
+	return difference([]string{"in production " + production, "model gate " + gate},
+		[]string{"in production " + l.Production, "model gate " + string(l.Gates["min_auc"])})
 }
 
 // goVersion returns a version that Go lists as one of the spec.

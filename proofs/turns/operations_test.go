@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // pythonStep changes a document as Python does.
@@ -65,8 +64,12 @@ func pythonRegister(doc *state, s step, content string, at stamp) outcome {
 	if doc.versions[number] != nil {
 		return failed
 	}
-	if s.stored != "" {
-		doc.gate = strings.Trim(s.stored, "none")
+	switch s.stored {
+	case "": // the gate stays
+	case "none":
+		doc.gate = ""
+	default:
+		doc.gate = s.stored
 	}
 	doc.set(&version{number: number, stage: "development", registered: at, by: s.actor(), metrics: metrics(s.auc),
 		metadata: map[string]any{"library": "python"}, content: content})

@@ -117,7 +117,7 @@ func (m *spec) merge() {
 // another one. If Go moved that version before, Go's move stands.
 func (m *spec) inConsequence(old, v *version) bool {
 	for _, other := range m.theirs.versions {
-		if other.served == v.archived {
+		if v.archived != (stamp{}) && other.served == v.archived {
 			return old.stage == "production" && v.stage == "archived"
 		}
 	}

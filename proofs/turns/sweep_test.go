@@ -73,6 +73,7 @@ var sweeps = []sweep{
 		go rollback
 		python delete 1.0.0
 		python delete 1.0.1
+		python delete 1.0.2
 		python register 2.0.0`},
 }
 

@@ -16,9 +16,6 @@ import (
 
 var modelName = mr.ModelName{UseCase: "fraud", Model: "Risk"}
 
-// A document over 1 MiB lags. The metadata of one version make it so long.
-const padded, padding = "0.1.0", 1_200_000
-
 // A way says how Go takes its turns.
 type way struct {
 	running bool // one registry all along, else one that is opened for each step
@@ -36,14 +33,6 @@ func (y way) String() string {
 	return s
 }
 
-// prelude are the steps that come before a script.
-func (y way) prelude() []step {
-	if y.lagging {
-		return []step{{by: goSide, do: "register", version: padded, pad: true}}
-	}
-	return nil
-}
-
 // A world is a store on which both sides take turns, and what should be there.
 type world struct {
 	way
@@ -51,9 +40,10 @@ type world struct {
 	store  string
 	held   *mr.ModelRegistry
 	spec   spec
-	idle   time.Time // when Go's last change began
-	late   bool      // Python wrote in a document that lagged
-	lagged int       // how often Python wrote in a document that lagged
+
+	changed time.Time // when Go's last change began
+	late    bool      // what Python wrote last, it wrote in a document that lagged
+	lagged  int       // how often it did
 }
 
 // memory is a folder in memory, where syncs are quick, or empty for none.
@@ -161,12 +151,12 @@ func (w *world) takePython(s step, content string) error {
 	command := s.command(content)
 	command["store"] = w.store
 	from := moment()
-	waits := w.running && w.lagging && w.behind()
+	waits := w.behind()
 	a, err := w.python.ask(command)
 	if err != nil {
 		return err
 	}
-	if waits && time.Since(w.idle) > before {
+	if waits && w.mayCatchUp() {
 		return errSlow
 	}
 	if err := w.readBy(a.Before); err != nil {
@@ -195,7 +185,7 @@ func (w *world) takeGo(s step, content string) error {
 		v, err := call(r, s, content)
 		number, want := w.spec.golang(s, content, stamp{from, moment()})
 		if len(w.spec.events) > events {
-			w.idle = from
+			w.changed = from
 		}
 		if got := classify(err); got != want {
 			return fmt.Errorf("Go's outcome is %v, want %q", err, want)
@@ -265,51 +255,4 @@ func (w *world) reopen() (err error) {
 		w.held, err = w.open()
 	}
 	return errors.Join(err, w.caughtUp())
-}
-
-// A running registry brings a document that lags up to date when nothing was
-// changed for a second. Python may not write at that moment, for then the two
-// would not take turns: it writes well before, or waits for that.
-const wellBefore, before, longAfter = 300 * time.Millisecond, 900 * time.Millisecond, 10 * time.Second
-
-// errSlow says that Python took so long that the two did not take turns.
-var errSlow = errors.New("Python wrote when Go may have brought the document up to date")
-
-func (w *world) stayInTurns() error {
-	if !w.running || !w.lagging || time.Since(w.idle) < wellBefore {
-		return nil
-	}
-	return w.caughtUp()
-}
-
-// caughtUp waits until a document that lags is up to date.
-func (w *world) caughtUp() error {
-	m := &w.spec
-	for deadline := time.Now().Add(longAfter); w.behind(); time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			return fmt.Errorf("the document still lags after %v", longAfter)
-		}
-		if m.theirs != nil { // what Python wrote is recorded then
-			if err := w.checkHistory(); err != nil {
-				return err
-			}
-			continue
-		}
-		a, err := w.python.ask(map[string]any{"do": "list", "store": w.store})
-		if err == nil {
-			err = w.readBy(a.After)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// behind reports whether the document lags, or may do so.
-func (w *world) behind() bool {
-	if w.spec.theirs != nil {
-		return w.late
-	}
-	return len(w.spec.docs) > 1
 }

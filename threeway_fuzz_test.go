@@ -1,0 +1,194 @@
+package modelregistry
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"slices"
+	"testing"
+
+	"github.com/ubunye-go/modelregistry/internal/document"
+	"github.com/ubunye-go/modelregistry/internal/pyjson"
+)
+
+// A notedView is a fuzzView of a store that keeps notes and knows its trees.
+type notedView struct {
+	fuzzView
+	note  string
+	trees map[string]ItemKind
+}
+
+func (v notedView) Note() (string, bool)                  { return v.note, v.note != "" }
+func (v notedView) Tree(version string) (ItemKind, error) { return v.trees[version], nil }
+
+var fuzzCheckpoint = regexp.MustCompile(`,"checkpoint":\d+`)
+
+// notedLog is the frozen history as a release writes it that leaves notes.
+func notedLog(log []byte) (noted []byte) {
+	hash := ""
+	for line := range bytes.Lines(log) {
+		held, _ := unsealed(bytes.TrimRight(line, " \n"))
+		held = fuzzPrev.ReplaceAll(fuzzCheckpoint.ReplaceAll(held, nil), []byte(`"prev":"`+hash+`"`))
+		sealed := sealLine(held)
+		hash = hashLine(sealed)
+		noted = append(append(noted, sealed...), '\n')
+	}
+	return noted
+}
+
+// FuzzThreeWay: where it is known at which event the document stood that another
+// program started from, every field is what that program made of it if it
+// changed it, and what the history has otherwise.
+func FuzzThreeWay(f *testing.F) {
+	frozen, documents := fuzzStore(f)
+	log := notedLog(frozen)
+	m := fuzzModel()
+	ours, events, err := m.replay(fuzzView{log: log})
+	if err != nil {
+		f.Fatal(err)
+	}
+	for at := range events {
+		for _, doc := range documents {
+			gone := bytes.Replace(doc, []byte(`"modelregistry"`), []byte(`"gone"`), 1)
+			f.Add(gone, uint8(at), uint8(255))
+			f.Add(bytes.Replace(gone, []byte(`"metrics": {`), []byte(`"metrics": {"x": 1, `), -1), uint8(at), uint8(255))
+			f.Add(bytes.Replace(gone, []byte(`"stage": "development"`), []byte(`"stage": "staging"`), -1), uint8(at), uint8(255))
+			f.Add(bytes.Replace(gone, []byte(`"1.0.1": {`), []byte(`"3.0.0": {`), 1), uint8(at), uint8(1))
+		}
+	}
+	f.Fuzz(func(t *testing.T, doc []byte, at, trees uint8) {
+		d, err := document.Parse(doc)
+		if err != nil || d.Mark != nil {
+			t.Skip()
+		}
+		base := events[int(at)%len(events)]
+		v := notedView{fuzzView{doc, log}, fmt.Sprint(base.number, " ", base.hash), map[string]ItemKind{}}
+		for i, e := range ours.order {
+			if trees>>i&1 == 1 {
+				v.trees[e.version] = ItemTree
+			}
+		}
+		s, err := fuzzModel().loadAll(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		then := newState(fuzzName)
+		for _, e := range events {
+			if e.number <= base.number {
+				then.apply(e, 0)
+			}
+		}
+		theirs := map[string][]byte{}
+		for _, e := range d.Entries {
+			theirs[e.Version] = e.Raw
+		}
+		doubted := map[string]bool{}
+		if s.pending != nil {
+			for _, doubt := range s.pending.doubts {
+				doubted[doubt.Version] = true
+			}
+		}
+		for _, e := range ours.order {
+			if theirs[e.version] == nil {
+				is := s.get(e.version) != nil
+				if want := v.trees[e.version] != ""; is != want {
+					t.Errorf("%s is not in the document, its files there: %t; listed: %t", e.version, want, is)
+				}
+			}
+		}
+		for version, raw := range theirs {
+			is, our := s.get(version), ours.get(version)
+			switch {
+			case is == nil:
+				t.Errorf("%s of the document is lost", version)
+			case our == nil:
+				if !pyjson.Equal(is.raw, raw) {
+					t.Errorf("%s was added as %s, and is %s", version, raw, is.raw)
+				}
+			case then.get(version) != nil && !anotherVersion(our.raw, raw):
+				checkThreeWay(t, version, then.get(version).raw, our.raw, raw, is.raw, doubted[version])
+			}
+		}
+	})
+}
+
+// checkThreeWay compares a merged entry with the rule, field by field.
+func checkThreeWay(t *testing.T, version string, base, ours, theirs, merged []byte, doubted bool) {
+	t.Helper()
+	b, o, h, m := fieldsOf(base), fieldsOf(ours), fieldsOf(theirs), fieldsOf(merged)
+	if h == nil || m == nil {
+		return // no entry of the format
+	}
+	same := func(x, y map[string]string, keys ...string) bool {
+		return !slices.ContainsFunc(keys, func(key string) bool { return x[key] != y[key] })
+	}
+	move := []string{"stage", "promoted_to_staging", "promoted_to_prod", "archived_at", "promoted_by"}
+	keys := map[string]bool{}
+	for _, f := range []map[string]string{b, o, h, m} {
+		for key := range f {
+			keys[key] = !slices.Contains(move, key)
+		}
+	}
+	for key, alone := range keys {
+		want := h
+		if same(h, b, key) {
+			want = o
+		}
+		if alone && m[key] != want[key] {
+			t.Errorf("%s: %s is %s; it was %s, the history has %s and the document %s", version, key, m[key], b[key], o[key], h[key])
+		}
+	}
+	archived := m["stage"] == `"archived"` && o["stage"] == `"production"` // another one was promoted
+	switch {
+	case archived && !same(m, h, move...):
+	case same(h, b, move...) && !same(m, o, move...), !same(h, b, move...) && same(o, b, move...) && !doubted && !same(m, h, move...):
+		t.Errorf("%s: the move is %v; it was %v, the history has %v and the document %v", version, m, b, o, h)
+	case !same(m, h, move...) && !same(m, o, move...):
+		t.Errorf("%s: the move is %v, of both sides: the history has %v and the document %v", version, m, o, h)
+	}
+}
+
+// fieldsOf returns the compact values of an entry but null, nil if it is none.
+func fieldsOf(raw []byte) map[string]string {
+	members, err := pyjson.Object(raw)
+	if err != nil {
+		return nil
+	}
+	fields := map[string]string{"stage": `"development"`}
+	for _, m := range members {
+		delete(fields, m.Key)
+		value := string(sortedJSON(m.Value))
+		if m.Key == "stage" && (value == "null" || value == `""`) {
+			value = `"development"`
+		}
+		if value != "null" {
+			fields[m.Key] = value
+		}
+	}
+	if fields["stage"] == "" {
+		fields["stage"] = `"development"`
+	}
+	return fields
+}
+
+// sortedJSON returns a value with the members of objects in order.
+func sortedJSON(raw []byte) []byte {
+	members, err := pyjson.Object(raw)
+	if err != nil {
+		list, err := pyjson.Array(raw)
+		if err != nil {
+			return pyjson.Compact(nil, raw)
+		}
+		b := []byte("[")
+		for _, v := range list {
+			b = append(append(b, sortedJSON(v)...), ',')
+		}
+		return append(b, ']')
+	}
+	var parts [][]byte
+	for _, m := range members {
+		parts = append(parts, append(append(pyjson.Quote(m.Key), ':'), sortedJSON(m.Value)...))
+	}
+	slices.SortStableFunc(parts, bytes.Compare)
+	return append(append([]byte("{"), bytes.Join(parts, []byte(","))...), '}')
+}
