@@ -113,7 +113,10 @@
 //	a killed process blocks no other         its lock is free within 100 ms
 //	the clock does not matter                it stands still, runs backwards, jumps by years
 //
-// Tested on Linux (amd64), on ext4, xfs and tmpfs. For Linux on arm64, macOS and
+// Tested on Linux (amd64), on ext4 (also without a journal, and with inodes of 128
+// bytes, whose times are whole seconds), xfs, btrfs, tmpfs, overlayfs, and exFAT
+// through FUSE (proofs/filesystems). A short lifecycle was tried on ntfs-3g,
+// fuse2fs and sshfs; vfat, f2fs and NFS were not tried. For Linux on arm64, macOS and
 // Windows the code is compiled and vetted, but not run. Windows can't sync a
 // folder and relies on the file system's journal.
 //
