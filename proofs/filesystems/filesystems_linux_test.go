@@ -74,6 +74,9 @@ func TestLifecycleOnALowerLayer(t *testing.T) {
 }
 
 func TestRootPackage(t *testing.T) {
+	if os.Getenv("MODELREGISTRY_TEST_ALL") != "1" {
+		t.Skip("it takes minutes; MODELREGISTRY_TEST_ALL=1 runs it, as .ci/run does")
+	}
 	t.Parallel()
 	program := rootTests(t)
 	for _, fs := range fileSystems {

@@ -33,7 +33,7 @@ func runRootTests(t *testing.T, program, dir, skip string) {
 	if skip != "" {
 		pattern += "|" + skip
 	}
-	cmd := exec.CommandContext(t.Context(), program, "-test.skip", pattern, "-test.timeout=5m")
+	cmd := exec.CommandContext(t.Context(), program, "-test.skip", pattern, "-test.timeout=20m")
 	cmd.Dir = filepath.Join("..", "..")
 	cmd.Env = append(os.Environ(), "TMPDIR="+dir)
 	out, err := cmd.CombinedOutput()
