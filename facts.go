@@ -132,7 +132,10 @@ func headGates(head []pyjson.Member) (raw []byte) {
 func (s *state) layGates(base facts) (changed bool) {
 	theirs, f := headGates(s.head), s.facts
 	if theirs != nil && !pyjson.Equal(theirs, base.get(topGates)) && !pyjson.Equal(theirs, f.get(topGates)) {
-		f, changed = f.with(topGates, theirs), true
+		f = f.with(topGates, theirs)
+		if changed = !f.gates.same(s.facts.gates); !changed { // {} and no key, say
+			f = s.facts
+		}
 	}
 	s.learn(f)
 	return changed
@@ -170,13 +173,8 @@ func factsAt(events []*event, number int64) (f facts) {
 // the event that it stands at. They are the history's, unless an older release took
 // in another program's document: then the next change records what they ask for.
 func (s *state) takeGates(base facts, d *document.Document) {
-	before := s.facts
 	s.head = d.Head
-	switch changed := s.layGates(base); {
-	case !changed:
-	case s.facts.gates.same(before.gates): // {} and no key, say
-		s.facts = before
-	default:
+	if s.layGates(base) {
 		s.pending = &event{op: opForeign, model: s.facts.raw}
 	}
 }

@@ -341,7 +341,7 @@ func (m *model) lost(v View, s *state) (*state, error) {
 	}
 	s.last, s.hash, s.offset = last, hash, end
 	s.layGates(s.facts)
-	s.pending = &event{op: opImport, reset: true, after: s.images(), removed: s.removed, deleted: s.deleted}
+	s.pending = &event{op: opImport, reset: true, after: s.images(), removed: s.removed, deleted: s.deleted, model: s.facts.image()}
 	return s, nil
 }
 
