@@ -98,8 +98,8 @@
 //
 //	promise of the folder store              how it is tested
 //	a change happens whole or not at all,    every state that a crash can leave, also in a
-//	and survives a power cut once it is      recovery (TestEveryCrash); ext4 and xfs shut
-//	acknowledged                             down under load (proofs/powercut)
+//	and survives a power cut once it is      recovery (TestEveryCrash); ext4, xfs and btrfs
+//	acknowledged                             cut off under load (proofs/powercut)
 //	at most one version in production, no    concurrent calls checked for linearizability
 //	lost update, no number given out twice   (proofs/linearizability); 8 writers and 4
 //	                                         readers killed at random (TestKilledProcesses)
@@ -113,12 +113,14 @@
 //	a killed process blocks no other         its lock is free within 100 ms
 //	the clock does not matter                it stands still, runs backwards, jumps by years
 //
-// Tested on Linux (amd64), on ext4 (also without a journal, and with inodes of 128
-// bytes, whose times are whole seconds), xfs, btrfs, tmpfs, overlayfs, and exFAT
-// through FUSE (proofs/filesystems). A short lifecycle was tried on ntfs-3g,
-// fuse2fs and sshfs; vfat, f2fs and NFS were not tried. For Linux on arm64, macOS and
-// Windows the code is compiled and vetted, but not run. Windows can't sync a
-// folder and relies on the file system's journal.
+// Tested on Linux (amd64), on these file systems (proofs/filesystems): ext4 with
+// and without a journal and with 128-byte inodes, xfs, btrfs, tmpfs, overlayfs
+// with a store in its lower layer, and exFAT through FUSE. ntfs-3g, fuse2fs and
+// sshfs were tried by hand, in a short lifecycle. vfat, f2fs and NFS were not
+// tried. Power cuts are tested on ext4, xfs and btrfs only.
+//
+// For Linux on arm64, macOS and Windows the code is compiled, but not run. Windows
+// can't sync a folder and relies on the file system's journal.
 //
 // Not promised:
 //
