@@ -32,6 +32,7 @@ func (g *generator) step(m *spec) step {
 	if s.do == "more" {
 		s.do = g.more(s.by)
 	}
+	s.anew = g.way.running && s.by == goSide && s.do != "reopen" && g.rarely()
 	if s.do != "register" && s.do != "reopen" {
 		s.version = g.version(m)
 	}

@@ -10,13 +10,13 @@ func TestKnownScripts(t *testing.T) {
 		script string
 	}{
 		{"an entry goes back to what it was two changes of Go's ago", anyRelease, `
-			go register; go archive 1.0.0; go promote 1.0.0 development; python archive 1.0.0
+			go register 1.0.0; go archive 1.0.0; go promote 1.0.0 development; python archive 1.0.0
 			go register`},
 		{"an entry goes back to what Python made of it", anyRelease, `
-			go register; python archive 1.0.0; go promote 1.0.0 development; python archive 1.0.0
+			go register 1.0.0; python archive 1.0.0; go promote 1.0.0 development; python archive 1.0.0
 			go register`},
 		{"Python changes nothing", anyRelease, `
-			go register; python edit 1.0.0 auc=0.5; go register`},
+			go register 1.0.0; python edit 1.0.0 auc=0.5; go register`},
 		{"a metric is edited after a promotion of another version", anyRelease, `
 			go register 1.0.0; go register 1.0.1; go promote 1.0.0 production; go reopen
 			go promote 1.0.1 production; python edit 1.0.0 auc=0.7
@@ -45,7 +45,12 @@ func TestKnownScripts(t *testing.T) {
 				continue
 			}
 			t.Run(tt.name, func(t *testing.T) {
-				if made, err := x.replay(mustParse(tt.script)); err != nil {
+				script := mustParse(tt.script)
+				made, err := x.replay(script)
+				if err == nil && x.way.lagging { // with fewer checks, which take time, it lags more often
+					_, err = x.replayToEnd(script)
+				}
+				if err != nil {
 					t.Errorf("%v:\n%s%v", x, printScript(made), err)
 				}
 			})

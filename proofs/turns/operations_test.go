@@ -164,7 +164,8 @@ func (m *spec) commit(op, about string, at stamp, change func()) {
 	for _, v := range m.now.seconds() {
 		m.now.set(v.entered("archived", at))
 	}
-	m.events = append(m.events, fmt.Sprintf("%s [%s]", about, changes(m.last, m.now, nil)))
+	nothing := func(*version, *version) []string { return nil }
+	m.events = append(m.events, fmt.Sprintf("%s [%s]", about, changes(m.last, m.now, nothing)))
 	m.note(op)
 	m.appended()
 	m.docs = append(m.docs, m.last)

@@ -142,7 +142,13 @@ func (m *spec) settleProduction(now *state) {
 // pending is the event that is not recorded yet, empty if there is none. A document
 // without versions is imported too.
 func (m *spec) pending() string {
-	what := changes(m.last, m.now, m.given)
+	what := changes(m.last, m.now, func(old, v *version) []string {
+		more := forced(old, v)
+		if old == nil && slices.Contains(m.given, v.number) {
+			more = append(more, "reused")
+		}
+		return more
+	})
 	if m.last.gate != m.now.gate {
 		what += " " + modelGate(m.now.gate)
 	}

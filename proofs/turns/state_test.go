@@ -192,8 +192,8 @@ func parts(number string) []int {
 }
 
 // changes says what became of each version between two states, as an event of
-// the history does. A number that was given before tells of a reuse.
-func changes(a, b state, given []string) string {
+// the history does. What more there is to say of one, the function tells.
+func changes(a, b state, more func(old, v *version) []string) string {
 	var list []string
 	say := func(v *version, from, to string, more ...string) {
 		list = append(list, change(v.number, from, to, more...))
@@ -206,13 +206,10 @@ func changes(a, b state, given []string) string {
 	for _, v := range b.versions {
 		old := a.versions[v.number]
 		switch {
-		case old != nil && old.registered == v.registered && old.String() == v.String():
-		case old != nil && old.registered == v.registered:
-			say(v, old.stage, v.stage, forced(old, v)...)
-		case slices.Contains(given, v.number):
-			say(v, "", v.stage, append(forced(nil, v), "reused")...)
-		default:
-			say(v, "", v.stage, forced(nil, v)...)
+		case old == nil || old.registered != v.registered:
+			say(v, "", v.stage, more(nil, v)...)
+		case old.String() != v.String():
+			say(v, old.stage, v.stage, more(old, v)...)
 		}
 	}
 	slices.Sort(list)

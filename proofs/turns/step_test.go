@@ -26,6 +26,7 @@ type step struct {
 	gate   string // the least auc that is passed to a promotion
 	force  bool   // skip the gates; for a rollback, restore what never was in production
 	named  bool   // say who does it: more entries are equal if nobody does
+	anew   bool   // by a registry opened anew, beside the one that runs
 	pad    bool   // register with metadata that make the document lag
 }
 
@@ -38,7 +39,7 @@ func (s *step) values() map[string]*string {
 }
 
 func (s *step) flags() map[string]*bool {
-	return map[string]*bool{"force": &s.force, "named": &s.named, "pad": &s.pad}
+	return map[string]*bool{"force": &s.force, "named": &s.named, "anew": &s.anew, "pad": &s.pad}
 }
 
 func (s step) String() string {
@@ -53,7 +54,7 @@ func (s step) String() string {
 			words = append(words, key+"="+value)
 		}
 	}
-	for _, key := range []string{"force", "named", "pad"} {
+	for _, key := range []string{"force", "named", "anew", "pad"} {
 		if *s.flags()[key] {
 			words = append(words, key)
 		}

@@ -179,7 +179,11 @@ func (w *world) takePython(s step, content string) error {
 }
 
 func (w *world) takeGo(s step, content string) error {
-	return w.with(func(r *mr.ModelRegistry) error {
+	with := w.with
+	if s.anew {
+		with = w.fresh
+	}
+	return with(func(r *mr.ModelRegistry) error {
 		from := moment()
 		events := len(w.spec.events)
 		v, err := call(r, s, content)
