@@ -5,16 +5,22 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
 // An orderDisk notes renames, syncs and files that are opened, in order.
 type orderDisk struct {
 	Disk
+	mu  *sync.Mutex // a tree's files are synced several at once
 	ops *[]string
 }
 
-func (d orderDisk) note(op, name string) { *d.ops = append(*d.ops, op+" "+name) }
+func (d orderDisk) note(op, name string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	*d.ops = append(*d.ops, op+" "+name)
+}
 
 func (d orderDisk) Open(name string) (File, error) {
 	d.note("open", name)
@@ -42,7 +48,7 @@ func TestFirstTreeComesAfterTheLogsName(t *testing.T) {
 		}
 		s := open(t, dir)
 		var ops []string
-		s.Wrap(func(d Disk) Disk { return orderDisk{d, &ops} })
+		s.Wrap(func(d Disk) Disk { return orderDisk{d, &sync.Mutex{}, &ops} })
 		st := staged(t, s)
 		s.place("uc", "m").settled = true // by an earlier commit, which failed
 		ops = nil
