@@ -60,7 +60,16 @@ func (s *Store) checkStage(at *place) error {
 	if begun, err := isPlace(d, at.dir, documentName, logName); begun || err != nil {
 		return err
 	}
-	return checkFirst(d, at)
+	lost := checkFirst(d, at)
+	if lost == nil {
+		return nil
+	}
+	// Another process may have made its first change between the two looks. The
+	// log is there before a tree is.
+	if begun, err := isPlace(d, at.dir, documentName, logName); begun || err != nil {
+		return err
+	}
+	return lost
 }
 
 func checkLost(d Disk, dir string) error {

@@ -2,6 +2,8 @@ package fsstore
 
 import (
 	"errors"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -100,4 +102,43 @@ func (d failingSync) Sync(name string) error {
 		return errSync
 	}
 	return d.Disk.Sync(name)
+}
+
+// A listingDisk runs a function before versions are listed.
+type listingDisk struct {
+	Disk
+	before func()
+}
+
+func (d listingDisk) ReadDir(name string) ([]fs.DirEntry, error) {
+	if strings.HasSuffix(name, versionsName) {
+		d.before()
+	}
+	return d.Disk.ReadDir(name)
+}
+
+// Another process may make its first change between the look for a log and the
+// listing of versions. That is no lost index.
+func TestFirstCommitOfAnotherProcessIsNoLoss(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	var once sync.Once
+	commit := func() {
+		other := open(t, s.dir)
+		st := staged(t, other)
+		if _, err := add(t, other, &Commit{Trees: []Tree{{st, "1.0.0"}}, Lines: lines("x")}); err != nil {
+			t.Error(err)
+		}
+	}
+	s.Wrap(func(d Disk) Disk { return listingDisk{d, func() { once.Do(commit) }} })
+	if err := os.MkdirAll(s.path("uc/m"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	st, err := s.Stage(t.Context(), "uc", "m")
+	if err != nil {
+		t.Fatalf("stage: %v, want no error", err)
+	}
+	if err := st.Discard(); err != nil {
+		t.Error(err)
+	}
 }
