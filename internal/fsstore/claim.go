@@ -52,8 +52,11 @@ func (s *Store) claim(d Disk, staging string) (c claim, ok bool, err error) {
 	if err := d.Mkdir(name); err != nil {
 		return c, false, err
 	}
-	if c, ok, err = s.tryOwn(d, name); !ok || err != nil {
+	if c, ok, err = s.tryOwn(d, name); err != nil {
 		return c, false, errors.Join(err, d.RemoveAll(name))
+	}
+	if !ok { // the sweeper removes the folder, and may be at it
+		return c, false, nil
 	}
 	if err := d.Mkdir(c.tree()); err != nil {
 		return c, false, errors.Join(err, c.remove())
