@@ -335,7 +335,11 @@ func (d forgetful) Open(name string) (fsstore.File, error) {
 func TestPowerCutFindsMutants(t *testing.T) {
 	t.Parallel()
 	for _, mutant := range slices.Sorted(maps.Keys(mutants)) {
-		for _, name := range []string{"ext4", "btrfs on a disk"} {
+		names := []string{"ext4"}
+		if mutant == "every sync" { // btrfs writes much of the rest with the next sync of another file
+			names = append(names, "btrfs on a disk")
+		}
+		for _, name := range names {
 			t.Run(mutant+"/"+name, func(t *testing.T) {
 				t.Parallel()
 				findMutant(t, newSite(volumes[name](t), mutant))
@@ -346,7 +350,7 @@ func TestPowerCutFindsMutants(t *testing.T) {
 
 func findMutant(t *testing.T, s *site) {
 	t.Helper()
-	for range 5 {
+	for range 10 {
 		if _, err := s.round(t.Context(), volume.NoFlush); err != nil {
 			t.Fatal(err)
 		}
