@@ -12,7 +12,7 @@ import (
 // elsewhere are the tests of the root package that say nothing more on another
 // file system: they simulate the disk, mount one of their own, count
 // allocations, need a machine that is not busy, or take minutes.
-const elsewhere = `^Test(Every|RepairOfAnyDamage|FailuresLeakNothing|Allocations|Live|Ranges|CallerLeaves|CloseUnderLoad|HistoryFollows|PythonTornRead)|Disk|Mount|Remount`
+const elsewhere = `^Test(Every|RepairOfAnyDamage|FailuresLeakNothing|Allocations|Live|Ranges|CallerLeaves|CloseUnderLoad|HistoryFollows|PythonTornRead|EditWithinACoarseTick)|Disk|Mount|Remount`
 
 // rootTests builds the tests of the root package.
 func rootTests(t *testing.T) (program string) {
