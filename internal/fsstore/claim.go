@@ -32,6 +32,10 @@ const (
 	// claimTries bounds how often a claim starts over because somebody else
 	// removed the folder it was in, empty.
 	claimTries = 100
+	// removeTries and removePause bound how long a folder is removed again that
+	// holds what another process has open.
+	removeTries = 20
+	removePause = 5 * time.Millisecond
 )
 
 func random() string {
@@ -131,18 +135,28 @@ func (c claim) remove() error {
 
 // removeEmpty is remove of a claim without a tree. Who sweeps just then may make the lock file anew, and
 // clears the folder away.
+//
+// A file system in user space, such as exFAT, keeps a file that was removed
+// under another name in its folder for as long as another process has it open.
+// A sweeper has a lock file open for a moment, so the folder is removed again
+// until that is over.
 func (c claim) removeEmpty() error {
 	lock := path.Join(c.name, lockName)
 	err := errors.Join(c.disk.Remove(lock), c.lock.Unlock())
-	removeErr := c.disk.Remove(c.name)
-	if err != nil || removeErr == nil || errors.Is(removeErr, fs.ErrNotExist) {
-		return err
-	}
-	if left, err := c.disk.Stamp(lock); err == nil && left.Exists {
-		return nil
-	}
-	if again := c.disk.Remove(c.name); !errors.Is(again, fs.ErrNotExist) { // or it is done by now
-		return again
+	for try := range removeTries {
+		removeErr := c.disk.Remove(c.name)
+		if err != nil || removeErr == nil || errors.Is(removeErr, fs.ErrNotExist) {
+			return err
+		}
+		if left, err := c.disk.Stamp(lock); err == nil && left.Exists {
+			return nil
+		}
+		if try == removeTries-1 {
+			return removeErr
+		}
+		if try > 0 { // at first, the sweeper may be done by now
+			time.Sleep(removePause)
+		}
 	}
 	return nil
 }

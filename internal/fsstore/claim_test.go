@@ -1,0 +1,93 @@
+package fsstore
+
+import (
+	"errors"
+	"io/fs"
+	"path"
+	"syscall"
+	"testing"
+)
+
+// A busyDisk can't remove some folders, as where a removed file stays in its
+// folder for as long as another process has it open.
+type busyDisk struct {
+	Disk
+	made func(name string) // after a folder was made
+	busy int               // how many removals of a staging fail
+}
+
+func (d *busyDisk) Mkdir(name string) error {
+	err := d.Disk.Mkdir(name)
+	d.made(name)
+	return err
+}
+
+func (d *busyDisk) fails(name string) bool {
+	fails := d.busy > 0 && path.Base(path.Dir(name)) == stagingName
+	if fails {
+		d.busy--
+	}
+	return fails
+}
+
+func (d *busyDisk) Remove(name string) error {
+	if d.fails(name) {
+		return &fs.PathError{Op: "remove", Path: name, Err: syscall.ENOTEMPTY}
+	}
+	return d.Disk.Remove(name)
+}
+
+func (d *busyDisk) RemoveAll(name string) error {
+	if d.fails(name) {
+		return &fs.PathError{Op: "RemoveAll", Path: name, Err: syscall.ENOTEMPTY}
+	}
+	return d.Disk.RemoveAll(name)
+}
+
+// A folder that holds what another process has open is removed when that is over.
+func TestDiscardWaitsForOpenFiles(t *testing.T) {
+	t.Parallel()
+	s, disk := open(t, t.TempDir()), &busyDisk{made: func(string) {}}
+	s.Wrap(func(d Disk) Disk { disk.Disk = d; return disk })
+	st := stage(t, s)
+	disk.busy = 3
+	if err := st.Discard(); err != nil {
+		t.Error(err)
+	}
+	if exists(s.path(st.name)) {
+		t.Error("discarded, it is there")
+	}
+}
+
+// A sweeper that takes a new staging for a dead one costs another try, and
+// nothing else, even if the staging can't be removed.
+func TestStageBesideASweep(t *testing.T) {
+	t.Parallel()
+	s, disk := open(t, t.TempDir()), &busyDisk{}
+	other := open(t, s.dir)
+	keep := stage(t, other) // so that .staging stays
+	d, err := other.disk(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	swept := ""
+	disk.made = func(name string) {
+		if swept != "" || path.Base(path.Dir(name)) != stagingName {
+			return
+		}
+		swept, disk.busy = name, 1
+		sweeper, mine, err := other.tryOwn(d, name)
+		if !mine || err != nil {
+			t.Fatalf("not owned: %v", err)
+		}
+		t.Cleanup(func() { sweeper.lock.Unlock() })
+	}
+	s.Wrap(func(d Disk) Disk { disk.Disk = d; return disk })
+	st := stage(t, s)
+	if swept == "" || st.name == swept {
+		t.Errorf("staged in %q, swept %q", st.name, swept)
+	}
+	if err := errors.Join(st.Discard(), keep.Discard()); err != nil {
+		t.Error(err)
+	}
+}
