@@ -25,7 +25,7 @@ var (
 
 	XFS   = Kind{Name: "xfs", mkfs: []string{"mkfs.xfs", "-f", "-q"}}
 	Btrfs = Kind{Name: "btrfs", mkfs: []string{"mkfs.btrfs", "-f", "-q"}}
-	Tmpfs = Kind{Name: "tmpfs", mount: []string{"-t", "tmpfs", "-o", "size=512m"}}
+	Tmpfs = Kind{Name: "tmpfs", mount: []string{"-t", "tmpfs", "-o", "size=1g"}}
 
 	// ExFAT goes through FUSE: names that differ in case only are one file,
 	// times are whole seconds, and there are no rights, links or devices.

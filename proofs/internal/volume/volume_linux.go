@@ -38,7 +38,7 @@ func (v *Volume) size() int64 {
 	if v.disk != nil {
 		return 400 << 20
 	}
-	return 512 << 20
+	return 1 << 30
 }
 
 // New makes and mounts a file system, until the test ends.
