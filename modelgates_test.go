@@ -379,3 +379,47 @@ func TestModelInOurKeyIsVerified(t *testing.T) {
 		t.Errorf("our key says %s", got)
 	}
 }
+
+// Ubunye since 0.7 writes the key whatever it did, so that no gates there say
+// nothing where none were.
+func TestModelWithoutGatesStaysWithout(t *testing.T) {
+	t.Parallel()
+	s := pyNewStore(t)
+	r := s.open()
+	s.register(r, "1.0.0")
+	s.pyWrite(func(map[string]map[string]string, *[]string) {})
+	s.pyGates(`{}`)
+	s.register(r, "1.0.1")
+	var got []string
+	for e, err := range s.open().History(t.Context(), fraud, nil) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, strings.TrimSpace(string(e.Op)+" "+e.Version))
+	}
+	if diff := cmp.Diff([]string{"register 1.0.0", "register 1.0.1"}, got); diff != "" {
+		t.Errorf("the history (-want +got):\n%s", diff)
+	}
+	if doc := string(s.read("registry.json")); !strings.Contains(doc, `"promotion_gates": {}`) {
+		t.Errorf("the key is lost:\n%s", doc)
+	}
+}
+
+// An import shows the model's gates, recorded or not.
+func TestImportShowsModelGates(t *testing.T) {
+	t.Parallel()
+	s := pyModel(t, `{"min_auc": 0.4}`, "1.0.0")
+	for _, recorded := range []bool{false, true} {
+		if recorded {
+			s.register(s.open(), "1.0.1")
+		}
+		for e, err := range s.open().History(t.Context(), fraud, &mr.HistoryOptions{Ops: []mr.Operation{mr.OpImport}}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := mustJSON(t, e.ModelGates); e.Unrecorded() == recorded || got != `{"min_auc":0.4}` {
+				t.Errorf("recorded %t: the import shows the gates %s and is unrecorded: %t", recorded, got, e.Unrecorded())
+			}
+		}
+	}
+}
