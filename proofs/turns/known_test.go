@@ -46,11 +46,14 @@ func TestKnownScripts(t *testing.T) {
 			}
 			t.Run(tt.name, func(t *testing.T) {
 				script := mustParse(tt.script)
-				made, err := x.replay(script)
-				if err == nil && x.way.lagging { // with fewer checks, which take time, it lags more often
-					_, err = x.replayToEnd(script)
+				replay := x.replay
+				if x.way.lagging { // checks take time, in which Go would bring the document up to date
+					replay = func([]step) ([]step, error) {
+						_, err := x.replayToEnd(script)
+						return script, err
+					}
 				}
-				if err != nil {
+				if made, err := replay(script); err != nil {
 					t.Errorf("%v:\n%s%v", x, printScript(made), err)
 				}
 			})
