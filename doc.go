@@ -111,6 +111,8 @@
 //	damage is reported, and never skipped    every bit of a history and a document flipped;
 //	or overwritten silently                  random damage repaired; fuzzing
 //	a killed process blocks no other         its lock is free within 100 ms
+//	by turns with Ubunye nothing of either   random and all short sequences of steps with
+//	side is lost                             four releases, against a model (proofs/turns)
 //	the clock does not matter                it stands still, runs backwards, jumps by years
 //
 // Tested on Linux (amd64), on these file systems (proofs/filesystems): ext4 with
