@@ -29,6 +29,26 @@ var documentKey = fraud.String() + "/registry.json"
 // without a condition.
 func (f *faultyBucket) python(t testing.TB, version string, to mr.ModelStage) {
 	t.Helper()
+	now := time.Now().UTC().Format("2006-01-02T15:04:05.000000+00:00")
+	f.edit(t, func(versions map[string]map[string]any) {
+		if to == mr.Production {
+			for other, v := range versions {
+				if v["stage"] == "production" && other != version {
+					v["stage"], v["archived_at"] = "archived", now
+				}
+			}
+		}
+		stamps := map[mr.ModelStage]string{mr.Staging: "promoted_to_staging", mr.Production: "promoted_to_prod", mr.Archived: "archived_at"}
+		if key := stamps[to]; key != "" {
+			versions[version][key] = now
+		}
+		versions[version]["stage"] = to
+	})
+}
+
+// edit changes the entries of the document as the Python registry does.
+func (f *faultyBucket) edit(t testing.TB, change func(versions map[string]map[string]any)) {
+	t.Helper()
 	data, err := f.b.ReadAll(t.Context(), documentKey)
 	if err != nil {
 		t.Fatal(err)
@@ -41,19 +61,7 @@ func (f *faultyBucket) python(t testing.TB, version string, to mr.ModelStage) {
 	if err := json.Unmarshal(data, &doc); err != nil {
 		t.Fatal(err)
 	}
-	now := time.Now().UTC().Format("2006-01-02T15:04:05.000000+00:00")
-	if to == mr.Production {
-		for other, v := range doc.Versions {
-			if v["stage"] == "production" && other != version {
-				v["stage"], v["archived_at"] = "archived", now
-			}
-		}
-	}
-	stamps := map[mr.ModelStage]string{mr.Staging: "promoted_to_staging", mr.Production: "promoted_to_prod", mr.Archived: "archived_at"}
-	if key := stamps[to]; key != "" {
-		doc.Versions[version][key] = now
-	}
-	doc.Versions[version]["stage"] = to
+	change(doc.Versions)
 	if data, err = json.MarshalIndent(doc, "", "  "); err != nil {
 		t.Fatal(err)
 	}
@@ -225,6 +233,46 @@ func TestChangeRecordsExternalChangeFirst(t *testing.T) {
 				registrytest.WantStages(t, r, fraud, want[op].stages)
 			}
 		})
+	}
+}
+
+// Another program that deletes a version removes its files, then its entry. The
+// next change records that. An entry that is missing beside its files is doubted.
+func TestChangeRecordsExternalDeletion(t *testing.T) {
+	t.Parallel()
+	for _, stay := range []bool{false, true} {
+		f, b, r := edited(t, nil)
+		if !stay {
+			for key := range f.dump(t) {
+				if strings.HasPrefix(key, fraud.String()+"/versions/1.0.1/") {
+					if err := f.b.Delete(t.Context(), key); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		}
+		f.edit(t, func(versions map[string]map[string]any) { delete(versions, "1.0.1") })
+		registrytest.Put(t, r, fraud.At(""), fstest.MapFS{"w": {}})
+		want := map[string]mr.ModelStage{"1.0.0": mr.Production, "1.0.2": mr.Development}
+		events := []string{"register 1.0.0 development", "promote 1.0.0 production", "register 1.0.1 development", "foreign", "register 1.0.2 development"}
+		if stay {
+			want["1.0.1"] = mr.Development
+		}
+		fresh := registrytest.NewOn(t, newStore(t, b, nil), nil)
+		for _, r := range []*mr.ModelRegistry{r, fresh} {
+			registrytest.WantStages(t, r, fraud, want)
+			if diff := cmp.Diff(events, history(t, r)); diff != "" {
+				t.Errorf("files stay %t: the history (-want +got):\n%s", stay, diff)
+			}
+		}
+		for e, err := range fresh.History(t.Context(), fraud, nil) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if doubted := len(e.Doubts) > 0; string(e.Op) == "foreign" && doubted != stay {
+				t.Errorf("files stay %t: the doubts are %v", stay, e.Doubts)
+			}
+		}
 	}
 }
 

@@ -109,6 +109,24 @@ func (s *Store) source(ctx context.Context, name mr.ModelName, version string) (
 	return newSource(files, nil, place)
 }
 
+// Tree returns what kind of tree a version has, at its place or still where it
+// was uploaded.
+func (v *view) Tree(version string) (mr.ItemKind, error) {
+	if (mr.StagedTree{Version: version}).Validate() != nil {
+		return "", nil
+	}
+	src, err := v.s.source(v.ctx, v.name, version)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", nil
+	case err != nil:
+		return "", err
+	case src.manifest == nil:
+		return mr.ItemBare, nil
+	}
+	return mr.ItemTree, nil
+}
+
 // uploaded is the source of a version that a change names, nil if none does.
 func (s *Store) uploaded(ctx context.Context, name mr.ModelName, version string) (*source, error) {
 	info, err := s.named(ctx, name, version)

@@ -234,6 +234,38 @@ func TestNextChangeRecordsUbunyesPromotion(t *testing.T) {
 	}
 }
 
+// A version that Ubunye deletes is not listed again, and its number not given
+// out again.
+func TestUbunyesDeletionIsRecorded(t *testing.T) {
+	t.Parallel()
+	for name, start := range folderAndBucket {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := start(t)
+			r := p.open(nil)
+			registrytest.Put(t, r, fraud.In(mr.Production), files)
+			registrytest.Put(t, r, fraud.At("1.0.1"), files)
+			p.python.want("deleted", "delete", "1.0.1")
+			p.python.wantList(map[string]string{"1.0.0": "production"})
+			registrytest.Put(t, r, fraud.At(""), files)
+			want := map[string]mr.ModelStage{"1.0.0": mr.Production, "1.0.2": mr.Development}
+			registrytest.WantStages(t, r, fraud, want)
+			registrytest.WantStages(t, p.open(nil), fraud, want)
+			p.python.wantList(map[string]string{"1.0.0": "production", "1.0.2": "development"})
+			events := []string{
+				"register 1.0.0 1.0.0:>development",
+				"promote 1.0.0 1.0.0:development>production",
+				"register 1.0.1 1.0.1:>development",
+				"foreign 1.0.1:development>",
+				"register 1.0.2 1.0.2:>development",
+			}
+			if diff := cmp.Diff(events, told(t, r)); diff != "" {
+				t.Errorf("the history (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 // What Ubunye began in a bucket goes on, and is looked at with its document.
 func TestModelThatUbunyeBegan(t *testing.T) {
 	t.Parallel()

@@ -7,7 +7,7 @@ import json
 import pathlib
 import sys
 
-from ubunye.models.registry import ModelRegistry, ModelStage
+from ubunye.models.registry import FilesystemRegistryBackend, ModelRegistry, ModelStage
 
 USE_CASE, MODEL = "fraud_detection", "FraudRiskModel"
 
@@ -40,6 +40,11 @@ def turn(registry, operation, *arguments):
     if operation == "archive":
         (version,) = arguments
         return registry.archive(USE_CASE, MODEL, version).stage.value
+    if operation == "delete":
+        (version,) = arguments
+        backend = FilesystemRegistryBackend(sys.argv[1])
+        backend.delete(use_case=USE_CASE, model_name=MODEL, version=version)
+        return "deleted"
     raise SystemExit(f"no operation {operation!r}")
 
 
