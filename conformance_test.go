@@ -16,7 +16,10 @@ func TestFolderStoreConforms(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	open := func() (mr.Store, error) { return mr.NewFolderStore(dir) }
-	registrytest.TestStore(t, open, &registrytest.StoreOptions{Lossy: registrytest.LossyByFaults(open), LoseIndex: loseIndex(dir)})
+	write := func(name mr.ModelName, document []byte) error {
+		return os.WriteFile(filepath.Join(dir, name.UseCase, name.Model, "registry.json"), document, 0o666)
+	}
+	registrytest.TestStore(t, open, &registrytest.StoreOptions{Lossy: registrytest.LossyByFaults(open), LoseIndex: loseIndex(dir), WriteDocument: write})
 }
 
 // loseIndex returns what takes log and document of a model in a folder away.
