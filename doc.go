@@ -49,9 +49,10 @@
 //
 // A [PromotionGate] holds a promotion back unless metrics reach their
 // thresholds, the drift check passed, or a Go function agrees. Gates that are
-// registered with a version apply to each of its promotions. A refusal is a
-// *[GateError] with the result of each gate, and the history keeps it. A
-// promotion and a rollback also check the digests of the artifact.
+// registered with a version apply to each of its promotions; gates that Ubunye
+// stores for a model apply to all of its versions. A refusal is a *[GateError]
+// with the result of each gate, and the history keeps it. A promotion and a
+// rollback also check the digests of the artifact.
 //
 // # On disk
 //

@@ -146,16 +146,22 @@ func (s *state) layGates(base facts) (changed bool) {
 // of our key. The event diff carries the facts if they changed.
 func (s *state) layTop(p *past, d *document.Document, diff *event) {
 	base := s.facts
-	if d.Mark != nil { // an editor's: our key says where the document stood
-		s.others = d.Mark.Others
-		s.deleted = withMembers(d.Mark.Deleted, s.deleted)
-	}
 	if p.base.event > 0 {
 		base = p.facts
 	}
-	s.head = d.Head
+	s.keepTop(d)
 	if s.layGates(base) {
 		diff.model = s.facts.raw
+	}
+}
+
+// keepTop takes over a document's top-level keys, and what an editor left of our
+// key beside the entries.
+func (s *state) keepTop(d *document.Document) {
+	s.head = d.Head
+	if d.Mark != nil {
+		s.others = d.Mark.Others
+		s.deleted = withMembers(d.Mark.Deleted, s.deleted)
 	}
 }
 

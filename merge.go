@@ -20,9 +20,11 @@ func (m *model) merge(v View, d *document.Document) (*state, error) {
 		return m.lost(v, fromDocument(m.name, d))
 	}
 	b, taken := startedFrom(v, d, events, s.size <= m.r.lag.small)
-	if taken {
+	if taken { // an event has it all, and the document was not replaced since
 		s.keepBytes(d)
-		s.head, s.checkpoint, s.checkpointEnd = d.Head, 0, 0
+		s.keepTop(d)
+		s.learn(s.facts)
+		s.checkpoint, s.checkpointEnd = 0, 0
 		return s, nil
 	}
 	s.lay(newPast(events, b), d, m.treeKind(v))

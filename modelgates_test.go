@@ -423,3 +423,40 @@ func TestImportShowsModelGates(t *testing.T) {
 		}
 	}
 }
+
+// The key comes back although the document that should take the other program's
+// place could not be written when its change was recorded.
+func TestModelGatesComeBackAfterAFailedCheckpoint(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(s *pyStore){
+		"dropped by Ubunye before 0.7": func(s *pyStore) { s.pyRegister("1.0.2") },
+		"dropped by an editor": func(s *pyStore) {
+			s.write("registry.json", []byte(strings.Replace(strings.Replace(string(s.read("registry.json")),
+				`"config_hash": null`, `"config_hash": "edited"`, 1), "\n  \"promotion_gates\": {\n    \"min_auc\": 0.4\n  },", "", 1)))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := pyModel(t, `{"min_auc": 0.4}`, "1.0.0")
+			s.register(s.open(), "1.0.1")
+			d := s.document()
+			d.Mark.Others = []pyjson.Member{{Key: "later", Raw: []byte(`"later"`), Value: []byte("1")}}
+			s.write("registry.json", document.Format(d))
+			change(s)
+			edited := s.document().Mark != nil
+			if strings.Contains(strings.ReplaceAll(string(s.read("registry.json")), `"model": {"promotion_gates"`, ""), `"promotion_gates"`) {
+				t.Fatal("the key is still there")
+			}
+			s.blockCheckpoint()
+			s.register(s.open(), "1.0.3") // records the change
+			s.unblockCheckpoint()
+			s.register(s.open(), "1.0.4")
+			if doc := string(s.read("registry.json")); !strings.Contains(doc, "\n  \"promotion_gates\": {\n    \"min_auc\": 0.4\n  },") {
+				t.Errorf("the key did not come back:\n%s", doc)
+			}
+			if others := s.document().Mark.Others; edited && len(others) != 1 {
+				t.Errorf("our key keeps %v", others)
+			}
+		})
+	}
+}
