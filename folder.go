@@ -173,6 +173,9 @@ func (f *folderStore) Replace(ctx context.Context, name ModelName, decide func(V
 		}
 		return replacement, nil
 	})
+	if errors.Is(err, fsstore.ErrOvertaken) {
+		return kept, fmt.Errorf("%w: %w", ErrConflict, err)
+	}
 	return kept, folderError(err)
 }
 

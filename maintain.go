@@ -26,6 +26,8 @@ type Maintainer interface {
 	// Replace puts a log and a document in place of those there, in that order,
 	// as decide says when it is the model's turn, so that what stands at any instant can
 	// be read. It keeps what it replaces and returns where. A nil replacement changes nothing.
+	// If another program changed the document since decide, that document stays,
+	// and the error matches ErrConflict.
 	Replace(ctx context.Context, name ModelName, decide func(View) (*Replacement, error)) (kept []string, err error)
 }
 

@@ -72,8 +72,9 @@ type RepairOptions struct {
 // never touches what is not the registry's. It is safe beside other programs' changes, and a
 // second Repair finds nothing to do.
 //
-// It matches ErrNotFound if nothing is there, and errors.ErrUnsupported if the store is no
-// [Maintainer].
+// It matches ErrNotFound if nothing is there, ErrConflict if another program
+// wrote registry.json meanwhile, which then stays, and errors.ErrUnsupported if
+// the store is no [Maintainer].
 func (r *ModelRegistry) Repair(ctx context.Context, name ModelName, opts *RepairOptions) (report *RepairReport, err error) {
 	defer func() { err = opError(opRepair, name, "", err) }()
 	var o RepairOptions

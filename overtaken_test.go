@@ -1,0 +1,145 @@
+package modelregistry_test
+
+import (
+	"errors"
+	"path"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/internal/fsstore"
+	"github.com/ubunye-go/modelregistry/internal/pyjson"
+)
+
+// A lateDisk has another program write right before a document takes its place.
+type lateDisk struct {
+	fsstore.Disk
+	write *atomic.Pointer[func()]
+}
+
+func (d lateDisk) Open(name string) (fsstore.File, error) {
+	f, err := d.Disk.Open(name)
+	if err != nil || path.Base(name) != ".registry.json.tmp" {
+		return f, err
+	}
+	return lateFile{f, d}, nil
+}
+
+type lateFile struct {
+	fsstore.File
+	d lateDisk
+}
+
+// Close is the last that happens to a document before it is renamed.
+func (f lateFile) Close() error {
+	if write := f.d.write.Swap(nil); write != nil {
+		(*write)()
+	}
+	return f.File.Close()
+}
+
+// What another program writes while our document is on its way stays, and is
+// taken in: by the next change, or when the model was idle for a while.
+func TestEditWhileTheDocumentIsWritten(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(s *pyStore, r *modelregistry.ModelRegistry){
+		"a promotion":    func(s *pyStore, r *modelregistry.ModelRegistry) { s.promote(r, "1.1.0", modelregistry.Production) },
+		"a registration": func(s *pyStore, r *modelregistry.ModelRegistry) { s.register(r, "1.2.0") },
+		"catching up": func(s *pyStore, r *modelregistry.ModelRegistry) {
+			r.SetLag(-1, 1, time.Millisecond)
+			s.promote(r, "1.1.0", modelregistry.Production)
+		},
+		"Close": func(s *pyStore, r *modelregistry.ModelRegistry) {
+			r.SetLag(-1, 1, time.Hour)
+			s.promote(r, "1.1.0", modelregistry.Production)
+			if err := r.Close(); err != nil {
+				s.t.Error(err)
+			}
+		},
+	} {
+		for _, then := range []string{"a change", "being idle"} {
+			if name == "Close" && then == "being idle" {
+				continue
+			}
+			t.Run(name+", then "+then, func(t *testing.T) {
+				t.Parallel()
+				s := pyNewStore(t)
+				var write atomic.Pointer[func()]
+				r, err := modelregistry.OpenOn(s.dir, nil, func(d fsstore.Disk) fsstore.Disk { return lateDisk{d, &write} })
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer r.Close()
+				s.register(r, "1.0.0")
+				s.register(r, "1.1.0")
+				idle := time.Hour
+				if then == "being idle" {
+					idle = 10 * time.Millisecond
+				}
+				r.SetLag(1<<20, 8, idle)
+				edited := make(chan struct{})
+				edit := func() {
+					s.pySet("1.0.0", "metrics", `{"auc":0.77}`)
+					close(edited)
+				}
+				write.Store(&edit)
+				change(s, r)
+				<-edited
+				if then == "a change" {
+					s.register(s.open(), "1.3.0")
+				}
+				for deadline := time.Now().Add(time.Minute); s.document().Mark == nil; time.Sleep(time.Millisecond) {
+					if time.Now().After(deadline) {
+						t.Fatal("the edit is not taken in")
+					}
+				}
+				for _, l := range s.same(s.open()) {
+					if l.Version == "1.0.0" && l.Metrics != `{"auc":0.77}` {
+						t.Errorf("the edit is lost: %s", l.Metrics)
+					}
+					if l.Version == "1.1.0" && (name != "a registration") != (l.Stage == "production") {
+						t.Errorf("our change is lost: %s is in %s", l.Version, l.Stage)
+					}
+				}
+				if diff := cmp.Diff([]string{"1.0.0 development>development"}, changesOf(s.foreign(s.open()))); diff != "" {
+					t.Errorf("the history of it (-want +got):\n%s", diff)
+				}
+				s.wantSound()
+			})
+		}
+	}
+}
+
+// A repair does not write over what another program wrote while it was under way.
+func TestEditWhileARepairIsUnderWay(t *testing.T) {
+	t.Parallel()
+	s := pyNewStore(t)
+	var write atomic.Pointer[func()]
+	r, err := modelregistry.OpenOn(s.dir, nil, func(d fsstore.Disk) fsstore.Disk { return lateDisk{d, &write} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	s.register(r, "1.0.0")
+	s.register(r, "1.1.0")
+	sound := s.read("registry.json")
+	s.write("registry.json", sound[:len(sound)/2])
+	edit := func() {
+		s.write("registry.json", sound)
+		s.pySet("1.0.0", "metrics", `{"auc":0.77}`)
+	}
+	write.Store(&edit)
+	for _, want := range []error{modelregistry.ErrConflict, nil} {
+		if _, err := r.Repair(t.Context(), pyName, &modelregistry.RepairOptions{Apply: true}); !errors.Is(err, want) {
+			t.Fatalf("%v, want %v", err, want)
+		}
+		if got := string(pyjson.Compact(nil, []byte(pyMember(t, s.rawEntry("1.0.0"), "metrics")))); got != `{"auc":0.77}` {
+			t.Errorf("the metrics are %s", got)
+		}
+	}
+	s.same(r)
+	s.wantSound()
+}
