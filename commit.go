@@ -43,7 +43,11 @@ func (m *model) commit(ctx context.Context, batch []*change, take func() []*chan
 func (m *model) decide(batch []*change) (*txn, *Commit) {
 	s := m.state
 	t := newTxn(s, m.r.now())
-	if p := s.pending; p != nil {
+	p := s.pending
+	if s.facts.writable() != nil {
+		p = nil // a change that needs it fails; one that finds nothing to do need not
+	}
+	if p != nil {
 		if p.op == opImport && s.last > 0 {
 			m.r.log.LogAttrs(context.Background(), slog.LevelWarn, "history lost; it begins anew with what registry.json holds",
 				slog.String("model", m.name.String()), slog.Int64("after event", s.last))
@@ -69,7 +73,7 @@ func (m *model) decide(batch []*change) (*txn, *Commit) {
 			c.result.Stage = t.stage(e)
 			c.result.ModelGates = s.facts.gates
 		}
-		wrote = wrote || c.wrote
+		wrote = wrote || c.wrote || p != nil // a success rests on the history alone
 		if c.wrote && c.staged != nil {
 			commit.Trees = append(commit.Trees, StagedTree{Staged: c.staged, Version: c.version})
 		}

@@ -214,10 +214,7 @@ func (m *model) round(own *change) {
 		// One of the trees is in the way of somebody's folder, or was taken away. The others
 		// shall not suffer for it.
 		for err = errPanicked; len(batch) > 0; batch = batch[1:] {
-			var failed error
-			if batch[0].wrote || batch[0].leaned {
-				_, failed = m.commit(context.Background(), batch[:1:1], func() []*change { return nil })
-			}
+			_, failed := m.commit(context.Background(), batch[:1:1], func() []*change { return nil })
 			finish(batch[:1], failed)
 		}
 		err = nil
@@ -232,11 +229,11 @@ func finish(batch []*change, err error) {
 	}
 }
 
-// settle gives an append's error to the changes that depended on it: those that
-// were in it, and those that found themselves done or refused because of them.
+// settle gives an append's error to the changes that depended on it: all but
+// those that were refused because of what was there before.
 func settle(batch []*change, err error) {
 	for _, c := range batch {
-		if err != nil && (c.wrote || c.leaned || c.err == nil && c.version == "") {
+		if err != nil && (c.leaned || c.err == nil) {
 			c.err, c.result = err, ModelVersion{}
 		}
 	}

@@ -78,7 +78,8 @@ const NoVersion = "none"
 // its digests, and every gate must pass, those stored with the version and those passed in; else
 // the version stays where it was, and a *GateError tells what each gate found.
 // A promotion to production archives the version that was there, in the same
-// step. The version being there already is a success that writes nothing.
+// step. If the version is there already, Promote succeeds and writes nothing.
+// It then returns when that is durable.
 func (r *ModelRegistry) Promote(ctx context.Context, name ModelName, version string, to ModelStage, opts *MoveOptions) (ModelVersion, error) {
 	v, _, err := r.promote(ctx, name, version, to, opts)
 	return v, err
@@ -167,12 +168,15 @@ func (r *ModelRegistry) move(ctx context.Context, mv move, name ModelName, opts 
 
 func (r *ModelRegistry) tryMove(ctx context.Context, m *model, mv move, o MoveOptions) (v ModelVersion, results []GateResult, err error) {
 	v, done, err := mv.plan(ctx, m, o)
-	if err != nil || done {
+	if err != nil {
 		return v, nil, err
 	}
 	asked := mv
 	mv.version = v.Version
-	results, found := r.prove(ctx, mv, o, v)
+	var found error
+	if !done { // else the change has only to see that it is so and durable
+		results, found = r.prove(ctx, mv, o, v)
+	}
 	if refusal, ok := found.(*GateError); ok {
 		r.refuse(ctx, m, mv, o, refusal)
 	}
@@ -180,14 +184,14 @@ func (r *ModelRegistry) tryMove(ctx context.Context, m *model, mv move, o MoveOp
 		return v, results, found
 	}
 	v, err = m.change(ctx, func(t *txn) (string, error) {
-		e, done, err := asked.check(t, o)
-		if err != nil || done {
+		e, nothing, err := asked.check(t, o)
+		if err != nil || nothing {
 			return mv.version, err
 		}
 		if e.version != mv.version {
 			return mv.version, errChanged // another one was in production before the present one
 		}
-		if !mv.same(t.view(e), v, o) {
+		if done || !mv.same(t.view(e), v, o) {
 			return mv.version, errChanged
 		}
 		return mv.version, t.move(mv, e, o, results)

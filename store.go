@@ -79,7 +79,9 @@ type Store interface {
 	Read(ctx context.Context, name ModelName, look func(View) error) error
 
 	// Append calls decide and makes its commit happen. Nothing happens if
-	// decide returns an error, which is returned as it is, or a nil commit. An error
+	// decide returns an error, which is returned as it is, or a nil commit.
+	// Without an error, also for a nil commit, what the view showed of the log is
+	// durable: another writer may have died before it synced what it appended. An error
 	// that matches ErrUncertain says that the change may have happened; after any other, it has not. The context
 	// ends the waiting for the change's turn, not the change itself.
 	Append(ctx context.Context, name ModelName, decide func(View) (*Commit, error)) (Appended, error)

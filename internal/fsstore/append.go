@@ -72,8 +72,11 @@ func (s *Store) appendHeld(d Disk, at *place, held hold, decide func(*View) (*Co
 	}
 	v.known, v.boot = s.lastStamp(at), s.boot()
 	c, err := decide(v)
-	if err != nil || c == nil {
+	if err != nil {
 		return done, false, err
+	}
+	if c == nil {
+		return done, false, syncLog(d, v)
 	}
 	if !v.read {
 		if _, _, err := v.Log(0); err != nil {
@@ -88,6 +91,16 @@ func (s *Store) appendHeld(d Disk, at *place, held hold, decide func(*View) (*Co
 	}
 	done, err = s.commit(d, v, c)
 	return done, false, err
+}
+
+// syncLog makes durable what a view showed of the log. A writer that was killed,
+// or that could not take its append back, may have left lines that it did not
+// sync.
+func syncLog(d Disk, v *View) error {
+	if !v.rev.log.Exists {
+		return nil
+	}
+	return d.Sync(v.rev.logFile)
 }
 
 func (s *Store) commit(d Disk, v *View, c *Commit) (done Appended, err error) {
