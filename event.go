@@ -254,7 +254,7 @@ func (d *eventDecoder) decode() (*event, error) {
 		return nil, err
 	}
 	d.join()
-	if d.err == nil && (d.e.number < 1 || d.e.op == "") {
+	if d.err == nil && (d.e.number < 1 || d.e.number > format.MaxEvent || d.e.op == "") {
 		d.err = errors.New("it is no event")
 	}
 	if _, ok := unsealed(d.line); !ok && d.err == nil {

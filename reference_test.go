@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ubunye-go/modelregistry/internal/document"
+	"github.com/ubunye-go/modelregistry/internal/format"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
@@ -202,7 +203,7 @@ func plainEvent(line []byte) (*event, error) {
 			}
 		}
 	}
-	if first == nil && (e.number < 1 || e.op == "") {
+	if first == nil && (e.number < 1 || e.number > format.MaxEvent || e.op == "") {
 		first = errors.New("it is no event")
 	}
 	held := line[:max(0, len(line)-len(`,"crc32c":"00000000"}`))]

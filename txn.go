@@ -10,6 +10,7 @@ import (
 	"github.com/Masterminds/semver/v3"
 
 	"github.com/ubunye-go/modelregistry/internal/document"
+	"github.com/ubunye-go/modelregistry/internal/format"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
@@ -235,6 +236,9 @@ func (t *txn) emit(ev *event) error {
 		}
 	}
 	ev.number = t.base.last + int64(len(t.events)) + 1
+	if ev.number > format.MaxEvent {
+		return fmt.Errorf("the history has event %d, and no number comes after it", t.base.last)
+	}
 	ev.id, ev.time, ev.prev = newID(), t.now, t.hash
 	added := 0
 	for i := range ev.after {

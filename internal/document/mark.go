@@ -57,7 +57,7 @@ func (r *markReader) member(start, end, at int) (stop int, err error) {
 	default:
 		m.Others = append(m.Others, pyjson.Member{Key: name, Raw: r.data[start:end:end], Value: raw, Start: start, At: at})
 	}
-	if field != nil && json.Unmarshal(raw, field) != nil {
+	if field != nil && json.Unmarshal(raw, field) != nil || m.Event > format.MaxEvent {
 		r.sound = false
 	}
 	return stop, nil

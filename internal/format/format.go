@@ -19,6 +19,10 @@ import (
 // was written by a release that keeps no member it does not know.
 const Version = 2
 
+// MaxEvent is the highest number that an event can have. Up to here every
+// program that reads JSON keeps integers exact (RFC 8259, section 6).
+const MaxEvent = 1<<53 - 1
+
 // Model is the member of an event, and of our key in registry.json, that holds
 // what is kept of a model beside its versions.
 const Model = "model"
