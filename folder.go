@@ -7,7 +7,7 @@ import (
 	"iter"
 
 	"github.com/ubunye-go/modelregistry/internal/fsstore"
-	"github.com/ubunye-go/modelregistry/internal/segment"
+	"github.com/ubunye-go/modelregistry/internal/pathname"
 )
 
 // folderStore fits the folder store, which speaks standard types, to Store.
@@ -25,7 +25,7 @@ func NewFolderStore(dir string) (Store, error) {
 
 // checkStore refuses a name that is no folder's, and says what to use instead.
 func checkStore(dir string) error {
-	err := segment.CheckFolder(dir)
+	err := pathname.CheckFolder(dir)
 	switch {
 	case err == nil:
 		return nil

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/ubunye-go/modelregistry/internal/segment"
+	"github.com/ubunye-go/modelregistry/internal/pathname"
 )
 
 // A ModelName names one model: the use case it serves, and its own name. Each
@@ -21,10 +21,10 @@ func (n ModelName) String() string { return n.UseCase + "/" + n.Model }
 // Validate returns an error that matches ErrInvalid and gives the reason, or
 // nil.
 func (n ModelName) Validate() error {
-	if err := segment.Check(n.UseCase); err != nil {
+	if err := pathname.Check(n.UseCase); err != nil {
 		return fmt.Errorf("%w use case %q: %w", ErrInvalid, n.UseCase, err)
 	}
-	if err := segment.Check(n.Model); err != nil {
+	if err := pathname.Check(n.Model); err != nil {
 		return fmt.Errorf("%w model name %q: %w", ErrInvalid, n.Model, err)
 	}
 	return nil

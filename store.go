@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"iter"
 
-	"github.com/ubunye-go/modelregistry/internal/segment"
+	"github.com/ubunye-go/modelregistry/internal/pathname"
 )
 
 // A Store keeps the bytes of a registry: per model an append-only log, one
@@ -198,7 +198,7 @@ type StagedTree struct {
 // Validate returns an error that matches ErrInvalid and gives the reason if the version
 // is no path segment, or nil.
 func (t StagedTree) Validate() error {
-	if err := segment.Check(t.Version); err != nil {
+	if err := pathname.Check(t.Version); err != nil {
 		return fmt.Errorf("%w version %q: %w", ErrInvalid, t.Version, err)
 	}
 	return nil

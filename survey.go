@@ -8,12 +8,12 @@ import (
 	"path/filepath"
 
 	"github.com/ubunye-go/modelregistry/internal/filestat"
-	"github.com/ubunye-go/modelregistry/internal/segment"
+	"github.com/ubunye-go/modelregistry/internal/pathname"
 )
 
 // The most bytes of a path in an artifact, and of one in a version.
 const (
-	maxPath       = segment.MaxPath
+	maxPath       = pathname.MaxPath
 	maxStagedPath = maxPath + len(modelDir+"/")
 )
 
@@ -110,7 +110,7 @@ func checkPath(name string, maxPath int) error {
 	if !filepath.IsLocal(filepath.FromSlash(name)) { // what a file system of the caller's calls its files
 		return fmt.Errorf("%w: %q leaves the artifact", ErrArtifact, name)
 	}
-	err := segment.CheckFile(path.Base(name))
+	err := pathname.CheckFile(path.Base(name))
 	if err == nil && len(name) > maxPath {
 		err = fmt.Errorf("it has %d bytes, more than %d", len(name), maxPath)
 	}

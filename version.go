@@ -12,7 +12,7 @@ import (
 
 	"github.com/ubunye-go/modelregistry/internal/document"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
-	"github.com/ubunye-go/modelregistry/internal/segment"
+	"github.com/ubunye-go/modelregistry/internal/pathname"
 )
 
 // A ModelVersion is what the registry knows of one version: a copy, which later
@@ -198,7 +198,7 @@ func checkVersion(version string) (*semver.Version, error) {
 	if err != nil {
 		return nil, invalid("version %q: %v", version, err)
 	}
-	if err := segment.Check(version); err != nil {
+	if err := pathname.Check(version); err != nil {
 		return nil, invalid("version %q: %v", version, err)
 	}
 	return sv, nil

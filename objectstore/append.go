@@ -9,7 +9,7 @@ import (
 	"slices"
 
 	mr "github.com/ubunye-go/modelregistry"
-	"github.com/ubunye-go/modelregistry/internal/logfile"
+	"github.com/ubunye-go/modelregistry/internal/logformat"
 )
 
 // Append calls decide until what it decides becomes the next change, or somebody else was
@@ -87,7 +87,7 @@ func (s *Store) commit(ctx context.Context, v *view, c *mr.Commit) (done mr.Appe
 	number, end := v.newest, v.end
 	switch {
 	case len(c.Lines) > 0 || len(c.Trees) > 0:
-		sl, err := v.next(logfile.Join(c.Lines))
+		sl, err := v.next(logformat.Join(c.Lines))
 		if err != nil {
 			return done, false, err
 		}
@@ -114,8 +114,8 @@ func (s *Store) commit(ctx context.Context, v *view, c *mr.Commit) (done mr.Appe
 // next returns the change that would follow, with lines. The first takes over the
 // history of a folder that was copied here.
 func (v *view) next(lines []byte) (*slot, error) {
-	if v.newest == logfile.Last {
-		return nil, fmt.Errorf("%s has %d changes, as many as can be", v.name, logfile.Last)
+	if v.newest == logformat.Last {
+		return nil, fmt.Errorf("%s has %d changes, as many as can be", v.name, logformat.Last)
 	}
 	end := v.end
 	if v.newest == 0 {
@@ -125,7 +125,7 @@ func (v *view) next(lines []byte) (*slot, error) {
 		}
 		lines = append(before, lines...)
 	}
-	return &slot{head: head{Head: logfile.Head{ID: random(), Number: v.newest + 1, End: end + int64(len(lines))}}, lines: lines}, nil
+	return &slot{head: head{Head: logformat.Head{ID: random(), Number: v.newest + 1, End: end + int64(len(lines))}}, lines: lines}, nil
 }
 
 // createSlot makes the object of a change. It reports false if somebody else was

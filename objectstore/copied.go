@@ -8,7 +8,7 @@ import (
 	"log/slog"
 
 	mr "github.com/ubunye-go/modelregistry"
-	"github.com/ubunye-go/modelregistry/internal/logfile"
+	"github.com/ubunye-go/modelregistry/internal/logformat"
 )
 
 // A folder that was copied into a bucket has its history in one object, history.jsonl. It is the
@@ -36,7 +36,7 @@ func (v *view) copied(from int64) ([]byte, int64, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	data = data[:logfile.Whole(data)]
+	data = data[:logformat.Whole(data)]
 	if from > 0 {
 		if len(data) == 0 || data[0] != '\n' {
 			return nil, 0, v.noPosition(from, behind+int64(len(data)))

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	mr "github.com/ubunye-go/modelregistry"
-	"github.com/ubunye-go/modelregistry/internal/logfile"
+	"github.com/ubunye-go/modelregistry/internal/logformat"
 )
 
 // Places yields every model of which anything is there, sorted.
@@ -81,7 +81,7 @@ func (s *Store) items(ctx context.Context, name mr.ModelName) (items []mr.Item, 
 	}
 	if slices.Contains(parts, logName) && !slices.Contains(parts, historyDir) {
 		data, err := s.get(ctx, modelKey(name, logName))
-		if err == nil && logfile.Whole(data) == 0 {
+		if err == nil && logformat.Whole(data) == 0 {
 			items = append(items, mr.Item{Kind: mr.ItemBegun, Path: s.prefix + modelKey(name, logName)})
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {

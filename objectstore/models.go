@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	mr "github.com/ubunye-go/modelregistry"
-	"github.com/ubunye-go/modelregistry/internal/logfile"
+	"github.com/ubunye-go/modelregistry/internal/logformat"
 )
 
 // Models yields the names of the models, sorted. It takes a listing for each use case,
@@ -84,7 +84,7 @@ func (s *Store) isModel(ctx context.Context, name mr.ModelName) (bool, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
-	return logfile.Whole(data) > 0, err
+	return logformat.Whole(data) > 0, err
 }
 
 // names lists what can be a use case or a model by its name. A listing's order is

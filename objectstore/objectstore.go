@@ -78,7 +78,7 @@ import (
 	"gocloud.dev/blob"
 
 	mr "github.com/ubunye-go/modelregistry"
-	"github.com/ubunye-go/modelregistry/internal/segment"
+	"github.com/ubunye-go/modelregistry/internal/pathname"
 )
 
 // Options configure a store. The zero value and nil serve.
@@ -156,7 +156,7 @@ func New(bucket *blob.Bucket, opts *Options) (*Store, error) {
 		}
 		o.CacheDir = filepath.Join(dir, "modelregistry")
 	}
-	if err := segment.CheckFolder(o.CacheDir); err != nil {
+	if err := pathname.CheckFolder(o.CacheDir); err != nil {
 		return nil, fmt.Errorf("cache folder %q: %w: %w", o.CacheDir, fs.ErrInvalid, err)
 	}
 	if o.CacheBytes == 0 {

@@ -8,7 +8,7 @@ import (
 	"path"
 
 	mr "github.com/ubunye-go/modelregistry"
-	"github.com/ubunye-go/modelregistry/internal/logfile"
+	"github.com/ubunye-go/modelregistry/internal/logformat"
 )
 
 // Names below a model.
@@ -36,7 +36,7 @@ type slot struct {
 
 // head is what the store itself has to say of a change.
 type head struct {
-	logfile.Head
+	logformat.Head
 	// Trees are the files that become versions with it.
 	Trees map[string]treeInfo `json:"trees,omitempty"`
 	// Swept are stagings that were taken for dead. Whoever still wants to use one finds
@@ -64,12 +64,12 @@ type fileInfo struct {
 
 // slotKey names the object of a change.
 func slotKey(name mr.ModelName, number int64) string {
-	return modelKey(name, historyDir) + logfile.Name(number)
+	return modelKey(name, historyDir) + logformat.Name(number)
 }
 
 // slotNumber is the reverse of slotKey.
 func slotNumber(key string) (int64, error) {
-	number, ok := logfile.Number(path.Base(key))
+	number, ok := logformat.Number(path.Base(key))
 	if !ok {
 		return 0, fmt.Errorf("%s: %w: it is not named as a change is", key, ErrForeign)
 	}
@@ -97,7 +97,7 @@ func (s *slot) encode() ([]byte, error) {
 }
 
 func decodeSlot(data []byte, number int64) (*slot, error) {
-	_, first, lines, err := logfile.Split(data, number)
+	_, first, lines, err := logformat.Split(data, number)
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,7 @@ import (
 	"io/fs"
 
 	mr "github.com/ubunye-go/modelregistry"
-	"github.com/ubunye-go/modelregistry/internal/logfile"
+	"github.com/ubunye-go/modelregistry/internal/logformat"
 )
 
 // A revision is the newest change that was read, and the document.
@@ -112,7 +112,7 @@ func (v *view) Log(from int64) ([]byte, int64, error) {
 // take. The newest may be far smaller than the others, so not too many.
 func (v *view) guess(from, start, seen int64) int64 {
 	if from == 0 {
-		return logfile.Last
+		return logformat.Last
 	}
 	if seen == 0 || start == v.end {
 		return 1

@@ -8,7 +8,7 @@ import (
 	"path"
 	"time"
 
-	"github.com/ubunye-go/modelregistry/internal/logfile"
+	"github.com/ubunye-go/modelregistry/internal/logformat"
 )
 
 // A Commit is what an append makes happen.
@@ -256,7 +256,7 @@ func appendLines(d Disk, v *View, lines [][]byte) (end int64, err error) {
 			return 0, err
 		}
 	}
-	data := logfile.Join(lines)
+	data := logformat.Join(lines)
 	_, err = f.WriteAt(data, v.end)
 	if err == nil {
 		err = f.Sync()

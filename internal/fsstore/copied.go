@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/ubunye-go/modelregistry/internal/logfile"
+	"github.com/ubunye-go/modelregistry/internal/logformat"
 )
 
 // A bucket that was copied to disk has no history.jsonl: the log is in a file for each
@@ -47,7 +47,7 @@ func slotsOf(d Disk, dir string) ([]slot, error) {
 	}
 	var slots []slot
 	for _, e := range entries {
-		if n, ok := logfile.Number(e.Name()); ok {
+		if n, ok := logformat.Number(e.Name()); ok {
 			slots = append(slots, slot{path.Join(dir, e.Name()), n})
 		}
 	}
@@ -61,7 +61,7 @@ func (s slot) read(d Disk) (lines []byte, end int64, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	head, _, lines, err := logfile.Split(data, s.number)
+	head, _, lines, err := logformat.Split(data, s.number)
 	if err != nil {
 		return nil, 0, &SlotError{s.name, err}
 	}

@@ -7,7 +7,7 @@ import (
 	"path"
 	"strings"
 
-	"github.com/ubunye-go/modelregistry/internal/segment"
+	"github.com/ubunye-go/modelregistry/internal/pathname"
 )
 
 // The first change of a model makes the log's name durable before it renames a
@@ -83,7 +83,7 @@ func checkLost(d Disk, dir string) error {
 	}
 	lost := &LostError{Dir: dir}
 	for _, e := range entries {
-		if !e.IsDir() || segment.Check(e.Name()) != nil {
+		if !e.IsDir() || pathname.Check(e.Name()) != nil {
 			continue
 		}
 		sealed, err := isSealed(d, path.Join(versions, e.Name()))

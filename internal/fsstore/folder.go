@@ -5,7 +5,7 @@ import (
 	"io/fs"
 	"path"
 
-	"github.com/ubunye-go/modelregistry/internal/segment"
+	"github.com/ubunye-go/modelregistry/internal/pathname"
 )
 
 // A Folder is where a version's tree lies.
@@ -36,7 +36,7 @@ func (s *Store) Tree(useCase, model, version string) (*Folder, error) {
 			return f, nil
 		}
 	}
-	if err := segment.Check(version); err != nil {
+	if err := pathname.Check(version); err != nil {
 		return nil, fmt.Errorf("version %q: %w: %w", version, fs.ErrInvalid, err)
 	}
 	if d, err = s.disk(false); err != nil {

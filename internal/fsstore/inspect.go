@@ -10,7 +10,7 @@ import (
 
 	"github.com/gofrs/flock"
 
-	"github.com/ubunye-go/modelregistry/internal/segment"
+	"github.com/ubunye-go/modelregistry/internal/pathname"
 )
 
 // A Kind says what an Item is.
@@ -93,7 +93,7 @@ func (in *inspector) list(folder string, kind Kind) bool {
 func (in *inspector) versions() bool {
 	return in.each(versionsName, func(e fs.DirEntry, name string) bool {
 		it := Item{Kind: Strange, Path: name}
-		if e.IsDir() && segment.Check(e.Name()) == nil {
+		if e.IsDir() && pathname.Check(e.Name()) == nil {
 			it.Kind, it.Version = Bare, e.Name()
 			sealed, err := isSealed(in.disk, name)
 			if err != nil {

@@ -8,8 +8,8 @@ import (
 	"path"
 	"slices"
 
-	"github.com/ubunye-go/modelregistry/internal/logfile"
-	"github.com/ubunye-go/modelregistry/internal/segment"
+	"github.com/ubunye-go/modelregistry/internal/logformat"
+	"github.com/ubunye-go/modelregistry/internal/pathname"
 )
 
 // Models yields use case and model of each model, sorted.
@@ -58,7 +58,7 @@ func folders(d Disk, dir string) ([]string, error) {
 	}
 	var names []string
 	for _, e := range entries {
-		if e.IsDir() && segment.Check(e.Name()) == nil {
+		if e.IsDir() && pathname.Check(e.Name()) == nil {
 			names = append(names, e.Name())
 		}
 	}
@@ -98,7 +98,7 @@ func isModel(d Disk, dir string) (bool, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
-	return err != nil || logfile.Whole(data) > 0, nil
+	return err != nil || logformat.Whole(data) > 0, nil
 }
 
 // isPlace reports whether a folder has something of one of the names in it, or the changes of a bucket's copy.

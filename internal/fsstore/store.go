@@ -60,7 +60,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/ubunye-go/modelregistry/internal/segment"
+	"github.com/ubunye-go/modelregistry/internal/pathname"
 )
 
 // Names inside a model's folder.
@@ -107,7 +107,7 @@ type Store struct {
 // Open returns the store in dir, which may be missing, but not be anything else
 // than a folder.
 func Open(dir string) (*Store, error) {
-	if err := segment.CheckFolder(dir); err != nil {
+	if err := pathname.CheckFolder(dir); err != nil {
 		return nil, fmt.Errorf("store folder %q: %w: %w", dir, fs.ErrInvalid, err)
 	}
 	abs, err := filepath.Abs(dir)

@@ -8,8 +8,8 @@ import (
 	"io/fs"
 	"path"
 
-	"github.com/ubunye-go/modelregistry/internal/logfile"
-	"github.com/ubunye-go/modelregistry/internal/segment"
+	"github.com/ubunye-go/modelregistry/internal/logformat"
+	"github.com/ubunye-go/modelregistry/internal/pathname"
 )
 
 // A place is where a model lies in the store.
@@ -241,7 +241,7 @@ func (v *View) Note() (string, bool) {
 
 // Tree returns what kind of tree a version has: Sealed, Bare, or none.
 func (v *View) Tree(version string) (Kind, error) {
-	if v.disk == nil || segment.Check(version) != nil {
+	if v.disk == nil || pathname.Check(version) != nil {
 		return "", nil
 	}
 	name := path.Join(v.rev.dir, versionsName, version)
@@ -310,7 +310,7 @@ func (v *View) Log(from int64) ([]byte, int64, error) {
 	// what was made of it must not be kept.
 	v.size = from + int64(len(data))
 	v.rev.log.fresh = v.rev.log.fresh || v.size < v.rev.log.Size
-	data = data[:logfile.Whole(data)]
+	data = data[:logformat.Whole(data)]
 	v.end, v.read = from+int64(len(data)), true
 	return data, v.end, nil
 }

@@ -20,7 +20,7 @@ import (
 	"google.golang.org/api/iterator"
 
 	mr "github.com/ubunye-go/modelregistry"
-	"github.com/ubunye-go/modelregistry/internal/segment"
+	"github.com/ubunye-go/modelregistry/internal/pathname"
 	"github.com/ubunye-go/modelregistry/objectstore"
 )
 
@@ -47,7 +47,7 @@ func fileNames() (accepted, refused []string) {
 	for _, name := range names {
 		ok := true
 		for _, s := range strings.Split(name, "/") {
-			ok = ok && segment.CheckFile(s) == nil
+			ok = ok && pathname.CheckFile(s) == nil
 		}
 		if ok {
 			accepted = append(accepted, name)

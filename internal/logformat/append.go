@@ -1,7 +1,7 @@
-// Package logfile defines how the lines of a model's log are laid out in files:
+// Package logformat defines how the lines of a model's log are laid out in files:
 // all appends in one history.jsonl, or one file for each change in a bucket. It
 // does not know what the lines mean.
-package logfile
+package logformat
 
 import "bytes"
 

@@ -1,6 +1,6 @@
-// Package segment checks that a name can be one segment of a path on every
+// Package pathname checks that a name can be one segment of a path on every
 // supported system.
-package segment
+package pathname
 
 import (
 	"errors"

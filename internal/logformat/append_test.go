@@ -1,11 +1,11 @@
-package logfile_test
+package logformat_test
 
 import (
 	"bytes"
 	"strings"
 	"testing"
 
-	"github.com/ubunye-go/modelregistry/internal/logfile"
+	"github.com/ubunye-go/modelregistry/internal/logformat"
 )
 
 func TestWhole(t *testing.T) {
@@ -40,7 +40,7 @@ func TestWhole(t *testing.T) {
 		{"an append of two lines with a NUL, then another append: damage", "{1}\n{2" + nul + "} \n{3}\n{4}\n", ""},
 	}
 	for _, tt := range tests {
-		if got := logfile.Whole([]byte(tt.keep + tt.torn)); got != len(tt.keep) {
+		if got := logformat.Whole([]byte(tt.keep + tt.torn)); got != len(tt.keep) {
 			t.Errorf("%s: Whole = %d, want %d", tt.name, got, len(tt.keep))
 		}
 	}
@@ -55,8 +55,8 @@ func FuzzWhole(f *testing.F) {
 	f.Add([]byte(""), []byte("1"), uint(0), uint(1))
 	f.Add([]byte("{\x00}\n{2} \n"), []byte("\x00 \n"), uint(2), uint(0))
 	f.Fuzz(func(t *testing.T, before, last []byte, cut, nuls uint) {
-		n := logfile.Whole(before)
-		if n < 0 || n > len(before) || n > 0 && before[n-1] != '\n' || bytes.IndexByte(before[:n], 0) < 0 && logfile.Whole(before[:n]) != n {
+		n := logformat.Whole(before)
+		if n < 0 || n > len(before) || n > 0 && before[n-1] != '\n' || bytes.IndexByte(before[:n], 0) < 0 && logformat.Whole(before[:n]) != n {
 			t.Errorf("Whole(%q) = %d: not whole lines, or not stable", before, n)
 		}
 		var sound []byte
@@ -72,17 +72,17 @@ func FuzzWhole(f *testing.F) {
 		}
 		add = append(add, '\n')
 		log := append(bytes.Clone(sound), add...)
-		if n := logfile.Whole(log); n != len(log) {
+		if n := logformat.Whole(log); n != len(log) {
 			t.Fatalf("Whole(%q) = %d, want all %d bytes", log, n, len(log))
 		}
 		cut %= uint(len(add))
 		torn := append(log[:len(sound)+int(cut):len(sound)+int(cut)], make([]byte, nuls%64)...)
-		if n := logfile.Whole(torn); n != len(sound) {
+		if n := logformat.Whole(torn); n != len(sound) {
 			t.Errorf("torn append: Whole(%q) = %d, want %d", torn, n, len(sound))
 		}
 		hole := bytes.Clone(log) // only this byte of the append was not written
 		hole[len(sound)+int(cut)] = 0
-		if n := logfile.Whole(hole); n != len(sound) {
+		if n := logformat.Whole(hole); n != len(sound) {
 			t.Errorf("append with a NUL: Whole(%q) = %d, want %d", hole, n, len(sound))
 		}
 	})
