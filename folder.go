@@ -117,13 +117,13 @@ func (f *folderStore) Append(ctx context.Context, name ModelName, decide func(Vi
 		}
 		return commit, nil
 	})
-	var slot *fsstore.SlotError
+	var broken *fsstore.ChangeFileError
 	var corrupt *CorruptError
 	switch {
 	case errors.Is(err, fsstore.ErrUncertain):
 		err = fmt.Errorf("%w: %w", ErrUncertain, err)
-	case errors.As(err, &slot) && !errors.As(err, &corrupt): // found after decide
-		err = &CorruptError{Path: slot.Path, Err: slot.Err}
+	case errors.As(err, &broken) && !errors.As(err, &corrupt): // found after decide
+		err = &CorruptError{Path: broken.Path, Err: broken.Err}
 	}
 	if errors.Is(done.DocumentErr, fsstore.ErrOvertaken) {
 		done.DocumentErr = fmt.Errorf("%w: %w", ErrOvertaken, done.DocumentErr)

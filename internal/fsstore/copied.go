@@ -16,27 +16,27 @@ import (
 // the log's. The first change here writes them into history.jsonl, where they have the same positions.
 const historyName = "history"
 
-// A SlotError says what is wrong with the log of a bucket's copy. It matches
-// fs.ErrInvalid.
-type SlotError struct {
+// A ChangeFileError says what is wrong with the log of a bucket's copy. It
+// matches fs.ErrInvalid.
+type ChangeFileError struct {
 	Path string
 	Err  error
 }
 
-func (e *SlotError) Error() string { return fmt.Sprintf("%s: %v", e.Path, e.Err) }
+func (e *ChangeFileError) Error() string { return fmt.Sprintf("%s: %v", e.Path, e.Err) }
 
 // Unwrap returns the cause and fs.ErrInvalid.
-func (e *SlotError) Unwrap() []error { return []error{e.Err, fs.ErrInvalid} }
+func (e *ChangeFileError) Unwrap() []error { return []error{e.Err, fs.ErrInvalid} }
 
-// A slot is the file of one change.
-type slot struct {
+// A changeFile is the file of one change.
+type changeFile struct {
 	name   string
 	number int64
 }
 
-// slotsOf lists the changes in a model's folder in order, none if it is no copy of a
-// bucket's.
-func slotsOf(d Disk, dir string) ([]slot, error) {
+// changeFiles lists the files of changes in a model's folder, in order. There are
+// none unless the folder is a bucket's copy.
+func changeFiles(d Disk, dir string) ([]changeFile, error) {
 	dir = path.Join(dir, historyName)
 	if s, err := d.Stamp(dir); err != nil || !s.Dir {
 		return nil, err
@@ -45,25 +45,25 @@ func slotsOf(d Disk, dir string) ([]slot, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	var slots []slot
+	var files []changeFile
 	for _, e := range entries {
 		if n, ok := logformat.Number(e.Name()); ok {
-			slots = append(slots, slot{path.Join(dir, e.Name()), n})
+			files = append(files, changeFile{path.Join(dir, e.Name()), n})
 		}
 	}
-	slices.Reverse(slots) // the names descend
-	return slots, err
+	slices.Reverse(files) // the names descend
+	return files, err
 }
 
 // read returns the lines of a change and the position behind them.
-func (s slot) read(d Disk) (lines []byte, end int64, err error) {
-	data, _, err := d.ReadFrom(s.name, 0)
+func (f changeFile) read(d Disk) (lines []byte, end int64, err error) {
+	data, _, err := d.ReadFrom(f.name, 0)
 	if err != nil {
 		return nil, 0, err
 	}
-	head, _, lines, err := logformat.Split(data, s.number)
+	head, _, lines, err := logformat.Split(data, f.number)
 	if err != nil {
-		return nil, 0, &SlotError{s.name, err}
+		return nil, 0, &ChangeFileError{f.name, err}
 	}
 	return lines, head.End, nil
 }
@@ -75,19 +75,19 @@ func (v *View) copied(from int64) (lines []byte, end int64, is bool, err error) 
 	if err != nil || !folder.Dir {
 		return nil, 0, false, err
 	}
-	slots, err := slotsOf(v.disk, v.rev.dir)
-	if err != nil || len(slots) == 0 {
+	files, err := changeFiles(v.disk, v.rev.dir)
+	if err != nil || len(files) == 0 {
 		return nil, 0, false, err
 	}
-	parts, start, end, err := backTo(v.disk, slots, from)
+	parts, start, end, err := backTo(v.disk, files, from)
 	if errors.Is(err, fs.ErrNotExist) { // a change here is taking them over
 		return nil, 0, false, nil
 	}
-	v.rev.slots, v.read, v.end, v.size = folder, true, end, end
-	var damage *SlotError
+	v.rev.changes, v.read, v.end, v.size = folder, true, end, end
+	var damage *ChangeFileError
 	switch {
 	case errors.As(err, &damage) && from == 0:
-		lines = readable(v.disk, slots)
+		lines = readable(v.disk, files)
 		return lines, int64(len(lines)), true, err
 	case err != nil:
 		return nil, 0, true, err
@@ -104,25 +104,25 @@ func (v *View) copied(from int64) (lines []byte, end int64, is bool, err error) 
 
 // backTo reads from the newest change back to the one that holds a position. It returns
 // their lines, the last first, and where they begin and end.
-func backTo(d Disk, slots []slot, from int64) (parts [][]byte, start, end int64, err error) {
-	for i, s := range slots {
-		if s.number != int64(i)+1 {
-			return nil, 0, 0, &SlotError{s.name, fmt.Errorf("change %d, which stands before it, is missing", i+1)}
+func backTo(d Disk, files []changeFile, from int64) (parts [][]byte, start, end int64, err error) {
+	for i, f := range files {
+		if f.number != int64(i)+1 {
+			return nil, 0, 0, &ChangeFileError{f.name, fmt.Errorf("change %d, which stands before it, is missing", i+1)}
 		}
 	}
-	for i, s := range slices.Backward(slots) {
-		lines, e, err := s.read(d)
+	for i, f := range slices.Backward(files) {
+		lines, e, err := f.read(d)
 		switch {
 		case err != nil:
 			return nil, 0, 0, err
-		case i == len(slots)-1:
+		case i == len(files)-1:
 			start, end = e, e
 		case e != start:
-			return nil, 0, 0, &SlotError{s.name, fmt.Errorf("it ends at byte %d of the log, and change %d begins at byte %d", e, s.number+1, start)}
+			return nil, 0, 0, &ChangeFileError{f.name, fmt.Errorf("it ends at byte %d of the log, and change %d begins at byte %d", e, f.number+1, start)}
 		}
 		parts = append(parts, lines)
 		if start -= int64(len(lines)); i == 0 && start != 0 {
-			return nil, 0, 0, &SlotError{s.name, fmt.Errorf("it is the first and begins at byte %d of the log", start)}
+			return nil, 0, 0, &ChangeFileError{f.name, fmt.Errorf("it is the first and begins at byte %d of the log", start)}
 		}
 		if start <= from && i > 0 {
 			break
@@ -132,9 +132,9 @@ func backTo(d Disk, slots []slot, from int64) (parts [][]byte, start, end int64,
 }
 
 // readable returns the lines of those changes that can be read.
-func readable(d Disk, slots []slot) (data []byte) {
-	for _, s := range slots {
-		if lines, _, err := s.read(d); err == nil {
+func readable(d Disk, files []changeFile) (data []byte) {
+	for _, f := range files {
+		if lines, _, err := f.read(d); err == nil {
 			data = append(data, lines...)
 		}
 	}
@@ -143,7 +143,7 @@ func readable(d Disk, slots []slot) (data []byte) {
 
 // takeOver writes the log of a bucket's copy into history.jsonl. Nothing of the model changes by it.
 func (v *View) takeOver() error {
-	if !v.rev.slots.Exists {
+	if !v.rev.changes.Exists {
 		return nil
 	}
 	lines, _, is, err := v.copied(0)
@@ -175,7 +175,7 @@ func (v *View) putByCopied() (kept string) {
 	if err := v.disk.Rename(path.Join(v.rev.dir, historyName), kept); err != nil {
 		return ""
 	}
-	v.rev.slots = Stamp{}
+	v.rev.changes = Stamp{}
 	return kept
 }
 

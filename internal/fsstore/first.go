@@ -33,7 +33,7 @@ func (e *LostError) Error() string {
 // isFirst reports whether the model has neither a log nor a document yet. The
 // log was read before.
 func (v *View) isFirst() bool {
-	return !v.rev.log.Exists && !v.rev.document.Exists && !v.rev.slots.Exists
+	return !v.rev.log.Exists && !v.rev.document.Exists && !v.rev.changes.Exists
 }
 
 // checkFirst returns why a model may not be made: it lost its log, or another

@@ -240,7 +240,7 @@ func TestLogFrom(t *testing.T) {
 func TestLockExcludes(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	stores := []*Store{open(t, dir), open(t, dir)} // one gate each
+	stores := []*Store{open(t, dir), open(t, dir)} // one local lock each
 	var inside, n atomic.Int32
 	var wg sync.WaitGroup
 	for i := range 16 {
@@ -404,7 +404,7 @@ func TestLockFileReplaced(t *testing.T) {
 				})
 				done <- err
 			}()
-			g := s.gate("uc/m")
+			g := s.localLock("uc/m")
 			poll(t, "the other to wait", func() bool { g.mu.Lock(); defer g.mu.Unlock(); return g.waiting })
 			replace(t, file)
 			if err := held.Unlock(); err != nil {

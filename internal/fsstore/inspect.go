@@ -165,8 +165,8 @@ func (in *inspector) files() bool {
 	if err != nil {
 		return errors.Is(err, fs.ErrNotExist) || in.send(Item{Path: name}, err)
 	}
-	slots, err := slotsOf(in.disk, in.dir)
-	if folder := path.Join(in.dir, historyName); (err != nil || len(slots) > 0) && !in.send(Item{Kind: Strange, Path: folder}, err) {
+	files, err := changeFiles(in.disk, in.dir)
+	if folder := path.Join(in.dir, historyName); (err != nil || len(files) > 0) && !in.send(Item{Kind: Strange, Path: folder}, err) {
 		return false // beside a log nobody reads them
 	}
 	v, err := newView(in.disk, in.at)

@@ -10,16 +10,16 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// A gate admits one goroutine of this process at a time to a lock file. flock
-// itself does not exclude goroutines that share a handle, and its polling
-// starves; so whoever is through the gate tries once, and then waits in a single
-// blocking call, which hands over at once. One goroutine a gate makes that
-// call, however many callers give up meanwhile.
-type gate struct {
+// A localLock admits one goroutine of this process at a time to a lock file.
+// flock itself does not exclude goroutines that share a handle, and its polling
+// starves. So the goroutine that holds the local lock tries once, and then waits
+// in a single blocking call, which hands over at once. Each local lock has one
+// such call, however many callers give up meanwhile.
+type localLock struct {
 	sem chan struct{} // holds one token: the right to be at the lock file
 
 	mu       sync.Mutex
-	waiting  bool      // somebody wants what the blocking call will get
+	waiting  bool      // a caller wants what the blocking call will get
 	blocking *lockFile // the lock file of the blocking call under way, or nil
 	result   chan locked
 }
@@ -29,8 +29,8 @@ type locked struct {
 	err  error
 }
 
-func newGate() *gate {
-	return &gate{sem: make(chan struct{}, 1), result: make(chan locked, 1)}
+func newLocalLock() *localLock {
+	return &localLock{sem: make(chan struct{}, 1), result: make(chan locked, 1)}
 }
 
 func newFlock(path string) *flock.Flock {
@@ -55,13 +55,13 @@ func (l *lockFile) Named() (bool, error) {
 
 // A hold is a lock that was acquired.
 type hold struct {
-	gate *gate
-	lock *lockFile
+	local *localLock
+	lock  *lockFile
 }
 
 func (h hold) release() {
 	h.lock.Unlock()
-	<-h.gate.sem
+	<-h.local.sem
 }
 
 // valid reports whether the lock is worth something: only if the path still names the file.
@@ -75,18 +75,18 @@ var errVoid = errors.New("lock file was taken away")
 
 // acquire locks a file, or another that an acquire before it waited for. It returns the context's error when that
 // ends first.
-func (g *gate) acquire(ctx context.Context, file *lockFile) (hold, error) {
+func (l *localLock) acquire(ctx context.Context, file *lockFile) (hold, error) {
 	select {
-	case g.sem <- struct{}{}:
+	case l.sem <- struct{}{}:
 	case <-ctx.Done():
 		file.Unlock()
 		return hold{}, ctx.Err()
 	}
-	lock, err := g.lock(ctx, file)
+	lock, err := l.lock(ctx, file)
 	if err == nil {
 		var ok bool
 		if ok, err = lock.Named(); ok {
-			return hold{g, lock}, nil
+			return hold{l, lock}, nil
 		}
 		lock.Unlock()
 		if err == nil || errors.Is(err, fs.ErrNotExist) {
@@ -96,37 +96,37 @@ func (g *gate) acquire(ctx context.Context, file *lockFile) (hold, error) {
 			err = ctx.Err()
 		}
 	}
-	<-g.sem
+	<-l.sem
 	return hold{}, err
 }
 
-func (g *gate) lock(ctx context.Context, file *lockFile) (*lockFile, error) {
-	g.mu.Lock()
-	if g.blocking != nil {
+func (l *localLock) lock(ctx context.Context, file *lockFile) (*lockFile, error) {
+	l.mu.Lock()
+	if l.blocking != nil {
 		file.Unlock()
 	} else {
 		if ok, err := file.TryLock(); ok || err != nil {
-			g.mu.Unlock()
+			l.mu.Unlock()
 			if err != nil {
 				file.Unlock()
 			}
 			return file, err
 		}
-		g.blocking = file
-		go g.block(file)
+		l.blocking = file
+		go l.block(file)
 	}
-	g.waiting = true
-	g.mu.Unlock()
+	l.waiting = true
+	l.mu.Unlock()
 	select {
-	case got := <-g.result:
+	case got := <-l.result:
 		return got.lock, got.err
 	case <-ctx.Done():
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.waiting = false
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.waiting = false
 	select {
-	case got := <-g.result: // it came at the same moment
+	case got := <-l.result: // it came at the same moment
 		if got.err == nil {
 			got.lock.Unlock()
 		}
@@ -135,17 +135,17 @@ func (g *gate) lock(ctx context.Context, file *lockFile) (*lockFile, error) {
 	return nil, ctx.Err()
 }
 
-func (g *gate) block(lock *lockFile) {
+func (l *localLock) block(lock *lockFile) {
 	err := lock.Lock()
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if err != nil {
 		lock.Unlock()
 	}
-	g.blocking = nil
-	if g.waiting {
-		g.waiting = false
-		g.result <- locked{lock, err}
+	l.blocking = nil
+	if l.waiting {
+		l.waiting = false
+		l.result <- locked{lock, err}
 	} else if err == nil {
 		lock.Unlock()
 	}

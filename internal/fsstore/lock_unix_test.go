@@ -24,7 +24,7 @@ func waiter(t *testing.T, s *Store) <-chan time.Time {
 			t.Error(err)
 		}
 	})
-	g := s.gate("uc/m")
+	g := s.localLock("uc/m")
 	poll(t, "the other to wait", func() bool { g.mu.Lock(); defer g.mu.Unlock(); return g.waiting })
 	return got
 }
@@ -289,7 +289,7 @@ func TestLockKeepsNoDescriptor(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := s.Append(t.Context(), "uc", "m", func(*View) (*Commit, error) {
-			giveUp() // at the gate
+			giveUp() // at the local lock
 			return nil, os.Remove(file)
 		}); err != nil {
 			t.Fatal(err)

@@ -56,13 +56,13 @@ func TestLogIsReadAgain(t *testing.T) {
 			return done
 		},
 		"a bucket's copy": func(t *testing.T, a, _ *Store, log string) Appended {
-			slots := filepath.Join(filepath.Dir(log), historyName)
-			if err := os.MkdirAll(slots, 0o777); err != nil {
+			changes := filepath.Join(filepath.Dir(log), historyName)
+			if err := os.MkdirAll(changes, 0o777); err != nil {
 				t.Fatal(err)
 			}
-			write(t, filepath.Join(slots, "9999999998-1.jsonl"), `{"commit":"a","number":1,"end":4}`+"\none\n")
+			write(t, filepath.Join(changes, "9999999998-1.jsonl"), `{"commit":"a","number":1,"end":4}`+"\none\n")
 			_, done := decided(t, a, 0, &Commit{Document: document})
-			write(t, filepath.Join(slots, "9999999997-2.jsonl"), `{"commit":"b","number":2,"end":8}`+"\ntwo\n")
+			write(t, filepath.Join(changes, "9999999997-2.jsonl"), `{"commit":"b","number":2,"end":8}`+"\ntwo\n")
 			return done
 		},
 	} {

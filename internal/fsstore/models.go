@@ -106,6 +106,6 @@ func isPlace(d Disk, dir string, names ...string) (bool, error) {
 	if there, err := holds(d, dir, names...); there || err != nil {
 		return there, err
 	}
-	slots, err := slotsOf(d, dir)
-	return len(slots) > 0, err
+	files, err := changeFiles(d, dir)
+	return len(files) > 0, err
 }

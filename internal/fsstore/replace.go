@@ -52,7 +52,7 @@ func (s *Store) Replace(ctx context.Context, useCase, model string, decide func(
 	if kept, err = s.replaceFiles(v, r); err != nil {
 		return kept, err
 	}
-	if r.Log != nil && v.rev.slots.Exists {
+	if r.Log != nil && v.rev.changes.Exists {
 		if by := v.putByCopied(); by != "" {
 			kept = append(kept, by)
 		}

@@ -98,7 +98,7 @@ type Store struct {
 	made   []string // the folder and those above it, as far as this store made them
 	wrap   func(Disk) Disk
 	bootID func() string // nil for the system's
-	gates  map[string]*gate
+	locks  map[string]*localLock
 	swept  map[string]time.Time // when a model's staging was last looked through
 	found  map[[3]string]*Folder
 	places map[[2]string]*place
@@ -122,7 +122,7 @@ func Open(dir string) (*Store, error) {
 	case !info.IsDir():
 		return nil, fmt.Errorf("store folder %s: %w: it is a file", dir, fs.ErrInvalid)
 	}
-	return &Store{dir: abs, wrap: WrapAll, gates: map[string]*gate{}, swept: map[string]time.Time{}, found: map[[3]string]*Folder{}, places: map[[2]string]*place{}}, nil
+	return &Store{dir: abs, wrap: WrapAll, locks: map[string]*localLock{}, swept: map[string]time.Time{}, found: map[[3]string]*Folder{}, places: map[[2]string]*place{}}, nil
 }
 
 // WrapAll, if it is set, is the Wrap of every store that is opened. It is for the child
@@ -321,21 +321,21 @@ func (s *Store) syncParent() error {
 	return syncFile(f)
 }
 
-func (s *Store) gate(dir string) *gate {
+func (s *Store) localLock(dir string) *localLock {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	g := s.gates[dir]
-	if g == nil {
-		g = newGate()
-		s.gates[dir] = g
+	l := s.locks[dir]
+	if l == nil {
+		l = newLocalLock()
+		s.locks[dir] = l
 	}
-	return g
+	return l
 }
 
 // lock locks a model whose folder is there.
 func (s *Store) lock(ctx context.Context, dir string) (hold, error) {
 	for {
-		held, err := s.gate(dir).acquire(ctx, &lockFile{Flock: newFlock(s.path(path.Join(dir, lockName)))})
+		held, err := s.localLock(dir).acquire(ctx, &lockFile{Flock: newFlock(s.path(path.Join(dir, lockName)))})
 		if err != errVoid {
 			return held, err
 		}

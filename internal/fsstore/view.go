@@ -44,7 +44,7 @@ func (s *Store) place(useCase, model string) *place {
 type revision struct {
 	*place
 	log, document Stamp
-	slots         Stamp // of the folder that has the log's lines where there is no log: a bucket's copy
+	changes       Stamp // of the folder that has the log's lines where there is no log: a bucket's copy
 }
 
 // Changed reports whether a model may have changed since a revision.
@@ -75,12 +75,12 @@ func (s *Store) Look(_ context.Context, useCase, model string, since any) (*View
 		return nil, err
 	}
 	changed := rev.log.changed(log) || rev.document.changed(document)
-	if rev.slots.Exists && !changed {
-		slots, err := d.Stamp(path.Join(at.dir, historyName))
+	if rev.changes.Exists && !changed {
+		changes, err := d.Stamp(path.Join(at.dir, historyName))
 		if err != nil {
 			return nil, err
 		}
-		changed = rev.slots.changed(slots)
+		changed = rev.changes.changed(changes)
 	}
 	if !changed {
 		return nil, nil
