@@ -2,10 +2,13 @@ package modelregistry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/ubunye-go/modelregistry/internal/fsroot"
 )
 
 // Names inside a version's tree.
@@ -51,7 +54,7 @@ func FromDir(dir string) Artifact {
 			return badArtifact(err)
 		}
 		if !info.IsDir() {
-			return fmt.Errorf("%w: %s is not a directory", ErrArtifact, dir)
+			return fmt.Errorf("%w: %s is %s, not a folder", ErrArtifact, dir, fsroot.Describe(info.Mode()))
 		}
 		if err := outside(dir, to); err != nil {
 			return err
@@ -61,28 +64,25 @@ func FromDir(dir string) Artifact {
 			return badArtifact(err)
 		}
 		defer root.Close()
-		return in.copyTree(root.FS(), to)
+		return in.copyTree(fsroot.FS(root), to)
 	}}
 }
 
 // FromFile copies one file, under its own name.
 func FromFile(file string) Artifact {
 	return Artifact{file, func(ctx context.Context, to string, in *intake) error {
-		info, err := os.Stat(file)
-		if err != nil {
-			return badArtifact(err)
+		f, info, err := fsroot.Open(file)
+		var odd *fsroot.NotRegularError
+		if errors.As(err, &odd) {
+			return fmt.Errorf("%w: %s is %s, not a file", ErrArtifact, file, fsroot.Describe(odd.Mode))
 		}
-		if !info.Mode().IsRegular() {
-			return fmt.Errorf("%w: %s is %s, not a file", ErrArtifact, file, describe(info.Mode()))
-		}
-		if err := checkPath(filepath.Base(file), maxPath); err != nil {
-			return err
-		}
-		f, err := os.Open(file)
 		if err != nil {
 			return badArtifact(err)
 		}
 		defer f.Close()
+		if err := checkPath(filepath.Base(file), maxPath); err != nil {
+			return err
+		}
 		in.meter.add(0, 0, info.Size())
 		return in.copyFile(f, filepath.Base(file), to)
 	}}
@@ -135,7 +135,7 @@ func MoveDir(dir string) Artifact {
 			return badArtifact(err)
 		}
 		if !info.IsDir() {
-			return fmt.Errorf("%w: %s is %s, not a directory", ErrArtifact, dir, describe(info.Mode()))
+			return fmt.Errorf("%w: %s is %s, not a folder", ErrArtifact, dir, fsroot.Describe(info.Mode()))
 		}
 		if err := outside(dir, to); err != nil {
 			return err
@@ -143,7 +143,7 @@ func MoveDir(dir string) Artifact {
 		if err := notRegistered(dir); err != nil {
 			return err
 		}
-		s, err := takeSurvey(ctx, os.DirFS(dir), maxPath)
+		s, err := surveyFolder(ctx, dir, maxPath)
 		if err != nil {
 			return err // before it is moved
 		}
@@ -185,28 +185,10 @@ var errNoFile = fmt.Errorf("%w: it holds no file", ErrArtifact)
 
 func badArtifact(err error) error { return fmt.Errorf("%w: %w", ErrArtifact, err) }
 
-func describe(mode fs.FileMode) string {
-	switch {
-	case mode&fs.ModeSymlink != 0:
-		return "a symbolic link"
-	case mode&fs.ModeSocket != 0:
-		return "a socket"
-	case mode&fs.ModeNamedPipe != 0:
-		return "a named pipe"
-	case mode&fs.ModeDevice != 0:
-		return "a device"
-	case mode.IsDir():
-		return "a directory"
-	case mode.IsRegular():
-		return "a file"
-	}
-	return "no regular file"
-}
-
 // checkEntry refuses what is neither a file nor a folder.
 func checkEntry(name string, d fs.DirEntry) error {
 	if t := d.Type(); !t.IsRegular() && !t.IsDir() {
-		return fmt.Errorf("%w: %s is %s", ErrArtifact, name, describe(t))
+		return fmt.Errorf("%w: %s is %s", ErrArtifact, name, fsroot.Describe(t))
 	}
 	return nil
 }

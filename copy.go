@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ubunye-go/modelregistry/internal/filestat"
+	"github.com/ubunye-go/modelregistry/internal/fsroot"
 )
 
 // copyTree copies a tree, which must not change meanwhile.
@@ -58,7 +59,7 @@ func (in *intake) copyFile(from fs.File, name, to string) error {
 		return badArtifact(err)
 	}
 	if !info.Mode().IsRegular() { // swapped since it was listed
-		return fmt.Errorf("%w: %s is %s", ErrArtifact, name, describe(info.Mode()))
+		return changedError(name, "copied", "it is "+fsroot.Describe(info.Mode())+" now")
 	}
 	before := filestat.Of(info)
 	if err := sleep(in.ctx, before.Settles(time.Now())); err != nil {

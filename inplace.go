@@ -39,7 +39,7 @@ func (in *intake) lock(root *os.Root, e *surveyed) error {
 // written to by a program that has a file of it open.
 func (in *intake) seal(staged Staged) error {
 	err := staged.Seal(in.ctx)
-	now, listErr := takeSurvey(in.ctx, os.DirFS(in.dir), maxStagedPath)
+	now, listErr := surveyFolder(in.ctx, in.dir, maxStagedPath)
 	switch {
 	case listErr == nil:
 		return errors.Join(err, in.sealed.compare(now, "registered"))

@@ -102,7 +102,7 @@ func (in *intake) fill(dir string, a Artifact) (err error) {
 // version is not changed by accident.
 func (in *intake) digestTree(root *os.Root) (*manifest, error) {
 	m := &manifest{Files: []manifestEntry{}}
-	s, err := takeSurvey(in.ctx, root.FS(), maxStagedPath)
+	s, err := takeSurvey(in.ctx, fsroot.FS(root), maxStagedPath)
 	if err != nil {
 		return nil, err
 	}

@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 
 	"github.com/ubunye-go/modelregistry/internal/filestat"
+	"github.com/ubunye-go/modelregistry/internal/fsroot"
 	"github.com/ubunye-go/modelregistry/internal/pathname"
 )
 
@@ -60,6 +62,16 @@ func takeSurvey(ctx context.Context, fsys fs.FS, maxPath int) (*survey, error) {
 		return nil
 	})
 	return s, err
+}
+
+// surveyFolder lists a folder on disk.
+func surveyFolder(ctx context.Context, dir string, maxPath int) (*survey, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, badArtifact(err)
+	}
+	defer root.Close()
+	return takeSurvey(ctx, fsroot.FS(root), maxPath)
 }
 
 func (s *survey) add(name string, info fs.FileInfo) {

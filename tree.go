@@ -47,7 +47,7 @@ func (r *ModelRegistry) openArtifact(ctx context.Context, v ModelVersion) (a art
 		return a, noTree(err)
 	} else if !info.IsDir() {
 		tree.Close()
-		return a, fmt.Errorf("%w: %s is %s", ErrArtifact, modelDir, describe(info.Mode()))
+		return a, fmt.Errorf("%w: %s is %s", ErrArtifact, modelDir, fsroot.Describe(info.Mode()))
 	}
 	return a, nil
 }

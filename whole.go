@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/ubunye-go/modelregistry/internal/fsroot"
 )
 
 // A treeLook is what the files of a version without a manifest looked like.
@@ -60,7 +62,7 @@ func (r *ModelRegistry) listedFiles(dir, digest string) error {
 		case err != nil:
 			return badArtifact(err)
 		case !info.Mode().IsRegular():
-			return fmt.Errorf("%w: %s is %s", ErrArtifact, f.Path, describe(info.Mode()))
+			return fmt.Errorf("%w: %s is %s", ErrArtifact, f.Path, fsroot.Describe(info.Mode()))
 		case info.Size() != f.Size:
 			return fmt.Errorf("%w: %s has %d bytes, not %d", ErrArtifact, f.Path, info.Size(), f.Size)
 		}

@@ -11,9 +11,9 @@ import (
 
 // ReadDir lists a folder below the root, sorted by name. It opens the folder
 // for each listing: a descriptor that was opened before a file existed need not
-// list it.
+// list it. It does not wait if the name is by now that of a named pipe.
 func ReadDir(root *os.Root, name string) ([]fs.DirEntry, error) {
-	f, err := root.Open(name)
+	f, err := root.OpenFile(name, os.O_RDONLY|nonBlock, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -21,4 +21,29 @@ func ReadDir(root *os.Root, name string) ([]fs.DirEntry, error) {
 	entries, err := f.ReadDir(-1)
 	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	return entries, err
+}
+
+// FS returns the files below the root as a file system. Unlike those of
+// root.FS, its methods never wait for the other end of a named pipe. Open opens
+// what is not a regular file, too.
+func FS(root *os.Root) fs.ReadDirFS { return rootFS{root} }
+
+type rootFS struct{ root *os.Root }
+
+func (r rootFS) Open(name string) (fs.File, error) {
+	if !fs.ValidPath(name) {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
+	}
+	f, err := r.root.OpenFile(name, os.O_RDONLY|nonBlock, 0)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func (r rootFS) ReadDir(name string) ([]fs.DirEntry, error) {
+	if !fs.ValidPath(name) {
+		return nil, &fs.PathError{Op: "readdir", Path: name, Err: fs.ErrInvalid}
+	}
+	return ReadDir(r.root, name)
 }

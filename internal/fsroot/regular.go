@@ -15,14 +15,17 @@ type NotRegularError struct {
 }
 
 func (e *NotRegularError) Error() string {
-	return fmt.Sprintf("open %s: it is %s, not a regular file", e.Path, describe(e.Mode))
+	return fmt.Sprintf("open %s: it is %s, not a regular file", e.Path, Describe(e.Mode))
 }
 
 // Unwrap returns fs.ErrInvalid.
 func (e *NotRegularError) Unwrap() error { return fs.ErrInvalid }
 
-func describe(mode fs.FileMode) string {
+// Describe says what a file of that mode is: "a folder", "a named pipe".
+func Describe(mode fs.FileMode) string {
 	switch {
+	case mode.IsRegular():
+		return "a file"
 	case mode.IsDir():
 		return "a folder"
 	case mode&fs.ModeNamedPipe != 0:
@@ -57,8 +60,19 @@ func (e *SizeError) Unwrap() error { return fs.ErrInvalid }
 // What is not a regular file is a *NotRegularError.
 func OpenFile(root *os.Root, name string, flag int, perm fs.FileMode) (*os.File, fs.FileInfo, error) {
 	f, err := root.OpenFile(name, flag|nonBlock, perm)
+	return regular(name, f, err, root.Stat)
+}
+
+// Open opens a regular file by its path for reading, as OpenFile does.
+func Open(name string) (*os.File, fs.FileInfo, error) {
+	f, err := os.OpenFile(name, os.O_RDONLY|nonBlock, 0)
+	return regular(name, f, err, os.Stat)
+}
+
+// regular closes a file that was opened and is not regular.
+func regular(name string, f *os.File, err error, stat func(string) (fs.FileInfo, error)) (*os.File, fs.FileInfo, error) {
 	if err != nil {
-		if info, statErr := root.Stat(name); statErr == nil && !info.Mode().IsRegular() {
+		if info, statErr := stat(name); statErr == nil && !info.Mode().IsRegular() {
 			err = &NotRegularError{name, info.Mode()} // a pipe without a reader, a socket, a folder
 		}
 		return nil, nil, err
