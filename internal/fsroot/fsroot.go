@@ -9,11 +9,16 @@ import (
 	"strings"
 )
 
+// OpenAny is root.Open that does not wait for the other end of a named pipe.
+func OpenAny(root *os.Root, name string) (*os.File, error) {
+	return root.OpenFile(name, os.O_RDONLY|nonBlock, 0)
+}
+
 // ReadDir lists a folder below the root, sorted by name. It opens the folder
 // for each listing: a descriptor that was opened before a file existed need not
 // list it. It does not wait if the name is by now that of a named pipe.
 func ReadDir(root *os.Root, name string) ([]fs.DirEntry, error) {
-	f, err := root.OpenFile(name, os.O_RDONLY|nonBlock, 0)
+	f, err := OpenAny(root, name)
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +39,7 @@ func (r rootFS) Open(name string) (fs.File, error) {
 	if !fs.ValidPath(name) {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
 	}
-	f, err := r.root.OpenFile(name, os.O_RDONLY|nonBlock, 0)
+	f, err := OpenAny(r.root, name)
 	if err != nil {
 		return nil, err
 	}

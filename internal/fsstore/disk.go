@@ -119,7 +119,7 @@ type diskFile struct {
 func (f *diskFile) SetTime(t time.Time) error { return f.root.Chtimes(f.name, time.Time{}, t) }
 
 func (d dirDisk) Sync(name string) error {
-	f, err := d.root.Open(name)
+	f, err := fsroot.OpenAny(d.root, name)
 	if err != nil {
 		return err
 	}
