@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/ubunye-go/modelregistry/internal/artifact"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
@@ -33,7 +34,7 @@ var (
 	// than files and folders, has a file name that not every store can keep, was
 	// written to while it was registered, or does not match the digests of its
 	// manifest.
-	ErrArtifact = errors.New("bad artifact")
+	ErrArtifact = artifact.ErrBad
 	// ErrUncertain says that a change may or may not have happened: the disk failed
 	// while it was written and again while it was taken back. Read before retrying.
 	ErrUncertain = errors.New("outcome uncertain")

@@ -2,13 +2,13 @@ package modelregistry
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/ubunye-go/modelregistry/internal/artifact"
 	"github.com/ubunye-go/modelregistry/internal/fsstore"
 )
 
@@ -77,26 +77,14 @@ func (l *Live[T]) WithLocks(fn func()) {
 	fn()
 }
 
-// KnownFiles keeps manifests of so many files each, and returns how many files those that are still known list, themselves among them.
-func KnownFiles(sizes ...int) (known int) {
-	var k manifests
-	for i, n := range sizes {
-		k.keep(fmt.Sprint(i), &manifest{Files: make([]manifestEntry, n)})
-	}
-	for _, m := range k.known {
-		known += len(m.Files) + 1
-	}
-	return known
-}
-
 // FailSyncBehind has the next sync of a large file that is being copied fail, and no other.
 func FailSyncBehind(t *testing.T, err error) {
 	var failed atomic.Bool
-	syncNow = func(f *os.File) error {
+	artifact.SyncNow = func(f *os.File) error {
 		if failed.CompareAndSwap(false, true) {
 			return err
 		}
 		return f.Sync()
 	}
-	t.Cleanup(func() { syncNow = (*os.File).Sync })
+	t.Cleanup(func() { artifact.SyncNow = (*os.File).Sync })
 }

@@ -122,20 +122,3 @@ func TestManifestThatIsKnown(t *testing.T) {
 	writeFile(t, modelPath(dir, "versions", v.Version, "model", "added"), "")
 	check(false)
 }
-
-// What is known of manifests does not grow without an end, whatever they list.
-func TestKnownManifestsAreBounded(t *testing.T) {
-	t.Parallel()
-	many := make([]int, 10_000)
-	for want, sizes := range map[int][]int{
-		0:            {10_000},
-		12:           {10, 10_000, 0},
-		4096:         {4095},
-		1001:         {2000, 2000, 1000},
-		10000 % 4096: many,
-	} {
-		if got := mr.KnownFiles(sizes...); got != want {
-			t.Errorf("of %d manifests %d files are known, want %d", len(sizes), got, want)
-		}
-	}
-}

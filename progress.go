@@ -1,10 +1,7 @@
 package modelregistry
 
 import (
-	"io/fs"
-	"path/filepath"
-	"sync"
-	"time"
+	"github.com/ubunye-go/modelregistry/internal/artifact"
 )
 
 // A Progress says how far long work on the files of versions has come.
@@ -15,101 +12,9 @@ type Progress struct {
 	Total  int64 // bytes of the files found so far
 }
 
-// progressEvery is how often progress is told.
-const progressEvery = 100 * time.Millisecond
-
-// A meter adds up progress and tells it, one call at a time. A nil meter does
-// nothing.
-type meter struct {
-	tell func(Progress)
-
-	mu   sync.Mutex
-	now  Progress
-	told time.Time
-}
-
-func newMeter(tell func(Progress)) *meter {
+func newMeter(tell func(Progress)) *artifact.Meter {
 	if tell == nil {
 		return nil
 	}
-	return &meter{tell: tell, told: time.Now()}
-}
-
-func (m *meter) add(copied, hashed, total int64) {
-	if m == nil {
-		return
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.now.Copied += copied
-	m.now.Hashed += hashed
-	m.now.Total += total
-	if time.Since(m.told) >= progressEvery {
-		m.report()
-	}
-}
-
-// watch tells how much there is in a folder that somebody else fills, until stop is called. To look takes a tenth of the time at
-// most.
-func (m *meter) watch(dir string) (stop func()) {
-	if m == nil {
-		return func() {}
-	}
-	look := func() {
-		size := sizeOf(dir)
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		if size > m.now.Saved {
-			m.now.Saved = size
-			m.report()
-		}
-	}
-	quit := make(chan struct{})
-	var looking sync.WaitGroup
-	looking.Go(func() {
-		wait := progressEvery
-		for {
-			select {
-			case <-quit:
-				return
-			case <-time.After(wait):
-			}
-			start := time.Now()
-			look()
-			wait = max(progressEvery, 9*time.Since(start))
-		}
-	})
-	return func() {
-		close(quit)
-		looking.Wait()
-		look()
-	}
-}
-
-// sizeOf adds up the files in a folder, as far as they can be looked at.
-func sizeOf(dir string) (size int64) {
-	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
-		if err == nil && d.Type().IsRegular() {
-			if info, err := d.Info(); err == nil {
-				size += info.Size()
-			}
-		}
-		return nil
-	})
-	return size
-}
-
-// done tells where the work ended.
-func (m *meter) done() {
-	if m == nil {
-		return
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.report()
-}
-
-func (m *meter) report() {
-	m.told = time.Now()
-	m.tell(m.now)
+	return artifact.NewMeter(func(p artifact.Progress) { tell(Progress(p)) })
 }

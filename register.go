@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/ubunye-go/modelregistry/internal/artifact"
 	"github.com/ubunye-go/modelregistry/internal/document"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
@@ -58,7 +59,7 @@ func (r *ModelRegistry) Register(ctx context.Context, name ModelName, a Artifact
 		return v, ErrClosed
 	}
 	defer r.stop() // Close leaves time to clear the staging away
-	if err := a.check(); err != nil {
+	if err := a.source.Check(); err != nil {
 		return v, err
 	}
 	reg, err := r.registration(ctx, o)
@@ -77,20 +78,21 @@ func (r *ModelRegistry) Register(ctx context.Context, name ModelName, a Artifact
 			r.log.LogAttrs(ctx, slog.LevelWarn, "staging not removed", slog.String("model", name.String()), slog.Any("error", discardErr))
 		}
 	}()
-	in := newIntake(ctx, staged.Dir(), newMeter(o.Progress))
+	progress := newMeter(o.Progress)
+	files := artifact.NewHasher(ctx, staged.Dir(), progress)
 	registered := false
 	defer func() {
 		if !registered {
-			err = errors.Join(err, in.giveBack())
+			err = errors.Join(err, files.GiveBack())
 		}
 	}()
-	if reg.extra.Manifest, err = in.fillTree(a, reg.metadata, reg.metrics); err != nil {
+	if reg.extra.Manifest, err = files.FillTree(a.source, reg.metadata, reg.metrics); err != nil {
 		return v, err
 	}
-	if err := in.seal(staged); err != nil {
+	if err := files.Seal(staged.Seal); err != nil {
 		return v, err
 	}
-	in.meter.done()
+	progress.Done()
 	v, err = m.change(ctx, func(t *txn) (string, error) { return reg.decide(t, o) }, staged)
 	registered = err == nil
 	return v, err

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ubunye-go/modelregistry/internal/artifact"
 	"github.com/ubunye-go/modelregistry/internal/fsstore"
 )
 
@@ -27,7 +28,7 @@ type ModelRegistry struct {
 	models map[ModelName]*model
 	closed bool
 
-	manifests manifests
+	manifests artifact.Manifests
 
 	running int        // registrations, and models whose changes are being appended
 	idle    *sync.Cond // running fell to 0

@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/ubunye-go/modelregistry/internal/artifact"
 	"github.com/ubunye-go/modelregistry/internal/fsroot"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
@@ -169,17 +170,17 @@ func (m *model) fromTree(ctx context.Context, version string) (image, error) {
 	im := image{version: version}
 	tree, err := m.r.store.OpenTree(ctx, m.name, version)
 	if err != nil {
-		return im, badArtifact(err)
+		return im, artifact.Bad(err)
 	}
 	defer tree.Close()
 	root, err := os.OpenRoot(tree.Path())
 	if err != nil {
-		return im, badArtifact(err)
+		return im, artifact.Bad(err)
 	}
 	defer root.Close()
-	manifest, err := fsroot.ReadFile(root, manifestFile, maxManifest)
+	manifest, err := fsroot.ReadFile(root, artifact.ManifestFile, artifact.MaxManifest)
 	if err != nil {
-		return im, badArtifact(err)
+		return im, artifact.Bad(err)
 	}
 	sum := sha256.Sum256(manifest)
 	x := extra{Manifest: hex.EncodeToString(sum[:])}
@@ -191,27 +192,27 @@ func (m *model) fromTree(ctx context.Context, version string) (image, error) {
 		return im, err
 	}
 	var reg registration
-	if reg.metrics, err = readValues(root, metricsFile); err != nil {
+	if reg.metrics, err = readValues(root, artifact.MetricsFile); err != nil {
 		return im, err
 	}
-	if reg.metadata, err = readValues(root, metadataFile); err != nil {
+	if reg.metadata, err = readValues(root, artifact.MetadataFile); err != nil {
 		return im, err
 	}
-	info, err := root.Stat(manifestFile) // it was written last
+	info, err := root.Stat(artifact.ManifestFile) // it was written last
 	if err != nil {
-		return im, badArtifact(err)
+		return im, artifact.Bad(err)
 	}
 	im.raw = reg.entry(version, info.ModTime(), "")
 	return im, nil
 }
 
 func readValues(root *os.Root, name string) ([]byte, error) {
-	raw, err := fsroot.ReadFile(root, name, maxManifest)
+	raw, err := fsroot.ReadFile(root, name, artifact.MaxManifest)
 	if errors.Is(err, fs.ErrNotExist) {
 		return []byte("{}"), nil
 	}
 	if err != nil {
-		return nil, badArtifact(err)
+		return nil, artifact.Bad(err)
 	}
 	if _, err := pyjson.Object(raw); err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrArtifact, name, err)

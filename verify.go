@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"iter"
 	"strings"
+
+	"github.com/ubunye-go/modelregistry/internal/artifact"
 )
 
 // A FindingKind says what Verify found.
@@ -190,12 +192,12 @@ func (r *ModelRegistry) verifyModel(ctx context.Context, name ModelName, o Verif
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		var progress *meter
+		var progress *artifact.Meter
 		if o.Progress != nil {
 			progress = newMeter(func(p Progress) { o.Progress(VerifyProgress{v, i + 1, len(x.state.order), p}) })
 		}
 		r.verifyFiles(ctx, v, progress, report)
-		progress.done()
+		progress.Done()
 	}
 	return nil
 }
@@ -306,7 +308,7 @@ func (x *examination) reportFacts(name ModelName, report *VerifyReport) {
 	}
 }
 
-func (r *ModelRegistry) verifyFiles(ctx context.Context, v ModelVersion, progress *meter, report *VerifyReport) {
+func (r *ModelRegistry) verifyFiles(ctx context.Context, v ModelVersion, progress *artifact.Meter, report *VerifyReport) {
 	err := r.verifyTree(ctx, v, progress)
 	f := Finding{ModelName: v.ModelName, Version: v.Version, Kind: ArtifactDamaged, Err: err}
 	switch {
@@ -316,9 +318,9 @@ func (r *ModelRegistry) verifyFiles(ctx context.Context, v ModelVersion, progres
 		f.Kind = NoDigests
 	case err == nil:
 		return
-	case errors.Is(err, errManifest):
+	case errors.Is(err, artifact.ErrManifest):
 		f.Kind = ManifestDamaged
-	case errors.Is(err, errNoTree):
+	case errors.Is(err, artifact.ErrNoTree):
 		f.Kind = ArtifactMissing
 	case errors.Is(err, fs.ErrPermission):
 		f.Kind = StoreUnreadable

@@ -120,8 +120,8 @@ func (w *watcher) poll(ctx context.Context) (v ModelVersion, news bool, err erro
 		w.seen = seen
 		return v, false, nil
 	case err == nil:
-		settled, wholeErr := w.whole(ctx, v)
-		if err = wholeErr; err == nil && !settled {
+		settled, filesErr := w.complete(ctx, v)
+		if err = filesErr; err == nil && !settled {
 			return v, false, nil
 		}
 		if err == nil {

@@ -1,4 +1,4 @@
-package modelregistry
+package artifact
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 // The most bytes of a path in an artifact, and of one in a version.
 const (
 	maxPath       = pathname.MaxPath
-	maxStagedPath = maxPath + len(modelDir+"/")
+	maxStagedPath = maxPath + len(ModelDir+"/")
 )
 
 // A survey is what a listing of a tree found, without opening a file. Two
@@ -42,7 +42,7 @@ func takeSurvey(ctx context.Context, fsys fs.FS, maxPath int) (*survey, error) {
 	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
-			return badArtifact(err)
+			return Bad(err)
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case name == "." && d.IsDir():
@@ -56,7 +56,7 @@ func takeSurvey(ctx context.Context, fsys fs.FS, maxPath int) (*survey, error) {
 		}
 		info, err := d.Info()
 		if err != nil {
-			return badArtifact(err)
+			return Bad(err)
 		}
 		s.add(name, info)
 		return nil
@@ -68,7 +68,7 @@ func takeSurvey(ctx context.Context, fsys fs.FS, maxPath int) (*survey, error) {
 func surveyFolder(ctx context.Context, dir string, maxPath int) (*survey, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, badArtifact(err)
+		return nil, Bad(err)
 	}
 	defer root.Close()
 	return takeSurvey(ctx, fsroot.FS(root), maxPath)
@@ -113,21 +113,21 @@ func (s *survey) compare(later *survey, doing string) error {
 }
 
 func changedError(name, doing, what string) error {
-	return fmt.Errorf("%w: %s changed while it was %s: %s", ErrArtifact, name, doing, what)
+	return fmt.Errorf("%w: %s changed while it was %s: %s", ErrBad, name, doing, what)
 }
 
 // checkPath refuses a path whose last segment can't be kept as it is in every
 // store. A model that is registered in one store can so be copied to any other.
 func checkPath(name string, maxPath int) error {
 	if !filepath.IsLocal(filepath.FromSlash(name)) { // what a file system of the caller's calls its files
-		return fmt.Errorf("%w: %q leaves the artifact", ErrArtifact, name)
+		return fmt.Errorf("%w: %q leaves the artifact", ErrBad, name)
 	}
 	err := pathname.CheckFile(path.Base(name))
 	if err == nil && len(name) > maxPath {
 		err = fmt.Errorf("it has %d bytes, more than %d", len(name), maxPath)
 	}
 	if err != nil {
-		return fmt.Errorf("%w: file name %q: %w", ErrArtifact, name, err)
+		return fmt.Errorf("%w: file name %q: %w", ErrBad, name, err)
 	}
 	return nil
 }

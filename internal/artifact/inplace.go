@@ -1,6 +1,7 @@
-package modelregistry
+package artifact
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,7 +18,7 @@ type formerMode struct {
 }
 
 // lock takes a file's write bits, and then its stat again, which shows that.
-func (in *intake) lock(root *os.Root, e *surveyed) error {
+func (h *Hasher) lock(root *os.Root, e *surveyed) error {
 	mode := readOnly(e.mode)
 	if mode == e.mode.Perm() {
 		return nil
@@ -25,46 +26,47 @@ func (in *intake) lock(root *os.Root, e *surveyed) error {
 	if err := root.Chmod(e.name, mode); err != nil {
 		return err
 	}
-	in.locked = append(in.locked, formerMode{e.name, e.mode.Perm()})
+	h.locked = append(h.locked, formerMode{e.name, e.mode.Perm()})
 	info, err := root.Lstat(e.name)
 	if err != nil {
-		return badArtifact(err)
+		return Bad(err)
 	}
 	e.Stat = filestat.Of(info)
 	return nil
 }
 
-// seal seals the staging folder, and sees that it is then as it was when its
-// files began to be hashed. A folder that was saved into, or moved, can still be
-// written to by a program that has a file of it open.
-func (in *intake) seal(staged Staged) error {
-	err := staged.Seal(in.ctx)
-	now, listErr := surveyFolder(in.ctx, in.dir, maxStagedPath)
+// Seal calls seal, which makes the staging folder durable, and checks that the
+// folder is then as it was when its files began to be hashed. A folder that was
+// saved into, or moved, can still be written to by a program that has a file of
+// it open.
+func (h *Hasher) Seal(seal func(context.Context) error) error {
+	err := seal(h.ctx)
+	now, listErr := surveyFolder(h.ctx, h.dir, maxStagedPath)
 	switch {
 	case listErr == nil:
-		return errors.Join(err, in.sealed.compare(now, "registered"))
+		return errors.Join(err, h.sealed.compare(now, "registered"))
 	case err == nil:
 		return listErr
 	}
 	return err
 }
 
-// giveBack moves an artifact back to where it was moved from, as it was, or
+// GiveBack moves an artifact back to where it was moved from, as it was, or
 // beside that if something else is there by now. It does nothing for an artifact
 // that was not moved, or that may have become a version.
-func (in *intake) giveBack() error {
-	if in.moved == "" {
+func (h *Hasher) GiveBack() error {
+	if h.moved == "" {
 		return nil
 	}
-	for _, f := range in.locked {
-		_ = os.Chmod(filepath.Join(in.dir, filepath.FromSlash(f.name)), f.mode)
+	for _, f := range h.locked {
+		_ = os.Chmod(filepath.Join(h.dir, filepath.FromSlash(f.name)), f.mode)
 	}
-	model := filepath.Join(in.dir, modelDir)
-	err := os.Rename(model, in.moved)
+	model := filepath.Join(h.dir, ModelDir)
+	err := os.Rename(model, h.moved)
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	beside, mkdirErr := os.MkdirTemp(filepath.Dir(in.moved), filepath.Base(in.moved)+"-")
+	beside, mkdirErr := os.MkdirTemp(filepath.Dir(h.moved), filepath.Base(h.moved)+"-")
 	if mkdirErr == nil && os.Remove(beside) == nil && os.Rename(model, beside) == nil {
 		return fmt.Errorf("the artifact was moved to %s: %w", beside, err)
 	}

@@ -1,4 +1,4 @@
-package modelregistry
+package artifact
 
 import (
 	"context"
@@ -21,6 +21,14 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
+// Names inside a version's tree.
+const (
+	ModelDir     = "model"
+	ManifestFile = "manifest.json"
+	MetadataFile = "metadata.json"
+	MetricsFile  = "metrics.json"
+)
+
 // A manifest lists every file of a version's tree but itself.
 type manifest struct {
 	Files []manifestEntry `json:"files"`
@@ -28,8 +36,8 @@ type manifest struct {
 	at map[string]int // where a path stands in Files, last
 }
 
-// maxManifest bounds a manifest, in bytes: some million files.
-const maxManifest = 256 << 20
+// MaxManifest bounds a manifest, in bytes: some million files.
+const MaxManifest = 256 << 20
 
 type manifestEntry struct {
 	Path   string `json:"path"` // slash-separated, below the version's folder
@@ -38,94 +46,95 @@ type manifestEntry struct {
 	SHA256 string `json:"sha256"`
 }
 
-// fillTree writes a version's whole tree into the staging folder and returns its
+// FillTree writes a version's whole tree into the staging folder and returns its
 // manifest's digest.
-func (in *intake) fillTree(a Artifact, metadata, metrics []byte) (digest string, err error) {
-	model := filepath.Join(in.dir, modelDir)
+func (h *Hasher) FillTree(s Source, metadata, metrics []byte) (digest string, err error) {
+	model := filepath.Join(h.dir, ModelDir)
 	if err := os.Mkdir(model, 0o777); err != nil {
 		return "", err
 	}
-	if err := in.fill(model, a); err != nil {
+	if err := h.fill(model, s); err != nil {
 		return "", err
 	}
-	root, err := os.OpenRoot(in.dir)
+	root, err := os.OpenRoot(h.dir)
 	if err != nil {
 		return "", err
 	}
 	defer root.Close()
-	for name, raw := range map[string][]byte{metadataFile: metadata, metricsFile: metrics} {
+	for name, raw := range map[string][]byte{MetadataFile: metadata, MetricsFile: metrics} {
 		raw = pyjson.Indent(nil, raw, "")
 		if err := root.WriteFile(name, raw, 0o444); err != nil {
 			return "", err
 		}
-		in.meter.add(0, int64(len(raw)), int64(len(raw)))
-		in.note(filepath.Join(in.dir, name), sumOf(raw))
+		h.meter.add(0, int64(len(raw)), int64(len(raw)))
+		h.note(filepath.Join(h.dir, name), sumOf(raw))
 	}
-	m, err := in.digestTree(root)
+	m, err := h.digestTree(root)
 	if err != nil {
 		return "", err
 	}
-	if !slices.ContainsFunc(m.Files, func(f manifestEntry) bool { return strings.HasPrefix(f.Path, modelDir+"/") }) {
-		return "", errNoFile
+	if !slices.ContainsFunc(m.Files, func(f manifestEntry) bool { return strings.HasPrefix(f.Path, ModelDir+"/") }) {
+		return "", ErrNoFile
 	}
 	raw, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return "", err
 	}
-	if len(raw) > maxManifest {
-		return "", fmt.Errorf("%w: %d files need a manifest of %d bytes, more than %d", ErrArtifact, len(m.Files), len(raw), maxManifest)
+	if len(raw) > MaxManifest {
+		return "", fmt.Errorf("%w: %d files need a manifest of %d bytes, more than %d", ErrBad, len(m.Files), len(raw), MaxManifest)
 	}
-	if err := root.WriteFile(manifestFile, raw, 0o444); err != nil {
+	if err := root.WriteFile(ManifestFile, raw, 0o444); err != nil {
 		return "", err
 	}
-	info, err := root.Lstat(manifestFile)
+	info, err := root.Lstat(ManifestFile)
 	if err != nil {
 		return "", err
 	}
-	in.sealed.add(manifestFile, info)
+	h.sealed.add(ManifestFile, info)
 	sum := sha256.Sum256(raw)
 	return hex.EncodeToString(sum[:]), nil
 }
 
 // fill puts an artifact into an empty folder.
-func (in *intake) fill(dir string, a Artifact) (err error) {
+func (h *Hasher) fill(dir string, s Source) (err error) {
 	defer func() {
-		if hashErr := in.wait(); err == nil { // also if save panics: what is read can't be removed everywhere
+		// Also if the save function panics: Windows removes no file that is open.
+		if hashErr := h.wait(); err == nil {
 			err = hashErr
 		}
 	}()
-	return a.put(in.ctx, dir, in)
+	return s.put(h.ctx, dir, h)
 }
 
 // digestTree lists and hashes the files of a new tree, several at once, unless
-// the intake hashed them already. It first takes their write bits, so that a
-// version is not changed by accident.
-func (in *intake) digestTree(root *os.Root) (*manifest, error) {
+// they were hashed while they were copied. It first takes their write bits, so
+// that a version is not changed by accident.
+func (h *Hasher) digestTree(root *os.Root) (*manifest, error) {
 	m := &manifest{Files: []manifestEntry{}}
-	s, err := takeSurvey(in.ctx, fsroot.FS(root), maxStagedPath)
+	s, err := takeSurvey(h.ctx, fsroot.FS(root), maxStagedPath)
 	if err != nil {
 		return nil, err
 	}
-	in.sealed = s
+	h.sealed = s
 	for i, e := range s.entries {
-		if e.mode.IsDir() || e.name == manifestFile {
+		if e.mode.IsDir() || e.name == ManifestFile {
 			continue
 		}
-		if err := in.lock(root, &s.entries[i]); err != nil {
+		if err := h.lock(root, &s.entries[i]); err != nil {
 			return nil, err
 		}
 		f := manifestEntry{Path: e.name, Size: e.Size, Mode: fmt.Sprintf("%04o", readOnly(e.mode))}
-		sum, counted := in.sums[filepath.Join(in.dir, filepath.FromSlash(e.name))]
+		sum, counted := h.sums[filepath.Join(h.dir, filepath.FromSlash(e.name))]
 		if sum.size == f.Size {
 			f.SHA256 = sum.sha256
 		}
 		if !counted {
-			in.meter.add(0, 0, f.Size)
+			h.meter.add(0, 0, f.Size)
 		}
 		m.Files = append(m.Files, f)
 	}
 	slices.SortFunc(m.Files, func(a, b manifestEntry) int { return strings.Compare(a.Path, b.Path) })
-	return m, hashFiles(in.ctx, root, m.Files, in.meter)
+	return m, hashFiles(h.ctx, root, m.Files, h.meter)
 }
 
 // readOnly returns the permission bits that a version's file has.
@@ -142,7 +151,7 @@ func walkFolder(ctx context.Context, root *os.Root, folder string, visit func(na
 	}
 	entries, err := fsroot.ReadDir(root, folder)
 	if err != nil {
-		return badArtifact(err)
+		return Bad(err)
 	}
 	for _, d := range entries {
 		name := d.Name()
@@ -155,7 +164,7 @@ func walkFolder(ctx context.Context, root *os.Root, folder string, visit func(na
 		switch {
 		case d.IsDir():
 			err = walkFolder(ctx, root, name, visit)
-		case name != manifestFile:
+		case name != ManifestFile:
 			err = visit(name, d)
 		}
 		if err != nil {
@@ -165,16 +174,17 @@ func walkFolder(ctx context.Context, root *os.Root, folder string, visit func(na
 	return nil
 }
 
-// check names the files of a tree that are missing, changed or added since the manifest
-// was made. Modes may differ: a copied store has other ones.
-func (m *manifest) check(ctx context.Context, root *os.Root, progress *meter) error {
+// check returns an error that names the files of a tree that are missing,
+// changed or added since the manifest was made. Modes may differ, as they do in
+// a store that was copied.
+func (m *manifest) check(ctx context.Context, root *os.Root, progress *Meter) error {
 	var faults []error
 	have := make([]manifestEntry, 0, len(m.Files))
 	there := make([]bool, len(m.Files))
 	err := walkFiles(ctx, root, func(name string, _ fs.DirEntry) error {
 		i, listed := m.at[name]
 		if !listed {
-			faults = append(faults, fmt.Errorf("%w: %s was added", ErrArtifact, name))
+			faults = append(faults, fmt.Errorf("%w: %s was added", ErrBad, name))
 			return nil
 		}
 		there[i] = true
@@ -190,25 +200,25 @@ func (m *manifest) check(ctx context.Context, root *os.Root, progress *meter) er
 	}
 	for _, h := range have {
 		if want := m.Files[m.at[h.Path]].SHA256; h.SHA256 != want {
-			faults = append(faults, fmt.Errorf("%w: %s was changed: sha256 %s, not %s", ErrArtifact, h.Path, h.SHA256, want))
+			faults = append(faults, fmt.Errorf("%w: %s was changed: sha256 %s, not %s", ErrBad, h.Path, h.SHA256, want))
 		}
 	}
 	for i, f := range m.Files {
 		switch last := m.at[f.Path]; {
 		case last != i:
-			faults = append(faults, fmt.Errorf("%w: %s lists %s twice", ErrArtifact, manifestFile, f.Path))
+			faults = append(faults, fmt.Errorf("%w: %s lists %s twice", ErrBad, ManifestFile, f.Path))
 		case !there[i]:
-			faults = append(faults, fmt.Errorf("%w: %s is missing", ErrArtifact, f.Path))
+			faults = append(faults, fmt.Errorf("%w: %s is missing", ErrBad, f.Path))
 		}
 	}
 	return errors.Join(faults...)
 }
 
-// hashAlone is the size of a tree that is hashed sooner than other goroutines take up
-// their work.
+// hashAlone is the size of a tree that is hashed before other goroutines would
+// begin to work.
 const hashAlone = 256 << 10
 
-func hashFiles(ctx context.Context, root *os.Root, files []manifestEntry, progress *meter) error {
+func hashFiles(ctx context.Context, root *os.Root, files []manifestEntry, progress *Meter) error {
 	todo := make([]*manifestEntry, 0, len(files))
 	var size int64
 	for i := range files {
@@ -244,16 +254,16 @@ func hashFiles(ctx context.Context, root *os.Root, files []manifestEntry, progre
 	return context.Cause(ctx)
 }
 
-func hashFile(ctx context.Context, root *os.Root, f *manifestEntry, progress *meter) error {
-	in, _, err := fsroot.OpenFile(root, f.Path, os.O_RDONLY, 0)
+func hashFile(ctx context.Context, root *os.Root, f *manifestEntry, progress *Meter) error {
+	file, _, err := fsroot.OpenFile(root, f.Path, os.O_RDONLY, 0)
 	if err != nil {
-		return badArtifact(err)
+		return Bad(err)
 	}
-	defer in.Close()
+	defer file.Close()
 	h := hashers.Get().(hash.Hash)
 	defer hashers.Put(h)
 	h.Reset()
-	if f.Size, err = hashAll(ctx, h, in, f.Size, progress); err != nil {
+	if f.Size, err = hashAll(ctx, h, file, f.Size, progress); err != nil {
 		return err
 	}
 	var sum [sha256.Size]byte

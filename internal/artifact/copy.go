@@ -1,4 +1,4 @@
-package modelregistry
+package artifact
 
 import (
 	"context"
@@ -15,26 +15,26 @@ import (
 )
 
 // copyTree copies a tree, which must not change meanwhile.
-func (in *intake) copyTree(fsys fs.FS, to string) error {
-	s, err := takeSurvey(in.ctx, fsys, maxPath)
+func (h *Hasher) copyTree(fsys fs.FS, to string) error {
+	s, err := takeSurvey(h.ctx, fsys, maxPath)
 	if err != nil {
 		return err
 	}
-	in.meter.add(0, 0, s.size)
+	h.meter.add(0, 0, s.size)
 	for _, e := range s.entries {
-		if err := in.ctx.Err(); err != nil {
+		if err := h.ctx.Err(); err != nil {
 			return err
 		}
 		if e.mode.IsDir() {
 			err = os.Mkdir(filepath.Join(to, filepath.FromSlash(e.name)), 0o777)
 		} else {
-			err = in.copyFrom(fsys, e.name, to)
+			err = h.copyFrom(fsys, e.name, to)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	later, err := takeSurvey(in.ctx, fsys, maxPath)
+	later, err := takeSurvey(h.ctx, fsys, maxPath)
 	if err != nil {
 		return err
 	}
@@ -42,35 +42,35 @@ func (in *intake) copyTree(fsys fs.FS, to string) error {
 }
 
 // copyFrom copies a file of a tree.
-func (in *intake) copyFrom(fsys fs.FS, name, to string) error {
+func (h *Hasher) copyFrom(fsys fs.FS, name, to string) error {
 	f, err := fsys.Open(name)
 	if err != nil {
-		return badArtifact(err)
+		return Bad(err)
 	}
 	defer f.Close()
-	return in.copyFile(f, name, to)
+	return h.copyFile(f, name, to)
 }
 
 // copyFile copies an open file to a name below a folder. It fails if the file's
 // size and times show that something wrote to the file meanwhile.
-func (in *intake) copyFile(from fs.File, name, to string) error {
+func (h *Hasher) copyFile(from fs.File, name, to string) error {
 	info, err := from.Stat()
 	if err != nil {
-		return badArtifact(err)
+		return Bad(err)
 	}
 	if !info.Mode().IsRegular() { // swapped since it was listed
 		return changedError(name, "copied", "it is "+fsroot.Describe(info.Mode())+" now")
 	}
 	before := filestat.Of(info)
-	if err := sleep(in.ctx, before.Settles(time.Now())); err != nil {
+	if err := sleep(h.ctx, before.Settles(time.Now())); err != nil {
 		return err
 	}
-	n, err := in.copyData(from, filepath.Join(to, filepath.FromSlash(name)), info)
+	n, err := h.copyData(from, filepath.Join(to, filepath.FromSlash(name)), info)
 	if err != nil {
 		return err
 	}
 	if info, err = from.Stat(); err != nil {
-		return badArtifact(err)
+		return Bad(err)
 	}
 	if what := before.Difference(filestat.Of(info)); what != "" {
 		return changedError(name, "copied", what)
@@ -98,21 +98,21 @@ func sleep(ctx context.Context, wait time.Duration) error {
 
 // copyData copies what a file holds, and returns how many bytes that are. Of a
 // file that grows it stops a little beyond the size that the info says.
-func (in *intake) copyData(from io.Reader, target string, info fs.FileInfo) (int64, error) {
+func (h *Hasher) copyData(from io.Reader, target string, info fs.FileInfo) (int64, error) {
 	mode := info.Mode().Perm()
 	if mode == 0 { // an fstest.MapFile has none
 		mode = 0o666
 	}
 	if info.Size() < followFrom {
-		return in.copySmall(from, target, mode)
+		return h.copySmall(from, target, mode)
 	}
 	out, err := os.OpenFile(target, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode|0o600)
 	if err != nil {
 		return 0, err
 	}
-	t := in.follow(target, info.Size())
+	t := h.follow(target, info.Size())
 	defer t.end()
-	n, err := in.copyLarge(from, out, info.Size(), t)
+	n, err := h.copyLarge(from, out, info.Size(), t)
 	return n, errors.Join(err, out.Close())
 }
 
@@ -120,16 +120,16 @@ func (in *intake) copyData(from io.Reader, target string, info fs.FileInfo) (int
 // the hash of a file is behind its copy.
 const copyChunk = 8 << 20
 
-func (in *intake) copyLarge(from io.Reader, out *os.File, size int64, t *trail) (total int64, err error) {
+func (h *Hasher) copyLarge(from io.Reader, out *os.File, size int64, t *trail) (total int64, err error) {
 	for total <= size {
-		if err := in.ctx.Err(); err != nil {
+		if err := h.ctx.Err(); err != nil {
 			return total, err
 		}
 		// From file to file the kernel does it, and may share the blocks.
 		n, err := io.CopyN(out, from, copyChunk)
 		total += n
 		t.advance(n)
-		in.meter.add(n, 0, 0)
+		h.meter.add(n, 0, 0)
 		if n < copyChunk && (err == nil || err == io.EOF) {
 			return total, nil
 		}
@@ -142,8 +142,8 @@ func (in *intake) copyLarge(from io.Reader, out *os.File, size int64, t *trail) 
 
 // copySmall copies a file of less than followFrom bytes, which is hashed on the
 // way. The copy is made without write bits, as the version will have it.
-func (in *intake) copySmall(from io.Reader, target string, mode fs.FileMode) (int64, error) {
-	if err := in.ctx.Err(); err != nil {
+func (h *Hasher) copySmall(from io.Reader, target string, mode fs.FileMode) (int64, error) {
+	if err := h.ctx.Err(); err != nil {
 		return 0, err
 	}
 	buf := smallBuffers.Get().(*[followFrom]byte)
@@ -157,7 +157,7 @@ func (in *intake) copySmall(from io.Reader, target string, mode fs.FileMode) (in
 		return 0, err
 	}
 	_, err = out.Write(buf[:n])
-	in.meter.add(int64(n), int64(n), 0)
-	in.note(target, sumOf(buf[:n]))
+	h.meter.add(int64(n), int64(n), 0)
+	h.note(target, sumOf(buf[:n]))
 	return int64(n), errors.Join(err, out.Close())
 }

@@ -1,0 +1,215 @@
+package artifact
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"hash"
+	"io"
+	"os"
+	"runtime"
+	"sync"
+)
+
+// A Hasher fills a version's staging folder and hashes the files while they are
+// copied there. A large file is read again from its copy, by another goroutine;
+// a small one is hashed as it is written.
+type Hasher struct {
+	ctx   context.Context
+	dir   string // the version's staging folder
+	meter *Meter
+	cores chan struct{} // as many files at once as there are cores
+	wg    sync.WaitGroup
+
+	mu   sync.Mutex
+	sums map[string]fileSum // by path in staging; without a digest if it is still to be hashed
+	err  error
+
+	sealed *survey      // of the folder when its files began to be hashed
+	moved  string       // where the artifact was before it was moved into the folder
+	locked []formerMode // of files whose write bits were taken
+}
+
+type fileSum struct {
+	size   int64
+	sha256 string
+}
+
+// NewHasher returns a Hasher of a staging folder. The meter may be nil.
+func NewHasher(ctx context.Context, dir string, m *Meter) *Hasher {
+	return &Hasher{ctx: ctx, dir: dir, meter: m, cores: make(chan struct{}, runtime.GOMAXPROCS(0)), sums: map[string]fileSum{}}
+}
+
+// wait returns when everything that was handed over is hashed.
+func (h *Hasher) wait() error {
+	h.wg.Wait()
+	return h.err
+}
+
+// A trail says how much of a file was copied.
+type trail struct {
+	mu       sync.Mutex
+	more     sync.Cond
+	written  int64
+	complete bool
+}
+
+// note keeps what is known of a file.
+func (h *Hasher) note(file string, sum fileSum) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.sums[file] = sum
+}
+
+// fail has the registration fail when all is hashed.
+func (h *Hasher) fail(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.err = errors.Join(h.err, err)
+}
+
+func sumOf(data []byte) fileSum {
+	sum := sha256.Sum256(data)
+	return fileSum{int64(len(data)), hex.EncodeToString(sum[:])}
+}
+
+// follow begins to hash a large file that is about to be copied. The copy calls
+// advance as it goes on, and always end.
+func (h *Hasher) follow(file string, size int64) *trail {
+	t := &trail{}
+	t.more.L = &t.mu
+	if size >= syncStep {
+		h.syncBehind(file, t)
+	}
+	h.cores <- struct{}{}
+	h.wg.Go(func() {
+		defer func() { <-h.cores }()
+		sum, err := h.hash(file, t)
+		if err == nil {
+			h.note(file, sum)
+			return
+		}
+		h.fail(err)
+	})
+	return t
+}
+
+// followFrom is the size of a file that is worth a goroutine. A smaller one goes
+// through one buffer.
+const followFrom = 64 << 10
+
+// syncStep is how much of a large file is copied between two syncs.
+const syncStep = 64 << 20
+
+// SyncNow is a seam for tests.
+var SyncNow = (*os.File).Sync
+
+// syncBehind has the disk write a large file while it is copied and hashed. Seal
+// makes the file durable, and then has little left to wait for. A system reports
+// a failed write only once, so an error here fails the registration.
+func (h *Hasher) syncBehind(file string, t *trail) {
+	h.wg.Go(func() {
+		at, complete := t.beyond(0)
+		f, err := os.OpenFile(file, os.O_WRONLY, 0)
+		if err != nil {
+			return
+		}
+		defer f.Close()
+		for h.ctx.Err() == nil {
+			if err := SyncNow(f); err != nil {
+				h.fail(err)
+				return
+			}
+			if complete {
+				return
+			}
+			at, complete = t.beyond(at + syncStep - 1)
+		}
+	})
+}
+
+func (t *trail) advance(n int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.written += n
+	t.more.Broadcast()
+}
+
+func (t *trail) end() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.complete = true
+	t.more.Broadcast()
+}
+
+// beyond waits until more than at bytes were copied, or all that there are.
+func (t *trail) beyond(at int64) (written int64, complete bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for t.written <= at && !t.complete {
+		t.more.Wait()
+	}
+	return t.written, t.complete
+}
+
+func (h *Hasher) hash(file string, t *trail) (sum fileSum, err error) {
+	written, complete := t.beyond(0)
+	f, err := os.Open(file)
+	if err != nil {
+		return sum, err
+	}
+	defer f.Close()
+	digest := sha256.New()
+	for {
+		n, err := hashAll(h.ctx, digest, io.NewSectionReader(f, sum.size, written-sum.size), written-sum.size, h.meter)
+		if sum.size += n; err != nil {
+			return sum, err
+		}
+		if complete && sum.size == written {
+			sum.sha256 = hex.EncodeToString(digest.Sum(nil))
+			return sum, nil
+		}
+		if sum.size < written {
+			return sum, io.ErrUnexpectedEOF // a program cuts the copy
+		}
+		written, complete = t.beyond(sum.size)
+	}
+}
+
+// Files are read through buffers that are used again. Those for large files are
+// as large as a core's cache keeps.
+var (
+	smallBuffers = sync.Pool{New: func() any { return new([followFrom]byte) }}
+	largeBuffers = sync.Pool{New: func() any { return new([256 << 10]byte) }}
+)
+
+// hashAll hashes all that r gives, which is about so many bytes.
+func hashAll(ctx context.Context, h hash.Hash, r io.Reader, size int64, m *Meter) (total int64, err error) {
+	if size < followFrom {
+		buf := smallBuffers.Get().(*[followFrom]byte)
+		defer smallBuffers.Put(buf)
+		return hashThrough(ctx, buf[:], h, r, m)
+	}
+	buf := largeBuffers.Get().(*[256 << 10]byte)
+	defer largeBuffers.Put(buf)
+	return hashThrough(ctx, buf[:], h, r, m)
+}
+
+func hashThrough(ctx context.Context, buf []byte, h hash.Hash, r io.Reader, m *Meter) (total int64, err error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return total, err
+		}
+		n, err := r.Read(buf)
+		h.Write(buf[:n])
+		total += int64(n)
+		m.add(0, int64(n), 0)
+		if err == io.EOF {
+			return total, nil
+		}
+		if err != nil {
+			return total, Bad(err)
+		}
+	}
+}

@@ -1,0 +1,197 @@
+package artifact
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/ubunye-go/modelregistry/internal/fsroot"
+)
+
+// ErrBad says that an artifact can't be registered, or is not as it was
+// registered.
+var ErrBad = errors.New("bad artifact")
+
+// A Source is where the files of a version come from. The zero value is none.
+type Source struct {
+	path string // where the files are, if they are on disk
+	put  func(ctx context.Context, dir string, h *Hasher) error
+}
+
+// Check refuses a source that is plainly missing, before anything is made for
+// it.
+func (s Source) Check() error {
+	if s.put == nil {
+		return fmt.Errorf("%w: none given", ErrBad)
+	}
+	if s.path == "" {
+		return nil
+	}
+	if _, err := os.Stat(s.path); err != nil {
+		return Bad(err)
+	}
+	return nil
+}
+
+// FromDir copies a directory.
+func FromDir(dir string) Source {
+	return Source{dir, func(ctx context.Context, to string, h *Hasher) error {
+		info, err := os.Stat(dir)
+		if err != nil {
+			return Bad(err)
+		}
+		if !info.IsDir() {
+			return fmt.Errorf("%w: %s is %s, not a folder", ErrBad, dir, fsroot.Describe(info.Mode()))
+		}
+		if err := outside(dir, to); err != nil {
+			return err
+		}
+		root, err := os.OpenRoot(dir)
+		if err != nil {
+			return Bad(err)
+		}
+		defer root.Close()
+		return h.copyTree(fsroot.FS(root), to)
+	}}
+}
+
+// FromFile copies one file, under its own name.
+func FromFile(file string) Source {
+	return Source{file, func(ctx context.Context, to string, h *Hasher) error {
+		f, info, err := fsroot.Open(file)
+		var odd *fsroot.NotRegularError
+		if errors.As(err, &odd) {
+			return fmt.Errorf("%w: %s is %s, not a file", ErrBad, file, fsroot.Describe(odd.Mode))
+		}
+		if err != nil {
+			return Bad(err)
+		}
+		defer f.Close()
+		if err := checkPath(filepath.Base(file), maxPath); err != nil {
+			return err
+		}
+		h.meter.add(0, 0, info.Size())
+		return h.copyFile(f, filepath.Base(file), to)
+	}}
+}
+
+// FromPath copies a directory as FromDir does, or a file as FromFile does.
+func FromPath(name string) Source {
+	return Source{name, func(ctx context.Context, to string, h *Hasher) error {
+		info, err := os.Stat(name)
+		if err != nil {
+			return Bad(err)
+		}
+		if info.IsDir() {
+			return FromDir(name).put(ctx, to, h)
+		}
+		return FromFile(name).put(ctx, to, h)
+	}}
+}
+
+// FromFS copies a file system. Sizes and times of modification show whether its
+// files changed meanwhile.
+func FromFS(fsys fs.FS) Source {
+	if fsys == nil {
+		return Source{}
+	}
+	return Source{put: func(ctx context.Context, to string, h *Hasher) error { return h.copyTree(fsys, to) }}
+}
+
+// FromFunc has a function save the model into an empty folder, which becomes the
+// version's without being copied.
+func FromFunc(save func(dir string) error) Source {
+	if save == nil {
+		return Source{}
+	}
+	return Source{put: func(_ context.Context, to string, h *Hasher) error {
+		defer h.meter.watch(to)()
+		return save(to)
+	}}
+}
+
+// MoveDir moves a directory into the staging folder, or copies it if that is on
+// another file system. GiveBack moves it back.
+func MoveDir(dir string) Source {
+	return Source{dir, func(ctx context.Context, to string, h *Hasher) error {
+		info, err := os.Lstat(dir)
+		if err != nil {
+			return Bad(err)
+		}
+		if !info.IsDir() {
+			return fmt.Errorf("%w: %s is %s, not a folder", ErrBad, dir, fsroot.Describe(info.Mode()))
+		}
+		if err := outside(dir, to); err != nil {
+			return err
+		}
+		if err := notRegistered(dir); err != nil {
+			return err
+		}
+		s, err := surveyFolder(ctx, dir, maxPath)
+		if err != nil {
+			return err // before it is moved
+		}
+		if s.files == 0 {
+			return ErrNoFile
+		}
+		if err := os.Remove(to); err != nil {
+			return err
+		}
+		if os.Rename(dir, to) == nil {
+			h.moved = filepath.Clean(dir)
+			return nil
+		}
+		if err := os.Mkdir(to, 0o777); err != nil {
+			return err
+		}
+		return FromDir(dir).put(ctx, to, h)
+	}}
+}
+
+// outside refuses a directory that holds the store: it would be copied into
+// itself.
+func outside(dir, to string) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return Bad(err)
+	}
+	for at := filepath.Clean(to); ; at = filepath.Dir(at) {
+		if above, err := os.Stat(at); err == nil && os.SameFile(info, above) {
+			return fmt.Errorf("%w: %s holds the store itself", ErrBad, dir)
+		}
+		if at == filepath.Dir(at) {
+			return nil
+		}
+	}
+}
+
+// ErrNoFile says that an artifact holds no file.
+var ErrNoFile = fmt.Errorf("%w: it holds no file", ErrBad)
+
+// Bad returns an error that matches ErrBad and err.
+func Bad(err error) error { return fmt.Errorf("%w: %w", ErrBad, err) }
+
+// checkEntry refuses what is neither a file nor a folder.
+func checkEntry(name string, d fs.DirEntry) error {
+	if t := d.Type(); !t.IsRegular() && !t.IsDir() {
+		return fmt.Errorf("%w: %s is %s", ErrBad, name, fsroot.Describe(t))
+	}
+	return nil
+}
+
+// notRegistered refuses to move a version's own files away.
+func notRegistered(dir string) error {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	for at := abs; at != filepath.Dir(at); at = filepath.Dir(at) {
+		if _, err := os.Lstat(filepath.Join(at, ManifestFile)); err == nil && filepath.Base(filepath.Dir(at)) == "versions" {
+			return fmt.Errorf("%w: %s belongs to a version that is registered", ErrBad, dir)
+		}
+	}
+	return nil
+}
