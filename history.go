@@ -255,8 +255,8 @@ func (r *ModelRegistry) awaitChange(ctx context.Context, log *historyLog) bool {
 // A historyLog is a model's history, read at one instant.
 type historyLog struct {
 	m       *model
-	x       examination // of its lines
-	pending *event      // what somebody else changed since
+	x       modelCheck // of its lines
+	pending *event     // what somebody else changed since
 	seen    Revision
 	shared  bool // with other programs
 	now     time.Time

@@ -139,7 +139,7 @@ func TestRepairOfLostIndexKeepsNumbers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"salvage history", "rebuild document", "recover version", "recover version", "put aside"}
+	want := []string{"rebuild history", "rebuild document", "recover version", "recover version", "put aside"}
 	if diff := cmp.Diff(want, kinds(report)); diff != "" {
 		t.Errorf("actions (-want +got):\n%s", diff)
 	}

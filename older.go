@@ -44,7 +44,7 @@ func (m *model) followOlder(v View, d *document.Document) (*state, error) {
 // followDamaged is followOlder where the history before the document can't be
 // read as a whole, or is another one. Of the model it takes what can be read there.
 func (m *model) followDamaged(v View, d *document.Document, lines []byte) (*state, error) {
-	var x examination
+	var x modelCheck
 	x.readLog(lines)
 	s := fromDocument(m.name, d)
 	s.facts = factsAt(x.events(), d.Mark.Event)

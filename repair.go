@@ -14,7 +14,7 @@ type RepairKind string
 
 // What Repair does.
 const (
-	SalvageHistory  RepairKind = "salvage history"  // the lines that can be read are kept, and an event says what was lost
+	RebuildHistory  RepairKind = "rebuild history"  // the lines that can be read are kept, and an event says what was lost
 	RecoverVersion  RepairKind = "recover version"  // a tree whose event was lost is listed again, in development
 	RebuildDocument RepairKind = "rebuild document" // from the history
 	RecordState     RepairKind = "record state"     // what the document has and the history has not; two productions
@@ -96,7 +96,7 @@ func (r *ModelRegistry) Repair(ctx context.Context, name ModelName, opts *Repair
 		return nil, ErrClosed
 	}
 	defer r.stop()
-	x, err := m.examineQuietly(ctx)
+	x, err := m.checkQuietly(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +119,7 @@ func (r *ModelRegistry) Repair(ctx context.Context, name ModelName, opts *Repair
 		report.Actions = p.appended
 	}
 	report.Kept, err = store.Replace(ctx, name, func(v View) (*Replacement, error) {
-		x, err := m.examine(ctx, v)
+		x, err := m.check(ctx, v)
 		if err != nil {
 			return nil, err
 		}
@@ -144,7 +144,7 @@ func (r *ModelRegistry) Repair(ctx context.Context, name ModelName, opts *Repair
 
 // appendRepair has the event appended that the next change would make, and what
 // was recovered with it.
-func (m *model) appendRepair(ctx context.Context, p *plan, o RepairOptions) error {
+func (m *model) appendRepair(ctx context.Context, p *repairPlan, o RepairOptions) error {
 	_, err := m.change(ctx, func(t *txn) (string, error) {
 		e := p.event(o, p.appended)
 		for _, im := range p.recovered {
@@ -160,10 +160,10 @@ func (m *model) appendRepair(ctx context.Context, p *plan, o RepairOptions) erro
 	return err
 }
 
-// A plan is what Repair makes of an examination.
-type plan struct {
+// A repairPlan is what Repair is to do about what a check shows.
+type repairPlan struct {
 	m *model
-	x *examination
+	x *modelCheck
 
 	// What an event of the usual kind does: the history can be read.
 	appended  []RepairAction
@@ -179,7 +179,7 @@ type plan struct {
 
 // done returns what is replaced by the plan now, after the event was appended, and what of
 // the debris is gone since: the append may have written over it.
-func (p *plan) done(now *plan) (list []RepairAction) {
+func (p *repairPlan) done(now *repairPlan) (list []RepairAction) {
 	for _, a := range p.replaced {
 		if slices.Contains(now.replaced, a) || len(p.appended) > 0 && a.Kind == RemoveDebris {
 			list = append(list, a)
@@ -193,20 +193,20 @@ func (p *plan) done(now *plan) (list []RepairAction) {
 	return list
 }
 
-func (p *plan) actions() []RepairAction {
+func (p *repairPlan) actions() []RepairAction {
 	return append(p.appended[:len(p.appended):len(p.appended)], p.replaced...)
 }
 
 // plan decides what to do about a model. It is right if no change was under way.
-func (m *model) plan(ctx context.Context, x *examination) (*plan, error) {
+func (m *model) plan(ctx context.Context, x *modelCheck) (*repairPlan, error) {
 	if x.isNone() && len(x.items) == 0 {
 		return nil, notFound("model %s", m.name)
 	}
-	p := &plan{m: m, x: x}
+	p := &repairPlan{m: m, x: x}
 	var err error
 	switch {
 	case len(x.damage) > 0 || len(x.lines) == 0 && x.docErr != nil || x.isNone() && x.hasTrees():
-		err = p.salvage(ctx)
+		err = p.rebuildHistory(ctx)
 	case x.isNone():
 	case x.lost():
 		p.append(RepairAction{Kind: RecordState, Path: p.file(logFile), Detail: "the history starts anew from the document"})
@@ -215,7 +215,7 @@ func (m *model) plan(ctx context.Context, x *examination) (*plan, error) {
 	case x.docErr != nil || !x.hasDoc:
 		// Who lost the document may have lost the history's end with it.
 		if err = p.recoverTrees(ctx); err == nil && (x.docErr != nil || len(p.recovered) == 0) {
-			p.rebuild("from the history") // else the event that lists them again brings it
+			p.rebuildDocument("from the history") // else the event that lists them again brings it
 		}
 	case !x.owns() && x.state != nil && x.state.pending == nil:
 		p.state = x.state // with what the document has that the history has not, such as its layout
@@ -227,7 +227,7 @@ func (m *model) plan(ctx context.Context, x *examination) (*plan, error) {
 			p.recordForeign()
 		}
 		if what := x.documentDiffers(m.name); what != "" {
-			p.rebuild("from the history: " + what)
+			p.rebuildDocument("from the history: " + what)
 		}
 	}
 	if err != nil {
@@ -241,14 +241,14 @@ func (m *model) plan(ctx context.Context, x *examination) (*plan, error) {
 	return p, nil
 }
 
-func (p *plan) file(name string) string { return p.m.name.String() + "/" + name }
+func (p *repairPlan) file(name string) string { return p.m.name.String() + "/" + name }
 
-func (p *plan) append(a RepairAction) { p.appended = append(p.appended, a) }
+func (p *repairPlan) append(a RepairAction) { p.appended = append(p.appended, a) }
 
-func (p *plan) replace(a RepairAction) { p.replaced = append(p.replaced, a) }
+func (p *repairPlan) replace(a RepairAction) { p.replaced = append(p.replaced, a) }
 
 // event is what the history says of a repair.
-func (p *plan) event(o RepairOptions, actions []RepairAction) *event {
+func (p *repairPlan) event(o RepairOptions, actions []RepairAction) *event {
 	var notes []string
 	if o.Reason != "" {
 		notes = append(notes, o.Reason)
@@ -260,7 +260,7 @@ func (p *plan) event(o RepairOptions, actions []RepairAction) *event {
 }
 
 // recordForeign has what another program or an editor wrote become an event.
-func (p *plan) recordForeign() {
+func (p *repairPlan) recordForeign() {
 	detail := "what another program or an editor wrote"
 	if what := p.x.foreign(p.m.name); what != "" {
 		detail += ": " + what
@@ -268,9 +268,9 @@ func (p *plan) recordForeign() {
 	p.append(RepairAction{Kind: RecordState, Path: p.file(documentFile), Detail: detail})
 }
 
-// rebuild makes the document anew. Keys of other programs and of later releases stay,
-// if the old document can be read.
-func (p *plan) rebuild(detail string) {
+// rebuildDocument makes the document again from the history. Keys of other
+// programs and of later releases stay if the old document can be read.
+func (p *repairPlan) rebuildDocument(detail string) {
 	p.state = p.x.replayed(p.m.name, p.x.last())
 	if d := p.x.doc; d != nil {
 		p.state.head = d.Head
@@ -284,7 +284,7 @@ func (p *plan) rebuild(detail string) {
 
 // recoverTrees lists versions again whose events were lost: those whose tree is
 // whole, by its own manifest.
-func (p *plan) recoverTrees(ctx context.Context) error {
+func (p *repairPlan) recoverTrees(ctx context.Context) error {
 	s := p.final()
 	for _, it := range p.x.items {
 		if it.Kind != ItemTree || s != nil && (s.get(it.Version) != nil || slices.Contains(s.removed, it.Version)) {
@@ -320,7 +320,7 @@ func diskFailed(err error) bool {
 }
 
 // final is the state that the model will have, but for what is recovered.
-func (p *plan) final() *state {
+func (p *repairPlan) final() *state {
 	if p.state != nil {
 		return p.state
 	}
@@ -328,7 +328,7 @@ func (p *plan) final() *state {
 }
 
 // clear decides about what lies around.
-func (p *plan) clear() {
+func (p *repairPlan) clear() {
 	for _, it := range p.x.items {
 		switch s := p.final(); {
 		case it.Kind == ItemTorn && (p.rewriteLog || len(p.appended) > 0): // it goes with that
@@ -342,12 +342,12 @@ func (p *plan) clear() {
 	}
 }
 
-func (p *plan) recovers(version string) bool {
+func (p *repairPlan) recovers(version string) bool {
 	return slices.ContainsFunc(p.recovered, func(im image) bool { return im.version == version })
 }
 
 // replacement is what the store is to put in place.
-func (p *plan) replacement(o RepairOptions) (*Replacement, error) {
+func (p *repairPlan) replacement(o RepairOptions) (*Replacement, error) {
 	r := &Replacement{Aside: p.aside, Remove: p.remove}
 	if p.state == nil {
 		return r, nil

@@ -145,7 +145,7 @@ func TestRepairIsInTheHistory(t *testing.T) {
 		t.Errorf("history (-want +got):\n%s", diff)
 	}
 	end := last(t, dir)
-	if end["actor"] != "alice" || !strings.HasPrefix(str(end["reason"]), "disk trouble; salvage history: ") {
+	if end["actor"] != "alice" || !strings.HasPrefix(str(end["reason"]), "disk trouble; rebuild history: ") {
 		t.Errorf("the repair is by %v, because %v", end["actor"], end["reason"])
 	}
 	if v, err := r.Rollback(t.Context(), fraud, "", nil); err != nil || v.Version != "1.0.0" {

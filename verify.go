@@ -171,7 +171,7 @@ func (r *ModelRegistry) verifyModel(ctx context.Context, name ModelName, o Verif
 	if err != nil {
 		return err
 	}
-	x, err := m.examineQuietly(ctx)
+	x, err := m.checkQuietly(ctx)
 	if err != nil {
 		return err
 	}
@@ -204,7 +204,7 @@ func (r *ModelRegistry) verifyModel(ctx context.Context, name ModelName, o Verif
 
 // mayBeUnderWay reports whether something looks wrong, or like the remains of a change, that
 // could be one that is happening: log, document and files are not read at one moment.
-func (x *examination) mayBeUnderWay(name ModelName) bool {
+func (x *modelCheck) mayBeUnderWay(name ModelName) bool {
 	if len(x.damage) > 0 || x.docErr != nil || x.err != nil || x.hasDoc != (len(x.lines) > 0) ||
 		x.lost() || x.hasDoc && !x.owns() || x.owns() && x.documentDiffers(name) != "" {
 		return true
@@ -218,12 +218,12 @@ func (x *examination) mayBeUnderWay(name ModelName) bool {
 }
 
 // unnamed reports whether a tree's version is not among those that readers see.
-func (x *examination) unnamed(it Item) bool {
+func (x *modelCheck) unnamed(it Item) bool {
 	return x.state == nil || x.state.get(it.Version) == nil
 }
 
 // report adds what is to say of history, document and remains.
-func (x *examination) report(name ModelName, report *VerifyReport) {
+func (x *modelCheck) report(name ModelName, report *VerifyReport) {
 	file := func(f string) string { return name.String() + "/" + f }
 	for _, d := range x.damage {
 		report.add(Finding{ModelName: name, Kind: HistoryDamaged, Event: d.event, Path: file(logFile),
@@ -262,7 +262,7 @@ func (x *examination) report(name ModelName, report *VerifyReport) {
 	}
 }
 
-func (x *examination) reportDocument(name ModelName, path string, report *VerifyReport) {
+func (x *modelCheck) reportDocument(name ModelName, path string, report *VerifyReport) {
 	f := Finding{ModelName: name, Path: path}
 	switch d := x.doc; {
 	case x.docErr != nil:
@@ -298,7 +298,7 @@ func (x *examination) reportDocument(name ModelName, path string, report *Verify
 }
 
 // reportFacts adds what is to say of what is kept of the model beside its versions.
-func (x *examination) reportFacts(name ModelName, report *VerifyReport) {
+func (x *modelCheck) reportFacts(name ModelName, report *VerifyReport) {
 	f := x.facts()
 	if problems := f.gates.unreadable(); len(problems) > 0 {
 		report.add(Finding{ModelName: name, Kind: EntryUnreadable, Err: fmt.Errorf("%s: %s", topGates, strings.Join(problems, "; "))})

@@ -163,7 +163,7 @@ var harms = map[string]struct {
 			})
 		},
 		finds:   []string{"history damaged history.jsonl"},
-		repairs: []string{"salvage history", "rebuild document"},
+		repairs: []string{"rebuild history", "rebuild document"},
 		stages:  threeStages,
 	},
 	"line missing, document gone": {
@@ -187,7 +187,7 @@ var harms = map[string]struct {
 			})
 		},
 		finds:   []string{"document missing registry.json", "history damaged history.jsonl"},
-		repairs: []string{"salvage history", "rebuild document"},
+		repairs: []string{"rebuild history", "rebuild document"},
 		stages:  threeStages,
 	},
 	"registration lost, document damaged": {
@@ -200,7 +200,7 @@ var harms = map[string]struct {
 			})
 		},
 		finds:   []string{"document damaged registry.json", "history damaged history.jsonl"},
-		repairs: []string{"salvage history", "rebuild document", "recover version"},
+		repairs: []string{"rebuild history", "rebuild document", "recover version"},
 		stages:  threeStages,
 	},
 	"line edited": {
@@ -210,7 +210,7 @@ var harms = map[string]struct {
 			})
 		},
 		finds:   []string{"history damaged history.jsonl"},
-		repairs: []string{"salvage history", "rebuild document"},
+		repairs: []string{"rebuild history", "rebuild document"},
 		stages:  threeStages,
 	},
 	"history deleted": {
@@ -247,7 +247,7 @@ var harms = map[string]struct {
 			writeFile(t, modelPath(dir, "history.jsonl", "x"), "")
 		},
 		finds:   []string{"history damaged history.jsonl", "history lost history.jsonl"},
-		repairs: []string{"salvage history", "rebuild document"},
+		repairs: []string{"rebuild history", "rebuild document"},
 		stages:  threeStages,
 	},
 	"document is a folder": {
@@ -265,7 +265,7 @@ var harms = map[string]struct {
 			os.Remove(modelPath(dir, "registry.json"))
 		},
 		finds:   []string{"history lost history.jsonl", "version not listed 1.0.0 1.0.0", "version not listed 1.0.1 1.0.1", "version not listed 1.0.2 1.0.2"},
-		repairs: []string{"salvage history", "rebuild document", "recover version", "recover version", "recover version"},
+		repairs: []string{"rebuild history", "rebuild document", "recover version", "recover version", "recover version"},
 		stages:  map[string]mr.ModelStage{"1.0.0": mr.Development, "1.0.1": mr.Development, "1.0.2": mr.Development},
 	},
 	"history deleted and document damaged": {
@@ -274,7 +274,7 @@ var harms = map[string]struct {
 			writeFile(t, modelPath(dir, "registry.json"), "")
 		},
 		finds:   []string{"document damaged registry.json"},
-		repairs: []string{"salvage history", "rebuild document", "recover version", "recover version", "recover version"},
+		repairs: []string{"rebuild history", "rebuild document", "recover version", "recover version", "recover version"},
 		stages:  map[string]mr.ModelStage{"1.0.0": mr.Development, "1.0.1": mr.Development, "1.0.2": mr.Development},
 	},
 	"two in production": {
@@ -305,7 +305,7 @@ var harms = map[string]struct {
 			edit(t, modelPath(dir, "history.jsonl"), func(s string) string { return strings.Replace(s, `"event":2`, `"event":"2"`, 1) })
 		},
 		finds:   []string{"history damaged history.jsonl"},
-		repairs: []string{"salvage history", "rebuild document"},
+		repairs: []string{"rebuild history", "rebuild document"},
 		stages:  map[string]mr.ModelStage{"1.0.0": mr.Archived, "1.0.1": mr.Production, "1.0.2": mr.Staging},
 	},
 	"foreign write and what a crash left": {

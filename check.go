@@ -12,9 +12,9 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// An examination is a model's bytes, read from the first to the last and trusted
-// in nothing. Verify reports what it shows, Repair mends it.
-type examination struct {
+// A modelCheck is what all the bytes of a model show, read from the first to the
+// last without trusting any. Verify reports what is wrong; Repair repairs it.
+type modelCheck struct {
 	lines  []logLine
 	end    int64    // the position behind the last line
 	damage []damage // of the history, in order
@@ -44,9 +44,9 @@ type damage struct {
 	err     error
 }
 
-// examine looks at a model without its cached state.
-func (m *model) examine(ctx context.Context, v View) (*examination, error) {
-	x := &examination{}
+// check reads a model without its cached state.
+func (m *model) check(ctx context.Context, v View) (*modelCheck, error) {
+	x := &modelCheck{}
 	var corrupt *CorruptError
 	log, end, err := m.readLog(v, 0)
 	if err != nil && !errors.As(err, &corrupt) {
@@ -89,12 +89,12 @@ func (m *model) examine(ctx context.Context, v View) (*examination, error) {
 	return x, ctx.Err()
 }
 
-// examineQuietly examines a model, under its lock if something looks wrong that
-// could be a change under way. A store that can't be
-// locked is taken as it looks: nobody changes it either.
-func (m *model) examineQuietly(ctx context.Context) (x *examination, err error) {
+// checkQuietly checks a model, under its lock if something looks wrong that
+// could be a change under way. A store that can't be locked is taken as it was
+// read: no process can change it either.
+func (m *model) checkQuietly(ctx context.Context) (x *modelCheck, err error) {
 	look := func(v View) (err error) {
-		x, err = m.examine(ctx, v)
+		x, err = m.check(ctx, v)
 		return err
 	}
 	if err := m.r.store.Read(ctx, m.name, look); err != nil {
@@ -112,7 +112,7 @@ func (m *model) examineQuietly(ctx context.Context) (x *examination, err error) 
 
 // readLog keeps the lines that are events and go up in number, and notes the
 // places where something is wrong.
-func (x *examination) readLog(log []byte) {
+func (x *modelCheck) readLog(log []byte) {
 	last, hash := int64(0), ""
 	for at := int64(0); at < int64(len(log)); {
 		n := bytes.IndexByte(log[at:], '\n')
@@ -142,11 +142,11 @@ func (x *examination) readLog(log []byte) {
 }
 
 // noted reports whether damage at an event is noted already.
-func (x *examination) noted(event int64) bool {
+func (x *modelCheck) noted(event int64) bool {
 	return len(x.damage) > 0 && x.damage[len(x.damage)-1].event == event
 }
 
-func (x *examination) events() []*event {
+func (x *modelCheck) events() []*event {
 	list := make([]*event, len(x.lines))
 	for i, l := range x.lines {
 		list[i] = l.event
@@ -154,7 +154,7 @@ func (x *examination) events() []*event {
 	return list
 }
 
-func (x *examination) last() int64 {
+func (x *modelCheck) last() int64 {
 	if len(x.lines) == 0 {
 		return 0
 	}
@@ -162,16 +162,16 @@ func (x *examination) last() int64 {
 }
 
 // owns reports whether the document is ours, untouched by others.
-func (x *examination) owns() bool { return x.doc != nil && x.doc.Mark != nil && x.doc.Intact }
+func (x *modelCheck) owns() bool { return x.doc != nil && x.doc.Mark != nil && x.doc.Intact }
 
 // changed reports whether another program or an editor changed the document, and
 // no event records it yet.
-func (x *examination) changed() bool {
+func (x *modelCheck) changed() bool {
 	return !x.owns() || x.state != nil && x.state.pending != nil && x.state.pending.op == opForeign
 }
 
 // facts returns the facts of the model, as far as they can be read.
-func (x *examination) facts() (f facts) {
+func (x *modelCheck) facts() (f facts) {
 	if x.state != nil {
 		return x.state.facts
 	}
@@ -189,7 +189,7 @@ func (x *examination) facts() (f facts) {
 
 // stands reports whether the history has the event that the document of ours
 // stands at. A following line's digest tells, should that line itself be damaged.
-func (x *examination) stands() bool {
+func (x *modelCheck) stands() bool {
 	for _, l := range x.lines {
 		if l.number == x.doc.Mark.Event && l.hash == x.doc.Mark.Hash || l.prev == x.doc.Mark.Hash {
 			return true
@@ -200,20 +200,20 @@ func (x *examination) stands() bool {
 
 // strange reports whether the document is one of ours, and of another history than this,
 // which is sound.
-func (x *examination) strange() bool {
+func (x *modelCheck) strange() bool {
 	return x.owns() && len(x.damage) == 0 && !x.stands() &&
 		slices.ContainsFunc(x.lines, func(l logLine) bool { return l.number == x.doc.Mark.Event })
 }
 
 // superseded reports whether the history began anew behind the document, which only was
 // not brought up to it.
-func (x *examination) superseded() bool {
+func (x *modelCheck) superseded() bool {
 	return slices.ContainsFunc(x.lines, func(l logLine) bool { return l.reset && l.number > x.doc.Mark.Event })
 }
 
 // lost reports whether the document tells of events that the history does not
 // have.
-func (x *examination) lost() bool {
+func (x *modelCheck) lost() bool {
 	switch {
 	case x.doc == nil || x.doc.Mark == nil || x.superseded():
 		return false
@@ -224,26 +224,26 @@ func (x *examination) lost() bool {
 }
 
 // hasTrees reports whether there are files of versions that the registry made.
-func (x *examination) hasTrees() bool {
+func (x *modelCheck) hasTrees() bool {
 	return slices.ContainsFunc(x.items, func(it Item) bool { return it.Kind == ItemTree })
 }
 
 // indexLost reports whether history and document are gone, and versions that
 // the registry made are not. Beside a history without a line, these are what a
 // first change left that did not happen.
-func (x *examination) indexLost() bool {
+func (x *modelCheck) indexLost() bool {
 	begun := slices.ContainsFunc(x.items, func(it Item) bool { return it.Kind == ItemBegun })
 	return x.isNone() && x.hasTrees() && !begun
 }
 
 // isNone reports whether there is no model: neither a history nor a document.
-func (x *examination) isNone() bool {
+func (x *modelCheck) isNone() bool {
 	return len(x.lines) == 0 && len(x.damage) == 0 && !x.hasDoc
 }
 
 // replayed returns the state that the events up to a number make; behind all of
 // them, it stands at the end of the log.
-func (x *examination) replayed(name ModelName, upTo int64) *state {
+func (x *modelCheck) replayed(name ModelName, upTo int64) *state {
 	s := newState(name)
 	for _, l := range x.lines {
 		if l.number <= upTo {
@@ -255,7 +255,7 @@ func (x *examination) replayed(name ModelName, upTo int64) *state {
 
 // documentDiffers says where the document of ours is not what the history makes
 // of it, or "".
-func (x *examination) documentDiffers(name ModelName) string {
+func (x *modelCheck) documentDiffers(name ModelName) string {
 	if !x.stands() && x.superseded() {
 		return ""
 	}
@@ -264,7 +264,7 @@ func (x *examination) documentDiffers(name ModelName) string {
 
 // foreign says what somebody else changed in the document, or "" if it was nothing that a
 // version's entry holds.
-func (x *examination) foreign(name ModelName) string {
+func (x *modelCheck) foreign(name ModelName) string {
 	if x.state == nil || x.state.pending == nil {
 		return ""
 	}
@@ -294,7 +294,7 @@ type eventDoubt struct {
 
 // doubts returns what could not be told of external changes, but for versions
 // that were changed since.
-func (x *examination) doubts() (list []eventDoubt) {
+func (x *modelCheck) doubts() (list []eventDoubt) {
 	take := func(e *event, number int64) {
 		list = slices.DeleteFunc(list, func(d eventDoubt) bool {
 			return slices.ContainsFunc(e.after, func(im image) bool { return im.version == d.Version }) || slices.Contains(e.removed, d.Version)

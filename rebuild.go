@@ -16,20 +16,20 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// salvage plans what becomes of a history that is damaged, or gone with its
-// document. A document of ours knows what the lost lines changed, up to the event it stands
-// at; one that another program wrote is merged as ever.
-func (p *plan) salvage(ctx context.Context) error {
+// rebuildHistory plans what becomes of a history that is damaged, or lost with
+// its document. A document of ours holds what the lost lines changed, up to the
+// event that it stands at. One that another program wrote is merged as usual.
+func (p *repairPlan) rebuildHistory(ctx context.Context) error {
 	x, name := p.x, p.m.name
 	for _, d := range x.damage {
-		p.replace(RepairAction{Kind: SalvageHistory, Path: p.file(logFile),
+		p.replace(RepairAction{Kind: RebuildHistory, Path: p.file(logFile),
 			Detail: fmt.Sprintf("at byte %d, where event %d should be: %v%s", d.at, d.event, d.err, p.known(d))})
 	}
 	if len(x.damage) == 0 {
-		p.replace(RepairAction{Kind: SalvageHistory, Path: p.file(logFile), Detail: "history and document are lost; the manifests tell"})
+		p.replace(RepairAction{Kind: RebuildHistory, Path: p.file(logFile), Detail: "history and document are lost; the manifests tell"})
 	}
 	if p.rewriteLog = true; x.owns() {
-		p.state = x.salvagedDocument(name)
+		p.state = x.rebuiltDocument(name)
 	} else {
 		p.state = x.replayed(name, x.last())
 		if events := x.events(); x.doc != nil && len(events) > 0 {
@@ -43,8 +43,8 @@ func (p *plan) salvage(ctx context.Context) error {
 	return p.recoverTrees(ctx)
 }
 
-// salvagedDocument returns the state of a document of ours with the events behind it.
-func (x *examination) salvagedDocument(name ModelName) *state {
+// rebuiltDocument returns the state of a document of ours with the events behind it.
+func (x *modelCheck) rebuiltDocument(name ModelName) *state {
 	s := fromDocument(name, x.doc)
 	base := s.facts
 	if s.older { // it keeps no facts
@@ -59,7 +59,7 @@ func (x *examination) salvagedDocument(name ModelName) *state {
 }
 
 // known says what becomes of what a damaged line changed.
-func (p *plan) known(d damage) string {
+func (p *repairPlan) known(d damage) string {
 	switch {
 	case !d.dropped:
 		return ""
@@ -72,7 +72,7 @@ func (p *plan) known(d damage) string {
 // log returns the history as it is to be, and brings the state to its end. Lines
 // behind a damaged place get the digest of the line that now stands before them, an event
 // in the gap says that something is missing, and one at the end holds all that is known.
-func (p *plan) log(o RepairOptions) ([]byte, error) {
+func (p *repairPlan) log(o RepairOptions) ([]byte, error) {
 	var log []byte
 	last, hash := int64(0), ""
 	add := func(e *event, line []byte) {
@@ -153,7 +153,7 @@ func relinked(line []byte, prev string) ([]byte, error) {
 }
 
 // mend archives all versions in production but the one promoted last.
-func (p *plan) mend(event int64) {
+func (p *repairPlan) mend(event int64) {
 	s := p.state
 	t, h := newTxn(s, p.m.r.now()), s.holder(Production)
 	for _, e := range slices.Clone(s.order) {
