@@ -11,8 +11,8 @@ import (
 	"github.com/Masterminds/semver/v3"
 
 	"github.com/ubunye-go/modelregistry/internal/document"
-	"github.com/ubunye-go/modelregistry/internal/pyjson"
 	"github.com/ubunye-go/modelregistry/internal/pathname"
+	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
 // A ModelVersion is what the registry knows of one version: a copy, which later
