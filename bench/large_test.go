@@ -17,20 +17,22 @@ import (
 )
 
 var (
-	largeMB    = flag.Int("large", 1024, "size of the large artifact in `MB`")
-	largeFiles = flag.Int("files", 4, "`number` of files in the large artifact")
+	largeMB = flag.Int("large", 1024, "size of the large artifact in `MB`")
+	verifyN = flag.Int("verify", 0, "verify this `number` of versions, not as many as the row says")
 )
 
-// large writes the large artifact to dir, and returns dir.
-func large(b *testing.B, dir string) string {
-	check(b, os.MkdirAll(dir, 0o777))
-	block := make([]byte, 1<<20)
+// largeFiles is the number of files in the large artifact.
+const largeFiles = 4
+
+// writeLarge writes the large artifact to a new folder and returns the folder.
+func writeLarge(b *testing.B) string {
+	dir, block := b.TempDir(), make([]byte, 1<<20)
 	for i := range block {
 		block[i] = byte(i * i)
 	}
-	for i := range *largeFiles {
+	for i := range largeFiles {
 		f := must[*os.File](b)(os.Create(filepath.Join(dir, fmt.Sprint(i))))
-		for range *largeMB / *largeFiles {
+		for range *largeMB / largeFiles {
 			must[int](b)(f.Write(block))
 		}
 		check(b, f.Sync())
@@ -39,18 +41,22 @@ func large(b *testing.B, dir string) string {
 	return dir
 }
 
-// hashAll computes the SHA-256 of the files in a folder, in parallel on all
-// cores.
+// hashAll computes the SHA-256 of the files in a folder, on all cores.
 func hashAll(b *testing.B, dir string) {
 	var wg sync.WaitGroup
-	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
-	for i := range *largeFiles {
+	cores := make(chan struct{}, runtime.GOMAXPROCS(0))
+	for i := range largeFiles {
 		wg.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			f := must[*os.File](b)(os.Open(filepath.Join(dir, fmt.Sprint(i))))
-			defer f.Close()
-			must[int64](b)(io.CopyBuffer(sha256.New(), struct{ io.Reader }{f}, make([]byte, 1<<16)))
+			cores <- struct{}{}
+			defer func() { <-cores }()
+			f, err := os.Open(filepath.Join(dir, fmt.Sprint(i)))
+			if err == nil {
+				defer f.Close()
+				_, err = io.CopyBuffer(sha256.New(), struct{ io.Reader }{f}, make([]byte, 1<<16))
+			}
+			if err != nil {
+				b.Error(err)
+			}
 		})
 	}
 	wg.Wait()
@@ -58,7 +64,7 @@ func hashAll(b *testing.B, dir string) {
 
 func copyAll(b *testing.B, from, to string) {
 	check(b, os.MkdirAll(to, 0o777))
-	for i := range *largeFiles {
+	for i := range largeFiles {
 		in := must[*os.File](b)(os.Open(filepath.Join(from, fmt.Sprint(i))))
 		out := must[*os.File](b)(os.Create(filepath.Join(to, fmt.Sprint(i))))
 		must[int64](b)(io.Copy(out, in))
@@ -68,77 +74,28 @@ func copyAll(b *testing.B, from, to string) {
 	}
 }
 
-// BenchmarkRegisterLarge registers an artifact of 1 GB by copying it. The floor
-// is the longer of two times: to copy and sync it, and to hash it on all cores.
-func BenchmarkRegisterLarge(b *testing.B) {
-	from, s := large(b, filepath.Join(b.TempDir(), "from")), newStore(b, 10)
-	to := filepath.Join(b.TempDir(), "to")
-	var took, allocs, floor []float64
+// since returns the time that do takes, in nanoseconds.
+func since(do func()) float64 { return side{do: do}.sample() }
+
+// registerLarge registers a large artifact by copying it, and measures how much
+// the heap grows meanwhile.
+func registerLarge(b *testing.B, n int) (res result) {
+	from, to, s := writeLarge(b), filepath.Join(b.TempDir(), "to"), newStore(b, n)
 	var memory uint64
 	for range rounds(b) {
 		runtime.GC()
 		stop, peak := watchMemory()
-		t, n := s.registerOnce(b, mr.FromDir(from))
+		var v mr.ModelVersion
+		res.took = append(res.took, since(func() { v = must[mr.ModelVersion](b)(bench.Register(s.r, mr.FromDir(from))) }))
 		stop()
-		took, allocs, memory = append(took, t), append(allocs, n), max(memory, *peak)
-		start := time.Now()
-		copyAll(b, from, to)
-		copied := time.Since(start)
+		memory = max(memory, *peak)
+		check(b, os.RemoveAll(s.path("versions", v.Version)))
+		copied := since(func() { copyAll(b, from, to) })
 		check(b, os.RemoveAll(to))
-		start = time.Now()
-		hashAll(b, from)
-		floor = append(floor, float64(max(copied, time.Since(start))))
+		res.floor = append(res.floor, max(copied, since(func() { hashAll(b, from) })))
 	}
-	report(b, took, allocs, floor)
-	b.ReportMetric(float64(memory)/(1<<20), "peak-MB")
-}
-
-// BenchmarkPromoteLarge promotes a version of 1 GB, which it reads. The floor
-// is the hash of the files.
-func BenchmarkPromoteLarge(b *testing.B) {
-	from, s, ctx := large(b, filepath.Join(b.TempDir(), "from")), newStore(b, 10), b.Context()
-	v := must[mr.ModelVersion](b)(s.r.Register(ctx, bench.Name, mr.FromDir(from), nil))
-	var took, allocs, floor []float64
-	for range rounds(b) {
-		t, n := timed(func() { must[mr.ModelVersion](b)(s.r.Promote(ctx, bench.Name, v.Version, mr.Staging, nil)) })
-		took, allocs = append(took, t), append(allocs, n)
-		must[mr.ModelVersion](b)(s.r.Demote(ctx, bench.Name, v.Version, mr.Development, nil))
-		start := time.Now()
-		hashAll(b, s.path("versions", v.Version, "model"))
-		floor = append(floor, float64(time.Since(start)))
-	}
-	report(b, took, allocs, floor)
-}
-
-// report reports the medians of an operation and of its floor.
-func report(b *testing.B, took, allocs, floor []float64) {
-	b.ReportMetric(median(took), "ns/op")
-	b.ReportMetric(median(floor), "floor-ns")
-	b.ReportMetric(median(took)/median(floor), "x-floor")
-	b.ReportMetric(median(allocs), "allocs")
-}
-
-// registerOnce registers an artifact and then removes its files, which is not
-// measured.
-func (s *store) registerOnce(b *testing.B, a mr.Artifact) (took, allocs float64) {
-	var v mr.ModelVersion
-	took, allocs = timed(func() { v = must[mr.ModelVersion](b)(s.r.Register(b.Context(), bench.Name, a, nil)) })
-	check(b, os.RemoveAll(s.path("versions", v.Version)))
-	return took, allocs
-}
-
-// rounds is b.Loop for work that takes seconds: every iteration has five
-// rounds, enough for a median.
-func rounds(b *testing.B) func(yield func() bool) {
-	return func(yield func() bool) {
-		for b.Loop() {
-			for range 5 {
-				if !yield() {
-					return
-				}
-			}
-		}
-	}
+	res.also = fmt.Sprintf("the heap grows by %.1f MB at most; goal < 32", float64(memory)/(1<<20))
+	return res
 }
 
 // watchMemory measures the growth of the heap in the background. peak is valid
@@ -166,38 +123,26 @@ func watchMemory() (stop func(), peak *uint64) {
 	return func() { close(done); <-stopped }, peak
 }
 
-// BenchmarkRegisterMoved registers an artifact of 1 GB by moving it. The floor
-// is its hash.
-func BenchmarkRegisterMoved(b *testing.B) { registerHashed(b, mr.MoveDir) }
-
-// BenchmarkRegisterSaved registers an artifact of 1 GB that a function saves by
-// renaming files. The floor is its hash.
-func BenchmarkRegisterSaved(b *testing.B) {
-	registerHashed(b, func(from string) mr.Artifact {
-		return mr.FromFunc(func(dir string) error {
-			for i := range *largeFiles {
-				if err := os.Rename(filepath.Join(from, fmt.Sprint(i)), filepath.Join(dir, fmt.Sprint(i))); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	})
-}
-
-// registerHashed measures the registration of a large artifact that is hashed
-// but not copied.
-func registerHashed(b *testing.B, artifact func(dir string) mr.Artifact) {
-	s := newStore(b, 10)
-	dir := filepath.Join(s.dir, "..", "from")
-	var took, allocs, floor []float64
-	for range rounds(b) {
-		large(b, dir)
-		start := time.Now()
-		hashAll(b, dir)
-		floor = append(floor, float64(time.Since(start)))
-		t, n := s.registerOnce(b, artifact(dir))
-		took, allocs = append(took, t), append(allocs, n)
+// verify verifies a store of small versions on two cores, and on one.
+func verify(b *testing.B, n int) (res result) {
+	if *verifyN > 0 {
+		n = *verifyN
 	}
-	report(b, took, allocs, floor)
+	s := &store{dir: filepath.Join(b.TempDir(), "store")}
+	check(b, bench.GenerateWithFiles(s.dir, n))
+	s.r = s.open(b)
+	reports := 0
+	on := func(cores int) side {
+		return side{do: func() {
+			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cores))
+			report, err := s.r.Verify(b.Context(), &mr.VerifyOptions{Progress: func(mr.VerifyProgress) { reports++ }})
+			check(b, err)
+			if report.Versions != n || len(report.Findings) > 0 {
+				b.Fatalf("%d versions, %v; want %d, and nothing found", report.Versions, report.Findings, n)
+			}
+		}}
+	}
+	res = measure(b, on(2), on(1))
+	res.also = fmt.Sprintf("progress is reported %d times", reports/(len(res.took)+len(res.floor)))
+	return res
 }

@@ -1,0 +1,101 @@
+// Command process is what the benchmarks measure as a whole process. It uses
+// nothing but the registry, as a user's small program would.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/bench"
+)
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "process:", err)
+		os.Exit(1)
+	}
+}
+
+// run does one of these:
+//
+//	promote DIR VERSION   open, promote to production, close
+//	leave DIR VERSION     the same without Close, so that the document may lag
+//	get DIR               open, get what is in production, close
+//	scan FILE             read a document and scan it once
+//	register DIR START    open, register from START for two seconds, print how often
+func run(args []string) error {
+	if len(args) < 2 {
+		return errors.New("what to do is missing")
+	}
+	if args[0] == "scan" {
+		return scan(args[1])
+	}
+	r, err := mr.Open(args[1], nil)
+	if err != nil {
+		return err
+	}
+	switch args[0] {
+	case "promote":
+		err = bench.Promote(r, args[2], mr.Production)
+	case "leave":
+		return bench.Promote(r, args[2], mr.Production)
+	case "get":
+		_, err = bench.Get(r)
+	case "register":
+		err = register(r, args[2])
+	default:
+		err = fmt.Errorf("unknown: %q", args[0])
+	}
+	return errors.Join(err, r.Close())
+}
+
+// scan reads a file and looks at each of its bytes as a reader of JSON must: it
+// follows strings and counts how deep objects and lists are nested.
+func scan(file string) error {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	depth, inString := 0, false
+	for i := 0; i < len(data); i++ {
+		switch data[i] {
+		case '"':
+			inString = !inString
+		case '\\':
+			i++
+		case '{', '[':
+			if !inString {
+				depth++
+			}
+		case '}', ']':
+			if !inString {
+				depth--
+			}
+		}
+	}
+	if depth != 0 || inString {
+		return fmt.Errorf("%s: the JSON ends early", file)
+	}
+	return nil
+}
+
+// register registers small versions from the given time on, for as long as a
+// round takes, and prints their number.
+func register(r *mr.ModelRegistry, start string) error {
+	ns, err := strconv.ParseInt(start, 10, 64)
+	if err != nil {
+		return err
+	}
+	begin, n := time.Unix(0, ns), 0
+	for time.Sleep(time.Until(begin)); time.Since(begin) < bench.Round; n++ {
+		if _, err := bench.Register(r, bench.Small()); err != nil {
+			return err
+		}
+	}
+	fmt.Println(n)
+	return nil
+}
