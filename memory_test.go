@@ -1,6 +1,6 @@
 package modelregistry
 
-// These tests and benchmarks look inside, at what is left of a change and of a reader's look without the
+// These tests look inside, at what is left of a change and of a reader's look without the
 // store: the way between the bytes and the state.
 
 import (
@@ -221,34 +221,5 @@ func takingIn(tb testing.TB) (m *memoryModel, look func()) {
 			tb.Fatal(v)
 		}
 		i++
-	}
-}
-
-// BenchmarkTakeIn: what another process's promotion to production costs a reader beside reading its line.
-func BenchmarkTakeIn(b *testing.B) {
-	_, look := takingIn(b)
-	b.ReportAllocs()
-	for b.Loop() {
-		look()
-	}
-}
-
-// BenchmarkDecide: promotions to production that share an append, from their turn to the line and, once
-// that is safe, to the state; per promotion.
-func BenchmarkDecide(b *testing.B) {
-	for _, n := range []int{1, 32} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			m, versions := withVersions(b, 2*n)
-			var all []*change
-			for _, v := range versions {
-				all = append(all, m.promote(v))
-			}
-			b.ReportAllocs()
-			b.ResetTimer()
-			for i := 0; i < b.N; i += n {
-				m.log = m.log[:0]
-				m.append(b, all[i%len(all):][:n]...)
-			}
-		})
 	}
 }

@@ -5,8 +5,6 @@ package modelregistry_test
 import (
 	"context"
 	"fmt"
-	"iter"
-	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -58,29 +56,4 @@ func BenchmarkThousandWatches(b *testing.B) {
 		b.ReportMetric(100*used.Seconds()/seconds, "cpu-%")
 		b.ReportMetric(float64(used.Nanoseconds())/(models*seconds), "cpu-ns/look")
 	}
-}
-
-// BenchmarkWatchDelivery is a promotion by another registry, until a watch that looks every
-// 100 ms yields it: how much later than the interval at worst, and how late in the middle.
-func BenchmarkWatchDelivery(b *testing.B) {
-	const interval = 100 * time.Millisecond
-	r, dir := newStore(b, nil)
-	inProduction(b, r, "1.0.0", "1.0.1")
-	next, stop := iter.Pull2(openStore(b, dir, nil).Watch(b.Context(), fraud.In(mr.Production), &mr.WatchOptions{Interval: interval}))
-	defer stop()
-	next()
-	var took []time.Duration
-	for i := 0; b.Loop(); i++ {
-		time.Sleep(time.Duration(i*37%100) * time.Millisecond) // at any moment between two looks
-		version := []string{"1.0.0", "1.0.1"}[i%2]
-		promote(b, r, version, mr.Production)
-		start := time.Now()
-		if v, err, _ := next(); err != nil || v.Version != version {
-			b.Fatalf("%s after %s: %v", v.Version, version, err)
-		}
-		took = append(took, time.Since(start))
-	}
-	slices.Sort(took)
-	b.ReportMetric(float64((took[len(took)-1]-interval).Microseconds())/1e3, "ms-late-at-worst")
-	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1e3, "ms-median")
 }
