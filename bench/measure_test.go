@@ -20,7 +20,7 @@ type side struct {
 }
 
 // fewest is the number of samples of what takes longer than -benchtime.
-const fewest = 5
+const fewest = 3
 
 // measure runs an operation and its floor in turns. The order of the turns is
 // random, because each leaves the caches to the next.

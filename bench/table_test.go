@@ -26,6 +26,7 @@ type row struct {
 // A result has the samples of an operation and of its floor, in nanoseconds.
 type result struct {
 	took, floor []float64
+	n           int    // versions of the model, if not as many as the row says
 	also        string // what else the row tells
 }
 
@@ -94,8 +95,8 @@ func printTable(w io.Writer, rows []row, results []result) {
 	var last row
 	for i, r := range rows {
 		res, does, floor, n := results[i], r.does, r.floor, ""
-		if r.n > 0 {
-			n = thousands(r.n)
+		if of := cmp.Or(res.n, r.n); of > 0 {
+			n = thousands(of)
 		}
 		if does == last.does {
 			does = ""

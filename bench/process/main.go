@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -60,27 +61,37 @@ func scan(file string) error {
 	if err != nil {
 		return err
 	}
-	depth, inString := 0, false
-	for i := 0; i < len(data); i++ {
+	depth, ends := 0, true
+	for i := 0; i < len(data) && ends; i++ {
 		switch data[i] {
 		case '"':
-			inString = !inString
-		case '\\':
-			i++
+			i, ends = skipString(data, i+1)
 		case '{', '[':
-			if !inString {
-				depth++
-			}
+			depth++
 		case '}', ']':
-			if !inString {
-				depth--
-			}
+			depth--
 		}
 	}
-	if depth != 0 || inString {
+	if depth != 0 || !ends {
 		return fmt.Errorf("%s: the JSON ends early", file)
 	}
 	return nil
+}
+
+// skipString returns where the string ends that begins at i, and false if it
+// does not end.
+func skipString(data []byte, i int) (end int, ok bool) {
+	for {
+		n := bytes.IndexByte(data[i:], '"')
+		if n < 0 {
+			return i, false
+		}
+		text := data[i : i+n]
+		if escapes := n - len(bytes.TrimRight(text, `\`)); escapes%2 == 0 {
+			return i + n, true
+		}
+		i += n + 1
+	}
 }
 
 // register registers small versions from the given time on, for as long as a
