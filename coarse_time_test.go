@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ubunye-go/modelregistry"
@@ -75,22 +76,24 @@ func TestEditWithinACoarseTick(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := pyNewStore(t)
-			r := s.openCoarse()
-			s.register(r, "1.0.0")
-			s.wantAuc(r, "0.5")
-			s.editAuc("0.5", "0.7")
-			by(s, r)
-			s.wantAuc(r, "0.7")
-			s.register(r, "1.1.0")
-			s.wantAuc(r, "0.7")
-			s.wantAuc(s.open(), "0.7")
-			if !bytes.Contains(s.read("registry.json"), []byte(`"auc": 0.7`)) {
-				t.Error("the document lost the edit")
-			}
-			if got := changesOf(s.foreign(r)); len(got) != 1 {
-				t.Errorf("the history says of the edit: %q", got)
-			}
+			synctest.Test(t, func(t *testing.T) { // so that the second lasts as long as the test
+				s := pyNewStore(t)
+				r := s.openCoarse()
+				s.register(r, "1.0.0")
+				s.wantAuc(r, "0.5")
+				s.editAuc("0.5", "0.7")
+				by(s, r)
+				s.wantAuc(r, "0.7")
+				s.register(r, "1.1.0")
+				s.wantAuc(r, "0.7")
+				s.wantAuc(s.open(), "0.7")
+				if !bytes.Contains(s.read("registry.json"), []byte(`"auc": 0.7`)) {
+					t.Error("the document lost the edit")
+				}
+				if got := changesOf(s.foreign(r)); len(got) != 1 {
+					t.Errorf("the history says of the edit: %q", got)
+				}
+			})
 		})
 	}
 }
