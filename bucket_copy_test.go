@@ -124,7 +124,7 @@ func TestNoBucketCopy(t *testing.T) {
 	if err := errors.Join(os.RemoveAll(modelPath(dir, "history")), os.Rename(filepath.Join(dir, "put by"), modelPath(dir, "history"))); err != nil {
 		t.Fatal(err)
 	}
-	if report, err := r.Verify(t.Context(), nil); err != nil || len(report.Findings) != 1 || report.Findings[0].Kind != mr.NotTheRegistrys {
+	if report, err := r.Verify(t.Context(), nil); err != nil || len(report.Findings) != 1 || report.Findings[0].Kind != mr.ForeignFile {
 		t.Errorf("changes beside a history: %v, %v", report.Findings, err)
 	}
 }

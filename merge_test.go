@@ -125,7 +125,7 @@ func (s *pyStore) doubted(r *modelregistry.ModelRegistry) (list []string) {
 		s.t.Fatal(err)
 	}
 	for _, f := range report.Findings {
-		if f.Kind == modelregistry.ForeignDoubt {
+		if f.Kind == modelregistry.ExternalDoubt {
 			list = append(list, f.Version)
 		}
 	}

@@ -91,7 +91,7 @@ func TestRepairOfAnyDamage(t *testing.T) {
 func nothingToMend(report *mr.VerifyReport) bool {
 	return !slices.ContainsFunc(report.Findings, func(f mr.Finding) bool {
 		switch f.Kind {
-		case mr.EntryUnreadable, mr.ArtifactMissing, mr.ArtifactDamaged, mr.ManifestDamaged, mr.NoDigests, mr.NoHistory, mr.SetAside, mr.NotTheRegistrys:
+		case mr.EntryUnreadable, mr.ArtifactMissing, mr.ArtifactDamaged, mr.ManifestDamaged, mr.NoDigests, mr.NoHistory, mr.SetAside, mr.ForeignFile:
 			return false
 		}
 		return true

@@ -67,7 +67,7 @@ func mended(dir string, harmed crashtest.State, want map[string]mr.ModelStage) e
 		return err
 	}
 	for _, f := range report.Findings {
-		if f.Kind != mr.SetAside && f.Kind != mr.NotTheRegistrys {
+		if f.Kind != mr.SetAside && f.Kind != mr.ForeignFile {
 			return fmt.Errorf("still there: %v", f)
 		}
 	}

@@ -16,33 +16,33 @@ type FindingKind string
 
 // What is wrong.
 const (
-	HistoryDamaged  FindingKind = "history damaged"    // a line is unreadable, missing, or not as it was written
-	HistoryLost     FindingKind = "history lost"       // the document stands at an event that the history does not have, or both are gone
-	DocumentDamaged FindingKind = "document damaged"   // registry.json can't be read
-	DocumentMissing FindingKind = "document missing"   // there is a history, and no registry.json
-	DocumentDiffers FindingKind = "document differs"   // it is not what the history makes of it
-	TwoProductions  FindingKind = "two in production"  // another program's doing; readers see the one promoted last
-	EntryUnreadable FindingKind = "entry unreadable"   // something in a version's entry, or a gate of the version or the model
-	ArtifactMissing FindingKind = "artifact missing"   // a version without its files
-	ArtifactDamaged FindingKind = "artifact damaged"   // a file is changed, missing or added
-	ManifestDamaged FindingKind = "manifest damaged"   // it is not the one that was registered
-	StoreUnreadable FindingKind = "unreadable"         // the disk failed, or a right is missing
-	UnnamedVersion  FindingKind = "version not listed" // a tree that is neither in the history nor in the document
-	ForeignWrite    FindingKind = "foreign write"      // another program or an editor wrote registry.json; the next change records it
-	ForeignDoubt    FindingKind = "foreign doubt"      // something of an external change can't be told; the history says what was made of it
-	NoHistory       FindingKind = "no history"         // another program's store, not written to by this one yet
-	NewerFormat     FindingKind = "newer format"       // a later release wrote what this one must not change; it reads the model
-	NoDigests       FindingKind = "no digests"         // registered by another program, without a manifest
-	Debris          FindingKind = "debris"             // what a crash left; harmless
-	SetAside        FindingKind = "set aside"          // a tree of a change that never happened, files that a repair replaced, or a bucket's changes that history.jsonl has
-	NotTheRegistrys FindingKind = "not the registry's" // something where only its own should be; it is never touched
+	HistoryDamaged     FindingKind = "history damaged"     // a line is unreadable, missing, or not as it was written
+	HistoryLost        FindingKind = "history lost"        // the document stands at an event that the history does not have, or both are gone
+	DocumentDamaged    FindingKind = "document damaged"    // registry.json can't be read
+	DocumentMissing    FindingKind = "document missing"    // there is a history, and no registry.json
+	DocumentDiffers    FindingKind = "document differs"    // it is not what the history makes of it
+	MultipleProduction FindingKind = "multiple production" // another program's doing; readers see the one promoted last
+	EntryUnreadable    FindingKind = "entry unreadable"    // something in a version's entry, or a gate of the version or the model
+	ArtifactMissing    FindingKind = "artifact missing"    // a version without its files
+	ArtifactDamaged    FindingKind = "artifact damaged"    // a file is changed, missing or added
+	ManifestDamaged    FindingKind = "manifest damaged"    // it is not the one that was registered
+	StoreUnreadable    FindingKind = "unreadable"          // the disk failed, or a right is missing
+	UnlistedVersion    FindingKind = "version not listed"  // a tree that is neither in the history nor in the document
+	ExternalChange     FindingKind = "external change"     // another program or an editor wrote registry.json; the next change records it
+	ExternalDoubt      FindingKind = "external doubt"      // something of an external change can't be told; the history says what was made of it
+	NoHistory          FindingKind = "no history"          // another program's store, not written to by this one yet
+	NewerFormat        FindingKind = "newer format"        // a later release wrote what this one must not change; it reads the model
+	NoDigests          FindingKind = "no digests"          // registered by another program, without a manifest
+	Debris             FindingKind = "debris"              // what a crash left; harmless
+	SetAside           FindingKind = "set aside"           // a tree of a change that never happened, files that a repair replaced, or a bucket's changes that history.jsonl has
+	ForeignFile        FindingKind = "foreign file"        // a file that the registry did not make, where only its own should be; it is never touched
 )
 
 // Notice reports whether the kind is worth knowing and nothing is wrong: all that
 // was acknowledged is there and can be read.
 func (k FindingKind) Notice() bool {
 	switch k {
-	case ForeignWrite, ForeignDoubt, NoHistory, NewerFormat, NoDigests, Debris, SetAside, NotTheRegistrys, UnnamedVersion:
+	case ExternalChange, ExternalDoubt, NoHistory, NewerFormat, NoDigests, Debris, SetAside, ForeignFile, UnlistedVersion:
 		return true
 	}
 	return false
@@ -238,11 +238,11 @@ func (x *modelCheck) report(name ModelName, report *VerifyReport) {
 		report.add(Finding{ModelName: name, Kind: StoreUnreadable, Err: x.err})
 	}
 	if s := x.state; s != nil && len(s.productive) > 1 {
-		report.add(Finding{ModelName: name, Kind: TwoProductions, Version: s.holder(Production).version,
+		report.add(Finding{ModelName: name, Kind: MultipleProduction, Version: s.holder(Production).version,
 			Err: fmt.Errorf("%d versions are stored as in production; this one was promoted last", len(s.productive))})
 	}
 	for _, d := range x.doubts() {
-		report.add(Finding{ModelName: name, Version: d.Version, Event: d.event, Kind: ForeignDoubt, Err: errors.New(d.Reason)})
+		report.add(Finding{ModelName: name, Version: d.Version, Event: d.event, Kind: ExternalDoubt, Err: errors.New(d.Reason)})
 	}
 	for _, it := range x.items {
 		f := Finding{ModelName: name, Version: it.Version, Path: it.Path}
@@ -252,9 +252,9 @@ func (x *modelCheck) report(name ModelName, report *VerifyReport) {
 		case it.Kind == ItemOrphan || it.Kind == ItemKept:
 			f.Kind = SetAside
 		case it.Kind == ItemTree && x.state != nil && x.unnamed(it):
-			f.Kind = UnnamedVersion
+			f.Kind = UnlistedVersion
 		case it.Kind == ItemStrange || it.Kind == ItemBare && x.state != nil && x.unnamed(it):
-			f.Kind = NotTheRegistrys
+			f.Kind = ForeignFile
 		default:
 			continue
 		}
@@ -282,14 +282,14 @@ func (x *modelCheck) reportDocument(name ModelName, path string, report *VerifyR
 		case what != "":
 			f.Kind, f.Err = DocumentDiffers, errors.New(what)
 		case x.changed():
-			f.Kind, f.Err = ForeignWrite, errors.New(x.foreign(name))
+			f.Kind, f.Err = ExternalChange, errors.New(x.foreign(name))
 		default:
 			return
 		}
 	case len(x.lines) == 0:
 		f.Kind = NoHistory
 	default:
-		f.Kind = ForeignWrite
+		f.Kind = ExternalChange
 		if what := x.foreign(name); what != "" {
 			f.Err = errors.New(what)
 		}

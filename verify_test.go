@@ -430,7 +430,7 @@ func TestVerifySaysWhatIsForeign(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, f := range report.Findings {
-				if f.Kind != mr.ForeignWrite {
+				if f.Kind != mr.ExternalChange {
 					continue
 				}
 				want := "foreign write: fraud_detection/FraudRiskModel/registry.json"

@@ -259,7 +259,7 @@ func (a *app) production() *cobra.Command {
 		return a.show(result, func() string {
 			var b strings.Builder
 			for _, t := range held {
-				b.WriteString(tenureText(t))
+				b.WriteString(stagePeriodText(t))
 			}
 			return b.String()
 		})
@@ -274,7 +274,7 @@ func (a *app) production() *cobra.Command {
 	return cmd
 }
 
-func tenureText(t modelregistry.Tenure) string {
+func stagePeriodText(t modelregistry.StagePeriod) string {
 	line := func(label string, at time.Time, by string, e *modelregistry.Event) string {
 		text := fmt.Sprintf("  %s %s by %s, %s", label, shortTime(at), orDash(by), e.Op)
 		if !e.Unrecorded() {

@@ -151,7 +151,7 @@ func (w *world) checkVerify(r *mr.ModelRegistry) error {
 		return err
 	}
 	for _, p := range report.Problems() {
-		if p.Kind == mr.TwoProductions && len(w.spec.now.seconds()) > 0 {
+		if p.Kind == mr.MultipleProduction && len(w.spec.now.seconds()) > 0 {
 			continue // which the next change ends
 		}
 		return fmt.Errorf("verify finds %v", p)

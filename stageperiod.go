@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// A Tenure is a stretch of time in which a version held a stage.
-type Tenure struct {
+// A StagePeriod is a span of time in which a version held a stage.
+type StagePeriod struct {
 	ModelName
 	Version string
 	Stage   ModelStage
@@ -24,24 +24,24 @@ type Tenure struct {
 	Event Event
 	End   *Event
 
-	// Stamps says that Since and By are what another program wrote into the version's
+	// Inferred says that Since and By are what another program wrote into the version's
 	// entry, which the registry took over by Event and did not see happen.
-	Stamps bool
+	Inferred bool
 
 	from time.Time // where it is first known to hold
 }
 
-// Holds reports whether the tenure covers an instant. The zero time is the present.
-func (t *Tenure) Holds(at time.Time) bool {
+// Holds reports whether the period covers an instant. The zero time is the present.
+func (t *StagePeriod) Holds(at time.Time) bool {
 	if at.IsZero() {
 		return t.End == nil
 	}
 	return !at.Before(t.from) && (t.End == nil || at.Before(t.Until))
 }
 
-// MarshalJSON returns the tenure with null for what is not known or did not
+// MarshalJSON returns the period, with null for what is not known or did not
 // happen.
-func (t Tenure) MarshalJSON() ([]byte, error) {
+func (t StagePeriod) MarshalJSON() ([]byte, error) {
 	when := func(t time.Time) any {
 		if t.IsZero() {
 			return nil
@@ -49,55 +49,55 @@ func (t Tenure) MarshalJSON() ([]byte, error) {
 		return formatTime(t)
 	}
 	return json.Marshal(struct {
-		UseCase string     `json:"use_case"`
-		Model   string     `json:"model_name"`
-		Version string     `json:"version"`
-		Stage   ModelStage `json:"stage"`
-		Since   any        `json:"since"`
-		Until   any        `json:"until"`
-		By      string     `json:"by,omitempty"`
-		Reason  string     `json:"reason,omitempty"`
-		Stamps  bool       `json:"stamps,omitempty"`
-		Event   Event      `json:"event"`
-		End     *Event     `json:"end"`
-	}{t.UseCase, t.Model, t.Version, t.Stage, when(t.Since), when(t.Until), t.By, t.Event.Reason, t.Stamps, t.Event, t.End})
+		UseCase  string     `json:"use_case"`
+		Model    string     `json:"model_name"`
+		Version  string     `json:"version"`
+		Stage    ModelStage `json:"stage"`
+		Since    any        `json:"since"`
+		Until    any        `json:"until"`
+		By       string     `json:"by,omitempty"`
+		Reason   string     `json:"reason,omitempty"`
+		Inferred bool       `json:"inferred,omitempty"`
+		Event    Event      `json:"event"`
+		End      *Event     `json:"end"`
+	}{t.UseCase, t.Model, t.Version, t.Stage, when(t.Since), when(t.Until), t.By, t.Event.Reason, t.Inferred, t.Event, t.End})
 }
 
 // ProductionAt tells which version was in production at an instant, since when
 // and until when, who put it there and why. The zero time, and any that is not before the
 // registry's clock, is the present. It matches ErrNotFound if none was, or nothing tells.
 //
-// See [ModelRegistry.Tenures] for what time means here, and for how far another program's
+// See [ModelRegistry.StagePeriods] for what time means here, and for how far another program's
 // stores tell.
-func (r *ModelRegistry) ProductionAt(ctx context.Context, name ModelName, at time.Time) (Tenure, error) {
+func (r *ModelRegistry) ProductionAt(ctx context.Context, name ModelName, at time.Time) (StagePeriod, error) {
 	list, err := r.StageAt(ctx, name, Production, at)
 	if err != nil {
-		return Tenure{}, opError("production at", name, "", err)
+		return StagePeriod{}, opError("production at", name, "", err)
 	}
 	if len(list) == 0 {
-		return Tenure{}, opError("production at", name, "", notFound("a version in production then"))
+		return StagePeriod{}, opError("production at", name, "", notFound("a version in production then"))
 	}
 	return list[0], nil
 }
 
 // StageAt is ProductionAt for any stage: it tells every version that was in the stage at an
 // instant, the one that entered it last first; none is no error.
-func (r *ModelRegistry) StageAt(ctx context.Context, name ModelName, stage ModelStage, at time.Time) ([]Tenure, error) {
-	all, err := r.Tenures(ctx, name, stage)
+func (r *ModelRegistry) StageAt(ctx context.Context, name ModelName, stage ModelStage, at time.Time) ([]StagePeriod, error) {
+	all, err := r.StagePeriods(ctx, name, stage)
 	if err != nil {
 		return nil, opError("stage at", name, "", err)
 	}
-	held := slices.DeleteFunc(all, func(t Tenure) bool { return !t.Holds(at) })
+	held := slices.DeleteFunc(all, func(t StagePeriod) bool { return !t.Holds(at) })
 	slices.Reverse(held)
 	return held, nil
 }
 
-// Tenures tells every stretch of time in which a version held a stage, in the order in
+// StagePeriods tells every stretch of time in which a version held a stage, in the order in
 // which they began. In production they don't overlap.
 //
 // # Time
 //
-// What came first is decided by the events' order, not by the clock. A tenure is dated by the
+// What came first is decided by the events' order, not by the clock. A stage period is dated by the
 // events that began and ended it, as long as their times fit that order. A clock may run wrong: of
 // the events' times, as many as can be are believed such that they go up, later ones rather than
 // earlier ones; an event whose time does not fit counts as having happened when the one before it did.
@@ -106,14 +106,14 @@ func (r *ModelRegistry) StageAt(ctx context.Context, name ModelName, stage Model
 // # Other programs
 //
 // What another program did is known from what it left. The times in its entries count, as far as they lie
-// between the events around its turn; Stamps marks such a tenure. An entry tells only the last time that the
+// between the events around its turn; Inferred marks such a period. An entry tells only the last time that the
 // version entered each stage: of a version that was in production twice, the first time is
 // lost. What no time tells counts from the event that took it over.
 //
 // A damaged history is a *[CorruptError]: half of it could give a wrong answer. After a repair the
 // answer is what the events that are left tell; the history says which are lost.
-func (r *ModelRegistry) Tenures(ctx context.Context, name ModelName, stage ModelStage) (list []Tenure, err error) {
-	defer func() { err = opError("tenures", name, "", err) }()
+func (r *ModelRegistry) StagePeriods(ctx context.Context, name ModelName, stage ModelStage) (list []StagePeriod, err error) {
+	defer func() { err = opError("stage periods", name, "", err) }()
 	if !stage.known() {
 		_, err := ParseStage(string(stage))
 		return nil, err
@@ -129,7 +129,7 @@ func (r *ModelRegistry) Tenures(ctx context.Context, name ModelName, stage Model
 		}
 		events = append(events, e)
 	}
-	for _, t := range tenures(name, events, log.now) {
+	for _, t := range stagePeriods(name, events, log.now) {
 		if t.Stage == stage && (t.End == nil || t.Until.After(t.from)) {
 			list = append(list, *t)
 		}
@@ -140,12 +140,12 @@ func (r *ModelRegistry) Tenures(ctx context.Context, name ModelName, stage Model
 // A chronicle follows versions through their stages.
 type chronicle struct {
 	state *state
-	all   []*Tenure // in the order in which they began
-	now   map[string]*Tenure
+	all   []*StagePeriod // in the order in which they began
+	now   map[string]*StagePeriod
 }
 
-func tenures(name ModelName, events []pastEvent, now time.Time) []*Tenure {
-	c := &chronicle{state: newState(name), now: map[string]*Tenure{}}
+func stagePeriods(name ModelName, events []pastEvent, now time.Time) []*StagePeriod {
+	c := &chronicle{state: newState(name), now: map[string]*StagePeriod{}}
 	times := believed(events, now)
 	var before time.Time
 	for i := range events {
@@ -186,7 +186,7 @@ func (c *chronicle) take(e *pastEvent, before, at time.Time) {
 		t := c.enter(version, v.Stage, &e.Event, at)
 		switch {
 		case old == nil && (e.Op == OpImport || e.Op == OpRepair):
-			t.Since, t.Stamps = time.Time{}, true
+			t.Since, t.Inferred = time.Time{}, true
 			t.By = promotedBy(v, v.Stage)
 		case e.Op == OpForeign:
 			t.By = promotedBy(v, v.Stage)
@@ -194,9 +194,9 @@ func (c *chronicle) take(e *pastEvent, before, at time.Time) {
 	}
 }
 
-func (c *chronicle) enter(version string, stage ModelStage, e *Event, at time.Time) *Tenure {
+func (c *chronicle) enter(version string, stage ModelStage, e *Event, at time.Time) *StagePeriod {
 	c.leave(version, e, at)
-	t := &Tenure{ModelName: e.ModelName, Version: version, Stage: stage, Since: at, By: e.Actor, Event: *e, from: at}
+	t := &StagePeriod{ModelName: e.ModelName, Version: version, Stage: stage, Since: at, By: e.Actor, Event: *e, from: at}
 	c.all, c.now[version] = append(c.all, t), t
 	return t
 }
@@ -236,7 +236,7 @@ func (c *chronicle) stamps(e *pastEvent, before, at time.Time) {
 			}
 		}
 		t := c.enter(mv.version.Version, mv.stage, &e.Event, mv.at)
-		t.Stamps, t.By = true, promotedBy(mv.version, mv.stage)
+		t.Inferred, t.By = true, promotedBy(mv.version, mv.stage)
 	}
 }
 

@@ -11,8 +11,8 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// tenure is a tenure on one line, times as hours.
-func tenure(l mr.Tenure) string {
+// periodLine is a stage period on one line, times as hours.
+func periodLine(l mr.StagePeriod) string {
 	hour := func(t time.Time) string {
 		if t.IsZero() {
 			return "?"
@@ -33,24 +33,24 @@ func tenure(l mr.Tenure) string {
 	if l.End != nil {
 		s += fmt.Sprintf(", %s", l.End.Op)
 	}
-	if l.Stamps {
-		s += ", stamps"
+	if l.Inferred {
+		s += ", inferred"
 	}
 	return s
 }
 
-func wantTenures(t testing.TB, r *mr.ModelRegistry, stage mr.ModelStage, want ...string) {
+func wantStagePeriods(t testing.TB, r *mr.ModelRegistry, stage mr.ModelStage, want ...string) {
 	t.Helper()
-	list, err := r.Tenures(t.Context(), fraud, stage)
+	list, err := r.StagePeriods(t.Context(), fraud, stage)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got []string
 	for _, l := range list {
 		if l.Stage != stage || l.ModelName != fraud {
-			t.Errorf("tenure %+v", l)
+			t.Errorf("stage period %+v", l)
 		}
-		got = append(got, tenure(l))
+		got = append(got, periodLine(l))
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", stage, diff)
@@ -75,11 +75,11 @@ func TestProductionAt(t *testing.T) {
 	t.Parallel()
 	r, dir, clock := life(t)
 	for _, r := range []*mr.ModelRegistry{r, openStore(t, dir, &mr.Options{Now: clock.now})} {
-		wantTenures(t, r, mr.Production, "1.0.0 2-5 bert first by promote, promote", "1.0.1 5-6 carl by promote, rollback",
+		wantStagePeriods(t, r, mr.Production, "1.0.0 2-5 bert first by promote, promote", "1.0.1 5-6 carl by promote, rollback",
 			"1.0.0 6-7 dora alarms by rollback, demote")
-		wantTenures(t, r, mr.Staging, "1.0.0 7- emil by demote")
-		wantTenures(t, r, mr.Development, "1.0.0 1-2 anna by register, promote", "1.0.1 3-5 ci by register, promote")
-		wantTenures(t, r, mr.Archived, "1.0.0 5-6 carl by promote, rollback", "1.0.1 6- dora alarms by rollback")
+		wantStagePeriods(t, r, mr.Staging, "1.0.0 7- emil by demote")
+		wantStagePeriods(t, r, mr.Development, "1.0.0 1-2 anna by register, promote", "1.0.1 3-5 ci by register, promote")
+		wantStagePeriods(t, r, mr.Archived, "1.0.0 5-6 carl by promote, rollback", "1.0.1 6- dora alarms by rollback")
 		wantProduction(t, r, map[int]string{0: "", 1: "", 2: "1.0.0", 3: "1.0.0", 4: "1.0.0", 5: "1.0.1", 6: "1.0.0", 7: "", 22: "", 23: ""})
 	}
 	if _, err := r.ProductionAt(t.Context(), fraud, time.Time{}); !errors.Is(err, mr.ErrNotFound) {
@@ -148,7 +148,7 @@ func TestProductionAtByAWrongClock(t *testing.T) {
 				promote(t, r, v, mr.Production)
 			}
 			clock.set(test.now)
-			list, err := r.Tenures(t.Context(), fraud, mr.Production)
+			list, err := r.StagePeriods(t.Context(), fraud, mr.Production)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -176,7 +176,7 @@ func stampAt(hour int) string { return oclock(hour).Format(time.RFC3339) }
 
 // What another program did before the registry took its store over is known from
 // the times in its entries.
-func TestTenuresBeforeAnImport(t *testing.T) {
+func TestStagePeriodsBeforeAnImport(t *testing.T) {
 	t.Parallel()
 	entry := func(stage string, stamps ...any) string {
 		s := fmt.Sprintf(`{"stage": %q, "promoted_by": "py"`, stage)
@@ -195,11 +195,11 @@ func TestTenuresBeforeAnImport(t *testing.T) {
 	r := openStore(t, dir, &mr.Options{Now: clock.now})
 	check := func(end string) {
 		t.Helper()
-		wantTenures(t, r, mr.Production, "1.0.0 2-5 py by import, import, stamps", "1.1.0 5-7 py by import, import, stamps", "1.2.0 7-"+end)
+		wantStagePeriods(t, r, mr.Production, "1.0.0 2-5 py by import, import, inferred", "1.1.0 5-7 py by import, import, inferred", "1.2.0 7-"+end)
 		wantProduction(t, r, map[int]string{1: "", 2: "1.0.0", 4: "1.0.0", 5: "1.1.0", 6: "1.1.0", 7: "1.2.0", 9: "1.2.0"})
-		wantTenures(t, r, mr.Staging, "1.1.0 4-5 by import, import, stamps", "1.4.0 ?- py by import, stamps")
+		wantStagePeriods(t, r, mr.Staging, "1.1.0 4-5 by import, import, inferred", "1.4.0 ?- py by import, inferred")
 	}
-	check(" py by import, stamps")
+	check(" py by import, inferred")
 	if l, err := r.ProductionAt(t.Context(), fraud, time.Time{}); err != nil || l.Version != "1.2.0" || !l.Event.Unrecorded() {
 		t.Errorf("now: %+v, %v", l, err)
 	}
@@ -211,12 +211,12 @@ func TestTenuresBeforeAnImport(t *testing.T) {
 		t.Fatal(err)
 	}
 	clock.set(15)
-	check("12 py by import, archive, stamps")
+	check("12 py by import, archive, inferred")
 	wantProduction(t, r, map[int]string{11: "1.2.0", 12: ""})
 }
 
 // What another program did between two changes counts from the times it wrote.
-func TestTenuresOverAForeignTurn(t *testing.T) {
+func TestStagePeriodsOverAForeignTurn(t *testing.T) {
 	t.Parallel()
 	clock := &hours{hour: 1}
 	r, dir := newStore(t, &mr.Options{Now: clock.now})
@@ -238,21 +238,21 @@ func TestTenuresOverAForeignTurn(t *testing.T) {
 	clock.set(8)
 	check := func(now string) {
 		t.Helper()
-		wantTenures(t, r, mr.Production, "1.0.0 1-4 by promote, foreign", "1.0.1 4-6 py by foreign, foreign, stamps", "1.0.2 6-"+now)
+		wantStagePeriods(t, r, mr.Production, "1.0.0 1-4 by promote, foreign", "1.0.1 4-6 py by foreign, foreign, inferred", "1.0.2 6-"+now)
 	}
-	check(" py by foreign, stamps")
+	check(" py by foreign, inferred")
 	if _, err := r.Rollback(t.Context(), fraud, "", nil); err != nil {
 		t.Fatal(err)
 	}
 	clock.set(9)
-	list, err := r.Tenures(t.Context(), fraud, mr.Production)
-	if err != nil || len(list) != 4 || tenure(list[3]) != "1.0.0 8- by rollback" {
+	list, err := r.StagePeriods(t.Context(), fraud, mr.Production)
+	if err != nil || len(list) != 4 || periodLine(list[3]) != "1.0.0 8- by rollback" {
 		t.Errorf("%v, %v", list, err)
 	}
 }
 
 // Of two in production only the one that was promoted last counts.
-func TestTenuresOfTwoInProduction(t *testing.T) {
+func TestStagePeriodsOfTwoInProduction(t *testing.T) {
 	t.Parallel()
 	clock := &hours{hour: 1}
 	r, dir := newStore(t, &mr.Options{Now: clock.now})
@@ -260,10 +260,10 @@ func TestTenuresOfTwoInProduction(t *testing.T) {
 	register(t, r, "1.0.1", nil)
 	foreignTurn(t, dir, func(versions map[string]map[string]any) { versions["1.0.1"]["stage"] = "production" })
 	clock.set(3)
-	wantTenures(t, r, mr.Production, "1.0.0 1-3 by promote, foreign", "1.0.1 3- by foreign")
-	wantTenures(t, r, mr.Archived, "1.0.0 3- by foreign")
+	wantStagePeriods(t, r, mr.Production, "1.0.0 1-3 by promote, foreign", "1.0.1 3- by foreign")
+	wantStagePeriods(t, r, mr.Archived, "1.0.0 3- by foreign")
 	register(t, r, "1.0.2", nil) // mends it
 	clock.set(4)
-	wantTenures(t, r, mr.Production, "1.0.0 1-3 by promote, foreign", "1.0.1 3- by foreign")
-	wantTenures(t, r, mr.Archived, "1.0.0 3- by foreign")
+	wantStagePeriods(t, r, mr.Production, "1.0.0 1-3 by promote, foreign", "1.0.1 3- by foreign")
+	wantStagePeriods(t, r, mr.Archived, "1.0.0 3- by foreign")
 }
