@@ -123,7 +123,7 @@ func readsAll(t *testing.T, r *mr.ModelRegistry) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := r.VerifyTree(t.Context(), m.ModelVersion); err != nil {
+		if err := r.VerifyTree(t.Context(), m.Version); err != nil {
 			t.Error(err)
 		}
 	}

@@ -61,7 +61,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Printf("serving %s with weights %s", m.Version, weights)
+	fmt.Printf("serving %s with weights %s", m.Version.Version, weights)
 	// Output:
 	// 1.0.0 is in production
 	// 1.0.1 refused: auc 0.8 < 0.85

@@ -66,7 +66,7 @@ func FolderStore(t testing.TB, dir string) Store {
 
 // WithLocks calls fn while every lock is taken that a Live or its registry takes.
 func (l *Live[T]) WithLocks(fn func()) {
-	m, err := l.r.model(l.ref.ModelName)
+	m, err := l.r.model(l.ref.Name)
 	if err != nil {
 		panic(err)
 	}

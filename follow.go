@@ -155,10 +155,10 @@ func (f *follower[T]) loadVersion(ctx context.Context, v ModelVersion) loaded[T]
 	i := refcount.NewItem(served[T]{})
 	s := &i.Value
 	err := func() (err error) {
-		if s.model, err = f.r.GetModel(ctx, v.At(v.Version), &GetOptions{Verify: true}); err != nil {
+		if s.model, err = f.r.GetModel(ctx, v.Ref(), &GetOptions{Verify: true}); err != nil {
 			return err
 		}
-		s.version = s.model.ModelVersion
+		s.version = s.model.Version
 		err = contained("loading it", func() (err error) {
 			s.value, err = f.load(ctx, s.model)
 			return err
@@ -202,7 +202,7 @@ func (f *follower[T]) acceptable(ctx context.Context, v ModelVersion) bool {
 	if f.ref.Range == "" || f.want == nil || f.serves(f.want) {
 		return false
 	}
-	now, err := f.r.GetVersion(ctx, v.At(v.Version))
+	now, err := f.r.GetVersion(ctx, v.Ref())
 	return err == nil && now.Stage != Archived
 }
 

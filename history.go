@@ -26,7 +26,7 @@ const (
 
 // An Event is one change of a model, or a promotion that gates refused.
 type Event struct {
-	ModelName
+	Name ModelName
 
 	// Number orders the events of a model, from 1 and up by one; an import or a
 	// repair may leave numbers out. It is 0 for what another program changed in
@@ -105,7 +105,7 @@ func (e Event) MarshalJSON() ([]byte, error) {
 		ModelGates   *PromotionGate `json:"model_gates,omitempty"`
 		Doubts       []Doubt        `json:"doubts,omitempty"`
 		Unrecorded   bool           `json:"unrecorded,omitempty"`
-	}{e.UseCase, e.Model, e.Number, e.ID, formatTime(e.Time), e.Op, e.Version, e.From, e.To, e.Actor, e.Reason,
+	}{e.Name.UseCase, e.Name.Model, e.Number, e.ID, formatTime(e.Time), e.Op, e.Version, e.From, e.To, e.Actor, e.Reason,
 		e.Refused, e.SkippedGates, e.Gates, e.Changes, e.ModelGates, e.Doubts, e.Unrecorded()})
 }
 
@@ -154,7 +154,7 @@ func (r *ModelRegistry) History(ctx context.Context, name ModelName, opts *Histo
 	}
 	if o.Newest && o.Follow {
 		return func(yield func(Event, error) bool) {
-			yield(Event{ModelName: name}, opError("history", name, "", invalid("options: Newest goes not with Follow")))
+			yield(Event{Name: name}, opError("history", name, "", invalid("options: Newest goes not with Follow")))
 		}
 	}
 	return func(yield func(Event, error) bool) {
@@ -168,7 +168,7 @@ func (r *ModelRegistry) History(ctx context.Context, name ModelName, opts *Histo
 				err = p.follows(log)
 			}
 			if err != nil {
-				yield(Event{ModelName: name}, opError("history", name, "", err))
+				yield(Event{Name: name}, opError("history", name, "", err))
 				return
 			}
 			if !p.show(log.events(ctx)) || !o.Follow || !r.awaitChange(ctx, log) {
@@ -314,7 +314,7 @@ func (l *historyLog) events(ctx context.Context) iter.Seq2[pastEvent, error] {
 				damage = damage[1:]
 			}
 			if err := ctx.Err(); err != nil {
-				yield(pastEvent{Event: Event{ModelName: l.m.name}}, err)
+				yield(pastEvent{Event: Event{Name: l.m.name}}, err)
 				return
 			}
 			if !yield(l.past(line.event, before), nil) {
@@ -333,14 +333,14 @@ func (l *historyLog) events(ctx context.Context) iter.Seq2[pastEvent, error] {
 }
 
 func (l *historyLog) damaged(d damage) (pastEvent, error) {
-	return pastEvent{Event: Event{ModelName: l.m.name, Number: d.event}}, l.m.corrupt(logFile, d.at, d.err)
+	return pastEvent{Event: Event{Name: l.m.name, Number: d.event}}, l.m.corrupt(logFile, d.at, d.err)
 }
 
 // past returns an event as callers see it, given what was before it, which it
 // brings up to date.
 func (l *historyLog) past(e *event, before *retrospect) pastEvent {
 	p := pastEvent{event: e, Event: Event{
-		ModelName: l.m.name, Number: e.number, ID: e.id, Time: e.time, Op: Operation(e.op),
+		Name: l.m.name, Number: e.number, ID: e.id, Time: e.time, Op: Operation(e.op),
 		Version: e.version, From: e.from, To: e.to, Actor: e.actor, Reason: e.reason,
 		Refused: e.refused, SkippedGates: e.skippedGates, Gates: e.results, ModelGates: before.modelGates(e), Doubts: e.doubts,
 	}}

@@ -166,8 +166,8 @@ func TestHistory(t *testing.T) {
 		})
 	}
 	for i, e := range events(t, openStore(t, dir, nil), nil) {
-		if want := oclock(i + 1); !e.Time.Equal(want) || e.ModelName != fraud || len(e.ID) != 32 {
-			t.Errorf("event %d is of %s at %v with id %q, want %v", e.Number, e.ModelName, e.Time, e.ID, want)
+		if want := oclock(i + 1); !e.Time.Equal(want) || e.Name != fraud || len(e.ID) != 32 {
+			t.Errorf("event %d is of %s at %v with id %q, want %v", e.Number, e.Name, e.Time, e.ID, want)
 		}
 	}
 }

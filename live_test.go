@@ -45,7 +45,7 @@ func newPlant(t testing.TB) *plant { return &plant{t: t, broken: map[string]func
 // load counts a thing from when it begins to be made.
 func (p *plant) load(ctx context.Context, m *mr.Model) (x *thing, err error) {
 	p.mu.Lock()
-	bad := p.broken[m.Version]
+	bad := p.broken[m.Version.Version]
 	p.open++
 	p.most = max(p.most, p.open)
 	p.mu.Unlock()
@@ -56,7 +56,7 @@ func (p *plant) load(ctx context.Context, m *mr.Model) (x *thing, err error) {
 			p.open--
 			return
 		}
-		p.made = append(p.made, m.Version)
+		p.made = append(p.made, m.Version.Version)
 	}()
 	if p.delay > 0 {
 		time.Sleep(p.delay)
@@ -70,7 +70,7 @@ func (p *plant) load(ctx context.Context, m *mr.Model) (x *thing, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return &thing{p: p, version: m.Version, weights: string(weights)}, nil
+	return &thing{p: p, version: m.Version.Version, weights: string(weights)}, nil
 }
 
 func (p *plant) breaks(version string, how func() error) {

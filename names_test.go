@@ -491,7 +491,7 @@ func TestUnknownSubjects(t *testing.T) {
 		wantError(t, err, "get", name, version, missing...)
 		_, err = r.GetModel(ctx, name.In(stage), nil)
 		wantError(t, err, "get", name, "", missing...)
-		_, err = r.GetVersion(ctx, mr.Ref{ModelName: name, Version: version, Stage: stage})
+		_, err = r.GetVersion(ctx, mr.Ref{Name: name, Version: version, Stage: stage})
 		wantError(t, err, "get", name, version, missing...)
 		_, err = r.Promote(ctx, name, version, stage, nil)
 		wantError(t, err, "promote", name, version, missing...)

@@ -248,7 +248,7 @@ func plainStage(raw []byte) ModelStage {
 }
 
 func plainEntry(name ModelName, version string, raw []byte) ModelVersion {
-	v := ModelVersion{ModelName: name, Version: version}
+	v := ModelVersion{Name: name, Version: version}
 	members, err := pyjson.Object(raw)
 	if err != nil {
 		v.problem("the entry is not an object")

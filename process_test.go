@@ -712,7 +712,7 @@ func TestReadOnlyStoreIsReadable(t *testing.T) {
 	r := procOpen(t, dir)
 	procWhole(t, r, "1.0.1")
 	m, err := r.GetModel(t.Context(), procName.In(modelregistry.Production), nil)
-	if err != nil || m.Version != "1.0.0" {
+	if err != nil || m.Version.Version != "1.0.0" {
 		t.Fatalf("production is %v, %v", m, err)
 	}
 	for range r.Models(t.Context()) {

@@ -187,7 +187,7 @@ func (m *model) fromTree(ctx context.Context, version string) (image, error) {
 	if im.extra, err = x.encode(); err != nil {
 		return im, err
 	}
-	v := ModelVersion{ModelName: m.name, Version: version, ManifestSHA256: x.Manifest}
+	v := ModelVersion{Name: m.name, Version: version, ManifestSHA256: x.Manifest}
 	if err := m.r.verifyTree(ctx, v, nil); err != nil {
 		return im, err
 	}

@@ -28,7 +28,7 @@ import (
 // *Ref is a flag.Value and an encoding.TextUnmarshaler, Ref an
 // encoding.TextMarshaler. Refs can be compared.
 type Ref struct {
-	ModelName
+	Name    ModelName
 	Version string
 	Stage   ModelStage
 	// Range is Latest or a SemVer constraint, and goes with neither of the others. The
@@ -44,15 +44,15 @@ const Latest = "latest"
 const maxRange = 200
 
 // At refers to one version of the model.
-func (n ModelName) At(version string) Ref { return Ref{ModelName: n, Version: version} }
+func (n ModelName) At(version string) Ref { return Ref{Name: n, Version: version} }
 
 // In refers to the version of the model that is in a stage; of several, the one
 // that entered it last.
-func (n ModelName) In(stage ModelStage) Ref { return Ref{ModelName: n, Stage: stage} }
+func (n ModelName) In(stage ModelStage) Ref { return Ref{Name: n, Stage: stage} }
 
 // Matching refers to the highest version of the model that matches a range: Latest, or a
 // SemVer constraint.
-func (n ModelName) Matching(constraint string) Ref { return Ref{ModelName: n, Range: constraint} }
+func (n ModelName) Matching(constraint string) Ref { return Ref{Name: n, Range: constraint} }
 
 // ParseRef reads a reference as [Ref] describes it. It does no I/O; what it refuses matches
 // ErrInvalid. A model whose name ends like a reference, in "@production" or "@1.0.0", can only be named by
@@ -86,7 +86,7 @@ func (n ModelName) which(s string) Ref {
 	case ModelStage(s).known():
 		return n.In(ModelStage(s))
 	case both && ModelStage(stage).known() && parseVersion(version) != nil:
-		return Ref{ModelName: n, Version: version, Stage: ModelStage(stage)}
+		return Ref{Name: n, Version: version, Stage: ModelStage(stage)}
 	case parseVersion(s) != nil:
 		return n.At(s)
 	}
@@ -96,7 +96,7 @@ func (n ModelName) which(s string) Ref {
 // Validate returns an error that matches ErrInvalid and says why the reference
 // can never be followed, or nil.
 func (r Ref) Validate() error {
-	if err := r.ModelName.Validate(); err != nil {
+	if err := r.Name.Validate(); err != nil {
 		return err
 	}
 	return r.check()
@@ -126,7 +126,7 @@ func (r Ref) String() string {
 	if r == (Ref{}) {
 		return ""
 	}
-	return r.ModelName.String() + "@" + r.what()
+	return r.Name.String() + "@" + r.what()
 }
 
 func (r Ref) what() string {
@@ -228,7 +228,7 @@ func (r Ref) in(s *state) (v ModelVersion, err error) {
 func (r Ref) find(s *state) (*entry, error) {
 	switch {
 	case s.empty():
-		return nil, notFound("model %s", r.ModelName)
+		return nil, notFound("model %s", r.Name)
 	case r.Range != "":
 		return r.highest(s)
 	case r.Version == "":

@@ -29,13 +29,13 @@ var refs = map[string]mr.Ref{
 	"fraud_detection/FraudRiskModel@staging":          fraud.In(mr.Staging),
 	"fraud_detection/FraudRiskModel@development":      fraud.In(mr.Development),
 	"fraud_detection/FraudRiskModel@archived":         fraud.In(mr.Archived),
-	"fraud_detection/FraudRiskModel@1.3.0,production": {ModelName: fraud, Version: "1.3.0", Stage: mr.Production},
+	"fraud_detection/FraudRiskModel@1.3.0,production": {Name: fraud, Version: "1.3.0", Stage: mr.Production},
 	"fraud_detection/FraudRiskModel@latest":           fraud.Matching(mr.Latest),
 	"fraud_detection/FraudRiskModel@~1.2":             fraud.Matching("~1.2"),
 	"fraud_detection/FraudRiskModel@1.2":              fraud.Matching("1.2"),
 	"fraud_detection/FraudRiskModel@>=1.2, <2 || 3.x": fraud.Matching(">=1.2, <2 || 3.x"),
 	"fraud_detection/FraudRiskModel@1.0 - 2.0":        fraud.Matching("1.0 - 2.0"),
-	"a b/c@d@^1": {ModelName: mr.ModelName{UseCase: "a b", Model: "c@d"}, Range: "^1"},
+	"a b/c@d@^1": {Name: mr.ModelName{UseCase: "a b", Model: "c@d"}, Range: "^1"},
 }
 
 var noRefs = []string{
@@ -93,7 +93,7 @@ func TestRefAsConfiguration(t *testing.T) {
 		t.Errorf("got %+v, %v", zero, err)
 	}
 	for _, bad := range []mr.Ref{mr.ModelName{UseCase: "a", Model: "b@latest"}.At("1.0.0"), fraud.At(""), fraud.At("1.2"), fraud.In("prod"), fraud.Matching("1.2.3"), fraud.Matching("latest "), {Stage: mr.Production},
-		{ModelName: fraud, Range: mr.Latest, Stage: mr.Staging}} {
+		{Name: fraud, Range: mr.Latest, Stage: mr.Staging}} {
 		if text, err := bad.MarshalText(); !errors.Is(err, mr.ErrInvalid) {
 			t.Errorf("%+v is written as %q, %v", bad, text, err)
 		}
@@ -139,10 +139,10 @@ func TestRanges(t *testing.T) {
 			return ""
 		}
 		defer m.Close()
-		if v.Version != m.Version {
-			t.Errorf("%s is %s, and %s", text, m.Version, v.Version)
+		if v.Version != m.Version.Version {
+			t.Errorf("%s is %s, and %s", text, m.Version.Version, v.Version)
 		}
-		return m.Version
+		return m.Version.Version
 	}
 	want := func(want map[string]string) {
 		t.Helper()
@@ -171,8 +171,8 @@ func TestRefsThatCantBeFollowed(t *testing.T) {
 	t.Parallel()
 	r, _ := newStore(t, nil)
 	register(t, r, "1.0.0", nil)
-	for _, ref := range []mr.Ref{{ModelName: fraud}, fraud.In("prod"), fraud.Matching("banana"), {ModelName: fraud, Version: "1.0.0", Range: "~1"},
-		{ModelName: fraud, Stage: mr.Staging, Range: mr.Latest}} {
+	for _, ref := range []mr.Ref{{Name: fraud}, fraud.In("prod"), fraud.Matching("banana"), {Name: fraud, Version: "1.0.0", Range: "~1"},
+		{Name: fraud, Stage: mr.Staging, Range: mr.Latest}} {
 		_, err := r.GetModel(t.Context(), ref, nil)
 		wantError(t, err, "get", fraud, ref.Version, mr.ErrInvalid)
 	}
@@ -203,10 +203,10 @@ func FuzzParseRef(f *testing.F) {
 		if b, err := ref.MarshalText(); err != nil || back.UnmarshalText(b) != nil || back != ref {
 			t.Fatalf("%q, %v, and back %+v", b, err, back)
 		}
-		if strings.ContainsAny(ref.UseCase+ref.Model, "/\\\x00") || ref.UseCase == ".." || ref.Model == ".." {
+		if strings.ContainsAny(ref.Name.UseCase+ref.Name.Model, "/\\\x00") || ref.Name.UseCase == ".." || ref.Name.Model == ".." {
 			t.Fatalf("leads elsewhere: %+v", ref)
 		}
-		ref.ModelName = fraud
+		ref.Name = fraud
 		if _, err := r.GetVersion(t.Context(), ref); err != nil && !errors.Is(err, mr.ErrNotFound) && !errors.Is(err, mr.ErrConflict) {
 			t.Fatal(err)
 		}
@@ -221,7 +221,7 @@ func ExampleParseRef() {
 			fmt.Println(err)
 			continue
 		}
-		fmt.Printf("model %s, stage %q, range %q\n", ref.Model, ref.Stage, ref.Range)
+		fmt.Printf("model %s, stage %q, range %q\n", ref.Name.Model, ref.Stage, ref.Range)
 	}
 	// Output:
 	// model FraudRiskModel, stage "production", range ""

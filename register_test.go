@@ -59,7 +59,7 @@ func TestRegisterFrom(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if v.Stage != mr.Development || v.Version != "1.0.0" || v.ModelName != fraud {
+			if v.Stage != mr.Development || v.Version != "1.0.0" || v.Name != fraud {
 				t.Errorf("registered %v in %s", v, v.Stage)
 			}
 			m, err := r.GetModel(t.Context(), fraud.At(v.Version), nil)
@@ -337,7 +337,7 @@ func TestVersionsThatAreNoSemVer(t *testing.T) {
 		[2]string{"2024-01-05", `{"version": "2024-01-05"}`}, [2]string{"1.0", `{}`}, [2]string{"latest", `{"stage": "staging"}`})
 	r := openStore(t, dir, nil)
 	m, err := r.GetModel(t.Context(), fraud.In(mr.Production), nil)
-	if err != nil || m.Version != "v2" {
+	if err != nil || m.Version.Version != "v2" {
 		t.Fatalf("production is %v, %v", m, err)
 	}
 	if v := register(t, r, "", nil); v.Version != "1.0.0" {

@@ -194,10 +194,10 @@ func (r *ModelRegistry) Models(ctx context.Context) iter.Seq2[ModelName, error] 
 
 // A Model is one version with its files.
 type Model struct {
-	ModelVersion
+	Version ModelVersion `json:"version"`
 	// Path is the folder of the artifact: the directory that was registered, or
 	// the one that holds the file that was.
-	Path string
+	Path string `json:"path"`
 	tree Tree
 }
 
@@ -219,7 +219,7 @@ type GetOptions struct {
 // if ref names both and the version is in another stage, and ErrArtifact if
 // the files are gone. While the model does not change it reads no file.
 func (r *ModelRegistry) GetModel(ctx context.Context, ref Ref, opts *GetOptions) (_ *Model, err error) {
-	defer func() { err = opError("get", ref.ModelName, ref.Version, err) }()
+	defer func() { err = opError("get", ref.Name, ref.Version, err) }()
 	v, err := r.version(ctx, ref)
 	if err != nil {
 		return nil, err
@@ -233,21 +233,21 @@ func (r *ModelRegistry) GetModel(ctx context.Context, ref Ref, opts *GetOptions)
 	if err != nil {
 		return nil, err
 	}
-	return &Model{ModelVersion: v, Path: tree.modelDir, tree: tree.Tree}, nil
+	return &Model{Version: v, Path: tree.modelDir, tree: tree.Tree}, nil
 }
 
 // GetVersion returns what the registry knows of the version that ref names,
 // without looking for its files.
 func (r *ModelRegistry) GetVersion(ctx context.Context, ref Ref) (ModelVersion, error) {
 	v, err := r.version(ctx, ref)
-	return v, opError("get", ref.ModelName, ref.Version, err)
+	return v, opError("get", ref.Name, ref.Version, err)
 }
 
 func (r *ModelRegistry) version(ctx context.Context, ref Ref) (v ModelVersion, err error) {
 	if err := ref.check(); err != nil {
 		return v, err
 	}
-	m, err := r.model(ref.ModelName)
+	m, err := r.model(ref.Name)
 	if err != nil {
 		return v, err
 	}

@@ -22,24 +22,24 @@ func TestGetModel(t *testing.T) {
 	r, dir := newStore(t, nil)
 	inProduction(t, r, "1.0.0", "1.0.1")
 	ctx := t.Context()
-	for _, ref := range []mr.Ref{fraud.At("1.0.1"), fraud.In(mr.Production), {ModelName: fraud, Version: "1.0.1", Stage: mr.Production}} {
+	for _, ref := range []mr.Ref{fraud.At("1.0.1"), fraud.In(mr.Production), {Name: fraud, Version: "1.0.1", Stage: mr.Production}} {
 		m, err := r.GetModel(ctx, ref, nil)
 		if err != nil {
 			t.Errorf("%v: %v", ref, err)
 			continue
 		}
-		if m.Version != "1.0.1" || files(t, m.Path)["weights.bin"] != "weights" {
-			t.Errorf("%v is %v at %s", ref, m.ModelVersion, m.Path)
+		if m.Version.Version != "1.0.1" || files(t, m.Path)["weights.bin"] != "weights" {
+			t.Errorf("%v is %v at %s", ref, m.Version, m.Path)
 		}
 		if err := m.Close(); err != nil {
 			t.Error(err)
 		}
 	}
-	_, err := r.GetModel(ctx, mr.Ref{ModelName: fraud, Version: "1.0.0", Stage: mr.Production}, nil)
+	_, err := r.GetModel(ctx, mr.Ref{Name: fraud, Version: "1.0.0", Stage: mr.Production}, nil)
 	wantError(t, err, "get", fraud, "1.0.0", mr.ErrConflict)
-	_, err = r.GetModel(ctx, mr.Ref{ModelName: fraud}, nil)
+	_, err = r.GetModel(ctx, mr.Ref{Name: fraud}, nil)
 	wantError(t, err, "get", fraud, "", mr.ErrInvalid)
-	_, err = r.GetModel(ctx, mr.Ref{ModelName: fraud, Version: "1.0.0", Stage: "prod"}, nil)
+	_, err = r.GetModel(ctx, mr.Ref{Name: fraud, Version: "1.0.0", Stage: "prod"}, nil)
 	wantError(t, err, "get", fraud, "1.0.0", mr.ErrInvalid)
 
 	if err := os.RemoveAll(modelPath(dir, "versions", "1.0.1", "model")); err != nil {

@@ -114,8 +114,8 @@ func goesOn(t testing.TB, dir string, want map[string]mr.ModelStage) {
 			t.Errorf("%s: %v", version, err)
 			continue
 		}
-		if auc, _ := m.Metrics.Float("auc"); version == "1.0.2" && auc != 0.95 {
-			t.Errorf("the metrics of 1.0.2 are lost: %v", m.Metrics)
+		if auc, _ := m.Version.Metrics.Float("auc"); version == "1.0.2" && auc != 0.95 {
+			t.Errorf("the metrics of 1.0.2 are lost: %v", m.Version.Metrics)
 		}
 	}
 	if report, err := r.Verify(t.Context(), nil); err != nil || len(report.Problems()) > 0 {

@@ -220,7 +220,7 @@ func TestPairsInCaseStayUsable(t *testing.T) {
 	for i, name := range pair {
 		apart := t.TempDir()
 		r := openStore(t, apart, nil)
-		registrytest.Put(t, r, mr.Ref{ModelName: name, Version: fmt.Sprint(i+1, ".0.0"), Stage: mr.Production}, oneFile)
+		registrytest.Put(t, r, mr.Ref{Name: name, Version: fmt.Sprint(i+1, ".0.0"), Stage: mr.Production}, oneFile)
 		if err := os.Rename(filepath.Join(apart, name.UseCase), filepath.Join(dir, name.UseCase)); err != nil {
 			t.Fatal(err)
 		}

@@ -10,7 +10,7 @@ import (
 
 // A StagePeriod is a span of time in which a version held a stage.
 type StagePeriod struct {
-	ModelName
+	Name    ModelName
 	Version string
 	Stage   ModelStage
 
@@ -60,7 +60,7 @@ func (t StagePeriod) MarshalJSON() ([]byte, error) {
 		Inferred bool       `json:"inferred,omitempty"`
 		Event    Event      `json:"event"`
 		End      *Event     `json:"end"`
-	}{t.UseCase, t.Model, t.Version, t.Stage, when(t.Since), when(t.Until), t.By, t.Event.Reason, t.Inferred, t.Event, t.End})
+	}{t.Name.UseCase, t.Name.Model, t.Version, t.Stage, when(t.Since), when(t.Until), t.By, t.Event.Reason, t.Inferred, t.Event, t.End})
 }
 
 // ProductionAt tells which version was in production at an instant, since when
@@ -196,7 +196,7 @@ func (c *chronicle) take(e *pastEvent, before, at time.Time) {
 
 func (c *chronicle) enter(version string, stage ModelStage, e *Event, at time.Time) *StagePeriod {
 	c.leave(version, e, at)
-	t := &StagePeriod{ModelName: e.ModelName, Version: version, Stage: stage, Since: at, By: e.Actor, Event: *e, from: at}
+	t := &StagePeriod{Name: e.Name, Version: version, Stage: stage, Since: at, By: e.Actor, Event: *e, from: at}
 	c.all, c.now[version] = append(c.all, t), t
 	return t
 }
@@ -220,7 +220,7 @@ type stampedMove struct {
 func (c *chronicle) stamps(e *pastEvent, before, at time.Time) {
 	var moves []stampedMove
 	for _, im := range e.after {
-		moves = append(moves, stampedMoves(decodeEntry(e.ModelName, im.version, im.raw), before, at)...)
+		moves = append(moves, stampedMoves(decodeEntry(e.Name, im.version, im.raw), before, at)...)
 	}
 	slices.SortStableFunc(moves, func(a, b stampedMove) int { return a.at.Compare(b.at) })
 	for _, mv := range moves {

@@ -47,7 +47,7 @@ func wantStagePeriods(t testing.TB, r *mr.ModelRegistry, stage mr.ModelStage, wa
 	}
 	var got []string
 	for _, l := range list {
-		if l.Stage != stage || l.ModelName != fraud {
+		if l.Stage != stage || l.Name != fraud {
 			t.Errorf("stage period %+v", l)
 		}
 		got = append(got, periodLine(l))

@@ -17,7 +17,7 @@ type artifactTree struct {
 
 // openArtifact opens a version's tree and sees that the artifact is there.
 func (r *ModelRegistry) openArtifact(ctx context.Context, v ModelVersion) (a artifactTree, err error) {
-	tree, err := r.store.OpenTree(ctx, v.ModelName, v.Version)
+	tree, err := r.store.OpenTree(ctx, v.Name, v.Version)
 	if err != nil {
 		return a, artifact.NoTree(err)
 	}

@@ -2,6 +2,7 @@ package modelregistry
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -50,7 +51,7 @@ func (k FindingKind) Notice() bool {
 
 // A Finding is one thing that Verify has to say.
 type Finding struct {
-	ModelName
+	Name    ModelName
 	Kind    FindingKind
 	Version string // if it is about one
 	Event   int64  // the first event that is not right, if it is about the history
@@ -61,7 +62,7 @@ type Finding struct {
 // String returns "kind: use_case/model@version: what", or the path where there is
 // one.
 func (f Finding) String() string {
-	subject := f.ModelName.String()
+	subject := f.Name.String()
 	var corrupt *CorruptError
 	switch {
 	case errors.As(f.Err, &corrupt):
@@ -75,6 +76,24 @@ func (f Finding) String() string {
 		return fmt.Sprintf("%s: %s", f.Kind, subject)
 	}
 	return fmt.Sprintf("%s: %s: %v", f.Kind, subject, f.Err)
+}
+
+// MarshalJSON returns the finding with its error as text.
+func (f Finding) MarshalJSON() ([]byte, error) {
+	text := ""
+	if f.Err != nil {
+		text = f.Err.Error()
+	}
+	return json.Marshal(struct {
+		Kind    FindingKind `json:"kind"`
+		Notice  bool        `json:"notice"`
+		UseCase string      `json:"use_case"`
+		Model   string      `json:"model_name"`
+		Version string      `json:"version,omitempty"`
+		Event   int64       `json:"event,omitempty"`
+		Path    string      `json:"path,omitempty"`
+		Error   string      `json:"error,omitempty"`
+	}{f.Kind, f.Kind.Notice(), f.Name.UseCase, f.Name.Model, f.Version, f.Event, f.Path, text})
 }
 
 // A VerifyReport is what Verify looked at and found.
@@ -111,10 +130,10 @@ type VerifyOptions struct {
 
 // A VerifyProgress says how far Verify is.
 type VerifyProgress struct {
-	ModelVersion     // the version whose files are being read
-	Number       int // of that version in its model, from 1
-	Versions     int // of the model
-	Progress         // of the version's files
+	Version  ModelVersion `json:"version"`  // the version whose files are being read
+	Number   int          `json:"number"`   // of that version in its model, from 1
+	Versions int          `json:"versions"` // of the model
+	Files    Progress     `json:"files"`    // of the version
 }
 
 // Verify holds a store against itself: every line of each history, the document
@@ -147,7 +166,7 @@ func (r *ModelRegistry) Verify(ctx context.Context, opts *VerifyOptions) (*Verif
 			return report, opError("verify", name, "", ctxErr)
 		}
 		if err != nil {
-			report.add(Finding{ModelName: name, Kind: StoreUnreadable, Err: err})
+			report.add(Finding{Name: name, Kind: StoreUnreadable, Err: err})
 		}
 	}
 	if named := (ModelName{o.UseCase, o.Model}); !matched && len(report.Findings) == 0 && named != (ModelName{}) {
@@ -184,7 +203,7 @@ func (r *ModelRegistry) verifyModel(ctx context.Context, name ModelName, o Verif
 		v := x.state.view(e)
 		report.Versions++
 		if problems := e.decode().Problems; len(problems) > 0 { // without what a view adds of a second production
-			report.add(Finding{ModelName: name, Version: e.version, Kind: EntryUnreadable, Err: errors.New(strings.Join(problems, "; "))})
+			report.add(Finding{Name: name, Version: e.version, Kind: EntryUnreadable, Err: errors.New(strings.Join(problems, "; "))})
 		}
 		if o.WithoutArtifacts {
 			continue
@@ -226,26 +245,26 @@ func (x *modelCheck) unnamed(it Item) bool {
 func (x *modelCheck) report(name ModelName, report *VerifyReport) {
 	file := func(f string) string { return name.String() + "/" + f }
 	for _, d := range x.damage {
-		report.add(Finding{ModelName: name, Kind: HistoryDamaged, Event: d.event, Path: file(logFile),
+		report.add(Finding{Name: name, Kind: HistoryDamaged, Event: d.event, Path: file(logFile),
 			Err: &CorruptError{Path: file(logFile), Offset: d.at, Err: d.err}})
 	}
 	x.reportDocument(name, file(documentFile), report)
 	x.reportFacts(name, report)
 	if x.indexLost() {
-		report.add(Finding{ModelName: name, Kind: HistoryLost, Path: file(logFile), Err: errors.New("and the document with it; there are files of versions")})
+		report.add(Finding{Name: name, Kind: HistoryLost, Path: file(logFile), Err: errors.New("and the document with it; there are files of versions")})
 	}
 	if x.err != nil && len(x.damage) == 0 && x.docErr == nil {
-		report.add(Finding{ModelName: name, Kind: StoreUnreadable, Err: x.err})
+		report.add(Finding{Name: name, Kind: StoreUnreadable, Err: x.err})
 	}
 	if s := x.state; s != nil && len(s.productive) > 1 {
-		report.add(Finding{ModelName: name, Kind: MultipleProduction, Version: s.holder(Production).version,
+		report.add(Finding{Name: name, Kind: MultipleProduction, Version: s.holder(Production).version,
 			Err: fmt.Errorf("%d versions are stored as in production; this one was promoted last", len(s.productive))})
 	}
 	for _, d := range x.doubts() {
-		report.add(Finding{ModelName: name, Version: d.Version, Event: d.event, Kind: ExternalDoubt, Err: errors.New(d.Reason)})
+		report.add(Finding{Name: name, Version: d.Version, Event: d.event, Kind: ExternalDoubt, Err: errors.New(d.Reason)})
 	}
 	for _, it := range x.items {
-		f := Finding{ModelName: name, Version: it.Version, Path: it.Path}
+		f := Finding{Name: name, Version: it.Version, Path: it.Path}
 		switch {
 		case it.Kind.removable():
 			f.Kind = Debris
@@ -263,7 +282,7 @@ func (x *modelCheck) report(name ModelName, report *VerifyReport) {
 }
 
 func (x *modelCheck) reportDocument(name ModelName, path string, report *VerifyReport) {
-	f := Finding{ModelName: name, Path: path}
+	f := Finding{Name: name, Path: path}
 	switch d := x.doc; {
 	case x.docErr != nil:
 		f.Kind, f.Err = DocumentDamaged, x.docErr
@@ -301,16 +320,16 @@ func (x *modelCheck) reportDocument(name ModelName, path string, report *VerifyR
 func (x *modelCheck) reportFacts(name ModelName, report *VerifyReport) {
 	f := x.facts()
 	if problems := f.gates.unreadable(); len(problems) > 0 {
-		report.add(Finding{ModelName: name, Kind: EntryUnreadable, Err: fmt.Errorf("%s: %s", topGates, strings.Join(problems, "; "))})
+		report.add(Finding{Name: name, Kind: EntryUnreadable, Err: fmt.Errorf("%s: %s", topGates, strings.Join(problems, "; "))})
 	}
 	if err := f.writable(); err != nil {
-		report.add(Finding{ModelName: name, Kind: NewerFormat, Err: err})
+		report.add(Finding{Name: name, Kind: NewerFormat, Err: err})
 	}
 }
 
 func (r *ModelRegistry) verifyFiles(ctx context.Context, v ModelVersion, progress *artifact.Meter, report *VerifyReport) {
 	err := r.verifyTree(ctx, v, progress)
-	f := Finding{ModelName: v.ModelName, Version: v.Version, Kind: ArtifactDamaged, Err: err}
+	f := Finding{Name: v.Name, Version: v.Version, Kind: ArtifactDamaged, Err: err}
 	switch {
 	case ctx.Err() != nil:
 		return

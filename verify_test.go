@@ -468,10 +468,10 @@ func TestVerifyScope(t *testing.T) {
 	} {
 		whole := map[string]bool{}
 		test.opts.Progress = func(p mr.VerifyProgress) {
-			if p.Hashed > p.Total || p.Number > p.Versions || p.Version == "" {
+			if p.Files.Hashed > p.Files.Total || p.Number > p.Versions || p.Version.Version == "" {
 				t.Errorf("progress %+v", p)
 			}
-			whole[p.ModelVersion.String()] = p.Hashed > 0 && p.Hashed == p.Total // by the last call
+			whole[p.Version.String()] = p.Files.Hashed > 0 && p.Files.Hashed == p.Files.Total // by the last call
 		}
 		report, err := r.Verify(t.Context(), &test.opts)
 		if err != nil {

@@ -18,7 +18,7 @@ import (
 // A ModelVersion is what the registry knows of one version: a copy, which later
 // changes do not reach.
 type ModelVersion struct {
-	ModelName
+	Name    ModelName
 	Version string
 	Stage   ModelStage // as the store has it: an entry of another program's may hold a stage unknown here
 
@@ -98,7 +98,7 @@ func (v ModelVersion) MarshalJSON() ([]byte, error) {
 		Manifest       *string        `json:"manifest_sha256"`
 		Problems       []string       `json:"problems,omitempty"`
 	}{
-		v.UseCase, v.Model, v.Version, v.Stage,
+		v.Name.UseCase, v.Name.Model, v.Version, v.Stage,
 		timeOrNull(v.RegisteredAt), timeOrNull(v.PromotedToStaging), timeOrNull(v.PromotedToProduction), timeOrNull(v.ArchivedAt),
 		v.Metrics, v.Metadata, textOrNull(v.LineageRunID), textOrNull(v.ConfigHash), textOrNull(v.PromotedBy), textOrNull(v.RegisteredBy),
 		textOrNull(v.SourceRevision), gatesOrNil(v.Gates), gatesOrNil(v.ModelGates), textOrNull(v.ManifestSHA256), v.Problems,
@@ -115,7 +115,7 @@ func gatesOrNil(g PromotionGate) *PromotionGate {
 // decodeEntry reads an entry as it stands in the index. What can't be read is
 // noted in Problems and left zero.
 func decodeEntry(name ModelName, version string, raw []byte) ModelVersion {
-	v := ModelVersion{ModelName: name, Version: version}
+	v := ModelVersion{Name: name, Version: version}
 	f, err := document.Cut(raw)
 	if err != nil {
 		v.problem("the entry is not an object")
@@ -267,4 +267,7 @@ func compareVersions(a, b string) int {
 }
 
 // String returns "use_case/model@version".
-func (v ModelVersion) String() string { return v.ModelName.String() + "@" + v.Version }
+func (v ModelVersion) String() string { return v.Ref().String() }
+
+// Ref refers to exactly this version.
+func (v ModelVersion) Ref() Ref { return v.Name.At(v.Version) }

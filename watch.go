@@ -52,7 +52,7 @@ func (r *ModelRegistry) Watch(ctx context.Context, ref Ref, opts *WatchOptions) 
 			if ctx.Err() != nil {
 				return
 			}
-			if news && !yield(v, opError("watch", ref.ModelName, ref.Version, err)) || terminal(err) {
+			if news && !yield(v, opError("watch", ref.Name, ref.Version, err)) || terminal(err) {
 				return
 			}
 			timer.Reset(r.untilLook(interval))
@@ -90,7 +90,7 @@ type watcher struct {
 // poll looks once. There is news if it finds a version, or an error, other than the one
 // it told last.
 func (w *watcher) poll(ctx context.Context) (v ModelVersion, news bool, err error) {
-	m, err := w.r.model(w.ref.ModelName)
+	m, err := w.r.model(w.ref.Name)
 	if err == nil {
 		err = w.ref.check()
 	}
@@ -98,7 +98,7 @@ func (w *watcher) poll(ctx context.Context) (v ModelVersion, news bool, err erro
 		return w.tell(v, err)
 	}
 	if w.seen != nil {
-		if changed, err := w.r.changed(ctx, w.ref.ModelName, w.seen, w.shared); err == nil && !changed {
+		if changed, err := w.r.changed(ctx, w.ref.Name, w.seen, w.shared); err == nil && !changed {
 			return v, false, nil
 		}
 	}

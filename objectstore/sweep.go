@@ -23,7 +23,7 @@ type SweepOptions struct {
 
 // Swept is what Sweep did of one upload, or would do.
 type Swept struct {
-	mr.ModelName
+	Name    mr.ModelName
 	Version string // whose files it put in their place; empty: no change names them, and they are gone
 	Upload  string // the upload's id
 	Objects int

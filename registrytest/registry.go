@@ -77,16 +77,16 @@ func PutWith(t testing.TB, r *mr.ModelRegistry, ref mr.Ref, files fs.FS, opts *m
 	if ref.Version != "" {
 		o.Version = ref.Version
 	}
-	v, err := r.Register(t.Context(), ref.ModelName, mr.FromFS(files), &o)
+	v, err := r.Register(t.Context(), ref.Name, mr.FromFS(files), &o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	switch ref.Stage {
 	case "", mr.Development:
 	case mr.Archived:
-		v, err = r.Archive(t.Context(), ref.ModelName, v.Version, nil)
+		v, err = r.Archive(t.Context(), ref.Name, v.Version, nil)
 	default:
-		v, err = r.Promote(t.Context(), ref.ModelName, v.Version, ref.Stage, &mr.MoveOptions{SkipGates: true})
+		v, err = r.Promote(t.Context(), ref.Name, v.Version, ref.Stage, &mr.MoveOptions{SkipGates: true})
 	}
 	if err != nil {
 		t.Fatal(err)

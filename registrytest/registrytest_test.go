@@ -39,7 +39,7 @@ func TestPut(t *testing.T) {
 	t.Parallel()
 	reg := registrytest.New(t, nil)
 	closed := &mr.RegisterOptions{Metrics: map[string]any{"auc": 0.5}, Gates: mr.MinMetric("auc", 0.9)}
-	registrytest.PutWith(t, reg, mr.Ref{ModelName: fraud, Version: "1.2.3", Stage: mr.Production}, files, closed)
+	registrytest.PutWith(t, reg, mr.Ref{Name: fraud, Version: "1.2.3", Stage: mr.Production}, files, closed)
 	registrytest.Put(t, reg, fraud.In(mr.Staging), files)
 	registrytest.Put(t, reg, fraud.In(mr.Archived), files)
 	registrytest.Put(t, reg, fraud.At(""), files)

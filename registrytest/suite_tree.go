@@ -275,7 +275,7 @@ func registries(s *suite) {
 	if problems := report.Problems(); len(problems) > 0 || report.Versions != each*callers {
 		s.Errorf("Verify saw %d versions and finds %v", report.Versions, problems)
 	}
-	if !slices.ContainsFunc(list, func(v mr.ModelVersion) bool { return v.Version == m.Version }) {
+	if !slices.ContainsFunc(list, func(v mr.ModelVersion) bool { return v.Version == m.Version.Version }) {
 		s.Errorf("%s is in production and not listed", m.Version)
 	}
 }

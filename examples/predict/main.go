@@ -56,14 +56,14 @@ func predict(ctx context.Context, store string, name modelregistry.ModelName, ou
 	if err != nil {
 		return err
 	}
-	printVersion(out, version.ModelVersion)
-	printScores(out, version.Metrics, model.Evaluate(cases), len(cases))
+	printVersion(out, version.Version)
+	printScores(out, version.Version.Metrics, model.Evaluate(cases), len(cases))
 	printCases(out, model, cases)
 	return nil
 }
 
 func printVersion(out io.Writer, v modelregistry.ModelVersion) {
-	fmt.Fprintf(out, "Version %s of %s is in production.\n", v.Version, v.ModelName)
+	fmt.Fprintf(out, "Version %s of %s is in production.\n", v.Version, v.Name)
 	fmt.Fprintf(out, "It was promoted by %s on %s UTC.\n", v.PromotedBy, v.PromotedToProduction.UTC().Format("2006-01-02 15:04:05"))
 }
 

@@ -82,7 +82,7 @@ func TestPredictAfterTraining(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, now := range model.Evaluate(cases).Metrics() {
-		if was, ok := version.Metrics.Float(name); !ok || was != now {
+		if was, ok := version.Version.Metrics.Float(name); !ok || was != now {
 			t.Errorf("%s is %v, want %v as registered", name, now, was)
 		}
 	}

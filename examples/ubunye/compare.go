@@ -29,15 +29,15 @@ func (a *app) compare() *cobra.Command {
 		RunE: func(cmd *cobra.Command, rest []string) error {
 			versions := slices.Concat(first, rest)
 			return a.withRegistry(cmd, func(ctx context.Context, r *modelregistry.ModelRegistry) error {
-				c, err := r.CompareVersions(ctx, s.ModelName, versions[0], versions[1])
+				c, err := r.CompareVersions(ctx, s.name, versions[0], versions[1])
 				if err != nil {
 					return err
 				}
-				return a.show(c, func() string { return comparison(s.ModelName, c) })
+				return a.show(c, func() string { return comparison(s.name, c) })
 			})
 		},
 	}
-	nameFlags(cmd, &s.ModelName)
+	nameFlags(cmd, &s.name)
 	s.refFlag(cmd)
 	cmd.Flags().StringSliceVar(&first, "versions", nil, "the `two versions`, as \"1.2.0 1.3.0\" or \"1.2.0,1.3.0\"")
 	require(cmd, "versions")

@@ -36,7 +36,7 @@ func (a *app) history() *cobra.Command {
 		}
 		return a.printHistory(ctx, r, f)
 	})
-	nameFlags(cmd, &f.ModelName)
+	nameFlags(cmd, &f.name)
 	versionFlag(cmd, &f.version, "only what touches this `version`")
 	f.refFlag(cmd)
 	flags := cmd.Flags()
@@ -76,7 +76,7 @@ func (a *app) printHistory(ctx context.Context, r *modelregistry.ModelRegistry, 
 	f.opts.Newest = !f.oldest
 	events := []modelregistry.Event{}
 	var failed []error
-	for e, err := range r.History(ctx, f.ModelName, &f.opts) {
+	for e, err := range r.History(ctx, f.name, &f.opts) {
 		if err != nil {
 			failed = append(failed, err)
 			continue
@@ -90,7 +90,7 @@ func (a *app) printHistory(ctx context.Context, r *modelregistry.ModelRegistry, 
 		return errors.Join(failed...)
 	}
 	if len(events) == 0 && f.version != "" { // of a version that is there, or that never was?
-		if _, err := r.GetVersion(ctx, f.At(f.version)); err != nil {
+		if _, err := r.GetVersion(ctx, f.name.At(f.version)); err != nil {
 			return err
 		}
 	}
@@ -114,7 +114,7 @@ func (a *app) followHistory(ctx context.Context, r *modelregistry.ModelRegistry,
 		}
 	}
 	var failed []error
-	for e, err := range r.History(ctx, f.ModelName, &f.opts) {
+	for e, err := range r.History(ctx, f.name, &f.opts) {
 		var text string
 		switch {
 		case err != nil:
@@ -138,7 +138,7 @@ func (a *app) followHistory(ctx context.Context, r *modelregistry.ModelRegistry,
 		}
 	}
 	if len(failed) > 0 {
-		return fmt.Errorf("history of %s: not all could be read", f.ModelName)
+		return fmt.Errorf("history of %s: not all could be read", f.name)
 	}
 	return nil
 }
@@ -241,13 +241,13 @@ func (a *app) production() *cobra.Command {
 	stage := modelregistry.Production
 	const short = "Tell which version is in production, or was at some time, since when and by whom"
 	cmd := a.command("production", short, func(ctx context.Context, r *modelregistry.ModelRegistry) error {
-		held, err := r.StageAt(ctx, s.ModelName, stage, at)
+		held, err := r.StageAt(ctx, s.name, stage, at)
 		if err == nil && len(held) == 0 {
 			when := "now"
 			if !at.IsZero() {
 				when = "at " + shortTime(at)
 			}
-			err = fmt.Errorf("a version of %s in %s %s: %w", s.ModelName, stage, when, modelregistry.ErrNotFound)
+			err = fmt.Errorf("a version of %s in %s %s: %w", s.name, stage, when, modelregistry.ErrNotFound)
 		}
 		if err != nil {
 			return err
@@ -264,7 +264,7 @@ func (a *app) production() *cobra.Command {
 			return b.String()
 		})
 	})
-	nameFlags(cmd, &s.ModelName)
+	nameFlags(cmd, &s.name)
 	s.refFlag(cmd)
 	timeFlag(cmd, &at, "at", "the `time`, as 2026-11-01T12:00:00Z; now, if not given")
 	cmd.Flags().Func("stage", "another `stage`", func(text string) (err error) {
@@ -285,7 +285,7 @@ func stagePeriodText(t modelregistry.StagePeriod) string {
 		}
 		return escape(text) + "\n"
 	}
-	text := escape(fmt.Sprintf("%s@%s", t.ModelName, t.Version)) + " " + paintStage(escape(string(t.Stage))) + "\n" + line("since", t.Since, t.By, &t.Event)
+	text := escape(fmt.Sprintf("%s@%s", t.Name, t.Version)) + " " + paintStage(escape(string(t.Stage))) + "\n" + line("since", t.Since, t.By, &t.Event)
 	if t.End == nil {
 		return text + "  until now\n"
 	}

@@ -47,7 +47,7 @@ func runTable(list []modelregistry.ModelVersion) string {
 		{title: "Registered", width: 20},
 	}}
 	for _, v := range list {
-		t.add(v.ModelName.String(), v.Version, string(v.Stage), orDash(v.SourceRevision), orDash(v.ConfigHash), shortTime(v.RegisteredAt))
+		t.add(v.Name.String(), v.Version, string(v.Stage), orDash(v.SourceRevision), orDash(v.ConfigHash), shortTime(v.RegisteredAt))
 	}
 	return t.String()
 }

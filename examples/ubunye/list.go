@@ -19,12 +19,12 @@ const keyMetrics = 4
 func (a *app) list() *cobra.Command {
 	var s subject
 	cmd := a.command("list", "List the versions of a model, or the models of the store", func(ctx context.Context, r *modelregistry.ModelRegistry) error {
-		if s.UseCase != "" && s.Model != "" {
-			return a.listVersions(ctx, r, s.ModelName)
+		if s.name.UseCase != "" && s.name.Model != "" {
+			return a.listVersions(ctx, r, s.name)
 		}
-		return a.listModels(ctx, r, s.ModelName)
+		return a.listModels(ctx, r, s.name)
 	})
-	optionalNameFlags(cmd, &s.ModelName)
+	optionalNameFlags(cmd, &s.name)
 	s.refFlag(cmd)
 	return cmd
 }

@@ -28,22 +28,10 @@ if something is wrong; notices alone leave it 0.`
 	return cmd
 }
 
-// A finding is a Finding as JSON.
-type finding struct {
-	Kind    modelregistry.FindingKind `json:"kind"`
-	Notice  bool                      `json:"notice"`
-	UseCase string                    `json:"use_case"`
-	Model   string                    `json:"model_name"`
-	Version string                    `json:"version,omitempty"`
-	Event   int64                     `json:"event,omitempty"`
-	Path    string                    `json:"path,omitempty"`
-	Error   string                    `json:"error,omitempty"`
-}
-
 func (a *app) printVerify(ctx context.Context, r *modelregistry.ModelRegistry, opts modelregistry.VerifyOptions) error {
 	tell, clear := progressBar(a.err)
 	if tell != nil {
-		opts.Progress = func(p modelregistry.VerifyProgress) { tell(p.Progress) }
+		opts.Progress = func(p modelregistry.VerifyProgress) { tell(p.Files) }
 	}
 	report, err := r.Verify(ctx, &opts)
 	clear()
@@ -51,17 +39,10 @@ func (a *app) printVerify(ctx context.Context, r *modelregistry.ModelRegistry, o
 		return err
 	}
 	result := struct {
-		Models   int       `json:"models"`
-		Versions int       `json:"versions"`
-		Findings []finding `json:"findings"`
-	}{report.Models, report.Versions, []finding{}}
-	for _, f := range report.Findings {
-		row := finding{f.Kind, f.Kind.Notice(), f.UseCase, f.Model, f.Version, f.Event, f.Path, ""}
-		if f.Err != nil {
-			row.Error = f.Err.Error()
-		}
-		result.Findings = append(result.Findings, row)
-	}
+		Models   int                     `json:"models"`
+		Versions int                     `json:"versions"`
+		Findings []modelregistry.Finding `json:"findings"`
+	}{report.Models, report.Versions, append([]modelregistry.Finding{}, report.Findings...)}
 	err = a.show(result, func() string { return verifyText(report) })
 	if len(report.Problems()) > 0 {
 		err = errors.Join(err, errFound)

@@ -45,9 +45,9 @@ func (a *app) info() *cobra.Command {
 		if err := s.find(ctx, r); err != nil {
 			return err
 		}
-		return a.printInfo(ctx, r, s.At(s.version))
+		return a.printInfo(ctx, r, s.name.At(s.version))
 	})
-	nameFlags(cmd, &s.ModelName)
+	nameFlags(cmd, &s.name)
 	versionFlag(cmd, &s.version, "`version` to look at")
 	require(cmd, "version")
 	s.refFlag(cmd)
@@ -68,7 +68,7 @@ func (a *app) printInfo(ctx context.Context, r *modelregistry.ModelRegistry, ref
 	if err != nil {
 		return err
 	}
-	return errors.Join(a.printVersion(m.ModelVersion, m.Path), m.Close())
+	return errors.Join(a.printVersion(m.Version, m.Path), m.Close())
 }
 
 // printVersion prints a version as the library gives it, and behind it the path

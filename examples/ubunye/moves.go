@@ -24,7 +24,7 @@ func (a *app) moveCommand(mv *move, use, short string,
 		if err := mv.find(ctx, r); err != nil {
 			return err
 		}
-		before := stages(ctx, r, mv.ModelName)
+		before := stages(ctx, r, mv.name)
 		var clear func()
 		mv.opts.Progress, clear = progressBar(a.err)
 		v, err := do(ctx, r)
@@ -34,7 +34,7 @@ func (a *app) moveCommand(mv *move, use, short string,
 		}
 		return a.show(v, func() string { return moved(before[v.Version], v) })
 	})
-	nameFlags(cmd, &mv.ModelName)
+	nameFlags(cmd, &mv.name)
 	versionFlag(cmd, &mv.version, "`version` to move")
 	mv.refFlag(cmd)
 	flags := cmd.Flags()
@@ -85,7 +85,7 @@ func (a *app) promote() *cobra.Command {
 			if mv.opts.Gates, err = mv.gates.read(); err != nil {
 				return v, err
 			}
-			return r.Promote(ctx, mv.ModelName, mv.version, mv.to, &mv.opts)
+			return r.Promote(ctx, mv.name, mv.version, mv.to, &mv.opts)
 		})
 	mv.toFlag(cmd)
 	mv.gates.define(cmd, "for this promotion")
@@ -100,7 +100,7 @@ func (a *app) demote() *cobra.Command {
 	var mv move
 	cmd := a.moveCommand(&mv, "demote", "Move a version down to a stage",
 		func(ctx context.Context, r *modelregistry.ModelRegistry) (modelregistry.ModelVersion, error) {
-			return r.Demote(ctx, mv.ModelName, mv.version, mv.to, &mv.opts)
+			return r.Demote(ctx, mv.name, mv.version, mv.to, &mv.opts)
 		})
 	mv.toFlag(cmd)
 	require(cmd, "version")
@@ -111,7 +111,7 @@ func (a *app) archive() *cobra.Command {
 	var mv move
 	cmd := a.moveCommand(&mv, "archive", "Take a version out of use",
 		func(ctx context.Context, r *modelregistry.ModelRegistry) (modelregistry.ModelVersion, error) {
-			return r.Archive(ctx, mv.ModelName, mv.version, &mv.opts)
+			return r.Archive(ctx, mv.name, mv.version, &mv.opts)
 		})
 	require(cmd, "version")
 	return cmd
@@ -121,7 +121,7 @@ func (a *app) rollback() *cobra.Command {
 	var mv move
 	cmd := a.moveCommand(&mv, "rollback", "Put a version back into production, by default the one before",
 		func(ctx context.Context, r *modelregistry.ModelRegistry) (modelregistry.ModelVersion, error) {
-			return r.Rollback(ctx, mv.ModelName, mv.version, &mv.opts)
+			return r.Rollback(ctx, mv.name, mv.version, &mv.opts)
 		})
 	cmd.Flags().BoolVar(&mv.opts.Force, "force", false, "also a version that never was in production")
 	return cmd

@@ -13,7 +13,7 @@ import (
 // A subject is what a command is about: a model, and a version of it if the command takes
 // one. It is named by -u, -m and -v, or by --ref.
 type subject struct {
-	modelregistry.ModelName
+	name    modelregistry.ModelName
 	version string
 	ref     modelregistry.Ref // to be looked up; zero if the version was named
 }
@@ -50,16 +50,16 @@ func (s *subject) refFlag(cmd *cobra.Command) {
 func (s *subject) parse(text string, version bool) (err error) {
 	ref, refErr := modelregistry.ParseRef(text)
 	if !version && refErr == nil && (ref.Range == "" || ref.Range == modelregistry.Latest) {
-		return fmt.Errorf("%q names a version: want the model, %s", text, ref.ModelName)
+		return fmt.Errorf("%q names a version: want the model, %s", text, ref.Name)
 	}
 	if !strings.Contains(text, "@") || !version {
-		s.ModelName, err = modelregistry.ParseModelName(text)
+		s.name, err = modelregistry.ParseModelName(text)
 		return err
 	}
 	if refErr != nil {
 		return refErr
 	}
-	s.ModelName = ref.ModelName
+	s.name = ref.Name
 	if s.version = ref.Version; ref.Stage != "" || ref.Range != "" {
 		s.ref = ref
 	}

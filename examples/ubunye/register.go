@@ -37,7 +37,7 @@ func (a *app) register() *cobra.Command {
 				f.opts.Version = s.version
 				var clear func()
 				f.opts.Progress, clear = progressBar(cmd.ErrOrStderr())
-				v, err := r.Register(ctx, s.ModelName, modelregistry.FromPath(f.artifact), &f.opts)
+				v, err := r.Register(ctx, s.name, modelregistry.FromPath(f.artifact), &f.opts)
 				clear()
 				if err != nil {
 					return err
@@ -48,7 +48,7 @@ func (a *app) register() *cobra.Command {
 			})
 		},
 	}
-	nameFlags(cmd, &s.ModelName)
+	nameFlags(cmd, &s.name)
 	versionFlag(cmd, &s.version, "pinned `version`; without it the next")
 	s.refFlag(cmd)
 	f.define(cmd)

@@ -87,7 +87,7 @@ func (a *app) printSwept(done []objectstore.Swept, opts *objectstore.SweepOption
 		Uploads []sweptUpload `json:"uploads"`
 	}{!opts.DryRun, []sweptUpload{}}
 	for _, d := range done {
-		result.Uploads = append(result.Uploads, sweptUpload{d.UseCase, d.Model, d.Version, d.Upload, d.Objects})
+		result.Uploads = append(result.Uploads, sweptUpload{d.Name.UseCase, d.Name.Model, d.Version, d.Upload, d.Objects})
 	}
 	return a.show(result, func() string { return sweptText(done, opts.DryRun) })
 }
@@ -98,9 +98,9 @@ func sweptText(done []objectstore.Swept, dry bool) string {
 	}
 	t := table{columns: []column{{title: "Upload"}, {title: "Objects"}, {title: "What is done"}}}
 	for _, d := range done {
-		what := "removed: no version of " + d.ModelName.String()
+		what := "removed: no version of " + d.Name.String()
 		if d.Version != "" {
-			what = "put in place: " + d.At(d.Version).String()
+			what = "put in place: " + d.Name.At(d.Version).String()
 		}
 		t.add(d.Upload, strconv.Itoa(d.Objects), what)
 	}

@@ -301,7 +301,7 @@ func wantProduction(t testing.TB, r *mr.ModelRegistry, version string) {
 		return
 	}
 	defer m.Close()
-	if m.Version != version {
-		t.Errorf("in production is %s, want %s", m.Version, version)
+	if m.Version.Version != version {
+		t.Errorf("in production is %s, want %s", m.Version.Version, version)
 	}
 }

@@ -170,7 +170,7 @@ func (w *Worker) do(ctx context.Context, in Input) (v mr.ModelVersion, list []mr
 		}
 		var m *mr.Model
 		if m, err = r.GetModel(ctx, ref, nil); err == nil {
-			v, err = m.ModelVersion, m.Close()
+			v, err = m.Version, m.Close()
 		}
 	}
 	return v, list, err

@@ -1,0 +1,173 @@
+package modelregistry_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	mr "github.com/ubunye-go/modelregistry"
+)
+
+// printed are the exported structs that hold what the registry answers.
+var printed = []any{
+	mr.Change{}, mr.Comparison{}, mr.Config{}, mr.Doubt{}, mr.Event{}, mr.Finding{}, mr.GateResult{},
+	mr.LiveStatus{}, mr.MetricComparison{}, mr.Model{}, mr.ModelName{}, mr.ModelVersion{}, mr.Outcome{},
+	mr.Progress{}, mr.Ref{}, mr.RepairAction{}, mr.RepairReport{}, mr.StagePeriod{}, mr.VerifyProgress{},
+	mr.VerifyReport{},
+}
+
+// notPrinted reports whether an exported struct is none of these: options, what
+// the registry works with, an error, or a value without exported fields.
+func notPrinted(name string) bool {
+	switch name {
+	case "Artifact", "ModelRegistry", "PromotionGate", "Values",
+		"Appended", "Commit", "Item", "Replacement", "StagedTree":
+		return true
+	}
+	return strings.HasSuffix(name, "Options") || strings.HasSuffix(name, "Error")
+}
+
+// A filler sets fields to values that can be told apart, and notes how each of
+// them shows when it is printed and when it is marshaled.
+type filler struct {
+	n             int
+	print, asJSON []string
+}
+
+// fill sets a value. A value behind a pointer does not show when the struct is
+// printed.
+func (f *filler) fill(v reflect.Value, prints bool) {
+	f.n++
+	shows := func(text string) {
+		f.asJSON = append(f.asJSON, text)
+		if prints {
+			f.print = append(f.print, text)
+		}
+	}
+	word := fmt.Sprintf("word%d", f.n)
+	switch v.Interface().(type) {
+	case time.Time:
+		at := time.Date(2000+f.n, 1, 2, 3, 4, 5, 0, time.UTC)
+		v.Set(reflect.ValueOf(at))
+		shows(fmt.Sprint(2000+f.n, "-01-02"))
+		return
+	case mr.Ref:
+		v.Set(reflect.ValueOf(mr.ModelName{UseCase: word, Model: "m"}.At("1.0.0")))
+		shows(word + "/m@1.0.0")
+		return
+	case mr.Values:
+		values, _ := mr.NewValues(map[string]any{word: 1})
+		v.Set(reflect.ValueOf(values))
+		shows(word)
+		return
+	case mr.PromotionGate:
+		v.Set(reflect.ValueOf(mr.MinMetric(word, 1)))
+		shows(word)
+		return
+	}
+	_, hasText := v.Interface().(fmt.Stringer)
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(word)
+		shows(word)
+	case reflect.Int, reflect.Int64:
+		v.SetInt(int64(10_000 + f.n))
+		shows(fmt.Sprint(10_000 + f.n))
+	case reflect.Float64:
+		v.SetFloat(float64(10_000 + f.n))
+		shows(fmt.Sprint(10_000 + f.n))
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Interface:
+		if v.Type() == reflect.TypeFor[error]() {
+			v.Set(reflect.ValueOf(errors.New(word)))
+		} else {
+			v.Set(reflect.ValueOf(word))
+		}
+		shows(word)
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		f.fill(v.Elem(), false)
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		f.fill(v.Index(0), prints)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				f.fill(v.Field(i), prints && !hasText)
+			}
+		}
+		if hasText && prints {
+			f.print = append(f.print, v.Interface().(fmt.Stringer).String())
+		}
+	default:
+		panic(v.Kind())
+	}
+}
+
+// Every field of an answer shows when it is printed and when it is marshaled: no
+// embedded field's method speaks for the whole.
+func TestAnswersShowTheirFields(t *testing.T) {
+	t.Parallel()
+	for _, zero := range printed {
+		typ := reflect.TypeOf(zero)
+		t.Run(typ.Name(), func(t *testing.T) {
+			for i := range typ.NumField() {
+				if f := typ.Field(i); f.Anonymous && f.IsExported() {
+					t.Errorf("it embeds %s, and has its methods", f.Name)
+				}
+			}
+			f, v := &filler{}, reflect.New(typ).Elem()
+			f.fill(v, true)
+			text := fmt.Sprintf("%+v", v.Interface())
+			for _, want := range f.print {
+				if !strings.Contains(text, want) {
+					t.Errorf("printed as %s, without %s", text, want)
+				}
+			}
+			if typ == reflect.TypeFor[mr.LiveStatus]() {
+				return // of its version only the number: see its MarshalJSON
+			}
+			raw, err := json.Marshal(v.Interface())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range f.asJSON {
+				if !strings.Contains(string(raw), want) {
+					t.Errorf("marshaled as %s, without %s", raw, want)
+				}
+			}
+		})
+	}
+}
+
+func TestAnswersAreAllTested(t *testing.T) {
+	t.Parallel()
+	known := map[string]bool{}
+	for _, v := range printed {
+		known[reflect.TypeOf(v).Name()] = true
+	}
+	noTests := func(f fs.FileInfo) bool { return !strings.HasSuffix(f.Name(), "_test.go") }
+	packages, err := parser.ParseDir(token.NewFileSet(), ".", noTests, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(packages["modelregistry"], func(n ast.Node) bool {
+		spec, ok := n.(*ast.TypeSpec)
+		if !ok || !spec.Name.IsExported() || spec.TypeParams != nil {
+			return true
+		}
+		if _, ok := spec.Type.(*ast.StructType); ok && !known[spec.Name.Name] && !notPrinted(spec.Name.Name) {
+			t.Errorf("%s is in neither list of this file", spec.Name.Name)
+		}
+		return true
+	})
+}
