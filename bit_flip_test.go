@@ -110,7 +110,7 @@ func corruptStore(t *testing.T, lag int) *pyStore {
 	r.SetLag(1<<20, 8, time.Hour) // a document that could not be written stays behind
 	move := func(version string, to modelregistry.ModelStage) {
 		t.Helper()
-		if _, err := r.Promote(t.Context(), pyName, version, to, &modelregistry.MoveOptions{Reason: "to try it", Actor: "me"}); err != nil {
+		if _, err := r.Promote(t.Context(), pyName.At(version), to, &modelregistry.MoveOptions{Reason: "to try it", Actor: "me"}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -159,7 +159,7 @@ func takenOver(dir string, before []mr.Event, acked bool) error {
 		}
 		before = got
 		if more == 0 {
-			if _, err := r.Promote(context.Background(), fraud, "1.0.2", mr.Staging, nil); err != nil {
+			if _, err := r.Promote(context.Background(), fraud.At("1.0.2"), mr.Staging, nil); err != nil {
 				return err
 			}
 		}

@@ -126,11 +126,11 @@ func TestSmallDocumentIsRewrittenAfterEveryChange(t *testing.T) {
 		register(t, r, version, nil)
 		go func() {
 			for range changes {
-				if _, err := r.Promote(context.Background(), fraud, version, mr.Staging, nil); err != nil {
+				if _, err := r.Promote(context.Background(), fraud.At(version), mr.Staging, nil); err != nil {
 					done <- err
 					return
 				}
-				if _, err := r.Demote(context.Background(), fraud, version, mr.Development, nil); err != nil {
+				if _, err := r.Demote(context.Background(), fraud.At(version), mr.Development, nil); err != nil {
 					done <- err
 					return
 				}

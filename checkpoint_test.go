@@ -70,7 +70,7 @@ func TestLagHidesNothing(t *testing.T) {
 	for _, r := range []*mr.ModelRegistry{a, b, openStore(t, dir, nil)} {
 		wantStages(t, r, want)
 	}
-	if v, err := openStore(t, dir, nil).Rollback(t.Context(), fraud, "", nil); err != nil || v.Version != "1.0.0" {
+	if v, err := openStore(t, dir, nil).Rollback(t.Context(), fraud, nil); err != nil || v.Version != "1.0.0" {
 		t.Errorf("rolled back to %q, %v", v.Version, err)
 	}
 	wantDocumentAt(t, dir, 6) // that registry takes the document for a small one

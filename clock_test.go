@@ -57,14 +57,14 @@ func TestClock(t *testing.T) {
 					promote(t, reg(), v, mr.Production)
 				}
 				for _, want := range []string{"1.0.0", "1.0.1"} {
-					if v, err := reg().Rollback(t.Context(), fraud, "", nil); err != nil || v.Version != want {
+					if v, err := reg().Rollback(t.Context(), fraud, nil); err != nil || v.Version != want {
 						t.Fatalf("rolled back to %q, want %s: %v", v.Version, want, err)
 					}
 				}
-				if v, err := reg().Rollback(t.Context(), fraud, "1.0.2", nil); err != nil || v.Stage != mr.Production {
+				if v, err := reg().RollbackTo(t.Context(), fraud.At("1.0.2"), nil); err != nil || v.Stage != mr.Production {
 					t.Fatalf("rolled back to 1.0.2, which was in production: %v", err)
 				}
-				if _, err := reg().Rollback(t.Context(), fraud, "1.0.3", nil); err == nil {
+				if _, err := reg().RollbackTo(t.Context(), fraud.At("1.0.3"), nil); err == nil {
 					t.Error("rolled back to 1.0.3, which never was in production")
 				}
 				promote(t, reg(), "1.0.3", mr.Staging)

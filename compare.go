@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// A Comparison sets two versions of a model side by side.
+// A Comparison sets two versions side by side.
 type Comparison struct {
 	A       ModelVersion       `json:"a"`
 	B       ModelVersion       `json:"b"`
@@ -29,26 +29,11 @@ func (m MetricComparison) MarshalJSON() ([]byte, error) {
 	return finiteJSON(map[string]any{"name": m.Name, "a": m.A, "b": m.B, "delta": m.Delta})
 }
 
-// CompareVersions returns two versions of a model and the difference of their
-// metrics.
-func (r *ModelRegistry) CompareVersions(ctx context.Context, name ModelName, a, b string) (*Comparison, error) {
-	c, subject := &Comparison{}, a
-	if a == "" || b == "" {
-		return nil, opError("compare", name, "", invalid("version: it is empty"))
-	}
-	m, err := r.model(name)
-	if err == nil {
-		err = m.look(ctx, func(s *state) (err error) { // both as they are at one moment
-			if c.A, err = name.At(a).in(s); err != nil {
-				return err
-			}
-			subject = b
-			c.B, err = name.At(b).in(s)
-			return err
-		})
-	}
-	if err != nil {
-		return nil, opError("compare", name, subject, err)
+// Compare returns two versions, also of two models, and the difference of their
+// metrics. Two versions of one model are read at the same moment.
+func (r *ModelRegistry) Compare(ctx context.Context, a, b Ref) (c Comparison, err error) {
+	if c.A, c.B, err = r.pair(ctx, a, b); err != nil {
+		return Comparison{}, err
 	}
 	x, y := c.A.Metrics.Map(), c.B.Metrics.Map()
 	names := make([]string, 0, len(x))
@@ -66,6 +51,38 @@ func (r *ModelRegistry) CompareVersions(ctx context.Context, name ModelName, a, 
 		c.Metrics[i] = MetricComparison{Name: n, A: x[n], B: y[n], Delta: delta(x[n], y[n])}
 	}
 	return c, nil
+}
+
+// pair returns two versions; of one model, as they are at the same moment.
+func (r *ModelRegistry) pair(ctx context.Context, a, b Ref) (x, y ModelVersion, err error) {
+	subject := a
+	defer func() { err = opError("compare", subject, err) }()
+	if a.Name != b.Name {
+		if x, err = r.version(ctx, a); err == nil {
+			subject = b
+			y, err = r.version(ctx, b)
+		}
+		return x, y, err
+	}
+	if err := a.check(); err != nil {
+		return x, y, err
+	}
+	if err := b.check(); err != nil {
+		subject = b
+		return x, y, err
+	}
+	m, err := r.model(a.Name)
+	if err != nil {
+		return x, y, err
+	}
+	err = m.look(ctx, func(s *state) (err error) {
+		if x, err = a.in(s); err == nil {
+			subject = b
+			y, err = b.in(s)
+		}
+		return err
+	})
+	return x, y, err
 }
 
 // delta subtracts as float64 does; integers, which may be beyond its reach,

@@ -128,7 +128,7 @@ type Outcome struct {
 func (r *ModelRegistry) RegisterAndPromote(ctx context.Context, cfg Config, modelName string, a Artifact, opts *RegisterOptions) (out Outcome, err error) {
 	name := ModelName{UseCase: cfg.UseCase, Model: modelName}
 	if err := cfg.Validate(); err != nil {
-		return out, opError(opRegister, name, "", err)
+		return out, opError(opRegister, name.all(), err)
 	}
 	var o RegisterOptions
 	if opts != nil {
@@ -146,8 +146,8 @@ func (r *ModelRegistry) RegisterAndPromote(ctx context.Context, cfg Config, mode
 	if cfg.PromoteTo == "" {
 		return out, nil
 	}
-	mv := MoveOptions{Actor: o.RegisteredBy, Reason: o.Reason}
-	v, results, err := r.promote(ctx, name, out.Version.Version, cfg.PromoteTo, &mv)
+	mv := MoveOptions{Actor: o.Actor, Reason: o.Reason}
+	v, results, err := r.promote(ctx, out.Version.Ref(), cfg.PromoteTo, &mv)
 	out.Gates = results
 	if err != nil {
 		return out, err

@@ -50,7 +50,7 @@ func TestPythonDocumentDeleted(t *testing.T) {
 		t.Error("reading wrote the document")
 	}
 	// The next change puts it back: but for that change, as it was.
-	if _, err := s.open().Archive(t.Context(), pyName, "1.2.0-rc.1", nil); err != nil {
+	if _, err := s.open().Archive(t.Context(), pyName.At("1.2.0-rc.1"), nil); err != nil {
 		t.Fatal(err)
 	}
 	s.inStep()
@@ -63,7 +63,7 @@ func TestPythonDocumentDeleted(t *testing.T) {
 			t.Error(diff)
 		}
 	}
-	if back, err := s.open().Rollback(t.Context(), pyName, "", nil); err != nil || back.Version != "1.0.0" {
+	if back, err := s.open().Rollback(t.Context(), pyName, nil); err != nil || back.Version != "1.0.0" {
 		t.Errorf("rolled back to %q, %v", back.Version, err)
 	}
 }
@@ -118,7 +118,7 @@ func TestPythonHistoryLost(t *testing.T) {
 				}
 				s.promote(s.open(), "1.2.0", modelregistry.Production)
 				s.same(r)
-				if back, err := s.open().Rollback(t.Context(), pyName, "", nil); err != nil || back.Version != "1.1.0" {
+				if back, err := s.open().Rollback(t.Context(), pyName, nil); err != nil || back.Version != "1.1.0" {
 					t.Errorf("rolled back to %q, %v", back.Version, err)
 				}
 				s.same(r)
@@ -228,7 +228,7 @@ func TestPythonCorruptDocumentWithoutHistory(t *testing.T) {
 			check("get", err)
 			_, err = r.Register(t.Context(), pyName, pyArtifact("x"), nil)
 			check("register", err)
-			_, err = r.Promote(t.Context(), pyName, "1.0.0", modelregistry.Production, nil)
+			_, err = r.Promote(t.Context(), pyName.At("1.0.0"), modelregistry.Production, nil)
 			check("promote", err)
 			if !bytes.Equal(s.read("registry.json"), data) {
 				t.Error("the document was overwritten")

@@ -121,7 +121,7 @@ func TestPythonDeletesAVersion(t *testing.T) {
 					if p, err := r.ProductionAt(t.Context(), pyName, before); tt.production != "" && (err != nil || p.Version != strings.Fields(tt.production)[strings.Count(tt.production, " ")]) {
 						t.Errorf("in production before was %s, %v", p.Version, err)
 					}
-					back, err := r.Rollback(t.Context(), pyName, "", nil)
+					back, err := r.Rollback(t.Context(), pyName, nil)
 					if tt.back == "" && !errors.Is(err, modelregistry.ErrNotFound) || tt.back != "" && (err != nil || back.Version != tt.back) {
 						t.Errorf("rolled back to %q, %v, want %q", back.Version, err, tt.back)
 					}
@@ -169,7 +169,7 @@ func TestPythonGivesANumberAgain(t *testing.T) {
 			s := pyNewStore(t)
 			r := s.open()
 			s.register(r, "1.0.0")
-			if _, err := r.Register(t.Context(), pyName, pyArtifact("1.0.1"), &modelregistry.RegisterOptions{Version: "1.0.1", RegisteredBy: "go", Gates: modelregistry.MinMetric("auc", 0.99)}); err != nil {
+			if _, err := r.Register(t.Context(), pyName, pyArtifact("1.0.1"), &modelregistry.RegisterOptions{Version: "1.0.1", Actor: "go", Gates: modelregistry.MinMetric("auc", 0.99)}); err != nil {
 				t.Fatal(err)
 			}
 			s.promote(r, "1.0.0", modelregistry.Production)

@@ -163,10 +163,10 @@ func TestCountsDoNotGrow(t *testing.T) {
 				{"GetModel", func() error { _, err := r.GetModel(ctx, in, nil); return err }, counts{Stamps: 3}},
 				{"GetVersion", func() error { _, err := r.GetVersion(ctx, in); return err }, counts{Stamps: 2}},
 				{"ListVersions", func() error { _, err := r.ListVersions(ctx, fraud); return err }, counts{Stamps: 2}},
-				{"CompareVersions", func() error { _, err := r.CompareVersions(ctx, fraud, "1.0.0", "1.0.1"); return err }, counts{Stamps: 2}},
-				{"Promote", func() error { _, err := r.Promote(ctx, fraud, "1.0.1", mr.Production, nil); return err },
+				{"Compare", func() error { _, err := r.Compare(ctx, fraud.At("1.0.0"), fraud.At("1.0.1")); return err }, counts{Stamps: 2}},
+				{"Promote", func() error { _, err := r.Promote(ctx, fraud.At("1.0.1"), mr.Production, nil); return err },
 					counts{Stamps: 10 + 3*doc, Opens: 1 + 3*doc, Reads: 1 + doc, Syncs: 4 + doc, Renames: doc, ReadKB: int64(doc), WrittenKB: 1 + docKB + int64(doc)}}, // the first commit syncs the folders, too
-				{"Promote, after a change of its own", func() error { _, err := r.Promote(ctx, fraud, "1.0.0", mr.Production, nil); return err },
+				{"Promote, after a change of its own", func() error { _, err := r.Promote(ctx, fraud.At("1.0.0"), mr.Production, nil); return err },
 					counts{Stamps: 8 + 3*doc, Opens: 1 + 3*doc, Reads: doc, Syncs: 1 + doc, Renames: doc, ReadKB: int64(doc), WrittenKB: 1 + docKB + int64(doc)}},
 				{"Register", func() error { _, err := r.Register(ctx, fraud, artifact(), nil); return err },
 					counts{Stamps: 7 + 3*doc, Opens: 1 + 3*doc, Reads: doc, Syncs: 8 + doc, Renames: 1 + doc, ReadKB: int64(doc), WrittenKB: 1 + docKB + int64(doc)}},

@@ -136,9 +136,9 @@ func refused(t *testing.T, dir string, r *mr.ModelRegistry, cause error) {
 	check := sameFiles(t, dir)
 	_, err := r.Register(t.Context(), fraud, artifact(), nil)
 	wantError(t, err, "register", fraud, "", cause)
-	_, err = r.Promote(t.Context(), fraud, "1.0.0", mr.Production, nil)
+	_, err = r.Promote(t.Context(), fraud.At("1.0.0"), mr.Production, nil)
 	wantError(t, err, "promote", fraud, "1.0.0", cause)
-	_, err = r.Archive(t.Context(), fraud, "1.0.0", nil)
+	_, err = r.Archive(t.Context(), fraud.At("1.0.0"), nil)
 	wantError(t, err, "archive", fraud, "1.0.0", cause)
 	check()
 }
@@ -298,7 +298,7 @@ func TestFullDisk(t *testing.T) {
 				if want[version] == to || want[version] == mr.Production {
 					continue
 				}
-				_, err := r.Promote(t.Context(), fraud, version, to, nil)
+				_, err := r.Promote(t.Context(), fraud.At(version), to, nil)
 				if err == nil {
 					for v, stage := range want {
 						if stage == mr.Production && to == mr.Production {

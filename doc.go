@@ -16,7 +16,7 @@
 //	v, err := reg.Register(ctx, fraud, modelregistry.FromDir("out"), &modelregistry.RegisterOptions{
 //		Metrics: map[string]any{"auc": 0.93},
 //	})
-//	v, err = reg.Promote(ctx, fraud, v.Version, modelregistry.Production, nil)
+//	v, err = reg.Promote(ctx, v.Ref(), modelregistry.Production, nil)
 //
 //	m, err := reg.GetModel(ctx, fraud.In(modelregistry.Production), nil)
 //	defer m.Close()
@@ -41,11 +41,12 @@
 // # Stages and gates
 //
 // Every version starts in development. Promote moves it up, Demote down, Archive
-// takes it out of use, and Rollback restores a version that was in production
-// before. Archived is below development. At most one version is in production: a
-// promotion archives the version before it in the same step. A move to the stage
-// where the version is succeeds and writes nothing, so a retry is safe. A move in
-// the wrong direction is an error.
+// takes it out of use, Rollback restores the version that was in production before,
+// and RollbackTo an earlier one. Archived is below development. At most one version
+// is in production: a promotion archives the version before it in the same step. A
+// move to the stage where the version is succeeds and writes nothing, so a retry is
+// safe: [MoveOptions] says how that holds for a reference that moves. A move in the
+// wrong direction is an error. CheckPromotion decides without moving.
 //
 // A [PromotionGate] holds a promotion back unless metrics reach their
 // thresholds, the drift check passed, or a Go function agrees. Gates that are
@@ -84,8 +85,8 @@
 //
 // # Errors
 //
-// An operation that fails returns an *[Error], which names the operation and its
-// subject and unwraps to the cause. Compare causes with errors.Is:
+// An operation that fails returns an *[Error], which has the operation and the
+// reference of its subject, and unwraps to the cause. Compare causes with errors.Is:
 // [ErrNotFound], [ErrExists], [ErrConflict] and the others. It has changed
 // nothing, unless the error matches [ErrUncertain]. A damaged file is a
 // *[CorruptError]. [ModelRegistry.Verify] finds damage, and

@@ -65,38 +65,40 @@ func (k *kind) Error() string        { return k.text }
 func (k *kind) Is(target error) bool { return target == k.is }
 
 // An Error is what every operation returns when it fails: the operation, its
-// subject as far as it was known, and the cause.
+// subject and the cause. It reads "op subject: cause".
 type Error struct {
-	Op      string // "register", "promote", …
-	UseCase string
-	Model   string
-	Version string
-	Err     error
+	Op string // "register", "promote", …
+	// Ref is the subject. Once a change knows which version a reference means, it
+	// names exactly that version. It has the name alone if the operation is about
+	// a model, and is zero if it is about no model.
+	Ref Ref
+	Err error
 }
 
 func (e *Error) Error() string {
-	var b strings.Builder
-	b.WriteString(e.Op)
-	if e.UseCase != "" || e.Model != "" {
-		fmt.Fprintf(&b, " %s/%s", e.UseCase, e.Model)
+	subject := e.Op
+	if e.Ref != (Ref{}) {
+		subject += " " + e.Ref.String()
 	}
-	if e.Version != "" {
-		b.WriteString("@" + e.Version)
-	}
-	return b.String() + ": " + e.Err.Error()
+	return subject + ": " + e.Err.Error()
 }
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-func opError(op string, name ModelName, version string, err error) error {
+// opError returns err as an *Error. Of an *Error about the same model it keeps
+// what that says of the version.
+func opError(op string, subject Ref, err error) error {
 	if err == nil {
 		return nil
 	}
-	if already, ok := err.(*Error); ok && already.UseCase == name.UseCase && already.Model == name.Model {
-		return &Error{Op: op, UseCase: name.UseCase, Model: name.Model, Version: firstOf(already.Version, version), Err: already.Err}
+	if already, ok := err.(*Error); ok && already.Ref.Name == subject.Name {
+		if already.Ref.what() != "" {
+			subject = already.Ref
+		}
+		err = already.Err
 	}
-	return &Error{Op: op, UseCase: name.UseCase, Model: name.Model, Version: version, Err: err}
+	return &Error{Op: op, Ref: subject, Err: err}
 }
 
 // A NameError says that a model's name can't be told from another name on every
@@ -186,6 +188,6 @@ func notFound(format string, args ...any) error {
 	return fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), ErrNotFound)
 }
 
-func conflictStage(v ModelVersion, want ModelStage) error {
-	return fmt.Errorf("%w: it is in %s, not in %s", ErrConflict, v.Stage, want)
+func conflictStage(stage, want ModelStage) error {
+	return fmt.Errorf("%w: it is in %s, not in %s", ErrConflict, stage, want)
 }

@@ -47,6 +47,7 @@ type event struct {
 	refused      bool
 	results      []GateResult
 	skippedGates bool
+	forced       bool
 	after        []image
 	removed      []string // entries that are gone
 	model        []byte   // the facts of the model after it, an object; nil if it did not touch them
@@ -128,6 +129,7 @@ func (e *event) encode() ([]byte, error) {
 	text(`,"reason":`, e.reason)
 	flag(`,"refused":`, e.refused)
 	flag(`,"skipped_gates":`, e.skippedGates)
+	flag(`,"forced":`, e.forced)
 	if e.results != nil {
 		b = append(b, `,"gates":[`...)
 		for i, r := range e.results {
@@ -304,6 +306,8 @@ func (d *eventDecoder) member(start, end, at int) (stop int, err error) {
 		d.flag("refused", raw, &e.refused)
 	case "skipped_gates":
 		d.flag("skipped_gates", raw, &e.skippedGates)
+	case "forced":
+		d.flag("forced", raw, &e.forced)
 	case "gates":
 		d.results("gates", raw)
 	case "reset":

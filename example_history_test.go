@@ -30,14 +30,14 @@ func exampleStore() (*modelregistry.ModelRegistry, modelregistry.ModelName, func
 		files := fstest.MapFS{"weights.txt": {Data: []byte("weights by " + actor)}}
 		v, err := reg.Register(ctx, fraud, modelregistry.FromFS(files), nil)
 		if err == nil {
-			_, err = reg.Promote(ctx, fraud, v.Version, modelregistry.Production, &modelregistry.MoveOptions{Actor: actor})
+			_, err = reg.Promote(ctx, fraud.At(v.Version), modelregistry.Production, &modelregistry.MoveOptions{Actor: actor})
 		}
 		if err != nil {
 			log.Fatal(err)
 		}
 	}
 	clock = clock.Add(time.Hour)
-	if _, err := reg.Rollback(ctx, fraud, "", &modelregistry.MoveOptions{Actor: "alice", Reason: "false alarms"}); err != nil {
+	if _, err := reg.Rollback(ctx, fraud, &modelregistry.MoveOptions{Actor: "alice", Reason: "false alarms"}); err != nil {
 		log.Fatal(err)
 	}
 	return reg, fraud, func() { errors.Join(reg.Close(), os.RemoveAll(dir)) }

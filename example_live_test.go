@@ -48,7 +48,7 @@ func ExampleLive() {
 	}
 	predict()
 	// Somebody promotes another one: in this process, or in any other.
-	if _, err := reg.Promote(ctx, fraud, "1.0.1", modelregistry.Production, nil); err != nil {
+	if _, err := reg.Promote(ctx, fraud.At("1.0.1"), modelregistry.Production, nil); err != nil {
 		log.Fatal(err)
 	}
 	for live.Status().Version.Version != "1.0.1" {

@@ -40,7 +40,7 @@ func Example() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		v, err = reg.Promote(ctx, fraud, v.Version, modelregistry.Production, nil)
+		v, err = reg.Promote(ctx, v.Ref(), modelregistry.Production, nil)
 		var refused *modelregistry.GateError
 		switch {
 		case errors.As(err, &refused):

@@ -28,7 +28,7 @@ func ExampleModelRegistry_Watch() {
 			continue
 		}
 		// Somebody promotes another one: in this process, or in any other.
-		if _, err := reg.Promote(ctx, fraud, "1.0.1", modelregistry.Production, nil); err != nil {
+		if _, err := reg.Promote(ctx, fraud.At("1.0.1"), modelregistry.Production, nil); err != nil {
 			log.Fatal(err)
 		}
 	}

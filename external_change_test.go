@@ -108,7 +108,7 @@ func TestPythonInTurns(t *testing.T) {
 					t.Errorf("1.3.0 is %+v", l)
 				}
 			}
-			back, err := reg().Rollback(t.Context(), pyName, "", nil)
+			back, err := reg().Rollback(t.Context(), pyName, nil)
 			if err != nil || back.Version != "1.1.0" {
 				t.Errorf("rolled back to %q, %v; 1.1.0 was in production before 1.3.0", back.Version, err)
 			}

@@ -94,10 +94,10 @@ func TestForcedPromotionShowsInTheHistory(t *testing.T) {
 				t.Errorf("changes (-want +got):\n%s", diff)
 			}
 			// Our own moves of such a version are not forced.
-			if _, err := s.open().Archive(t.Context(), fraud, "1.0.0", nil); err != nil {
+			if _, err := s.open().Archive(t.Context(), fraud.At("1.0.0"), nil); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := s.open().Rollback(t.Context(), fraud, "1.0.0", &mr.MoveOptions{Force: true}); err != nil {
+			if _, err := s.open().RollbackTo(t.Context(), fraud.At("1.0.0"), &mr.MoveOptions{Force: true}); err != nil {
 				t.Fatal(err)
 			}
 			for e, err := range s.open().History(t.Context(), fraud, &mr.HistoryOptions{Versions: []string{"1.0.0"}}) {

@@ -29,7 +29,7 @@ func TestFrozenStore(t *testing.T) {
 	r = openStore(t, dir, nil)
 	wantStages(t, r, want) // by replay
 	promote(t, r, "1.0.1", mr.Production)
-	if back, err := r.Rollback(t.Context(), fraud, "", nil); err != nil || back.Version != "1.0.0" {
+	if back, err := r.Rollback(t.Context(), fraud, nil); err != nil || back.Version != "1.0.0" {
 		t.Errorf("rolled back to %q, %v", back.Version, err)
 	}
 	wantFindings(t, dir)

@@ -223,7 +223,7 @@ func TestResultsHaveAJSONForm(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c, err := r.CompareVersions(t.Context(), fraud, "1.0.0", "1.0.1")
+	c, err := r.Compare(t.Context(), fraud.At("1.0.0"), fraud.At("1.0.1"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,7 +282,7 @@ func TestGateOf(t *testing.T) {
 	}
 	fail := func(fn mr.GateFunc) string {
 		t.Helper()
-		got, err := r.Promote(t.Context(), fraud, v.Version, mr.Production, &mr.MoveOptions{Gates: mr.Gates(mr.MinMetric("auc", 0.5), mr.GateOf("review", fn))})
+		got, err := r.Promote(t.Context(), fraud.At(v.Version), mr.Production, &mr.MoveOptions{Gates: mr.Gates(mr.MinMetric("auc", 0.5), mr.GateOf("review", fn))})
 		var gate *mr.GateError
 		if !errors.As(err, &gate) {
 			t.Errorf("got %v, %v, want a GateError", got.Stage, err)
@@ -307,7 +307,7 @@ func TestGateOf(t *testing.T) {
 	fail(func(context.Context, mr.ModelVersion) error { panic(nil) })
 
 	var seen mr.ModelVersion
-	_, err = r.Promote(t.Context(), fraud, v.Version, mr.Staging, &mr.MoveOptions{Gates: mr.GateOf("review", func(_ context.Context, v mr.ModelVersion) error {
+	_, err = r.Promote(t.Context(), fraud.At(v.Version), mr.Staging, &mr.MoveOptions{Gates: mr.GateOf("review", func(_ context.Context, v mr.ModelVersion) error {
 		seen = v
 		return nil
 	})})
@@ -364,7 +364,7 @@ func TestGateStopsByContext(t *testing.T) {
 	register(t, r, "", nil)
 	check := unchanged(t, dir)
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err := r.Promote(ctx, fraud, "1.0.0", mr.Production, &mr.MoveOptions{Gates: mr.GateOf("slow", func(ctx context.Context, _ mr.ModelVersion) error {
+	_, err := r.Promote(ctx, fraud.At("1.0.0"), mr.Production, &mr.MoveOptions{Gates: mr.GateOf("slow", func(ctx context.Context, _ mr.ModelVersion) error {
 		cancel()
 		return ctx.Err()
 	})})
@@ -381,7 +381,7 @@ func TestRefusal(t *testing.T) {
 		t.Fatal(err)
 	}
 	passed := gatesOf(t, map[string]any{"min_auc": 0.85, "min_f1": 0.5, "min_recall": 1, "require_drift_check": true})
-	_, err := r.Promote(t.Context(), fraud, "1.0.0", mr.Production, &mr.MoveOptions{Gates: passed, Reason: "release 7", Actor: "alice"})
+	_, err := r.Promote(t.Context(), fraud.At("1.0.0"), mr.Production, &mr.MoveOptions{Gates: passed, Reason: "release 7", Actor: "alice"})
 	wantError(t, err, "promote", fraud, "1.0.0")
 	var refused *mr.GateError
 	if !errors.As(err, &refused) {
@@ -462,7 +462,7 @@ func TestStoredGates(t *testing.T) {
 	}
 	for _, r := range []*mr.ModelRegistry{r, openStore(t, dir, nil)} {
 		for _, to := range []mr.ModelStage{mr.Staging, mr.Production} {
-			_, err := r.Promote(t.Context(), fraud, "1.0.0", to, &mr.MoveOptions{Gates: mr.MinMetric("auc", 0.5)})
+			_, err := r.Promote(t.Context(), fraud.At("1.0.0"), to, &mr.MoveOptions{Gates: mr.MinMetric("auc", 0.5)})
 			var refused *mr.GateError
 			if !errors.As(err, &refused) || len(refused.Results) != 4 || len(refused.Failed()) != 1 || refused.Failed()[0].Name != "require_drift_check" {
 				t.Errorf("got error %v", err)
@@ -478,7 +478,7 @@ func TestStoredGates(t *testing.T) {
 		t.Errorf("the entry has keys %v", doc.Versions["1.0.0"])
 	}
 
-	p, err := r.Promote(t.Context(), fraud, "1.0.0", mr.Production, &mr.MoveOptions{SkipGates: true, Gates: mr.MinMetric("auc", 1)})
+	p, err := r.Promote(t.Context(), fraud.At("1.0.0"), mr.Production, &mr.MoveOptions{SkipGates: true, Gates: mr.MinMetric("auc", 1)})
 	if err != nil || p.Stage != mr.Production {
 		t.Fatalf("SkipGates: %v, %v", p.Stage, err)
 	}
@@ -486,13 +486,13 @@ func TestStoredGates(t *testing.T) {
 		t.Errorf("the event of skipped gates: %v", e)
 	}
 	// Gates guard promotion only.
-	if _, err := r.Demote(t.Context(), fraud, "1.0.0", mr.Staging, nil); err != nil {
+	if _, err := r.Demote(t.Context(), fraud.At("1.0.0"), mr.Staging, nil); err != nil {
 		t.Error(err)
 	}
-	if _, err := r.Rollback(t.Context(), fraud, "1.0.0", nil); err != nil {
+	if _, err := r.RollbackTo(t.Context(), fraud.At("1.0.0"), nil); err != nil {
 		t.Error(err)
 	}
-	if _, err := r.Archive(t.Context(), fraud, "1.0.0", nil); err != nil {
+	if _, err := r.Archive(t.Context(), fraud.At("1.0.0"), nil); err != nil {
 		t.Error(err)
 	}
 	if e := last(t, dir); e["skipped_gates"] != nil {
@@ -520,7 +520,7 @@ func TestStoredGatesTwice(t *testing.T) {
 				t.Fatal(err)
 			}
 			var refused *mr.GateError
-			if _, err := openStore(t, dir, nil).Promote(t.Context(), fraud, "1.0.0", mr.Staging, nil); !errors.As(err, &refused) {
+			if _, err := openStore(t, dir, nil).Promote(t.Context(), fraud.At("1.0.0"), mr.Staging, nil); !errors.As(err, &refused) {
 				t.Errorf("got error %v, want a GateError", err)
 			}
 		})
@@ -564,7 +564,7 @@ func TestGatesInAnEntry(t *testing.T) {
 			if _, err := json.Marshal(v); err != nil {
 				t.Errorf("the version has no JSON form: %v", err)
 			}
-			_, err = r.Promote(t.Context(), fraud, "1.0.0", mr.Production, nil)
+			_, err = r.Promote(t.Context(), fraud.At("1.0.0"), mr.Production, nil)
 			if test.failed == "" {
 				if err != nil {
 					t.Error(err)
@@ -577,7 +577,7 @@ func TestGatesInAnEntry(t *testing.T) {
 				if got := stagesOf(t, openStore(t, dir, nil))["1.0.0"]; got != mr.Development {
 					t.Errorf("it is in %s", got)
 				}
-				if _, err := r.Promote(t.Context(), fraud, "1.0.0", mr.Production, &mr.MoveOptions{SkipGates: true}); err != nil {
+				if _, err := r.Promote(t.Context(), fraud.At("1.0.0"), mr.Production, &mr.MoveOptions{SkipGates: true}); err != nil {
 					t.Errorf("SkipGates: %v", err)
 				}
 			}
@@ -585,7 +585,7 @@ func TestGatesInAnEntry(t *testing.T) {
 			if !strings.Contains(files(t, modelPath(dir))["registry.json"], `"promotion_gates"`) {
 				t.Error("promotion_gates is gone from the entry")
 			}
-			if _, err := openStore(t, dir, nil).Promote(t.Context(), fraud, "1.0.1", mr.Staging, nil); err != nil {
+			if _, err := openStore(t, dir, nil).Promote(t.Context(), fraud.At("1.0.1"), mr.Staging, nil); err != nil {
 				t.Error(err)
 			}
 		})
@@ -612,7 +612,7 @@ func TestGatesAddedByHand(t *testing.T) {
 		if _, err := json.Marshal(v); err != nil {
 			t.Errorf("the version has no JSON form: %v", err)
 		}
-		_, err = r.Promote(t.Context(), fraud, "1.0.0", mr.Staging, nil)
+		_, err = r.Promote(t.Context(), fraud.At("1.0.0"), mr.Staging, nil)
 		var refused *mr.GateError
 		if !errors.As(err, &refused) || len(refused.Results) != 2 || len(refused.Failed()) != 1 {
 			t.Errorf("got error %v, want one of two gates to fail", err)

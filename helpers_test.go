@@ -75,7 +75,7 @@ func register(t testing.TB, r *mr.ModelRegistry, version string, metrics map[str
 
 func promote(t testing.TB, r *mr.ModelRegistry, version string, to mr.ModelStage) mr.ModelVersion {
 	t.Helper()
-	v, err := r.Promote(t.Context(), fraud, version, to, nil)
+	v, err := r.Promote(t.Context(), fraud.At(version), to, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +201,7 @@ func wantError(t testing.TB, err error, op string, name mr.ModelName, version st
 	}
 	type subject struct{ Op, UseCase, Model, Version string }
 	want := subject{op, name.UseCase, name.Model, version}
-	if diff := cmp.Diff(want, subject{e.Op, e.UseCase, e.Model, e.Version}); diff != "" {
+	if diff := cmp.Diff(want, subject{e.Op, e.Ref.Name.UseCase, e.Ref.Name.Model, e.Ref.Version}); diff != "" {
 		t.Errorf("subject of %v (-want +got):\n%s", err, diff)
 	}
 	for _, target := range is {

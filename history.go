@@ -46,6 +46,7 @@ type Event struct {
 
 	Refused      bool         // gates held the promotion back: nothing changed
 	SkippedGates bool         // the promotion was told to look at no gate
+	Forced       bool         // Force let a rollback restore a version that never was in production
 	Gates        []GateResult // what each gate found, in order
 
 	// Changes tell every version whose entry the event added, changed or removed: a
@@ -100,13 +101,14 @@ func (e Event) MarshalJSON() ([]byte, error) {
 		Reason       string         `json:"reason,omitempty"`
 		Refused      bool           `json:"refused,omitempty"`
 		SkippedGates bool           `json:"skipped_gates,omitempty"`
+		Forced       bool           `json:"forced,omitempty"`
 		Gates        []GateResult   `json:"gates,omitempty"`
 		Changes      []Change       `json:"changes,omitempty"`
 		ModelGates   *PromotionGate `json:"model_gates,omitempty"`
 		Doubts       []Doubt        `json:"doubts,omitempty"`
 		Unrecorded   bool           `json:"unrecorded,omitempty"`
 	}{e.Name.UseCase, e.Name.Model, e.Number, e.ID, formatTime(e.Time), e.Op, e.Version, e.From, e.To, e.Actor, e.Reason,
-		e.Refused, e.SkippedGates, e.Gates, e.Changes, e.ModelGates, e.Doubts, e.Unrecorded()})
+		e.Refused, e.SkippedGates, e.Forced, e.Gates, e.Changes, e.ModelGates, e.Doubts, e.Unrecorded()})
 }
 
 // HistoryOptions say which events to look at. The zero value and nil take all.
@@ -154,7 +156,7 @@ func (r *ModelRegistry) History(ctx context.Context, name ModelName, opts *Histo
 	}
 	if o.Newest && o.Follow {
 		return func(yield func(Event, error) bool) {
-			yield(Event{Name: name}, opError("history", name, "", invalid("options: Newest goes not with Follow")))
+			yield(Event{Name: name}, opError("history", name.all(), invalid("options: Newest goes not with Follow")))
 		}
 	}
 	return func(yield func(Event, error) bool) {
@@ -168,7 +170,7 @@ func (r *ModelRegistry) History(ctx context.Context, name ModelName, opts *Histo
 				err = p.follows(log)
 			}
 			if err != nil {
-				yield(Event{Name: name}, opError("history", name, "", err))
+				yield(Event{Name: name}, opError("history", name.all(), err))
 				return
 			}
 			if !p.show(log.events(ctx)) || !o.Follow || !r.awaitChange(ctx, log) {
@@ -227,7 +229,7 @@ func (p *page) show(events iter.Seq2[pastEvent, error]) bool {
 		if err == nil && !p.take(&e.Event) {
 			continue
 		}
-		if !p.yield(e.Event, opError("history", p.name, "", err)) {
+		if !p.yield(e.Event, opError("history", p.name.all(), err)) {
 			return false
 		}
 	}
@@ -342,7 +344,7 @@ func (l *historyLog) past(e *event, before *retrospect) pastEvent {
 	p := pastEvent{event: e, Event: Event{
 		Name: l.m.name, Number: e.number, ID: e.id, Time: e.time, Op: Operation(e.op),
 		Version: e.version, From: e.from, To: e.to, Actor: e.actor, Reason: e.reason,
-		Refused: e.refused, SkippedGates: e.skippedGates, Gates: e.results, ModelGates: before.modelGates(e), Doubts: e.doubts,
+		Refused: e.refused, SkippedGates: e.skippedGates, Forced: e.forced, Gates: e.results, ModelGates: before.modelGates(e), Doubts: e.doubts,
 	}}
 	stays := map[string]bool{}
 	for _, im := range e.after {

@@ -103,30 +103,30 @@ func life(t testing.TB) (r *mr.ModelRegistry, dir string, clock *hours) {
 	}
 	move := func(do func() (mr.ModelVersion, error)) { t.Helper(); at(func() error { _, err := do(); return err }) }
 	move(func() (mr.ModelVersion, error) {
-		return r.Register(ctx, fraud, artifact(), &mr.RegisterOptions{RegisteredBy: "anna", Metrics: map[string]any{"auc": 0.9}})
+		return r.Register(ctx, fraud, artifact(), &mr.RegisterOptions{Actor: "anna", Metrics: map[string]any{"auc": 0.9}})
 	})
 	move(func() (mr.ModelVersion, error) {
-		return r.Promote(ctx, fraud, "1.0.0", mr.Production, &mr.MoveOptions{Actor: "bert", Reason: "first", Gates: mr.MinMetric("auc", 0.8)})
+		return r.Promote(ctx, fraud.At("1.0.0"), mr.Production, &mr.MoveOptions{Actor: "bert", Reason: "first", Gates: mr.MinMetric("auc", 0.8)})
 	})
 	move(func() (mr.ModelVersion, error) {
 		return r.Register(ctx, fraud, artifact(), &mr.RegisterOptions{Metrics: map[string]any{"auc": 0.7}})
 	})
 	at(func() error {
 		var refused *mr.GateError
-		_, err := r.Promote(ctx, fraud, "1.0.1", mr.Production, &mr.MoveOptions{Gates: mr.MinMetric("auc", 0.8)})
+		_, err := r.Promote(ctx, fraud.At("1.0.1"), mr.Production, &mr.MoveOptions{Gates: mr.MinMetric("auc", 0.8)})
 		if !errors.As(err, &refused) {
 			return fmt.Errorf("not refused: %w", err)
 		}
 		return nil
 	})
 	move(func() (mr.ModelVersion, error) {
-		return r.Promote(ctx, fraud, "1.0.1", mr.Production, &mr.MoveOptions{Actor: "carl", SkipGates: true})
+		return r.Promote(ctx, fraud.At("1.0.1"), mr.Production, &mr.MoveOptions{Actor: "carl", SkipGates: true})
 	})
 	move(func() (mr.ModelVersion, error) {
-		return r.Rollback(ctx, fraud, "", &mr.MoveOptions{Actor: "dora", Reason: "alarms"})
+		return r.Rollback(ctx, fraud, &mr.MoveOptions{Actor: "dora", Reason: "alarms"})
 	})
 	move(func() (mr.ModelVersion, error) {
-		return r.Demote(ctx, fraud, "1.0.0", mr.Staging, &mr.MoveOptions{Actor: "emil"})
+		return r.Demote(ctx, fraud.At("1.0.0"), mr.Staging, &mr.MoveOptions{Actor: "emil"})
 	})
 	clock.set(23)
 	return r, dir, clock

@@ -212,13 +212,13 @@ func (l *load) work(ctx context.Context, before map[string]string, mayBeDamaged 
 			return fmt.Errorf("version %s was given out twice", v)
 		}
 	}
-	if _, err := l.Archive(ctx, loadModel, b.Version, nil); err != nil {
+	if _, err := l.Archive(ctx, loadModel.At(b.Version), nil); err != nil {
 		return fmt.Errorf("archiving: %w", err)
 	}
 	if err := l.promote(ctx, b.Version, mr.Production); err != nil {
 		return fmt.Errorf("promoting again: %w", err)
 	}
-	if v, err := l.Rollback(ctx, loadModel, "", nil); err != nil || v.Version != a.Version {
+	if v, err := l.Rollback(ctx, loadModel, nil); err != nil || v.Version != a.Version {
 		return fmt.Errorf("rolling back to %q: %w", v.Version, err)
 	}
 	if err := l.Close(); err != nil {

@@ -117,7 +117,7 @@ func TestUnreadableGateBlocksItsVersion(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := openStore(t, dir, nil)
-		_, err := r.Promote(t.Context(), fraud, "1.0.1", mr.Staging, nil)
+		_, err := r.Promote(t.Context(), fraud.At("1.0.1"), mr.Staging, nil)
 		var refused *mr.GateError
 		if !errors.As(err, &refused) || len(refused.Failed()) != 1 || refused.Failed()[0].Name != "not_worse_than" ||
 			!strings.Contains(err.Error(), `unknown gate "not_worse_than"`) {
@@ -125,13 +125,13 @@ func TestUnreadableGateBlocksItsVersion(t *testing.T) {
 		}
 		wantError(t, err, "promote", fraud, "1.0.1")
 		promote(t, r, "1.0.2", mr.Production)
-		if _, err := r.Rollback(t.Context(), fraud, "", nil); err != nil {
+		if _, err := r.Rollback(t.Context(), fraud, nil); err != nil {
 			t.Error(err)
 		}
-		if _, err := r.Archive(t.Context(), fraud, "1.0.1", nil); err != nil {
+		if _, err := r.Archive(t.Context(), fraud.At("1.0.1"), nil); err != nil {
 			t.Error(err)
 		}
-		if _, err := r.Promote(t.Context(), fraud, "1.0.1", mr.Staging, &mr.MoveOptions{SkipGates: true}); err != nil {
+		if _, err := r.Promote(t.Context(), fraud.At("1.0.1"), mr.Staging, &mr.MoveOptions{SkipGates: true}); err != nil {
 			t.Error(err)
 		}
 		wantFindings(t, dir, "entry unreadable 1.0.1", "newer format")
@@ -202,14 +202,14 @@ func TestWhatALaterReleaseKeepsIsKept(t *testing.T) {
 			r := openStore(t, dir, nil)
 			promote(t, r, "1.0.2", mr.Production)
 			for _, v := range []string{"1.0.0", "1.0.1"} {
-				if _, err := r.Archive(t.Context(), fraud, v, nil); err != nil {
+				if _, err := r.Archive(t.Context(), fraud.At(v), nil); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if _, err := r.Rollback(t.Context(), fraud, "", nil); err != nil {
+			if _, err := r.Rollback(t.Context(), fraud, nil); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := r.Demote(t.Context(), fraud, "1.0.0", mr.Staging, nil); err != nil {
+			if _, err := r.Demote(t.Context(), fraud.At("1.0.0"), mr.Staging, nil); err != nil {
 				t.Fatal(err)
 			}
 		}, true},

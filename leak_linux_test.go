@@ -66,7 +66,7 @@ func TestFailuresLeakNothing(t *testing.T) {
 		fail func(i int) error
 	}{
 		{"a refused promotion", func(int) error {
-			_, err := r.Promote(ctx, fraud, "1.0.0", mr.Production, &mr.MoveOptions{Gates: mr.MinMetric("auc", 0.9)})
+			_, err := r.Promote(ctx, fraud.At("1.0.0"), mr.Production, &mr.MoveOptions{Gates: mr.MinMetric("auc", 0.9)})
 			return err
 		}},
 		{"a bad artifact", func(i int) error {
@@ -98,7 +98,7 @@ func TestFailuresLeakNothing(t *testing.T) {
 			defer lock.Close()
 			ctx, cancel := context.WithTimeout(ctx, time.Duration(i%4*2)*time.Millisecond)
 			defer cancel()
-			_, err := r.Archive(ctx, fraud, "1.0.0", nil)
+			_, err := r.Archive(ctx, fraud.At("1.0.0"), nil)
 			return err
 		}},
 		{"a failing disk", func(i int) error {

@@ -107,7 +107,7 @@ func NewLive[T any](ctx context.Context, r *ModelRegistry, ref Ref, load func(co
 	l.watcher = &watcher{r: r, ref: ref, interval: l.opts.Interval}
 	f := &follower[T]{Live: l, loaded: make(chan loaded[T], 1), freed: make(chan struct{}, 1)}
 	if err := f.first(ctx); err != nil {
-		return nil, opError("serve", ref.Name, ref.Version, err)
+		return nil, opError("serve", ref, err)
 	}
 	ctx, l.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	go f.run(ctx)
@@ -201,9 +201,9 @@ func (l *Live[T]) Shutdown(ctx context.Context) error {
 	})
 	select {
 	case <-l.closed:
-		return opError("close", l.ref.Name, "", l.err)
+		return opError("close", l.ref, l.err)
 	case <-ctx.Done():
-		return opError("close", l.ref.Name, "", ctx.Err())
+		return opError("close", l.ref, ctx.Err())
 	}
 }
 

@@ -170,7 +170,7 @@ func TestLiveFollows(t *testing.T) {
 		if s := l.Status(); !s.Since.After(start) || s.LastCheck != time.Now() || s.LastError != nil || s.Wanted != "1.0.1" || s.Loading || s.Draining != "" {
 			t.Errorf("status %+v", s)
 		}
-		if _, err := other.Rollback(t.Context(), fraud, "", nil); err != nil {
+		if _, err := other.Rollback(t.Context(), fraud, nil); err != nil {
 			t.Fatal(err)
 		}
 		tick()
@@ -188,7 +188,7 @@ func TestLiveFollows(t *testing.T) {
 		}
 		p.want("made 1.0.0 1.0.1 1.0.0, closed 1.0.0 1.0.1")
 		// With nothing in production, the last good one stays.
-		if _, err := other.Archive(t.Context(), fraud, "1.0.0", nil); err != nil {
+		if _, err := other.Archive(t.Context(), fraud.At("1.0.0"), nil); err != nil {
 			t.Fatal(err)
 		}
 		tick()
@@ -541,7 +541,7 @@ func TestLiveOvertaken(t *testing.T) {
 		p.delay, q.delay = time.Minute, time.Minute
 		inProduction(t, r, "1.0.1")
 		time.Sleep(10 * time.Second)
-		if _, err := r.Rollback(t.Context(), fraud, "", nil); err != nil { // archives 1.0.1
+		if _, err := r.Rollback(t.Context(), fraud, nil); err != nil { // archives 1.0.1
 			t.Fatal(err)
 		}
 		time.Sleep(time.Hour)
@@ -558,7 +558,7 @@ func TestLiveOvertaken(t *testing.T) {
 		wantServing(t, latest, "1.0.3")
 		register(t, r, "1.0.4", nil)
 		time.Sleep(10 * time.Second)
-		if _, err := r.Archive(t.Context(), fraud, "1.0.4", nil); err != nil {
+		if _, err := r.Archive(t.Context(), fraud.At("1.0.4"), nil); err != nil {
 			t.Fatal(err)
 		}
 		register(t, r, "1.0.5", nil)

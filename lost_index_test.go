@@ -46,7 +46,7 @@ func TestLostIndexIsNotRegisteredOver(t *testing.T) {
 				t.Errorf("%s saved the artifact before", what)
 			}
 		}
-		if _, err := r.Promote(t.Context(), fraud, "1.0.2", mr.Production, nil); !errors.Is(err, mr.ErrNotFound) {
+		if _, err := r.Promote(t.Context(), fraud.At("1.0.2"), mr.Production, nil); !errors.Is(err, mr.ErrNotFound) {
 			t.Errorf("%s: promote: got error %v, want ErrNotFound", what, err)
 		}
 		check()

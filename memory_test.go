@@ -64,7 +64,7 @@ func (m *memoryModel) register() *change {
 // move is a move as it waits for its turn.
 func (m *memoryModel) move(op, version string, to ModelStage) *change {
 	actors := map[string]string{opPromote: "alice", opRollback: "b\xffb"} // the second is no UTF-8, and written otherwise
-	mv, o := move{op: op, version: version, to: to}, MoveOptions{Actor: actors[op], Force: true}
+	mv, o := move{op: op, ref: m.state.name.At(version), previous: version == "", to: to}, MoveOptions{Actor: actors[op], Force: true}
 	var seen ModelVersion
 	if e := m.state.get(version); e != nil {
 		seen = m.state.view(e)

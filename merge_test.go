@@ -71,14 +71,14 @@ func (s *pyStore) openBooted(boot string) *modelregistry.ModelRegistry {
 
 func (s *pyStore) archive(r *modelregistry.ModelRegistry, version string) {
 	s.t.Helper()
-	if _, err := r.Archive(s.t.Context(), pyName, version, nil); err != nil {
+	if _, err := r.Archive(s.t.Context(), pyName.At(version), nil); err != nil {
 		s.t.Fatal(err)
 	}
 }
 
 func (s *pyStore) demote(r *modelregistry.ModelRegistry, version string, to modelregistry.ModelStage) {
 	s.t.Helper()
-	if _, err := r.Demote(s.t.Context(), pyName, version, to, nil); err != nil {
+	if _, err := r.Demote(s.t.Context(), pyName.At(version), to, nil); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -415,7 +415,7 @@ func TestPythonAfterARebootIsAGuessThatSaysSo(t *testing.T) {
 func TestPythonAfterAKilledProcess(t *testing.T) {
 	t.Parallel()
 	promote := func(r *modelregistry.ModelRegistry) error {
-		_, err := r.Promote(t.Context(), pyName, "1.0.0", modelregistry.Development, nil)
+		_, err := r.Promote(t.Context(), pyName.At("1.0.0"), modelregistry.Development, nil)
 		return err
 	}
 	register := func(r *modelregistry.ModelRegistry) error {

@@ -115,12 +115,12 @@ func TestModelGatesHoldForEveryVersion(t *testing.T) {
 	} {
 		for name, r := range map[string]*mr.ModelRegistry{"held": r, "fresh": s.open()} {
 			for _, to := range []mr.ModelStage{mr.Staging, mr.Production} {
-				_, err := r.Promote(t.Context(), fraud, c.version, to, &mr.MoveOptions{Gates: c.passed})
+				_, err := r.Promote(t.Context(), fraud.At(c.version), to, &mr.MoveOptions{Gates: c.passed})
 				if diff := cmp.Diff(c.want, refusedBy(t, err)); diff != "" {
 					t.Errorf("%s: %s to %s (-want +got):\n%s", name, c.version, to, diff)
 				}
 				if c.want == nil {
-					if _, err := r.Demote(t.Context(), fraud, c.version, mr.Development, nil); err != nil {
+					if _, err := r.Demote(t.Context(), fraud.At(c.version), mr.Development, nil); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -128,7 +128,7 @@ func TestModelGatesHoldForEveryVersion(t *testing.T) {
 		}
 	}
 	// Rollback and SkipGates look at no gate, as they do at no other.
-	if _, err := r.Promote(t.Context(), fraud, "1.0.1", mr.Production, &mr.MoveOptions{SkipGates: true}); err != nil {
+	if _, err := r.Promote(t.Context(), fraud.At("1.0.1"), mr.Production, &mr.MoveOptions{SkipGates: true}); err != nil {
 		t.Error(err)
 	}
 	for e, err := range r.History(t.Context(), fraud, &mr.HistoryOptions{Newest: true}) {
@@ -137,7 +137,7 @@ func TestModelGatesHoldForEveryVersion(t *testing.T) {
 		}
 		break
 	}
-	if _, err := r.Rollback(t.Context(), fraud, "1.0.3", nil); err != nil {
+	if _, err := r.RollbackTo(t.Context(), fraud.At("1.0.3"), nil); err != nil {
 		t.Error(err)
 	}
 }
@@ -155,7 +155,7 @@ func TestModelGatesChangeWhileAVersionIsChecked(t *testing.T) {
 		}
 		return nil
 	})
-	_, err := r.Promote(t.Context(), fraud, "1.0.0", mr.Production, &mr.MoveOptions{Gates: gate})
+	_, err := r.Promote(t.Context(), fraud.At("1.0.0"), mr.Production, &mr.MoveOptions{Gates: gate})
 	if diff := cmp.Diff([]string{"min_auc"}, refusedBy(t, err)); diff != "" || asked != 2 {
 		t.Errorf("asked %d times, refused by (-want +got):\n%s", asked, diff)
 	}
@@ -193,7 +193,7 @@ func TestModelGatesComeBackFromTheHistory(t *testing.T) {
 			}
 			lose(s)
 			again := s.open()
-			_, err := again.Promote(t.Context(), fraud, "1.0.1", mr.Staging, nil)
+			_, err := again.Promote(t.Context(), fraud.At("1.0.1"), mr.Staging, nil)
 			if diff := cmp.Diff([]string{"later", "max_psi"}, refusedBy(t, err)); diff != "" {
 				t.Errorf("refused by (-want +got):\n%s", diff)
 			}
@@ -326,16 +326,16 @@ func TestModelGatesThatCannotBeRead(t *testing.T) {
 			r := s.open()
 			s.register(r, "1.0.1") // with an auc of 0.5
 			for _, version := range []string{"1.0.0", "1.0.1"} {
-				_, err := r.Promote(t.Context(), fraud, version, mr.Staging, nil)
+				_, err := r.Promote(t.Context(), fraud.At(version), mr.Staging, nil)
 				if diff := cmp.Diff(names, refusedBy(t, err)); diff != "" {
 					t.Errorf("%s is refused by (-want +got):\n%s", version, diff)
 				}
 			}
 			wantFindings(t, s.dir, "entry unreadable", "no digests 1.0.0")
-			if _, err := r.Promote(t.Context(), fraud, "1.0.1", mr.Staging, &mr.MoveOptions{SkipGates: true}); err != nil {
+			if _, err := r.Promote(t.Context(), fraud.At("1.0.1"), mr.Staging, &mr.MoveOptions{SkipGates: true}); err != nil {
 				t.Error(err)
 			}
-			if _, err := r.Demote(t.Context(), fraud, "1.0.1", mr.Development, nil); err != nil {
+			if _, err := r.Demote(t.Context(), fraud.At("1.0.1"), mr.Development, nil); err != nil {
 				t.Error(err)
 			}
 		})

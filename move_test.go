@@ -31,7 +31,7 @@ func TestMovesGoByThePresent(t *testing.T) {
 	}
 	archived := func(t *testing.T, other *mr.ModelRegistry, _ string) {
 		t.Helper()
-		if _, err := other.Archive(ctx, fraud, "1.0.0", nil); err != nil {
+		if _, err := other.Archive(ctx, fraud.At("1.0.0"), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -42,7 +42,7 @@ func TestMovesGoByThePresent(t *testing.T) {
 		return func(t *testing.T, _ *mr.ModelRegistry, dir string) { edit(t, dir, old, new) }
 	}
 	up := func(to mr.ModelStage, o mr.MoveOptions) func(*mr.ModelRegistry) (mr.ModelVersion, error) {
-		return func(r *mr.ModelRegistry) (mr.ModelVersion, error) { return r.Promote(ctx, fraud, "1.0.0", to, &o) }
+		return func(r *mr.ModelRegistry) (mr.ModelVersion, error) { return r.Promote(ctx, fraud.At("1.0.0"), to, &o) }
 	}
 	refused := errors.New("refused")
 	tests := map[string]struct {
@@ -104,7 +104,7 @@ func TestGateThatRefusesIsAskedOnce(t *testing.T) {
 	r, _ := newStore(t, nil)
 	register(t, r, "1.0.0", nil)
 	asked := 0
-	_, err := r.Promote(t.Context(), fraud, "1.0.0", mr.Staging, &mr.MoveOptions{
+	_, err := r.Promote(t.Context(), fraud.At("1.0.0"), mr.Staging, &mr.MoveOptions{
 		Gates: mr.GateOf("never", func(context.Context, mr.ModelVersion) error { asked++; return errors.New("no") })})
 	if !errors.As(err, new(*mr.GateError)) || asked != 1 {
 		t.Errorf("asked %d times, %v; want once, and a *GateError", asked, err)
@@ -133,10 +133,10 @@ func TestGateSeesThePresent(t *testing.T) {
 			if v, err := r.GetVersion(t.Context(), fraud.At("1.0.0")); err != nil || v.Stage != tt.read {
 				t.Fatal(v.Stage, err)
 			}
-			if _, err := move(t.Context(), fraud, "1.0.0", tt.is, nil); err != nil {
+			if _, err := move(t.Context(), fraud.At("1.0.0"), tt.is, nil); err != nil {
 				t.Fatal(err)
 			}
-			_, err := r.Promote(t.Context(), fraud, "1.0.0", mr.Production, &mr.MoveOptions{Gates: staged})
+			_, err := r.Promote(t.Context(), fraud.At("1.0.0"), mr.Production, &mr.MoveOptions{Gates: staged})
 			if passed := err == nil; passed != (tt.is == mr.Staging) {
 				t.Errorf("it is in %s: %v", tt.is, err)
 			}
@@ -170,7 +170,7 @@ func TestOfTwoInProductionEitherIsPromoted(t *testing.T) {
 		t.Fatal(v, err)
 	}
 	gate := mr.GateOf("any", func(context.Context, mr.ModelVersion) error { asked++; return nil })
-	v, err := r.Promote(ctx, fraud, "1.0.0", mr.Production, &mr.MoveOptions{Gates: gate})
+	v, err := r.Promote(ctx, fraud.At("1.0.0"), mr.Production, &mr.MoveOptions{Gates: gate})
 	if err != nil || v.Stage != mr.Production || asked != 1 {
 		t.Errorf("asked %d times, it is in %s, %v", asked, v.Stage, err)
 	}
@@ -188,9 +188,9 @@ func TestRollbackNamesWhatItChose(t *testing.T) {
 	inProduction(t, other, "1.2.0")
 	removeAll(t, modelPath(dir, "versions", "1.0.0"))
 	removeAll(t, modelPath(dir, "versions", "1.1.0"))
-	_, err := r.Rollback(t.Context(), fraud, "", nil)
+	_, err := r.Rollback(t.Context(), fraud, nil)
 	var e *mr.Error
-	if !errors.As(err, &e) || !errors.Is(err, mr.ErrArtifact) || e.Version != "1.1.0" {
+	if !errors.As(err, &e) || !errors.Is(err, mr.ErrArtifact) || e.Ref != fraud.At("1.1.0") {
 		t.Errorf("got %v, want an artifact error of 1.1.0", err)
 	}
 }
@@ -213,7 +213,7 @@ func TestCancelledMoveFindsNothing(t *testing.T) {
 				removeAll(t, modelPath(dir, "versions", "1.0.0"))
 				cancel()
 			}
-			_, err := r.Promote(ctx, fraud, "1.0.0", mr.Staging, &mr.MoveOptions{
+			_, err := r.Promote(ctx, fraud.At("1.0.0"), mr.Staging, &mr.MoveOptions{
 				Gates: mr.GateOf("never", func(context.Context, mr.ModelVersion) error { asked++; cancel(); return errors.New("no") })})
 			if !errors.Is(err, context.Canceled) || when == "before" && asked > 0 {
 				t.Errorf("asked %d times, %v", asked, err)
@@ -229,14 +229,14 @@ func TestNoMoveMakesAModelAnew(t *testing.T) {
 	ctx := t.Context()
 	for name, move := range map[string]func(*mr.ModelRegistry) (mr.ModelVersion, error){
 		"promote": func(r *mr.ModelRegistry) (mr.ModelVersion, error) {
-			return r.Promote(ctx, fraud, "1.0.0", mr.Production, nil)
+			return r.Promote(ctx, fraud.At("1.0.0"), mr.Production, nil)
 		},
 		"demote": func(r *mr.ModelRegistry) (mr.ModelVersion, error) {
-			return r.Demote(ctx, fraud, "1.0.0", mr.Development, nil)
+			return r.Demote(ctx, fraud.At("1.0.0"), mr.Development, nil)
 		},
-		"archive": func(r *mr.ModelRegistry) (mr.ModelVersion, error) { return r.Archive(ctx, fraud, "1.0.0", nil) },
+		"archive": func(r *mr.ModelRegistry) (mr.ModelVersion, error) { return r.Archive(ctx, fraud.At("1.0.0"), nil) },
 		"rollback": func(r *mr.ModelRegistry) (mr.ModelVersion, error) {
-			return r.Rollback(ctx, fraud, "1.0.0", &mr.MoveOptions{Force: true})
+			return r.RollbackTo(ctx, fraud.At("1.0.0"), &mr.MoveOptions{Force: true})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -264,7 +264,7 @@ func TestMoveOnARegistryThatIsClosedMeanwhile(t *testing.T) {
 	t.Parallel()
 	r, _ := newStore(t, nil)
 	register(t, r, "1.0.0", nil)
-	_, err := r.Promote(t.Context(), fraud, "1.0.0", mr.Staging, &mr.MoveOptions{
+	_, err := r.Promote(t.Context(), fraud.At("1.0.0"), mr.Staging, &mr.MoveOptions{
 		Gates: mr.GateOf("closes", func(context.Context, mr.ModelVersion) error { return r.Close() })})
 	if !errors.Is(err, mr.ErrClosed) {
 		t.Errorf("got %v, want %v", err, mr.ErrClosed)

@@ -18,6 +18,9 @@ type ModelName struct {
 // String returns "use_case/model".
 func (n ModelName) String() string { return n.UseCase + "/" + n.Model }
 
+// all refers to the model as a whole.
+func (n ModelName) all() Ref { return Ref{Name: n} }
+
 // Validate returns an error that matches ErrInvalid and gives the reason, or
 // nil.
 func (n ModelName) Validate() error {

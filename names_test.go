@@ -110,11 +110,11 @@ func TestHostileNames(t *testing.T) {
 					"register": func() error { _, err := r.Register(ctx, name, saved, nil); return err },
 					"get":      func() error { _, err := r.GetModel(ctx, name.At("1.0.0"), nil); return err },
 					"list":     func() error { _, err := r.ListVersions(ctx, name); return err },
-					"promote":  func() error { _, err := r.Promote(ctx, name, "1.0.0", mr.Staging, nil); return err },
-					"demote":   func() error { _, err := r.Demote(ctx, name, "1.0.0", mr.Development, nil); return err },
-					"archive":  func() error { _, err := r.Archive(ctx, name, "1.0.0", nil); return err },
-					"rollback": func() error { _, err := r.Rollback(ctx, name, "1.0.0", nil); return err },
-					"compare":  func() error { _, err := r.CompareVersions(ctx, name, "1.0.0", "1.0.1"); return err },
+					"promote":  func() error { _, err := r.Promote(ctx, name.At("1.0.0"), mr.Staging, nil); return err },
+					"demote":   func() error { _, err := r.Demote(ctx, name.At("1.0.0"), mr.Development, nil); return err },
+					"archive":  func() error { _, err := r.Archive(ctx, name.At("1.0.0"), nil); return err },
+					"rollback": func() error { _, err := r.RollbackTo(ctx, name.At("1.0.0"), nil); return err },
+					"compare":  func() error { _, err := r.Compare(ctx, name.At("1.0.0"), name.At("1.0.1")); return err },
 				}
 				for op, call := range ops {
 					version := "1.0.0"
@@ -493,17 +493,17 @@ func TestUnknownSubjects(t *testing.T) {
 		wantError(t, err, "get", name, "", missing...)
 		_, err = r.GetVersion(ctx, mr.Ref{Name: name, Version: version, Stage: stage})
 		wantError(t, err, "get", name, version, missing...)
-		_, err = r.Promote(ctx, name, version, stage, nil)
+		_, err = r.Promote(ctx, name.At(version), stage, nil)
 		wantError(t, err, "promote", name, version, missing...)
-		_, err = r.Demote(ctx, name, version, mr.Archived, nil)
+		_, err = r.Demote(ctx, name.At(version), mr.Archived, nil)
 		wantError(t, err, "demote", name, version, missing...)
-		_, err = r.Archive(ctx, name, version, nil)
+		_, err = r.Archive(ctx, name.At(version), nil)
 		wantError(t, err, "archive", name, version, missing...)
-		_, err = r.Rollback(ctx, name, version, nil)
+		_, err = r.RollbackTo(ctx, name.At(version), nil)
 		wantError(t, err, "rollback", name, version, missing...)
-		_, err = r.Rollback(ctx, name, "", nil)
+		_, err = r.Rollback(ctx, name, nil)
 		wantError(t, err, "rollback", name, "", missing...)
-		_, err = r.CompareVersions(ctx, name, version, "1.0.0")
+		_, err = r.Compare(ctx, name.At(version), name.At("1.0.0"))
 		wantError(t, err, "compare", name, version, missing...)
 		if name != fraud {
 			_, err = r.ListVersions(ctx, name)
@@ -512,9 +512,9 @@ func TestUnknownSubjects(t *testing.T) {
 	}
 
 	for _, stage := range []mr.ModelStage{"", "prod", "Production", " production", "deleted"} {
-		_, err := r.Promote(ctx, fraud, "1.0.0", stage, nil)
+		_, err := r.Promote(ctx, fraud.At("1.0.0"), stage, nil)
 		wantError(t, err, "promote", fraud, "1.0.0", mr.ErrInvalid)
-		_, err = r.Demote(ctx, fraud, "1.0.0", stage, nil)
+		_, err = r.Demote(ctx, fraud.At("1.0.0"), stage, nil)
 		wantError(t, err, "demote", fraud, "1.0.0", mr.ErrInvalid)
 		_, err = r.GetModel(ctx, fraud.In(stage), nil)
 		wantError(t, err, "get", fraud, "", mr.ErrInvalid)
@@ -523,10 +523,10 @@ func TestUnknownSubjects(t *testing.T) {
 		}
 	}
 	for op, call := range map[string]func() error{
-		"promote": func() error { _, err := r.Promote(ctx, fraud, "", mr.Staging, nil); return err },
-		"demote":  func() error { _, err := r.Demote(ctx, fraud, "", mr.Archived, nil); return err },
-		"archive": func() error { _, err := r.Archive(ctx, fraud, "", nil); return err },
-		"compare": func() error { _, err := r.CompareVersions(ctx, fraud, "", ""); return err },
+		"promote": func() error { _, err := r.Promote(ctx, fraud.At(""), mr.Staging, nil); return err },
+		"demote":  func() error { _, err := r.Demote(ctx, fraud.At(""), mr.Archived, nil); return err },
+		"archive": func() error { _, err := r.Archive(ctx, fraud.At(""), nil); return err },
+		"compare": func() error { _, err := r.Compare(ctx, fraud.At(""), fraud.At("")); return err },
 	} {
 		wantError(t, call(), op, fraud, "", mr.ErrInvalid)
 	}
@@ -594,8 +594,8 @@ func TestPlantedSymlinks(t *testing.T) {
 					t.Errorf("GetModel leads out of the store, to %s", real)
 				}
 			}
-			_, _ = r.Promote(ctx, fraud, "1.0.0", mr.Production, nil)
-			_, _ = r.Archive(ctx, fraud, "1.0.0", nil)
+			_, _ = r.Promote(ctx, fraud.At("1.0.0"), mr.Production, nil)
+			_, _ = r.Archive(ctx, fraud.At("1.0.0"), nil)
 			if planted == uc || planted == model {
 				if _, err := r.ListVersions(ctx, fraud); err == nil {
 					t.Error("the model elsewhere is listed")
@@ -657,7 +657,7 @@ func TestClosed(t *testing.T) {
 	wantError(t, err, "register", fraud, "", mr.ErrClosed)
 	_, err = r.GetModel(ctx, fraud.At("1.0.0"), nil)
 	wantError(t, err, "get", fraud, "1.0.0", mr.ErrClosed)
-	_, err = r.Promote(ctx, fraud, "1.0.0", mr.Staging, nil)
+	_, err = r.Promote(ctx, fraud.At("1.0.0"), mr.Staging, nil)
 	wantError(t, err, "promote", fraud, "1.0.0", mr.ErrClosed)
 	if _, err = r.VersionsOfRun(ctx, "run"); !errors.Is(err, mr.ErrClosed) {
 		t.Errorf("VersionsOfRun: %v, want ErrClosed", err)

@@ -68,23 +68,23 @@ func TestUnknownNeedRefusesEveryChange(t *testing.T) {
 			return err
 		},
 		"promote": func(ctx context.Context, r *mr.ModelRegistry) error {
-			_, err := r.Promote(ctx, frozen, "1.0.1", mr.Staging, &mr.MoveOptions{Gates: fails})
+			_, err := r.Promote(ctx, frozen.At("1.0.1"), mr.Staging, &mr.MoveOptions{Gates: fails})
 			return err
 		},
 		"promote past gates": func(ctx context.Context, r *mr.ModelRegistry) error {
-			_, err := r.Promote(ctx, frozen, "1.0.2", mr.Production, &mr.MoveOptions{SkipGates: true})
+			_, err := r.Promote(ctx, frozen.At("1.0.2"), mr.Production, &mr.MoveOptions{SkipGates: true})
 			return err
 		},
 		"demote": func(ctx context.Context, r *mr.ModelRegistry) error {
-			_, err := r.Demote(ctx, frozen, "1.0.0", mr.Staging, nil)
+			_, err := r.Demote(ctx, frozen.At("1.0.0"), mr.Staging, nil)
 			return err
 		},
 		"archive": func(ctx context.Context, r *mr.ModelRegistry) error {
-			_, err := r.Archive(ctx, frozen, "1.0.0", nil)
+			_, err := r.Archive(ctx, frozen.At("1.0.0"), nil)
 			return err
 		},
 		"rollback": func(ctx context.Context, r *mr.ModelRegistry) error {
-			_, err := r.Rollback(ctx, frozen, "1.0.2", &mr.MoveOptions{Force: true})
+			_, err := r.RollbackTo(ctx, frozen.At("1.0.2"), &mr.MoveOptions{Force: true})
 			return err
 		},
 	} {
@@ -101,7 +101,7 @@ func TestUnknownNeedRefusesEveryChange(t *testing.T) {
 				r := openStore(t, dir, nil)
 				wantFormatError(t, name, change(t.Context(), r))
 				check()
-				if v, err := r.Promote(t.Context(), frozen, "1.0.0", mr.Production, nil); err != nil || v.Stage != mr.Production {
+				if v, err := r.Promote(t.Context(), frozen.At("1.0.0"), mr.Production, nil); err != nil || v.Stage != mr.Production {
 					t.Errorf("a move that changes nothing: %v", err)
 				}
 				if err := r.Close(); err != nil {
@@ -120,7 +120,7 @@ func TestUnknownNeedThatComesMeanwhile(t *testing.T) {
 	for name, change := range map[string]func(r *mr.ModelRegistry, come func() error) error{
 		"promote": func(r *mr.ModelRegistry, come func() error) error {
 			gate := mr.GateOf("later", func(context.Context, mr.ModelVersion) error { return come() })
-			_, err := r.Promote(t.Context(), fraud, "1.0.2", mr.Production, &mr.MoveOptions{Gates: gate})
+			_, err := r.Promote(t.Context(), fraud.At("1.0.2"), mr.Production, &mr.MoveOptions{Gates: gate})
 			return err
 		},
 		"register": func(r *mr.ModelRegistry, come func() error) error {
@@ -336,7 +336,7 @@ func TestUnknownNeedTakesOverNoCopiedLog(t *testing.T) {
 	if list, err := r.ListVersions(t.Context(), frozen); err != nil || len(list) != 3 {
 		t.Fatalf("%d versions, %v", len(list), err)
 	}
-	_, err = r.Archive(t.Context(), frozen, "1.0.0", nil)
+	_, err = r.Archive(t.Context(), frozen.At("1.0.0"), nil)
 	wantFormatError(t, "archive", err)
 	_, err = r.Register(t.Context(), frozen, artifact(), nil)
 	wantFormatError(t, "register", err)

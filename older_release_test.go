@@ -53,7 +53,7 @@ func TestOlderReleasesStore(t *testing.T) {
 				if err != nil || mustJSON(t, v.Gates) != c.also || mustJSON(t, v.ModelGates) != `{"min_auc":0.8}` || v.RegisteredBy != "nightly" {
 					t.Errorf("%s: %s, %s, %s, %v", c.own, mustJSON(t, v.Gates), mustJSON(t, v.ModelGates), v.RegisteredBy, err)
 				}
-				_, err = r.Promote(t.Context(), fraud, "1.0.3", mr.Staging, nil) // it has an auc of 0.75
+				_, err = r.Promote(t.Context(), fraud.At("1.0.3"), mr.Staging, nil) // it has an auc of 0.75
 				var refused *mr.GateError
 				if !errors.As(err, &refused) || len(refused.Failed()) != 1 || refused.Failed()[0].Name != "min_auc" {
 					t.Errorf("got error %v, want one by the model's min_auc", err)

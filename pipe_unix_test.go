@@ -40,7 +40,7 @@ func TestOddFilesBlockNothing(t *testing.T) {
 			return err
 		},
 		"promote": func(t *testing.T, r *mr.ModelRegistry) error {
-			_, err := r.Promote(t.Context(), fraud, "1.0.0", mr.Production, nil)
+			_, err := r.Promote(t.Context(), fraud.At("1.0.0"), mr.Production, nil)
 			return err
 		},
 		"get": func(t *testing.T, r *mr.ModelRegistry) error {

@@ -20,7 +20,7 @@ import (
 var printed = []any{
 	mr.Change{}, mr.Comparison{}, mr.Config{}, mr.Doubt{}, mr.Event{}, mr.Finding{}, mr.GateResult{},
 	mr.LiveStatus{}, mr.MetricComparison{}, mr.Model{}, mr.ModelName{}, mr.ModelVersion{}, mr.Outcome{},
-	mr.Progress{}, mr.Ref{}, mr.RepairAction{}, mr.RepairReport{}, mr.StagePeriod{}, mr.VerifyProgress{},
+	mr.Progress{}, mr.PromotionCheck{}, mr.Ref{}, mr.RepairAction{}, mr.RepairReport{}, mr.StagePeriod{}, mr.VerifyProgress{},
 	mr.VerifyReport{},
 }
 

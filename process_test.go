@@ -126,7 +126,7 @@ func procPromote(t *testing.T, dir string, n int) {
 			t.Fatal(err)
 		}
 		version := list[0].Version
-		_, err = r.Promote(t.Context(), procName, version, modelregistry.Production, nil)
+		_, err = r.Promote(t.Context(), procName.At(version), modelregistry.Production, nil)
 		if err != nil {
 			t.Fatalf("promote %s: %v", version, err)
 		}
@@ -374,7 +374,7 @@ func TestGoroutinesShareARegistry(t *testing.T) {
 							return
 						}
 						numbers <- v.Version
-						p, err := r.Promote(t.Context(), procName, v.Version, modelregistry.Production, nil)
+						p, err := r.Promote(t.Context(), procName.At(v.Version), modelregistry.Production, nil)
 						if err != nil || p.Stage != modelregistry.Production || p.Version != v.Version {
 							t.Errorf("promoted %s: it is %s in %s, %v", v.Version, p.Version, p.Stage, err)
 							return
@@ -474,11 +474,11 @@ func TestProcessesLockHeldElsewhere(t *testing.T) {
 			return err
 		},
 		"promote": func(ctx context.Context) error {
-			_, err := r.Promote(ctx, procName, "1.0.0", modelregistry.Production, nil)
+			_, err := r.Promote(ctx, procName.At("1.0.0"), modelregistry.Production, nil)
 			return err
 		},
 		"archive": func(ctx context.Context) error {
-			_, err := r.Archive(ctx, procName, "1.0.0", nil)
+			_, err := r.Archive(ctx, procName.At("1.0.0"), nil)
 			return err
 		},
 	}
@@ -562,7 +562,7 @@ func TestContextEndsAsTheChangeBegins(t *testing.T) {
 					t.Fatalf("panic: %v", p)
 				}
 			}()
-			_, err := r.Archive(&procLateContext{Context: t.Context(), done: ended}, procName, "1.0.0", nil)
+			_, err := r.Archive(&procLateContext{Context: t.Context(), done: ended}, procName.At("1.0.0"), nil)
 			if err != nil && !errors.Is(err, context.Canceled) {
 				t.Fatal(err)
 			}
@@ -620,8 +620,8 @@ func TestFailedAppendFailsAllThatBuiltOnIt(t *testing.T) {
 	fail.Store(true)
 	pinned := &modelregistry.RegisterOptions{Version: "3.0.0"}
 	ops := []func(ctx context.Context) error{
-		func(ctx context.Context) error { _, err := r.Archive(ctx, procName, "1.0.0", nil); return err },
-		func(ctx context.Context) error { _, err := r.Archive(ctx, procName, "1.0.0", nil); return err },
+		func(ctx context.Context) error { _, err := r.Archive(ctx, procName.At("1.0.0"), nil); return err },
+		func(ctx context.Context) error { _, err := r.Archive(ctx, procName.At("1.0.0"), nil); return err },
 		func(ctx context.Context) error {
 			_, err := r.Register(ctx, procName, procArtifact("a"), pinned)
 			return err
@@ -690,7 +690,7 @@ func TestReadOnlyStoreIsReadable(t *testing.T) {
 	dir := t.TempDir()
 	procRegister(t, dir, 2)
 	w := procOpen(t, dir)
-	if _, err := w.Promote(t.Context(), procName, "1.0.0", modelregistry.Production, nil); err != nil {
+	if _, err := w.Promote(t.Context(), procName.At("1.0.0"), modelregistry.Production, nil); err != nil {
 		t.Fatal(err)
 	}
 	chmod := func(folders, files fs.FileMode) {
@@ -720,7 +720,7 @@ func TestReadOnlyStoreIsReadable(t *testing.T) {
 	if _, err := r.Register(t.Context(), procName, procArtifact("x"), nil); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("registering: %v", err)
 	}
-	if _, err := r.Promote(t.Context(), procName, "1.0.1", modelregistry.Production, nil); !errors.Is(err, fs.ErrPermission) {
+	if _, err := r.Promote(t.Context(), procName.At("1.0.1"), modelregistry.Production, nil); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("promoting: %v", err)
 	}
 	if after := procTree(t, dir); !slices.Equal(before, after) {

@@ -102,15 +102,15 @@ func TestProgressOfAMove(t *testing.T) {
 		want mr.Progress
 	}{
 		{"Promote", func() error {
-			_, err := r.Promote(ctx, fraud, "1.0.0", mr.Production, &mr.MoveOptions{Progress: tell})
+			_, err := r.Promote(ctx, fraud.At("1.0.0"), mr.Production, &mr.MoveOptions{Progress: tell})
 			return err
 		}, all},
 		{"Rollback", func() error {
-			_, err := r.Rollback(ctx, fraud, "1.0.1", &mr.MoveOptions{Progress: tell, Force: true})
+			_, err := r.RollbackTo(ctx, fraud.At("1.0.1"), &mr.MoveOptions{Progress: tell, Force: true})
 			return err
 		}, all},
 		{"Demote", func() error { // looks at no file
-			_, err := r.Demote(ctx, fraud, "1.0.1", mr.Development, &mr.MoveOptions{Progress: tell})
+			_, err := r.Demote(ctx, fraud.At("1.0.1"), mr.Development, &mr.MoveOptions{Progress: tell})
 			return err
 		}, mr.Progress{}},
 		{"GetModel", func() error {

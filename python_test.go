@@ -148,7 +148,7 @@ func (s *pyStore) same(r *modelregistry.ModelRegistry) []pyLine {
 func (s *pyStore) register(r *modelregistry.ModelRegistry, version string) modelregistry.ModelVersion {
 	s.t.Helper()
 	v, err := r.Register(s.t.Context(), pyName, pyArtifact(version), &modelregistry.RegisterOptions{
-		Version: version, Metrics: map[string]any{"auc": 0.5, "n": 1.0, "rows": 7}, Metadata: map[string]any{"by": "go"}, RegisteredBy: "go",
+		Version: version, Metrics: map[string]any{"auc": 0.5, "n": 1.0, "rows": 7}, Metadata: map[string]any{"by": "go"}, Actor: "go",
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -158,7 +158,7 @@ func (s *pyStore) register(r *modelregistry.ModelRegistry, version string) model
 
 func (s *pyStore) promote(r *modelregistry.ModelRegistry, version string, to modelregistry.ModelStage) {
 	s.t.Helper()
-	if _, err := r.Promote(s.t.Context(), pyName, version, to, nil); err != nil {
+	if _, err := r.Promote(s.t.Context(), pyName.At(version), to, nil); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -456,7 +456,7 @@ func TestPythonFrozenStoreIsCarriedOn(t *testing.T) {
 		t.Error(diff)
 	}
 	// One version back, by what the entries say alone.
-	back, err := r.Rollback(t.Context(), pyName, "", nil)
+	back, err := r.Rollback(t.Context(), pyName, nil)
 	if err != nil || back.Version != "1.1.0" {
 		t.Errorf("rolled back to %q, %v", back.Version, err)
 	}
@@ -555,7 +555,7 @@ func TestPythonStrangeEntries(t *testing.T) {
 			}
 
 			// It can be moved out of the way like any other.
-			if _, err := r.Archive(t.Context(), pyName, tt.version, nil); err != nil {
+			if _, err := r.Archive(t.Context(), pyName.At(tt.version), nil); err != nil {
 				t.Fatal(err)
 			}
 			lines := s.same(r)
@@ -589,7 +589,7 @@ func TestPythonGatesInEntryAreHonoured(t *testing.T) {
 	s.tree("1.0.0", "1.1.0", "1.2.0", "1.3.0")
 	r := s.open()
 	for version, passes := range map[string]bool{"1.0.0": false, "1.1.0": false, "1.2.0": true, "1.3.0": false} {
-		_, err := r.Promote(t.Context(), pyName, version, modelregistry.Staging, nil)
+		_, err := r.Promote(t.Context(), pyName.At(version), modelregistry.Staging, nil)
 		var gate *modelregistry.GateError
 		if passes && err != nil || !passes && !errors.As(err, &gate) {
 			t.Errorf("%s: %v", version, err)
@@ -616,15 +616,15 @@ func TestPythonTwoProductions(t *testing.T) {
 			return err
 		}, map[string]string{"1.0.0": "production", "1.1.0": "archived", "1.2.0": "archived", "1.3.0": "staging", "1.3.1": "development"}},
 		{"promotion", func(t *testing.T, r *modelregistry.ModelRegistry) error {
-			_, err := r.Promote(t.Context(), pyName, "1.3.0", modelregistry.Production, nil)
+			_, err := r.Promote(t.Context(), pyName.At("1.3.0"), modelregistry.Production, nil)
 			return err
 		}, map[string]string{"1.0.0": "archived", "1.1.0": "archived", "1.2.0": "archived", "1.3.0": "production"}},
 		{"rollback", func(t *testing.T, r *modelregistry.ModelRegistry) error {
-			_, err := r.Rollback(t.Context(), pyName, "1.1.0", nil)
+			_, err := r.RollbackTo(t.Context(), pyName.At("1.1.0"), nil)
 			return err
 		}, map[string]string{"1.0.0": "archived", "1.1.0": "production", "1.2.0": "archived", "1.3.0": "staging"}},
 		{"demotion", func(t *testing.T, r *modelregistry.ModelRegistry) error {
-			_, err := r.Demote(t.Context(), pyName, "1.0.0", modelregistry.Staging, nil)
+			_, err := r.Demote(t.Context(), pyName.At("1.0.0"), modelregistry.Staging, nil)
 			return err
 		}, map[string]string{"1.0.0": "staging", "1.1.0": "archived", "1.2.0": "archived", "1.3.0": "staging"}},
 	}
@@ -723,7 +723,7 @@ func TestPythonReadsWhatWeWrite(t *testing.T) {
 	_, err := r.Register(t.Context(), pyName, pyArtifact("x"), &modelregistry.RegisterOptions{
 		Metrics:  map[string]any{"auc": 0.9, "n": 1.0, "i": 1, "small": 1e-7, "big": 1e16, "f32": float32(0.1), "nan": nil},
 		Metadata: map[string]any{"text": "ö <&> 😀\x7f\n", "list": []any{}, "map": map[string]any{}, "nested": []any{1, []int{2}}},
-		Gates:    modelregistry.MinMetric("auc", 0.5), LineageRunID: "run", ConfigHash: "c0ffee", SourceRevision: "abc", RegisteredBy: "me",
+		Gates:    modelregistry.MinMetric("auc", 0.5), LineageRunID: "run", ConfigHash: "c0ffee", SourceRevision: "abc", Actor: "me",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -794,19 +794,19 @@ func TestPythonUnknownStageMoves(t *testing.T) {
 	t.Parallel()
 	moves := map[string]func(ctx context.Context, r *modelregistry.ModelRegistry) error{
 		"archive": func(ctx context.Context, r *modelregistry.ModelRegistry) error {
-			_, err := r.Archive(ctx, pyName, "1.0.0", nil)
+			_, err := r.Archive(ctx, pyName.At("1.0.0"), nil)
 			return err
 		},
 		"promote": func(ctx context.Context, r *modelregistry.ModelRegistry) error {
-			_, err := r.Promote(ctx, pyName, "1.0.0", modelregistry.Staging, nil)
+			_, err := r.Promote(ctx, pyName.At("1.0.0"), modelregistry.Staging, nil)
 			return err
 		},
 		"demote": func(ctx context.Context, r *modelregistry.ModelRegistry) error {
-			_, err := r.Demote(ctx, pyName, "1.0.0", modelregistry.Development, nil)
+			_, err := r.Demote(ctx, pyName.At("1.0.0"), modelregistry.Development, nil)
 			return err
 		},
 		"refusal": func(ctx context.Context, r *modelregistry.ModelRegistry) error {
-			_, err := r.Promote(ctx, pyName, "1.0.0", modelregistry.Staging, &modelregistry.MoveOptions{Gates: modelregistry.MinMetric("auc", 2)})
+			_, err := r.Promote(ctx, pyName.At("1.0.0"), modelregistry.Staging, &modelregistry.MoveOptions{Gates: modelregistry.MinMetric("auc", 2)})
 			var gate *modelregistry.GateError
 			if errors.As(err, &gate) {
 				return nil

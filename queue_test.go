@@ -34,7 +34,7 @@ func TestLeaderLeaves(t *testing.T) {
 		ctx, in := queued(ctx)
 		done := make(chan error, 1)
 		go func() {
-			_, err := r.Archive(ctx, fraud, version, nil)
+			_, err := r.Archive(ctx, fraud.At(version), nil)
 			done <- err
 		}()
 		<-in
@@ -77,11 +77,11 @@ func TestSharedAppendFailsForSome(t *testing.T) {
 	}
 	lock := holdLock(t, dir)
 	archive := func(version string) func(context.Context) (mr.ModelVersion, error) {
-		return func(ctx context.Context) (mr.ModelVersion, error) { return r.Archive(ctx, fraud, version, nil) }
+		return func(ctx context.Context) (mr.ModelVersion, error) { return r.Archive(ctx, fraud.At(version), nil) }
 	}
 	first := func(version string) func(context.Context) (mr.ModelVersion, error) {
 		return func(ctx context.Context) (mr.ModelVersion, error) {
-			return r.Promote(ctx, fraud, version, mr.Production, &mr.MoveOptions{IfProduction: mr.NoVersion})
+			return r.Promote(ctx, fraud.At(version), mr.Production, &mr.MoveOptions{IfProduction: mr.NoVersion})
 		}
 	}
 	pinned := func(ctx context.Context) (mr.ModelVersion, error) {
@@ -169,7 +169,7 @@ func TestPanicInTheAppend(t *testing.T) {
 					panicked <- p
 				}
 			}()
-			_, err := r.Archive(ctx, fraud, version, nil)
+			_, err := r.Archive(ctx, fraud.At(version), nil)
 			done <- err
 		}()
 		<-in
@@ -188,7 +188,7 @@ func TestPanicInTheAppend(t *testing.T) {
 		t.Errorf("who shared the append: %v", err)
 	}
 	armed.Store(false)
-	if _, err := r.Archive(t.Context(), fraud, "1.0.2", nil); err != nil {
+	if _, err := r.Archive(t.Context(), fraud.At("1.0.2"), nil); err != nil {
 		t.Errorf("the next change: %v", err)
 	}
 }
@@ -363,7 +363,7 @@ func TestCloseWhileChangesWait(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 4 {
 			wg.Go(func() {
-				if _, err := r.Archive(context.Background(), fraud, "1.0.0", nil); !errors.Is(err, mr.ErrClosed) {
+				if _, err := r.Archive(context.Background(), fraud.At("1.0.0"), nil); !errors.Is(err, mr.ErrClosed) {
 					t.Errorf("got error %v", err)
 				}
 			})
@@ -432,7 +432,7 @@ func TestATreeIsGone(t *testing.T) {
 				got := make(chan error, len(versions))
 				for _, version := range versions {
 					go func() {
-						_, err := r.Archive(context.Background(), fraud, version, nil)
+						_, err := r.Archive(context.Background(), fraud.At(version), nil)
 						got <- err
 					}()
 					synctest.Wait()
@@ -486,7 +486,7 @@ func TestPanicInABatchTakenApart(t *testing.T) {
 						t.Errorf("%s panicked with %v", version, p)
 					}
 				}()
-				_, err := r.Archive(context.Background(), fraud, version, nil)
+				_, err := r.Archive(context.Background(), fraud.At(version), nil)
 				done <- err
 			}()
 			synctest.Wait()

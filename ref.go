@@ -2,6 +2,8 @@ package modelregistry
 
 import (
 	"fmt"
+	"iter"
+	"slices"
 	"strings"
 	"sync"
 
@@ -120,13 +122,17 @@ func (r Ref) check() error {
 	return nil
 }
 
-// String returns the reference as ParseRef reads it. The zero Ref is the empty
-// string.
+// String returns the reference as ParseRef reads it. One that names no version
+// is the model's name, and the zero Ref is the empty string.
 func (r Ref) String() string {
-	if r == (Ref{}) {
+	switch what := r.what(); {
+	case r == (Ref{}):
 		return ""
+	case what == "":
+		return r.Name.String()
+	default:
+		return r.Name.String() + "@" + what
 	}
-	return r.Name.String() + "@" + r.what()
 }
 
 func (r Ref) what() string {
@@ -242,7 +248,7 @@ func (r Ref) find(s *state) (*entry, error) {
 		return nil, notFound("version %s", r.Version)
 	}
 	if v := s.view(e); r.Stage != "" && v.Stage != r.Stage {
-		return nil, conflictStage(v, r.Stage)
+		return nil, conflictStage(v.Stage, r.Stage)
 	}
 	return e, nil
 }
@@ -252,20 +258,34 @@ func (r Ref) find(s *state) (*entry, error) {
 func (r Ref) highest(s *state) (*entry, error) {
 	best, known := s.ranges.get(r.Range)
 	if !known {
-		match, err := r.matcher()
-		if err != nil {
+		var err error
+		if best, err = r.highestOf(slices.Values(s.order), s.withdrawn); err != nil {
 			return nil, err
-		}
-		for _, e := range s.order {
-			if best != nil && compareVersions(e.version, best.version) <= 0 || s.withdrawn(e) {
-				continue
-			}
-			if v := parseVersion(e.version); v != nil && match(v) {
-				best = e
-			}
 		}
 		s.ranges.put(r.Range, best)
 	}
+	return r.matched(best)
+}
+
+// highestOf returns the highest of some entries that is in the range, or nil.
+func (r Ref) highestOf(entries iter.Seq[*entry], withdrawn func(*entry) bool) (best *entry, err error) {
+	match, err := r.matcher()
+	if err != nil {
+		return nil, err
+	}
+	for e := range entries {
+		if best != nil && compareVersions(e.version, best.version) <= 0 || withdrawn(e) {
+			continue
+		}
+		if v := parseVersion(e.version); v != nil && match(v) {
+			best = e
+		}
+	}
+	return best, nil
+}
+
+// matched returns an error if no version is in the range.
+func (r Ref) matched(best *entry) (*entry, error) {
 	switch {
 	case best != nil:
 		return best, nil

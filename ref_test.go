@@ -158,7 +158,7 @@ func TestRanges(t *testing.T) {
 	})
 	// What was taken out of use is not served under another name.
 	for _, v := range []string{"1.3.0", "1.2.10"} {
-		if _, err := r.Archive(t.Context(), fraud, v, nil); err != nil {
+		if _, err := r.Archive(t.Context(), fraud.At(v), nil); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -33,8 +33,8 @@ type RegisterOptions struct {
 	LineageRunID   string // the run that produced it; empty takes the context's or the registry's
 	ConfigHash     string // see ConfigHash
 	SourceRevision string // empty takes the running program's, from its build info
-	RegisteredBy   string // empty takes the registry's Actor
-	Reason         string // for the history
+	Actor          string // who registers it; empty takes the registry's Actor
+	Reason         string // why, for the history
 
 	// Progress is told how far the files are, some ten times a second and at the
 	// end, by one goroutine at a time. The work waits for it, so it should return soon.
@@ -50,7 +50,7 @@ func (r *ModelRegistry) Register(ctx context.Context, name ModelName, a Artifact
 	if opts != nil {
 		o = *opts
 	}
-	defer func() { err = opError(opRegister, name, o.Version, err) }()
+	defer func() { err = opError(opRegister, name.At(o.Version), err) }()
 	m, err := r.model(name)
 	if err != nil {
 		return v, err
@@ -139,7 +139,7 @@ func (r *ModelRegistry) registration(ctx context.Context, o RegisterOptions) (re
 		reg.extra.Gates = &gates
 	}
 	reg.runID = firstOf(o.LineageRunID, runID(ctx), r.opts.RunID)
-	reg.extra.RegisteredBy = firstOf(o.RegisteredBy, r.opts.Actor)
+	reg.extra.RegisteredBy = firstOf(o.Actor, r.opts.Actor)
 	reg.extra.SourceRevision = firstOf(o.SourceRevision, sourceRevision())
 	return reg, nil
 }

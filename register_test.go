@@ -132,7 +132,7 @@ func TestRegisteredEntry(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 23, 7, 30, 11, 655479999, time.FixedZone("", 7200))
 	r, dir := newStore(t, &mr.Options{Now: func() time.Time { return at }, Actor: "pipeline"})
-	v, err := r.Register(t.Context(), fraud, artifact(), &mr.RegisterOptions{RegisteredBy: "anna", ConfigHash: mr.ConfigHash([]byte("x")), LineageRunID: "run-1", SourceRevision: "abc", Reason: "nightly"})
+	v, err := r.Register(t.Context(), fraud, artifact(), &mr.RegisterOptions{Actor: "anna", ConfigHash: mr.ConfigHash([]byte("x")), LineageRunID: "run-1", SourceRevision: "abc", Reason: "nightly"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +215,7 @@ func TestFailingSave(t *testing.T) {
 					err := func() (err error) {
 						defer func() {
 							if p := recover(); p != nil {
-								err = &mr.Error{Op: "register", UseCase: fraud.UseCase, Model: fraud.Model, Version: pinned, Err: p.(error)}
+								err = &mr.Error{Op: "register", Ref: fraud.At(pinned), Err: p.(error)}
 							}
 						}()
 						_, err = r.Register(ctx, fraud, mr.FromFunc(save), &mr.RegisterOptions{Version: pinned})
@@ -303,7 +303,7 @@ func TestPinnedTwice(t *testing.T) {
 		register(t, r, v, nil)
 	}
 	promote(t, r, "1.2.3", mr.Production)
-	if _, err := r.Archive(t.Context(), fraud, "1.2.3", nil); err != nil {
+	if _, err := r.Archive(t.Context(), fraud.At("1.2.3"), nil); err != nil {
 		t.Fatal(err)
 	}
 	check := unchanged(t, dir)
@@ -344,12 +344,12 @@ func TestVersionsThatAreNoSemVer(t *testing.T) {
 		t.Errorf("registered %s", v.Version)
 	}
 	promote(t, r, "2024-01-05", mr.Production)
-	if _, err := r.Archive(t.Context(), fraud, "latest", nil); err != nil {
+	if _, err := r.Archive(t.Context(), fraud.At("latest"), nil); err != nil {
 		t.Error(err)
 	}
 	want := map[string]mr.ModelStage{"v2": mr.Archived, "2024-01-05": mr.Production, "1.0": mr.Development, "latest": mr.Archived, "1.0.0": mr.Development}
 	wantStages(t, r, want)
-	if v, err := r.Rollback(t.Context(), fraud, "", nil); err != nil || v.Version != "v2" {
+	if v, err := r.Rollback(t.Context(), fraud, nil); err != nil || v.Version != "v2" {
 		t.Errorf("rolled back to %v, %v", v, err)
 	}
 	want["v2"], want["2024-01-05"] = mr.Production, mr.Archived
@@ -419,7 +419,7 @@ func TestRegisterAndPromote(t *testing.T) {
 			var cfg mr.Config
 			err := json.Unmarshal([]byte(test.config), &cfg)
 			if err == nil {
-				out, err = r.RegisterAndPromote(t.Context(), cfg, fraud.Model, artifact(), &mr.RegisterOptions{Metrics: test.metrics, Version: "7.7.7", RegisteredBy: "anna", Reason: "nightly"})
+				out, err = r.RegisterAndPromote(t.Context(), cfg, fraud.Model, artifact(), &mr.RegisterOptions{Metrics: test.metrics, Version: "7.7.7", Actor: "anna", Reason: "nightly"})
 			}
 			type result struct {
 				Registered, Promoted bool

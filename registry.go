@@ -185,7 +185,7 @@ func (r *ModelRegistry) Models(ctx context.Context) iter.Seq2[ModelName, error] 
 			return
 		}
 		for name, err := range r.store.Models(ctx) {
-			if !yield(name, opError("list models", name, "", err)) {
+			if !yield(name, opError("list models", name.all(), err)) {
 				return
 			}
 		}
@@ -219,7 +219,7 @@ type GetOptions struct {
 // if ref names both and the version is in another stage, and ErrArtifact if
 // the files are gone. While the model does not change it reads no file.
 func (r *ModelRegistry) GetModel(ctx context.Context, ref Ref, opts *GetOptions) (_ *Model, err error) {
-	defer func() { err = opError("get", ref.Name, ref.Version, err) }()
+	defer func() { err = opError("get", ref, err) }()
 	v, err := r.version(ctx, ref)
 	if err != nil {
 		return nil, err
@@ -240,7 +240,7 @@ func (r *ModelRegistry) GetModel(ctx context.Context, ref Ref, opts *GetOptions)
 // without looking for its files.
 func (r *ModelRegistry) GetVersion(ctx context.Context, ref Ref) (ModelVersion, error) {
 	v, err := r.version(ctx, ref)
-	return v, opError("get", ref.Name, ref.Version, err)
+	return v, opError("get", ref, err)
 }
 
 func (r *ModelRegistry) version(ctx context.Context, ref Ref) (v ModelVersion, err error) {
@@ -261,7 +261,7 @@ func (r *ModelRegistry) version(ctx context.Context, ref Ref) (v ModelVersion, e
 // ListVersions returns every version of a model, newest first by registration
 // time, ties by version, highest first.
 func (r *ModelRegistry) ListVersions(ctx context.Context, name ModelName) (list []ModelVersion, err error) {
-	defer func() { err = opError("list", name, "", err) }()
+	defer func() { err = opError("list", name.all(), err) }()
 	m, err := r.model(name)
 	if err != nil {
 		return nil, err

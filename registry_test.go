@@ -95,7 +95,7 @@ func TestListVersionsOrder(t *testing.T) {
 	}
 }
 
-func TestCompareVersions(t *testing.T) {
+func TestCompare(t *testing.T) {
 	t.Parallel()
 	r, _ := newStore(t, nil)
 	num := func(s string) json.Number { return json.Number(s) }
@@ -103,7 +103,7 @@ func TestCompareVersions(t *testing.T) {
 	a, b := 0.1, 0.30000000000000004
 	register(t, r, "1.0.0", map[string]any{"auc": a, "rows": int64(1<<53 + 1), "only_a": 1, "name": "x", "flag": true, "mixed": 1, "null": nil, "list": []int{1}})
 	register(t, r, "2.0.0", map[string]any{"auc": b, "rows": int64(1 << 53), "only_b": 2.5, "name": 2, "flag": false, "mixed": 1.5, "null": 1, "list": []int{1}})
-	c, err := r.CompareVersions(t.Context(), fraud, "1.0.0", "2.0.0")
+	c, err := r.Compare(t.Context(), fraud.At("1.0.0"), fraud.At("2.0.0"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,12 +131,12 @@ func TestCompareVersions(t *testing.T) {
 	if diff := cmp.Diff(map[string]any{"name": "auc", "a": a, "b": b, "delta": b - a}, back); diff != "" {
 		t.Errorf("as JSON (-want +got):\n%s", diff)
 	}
-	same, err := r.CompareVersions(t.Context(), fraud, "1.0.0", "1.0.0")
+	same, err := r.Compare(t.Context(), fraud.At("1.0.0"), fraud.At("1.0.0"))
 	if err != nil || *same.Metrics[0].Delta != 0 {
 		t.Errorf("with itself: %+v, %v", same, err)
 	}
 	for _, pair := range [][2]string{{"9.0.0", "1.0.0"}, {"1.0.0", "9.0.0"}} {
-		_, err := r.CompareVersions(t.Context(), fraud, pair[0], pair[1])
+		_, err := r.Compare(t.Context(), fraud.At(pair[0]), fraud.At(pair[1]))
 		wantError(t, err, "compare", fraud, "9.0.0", mr.ErrNotFound)
 	}
 }
@@ -164,12 +164,12 @@ func TestCallerLeaves(t *testing.T) {
 					t.Fatalf("Archive panicked: %v", p)
 				}
 			}()
-			_, err := r.Archive(leavingContext{ctx, cancel}, fraud, "1.0.0", nil)
+			_, err := r.Archive(leavingContext{ctx, cancel}, fraud.At("1.0.0"), nil)
 			if err != nil && !errors.Is(err, context.Canceled) {
 				t.Fatal(err)
 			}
 		}()
-		if _, err := r.Promote(t.Context(), fraud, "1.0.0", mr.Development, nil); err != nil {
+		if _, err := r.Promote(t.Context(), fraud.At("1.0.0"), mr.Development, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

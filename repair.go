@@ -76,7 +76,7 @@ type RepairOptions struct {
 // wrote registry.json meanwhile, which then stays, and errors.ErrUnsupported if
 // the store is no [Maintainer].
 func (r *ModelRegistry) Repair(ctx context.Context, name ModelName, opts *RepairOptions) (report *RepairReport, err error) {
-	defer func() { err = opError(opRepair, name, "", err) }()
+	defer func() { err = opError(opRepair, name.all(), err) }()
 	var o RepairOptions
 	if opts != nil {
 		o = *opts

@@ -148,7 +148,7 @@ func TestRepairIsInTheHistory(t *testing.T) {
 	if end["actor"] != "alice" || !strings.HasPrefix(str(end["reason"]), "disk trouble; rebuild history: ") {
 		t.Errorf("the repair is by %v, because %v", end["actor"], end["reason"])
 	}
-	if v, err := r.Rollback(t.Context(), fraud, "", nil); err != nil || v.Version != "1.0.0" {
+	if v, err := r.Rollback(t.Context(), fraud, nil); err != nil || v.Version != "1.0.0" {
 		t.Errorf("rolled back to %q, %v", v.Version, err)
 	}
 }

@@ -13,7 +13,7 @@ func TestRollbackGoesBackTo(t *testing.T) {
 	type entries = map[string]map[string]any
 	archive := func(t *testing.T, r *mr.ModelRegistry, version string) {
 		t.Helper()
-		if _, err := r.Archive(t.Context(), fraud, version, nil); err != nil {
+		if _, err := r.Archive(t.Context(), fraud.At(version), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -34,13 +34,13 @@ func TestRollbackGoesBackTo(t *testing.T) {
 	}{
 		"nothing happened": {func(*testing.T, *mr.ModelRegistry, string) {}, []string{"1.0.1", "1.0.0"}},
 		"a rollback, then a promotion": {func(t *testing.T, r *mr.ModelRegistry, _ string) {
-			if _, err := r.Rollback(t.Context(), fraud, "", nil); err != nil {
+			if _, err := r.Rollback(t.Context(), fraud, nil); err != nil {
 				t.Fatal(err)
 			}
 			promote(t, r, "1.0.3", mr.Production)
 		}, []string{"1.0.1", "1.0.0"}},
 		"a rollback to a version": {func(t *testing.T, r *mr.ModelRegistry, _ string) {
-			if _, err := r.Rollback(t.Context(), fraud, "1.0.0", nil); err != nil {
+			if _, err := r.RollbackTo(t.Context(), fraud.At("1.0.0"), nil); err != nil {
 				t.Fatal(err)
 			}
 		}, nil},
@@ -72,12 +72,12 @@ func TestRollbackGoesBackTo(t *testing.T) {
 			register(t, r, "1.0.3", nil)
 			test.before(t, r, dir)
 			for _, want := range test.want {
-				v, err := openStore(t, dir, nil).Rollback(t.Context(), fraud, "", nil)
+				v, err := openStore(t, dir, nil).Rollback(t.Context(), fraud, nil)
 				if err != nil || v.Version != want || v.Stage != mr.Production {
 					t.Fatalf("back to %s, %v, want %s", v.Version, err, want)
 				}
 			}
-			_, err := r.Rollback(t.Context(), fraud, "", nil)
+			_, err := r.Rollback(t.Context(), fraud, nil)
 			wantError(t, err, "rollback", fraud, "", mr.ErrNotFound)
 		})
 	}

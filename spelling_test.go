@@ -53,19 +53,22 @@ func callsOf(r *mr.ModelRegistry, name mr.ModelName) map[string]func(context.Con
 			return err
 		},
 		"promote": func(ctx context.Context) error {
-			_, err := r.Promote(ctx, name, "1.0.0", mr.Production, nil)
+			_, err := r.Promote(ctx, name.At("1.0.0"), mr.Production, nil)
 			return err
 		},
 		"demote": func(ctx context.Context) error {
-			_, err := r.Demote(ctx, name, "1.0.0", mr.Development, nil)
+			_, err := r.Demote(ctx, name.At("1.0.0"), mr.Development, nil)
 			return err
 		},
-		"archive":  func(ctx context.Context) error { _, err := r.Archive(ctx, name, "1.0.0", nil); return err },
-		"rollback": func(ctx context.Context) error { _, err := r.Rollback(ctx, name, "", nil); return err },
+		"archive":  func(ctx context.Context) error { _, err := r.Archive(ctx, name.At("1.0.0"), nil); return err },
+		"rollback": func(ctx context.Context) error { _, err := r.Rollback(ctx, name, nil); return err },
 		"get":      func(ctx context.Context) error { _, err := r.GetModel(ctx, ref, nil); return err },
 		"list":     func(ctx context.Context) error { _, err := r.ListVersions(ctx, name); return err },
-		"compare":  func(ctx context.Context) error { _, err := r.CompareVersions(ctx, name, "1.0.0", "1.0.1"); return err },
-		"repair":   func(ctx context.Context) error { _, err := r.Repair(ctx, name, nil); return err },
+		"compare": func(ctx context.Context) error {
+			_, err := r.Compare(ctx, name.At("1.0.0"), name.At("1.0.1"))
+			return err
+		},
+		"repair": func(ctx context.Context) error { _, err := r.Repair(ctx, name, nil); return err },
 		"history": func(ctx context.Context) error {
 			for _, err := range r.History(ctx, name, nil) {
 				return err

@@ -49,6 +49,22 @@ func (s *ModelStage) UnmarshalText(text []byte) (err error) {
 }
 
 // MoveOptions goes with every move. The zero value and nil serve.
+//
+// # References
+//
+// A reference that moves (a stage, a range, latest) is followed when the call
+// begins and again under the lock. If it means another version by then, the call
+// starts over. The result and every error name the version. A reference by version
+// and stage fails with ErrConflict if the version is in neither that stage nor the
+// one to move to.
+//
+// A call that succeeded can be repeated, by a retry or by a nightly job. A stage
+// means the version that entered it last, also if this move has taken that version
+// on already: once Promote(name@staging, production) has promoted 1.2.0, it
+// succeeds again and names 1.2.0. It does not go on to an older version that is
+// left in staging; name that by its number. A version that enters staging later is
+// a new one to promote. A range never means an archived version, so it would mean
+// the next one when it is asked again to archive: that is ErrInvalid.
 type MoveOptions struct {
 	Actor  string // who moves it; empty takes the registry's Actor
 	Reason string // why
@@ -63,11 +79,13 @@ type MoveOptions struct {
 	// is already done succeeds whatever stands here, so that a retry is safe.
 	IfProduction string
 
-	// Force lets Rollback restore a version that never was in production.
+	// Force lets RollbackTo restore a version that never was in production. The
+	// history records it.
 	Force bool
 
-	// Progress is told how far Promote and Rollback are with the artifact's digests, some ten times a second and at the
-	// end, by one goroutine at a time. If the version changes meanwhile, they begin anew.
+	// Progress is told how far the check of the artifact's digests is, about ten
+	// times a second and at the end, by one goroutine at a time. If the version
+	// changes meanwhile, the check starts over.
 	Progress func(Progress)
 }
 
@@ -75,58 +93,76 @@ type MoveOptions struct {
 const NoVersion = "none"
 
 // Promote moves a version up to a stage. Its artifact must be there and match
-// its digests, and every gate must pass, those stored with the version and those passed in; else
-// the version stays where it was, and a *GateError tells what each gate found.
-// A promotion to production archives the version that was there, in the same
-// step. If the version is there already, Promote succeeds and writes nothing.
-// It then returns when that is durable.
-func (r *ModelRegistry) Promote(ctx context.Context, name ModelName, version string, to ModelStage, opts *MoveOptions) (ModelVersion, error) {
-	v, _, err := r.promote(ctx, name, version, to, opts)
+// its digests, and every gate must pass: those stored with the version, those
+// stored for the model, and those of the options. Else the version stays where it
+// was, and a *GateError has the result of each gate. A promotion to production
+// archives the version that was there, in the same step.
+//
+// If the version is in that stage already, Promote succeeds and writes nothing. It
+// then returns when that is durable. So a call can be repeated; see [MoveOptions]
+// for what a reference that moves means then.
+func (r *ModelRegistry) Promote(ctx context.Context, ref Ref, to ModelStage, opts *MoveOptions) (ModelVersion, error) {
+	v, _, err := r.promote(ctx, ref, to, opts)
 	return v, err
 }
 
 // Demote moves a version down to a stage, or to archived. No gate applies. A
 // version that leaves production leaves it empty.
-func (r *ModelRegistry) Demote(ctx context.Context, name ModelName, version string, to ModelStage, opts *MoveOptions) (ModelVersion, error) {
-	v, _, err := r.move(ctx, move{op: opDemote, version: version, to: to}, name, opts)
+func (r *ModelRegistry) Demote(ctx context.Context, ref Ref, to ModelStage, opts *MoveOptions) (ModelVersion, error) {
+	v, _, err := r.move(ctx, move{op: opDemote, ref: ref, to: to}, opts)
 	return v, err
 }
 
 // Archive takes a version out of use, from any stage. Its artifact stays.
-func (r *ModelRegistry) Archive(ctx context.Context, name ModelName, version string, opts *MoveOptions) (ModelVersion, error) {
-	v, _, err := r.move(ctx, move{op: opArchive, version: version, to: Archived}, name, opts)
+func (r *ModelRegistry) Archive(ctx context.Context, ref Ref, opts *MoveOptions) (ModelVersion, error) {
+	v, _, err := r.move(ctx, move{op: opArchive, ref: ref, to: Archived}, opts)
 	return v, err
 }
 
-// Rollback puts a version back into production that was there before, and
-// archives the present one in the same step. No gate applies; the artifact must
-// be there and match its digests.
+// Rollback restores the version that was in production before the present one, as
+// the history has it, and archives the present one in the same step. If no version
+// is in production, it restores the last one that was. No gate applies; the
+// artifact must be there and match its digests.
 //
-// Without a version it restores the one that was in production before the
-// present one, as the history has it; if none is in production now, the one that was last.
-// A version that was rolled back from is not restored this way again: two
-// rollbacks in a row go back two versions, and one after a promotion that followed a
-// rollback goes back to what that rollback restored. That a version was archived since is no
-// hindrance, for every predecessor is; one whose entry is gone is passed over. A turn of another program's counts as one
-// promotion, whatever it did: what it took out of production is what comes back. The memory reaches back a hundred
-// productions. If others move so fast that the version to restore is another one each
-// time this one has been checked, it fails with ErrConflict after ten attempts.
-func (r *ModelRegistry) Rollback(ctx context.Context, name ModelName, version string, opts *MoveOptions) (ModelVersion, error) {
-	v, _, err := r.move(ctx, move{op: opRollback, version: version, to: Production, guarded: true}, name, opts)
+// A version that was rolled back from is not restored again: two rollbacks in a
+// row go back two versions, and one after a promotion that followed a rollback
+// goes back to what that rollback restored. A version that was archived since is
+// restored, because every predecessor is archived. One whose entry is gone is
+// passed over. An external change counts as one promotion: what it took out of
+// production is what comes back. The memory reaches back a hundred productions.
+//
+// If other changes are so frequent that the version to restore is another one
+// each time that it has been checked, Rollback fails with ErrConflict after ten
+// attempts. A Rollback that is repeated goes back one version more: to be safe,
+// name the version with RollbackTo, or the present one in IfProduction.
+func (r *ModelRegistry) Rollback(ctx context.Context, name ModelName, opts *MoveOptions) (ModelVersion, error) {
+	v, _, err := r.move(ctx, move{op: opRollback, ref: name.all(), previous: true, to: Production, guarded: true}, opts)
+	return v, err
+}
+
+// RollbackTo is Rollback to a version of the caller's choice, which must have been
+// in production before. Else it fails with ErrWrongDirection, unless Force is set.
+func (r *ModelRegistry) RollbackTo(ctx context.Context, ref Ref, opts *MoveOptions) (ModelVersion, error) {
+	v, _, err := r.move(ctx, move{op: opRollback, ref: ref, to: Production, guarded: true}, opts)
 	return v, err
 }
 
 // promote is Promote, with what the gates found.
-func (r *ModelRegistry) promote(ctx context.Context, name ModelName, version string, to ModelStage, opts *MoveOptions) (ModelVersion, []GateResult, error) {
-	return r.move(ctx, move{op: opPromote, version: version, to: to, guarded: true}, name, opts)
+func (r *ModelRegistry) promote(ctx context.Context, ref Ref, to ModelStage, opts *MoveOptions) (ModelVersion, []GateResult, error) {
+	return r.move(ctx, promotion(ref, to), opts)
+}
+
+func promotion(ref Ref, to ModelStage) move {
+	return move{op: opPromote, ref: ref, to: to, guarded: true}
 }
 
 // A move is one request to change a version's stage.
 type move struct {
-	op      string
-	version string
-	to      ModelStage
-	guarded bool // the artifact is checked first
+	op       string
+	ref      Ref  // the version; with previous, the model
+	previous bool // of the version that was in production before the present one
+	to       ModelStage
+	guarded  bool // the artifact is checked first
 }
 
 // errChanged says that what was checked before the lock is no longer so.
@@ -136,9 +172,24 @@ var errChanged = fmt.Errorf("%w: the version changed while it was checked", ErrC
 // between its checks and its turn.
 const maxRechecks = 10
 
-func (r *ModelRegistry) move(ctx context.Context, mv move, name ModelName, opts *MoveOptions) (v ModelVersion, results []GateResult, err error) {
-	version := mv.version
-	defer func() { err = opError(mv.op, name, version, err) }()
+func (r *ModelRegistry) move(ctx context.Context, mv move, opts *MoveOptions) (v ModelVersion, results []GateResult, err error) {
+	subject := mv.ref
+	defer func() { err = opError(mv.op, subject, err) }()
+	m, o, err := r.begin(mv, opts)
+	if err != nil {
+		return v, nil, err
+	}
+	for range maxRechecks {
+		subject, v, results, err = r.tryMove(ctx, m, mv, o)
+		if !errors.Is(err, errChanged) {
+			break
+		}
+	}
+	return v, results, err
+}
+
+// begin checks what can be checked of a move without a look at the model.
+func (r *ModelRegistry) begin(mv move, opts *MoveOptions) (*model, MoveOptions, error) {
 	var o MoveOptions
 	if opts != nil {
 		o = *opts
@@ -148,71 +199,74 @@ func (r *ModelRegistry) move(ctx context.Context, mv move, name ModelName, opts 
 	}
 	if !mv.to.known() {
 		_, err := ParseStage(string(mv.to))
-		return v, nil, err
+		return nil, o, err
 	}
-	m, err := r.model(name)
-	if err != nil {
-		return v, nil, err
+	if err := mv.validate(); err != nil {
+		return nil, o, err
 	}
-	for range maxRechecks {
-		v, results, err = r.tryMove(ctx, m, mv, o)
-		if mv.version == "" { // each attempt chooses anew
-			version = v.Version
-		}
-		if !errors.Is(err, errChanged) {
-			break
-		}
-	}
-	return v, results, err
+	m, err := r.model(mv.ref.Name)
+	return m, o, err
 }
 
-func (r *ModelRegistry) tryMove(ctx context.Context, m *model, mv move, o MoveOptions) (v ModelVersion, results []GateResult, err error) {
-	v, done, err := mv.plan(ctx, m, o)
+// tryMove makes one attempt. It returns the reference that names the version
+// exactly, as soon as it knows which one that is.
+func (r *ModelRegistry) tryMove(ctx context.Context, m *model, mv move, o MoveOptions) (subject Ref, v ModelVersion, results []GateResult, err error) {
+	p, err := mv.plan(ctx, m, o)
 	if err != nil {
-		return v, nil, err
+		return p.subject, v, nil, err
 	}
-	asked := mv
-	mv.version = v.Version
-	var found error
-	if !done { // else the change has only to see that it is so and durable
-		results, found = r.prove(ctx, mv, o, v)
+	if !p.done { // else the change has only to see that it is so and durable
+		results, err = r.prove(ctx, mv, o, p.version)
 	}
-	if refusal, ok := found.(*GateError); ok {
-		r.refuse(ctx, m, mv, o, refusal)
+	if refusal, ok := err.(*GateError); ok {
+		r.refuse(ctx, m, mv, p.version.Version, o, refusal)
 	}
-	if found != nil {
-		return v, results, found
+	if err != nil {
+		return p.subject, p.version, results, err
 	}
 	v, err = m.change(ctx, func(t *txn) (string, error) {
-		e, nothing, err := asked.check(t, o)
-		if err != nil || nothing {
-			return mv.version, err
+		e, done, err := mv.check(t, o)
+		switch {
+		case e == nil && mv.moves(), e != nil && e.version != p.version.Version:
+			return p.version.Version, errChanged // it means another version by now, or none
+		case err != nil || done:
+			return p.version.Version, err
+		case p.done || !mv.same(t.view(e), p.version, o):
+			return p.version.Version, errChanged
 		}
-		if e.version != mv.version {
-			return mv.version, errChanged // another one was in production before the present one
-		}
-		if done || !mv.same(t.view(e), v, o) {
-			return mv.version, errChanged
-		}
-		return mv.version, t.move(mv, e, o, results)
+		return p.version.Version, t.move(mv, e, o, results)
 	}, nil)
-	return v, results, err
+	return p.subject, v, results, err
 }
 
-// plan reads the present state once and returns the version to move, or why it
-// can't be moved. The same is decided again under the lock.
-func (mv move) plan(ctx context.Context, m *model, o MoveOptions) (v ModelVersion, done bool, err error) {
+// A movePlan is what a move comes to as things stand.
+type movePlan struct {
+	subject  Ref          // the version exactly, once that is known
+	version  ModelVersion // to move
+	done     bool         // it is there already
+	archives string       // the version that leaves production for it
+}
+
+// plan reads the present state once, and decides what to move or why it can't be
+// moved. The same is decided again under the lock.
+func (mv move) plan(ctx context.Context, m *model, o MoveOptions) (p movePlan, err error) {
+	p.subject = mv.ref
 	err = m.lookForChange(ctx, func(s *state) error {
-		if s.empty() {
-			return notFound("model %s", s.name)
+		t := newTxn(s, time.Time{})
+		e, done, err := mv.check(t, o)
+		if e != nil {
+			p.subject = m.name.At(e.version)
 		}
-		e, is, err := mv.check(newTxn(s, time.Time{}), o)
-		if err == nil {
-			v, done = s.view(e), is
+		if err != nil {
+			return err
 		}
-		return err
+		p.version, p.done = s.view(e), done
+		if now := t.production(); !done && mv.to == Production && now != nil {
+			p.archives = now.version
+		}
+		return nil
 	})
-	return v, done, err
+	return p, err
 }
 
 // prove checks what has to hold before a move: the artifact's digests, then the gates. If one of these fails it returns a *GateError.
@@ -236,19 +290,19 @@ func (r *ModelRegistry) prove(ctx context.Context, mv move, o MoveOptions, v Mod
 }
 
 // refuse records that gates refused a promotion.
-func (r *ModelRegistry) refuse(ctx context.Context, m *model, mv move, o MoveOptions, refusal *GateError) {
-	about := []slog.Attr{slog.String("model", m.name.String()), slog.String("version", mv.version)}
+func (r *ModelRegistry) refuse(ctx context.Context, m *model, mv move, version string, o MoveOptions, refusal *GateError) {
+	about := []slog.Attr{slog.String("model", m.name.String()), slog.String("version", version)}
 	for _, f := range refusal.Failed() {
 		r.log.LogAttrs(ctx, slog.LevelWarn, "promotion gate failed", append(slices.Clip(about), slog.String("to", string(mv.to)),
 			slog.String("gate", f.Name), slog.Any("actual", loggable(f.Actual)), slog.Any("threshold", loggable(f.Threshold)),
 			slog.String("message", f.Message))...)
 	}
 	_, err := m.change(ctx, func(t *txn) (string, error) {
-		e := t.get(mv.version)
+		e := t.get(version)
 		if e == nil {
-			return mv.version, notFound("version %s", mv.version)
+			return version, notFound("version %s", version)
 		}
-		return mv.version, t.emit(&event{op: mv.op, version: mv.version, from: t.stage(e), to: mv.to, actor: o.Actor,
+		return version, t.emit(&event{op: mv.op, version: version, from: t.stage(e), to: mv.to, actor: o.Actor,
 			reason: o.Reason, refused: true, results: refusal.Results})
 	}, nil)
 	if err != nil {
@@ -296,20 +350,15 @@ func sameOtherwise(a, b ModelVersion) bool {
 // check decides whether the move may happen as things stand, and whether it has
 // happened already.
 func (mv move) check(t *txn, o MoveOptions) (e *entry, done bool, err error) {
-	if mv.version == "" {
-		if mv.op != opRollback {
-			return nil, false, invalid("version: it is empty")
-		}
-		if mv.version, err = t.previousProduction(); err != nil {
-			return nil, false, err
-		}
-	}
-	if e = t.get(mv.version); e == nil {
-		return nil, false, notFound("version %s", mv.version)
+	if e, err = mv.find(t); err != nil {
+		return nil, false, err
 	}
 	from := t.stage(e)
-	if from == mv.to {
+	switch {
+	case from == mv.to: // before the stage of the reference is compared, so that a call can be repeated
 		return e, true, nil
+	case mv.ref.Version != "" && mv.ref.Stage != "" && from != mv.ref.Stage:
+		return e, false, conflictStage(from, mv.ref.Stage)
 	}
 	if err := t.base.facts.writable(); err != nil {
 		return e, false, err
@@ -329,11 +378,16 @@ func (mv move) check(t *txn, o MoveOptions) (e *entry, done bool, err error) {
 	return e, false, nil
 }
 
+// forbids reports whether only Force makes the move possible.
+func (mv move) forbids(e *entry) bool {
+	return mv.op == opRollback && e.decode().PromotedToProduction.IsZero()
+}
+
 func (mv move) direction(from ModelStage, e *entry, o MoveOptions) error {
 	fromRank, known := rank[from]
 	switch {
 	case mv.op == opRollback:
-		if e.decode().PromotedToProduction.IsZero() && !o.Force {
+		if mv.forbids(e) && !o.Force {
 			return fmt.Errorf("%w: it never was in production", ErrWrongDirection)
 		}
 	case mv.op == opArchive:

@@ -31,7 +31,7 @@ func TestDirections(t *testing.T) {
 					register(t, r, "1.0.0", nil)
 					switch from {
 					case a:
-						if _, err := r.Archive(t.Context(), fraud, "1.0.0", nil); err != nil {
+						if _, err := r.Archive(t.Context(), fraud.At("1.0.0"), nil); err != nil {
 							t.Fatal(err)
 						}
 					default:
@@ -42,7 +42,7 @@ func TestDirections(t *testing.T) {
 					if op == "demote" {
 						move = r.Demote
 					}
-					v, err := move(t.Context(), fraud, "1.0.0", to, nil)
+					v, err := move(t.Context(), fraud.At("1.0.0"), to, nil)
 					switch {
 					case from == to:
 						if err != nil || v.Stage != to {
@@ -112,39 +112,39 @@ func TestStamps(t *testing.T) {
 	ctx := t.Context()
 
 	at(1)
-	_, err := r.Register(ctx, fraud, artifact(), &mr.RegisterOptions{RegisteredBy: "anna"})
+	_, err := r.Register(ctx, fraud, artifact(), &mr.RegisterOptions{Actor: "anna"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	register(t, r, "2.0.0", nil)
 	wantIs("1.0.0", stamps{1, -1, -1, -1, mr.Development, "anna", ""})
 	at(2)
-	do(r.Promote(ctx, fraud, "1.0.0", mr.Staging, by("bert")))
+	do(r.Promote(ctx, fraud.At("1.0.0"), mr.Staging, by("bert")))
 	wantIs("1.0.0", stamps{1, 2, -1, -1, mr.Staging, "anna", "bert"})
 	at(3)
-	do(r.Promote(ctx, fraud, "1.0.0", mr.Production, nil))
+	do(r.Promote(ctx, fraud.At("1.0.0"), mr.Production, nil))
 	wantIs("1.0.0", stamps{1, 2, 3, -1, mr.Production, "anna", "ci"})
 	at(4)
-	do(r.Promote(ctx, fraud, "2.0.0", mr.Production, by("carl")))
+	do(r.Promote(ctx, fraud.At("2.0.0"), mr.Production, by("carl")))
 	wantIs("1.0.0", stamps{1, 2, 3, 4, mr.Archived, "anna", "ci"})
 	wantIs("2.0.0", stamps{1, -1, 4, -1, mr.Production, "ci", "carl"})
 	at(5)
-	do(r.Rollback(ctx, fraud, "", by("dora")))
+	do(r.Rollback(ctx, fraud, by("dora")))
 	wantIs("1.0.0", stamps{1, 2, 5, 4, mr.Production, "anna", "dora"})
 	wantIs("2.0.0", stamps{1, -1, 4, 5, mr.Archived, "ci", "carl"})
 	at(6)
-	do(r.Demote(ctx, fraud, "1.0.0", mr.Staging, by("emil")))
+	do(r.Demote(ctx, fraud.At("1.0.0"), mr.Staging, by("emil")))
 	wantIs("1.0.0", stamps{1, 6, 5, 4, mr.Staging, "anna", "dora"})
 	if e := last(t, dir); e["actor"] != "emil" || e["reason"] != "because" {
 		t.Errorf("event %v", e)
 	}
 	at(7)
-	do(r.Demote(ctx, fraud, "1.0.0", mr.Archived, nil))
+	do(r.Demote(ctx, fraud.At("1.0.0"), mr.Archived, nil))
 	wantIs("1.0.0", stamps{1, 6, 5, 7, mr.Archived, "anna", "dora"})
 	at(8)
-	do(r.Archive(ctx, fraud, "1.0.0", nil))
+	do(r.Archive(ctx, fraud.At("1.0.0"), nil))
 	wantIs("1.0.0", stamps{1, 6, 5, 7, mr.Archived, "anna", "dora"})
-	do(r.Promote(ctx, fraud, "1.0.0", mr.Development, nil))
+	do(r.Promote(ctx, fraud.At("1.0.0"), mr.Development, nil))
 	wantIs("1.0.0", stamps{1, 6, 5, 7, mr.Development, "anna", "ci"})
 }
 
@@ -153,7 +153,7 @@ func TestPromotedByNobody(t *testing.T) {
 	t.Parallel()
 	r, _ := newStore(t, nil)
 	register(t, r, "", nil)
-	if _, err := r.Promote(t.Context(), fraud, "1.0.0", mr.Staging, &mr.MoveOptions{Actor: "anna"}); err != nil {
+	if _, err := r.Promote(t.Context(), fraud.At("1.0.0"), mr.Staging, &mr.MoveOptions{Actor: "anna"}); err != nil {
 		t.Fatal(err)
 	}
 	if v := promote(t, r, "1.0.0", mr.Production); v.PromotedBy != "" {
@@ -172,7 +172,7 @@ func TestOnePlaceInProduction(t *testing.T) {
 	if after, _ := e["after"].(map[string]any); len(after) != 2 || after["1.0.1"] == nil || after["1.0.2"] == nil {
 		t.Errorf("the promotion and the archiving are not one event: %v", e)
 	}
-	if _, err := r.Demote(t.Context(), fraud, "1.0.2", mr.Staging, nil); err != nil {
+	if _, err := r.Demote(t.Context(), fraud.At("1.0.2"), mr.Staging, nil); err != nil {
 		t.Fatal(err)
 	}
 	_, err := r.GetModel(t.Context(), fraud.In(mr.Production), nil)
@@ -204,12 +204,12 @@ func TestStageOfSeveral(t *testing.T) {
 	want(mr.Staging, "1.0.1")
 	promote(t, r, "1.0.1", mr.Production)
 	want(mr.Staging, "1.0.0")
-	if _, err := r.Demote(t.Context(), fraud, "1.0.0", mr.Development, nil); err != nil {
+	if _, err := r.Demote(t.Context(), fraud.At("1.0.0"), mr.Development, nil); err != nil {
 		t.Fatal(err)
 	}
 	want(mr.Staging, "1.0.2")
 	want(mr.Development, "1.0.0")
-	if _, err := r.Demote(t.Context(), fraud, "1.0.1", mr.Staging, nil); err != nil {
+	if _, err := r.Demote(t.Context(), fraud.At("1.0.1"), mr.Staging, nil); err != nil {
 		t.Fatal(err)
 	}
 	want(mr.Staging, "1.0.1")
@@ -224,11 +224,11 @@ func TestNoOpMovesWriteNothing(t *testing.T) {
 		ctx := t.Context()
 		o := &mr.MoveOptions{IfProduction: "9.9.9", Gates: mr.MinMetric("none", 1), Reason: "again", Actor: "me"}
 		for what, move := range map[string]func() (mr.ModelVersion, error){
-			"promote":             func() (mr.ModelVersion, error) { return r.Promote(ctx, fraud, "1.0.1", mr.Production, o) },
-			"rollback":            func() (mr.ModelVersion, error) { return r.Rollback(ctx, fraud, "1.0.1", o) },
-			"archive":             func() (mr.ModelVersion, error) { return r.Archive(ctx, fraud, "1.0.0", o) },
-			"demote":              func() (mr.ModelVersion, error) { return r.Demote(ctx, fraud, "1.0.0", mr.Archived, o) },
-			"promote to archived": func() (mr.ModelVersion, error) { return r.Promote(ctx, fraud, "1.0.0", mr.Archived, o) },
+			"promote":             func() (mr.ModelVersion, error) { return r.Promote(ctx, fraud.At("1.0.1"), mr.Production, o) },
+			"rollback":            func() (mr.ModelVersion, error) { return r.RollbackTo(ctx, fraud.At("1.0.1"), o) },
+			"archive":             func() (mr.ModelVersion, error) { return r.Archive(ctx, fraud.At("1.0.0"), o) },
+			"demote":              func() (mr.ModelVersion, error) { return r.Demote(ctx, fraud.At("1.0.0"), mr.Archived, o) },
+			"promote to archived": func() (mr.ModelVersion, error) { return r.Promote(ctx, fraud.At("1.0.0"), mr.Archived, o) },
 		} {
 			v, err := move()
 			if err != nil || v.Version == "" {
@@ -245,19 +245,22 @@ func TestIfProduction(t *testing.T) {
 	register(t, r, "1.0.0", nil)
 	register(t, r, "1.0.1", nil)
 	ctx := t.Context()
-	_, err := r.Promote(ctx, fraud, "1.0.0", mr.Production, &mr.MoveOptions{IfProduction: "1.0.1"})
+	_, err := r.Promote(ctx, fraud.At("1.0.0"), mr.Production, &mr.MoveOptions{IfProduction: "1.0.1"})
 	wantError(t, err, "promote", fraud, "1.0.0", mr.ErrConflict)
-	if _, err := r.Promote(ctx, fraud, "1.0.0", mr.Production, &mr.MoveOptions{IfProduction: mr.NoVersion}); err != nil {
+	if _, err := r.Promote(ctx, fraud.At("1.0.0"), mr.Production, &mr.MoveOptions{IfProduction: mr.NoVersion}); err != nil {
 		t.Error(err)
 	}
 	check := unchanged(t, dir)
 	for what, move := range map[string]func(o *mr.MoveOptions) error{
-		"promote": func(o *mr.MoveOptions) error { _, err := r.Promote(ctx, fraud, "1.0.1", mr.Production, o); return err },
-		"demote":  func(o *mr.MoveOptions) error { _, err := r.Demote(ctx, fraud, "1.0.1", mr.Archived, o); return err },
-		"archive": func(o *mr.MoveOptions) error { _, err := r.Archive(ctx, fraud, "1.0.1", o); return err },
+		"promote": func(o *mr.MoveOptions) error {
+			_, err := r.Promote(ctx, fraud.At("1.0.1"), mr.Production, o)
+			return err
+		},
+		"demote":  func(o *mr.MoveOptions) error { _, err := r.Demote(ctx, fraud.At("1.0.1"), mr.Archived, o); return err },
+		"archive": func(o *mr.MoveOptions) error { _, err := r.Archive(ctx, fraud.At("1.0.1"), o); return err },
 		"rollback": func(o *mr.MoveOptions) error {
 			o.Force = true
-			_, err := r.Rollback(ctx, fraud, "1.0.1", o)
+			_, err := r.RollbackTo(ctx, fraud.At("1.0.1"), o)
 			return err
 		},
 	} {
@@ -267,14 +270,14 @@ func TestIfProduction(t *testing.T) {
 			check()
 		}
 	}
-	if _, err := r.Promote(ctx, fraud, "1.0.1", mr.Production, &mr.MoveOptions{IfProduction: "1.0.0"}); err != nil {
+	if _, err := r.Promote(ctx, fraud.At("1.0.1"), mr.Production, &mr.MoveOptions{IfProduction: "1.0.0"}); err != nil {
 		t.Error(err)
 	}
 	// Decided while somebody else decides: the gate is where the other comes between.
 	register(t, r, "1.0.2", nil)
 	other := openStore(t, dir, nil)
-	_, err = r.Promote(ctx, fraud, "1.0.2", mr.Production, &mr.MoveOptions{IfProduction: "1.0.1", Gates: mr.GateOf("slow", func(context.Context, mr.ModelVersion) error {
-		_, err := other.Rollback(ctx, fraud, "", nil)
+	_, err = r.Promote(ctx, fraud.At("1.0.2"), mr.Production, &mr.MoveOptions{IfProduction: "1.0.1", Gates: mr.GateOf("slow", func(context.Context, mr.ModelVersion) error {
+		_, err := other.Rollback(ctx, fraud, nil)
 		return err
 	})})
 	wantError(t, err, "promote", fraud, "1.0.2", mr.ErrConflict)
@@ -290,10 +293,16 @@ func TestRollback(t *testing.T) {
 		}
 		return v.Version
 	}
-	back := func(t *testing.T, dir, version, want string, force bool) {
+	back := func(t *testing.T, dir, version, want string, force bool) { // without a version, to the one before
 		t.Helper()
 		r := openStore(t, dir, nil) // the memory is the store's
-		v, err := r.Rollback(t.Context(), fraud, version, &mr.MoveOptions{Force: force})
+		move := func(o *mr.MoveOptions) (mr.ModelVersion, error) {
+			return r.RollbackTo(t.Context(), fraud.At(version), o)
+		}
+		if version == "" {
+			move = func(o *mr.MoveOptions) (mr.ModelVersion, error) { return r.Rollback(t.Context(), fraud, o) }
+		}
+		v, err := move(&mr.MoveOptions{Force: force})
 		if err != nil || v.Version != want || v.Stage != mr.Production || production(r) != want {
 			t.Errorf("rolled back to %v in %s, %v; production is %s; want %s", v, v.Stage, err, production(r), want)
 		}
@@ -305,7 +314,7 @@ func TestRollback(t *testing.T) {
 		back(t, dir, "", "1.0.1", false)
 		back(t, dir, "", "1.0.0", false)
 		check := unchanged(t, dir)
-		_, err := r.Rollback(t.Context(), fraud, "", nil)
+		_, err := r.Rollback(t.Context(), fraud, nil)
 		wantError(t, err, "rollback", fraud, "", mr.ErrNotFound)
 		check()
 		wantStages(t, r, map[string]mr.ModelStage{"1.0.0": mr.Production, "1.0.1": mr.Archived, "1.0.2": mr.Archived})
@@ -327,7 +336,7 @@ func TestRollback(t *testing.T) {
 		t.Parallel()
 		r, dir := newStore(t, nil)
 		inProduction(t, r, "1.0.0", "1.0.1")
-		if _, err := r.Archive(t.Context(), fraud, "1.0.1", nil); err != nil {
+		if _, err := r.Archive(t.Context(), fraud.At("1.0.1"), nil); err != nil {
 			t.Fatal(err)
 		}
 		back(t, dir, "", "1.0.1", false)
@@ -357,7 +366,7 @@ func TestRollback(t *testing.T) {
 		register(t, r, "1.0.3", nil)
 		promote(t, r, "1.0.3", mr.Staging)
 		check := unchanged(t, dir)
-		_, err := r.Rollback(t.Context(), fraud, "1.0.3", nil)
+		_, err := r.RollbackTo(t.Context(), fraud.At("1.0.3"), nil)
 		wantError(t, err, "rollback", fraud, "1.0.3", mr.ErrWrongDirection)
 		check()
 		back(t, dir, "1.0.3", "1.0.3", true)
@@ -368,7 +377,7 @@ func TestRollback(t *testing.T) {
 		r, dir := newStore(t, nil)
 		register(t, r, "", nil)
 		check := unchanged(t, dir)
-		_, err := r.Rollback(t.Context(), fraud, "", nil)
+		_, err := r.Rollback(t.Context(), fraud, nil)
 		wantError(t, err, "rollback", fraud, "", mr.ErrNotFound)
 		check()
 	})
@@ -383,7 +392,7 @@ func TestRollbackWhileSomebodyPromotes(t *testing.T) {
 	register(t, other, "1.0.2", nil)
 	r := openStore(t, dir, nil)
 	var once sync.Once
-	v, err := r.Rollback(t.Context(), fraud, "", &mr.MoveOptions{Progress: func(mr.Progress) { // the artifact was looked at
+	v, err := r.Rollback(t.Context(), fraud, &mr.MoveOptions{Progress: func(mr.Progress) { // the artifact was looked at
 		once.Do(func() { promote(t, other, "1.0.2", mr.Production) })
 	}})
 	if err != nil {
@@ -433,8 +442,8 @@ func TestChangedArtifactIsNotPromoted(t *testing.T) {
 			check := unchanged(t, dir)
 			ctx := t.Context()
 			for op, move := range map[string]func() (mr.ModelVersion, error){
-				"promote":  func() (mr.ModelVersion, error) { return r.Promote(ctx, fraud, "1.0.0", mr.Production, nil) },
-				"rollback": func() (mr.ModelVersion, error) { return r.Rollback(ctx, fraud, "", &mr.MoveOptions{Force: true}) },
+				"promote":  func() (mr.ModelVersion, error) { return r.Promote(ctx, fraud.At("1.0.0"), mr.Production, nil) },
+				"rollback": func() (mr.ModelVersion, error) { return r.Rollback(ctx, fraud, &mr.MoveOptions{Force: true}) },
 			} {
 				_, err := move()
 				wantError(t, err, op, fraud, "1.0.0", mr.ErrArtifact)
@@ -443,7 +452,7 @@ func TestChangedArtifactIsNotPromoted(t *testing.T) {
 				}
 				check()
 			}
-			_, err := r.Promote(ctx, fraud, "1.0.0", mr.Staging, &mr.MoveOptions{SkipGates: true})
+			_, err := r.Promote(ctx, fraud.At("1.0.0"), mr.Staging, &mr.MoveOptions{SkipGates: true})
 			wantError(t, err, "promote", fraud, "1.0.0", mr.ErrArtifact)
 			check()
 		})
@@ -476,7 +485,7 @@ func TestMoveThatIsOvertakenAgainAndAgainIsAConflict(t *testing.T) {
 		writeFile(t, index, changed)
 		return nil
 	})
-	_, err := r.Promote(t.Context(), fraud, "1.0.0", mr.Production, &mr.MoveOptions{Gates: meddle})
+	_, err := r.Promote(t.Context(), fraud.At("1.0.0"), mr.Production, &mr.MoveOptions{Gates: meddle})
 	wantError(t, err, "promote", fraud, "1.0.0", mr.ErrConflict)
 	if asked != 10 {
 		t.Errorf("it was checked %d times", asked)

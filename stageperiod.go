@@ -72,10 +72,10 @@ func (t StagePeriod) MarshalJSON() ([]byte, error) {
 func (r *ModelRegistry) ProductionAt(ctx context.Context, name ModelName, at time.Time) (StagePeriod, error) {
 	list, err := r.StageAt(ctx, name, Production, at)
 	if err != nil {
-		return StagePeriod{}, opError("production at", name, "", err)
+		return StagePeriod{}, opError("production at", name.all(), err)
 	}
 	if len(list) == 0 {
-		return StagePeriod{}, opError("production at", name, "", notFound("a version in production then"))
+		return StagePeriod{}, opError("production at", name.all(), notFound("a version in production then"))
 	}
 	return list[0], nil
 }
@@ -85,7 +85,7 @@ func (r *ModelRegistry) ProductionAt(ctx context.Context, name ModelName, at tim
 func (r *ModelRegistry) StageAt(ctx context.Context, name ModelName, stage ModelStage, at time.Time) ([]StagePeriod, error) {
 	all, err := r.StagePeriods(ctx, name, stage)
 	if err != nil {
-		return nil, opError("stage at", name, "", err)
+		return nil, opError("stage at", name.all(), err)
 	}
 	held := slices.DeleteFunc(all, func(t StagePeriod) bool { return !t.Holds(at) })
 	slices.Reverse(held)
@@ -113,7 +113,7 @@ func (r *ModelRegistry) StageAt(ctx context.Context, name ModelName, stage Model
 // A damaged history is a *[CorruptError]: half of it could give a wrong answer. After a repair the
 // answer is what the events that are left tell; the history says which are lost.
 func (r *ModelRegistry) StagePeriods(ctx context.Context, name ModelName, stage ModelStage) (list []StagePeriod, err error) {
-	defer func() { err = opError("stage periods", name, "", err) }()
+	defer func() { err = opError("stage periods", name.all(), err) }()
 	if !stage.known() {
 		_, err := ParseStage(string(stage))
 		return nil, err

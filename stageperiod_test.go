@@ -207,7 +207,7 @@ func TestStagePeriodsBeforeAnImport(t *testing.T) {
 		t.Errorf("in staging before anything tells: %+v, %v", list, err)
 	}
 	clock.set(12)
-	if _, err := r.Archive(t.Context(), fraud, "1.2.0", nil); err != nil {
+	if _, err := r.Archive(t.Context(), fraud.At("1.2.0"), nil); err != nil {
 		t.Fatal(err)
 	}
 	clock.set(15)
@@ -241,7 +241,7 @@ func TestStagePeriodsOverAForeignTurn(t *testing.T) {
 		wantStagePeriods(t, r, mr.Production, "1.0.0 1-4 by promote, foreign", "1.0.1 4-6 py by foreign, foreign, inferred", "1.0.2 6-"+now)
 	}
 	check(" py by foreign, inferred")
-	if _, err := r.Rollback(t.Context(), fraud, "", nil); err != nil {
+	if _, err := r.Rollback(t.Context(), fraud, nil); err != nil {
 		t.Fatal(err)
 	}
 	clock.set(9)

@@ -41,7 +41,7 @@ func TestLookThatIsOlderThanAnAppend(t *testing.T) {
 	}
 	promote := func(r *ModelRegistry, version string) {
 		t.Helper()
-		if _, err := r.Promote(ctx, fuzzName, version, Staging, nil); err != nil {
+		if _, err := r.Promote(ctx, fuzzName.At(version), Staging, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -124,7 +124,7 @@ func (e *event) enters(stage ModelStage) string {
 // move appends the event of a move that was checked.
 func (t *txn) move(mv move, e *entry, o MoveOptions, results []GateResult) error {
 	ev := &event{op: mv.op, version: e.version, from: t.stage(e), to: mv.to, actor: o.Actor, reason: o.Reason,
-		results: results, skippedGates: o.SkipGates && mv.op == opPromote, after: make([]image, 0, 2)}
+		results: results, skippedGates: o.SkipGates && mv.op == opPromote, forced: o.Force && mv.forbids(e), after: make([]image, 0, 2)}
 	var predecessor *entry
 	if mv.to == Production {
 		if predecessor = t.production(); predecessor != nil {

@@ -85,10 +85,10 @@ func twoVersions(t *testing.T) (dir string, moves map[string]func(*mr.ModelRegis
 	s.promote(r, "1.0.1", mr.Production)
 	return s.dir, map[string]func(*mr.ModelRegistry) (mr.ModelVersion, error){
 		"promote": func(r *mr.ModelRegistry) (mr.ModelVersion, error) {
-			return r.Promote(t.Context(), pyName, "1.0.0", mr.Production, nil)
+			return r.Promote(t.Context(), pyName.At("1.0.0"), mr.Production, nil)
 		},
 		"rollback": func(r *mr.ModelRegistry) (mr.ModelVersion, error) {
-			return r.Rollback(t.Context(), pyName, "1.0.0", nil)
+			return r.RollbackTo(t.Context(), pyName.At("1.0.0"), nil)
 		},
 	}
 }

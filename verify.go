@@ -163,14 +163,14 @@ func (r *ModelRegistry) Verify(ctx context.Context, opts *VerifyOptions) (*Verif
 			err = r.verifyModel(ctx, name, o, report)
 		}
 		if ctxErr := ctx.Err(); ctxErr != nil {
-			return report, opError("verify", name, "", ctxErr)
+			return report, opError("verify", name.all(), ctxErr)
 		}
 		if err != nil {
 			report.add(Finding{Name: name, Kind: StoreUnreadable, Err: err})
 		}
 	}
 	if named := (ModelName{o.UseCase, o.Model}); !matched && len(report.Findings) == 0 && named != (ModelName{}) {
-		return report, opError("verify", named, "", notFound("a model of that name"))
+		return report, opError("verify", named.all(), notFound("a model of that name"))
 	}
 	return report, nil
 }

@@ -23,7 +23,7 @@ func TestVerifyBesideWriters(t *testing.T) {
 			}
 			v, err := writer.Register(t.Context(), fraud, artifact(), nil)
 			if err == nil {
-				_, err = writer.Promote(t.Context(), fraud, v.Version, mr.Production, nil)
+				_, err = writer.Promote(t.Context(), fraud.At(v.Version), mr.Production, nil)
 			}
 			if err != nil {
 				t.Error(err)

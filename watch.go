@@ -52,7 +52,7 @@ func (r *ModelRegistry) Watch(ctx context.Context, ref Ref, opts *WatchOptions) 
 			if ctx.Err() != nil {
 				return
 			}
-			if news && !yield(v, opError("watch", ref.Name, ref.Version, err)) || terminal(err) {
+			if news && !yield(v, opError("watch", ref, err)) || terminal(err) {
 				return
 			}
 			timer.Reset(r.untilLook(interval))

@@ -106,12 +106,12 @@ func TestWatch(t *testing.T) {
 		w.want("1.0.1 production")
 
 		// It goes on after an error, and tells one once; what was before is told again.
-		if _, err := r.Archive(t.Context(), fraud, "1.0.1", nil); err != nil {
+		if _, err := r.Archive(t.Context(), fraud.At("1.0.1"), nil); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
 		w.want("not found")
-		if _, err := r.Rollback(t.Context(), fraud, "", nil); err != nil {
+		if _, err := r.Rollback(t.Context(), fraud, nil); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(second)
@@ -140,7 +140,7 @@ func TestWatchRefs(t *testing.T) {
 		pinned.want("1.2.0 staging") // its entry changed
 		latest.want("1.3.0 development")
 		ranged.want("1.2.0 development", "1.2.1 development")
-		if _, err := r.Archive(t.Context(), fraud, "1.2.1", nil); err != nil {
+		if _, err := r.Archive(t.Context(), fraud.At("1.2.1"), nil); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)

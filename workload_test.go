@@ -121,7 +121,7 @@ func (l *load) register(ctx context.Context, opts mr.RegisterOptions) (mr.ModelV
 }
 
 func (l *load) promote(ctx context.Context, version string, to mr.ModelStage) error {
-	_, err := l.Promote(ctx, loadModel, version, to, &mr.MoveOptions{SkipGates: true})
+	_, err := l.Promote(ctx, loadModel.At(version), to, &mr.MoveOptions{SkipGates: true})
 	return err
 }
 
@@ -153,7 +153,7 @@ var loadSteps = []loadStep{
 		return err
 	}},
 	{name: "be refused", do: func(ctx context.Context, l *load) error {
-		_, err := l.Promote(ctx, loadModel, "1.0.2", mr.Production, nil)
+		_, err := l.Promote(ctx, loadModel.At("1.0.2"), mr.Production, nil)
 		var refused *mr.GateError
 		if !errors.As(err, &refused) {
 			return fmt.Errorf("a gate that can't be passed gave %w", err)
@@ -164,7 +164,7 @@ var loadSteps = []loadStep{
 		return l.promote(ctx, "1.0.2", mr.Production)
 	}},
 	{name: "roll back", do: func(ctx context.Context, l *load) error {
-		_, err := l.Rollback(ctx, loadModel, "", nil)
+		_, err := l.Rollback(ctx, loadModel, nil)
 		return err
 	}},
 	{name: "fail to save", do: func(ctx context.Context, l *load) error {
@@ -177,13 +177,13 @@ var loadSteps = []loadStep{
 		return nil
 	}},
 	{name: "demote", do: func(ctx context.Context, l *load) error {
-		_, err := l.Demote(ctx, loadModel, "1.0.1", mr.Staging, nil)
+		_, err := l.Demote(ctx, loadModel.At("1.0.1"), mr.Staging, nil)
 		return err
 	}},
 	{name: "archive", do: func(ctx context.Context, l *load) error {
-		_, err := l.Archive(ctx, loadModel, "1.0.2", nil) // it is: writes nothing
+		_, err := l.Archive(ctx, loadModel.At("1.0.2"), nil) // it is: writes nothing
 		if err == nil {
-			_, err = l.Archive(ctx, loadModel, "1.0.1", nil)
+			_, err = l.Archive(ctx, loadModel.At("1.0.1"), nil)
 		}
 		return err
 	}},
@@ -225,7 +225,7 @@ var loadSteps = []loadStep{
 		return err
 	}},
 	{name: "be idle", plant: func(l *load) error { return l.open(time.Millisecond) }, do: func(ctx context.Context, l *load) error {
-		if _, err := l.Demote(ctx, loadModel, "1.0.2", mr.Development, nil); err != nil || !l.lags {
+		if _, err := l.Demote(ctx, loadModel.At("1.0.2"), mr.Development, nil); err != nil || !l.lags {
 			return err
 		}
 		return l.idle(ctx)
@@ -235,7 +235,7 @@ var loadSteps = []loadStep{
 	}},
 	{name: "close", do: func(ctx context.Context, l *load) error { return l.open(time.Hour) }},
 	{name: "append after that", do: func(ctx context.Context, l *load) error {
-		_, err := l.Archive(ctx, loadModel, "1.0.1", nil)
+		_, err := l.Archive(ctx, loadModel.At("1.0.1"), nil)
 		return err
 	}},
 }

@@ -25,7 +25,7 @@ func get(b *testing.B, n int) result {
 func compare(b *testing.B, n int) result {
 	return grown(b, n, 10, func(s *store) side {
 		return side{batch: 10, do: func() {
-			must[*mr.Comparison](b)(s.r.CompareVersions(b.Context(), bench.Name, s.versions[0], s.versions[1]))
+			must[mr.Comparison](b)(s.r.Compare(b.Context(), bench.Name.At(s.versions[0]), bench.Name.At(s.versions[1])))
 		}}
 	})
 }

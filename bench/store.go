@@ -107,7 +107,7 @@ func Register(r *mr.ModelRegistry, a mr.Artifact) (mr.ModelVersion, error) {
 		LineageRunID:   "run-2026-11-23-0001",
 		ConfigHash:     hash([]byte("config")),
 		SourceRevision: "3f786850e387550fdab836ed7e6dc881de23001b",
-		RegisteredBy:   "nightly",
+		Actor:          "nightly",
 	})
 }
 
@@ -118,13 +118,13 @@ func Small() mr.Artifact {
 
 // Promote promotes a version.
 func Promote(r *mr.ModelRegistry, version string, to mr.ModelStage) error {
-	_, err := r.Promote(context.Background(), Name, version, to, nil)
+	_, err := r.Promote(context.Background(), Name.At(version), to, nil)
 	return err
 }
 
 // Demote demotes a version.
 func Demote(r *mr.ModelRegistry, version string, to mr.ModelStage) error {
-	_, err := r.Demote(context.Background(), Name, version, to, nil)
+	_, err := r.Demote(context.Background(), Name.At(version), to, nil)
 	return err
 }
 

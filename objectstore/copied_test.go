@@ -168,7 +168,7 @@ func TestCopiedToDiskAndBack(t *testing.T) {
 
 	disk := onDisk(t, dir)
 	grow(t, disk, 2)
-	if v, err := disk.Rollback(t.Context(), fraud, "", nil); err != nil || v.Version != "1.0.30" {
+	if v, err := disk.Rollback(t.Context(), fraud, nil); err != nil || v.Version != "1.0.30" {
 		t.Errorf("rolled back to %s, %v", v.Version, err)
 	}
 	more := tell(t, disk, fraud)
@@ -218,7 +218,7 @@ func TestFolderTakenOver(t *testing.T) {
 		wantTold(t, "read", want, reader)
 		wantTold(t, "read by another", want, stale)
 		for i, r := range []*mr.ModelRegistry{mr.New(newStore(t, b, nil), nil), stale} {
-			if _, err := r.Promote(t.Context(), fraud, "1.0.0", []mr.ModelStage{mr.Staging, mr.Production}[i], nil); i == 1 && err != nil {
+			if _, err := r.Promote(t.Context(), fraud.At("1.0.0"), []mr.ModelStage{mr.Staging, mr.Production}[i], nil); i == 1 && err != nil {
 				t.Fatal(err)
 			} else if i == 0 && !errors.Is(err, mr.ErrWrongDirection) {
 				t.Fatal(err)
@@ -372,7 +372,7 @@ func TestDamagedChanges(t *testing.T) {
 			}
 			check := func(where string, r *mr.ModelRegistry) {
 				t.Helper()
-				_, err := r.Promote(t.Context(), fraud, "1.0.2", mr.Staging, nil)
+				_, err := r.Promote(t.Context(), fraud.At("1.0.2"), mr.Staging, nil)
 				var corrupt *mr.CorruptError
 				if !errors.As(err, &corrupt) || !namesIt(err) {
 					t.Errorf("%s: got error %v, want a *CorruptError that names the change", where, err)

@@ -196,15 +196,15 @@ func TestChangeRecordsExternalChangeFirst(t *testing.T) {
 			return err
 		},
 		"promote": func(r *mr.ModelRegistry) error {
-			_, err := r.Promote(t.Context(), fraud, "1.0.0", mr.Production, nil)
+			_, err := r.Promote(t.Context(), fraud.At("1.0.0"), mr.Production, nil)
 			return err
 		},
 		"rollback": func(r *mr.ModelRegistry) error {
-			_, err := r.Rollback(t.Context(), fraud, "", nil)
+			_, err := r.Rollback(t.Context(), fraud, nil)
 			return err
 		},
 		"archive": func(r *mr.ModelRegistry) error {
-			_, err := r.Archive(t.Context(), fraud, "1.0.1", nil)
+			_, err := r.Archive(t.Context(), fraud.At("1.0.1"), nil)
 			return err
 		},
 	}
@@ -282,13 +282,13 @@ func TestMoveThatSeemsDoneSeesExternalChange(t *testing.T) {
 	t.Parallel()
 	f, _, r := edited(t, nil)
 	f.python(t, "1.0.1", mr.Production)
-	if _, err := r.Promote(t.Context(), fraud, "1.0.0", mr.Production, nil); err != nil {
+	if _, err := r.Promote(t.Context(), fraud.At("1.0.0"), mr.Production, nil); err != nil {
 		t.Fatal(err)
 	}
 	wantProduction(t, r, "1.0.0")
 	f.python(t, "1.0.0", mr.Archived)
 	opts := &mr.MoveOptions{IfProduction: "1.0.0"}
-	if _, err := r.Promote(t.Context(), fraud, "1.0.1", mr.Production, opts); !errors.Is(err, mr.ErrConflict) {
+	if _, err := r.Promote(t.Context(), fraud.At("1.0.1"), mr.Production, opts); !errors.Is(err, mr.ErrConflict) {
 		t.Errorf("promoting if 1.0.0 is in production: %v, want %v", err, mr.ErrConflict)
 	}
 }
@@ -436,10 +436,10 @@ func TestExternalChangeWithoutMD5(t *testing.T) {
 		}
 		f.python(t, "1.0.1", mr.Production)
 		wantProduction(t, r, "1.0.1")
-		if _, err := r.Archive(t.Context(), fraud, "1.0.0", nil); err != nil {
+		if _, err := r.Archive(t.Context(), fraud.At("1.0.0"), nil); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := r.Promote(t.Context(), fraud, "1.0.0", mr.Staging, nil); err != nil {
+		if _, err := r.Promote(t.Context(), fraud.At("1.0.0"), mr.Staging, nil); err != nil {
 			t.Fatal(err)
 		}
 		want := []string{"register 1.0.0 development", "promote 1.0.0 production", "register 1.0.1 development", "foreign", "promote 1.0.0 staging"}

@@ -60,7 +60,7 @@ func TestLostIndexIsNotRegisteredOver(t *testing.T) {
 			t.Errorf("%s: got error %v, want ErrIndexLost that names the versions and says what to do", what, err)
 		}
 	}
-	if _, err := s.Sweep(t.Context(), fraud, &objectstore.SweepOptions{OlderThan: 1}); !errors.Is(err, mr.ErrIndexLost) {
+	if _, err := s.Sweep(t.Context(), fraud, &objectstore.SweepOptions{OlderThan: 1, Apply: true}); !errors.Is(err, mr.ErrIndexLost) {
 		t.Errorf("Sweep: got error %v, want ErrIndexLost", err)
 	}
 	report, err := mr.New(s, nil).Verify(t.Context(), nil)

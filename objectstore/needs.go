@@ -23,7 +23,7 @@ func (v *view) writable() error {
 		}
 	}
 	if len(needs) > 0 {
-		return &mr.Error{Op: "sweep", UseCase: v.name.UseCase, Model: v.name.Model, Err: &mr.FormatError{Needs: needs}}
+		return &mr.Error{Op: "sweep", Ref: mr.Ref{Name: v.name}, Err: &mr.FormatError{Needs: needs}}
 	}
 	return nil
 }

@@ -101,9 +101,9 @@ func TestUnknownNeedRefusesEveryChange(t *testing.T) {
 		if err != nil || len(list) != 3 {
 			t.Fatalf("%d versions, %v", len(list), err)
 		}
-		_, err = r.Archive(t.Context(), frozen, "1.0.0", nil)
+		_, err = r.Archive(t.Context(), frozen.At("1.0.0"), nil)
 		wantFormatError(t, "archive", err)
-		_, err = r.Promote(t.Context(), frozen, "1.0.2", mr.Production, nil)
+		_, err = r.Promote(t.Context(), frozen.At("1.0.2"), mr.Production, nil)
 		wantFormatError(t, "promote", err)
 		_, err = r.Register(t.Context(), frozen, mr.FromFS(files), nil)
 		wantFormatError(t, "register", err)
@@ -124,7 +124,7 @@ func TestUnknownNeedRefusesSweep(t *testing.T) {
 		}
 		check := f.untouched(t)
 		for _, dry := range []bool{true, false} {
-			done, err := open().Sweep(t.Context(), frozen, &objectstore.SweepOptions{OlderThan: time.Nanosecond, DryRun: dry})
+			done, err := open().Sweep(t.Context(), frozen, &objectstore.SweepOptions{OlderThan: time.Nanosecond, Apply: !dry})
 			if dry && (err != nil || len(done) != 1) {
 				t.Errorf("what would be done: %v, %v", done, err)
 			}
@@ -163,7 +163,7 @@ func TestUnknownNeedRefusesSweepOfTheNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = newStore(t, b, nil).Sweep(t.Context(), frozen, nil)
+	_, err = newStore(t, b, nil).Sweep(t.Context(), frozen, &objectstore.SweepOptions{Apply: true})
 	wantFormatError(t, "a sweep of named files", err)
 	if got := f.keys(t, "/.staging/"); got != named {
 		t.Errorf("%d objects are staged, want %d", got, named)
@@ -194,7 +194,7 @@ func TestUnknownNeedThatComesDuringASweep(t *testing.T) {
 			return err
 		}
 	})
-	_, err := newStore(t, b, nil).Sweep(t.Context(), frozen, &objectstore.SweepOptions{OlderThan: time.Nanosecond})
+	_, err := newStore(t, b, nil).Sweep(t.Context(), frozen, &objectstore.SweepOptions{OlderThan: time.Nanosecond, Apply: true})
 	wantFormatError(t, "sweep", err)
 	if _, there := f.dump(t)[dead]; !there || !came.Load() {
 		t.Errorf("the dead upload is there: %t; the need came: %t", there, came.Load())

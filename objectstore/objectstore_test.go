@@ -402,7 +402,7 @@ func TestRequests(t *testing.T) {
 	registrytest.Put(t, r, fraud.At(""), one)
 	check("register a version of one file", map[string]int{"get": 2, "put": 6, "head": 3, "list": 1, "copy": 4, "delete": 4})
 
-	if _, err := r.Promote(t.Context(), fraud, "1.0.1", mr.Staging, nil); err != nil {
+	if _, err := r.Promote(t.Context(), fraud.At("1.0.1"), mr.Staging, nil); err != nil {
 		t.Fatal(err)
 	}
 	check("promote it, its files checked", map[string]int{"get": 3, "put": 2, "head": 5})

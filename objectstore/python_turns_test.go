@@ -75,11 +75,11 @@ func moveTo(t testing.TB, r *mr.ModelRegistry, version string, from, to mr.Model
 	up := []mr.ModelStage{mr.Archived, mr.Development, mr.Staging, mr.Production}
 	switch {
 	case to == mr.Archived:
-		_, err = r.Archive(t.Context(), fraud, version, nil)
+		_, err = r.Archive(t.Context(), fraud.At(version), nil)
 	case slices.Index(up, to) < slices.Index(up, from):
-		_, err = r.Demote(t.Context(), fraud, version, to, nil)
+		_, err = r.Demote(t.Context(), fraud.At(version), to, nil)
 	default:
-		_, err = r.Promote(t.Context(), fraud, version, to, nil)
+		_, err = r.Promote(t.Context(), fraud.At(version), to, nil)
 	}
 	return err
 }

@@ -59,7 +59,7 @@ func TestContention(t *testing.T) {
 		time.Sleep(time.Second) // by the clock of this test: so old is the upload to be
 		ctx, cancel := context.WithTimeout(t.Context(), wait)
 		defer cancel()
-		_, err := s.Sweep(ctx, fraud, &objectstore.SweepOptions{OlderThan: time.Nanosecond})
+		_, err := s.Sweep(ctx, fraud, &objectstore.SweepOptions{OlderThan: time.Nanosecond, Apply: true})
 		return err
 	}
 	for name, change := range map[string]func(*testing.T, *objectstore.Store, time.Duration) error{"register": registerInTime, "sweep": sweep} {

@@ -12,13 +12,13 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// SweepOptions go with Sweep. The zero value and nil serve.
+// SweepOptions go with Sweep. The zero value and nil only list.
 type SweepOptions struct {
 	// OlderThan spares uploads of which a file was written since: they may be under way. 0
 	// takes a day. An upload that is swept all the same fails with ErrSwept; no version ever loses files.
 	OlderThan time.Duration
-	// DryRun only says what would be done.
-	DryRun bool
+	// Apply does it. Without it, Sweep only lists what it would do.
+	Apply bool
 }
 
 // Swept is what Sweep did of one upload, or would do.
@@ -29,10 +29,12 @@ type Swept struct {
 	Objects int
 }
 
-// Sweep clears up what processes left that died in the middle of a registration. Files that a
-// change names are put in their place. Of others it is first recorded, as a change of
-// its own, that they go: so a registration that only stalled finds that out, and can't name what is no longer there.
-// A model that a later release wrote, and that this one may only read, is refused with [mr.ErrFormat].
+// Sweep clears up what processes left that died in the middle of a registration.
+// Without Apply it only lists that. Files that a change names are put in their
+// place. Other files are removed, after a change of its own has recorded that they
+// go: a registration that only stalled then finds that out, and can't name files
+// that are no longer there. With Apply, a model that a later release wrote, and
+// that this one may only read, is refused with [mr.ErrFormat].
 func (s *Store) Sweep(ctx context.Context, name mr.ModelName, opts *SweepOptions) ([]Swept, error) {
 	var o SweepOptions
 	if opts != nil {
@@ -56,7 +58,7 @@ func (s *Store) Sweep(ctx context.Context, name mr.ModelName, opts *SweepOptions
 	if err != nil {
 		return nil, err
 	}
-	if !o.DryRun {
+	if o.Apply {
 		if err := v.writable(); err != nil {
 			return nil, err
 		}
@@ -73,13 +75,13 @@ func (s *Store) Sweep(ctx context.Context, name mr.ModelName, opts *SweepOptions
 		done = append(done, Swept{name, version, id, len(objects)})
 		if !isNamed {
 			dead = append(dead, id)
-		} else if !o.DryRun {
+		} else if o.Apply {
 			if err := s.finish(ctx, name, version, id, objects); err != nil {
 				return done, err
 			}
 		}
 	}
-	if len(dead) == 0 || o.DryRun {
+	if len(dead) == 0 || !o.Apply {
 		return done, nil
 	}
 	if err := s.fit(ctx); err != nil {

@@ -55,11 +55,11 @@ func TestSweepOfTheDead(t *testing.T) {
 	defer st.Discard()
 
 	sweeper := newStore(t, b, nil)
-	if done, err := sweeper.Sweep(t.Context(), fraud, nil); len(done) > 0 || err != nil {
+	if done, err := sweeper.Sweep(t.Context(), fraud, &objectstore.SweepOptions{Apply: true}); len(done) > 0 || err != nil {
 		t.Errorf("one that may be under way: %v, %v", done, err)
 	}
 	for _, dry := range []bool{true, false} {
-		done, err := sweeper.Sweep(t.Context(), fraud, &objectstore.SweepOptions{OlderThan: time.Nanosecond, DryRun: dry})
+		done, err := sweeper.Sweep(t.Context(), fraud, &objectstore.SweepOptions{OlderThan: time.Nanosecond, Apply: !dry})
 		if len(done) != 1 || done[0].Version != "" || err != nil {
 			t.Errorf("swept: %v, %v", done, err)
 		}
@@ -117,7 +117,7 @@ func TestSweepOfTheNamed(t *testing.T) {
 			m.Close()
 		}
 		check(registrytest.NewOn(t, newStore(t, b, nil), nil))
-		done, err := newStore(t, b, nil).Sweep(context.Background(), fraud, nil)
+		done, err := newStore(t, b, nil).Sweep(context.Background(), fraud, &objectstore.SweepOptions{Apply: true})
 		if len(done) != 1 || done[0].Version != "1.0.0" || err != nil {
 			t.Errorf("%s: swept %v, %v", dies, done, err)
 		}

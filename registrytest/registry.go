@@ -84,9 +84,9 @@ func PutWith(t testing.TB, r *mr.ModelRegistry, ref mr.Ref, files fs.FS, opts *m
 	switch ref.Stage {
 	case "", mr.Development:
 	case mr.Archived:
-		v, err = r.Archive(t.Context(), ref.Name, v.Version, nil)
+		v, err = r.Archive(t.Context(), ref.Name.At(v.Version), nil)
 	default:
-		v, err = r.Promote(t.Context(), ref.Name, v.Version, ref.Stage, &mr.MoveOptions{SkipGates: true})
+		v, err = r.Promote(t.Context(), ref.Name.At(v.Version), ref.Stage, &mr.MoveOptions{SkipGates: true})
 	}
 	if err != nil {
 		t.Fatal(err)

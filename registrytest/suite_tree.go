@@ -245,7 +245,7 @@ func registries(s *suite) {
 				s.Errorf("registering: %v", err)
 				continue
 			}
-			if _, err := all[(i+1)%2].Promote(s.Context(), name, v.Version, mr.Production, nil); err != nil {
+			if _, err := all[(i+1)%2].Promote(s.Context(), name.At(v.Version), mr.Production, nil); err != nil {
 				s.Errorf("promoting: %v", err)
 			}
 		}

@@ -55,11 +55,15 @@ func write(ctx context.Context, args []string) (err error) {
 	options := &modelregistry.MoveOptions{Actor: args[3], SkipGates: true}
 	switch args[1] {
 	case "promote":
-		_, err = r.Promote(ctx, tumours, args[2], modelregistry.Production, options)
+		_, err = r.Promote(ctx, tumours.At(args[2]), modelregistry.Production, options)
 	case "rollback":
-		_, err = r.Rollback(ctx, tumours, args[2], options)
+		if args[2] == "" {
+			_, err = r.Rollback(ctx, tumours, options)
+		} else {
+			_, err = r.RollbackTo(ctx, tumours.At(args[2]), options)
+		}
 	case "register":
-		_, err = r.Register(ctx, tumours, modelregistry.FromDir(args[2]), &modelregistry.RegisterOptions{RegisteredBy: args[3]})
+		_, err = r.Register(ctx, tumours, modelregistry.FromDir(args[2]), &modelregistry.RegisterOptions{Actor: args[3]})
 	default:
 		err = fmt.Errorf("unknown change %q", args[1])
 	}

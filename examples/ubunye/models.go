@@ -42,10 +42,7 @@ func require(cmd *cobra.Command, flags ...string) {
 func (a *app) info() *cobra.Command {
 	var s subject
 	cmd := a.command("info", "Print all that is known of a version, as JSON", func(ctx context.Context, r *modelregistry.ModelRegistry) error {
-		if err := s.find(ctx, r); err != nil {
-			return err
-		}
-		return a.printInfo(ctx, r, s.name.At(s.version))
+		return a.printInfo(ctx, r, s.target())
 	})
 	nameFlags(cmd, &s.name)
 	versionFlag(cmd, &s.version, "`version` to look at")

@@ -12,17 +12,18 @@ import (
 // A move is one request to change a version's stage, as the flags give it.
 type move struct {
 	subject
-	to    modelregistry.ModelStage
-	gates gateFlags
-	opts  modelregistry.MoveOptions
+	to     modelregistry.ModelStage
+	gates  gateFlags
+	opts   modelregistry.MoveOptions
+	dryRun bool // of a promotion
 }
 
 // moveCommand makes a command of one move. It has the flags that all moves have.
 func (a *app) moveCommand(mv *move, use, short string,
 	do func(context.Context, *modelregistry.ModelRegistry) (modelregistry.ModelVersion, error)) *cobra.Command {
 	cmd := a.command(use, short, func(ctx context.Context, r *modelregistry.ModelRegistry) error {
-		if err := mv.find(ctx, r); err != nil {
-			return err
+		if mv.dryRun {
+			return a.checkPromotion(ctx, r, mv)
 		}
 		before := stages(ctx, r, mv.name)
 		var clear func()
@@ -56,8 +57,8 @@ func (mv *move) toFlag(cmd *cobra.Command) {
 	require(cmd, "to")
 }
 
-// stages notes where all versions stand before a move, only to say afterwards
-// where the version came from; what fails here fails in the move too.
+// stages returns the stage of every version before a move, to say afterwards where
+// the version came from. An error here is an error of the move, too.
 func stages(ctx context.Context, r *modelregistry.ModelRegistry, name modelregistry.ModelName) map[string]modelregistry.ModelStage {
 	list, _ := r.ListVersions(ctx, name)
 	at := make(map[string]modelregistry.ModelStage, len(list))
@@ -85,10 +86,11 @@ func (a *app) promote() *cobra.Command {
 			if mv.opts.Gates, err = mv.gates.read(); err != nil {
 				return v, err
 			}
-			return r.Promote(ctx, mv.name, mv.version, mv.to, &mv.opts)
+			return r.Promote(ctx, mv.target(), mv.to, &mv.opts)
 		})
 	mv.toFlag(cmd)
 	mv.gates.define(cmd, "for this promotion")
+	cmd.Flags().BoolVar(&mv.dryRun, "dry-run", false, "print the decision and change nothing; exit status 1 if it is a refusal")
 	cmd.Flags().BoolVar(&mv.opts.SkipGates, "skip-gates", false, "promote without looking at any gate")
 	cmd.MarkFlagsMutuallyExclusive("skip-gates", "gate")
 	cmd.MarkFlagsMutuallyExclusive("skip-gates", "gates")
@@ -100,7 +102,7 @@ func (a *app) demote() *cobra.Command {
 	var mv move
 	cmd := a.moveCommand(&mv, "demote", "Move a version down to a stage",
 		func(ctx context.Context, r *modelregistry.ModelRegistry) (modelregistry.ModelVersion, error) {
-			return r.Demote(ctx, mv.name, mv.version, mv.to, &mv.opts)
+			return r.Demote(ctx, mv.target(), mv.to, &mv.opts)
 		})
 	mv.toFlag(cmd)
 	require(cmd, "version")
@@ -111,7 +113,7 @@ func (a *app) archive() *cobra.Command {
 	var mv move
 	cmd := a.moveCommand(&mv, "archive", "Take a version out of use",
 		func(ctx context.Context, r *modelregistry.ModelRegistry) (modelregistry.ModelVersion, error) {
-			return r.Archive(ctx, mv.name, mv.version, &mv.opts)
+			return r.Archive(ctx, mv.target(), &mv.opts)
 		})
 	require(cmd, "version")
 	return cmd
@@ -121,7 +123,10 @@ func (a *app) rollback() *cobra.Command {
 	var mv move
 	cmd := a.moveCommand(&mv, "rollback", "Put a version back into production, by default the one before",
 		func(ctx context.Context, r *modelregistry.ModelRegistry) (modelregistry.ModelVersion, error) {
-			return r.Rollback(ctx, mv.name, mv.version, &mv.opts)
+			if mv.version == "" && mv.ref == (modelregistry.Ref{}) {
+				return r.Rollback(ctx, mv.name, &mv.opts)
+			}
+			return r.RollbackTo(ctx, mv.target(), &mv.opts)
 		})
 	cmd.Flags().BoolVar(&mv.opts.Force, "force", false, "also a version that never was in production")
 	return cmd

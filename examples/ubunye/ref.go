@@ -10,12 +10,12 @@ import (
 	"github.com/ubunye-go/modelregistry"
 )
 
-// A subject is what a command is about: a model, and a version of it if the command takes
-// one. It is named by -u, -m and -v, or by --ref.
+// A subject is what a command is about: a model, and a version of it if the
+// command takes one. The flags -u, -m and -v name it, or --ref.
 type subject struct {
 	name    modelregistry.ModelName
 	version string
-	ref     modelregistry.Ref // to be looked up; zero if the version was named
+	ref     modelregistry.Ref // zero if it names a version alone, or nothing
 }
 
 // refFlag adds --ref to a command that has the other flags. Where it says what
@@ -64,6 +64,14 @@ func (s *subject) parse(text string, version bool) (err error) {
 		s.ref = ref
 	}
 	return nil
+}
+
+// target is the version as the flags name it.
+func (s *subject) target() modelregistry.Ref {
+	if s.ref != (modelregistry.Ref{}) {
+		return s.ref
+	}
+	return s.name.At(s.version)
 }
 
 // find looks up which version the reference means.

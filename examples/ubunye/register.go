@@ -69,7 +69,7 @@ func (f *registerFlags) define(cmd *cobra.Command) {
 	flags.StringVar(&f.opts.ConfigHash, "config-hash", "", "`hash` of the configuration of that run")
 	// The library would take this program's own revision, which trained nothing.
 	flags.StringVar(&f.opts.SourceRevision, "source-revision", "unknown", "`revision` of the code that produced it")
-	flags.StringVar(&f.opts.RegisteredBy, "registered-by", "", "`name` of who registers it")
+	flags.StringVar(&f.opts.Actor, "registered-by", "", "`name` of who registers it")
 	flags.StringVar(&f.opts.Reason, "reason", "", "`text` for the history")
 	require(cmd, "artifact")
 }

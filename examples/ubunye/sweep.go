@@ -17,7 +17,6 @@ import (
 func (a *app) sweep() *cobra.Command {
 	var name modelregistry.ModelName
 	opts := objectstore.SweepOptions{}
-	apply := false
 	cmd := &cobra.Command{
 		Use:   "sweep",
 		Short: "Say what dead registrations left in a bucket; with --apply, clear it up",
@@ -27,7 +26,6 @@ func (a *app) sweep() *cobra.Command {
 			if opts.OlderThan <= 0 {
 				return fmt.Errorf("%w --older-than %v: want more than 0", modelregistry.ErrInvalid, opts.OlderThan)
 			}
-			opts.DryRun = !apply
 			s, err := openBucket(cmd.Context(), a.store, slog.New(warnings{a}))
 			if err != nil {
 				return err
@@ -41,7 +39,7 @@ func (a *app) sweep() *cobra.Command {
 	optionalNameFlags(cmd, &name)
 	cmd.MarkFlagsRequiredTogether("use-case", "model")
 	flags := cmd.Flags()
-	flags.BoolVar(&apply, "apply", false, "do it")
+	flags.BoolVar(&opts.Apply, "apply", false, "do it; without it the command only lists")
 	flags.DurationVar(&opts.OlderThan, "older-than", 24*time.Hour, "`age` of what is taken for dead; younger uploads may be under way")
 	return cmd
 }
@@ -85,14 +83,14 @@ func (a *app) printSwept(done []objectstore.Swept, opts *objectstore.SweepOption
 	result := struct {
 		Applied bool          `json:"applied"`
 		Uploads []sweptUpload `json:"uploads"`
-	}{!opts.DryRun, []sweptUpload{}}
+	}{opts.Apply, []sweptUpload{}}
 	for _, d := range done {
 		result.Uploads = append(result.Uploads, sweptUpload{d.Name.UseCase, d.Name.Model, d.Version, d.Upload, d.Objects})
 	}
-	return a.show(result, func() string { return sweptText(done, opts.DryRun) })
+	return a.show(result, func() string { return sweptText(done, opts.Apply) })
 }
 
-func sweptText(done []objectstore.Swept, dry bool) string {
+func sweptText(done []objectstore.Swept, applied bool) string {
 	if len(done) == 0 {
 		return "nothing to sweep\n"
 	}
@@ -104,7 +102,7 @@ func sweptText(done []objectstore.Swept, dry bool) string {
 		}
 		t.add(d.Upload, strconv.Itoa(d.Objects), what)
 	}
-	if dry {
+	if !applied {
 		return t.String() + "nothing was changed; --apply does it\n"
 	}
 	return t.String()

@@ -69,11 +69,11 @@ func (w *Worker) step(ctx context.Context, token string) error {
 		version := w.private[0]
 		w.private = w.private[1:]
 		return w.do(Line{Op: "archive", Token: token, Version: version}, w.move(func(l Line, o *modelregistry.MoveOptions) (modelregistry.ModelVersion, error) {
-			return w.Registry.Archive(ctx, w.Model, l.Version, o)
+			return w.Registry.Archive(ctx, w.Model.At(l.Version), o)
 		}))
 	case n < 8:
 		return w.do(Line{Op: "rollback", Token: token}, w.move(func(_ Line, o *modelregistry.MoveOptions) (modelregistry.ModelVersion, error) {
-			return w.Registry.Rollback(ctx, w.Model, "", o)
+			return w.Registry.Rollback(ctx, w.Model, o)
 		}))
 	}
 	return w.promote(ctx, token)
@@ -101,7 +101,7 @@ func (w *Worker) promote(ctx context.Context, token string) error {
 	}
 	version := versions[rand.IntN(min(len(versions), 10))]
 	return w.do(Line{Op: "promote", Token: token, Version: version}, w.move(func(l Line, o *modelregistry.MoveOptions) (modelregistry.ModelVersion, error) {
-		return w.Registry.Promote(ctx, w.Model, l.Version, to, o)
+		return w.Registry.Promote(ctx, w.Model.At(l.Version), to, o)
 	}))
 }
 
@@ -112,7 +112,7 @@ func (w *Worker) move(call func(Line, *modelregistry.MoveOptions) (modelregistry
 }
 
 func (w *Worker) register(ctx context.Context, token, by string, save func(dir string) error) (modelregistry.ModelVersion, error) {
-	return w.Registry.Register(ctx, w.Model, modelregistry.FromFunc(save), &modelregistry.RegisterOptions{RegisteredBy: by, Reason: token})
+	return w.Registry.Register(ctx, w.Model, modelregistry.FromFunc(save), &modelregistry.RegisterOptions{Actor: by, Reason: token})
 }
 
 // Save writes an artifact of two files. Both contain the token.

@@ -73,7 +73,7 @@ func TestFileNamesSurviveACopy(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := r.Promote(t.Context(), fraud, v.Version, mr.Production, nil); err != nil {
+		if _, err := r.Promote(t.Context(), fraud.At(v.Version), mr.Production, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -86,9 +86,9 @@ func write(r *mr.ModelRegistry, who string, each int) {
 		case "":
 			v, err = r.Register(ctx, fraud, mr.FromFS(files), &mr.RegisterOptions{Reason: change})
 		case mr.Development:
-			v, err = r.Promote(ctx, fraud, now.Version, mr.Staging, &mr.MoveOptions{Reason: change})
+			v, err = r.Promote(ctx, fraud.At(now.Version), mr.Staging, &mr.MoveOptions{Reason: change})
 		default:
-			v, err = r.Demote(ctx, fraud, now.Version, mr.Development, &mr.MoveOptions{Reason: change})
+			v, err = r.Demote(ctx, fraud.At(now.Version), mr.Development, &mr.MoveOptions{Reason: change})
 		}
 		say(change, err)
 		if err == nil {

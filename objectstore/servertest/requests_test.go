@@ -162,7 +162,7 @@ func (y *tally) register(r *mr.ModelRegistry, files fstest.MapFS) (version strin
 
 func (y *tally) archive(r *mr.ModelRegistry, version string) {
 	y.t.Helper()
-	if _, err := r.Archive(y.t.Context(), fraud, version, nil); err != nil {
+	if _, err := r.Archive(y.t.Context(), fraud.At(version), nil); err != nil {
 		y.t.Fatal(err)
 	}
 }
@@ -245,7 +245,7 @@ func (y *tally) release(r, w *mr.ModelRegistry, c *counter) {
 	t := y.t
 	version := y.register(w, fstest.MapFS{"weights.bin": {Data: []byte("new")}})
 	y.get(r)
-	if _, err := w.Promote(t.Context(), fraud, version, mr.Production, nil); err != nil {
+	if _, err := w.Promote(t.Context(), fraud.At(version), mr.Production, nil); err != nil {
 		t.Fatal(err)
 	}
 	c.take()
@@ -308,7 +308,7 @@ func (y *tally) upkeep(open opener) {
 
 	sweep := func() *counter {
 		_, s, c := open(t.TempDir())
-		if _, err := s.Sweep(t.Context(), churn, &objectstore.SweepOptions{OlderThan: time.Nanosecond}); err != nil {
+		if _, err := s.Sweep(t.Context(), churn, &objectstore.SweepOptions{OlderThan: time.Nanosecond, Apply: true}); err != nil {
 			t.Error(err)
 		}
 		return c
@@ -358,7 +358,7 @@ func (y *tally) shared(open opener, b *blob.Bucket) {
 	}
 	archive := func(r *mr.ModelRegistry, version string) {
 		t.Helper()
-		if _, err := r.Archive(t.Context(), name, version, nil); err != nil {
+		if _, err := r.Archive(t.Context(), name.At(version), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -437,10 +437,10 @@ func TestRates(t *testing.T) {
 		move := func(caller, i int) error {
 			version := fmt.Sprintf("1.0.%d", caller+1)
 			if i%2 == 0 {
-				_, err := r.Archive(t.Context(), fraud, version, nil)
+				_, err := r.Archive(t.Context(), fraud.At(version), nil)
 				return err
 			}
-			_, err := r.Promote(t.Context(), fraud, version, mr.Development, nil)
+			_, err := r.Promote(t.Context(), fraud.At(version), mr.Development, nil)
 			return err
 		}
 		rate("move, 1 caller", 1, 100, move)

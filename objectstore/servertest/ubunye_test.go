@@ -164,7 +164,7 @@ func TestTurnsWithUbunyeBesideARunningProgram(t *testing.T) {
 			p.python.want("production", "promote", "1.0.1", "production")
 			wantProduction(t, r, "1.0.1")
 			p.python.want("1.0.2", "register", "0.9")
-			v, err := r.Promote(t.Context(), fraud, "1.0.0", mr.Production, nil)
+			v, err := r.Promote(t.Context(), fraud.At("1.0.0"), mr.Production, nil)
 			if err != nil || v.Version != "1.0.0" || v.Stage != mr.Production {
 				t.Fatalf("promoting 1.0.0 gives %+v, %v", v, err)
 			}
@@ -178,7 +178,7 @@ func TestTurnsWithUbunyeBesideARunningProgram(t *testing.T) {
 			p.python.want("production", "promote", "1.0.2", "production")
 			wantProduction(t, plain, "1.0.2")
 			wantProduction(t, r, "1.0.2")
-			if _, err := plain.Rollback(t.Context(), fraud, "", nil); err != nil {
+			if _, err := plain.Rollback(t.Context(), fraud, nil); err != nil {
 				t.Fatal(err)
 			}
 			wantProduction(t, r, "1.0.0")

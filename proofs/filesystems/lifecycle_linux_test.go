@@ -116,11 +116,11 @@ func (l *lifecycle) run() {
 	first, second := fmt.Sprintf("1.0.%d", l.versions), fmt.Sprintf("1.0.%d", l.versions+1)
 	l.versions += goroutines*perGoroutine + processes*perProcess
 	for _, version := range []string{first, second} {
-		if _, err := r.Promote(l.Context(), fraud, version, mr.Production, nil); err != nil {
+		if _, err := r.Promote(l.Context(), fraud.At(version), mr.Production, nil); err != nil {
 			l.Error(err)
 		}
 	}
-	v, err := r.Rollback(l.Context(), fraud, "", nil)
+	v, err := r.Rollback(l.Context(), fraud, nil)
 	if err != nil || v.Version != first {
 		l.Errorf("Rollback: %s, %v; want %s", v.Version, err, first)
 	}

@@ -154,13 +154,17 @@ func (w *Worker) do(ctx context.Context, in Input) (v mr.ModelVersion, list []mr
 	case "register":
 		v, err = r.Register(ctx, w.Model, files, &mr.RegisterOptions{Version: in.Version})
 	case "promote":
-		v, err = r.Promote(ctx, w.Model, in.Version, in.Stage, o)
+		v, err = r.Promote(ctx, w.Model.At(in.Version), in.Stage, o)
 	case "demote":
-		v, err = r.Demote(ctx, w.Model, in.Version, in.Stage, o)
+		v, err = r.Demote(ctx, w.Model.At(in.Version), in.Stage, o)
 	case "archive":
-		v, err = r.Archive(ctx, w.Model, in.Version, o)
+		v, err = r.Archive(ctx, w.Model.At(in.Version), o)
 	case "rollback":
-		v, err = r.Rollback(ctx, w.Model, in.Version, o)
+		if in.Version == "" {
+			v, err = r.Rollback(ctx, w.Model, o)
+		} else {
+			v, err = r.RollbackTo(ctx, w.Model.At(in.Version), o)
+		}
 	case "list":
 		list, err = r.ListVersions(ctx, w.Model)
 	case "get":

@@ -72,7 +72,7 @@ func (w *world) checkCompare() error {
 		return err
 	}
 	return w.with(func(r *mr.ModelRegistry) error {
-		got, err := r.CompareVersions(context.Background(), modelName, a, b)
+		got, err := r.Compare(context.Background(), modelName.At(a), modelName.At(b))
 		if err != nil {
 			return err
 		}

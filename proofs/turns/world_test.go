@@ -211,7 +211,7 @@ func call(r *mr.ModelRegistry, s step, content string) (mr.ModelVersion, error) 
 	switch s.do {
 	case "register":
 		files := mr.FromFS(fstest.MapFS{"weights": {Data: []byte(content)}})
-		o := &mr.RegisterOptions{Version: s.version, Metrics: metrics(s.auc), Metadata: map[string]any{"library": "go"}, RegisteredBy: goSide}
+		o := &mr.RegisterOptions{Version: s.version, Metrics: metrics(s.auc), Metadata: map[string]any{"library": "go"}, Actor: goSide}
 		if s.own != "" {
 			o.Gates = mr.MinMetric("auc", number(json.Number(s.own)))
 		}
@@ -221,14 +221,17 @@ func call(r *mr.ModelRegistry, s step, content string) (mr.ModelVersion, error) 
 		return r.Register(ctx, modelName, files, o)
 	case "promote":
 		o.SkipGates = s.force
-		return r.Promote(ctx, modelName, s.version, mr.ModelStage(s.to), o)
+		return r.Promote(ctx, modelName.At(s.version), mr.ModelStage(s.to), o)
 	case "demote":
-		return r.Demote(ctx, modelName, s.version, mr.ModelStage(s.to), o)
+		return r.Demote(ctx, modelName.At(s.version), mr.ModelStage(s.to), o)
 	case "archive":
-		return r.Archive(ctx, modelName, s.version, o)
+		return r.Archive(ctx, modelName.At(s.version), o)
 	case "rollback":
 		o.Force = s.force
-		return r.Rollback(ctx, modelName, s.version, o)
+		if s.version == "" {
+			return r.Rollback(ctx, modelName, o)
+		}
+		return r.RollbackTo(ctx, modelName.At(s.version), o)
 	}
 	panic("unknown step " + s.String())
 }

@@ -154,7 +154,7 @@ func (p *pipeline) drifted(d breastcancer.Drift) bool {
 
 // release promotes a version to production through the gates.
 func (p *pipeline) release(ctx context.Context, v modelregistry.ModelVersion) error {
-	v, err := p.registry.Promote(ctx, v.Name, v.Version, modelregistry.Production, &modelregistry.MoveOptions{
+	v, err := p.registry.Promote(ctx, v.Ref(), modelregistry.Production, &modelregistry.MoveOptions{
 		Reason: "best model of its run",
 		Gates:  p.config.Registry.PromotionGates,
 	})

@@ -1,0 +1,132 @@
+package modelregistry
+
+import (
+	"iter"
+	"time"
+)
+
+// validate checks what can be checked of the move's reference without a look at
+// the model.
+func (mv move) validate() error {
+	switch {
+	case mv.previous:
+		return nil
+	case mv.to == Archived && mv.ref.Range != "":
+		return invalid("reference: a range never means an archived version, so it can't name the one to archive")
+	}
+	return mv.ref.check()
+}
+
+// moves reports whether the reference may mean another version later.
+func (mv move) moves() bool { return mv.previous || mv.ref.Version == "" }
+
+// find returns the version to move, as the changes so far leave it. If the
+// reference names a version and a stage, find does not look at the stage.
+func (mv move) find(t *txn) (*entry, error) {
+	switch {
+	case t.base.empty() && len(t.over) == 0:
+		return nil, notFound("model %s", mv.ref.Name)
+	case mv.previous:
+		version, err := t.previousProduction()
+		return t.get(version), err
+	case mv.ref.Range != "":
+		return t.highest(mv.ref)
+	case mv.ref.Version == "":
+		return mv.findInStage(t)
+	}
+	if e := t.get(mv.ref.Version); e != nil {
+		return e, nil
+	}
+	return nil, notFound("version %s", mv.ref.Version)
+}
+
+// findInStage returns the version that entered the stage of the reference last.
+// That may be the one that this move has taken to its target already: a call that
+// is repeated must not go on to the next version.
+func (mv move) findInStage(t *txn) (*entry, error) {
+	e, there := t.holder(mv.ref.Stage), t.holder(mv.to)
+	if mv.ref.Stage != mv.to && there != nil && passed(there, e, mv.ref.Stage) {
+		return there, nil
+	}
+	if e == nil {
+		return nil, notFound("a version in %s", mv.ref.Stage)
+	}
+	return e, nil
+}
+
+// passed reports whether a version, which is now in the target, entered a stage
+// after the one that is there did, or when there is none. The order of the events
+// decides as far as it tells. An entry has only a time of the stages that its
+// version has left.
+func passed(moved, there *entry, stage ModelStage) bool {
+	at := moved.time(stage)
+	switch {
+	case at.IsZero():
+		return false // it never was there
+	case there == nil:
+		return true
+	case there.entered > moved.entered:
+		return false
+	case there.entered == moved.entered && there.enteredAt().Equal(moved.enteredAt()):
+		return stage == Archived // one change brought one to production and archived the other
+	}
+	return !at.Before(there.enteredAt())
+}
+
+// time returns when the version last entered a stage, zero for never.
+func (e *entry) time(stage ModelStage) time.Time {
+	switch v := e.decode(); stage {
+	case Staging:
+		return v.PromotedToStaging
+	case Production:
+		return v.PromotedToProduction
+	case Archived:
+		return v.ArchivedAt
+	default:
+		return v.RegisteredAt
+	}
+}
+
+// holder is state.holder with the changes so far.
+func (t *txn) holder(stage ModelStage) (h *entry) {
+	switch {
+	case stage == Production:
+		return t.production()
+	case len(t.over) == 0:
+		return t.base.holder(stage)
+	}
+	for e := range t.entries() {
+		if e.stage == stage && (h == nil || e.newer(h)) {
+			h = e
+		}
+	}
+	return h
+}
+
+// highest is Ref.highest with the changes so far.
+func (t *txn) highest(ref Ref) (*entry, error) {
+	if len(t.over) == 0 {
+		return ref.highest(t.base)
+	}
+	best, err := ref.highestOf(t.entries(), func(e *entry) bool { return t.stage(e) == Archived })
+	if err != nil {
+		return nil, err
+	}
+	return ref.matched(best)
+}
+
+// entries yields every version as the changes so far leave it.
+func (t *txn) entries() iter.Seq[*entry] {
+	return func(yield func(*entry) bool) {
+		for _, e := range t.base.order {
+			if !yield(t.get(e.version)) {
+				return
+			}
+		}
+		for version, e := range t.over {
+			if t.base.get(version) == nil && !yield(e) {
+				return
+			}
+		}
+	}
+}
