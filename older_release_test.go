@@ -34,7 +34,7 @@ func TestOlderReleasesStore(t *testing.T) {
 		own, also string   // gates of a version of its own
 	}{
 		"format-1": {map[string]mr.ModelStage{"1.0.0": mr.Development, "1.0.1": mr.Production, "1.0.2": mr.Staging, "1.0.3": mr.Development},
-			[]string{"foreign write registry.json"}, "1.0.1", `{"min_auc":0.9}`},
+			[]string{"external change registry.json"}, "1.0.1", `{"min_auc":0.9}`},
 		"format-1-after-2": {map[string]mr.ModelStage{"1.0.0": mr.Development, "1.0.1": mr.Archived, "1.0.2": mr.Archived, "1.0.3": mr.Development, "1.0.4": mr.Production},
 			nil, "1.0.4", `{"max_psi":0.2}`},
 	} {

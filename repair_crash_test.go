@@ -21,7 +21,7 @@ import (
 )
 
 // repairCases are the harms whose repair takes every path that writes.
-var repairCases = []string{"document cut", "line unreadable", "registration lost, document damaged", "foreign write and a damaged line",
+var repairCases = []string{"document cut", "line unreadable", "registration lost, document damaged", "external change and a damaged line",
 	"history deleted", "history and document deleted", "history is a folder", "document is a folder", "what crashes leave"}
 
 // forRepairCases calls fn with a store that was harmed, as a state, and the stages that a

@@ -53,7 +53,7 @@ func TestRepair(t *testing.T) {
 			}
 			wantKept(t, dir, before, done.Kept)
 			for _, f := range verified(t, dir) {
-				if !strings.HasPrefix(f, "set aside") && !strings.HasPrefix(f, "not the registry's") {
+				if !strings.HasPrefix(f, "set aside") && !strings.HasPrefix(f, "foreign file") {
 					t.Errorf("still there: %s", f)
 				}
 			}

@@ -277,27 +277,27 @@ var harms = map[string]struct {
 		repairs: []string{"rebuild history", "rebuild document", "recover version", "recover version", "recover version"},
 		stages:  map[string]mr.ModelStage{"1.0.0": mr.Development, "1.0.1": mr.Development, "1.0.2": mr.Development},
 	},
-	"two in production": {
+	"multiple production": {
 		do: func(t testing.TB, dir string) {
 			edit(t, modelPath(dir, "registry.json"), func(s string) string {
 				return strings.Replace(s, `"stage": "archived"`, `"stage": "production"`, 1)
 			})
 		},
-		finds:   []string{"foreign write registry.json", "two in production 1.0.0"},
+		finds:   []string{"external change registry.json", "multiple production 1.0.0"},
 		repairs: []string{"record state", "record state"},
 		stages:  map[string]mr.ModelStage{"1.0.0": mr.Production, "1.0.1": mr.Archived, "1.0.2": mr.Development},
 	},
-	"foreign write": {
+	"external change": {
 		do: func(t testing.TB, dir string) {
 			edit(t, modelPath(dir, "registry.json"), func(s string) string {
 				return strings.Replace(s, `"stage": "development"`, `"stage": "staging"`, 1)
 			})
 		},
-		finds:   []string{"foreign write registry.json"},
+		finds:   []string{"external change registry.json"},
 		repairs: []string{"record state"},
 		stages:  map[string]mr.ModelStage{"1.0.0": mr.Archived, "1.0.1": mr.Production, "1.0.2": mr.Staging},
 	},
-	"foreign write and a damaged line": {
+	"external change and a damaged line": {
 		do: func(t testing.TB, dir string) {
 			edit(t, modelPath(dir, "registry.json"), func(s string) string {
 				return strings.Replace(s, `"stage": "development"`, `"stage": "staging"`, 1)
@@ -308,7 +308,7 @@ var harms = map[string]struct {
 		repairs: []string{"rebuild history", "rebuild document"},
 		stages:  map[string]mr.ModelStage{"1.0.0": mr.Archived, "1.0.1": mr.Production, "1.0.2": mr.Staging},
 	},
-	"foreign write and what a crash left": {
+	"external change and what a crash left": {
 		do: func(t testing.TB, dir string) {
 			edit(t, modelPath(dir, "registry.json"), func(s string) string {
 				return strings.Replace(s, `"stage": "development"`, `"stage": "staging"`, 1)
@@ -318,7 +318,7 @@ var harms = map[string]struct {
 			writeFile(t, modelPath(dir, ".history.jsonl.tmp"), "{")
 		},
 		finds: []string{"debris .history.jsonl.tmp", "debris .registry.json.tmp", "debris " + strings.Repeat("0a", 16),
-			"foreign write registry.json"},
+			"external change registry.json"},
 		repairs: []string{"record state", "remove debris", "remove debris", "remove debris"},
 		stages:  map[string]mr.ModelStage{"1.0.0": mr.Archived, "1.0.1": mr.Production, "1.0.2": mr.Staging},
 	},
@@ -326,7 +326,7 @@ var harms = map[string]struct {
 		do: func(t testing.TB, dir string) {
 			writeFile(t, modelPath(dir, ".staging", strings.Repeat("0a", 16), "model", "w.bin"), "the only copy")
 		},
-		finds:  []string{"not the registry's " + strings.Repeat("0a", 16)},
+		finds:  []string{"foreign file " + strings.Repeat("0a", 16)},
 		stages: map[string]mr.ModelStage{"1.0.0": mr.Archived, "1.0.1": mr.Production, "1.0.2": mr.Development},
 	},
 	"what crashes leave": {
@@ -335,11 +335,11 @@ var harms = map[string]struct {
 			writeFile(t, modelPath(dir, ".staging", strings.Repeat("0a", 16), "tree", "model", "w.bin"), "half")
 			writeFile(t, modelPath(dir, ".registry.json.tmp"), "{")
 			writeFile(t, modelPath(dir, "versions", "1.0.3", "manifest.json"), "{}")
-			writeFile(t, modelPath(dir, "versions", "mine", "notes.txt"), "not the registry's")
+			writeFile(t, modelPath(dir, "versions", "mine", "notes.txt"), "foreign file")
 			edit(t, modelPath(dir, "history.jsonl"), func(s string) string { return s + `{"event":6,"id":` })
 		},
 		finds: []string{"debris .registry.json.tmp", "debris " + strings.Repeat("0a", 16), "debris history.jsonl",
-			"not the registry's mine mine", "version not listed 1.0.3 1.0.3"},
+			"foreign file mine mine", "version not listed 1.0.3 1.0.3"},
 		repairs: []string{"put aside", "remove debris", "remove debris", "remove debris"},
 		stages:  threeStages,
 	},
@@ -433,7 +433,7 @@ func TestVerifySaysWhatIsForeign(t *testing.T) {
 				if f.Kind != mr.ExternalChange {
 					continue
 				}
-				want := "foreign write: fraud_detection/FraudRiskModel/registry.json"
+				want := "external change: fraud_detection/FraudRiskModel/registry.json"
 				if test.want != "" {
 					want += ": " + test.want
 				}
