@@ -45,7 +45,7 @@ var rows = []row{
 	{"ListChanged", "ListVersions after a promotion by another registry", 10_000, "ListVersions, unchanged", 2, false, listChanged},
 	{"Get/10000", "GetModel, unchanged", 10_000, "the same, 10 versions", flat, false, get},
 	{"Get/100000", "", 100_000, "", flat, false, get},
-	{"Compare", "CompareVersions", 100_000, "the same, 10 versions", flat, false, compare},
+	{"Compare", "Compare", 100_000, "the same, 10 versions", flat, false, compare},
 	{"GetChanged/1000", "GetModel after a promotion by another registry", 1000, "the same, 10 versions", flat, false, getChanged},
 	{"GetChanged/10000", "", 10_000, "", flat, false, getChanged},
 	{"GetChanged/100000", "", 100_000, "", flat, false, getChanged},
