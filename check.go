@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/document"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
@@ -26,7 +27,7 @@ type modelCheck struct {
 	state *state // as readers find it, nil if they can't
 	err   error  // why they can't
 
-	items []Item // what lies beside log and document, if the store can tell
+	items []driver.Item // what lies beside log and document, if the store can tell
 }
 
 // A logLine is one line of a history that can be read as an event.
@@ -45,7 +46,7 @@ type damage struct {
 }
 
 // check reads a model without its cached state.
-func (m *model) check(ctx context.Context, v View) (*modelCheck, error) {
+func (m *model) check(ctx context.Context, v driver.View) (*modelCheck, error) {
 	x := &modelCheck{}
 	var corrupt *CorruptError
 	log, end, err := m.readLog(v, 0)
@@ -78,8 +79,8 @@ func (m *model) check(ctx context.Context, v View) (*modelCheck, error) {
 	if x.err = fresh.loadSettled(ctx, v); x.err == nil {
 		x.state = fresh.state
 	}
-	if s, ok := m.r.store.(Inspector); ok {
-		for it, err := range s.Inspect(ctx, m.name) {
+	if s, ok := m.r.store.(driver.Inspector); ok {
+		for it, err := range s.Inspect(ctx, m.name.UseCase, m.name.Model) {
 			if err != nil {
 				return nil, err
 			}
@@ -93,16 +94,16 @@ func (m *model) check(ctx context.Context, v View) (*modelCheck, error) {
 // could be a change under way. A store that can't be locked is taken as it was
 // read: no process can change it either.
 func (m *model) checkQuietly(ctx context.Context) (x *modelCheck, err error) {
-	look := func(v View) (err error) {
+	look := func(v driver.View) (err error) {
 		x, err = m.check(ctx, v)
 		return err
 	}
-	if err := m.r.store.Read(ctx, m.name, look); err != nil {
+	if err := m.r.store.Read(ctx, m.name.UseCase, m.name.Model, look); err != nil {
 		return nil, err
 	}
 	if x.mayBeUnderWay(m.name) {
 		seen := x
-		_, err := m.r.store.Append(ctx, m.name, func(v View) (*Commit, error) { return nil, look(v) })
+		_, err := m.r.store.Append(ctx, m.name.UseCase, m.name.Model, func(v driver.View) (*driver.Commit, error) { return nil, look(v) })
 		if err != nil || x == nil {
 			x = seen
 		}
@@ -225,14 +226,14 @@ func (x *modelCheck) lost() bool {
 
 // hasTrees reports whether there are files of versions that the registry made.
 func (x *modelCheck) hasTrees() bool {
-	return slices.ContainsFunc(x.items, func(it Item) bool { return it.Kind == ItemTree })
+	return slices.ContainsFunc(x.items, func(it driver.Item) bool { return it.Kind == driver.ItemTree })
 }
 
 // indexLost reports whether history and document are gone, and versions that
 // the registry made are not. Beside a history without a line, these are what a
 // first change left that did not happen.
 func (x *modelCheck) indexLost() bool {
-	begun := slices.ContainsFunc(x.items, func(it Item) bool { return it.Kind == ItemBegun })
+	begun := slices.ContainsFunc(x.items, func(it driver.Item) bool { return it.Kind == driver.ItemBegun })
 	return x.isNone() && x.hasTrees() && !begun
 }
 

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/document"
 )
 
@@ -68,8 +69,8 @@ func (m *model) catchUp(ctx context.Context) {
 	if !behind || !m.stillBehind(ctx) {
 		return
 	}
-	var c *Commit
-	done, err := m.r.store.Append(ctx, m.name, func(v View) (*Commit, error) {
+	var c *driver.Commit
+	done, err := m.r.store.Append(ctx, m.name.UseCase, m.name.Model, func(v driver.View) (*driver.Commit, error) {
 		err := m.withState(ctx, func() error { return m.load(v) }, func() (err error) {
 			c, err = m.checkpoint()
 			return err
@@ -94,7 +95,7 @@ func (m *model) catchUp(ctx context.Context) {
 // checkpoint returns the commit that brings the document up to date, with the
 // event of an external change if there was one; nil if it is up to date. The
 // caller holds the lock.
-func (m *model) checkpoint() (*Commit, error) {
+func (m *model) checkpoint() (*driver.Commit, error) {
 	s := m.state
 	if !s.behind() {
 		return nil, nil // another process did it
@@ -106,7 +107,7 @@ func (m *model) checkpoint() (*Commit, error) {
 	if err := t.record(s.pending); err != nil {
 		return nil, err
 	}
-	return &Commit{Lines: t.lines, Note: t.noteOf, Document: m.document(t), Replaces: t.replaces()}, nil
+	return &driver.Commit{Lines: t.lines, Note: t.noteOf, Document: m.document(t), Replaces: t.replaces()}, nil
 }
 
 // behind reports whether the document lacks what the history has: it lags, or somebody else wrote it, maybe from one that

@@ -3,13 +3,15 @@ package modelregistry
 import (
 	"context"
 	"log/slog"
+
+	"github.com/ubunye-go/modelregistry/driver"
 )
 
 // commit appends the batch, and what take adds to it when its turn has come.
 func (m *model) commit(ctx context.Context, batch []*change, take func() []*change) ([]*change, error) {
 	var t *txn
-	var c *Commit
-	done, err := m.r.store.Append(ctx, m.name, func(v View) (*Commit, error) {
+	var c *driver.Commit
+	done, err := m.r.store.Append(ctx, m.name.UseCase, m.name.Model, func(v driver.View) (*driver.Commit, error) {
 		err := m.withState(ctx, func() error { return m.load(v) }, func() error {
 			batch = append(batch, take()...)
 			if t, c = m.decide(batch); c == nil {
@@ -40,7 +42,7 @@ func (m *model) commit(ctx context.Context, batch []*change, take func() []*chan
 
 // decide lets each change of the batch decide, one after the other, each seeing
 // what those before it did. It returns no commit if there is nothing to append.
-func (m *model) decide(batch []*change) (*txn, *Commit) {
+func (m *model) decide(batch []*change) (*txn, *driver.Commit) {
 	s := m.state
 	t := newTxn(s, m.r.now())
 	p := s.pending
@@ -59,7 +61,7 @@ func (m *model) decide(batch []*change) (*txn, *Commit) {
 			return t, nil
 		}
 	}
-	commit := &Commit{}
+	commit := &driver.Commit{}
 	wrote := false
 	for _, c := range batch {
 		before := len(t.events)
@@ -75,7 +77,7 @@ func (m *model) decide(batch []*change) (*txn, *Commit) {
 		}
 		wrote = wrote || c.wrote || p != nil // a success rests on the history alone
 		if c.wrote && c.staged != nil {
-			commit.Trees = append(commit.Trees, StagedTree{Staged: c.staged, Version: c.version})
+			commit.Trees = append(commit.Trees, driver.StagedTree{Staged: c.staged, Version: c.version})
 		}
 	}
 	if !wrote {

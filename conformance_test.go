@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/registrytest"
 )
 
@@ -41,23 +42,23 @@ type lateStore struct {
 	between func()
 }
 
-func (s *lateStore) Append(ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
+func (s *lateStore) Append(ctx context.Context, useCase, model string, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
 	var document func(int64) []byte
-	done, err := s.Store.Append(ctx, name, func(v mr.View) (*mr.Commit, error) {
+	done, err := s.Store.Append(ctx, useCase, model, func(v driver.View) (*driver.Commit, error) {
 		c, err := decide(v)
 		if c == nil || err != nil {
 			return nil, err
 		}
 		document = c.Document
-		return &mr.Commit{Trees: c.Trees, Lines: c.Lines}, nil
+		return &driver.Commit{Trees: c.Trees, Lines: c.Lines}, nil
 	})
 	if document == nil || err != nil {
 		return done, err
 	}
 	s.between()
 	doc := document(done.End)
-	_, err = s.Store.Append(ctx, name, func(mr.View) (*mr.Commit, error) {
-		return &mr.Commit{Document: func(int64) []byte { return doc }}, nil
+	_, err = s.Store.Append(ctx, useCase, model, func(driver.View) (*driver.Commit, error) {
+		return &driver.Commit{Document: func(int64) []byte { return doc }}, nil
 	})
 	done.DocumentErr = mr.ErrOvertaken
 	return done, err

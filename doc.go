@@ -140,5 +140,6 @@
 // The contents of an artifact are not checked. Load only what you trust.
 //
 // To change the package, start with docs/architecture.md. It shows the parts and
-// the steps of a commit, and says where to change what and how to write a Store.
+// the steps of a commit, and says where to change what. To write a Store, see
+// package driver.
 package modelregistry

@@ -4,10 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strconv"
 	"strings"
 
-	"github.com/ubunye-go/modelregistry/internal/artifact"
+	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
@@ -21,35 +20,35 @@ var (
 	ErrExists = sentinel("version already registered", fs.ErrExist)
 	// ErrInvalid says that an argument can never be accepted: a name, version,
 	// stage, gate, metric or artifact. It matches fs.ErrInvalid.
-	ErrInvalid = sentinel("invalid", fs.ErrInvalid)
+	ErrInvalid = driver.ErrInvalid
 	// ErrWrongDirection says that Promote was asked to go down, Demote to go up, or
 	// Rollback to restore a version that never was in production.
 	ErrWrongDirection = errors.New("wrong direction")
 	// ErrConflict says that a stated precondition does not hold: somebody else
 	// decided in between, or a version is not in the stage that was named.
-	ErrConflict = errors.New("precondition does not hold")
+	ErrConflict = driver.ErrConflict
 	// ErrNonFinite says that a metric or a piece of metadata is NaN or infinite.
 	ErrNonFinite = pyjson.ErrNonFinite
 	// ErrArtifact says that an artifact is missing, empty, holds something other
 	// than files and folders, has a file name that not every store can keep, was
 	// written to while it was registered, or does not match the digests of its
 	// manifest.
-	ErrArtifact = artifact.ErrBad
+	ErrArtifact = driver.ErrArtifact
 	// ErrUncertain says that a change may or may not have happened: the disk failed
 	// while it was written and again while it was taken back. Read before retrying.
-	ErrUncertain = errors.New("outcome uncertain")
-	// ErrOvertaken is a store's word for a document that it put in place while
-	// somebody appended behind, so that it may have replaced a newer one; and for
-	// one that it left alone, because another program wrote it meanwhile.
-	ErrOvertaken = errors.New("the model was changed meanwhile")
+	ErrUncertain = driver.ErrUncertain
+	// ErrOvertaken says that a store put a document in place while another writer
+	// appended, so that it may have replaced a newer document; or that it did
+	// not, because another program wrote the document meanwhile.
+	ErrOvertaken = driver.ErrOvertaken
 	// ErrFormat says that a later release wrote a model, and that it must be
 	// understood before the model is written. This release reads it and changes
 	// nothing; the error is a *[FormatError] that names what is not known.
-	ErrFormat = errors.New("written by a later release")
+	ErrFormat = driver.ErrFormat
 	// ErrIndexLost says that a model has neither a history nor a registry.json,
 	// but versions that a registry made. Nothing is registered until it is
 	// repaired, because numbers would be given out again.
-	ErrIndexLost = errors.New("history and registry.json are lost")
+	ErrIndexLost = driver.ErrIndexLost
 	// ErrClosed says that the registry was closed.
 	ErrClosed = errors.New("registry is closed")
 )
@@ -104,52 +103,14 @@ func opError(op string, subject Ref, err error) error {
 // A NameError says that a model's name can't be told from another name on every
 // file system: the two differ in case only, or this store's file system takes
 // one for the other. It matches ErrInvalid.
-type NameError struct {
-	Name  ModelName // that was asked for
-	Other ModelName // the store's spelling, or the model that is there
-}
-
-func (e *NameError) Error() string {
-	other := e.Other.String()
-	if !strings.EqualFold(e.Name.String(), other) { // two normal forms of Unicode look alike
-		other = strconv.QuoteToASCII(other)
-	}
-	return fmt.Sprintf("%v model name: it can't be told from %s on every file system", ErrInvalid, other)
-}
-
-// Unwrap returns ErrInvalid.
-func (e *NameError) Unwrap() error { return ErrInvalid }
+type NameError = driver.NameError
 
 // A CorruptError says which file of a store is damaged, and where.
-type CorruptError struct {
-	Path   string // relative to the store
-	Offset int64  // bytes before the damage
-	Err    error
-}
-
-func (e *CorruptError) Error() string {
-	return fmt.Sprintf("%s is corrupt at byte %d: %v", e.Path, e.Offset, e.Err)
-}
-
-// Unwrap returns what is wrong there.
-func (e *CorruptError) Unwrap() error { return e.Err }
+type CorruptError = driver.CorruptError
 
 // A FormatError says that a model needs what this release does not know, so that
 // it may only be read. It matches ErrFormat.
-type FormatError struct {
-	Needs []string // what is not known
-}
-
-func (e *FormatError) Error() string {
-	quoted := make([]string, len(e.Needs))
-	for i, need := range e.Needs {
-		quoted[i] = strconv.Quote(need)
-	}
-	return fmt.Sprintf("%v, which needs %s; this release can only read it", ErrFormat, strings.Join(quoted, " and "))
-}
-
-// Unwrap returns ErrFormat.
-func (e *FormatError) Unwrap() error { return ErrFormat }
+type FormatError = driver.FormatError
 
 // A GateError says that gates held a promotion back. The version stays where it
 // was.

@@ -19,7 +19,7 @@ func OpenOn(dir string, opts *Options, wrap func(fsstore.Disk) fsstore.Disk) (*M
 		return nil, err
 	}
 	s.Wrap(wrap)
-	return New(&folderStore{s}, opts), nil
+	return New(s, opts), nil
 }
 
 // NewFolderStoreOn is NewFolderStore with the store's I/O going through what
@@ -30,7 +30,7 @@ func NewFolderStoreOn(dir string, wrap func(fsstore.Disk) fsstore.Disk) (Store, 
 		return nil, err
 	}
 	s.Wrap(wrap)
-	return &folderStore{s}, nil
+	return s, nil
 }
 
 // OpenBooted is OpenOn in a boot of the system that has a name.
@@ -41,7 +41,7 @@ func OpenBooted(dir string, opts *Options, boot string, wrap func(fsstore.Disk) 
 	}
 	s.Wrap(wrap)
 	s.SetBoot(func() string { return boot })
-	return New(&folderStore{s}, opts), nil
+	return New(s, opts), nil
 }
 
 // SetLag has documents of more than small bytes lag, until the events behind take
@@ -61,7 +61,7 @@ func FolderStore(t testing.TB, dir string) Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &folderStore{s}
+	return s
 }
 
 // WithLocks calls fn while every lock is taken that a Live or its registry takes.

@@ -3,6 +3,7 @@ package modelregistry
 import (
 	"context"
 
+	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/document"
 )
 
@@ -14,11 +15,11 @@ func (s *state) shared() bool { return s.external > 0 || s.pending != nil || s.d
 // changed reports whether a model may have changed since a revision. It looks
 // for external changes too if it is told to, if the options say so, and where
 // that costs nothing.
-func (r *ModelRegistry) changed(ctx context.Context, name ModelName, since Revision, external bool) (bool, error) {
-	if c, ok := r.store.(ExternalChecker); ok && (external || r.opts.ExternalChanges) {
-		return c.ChangedExternally(ctx, name, since)
+func (r *ModelRegistry) changed(ctx context.Context, name ModelName, since driver.Revision, external bool) (bool, error) {
+	if c, ok := r.store.(driver.ExternalChecker); ok && (external || r.opts.ExternalChanges) {
+		return c.ChangedExternally(ctx, name.UseCase, name.Model, since)
 	}
-	return r.store.Changed(ctx, name, since)
+	return r.store.Changed(ctx, name.UseCase, name.Model, since)
 }
 
 // lookForChange is look for a change that may find nothing to do, and then ends

@@ -3,6 +3,7 @@ package modelregistry
 import (
 	"slices"
 
+	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/document"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
@@ -17,7 +18,7 @@ import (
 type external struct {
 	past     *past
 	ours     *state
-	tree     func(version string) (ItemKind, bool)
+	tree     func(version string) (driver.ItemKind, bool)
 	event    *event
 	replaced map[string]bool // numbers that another version has now
 
@@ -101,7 +102,7 @@ func (x *external) another(ours *entry, raw []byte) bool {
 		return true
 	}
 	kind, known := x.tree(ours.version)
-	return !known || kind != ItemTree
+	return !known || kind != driver.ItemTree
 }
 
 // merge merges an entry of a version that both have.

@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/document"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
@@ -27,9 +28,9 @@ var fuzzName = ModelName{UseCase: "fraud_detection", Model: "FraudRiskModel"}
 // A fuzzView is a model's bytes in memory; a nil document is none.
 type fuzzView struct{ document, log []byte }
 
-func (v fuzzView) Document() ([]byte, bool, error) { return v.document, v.document != nil, nil }
-func (v fuzzView) DocumentChanged(Revision) bool   { return true }
-func (v fuzzView) Revision() Revision              { return nil }
+func (v fuzzView) Document() ([]byte, bool, error)      { return v.document, v.document != nil, nil }
+func (v fuzzView) DocumentChanged(driver.Revision) bool { return true }
+func (v fuzzView) Revision() driver.Revision            { return nil }
 func (v fuzzView) Log(from int64) ([]byte, int64, error) {
 	if from > int64(len(v.log)) {
 		return nil, 0, fs.ErrNotExist

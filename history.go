@@ -7,6 +7,8 @@ import (
 	"iter"
 	"slices"
 	"time"
+
+	"github.com/ubunye-go/modelregistry/driver"
 )
 
 // An Operation says what an event of a model's history did.
@@ -259,7 +261,7 @@ type historyLog struct {
 	m       *model
 	x       modelCheck // of its lines
 	pending *event     // what somebody else changed since
-	seen    Revision
+	seen    driver.Revision
 	shared  bool // with other programs
 	now     time.Time
 }
@@ -279,7 +281,7 @@ func (r *ModelRegistry) readHistory(ctx context.Context, name ModelName) (*histo
 		return nil, err
 	}
 	log := &historyLog{m: m, now: r.now()}
-	err = r.store.Read(ctx, name, func(v View) (err error) {
+	err = r.store.Read(ctx, name.UseCase, name.Model, func(v driver.View) (err error) {
 		lines, _, err := m.readLog(v, 0)
 		if err != nil {
 			return err

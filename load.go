@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/document"
 	"github.com/ubunye-go/modelregistry/internal/format"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
@@ -30,7 +31,7 @@ const (
 
 // load brings m.state up to what the view shows, from where it stands or from
 // the start.
-func (m *model) load(v View) error {
+func (m *model) load(v driver.View) error {
 	if m.state != nil {
 		ok, err := m.advance(v)
 		if err != nil {
@@ -65,7 +66,7 @@ func (m *model) withState(ctx context.Context, load, fn func() error) error {
 }
 
 // loadSettled is load that reads again what looks damaged.
-func (m *model) loadSettled(ctx context.Context, v View) error {
+func (m *model) loadSettled(ctx context.Context, v driver.View) error {
 	return m.withState(ctx, func() error { return m.load(v) }, func() error { return nil })
 }
 
@@ -90,7 +91,7 @@ func (m *model) tryState(load, fn func() error, last bool) (torn bool, err error
 // advance applies what was appended since the state was read. It reports false
 // if the state has to be read anew: the document is not ours, or the log is not
 // the one it was.
-func (m *model) advance(v View) (bool, error) {
+func (m *model) advance(v driver.View) (bool, error) {
 	s := m.state
 	if s.pending != nil || s.docErr != nil || s.rev == nil {
 		return false, nil
@@ -177,7 +178,7 @@ func (m *model) parseLog(lines []byte, at, last int64, hash string) (events []*e
 }
 
 // readDocument reads the document. What can't be one is corrupt.
-func (m *model) readDocument(v View) (d *document.Document, exists bool, err error) {
+func (m *model) readDocument(v driver.View) (d *document.Document, exists bool, err error) {
 	data, exists, err := v.Document()
 	switch {
 	case errors.Is(err, fs.ErrInvalid):
@@ -194,7 +195,7 @@ func (m *model) readDocument(v View) (d *document.Document, exists bool, err err
 }
 
 // readLog reads the log from a position on. What can't be a log is corrupt.
-func (m *model) readLog(v View, from int64) (lines []byte, end int64, err error) {
+func (m *model) readLog(v driver.View, from int64) (lines []byte, end int64, err error) {
 	lines, end, err = v.Log(from)
 	if errors.Is(err, fs.ErrInvalid) {
 		err = m.corrupt(logFile, from, err)
@@ -208,7 +209,7 @@ func (m *model) corrupt(file string, offset int64, err error) error {
 
 // loadAll reads the model from the start: the document, if it is one of ours,
 // and what the log has behind it; else the whole log, merged with the document.
-func (m *model) loadAll(v View) (*state, error) {
+func (m *model) loadAll(v driver.View) (*state, error) {
 	d, exists, damage := m.readDocument(v)
 	var corrupt *CorruptError
 	switch {
@@ -249,7 +250,7 @@ func (m *model) extend(s *state, lines []byte, at, end int64) ([]*event, error) 
 }
 
 // replay applies the whole log.
-func (m *model) replay(v View) (*state, []*event, error) {
+func (m *model) replay(v driver.View) (*state, []*event, error) {
 	lines, end, err := m.readLog(v, 0)
 	if err != nil {
 		return nil, nil, err
@@ -263,7 +264,7 @@ func (m *model) replay(v View) (*state, []*event, error) {
 // behind it. If the log does not have the event that the document stands at, somebody
 // lost or cut it, and the document is what there is; if it has another one of that
 // number, the document came from somewhere else.
-func (m *model) follow(v View, d *document.Document, s *state) (*state, error) {
+func (m *model) follow(v driver.View, d *document.Document, s *state) (*state, error) {
 	base := s.facts
 	if s.damage != nil {
 		return nil, m.corrupt(documentFile, 0, s.damage)
@@ -297,7 +298,7 @@ var errStrange = errors.New("it stands at an event of another history")
 
 // stands reports whether the log has the event that the state stands at: its line,
 // or the digest of it in the line behind. What a position means is the store's business.
-func stands(v View, s *state) (bool, error) {
+func stands(v driver.View, s *state) (bool, error) {
 	lines, _, err := v.Log(0)
 	if err == nil && bytes.Contains(lines, []byte(`"prev":"`+s.hash+`"`)) {
 		return true, nil
@@ -317,7 +318,7 @@ func stands(v View, s *state) (bool, error) {
 // there is: the next change begins with an event that holds all of it. If one
 // did so before, and only the document was not brought up to date, the log goes
 // on from there.
-func (m *model) lost(v View, s *state) (*state, error) {
+func (m *model) lost(v driver.View, s *state) (*state, error) {
 	if s.damage != nil { // gates might be among it, and must not open
 		return nil, m.corrupt(documentFile, 0, s.damage)
 	}

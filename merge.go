@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 
+	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/document"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
@@ -11,7 +12,7 @@ import (
 // merge takes in a document that another program wrote or edited. What that
 // program changed, against the document that it started from, is laid over what
 // the history has; the next change records it.
-func (m *model) merge(v View, d *document.Document) (*state, error) {
+func (m *model) merge(v driver.View, d *document.Document) (*state, error) {
 	s, events, err := m.replay(v)
 	if err != nil {
 		return nil, err
@@ -33,9 +34,9 @@ func (m *model) merge(v View, d *document.Document) (*state, error) {
 
 // treeKind returns how to look what kind of tree a version has. It reports false
 // if that can't be told.
-func (m *model) treeKind(v View) func(version string) (ItemKind, bool) {
-	trees, ok := v.(TreeView)
-	return func(version string) (ItemKind, bool) {
+func (m *model) treeKind(v driver.View) func(version string) (driver.ItemKind, bool) {
+	trees, ok := v.(driver.TreeView)
+	return func(version string) (driver.ItemKind, bool) {
 		if !ok {
 			return "", false
 		}
@@ -45,7 +46,7 @@ func (m *model) treeKind(v View) func(version string) (ItemKind, bool) {
 }
 
 // lay lays over the state what another program changed in the document.
-func (s *state) lay(p *past, d *document.Document, tree func(version string) (ItemKind, bool)) {
+func (s *state) lay(p *past, d *document.Document, tree func(version string) (driver.ItemKind, bool)) {
 	x := &external{past: p, ours: s, tree: tree, event: &event{op: opForeign, document: digest(d)}}
 	x.compare(d)
 	rewritten := s.rewrittenIn(d)

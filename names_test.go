@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/driver"
 )
 
 // untouchable is a store that nobody may call.
@@ -32,27 +33,27 @@ func (u untouchable) touched(method string) error {
 	return errTouched
 }
 
-func (u untouchable) Models(context.Context) iter.Seq2[mr.ModelName, error] {
-	return func(yield func(mr.ModelName, error) bool) { yield(mr.ModelName{}, u.touched("Models")) }
+func (u untouchable) Models(context.Context) iter.Seq2[driver.Name, error] {
+	return func(yield func(driver.Name, error) bool) { yield(driver.Name{}, u.touched("Models")) }
 }
 
-func (u untouchable) Changed(context.Context, mr.ModelName, mr.Revision) (bool, error) {
+func (u untouchable) Changed(context.Context, string, string, driver.Revision) (bool, error) {
 	return true, u.touched("Changed")
 }
 
-func (u untouchable) Read(context.Context, mr.ModelName, func(mr.View) error) error {
+func (u untouchable) Read(context.Context, string, string, func(driver.View) error) error {
 	return u.touched("Read")
 }
 
-func (u untouchable) Append(context.Context, mr.ModelName, func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
-	return mr.Appended{}, u.touched("Append")
+func (u untouchable) Append(context.Context, string, string, func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
+	return driver.AppendResult{}, u.touched("Append")
 }
 
-func (u untouchable) Stage(context.Context, mr.ModelName) (mr.Staged, error) {
+func (u untouchable) Stage(context.Context, string, string) (driver.StagedFolder, error) {
 	return nil, u.touched("Stage")
 }
 
-func (u untouchable) OpenTree(context.Context, mr.ModelName, string) (mr.Tree, error) {
+func (u untouchable) OpenTree(context.Context, string, string, string) (driver.Tree, error) {
 	return nil, u.touched("OpenTree")
 }
 

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/document"
 )
 
@@ -40,9 +41,9 @@ type base struct {
 // A store without notes keeps its documents on a service that loses none. There
 // a document that is in step with every change most likely was when the other
 // program read it.
-func startedFrom(v View, d *document.Document, events []*event, inStep bool) (b base, taken bool) {
+func startedFrom(v driver.View, d *document.Document, events []*event, inStep bool) (b base, taken bool) {
 	hash, replaced := "", false
-	noted, notes := v.(NotedView)
+	noted, notes := v.(driver.NotedView)
 	switch {
 	case d.Mark == nil && notes:
 		b.event, hash = parseNote(noted.Note())

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/document"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
@@ -13,7 +14,7 @@ import (
 // history made of them; what is kept of the versions and of the model beside the
 // entries comes from the history alone. Such a release carries on the top-level
 // keys, so gates there that the history does not have are another program's.
-func (m *model) followOlder(v View, d *document.Document) (*state, error) {
+func (m *model) followOlder(v driver.View, d *document.Document) (*state, error) {
 	lines, end, err := m.readLog(v, 0)
 	var corrupt *CorruptError
 	if err != nil && !errors.As(err, &corrupt) {
@@ -43,7 +44,7 @@ func (m *model) followOlder(v View, d *document.Document) (*state, error) {
 
 // followDamaged is followOlder where the history before the document can't be
 // read as a whole, or is another one. Of the model it takes what can be read there.
-func (m *model) followDamaged(v View, d *document.Document, lines []byte) (*state, error) {
+func (m *model) followDamaged(v driver.View, d *document.Document, lines []byte) (*state, error) {
 	var x modelCheck
 	x.readLog(lines)
 	s := fromDocument(m.name, d)

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"slices"
 	"sync"
+
+	"github.com/ubunye-go/modelregistry/driver"
 )
 
 // A queue holds the changes of one model that wait for their turn. Those that
@@ -25,7 +27,7 @@ type queue struct {
 // with.
 type change struct {
 	decide func(*txn) (version string, err error) // pure and quick; may be called several times
-	staged Staged
+	staged driver.Staged
 	left   bool // its caller gave up,
 	gone   bool // before its turn
 
@@ -39,7 +41,7 @@ type change struct {
 
 // change has decide called in its turn and what it emits appended. decide
 // returns the version that it is about.
-func (m *model) change(ctx context.Context, decide func(*txn) (string, error), staged Staged) (ModelVersion, error) {
+func (m *model) change(ctx context.Context, decide func(*txn) (string, error), staged driver.Staged) (ModelVersion, error) {
 	if err := ctx.Err(); err != nil {
 		return ModelVersion{}, err
 	}

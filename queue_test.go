@@ -12,6 +12,7 @@ import (
 	"time"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/registrytest"
 )
 
@@ -201,8 +202,8 @@ type slowStore struct {
 	goOn    chan struct{}
 }
 
-func (s *slowStore) Append(ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
-	return s.Store.Append(context.WithoutCancel(ctx), name, func(v mr.View) (*mr.Commit, error) {
+func (s *slowStore) Append(ctx context.Context, useCase, model string, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
+	return s.Store.Append(context.WithoutCancel(ctx), useCase, model, func(v driver.View) (*driver.Commit, error) {
 		c, err := decide(v)
 		if c == nil || err != nil {
 			return c, err
@@ -271,18 +272,18 @@ func TestGivingUp(t *testing.T) {
 // An appendStore appends as a test says; decide is the registry's own.
 type appendStore struct {
 	mr.Store
-	append func(ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error)
+	append func(ctx context.Context, useCase, model string, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error)
 }
 
-func (s *appendStore) Append(ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
-	return s.append(ctx, name, decide)
+func (s *appendStore) Append(ctx context.Context, useCase, model string, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
+	return s.append(ctx, useCase, model, decide)
 }
 
 // untilEnded returns a store whose appends decide, and then take until their context ends.
 func untilEnded(t *testing.T, failed func(error) error) *appendStore {
 	s := &appendStore{Store: registrytest.NewMemory(t).Open()}
-	s.append = func(ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
-		return s.Store.Append(context.WithoutCancel(ctx), name, func(v mr.View) (*mr.Commit, error) {
+	s.append = func(ctx context.Context, useCase, model string, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
+		return s.Store.Append(context.WithoutCancel(ctx), useCase, model, func(v driver.View) (*driver.Commit, error) {
 			if c, err := decide(v); c == nil || err != nil {
 				return c, err
 			}
@@ -355,10 +356,10 @@ func TestCloseWhileChangesWait(t *testing.T) {
 		r := mr.New(s, nil)
 		register(t, r, "", nil)
 		at := make(chan struct{}, 100)
-		s.append = func(ctx context.Context, _ mr.ModelName, _ func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
+		s.append = func(ctx context.Context, _, _ string, _ func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
 			at <- struct{}{}
 			<-ctx.Done()
-			return mr.Appended{}, ctx.Err()
+			return driver.AppendResult{}, ctx.Err()
 		}
 		var wg sync.WaitGroup
 		for range 4 {
@@ -415,12 +416,12 @@ func TestATreeIsGone(t *testing.T) {
 				s, r, versions := threeOnAppends(t)
 				defer r.Close()
 				plain, goOn, appends := s.append, make(chan struct{}), 0
-				s.append = func(ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
+				s.append = func(ctx context.Context, useCase, model string, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
 					if appends++; appends > 1 {
-						return plain(ctx, name, decide)
+						return plain(ctx, useCase, model, decide)
 					}
 					<-goOn
-					return plain(ctx, name, func(v mr.View) (*mr.Commit, error) {
+					return plain(ctx, useCase, model, func(v driver.View) (*driver.Commit, error) {
 						if c.decide {
 							if _, err := decide(v); err != nil {
 								return nil, err
@@ -461,11 +462,11 @@ func TestPanicInABatchTakenApart(t *testing.T) {
 		s, r, versions := threeOnAppends(t)
 		defer r.Close()
 		plain, goOn, appends := s.append, make(chan struct{}), 0
-		s.append = func(ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
+		s.append = func(ctx context.Context, useCase, model string, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
 			switch appends++; appends {
 			case 1:
 				<-goOn
-				return plain(ctx, name, func(v mr.View) (*mr.Commit, error) {
+				return plain(ctx, useCase, model, func(v driver.View) (*driver.Commit, error) {
 					if _, err := decide(v); err != nil {
 						return nil, err
 					}
@@ -474,7 +475,7 @@ func TestPanicInABatchTakenApart(t *testing.T) {
 			case 3:
 				panic("no store")
 			}
-			return plain(ctx, name, decide)
+			return plain(ctx, useCase, model, decide)
 		}
 		got := make(map[string]chan error)
 		for i, version := range versions {

@@ -168,7 +168,7 @@ func (p *repairPlan) mend(event int64) {
 // fromTree makes an entry of what a version's own files say.
 func (m *model) fromTree(ctx context.Context, version string) (image, error) {
 	im := image{version: version}
-	tree, err := m.r.store.OpenTree(ctx, m.name, version)
+	tree, err := m.r.store.OpenTree(ctx, m.name.UseCase, m.name.Model, version)
 	if err != nil {
 		return im, artifact.Bad(err)
 	}

@@ -69,7 +69,7 @@ func (r *ModelRegistry) Register(ctx context.Context, name ModelName, a Artifact
 	if err := m.early(ctx, o.Version); err != nil {
 		return v, err
 	}
-	staged, err := r.store.Stage(ctx, name)
+	staged, err := r.store.Stage(ctx, name.UseCase, name.Model)
 	if err != nil {
 		return v, err
 	}

@@ -11,8 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/artifact"
-	"github.com/ubunye-go/modelregistry/internal/fsstore"
 )
 
 // A ModelRegistry registers the versions of models and moves them through their
@@ -184,7 +184,7 @@ func (r *ModelRegistry) Models(ctx context.Context) iter.Seq2[ModelName, error] 
 			yield(ModelName{}, &Error{Op: "list models", Err: ErrClosed})
 			return
 		}
-		for name, err := range r.store.Models(ctx) {
+		for name, err := range modelNames(r.store.Models(ctx)) {
 			if !yield(name, opError("list models", name.all(), err)) {
 				return
 			}
@@ -198,7 +198,7 @@ type Model struct {
 	// Path is the folder of the artifact: the directory that was registered, or
 	// the one that holds the file that was.
 	Path string `json:"path"`
-	tree Tree
+	tree driver.Tree
 }
 
 // Close says that the files are no longer used. The folder store keeps them
@@ -302,8 +302,8 @@ func (m *model) lookAlso(ctx context.Context, external bool, fn func(*state) err
 		return err
 	}
 	m.mu.RLock()
-	var news View
-	var since Revision
+	var news driver.View
+	var since driver.Revision
 	if s := m.state; s != nil && s.rev != nil {
 		since = s.rev
 		v, changed, err := m.news(ctx, since, external || s.shared())
@@ -328,9 +328,9 @@ func (m *model) lookAlso(ctx context.Context, external bool, fn func(*state) err
 // news reports whether the model may have changed since a revision, if external
 // is true by an external change too, and returns a view of it if the store gives
 // that with the answer.
-func (m *model) news(ctx context.Context, since Revision, external bool) (v View, changed bool, err error) {
-	if f, ok := m.r.store.(*folderStore); ok {
-		v, err = f.look(ctx, m.name, since)
+func (m *model) news(ctx context.Context, since driver.Revision, external bool) (v driver.View, changed bool, err error) {
+	if s, ok := m.r.store.(driver.Looker); ok {
+		v, err = s.Look(ctx, m.name.UseCase, m.name.Model, since)
 		return v, v != nil, err
 	}
 	changed, err = m.r.changed(ctx, m.name, since, external)
@@ -340,9 +340,9 @@ func (m *model) news(ctx context.Context, since Revision, external bool) (v View
 // takeIn brings the state up to date with a view of what is new since a revision, or without one. A view is as old as the look that
 // made it: if others took something in meanwhile, or gave the state up, it could take the state back behind what an append under way
 // goes on from. The caller holds the lock.
-func (m *model) takeIn(ctx context.Context, v View, since Revision) error {
+func (m *model) takeIn(ctx context.Context, v driver.View, since driver.Revision) error {
 	if v != nil && m.state != nil && m.state.rev == since {
-		if err := m.load(v); !errors.Is(err, fsstore.ErrMoved) {
+		if err := m.load(v); !errors.Is(err, driver.ErrStaleView) {
 			return err
 		}
 	}
@@ -351,5 +351,5 @@ func (m *model) takeIn(ctx context.Context, v View, since Revision) error {
 
 // refresh brings the state up to date. The caller holds the lock.
 func (m *model) refresh(ctx context.Context) error {
-	return m.r.store.Read(ctx, m.name, m.load)
+	return m.r.store.Read(ctx, m.name.UseCase, m.name.Model, m.load)
 }

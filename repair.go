@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+
+	"github.com/ubunye-go/modelregistry/driver"
 )
 
 // A RepairKind says what Repair does about a finding.
@@ -88,7 +90,7 @@ func (r *ModelRegistry) Repair(ctx context.Context, name ModelName, opts *Repair
 	if err != nil {
 		return nil, err
 	}
-	store, ok := r.store.(Maintainer)
+	store, ok := r.store.(driver.Maintainer)
 	if !ok {
 		return nil, fmt.Errorf("%w by this store", errors.ErrUnsupported)
 	}
@@ -118,7 +120,7 @@ func (r *ModelRegistry) Repair(ctx context.Context, name ModelName, opts *Repair
 		}
 		report.Actions = p.appended
 	}
-	report.Kept, err = store.Replace(ctx, name, func(v View) (*Replacement, error) {
+	report.Kept, err = store.Replace(ctx, name.UseCase, name.Model, func(v driver.View) (*driver.Replacement, error) {
 		x, err := m.check(ctx, v)
 		if err != nil {
 			return nil, err
@@ -174,7 +176,7 @@ type repairPlan struct {
 	state      *state // what the model is to be; nil leaves log and document
 	rewriteLog bool
 	aside      []string
-	remove     []Item
+	remove     []driver.Item
 }
 
 // done returns what is replaced by the plan now, after the event was appended, and what of
@@ -287,7 +289,7 @@ func (p *repairPlan) rebuildDocument(detail string) {
 func (p *repairPlan) recoverTrees(ctx context.Context) error {
 	s := p.final()
 	for _, it := range p.x.items {
-		if it.Kind != ItemTree || s != nil && (s.get(it.Version) != nil || slices.Contains(s.removed, it.Version)) {
+		if it.Kind != driver.ItemTree || s != nil && (s.get(it.Version) != nil || slices.Contains(s.removed, it.Version)) {
 			continue
 		}
 		im, err := p.m.fromTree(ctx, it.Version)
@@ -331,11 +333,11 @@ func (p *repairPlan) final() *state {
 func (p *repairPlan) clear() {
 	for _, it := range p.x.items {
 		switch s := p.final(); {
-		case it.Kind == ItemTorn && (p.rewriteLog || len(p.appended) > 0): // it goes with that
-		case it.Kind.removable():
+		case it.Kind == driver.ItemTorn && (p.rewriteLog || len(p.appended) > 0): // it goes with that
+		case removable(it.Kind):
 			p.remove = append(p.remove, it)
 			p.replace(RepairAction{Kind: RemoveDebris, Path: it.Path})
-		case it.Kind == ItemTree && (len(p.x.lines) > 0 || p.rewriteLog) && s != nil && s.get(it.Version) == nil && !p.recovers(it.Version):
+		case it.Kind == driver.ItemTree && (len(p.x.lines) > 0 || p.rewriteLog) && s != nil && s.get(it.Version) == nil && !p.recovers(it.Version):
 			p.aside = append(p.aside, it.Version)
 			p.replace(RepairAction{Kind: PutAside, Version: it.Version, Path: it.Path, Detail: "no event names it"})
 		}
@@ -347,8 +349,8 @@ func (p *repairPlan) recovers(version string) bool {
 }
 
 // replacement is what the store is to put in place.
-func (p *repairPlan) replacement(o RepairOptions) (*Replacement, error) {
-	r := &Replacement{Aside: p.aside, Remove: p.remove}
+func (p *repairPlan) replacement(o RepairOptions) (*driver.Replacement, error) {
+	r := &driver.Replacement{Aside: p.aside, Remove: p.remove}
 	if p.state == nil {
 		return r, nil
 	}

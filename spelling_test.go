@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/foldtest"
 	"github.com/ubunye-go/modelregistry/registrytest"
 )
@@ -94,7 +95,7 @@ func wantNameError(t *testing.T, what string, err error, name, other mr.ModelNam
 	var got *mr.NameError
 	if !errors.As(err, &got) || !errors.Is(err, mr.ErrInvalid) {
 		t.Errorf("%s: got error %v, want a *NameError", what, err)
-	} else if want := (&mr.NameError{Name: name, Other: other}); *got != *want {
+	} else if want := (&mr.NameError{Name: driver.Name(name), Other: driver.Name(other)}); *got != *want {
 		t.Errorf("%s: got %+v, want %+v", what, *got, *want)
 	}
 }

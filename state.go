@@ -9,6 +9,7 @@ import (
 
 	"github.com/Masterminds/semver/v3"
 
+	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/document"
 	"github.com/ubunye-go/modelregistry/internal/format"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
@@ -40,7 +41,7 @@ type state struct {
 	hash   string // its line's digest
 	offset int64  // the position behind it
 
-	rev           Revision
+	rev           driver.Revision
 	size          int64  // about what the document takes, in bytes
 	checkpoint    int64  // the event that the document stands at, 0 if it is none of ours
 	checkpointEnd int64  // the position behind that event

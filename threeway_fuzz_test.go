@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/document"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
@@ -15,11 +16,11 @@ import (
 type notedView struct {
 	fuzzView
 	note  string
-	trees map[string]ItemKind
+	trees map[string]driver.ItemKind
 }
 
-func (v notedView) Note() (string, bool)                  { return v.note, v.note != "" }
-func (v notedView) Tree(version string) (ItemKind, error) { return v.trees[version], nil }
+func (v notedView) Note() (string, bool)                         { return v.note, v.note != "" }
+func (v notedView) Tree(version string) (driver.ItemKind, error) { return v.trees[version], nil }
 
 var fuzzCheckpoint = regexp.MustCompile(`,"checkpoint":\d+`)
 
@@ -62,10 +63,10 @@ func FuzzThreeWay(f *testing.F) {
 			t.Skip()
 		}
 		base := events[int(at)%len(events)]
-		v := notedView{fuzzView{doc, log}, fmt.Sprint(base.number, " ", base.hash), map[string]ItemKind{}}
+		v := notedView{fuzzView{doc, log}, fmt.Sprint(base.number, " ", base.hash), map[string]driver.ItemKind{}}
 		for i, e := range ours.order {
 			if trees>>i&1 == 1 {
-				v.trees[e.version] = ItemTree
+				v.trees[e.version] = driver.ItemTree
 			}
 		}
 		s, err := fuzzModel().loadAll(v)

@@ -6,23 +6,24 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/artifact"
 	"github.com/ubunye-go/modelregistry/internal/fsroot"
 )
 
 type artifactTree struct {
-	Tree
+	driver.Tree
 	modelDir string
 }
 
 // openArtifact opens a version's tree and sees that the artifact is there.
 func (r *ModelRegistry) openArtifact(ctx context.Context, v ModelVersion) (a artifactTree, err error) {
-	tree, err := r.store.OpenTree(ctx, v.Name, v.Version)
+	tree, err := r.store.OpenTree(ctx, v.Name.UseCase, v.Name.Model, v.Version)
 	if err != nil {
 		return a, artifact.NoTree(err)
 	}
-	if f, ok := tree.(*folderTree); ok && f.Artifact != "" {
-		return artifactTree{tree, f.Artifact}, nil // it was looked at just now
+	if t, ok := tree.(driver.ArtifactTree); ok && t.Artifact() != "" {
+		return artifactTree{tree, t.Artifact()}, nil
 	}
 	a = artifactTree{Tree: tree, modelDir: filepath.Join(tree.Path(), artifact.ModelDir)}
 	if info, err := os.Lstat(a.modelDir); err != nil {

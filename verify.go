@@ -9,6 +9,7 @@ import (
 	"iter"
 	"strings"
 
+	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/artifact"
 )
 
@@ -177,10 +178,26 @@ func (r *ModelRegistry) Verify(ctx context.Context, opts *VerifyOptions) (*Verif
 
 // places yields every model of which anything is there.
 func (r *ModelRegistry) places(ctx context.Context) iter.Seq2[ModelName, error] {
-	if s, ok := r.store.(Inspector); ok {
-		return s.Places(ctx)
+	if s, ok := r.store.(driver.Inspector); ok {
+		return modelNames(s.Places(ctx))
 	}
-	return r.store.Models(ctx)
+	return modelNames(r.store.Models(ctx))
+}
+
+// modelNames returns a store's names of models as the registry's.
+func modelNames(names iter.Seq2[driver.Name, error]) iter.Seq2[ModelName, error] {
+	return func(yield func(ModelName, error) bool) {
+		for name, err := range names {
+			if !yield(ModelName(name), err) {
+				return
+			}
+		}
+	}
+}
+
+// removable reports whether nothing uses a thing of that kind any more.
+func removable(k driver.ItemKind) bool {
+	return k == driver.ItemStaging || k == driver.ItemTorn || k == driver.ItemTemp
 }
 
 func (r *VerifyReport) add(f Finding) { r.Findings = append(r.Findings, f) }
@@ -229,7 +246,7 @@ func (x *modelCheck) mayBeUnderWay(name ModelName) bool {
 		return true
 	}
 	for _, it := range x.items {
-		if it.Kind == ItemTorn || it.Kind == ItemTemp || it.Kind == ItemTree && x.unnamed(it) {
+		if it.Kind == driver.ItemTorn || it.Kind == driver.ItemTemp || it.Kind == driver.ItemTree && x.unnamed(it) {
 			return true
 		}
 	}
@@ -237,7 +254,7 @@ func (x *modelCheck) mayBeUnderWay(name ModelName) bool {
 }
 
 // unnamed reports whether a tree's version is not among those that readers see.
-func (x *modelCheck) unnamed(it Item) bool {
+func (x *modelCheck) unnamed(it driver.Item) bool {
 	return x.state == nil || x.state.get(it.Version) == nil
 }
 
@@ -266,13 +283,13 @@ func (x *modelCheck) report(name ModelName, report *VerifyReport) {
 	for _, it := range x.items {
 		f := Finding{Name: name, Version: it.Version, Path: it.Path}
 		switch {
-		case it.Kind.removable():
+		case removable(it.Kind):
 			f.Kind = Debris
-		case it.Kind == ItemOrphan || it.Kind == ItemKept:
+		case it.Kind == driver.ItemOrphan || it.Kind == driver.ItemKept:
 			f.Kind = SetAside
-		case it.Kind == ItemTree && x.state != nil && x.unnamed(it):
+		case it.Kind == driver.ItemTree && x.state != nil && x.unnamed(it):
 			f.Kind = UnlistedVersion
-		case it.Kind == ItemStrange || it.Kind == ItemBare && x.state != nil && x.unnamed(it):
+		case it.Kind == driver.ItemStrange || it.Kind == driver.ItemBare && x.state != nil && x.unnamed(it):
 			f.Kind = ForeignFile
 		default:
 			continue

@@ -6,6 +6,8 @@ import (
 	"iter"
 	"reflect"
 	"time"
+
+	"github.com/ubunye-go/modelregistry/driver"
 )
 
 // DefaultInterval is how often Watch and Live look at the registry unless told
@@ -80,11 +82,11 @@ type watcher struct {
 	ref      Ref
 	interval time.Duration
 
-	seen   Revision      // of the model, as of the last look that came to something
-	shared bool          // with other programs, as of the last look
-	have   *ModelVersion // the version that was told last, if no error was told since
-	failed string        // the error that was told last, if no version was told since
-	files  treeLook      // what was seen of a version's files that have no manifest
+	seen   driver.Revision // of the model, as of the last look that came to something
+	shared bool            // with other programs, as of the last look
+	have   *ModelVersion   // the version that was told last, if no error was told since
+	failed string          // the error that was told last, if no version was told since
+	files  treeLook        // what was seen of a version's files that have no manifest
 }
 
 // poll looks once. There is news if it finds a version, or an error, other than the one
@@ -103,7 +105,7 @@ func (w *watcher) poll(ctx context.Context) (v ModelVersion, news bool, err erro
 		}
 	}
 	w.seen = nil
-	var seen Revision
+	var seen driver.Revision
 	absent := false
 	err = m.look(ctx, func(s *state) error {
 		e, err := w.ref.find(s)

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/driver"
 )
 
 // A told is what a watch told, and when.
@@ -275,25 +276,25 @@ type countingStore struct {
 	err                   atomic.Pointer[error]
 }
 
-func (s *countingStore) Changed(ctx context.Context, name mr.ModelName, since mr.Revision) (bool, error) {
+func (s *countingStore) Changed(ctx context.Context, useCase, model string, since driver.Revision) (bool, error) {
 	s.changed.Add(1)
 	if err := s.err.Load(); err != nil {
 		return true, *err
 	}
-	return s.Store.Changed(ctx, name, since)
+	return s.Store.Changed(ctx, useCase, model, since)
 }
 
-func (s *countingStore) Read(ctx context.Context, name mr.ModelName, look func(mr.View) error) error {
+func (s *countingStore) Read(ctx context.Context, useCase, model string, look func(driver.View) error) error {
 	s.read.Add(1)
 	if err := s.err.Load(); err != nil {
 		return *err
 	}
-	return s.Store.Read(ctx, name, look)
+	return s.Store.Read(ctx, useCase, model, look)
 }
 
-func (s *countingStore) OpenTree(ctx context.Context, name mr.ModelName, version string) (mr.Tree, error) {
+func (s *countingStore) OpenTree(ctx context.Context, useCase, model string, version string) (driver.Tree, error) {
 	s.opened.Add(1)
-	return s.Store.OpenTree(ctx, name, version)
+	return s.Store.OpenTree(ctx, useCase, model, version)
 }
 
 // A look at a model that did not change is one question to the store; an error

@@ -9,12 +9,14 @@ import (
 	"slices"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/logformat"
 )
 
 // Append calls decide until what it decides becomes the next change, or somebody else was
 // first so often that it gives up with ErrContention.
-func (s *Store) Append(ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (done mr.Appended, err error) {
+func (s *Store) Append(ctx context.Context, useCase, model string, decide func(driver.View) (*driver.Commit, error)) (done driver.AppendResult, err error) {
+	name := mr.ModelName{UseCase: useCase, Model: model}
 	err = s.race(ctx, name, func() (won bool, err error) {
 		done, won, err = s.tryAppend(ctx, name, decide)
 		return won, err
@@ -23,7 +25,7 @@ func (s *Store) Append(ctx context.Context, name mr.ModelName, decide func(mr.Vi
 }
 
 // tryAppend reports false if somebody else was first.
-func (s *Store) tryAppend(ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (done mr.Appended, won bool, err error) {
+func (s *Store) tryAppend(ctx context.Context, name mr.ModelName, decide func(driver.View) (*driver.Commit, error)) (done driver.AppendResult, won bool, err error) {
 	v := s.view(ctx, name)
 	v.writes = true
 	if err := s.accessBy(v.list); err != nil {
@@ -78,7 +80,7 @@ func (s *Store) race(ctx context.Context, name mr.ModelName, try func() (won boo
 
 // commit tries to make a commit happen. It reports false if somebody else was
 // first.
-func (s *Store) commit(ctx context.Context, v *view, c *mr.Commit) (done mr.Appended, won bool, err error) {
+func (s *Store) commit(ctx context.Context, v *view, c *driver.Commit) (done driver.AppendResult, won bool, err error) {
 	if err := v.checkFirst(); err != nil {
 		return done, false, err
 	}
@@ -149,7 +151,7 @@ func (s *Store) createSlot(ctx context.Context, v *view, sl *slot) (won bool, er
 }
 
 // change makes the object of a change, with trees that were uploaded before.
-func (s *Store) change(ctx context.Context, v *view, c *mr.Commit, sl *slot) (won bool, err error) {
+func (s *Store) change(ctx context.Context, v *view, c *driver.Commit, sl *slot) (won bool, err error) {
 	remains := make([][]object, len(c.Trees))
 	for i, t := range c.Trees {
 		if err := t.Validate(); err != nil {

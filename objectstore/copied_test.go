@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/objectstore"
 	"github.com/ubunye-go/modelregistry/registrytest"
 )
@@ -277,7 +278,7 @@ func TestPositions(t *testing.T) {
 		if i%3 == 0 {
 			lines = append(lines, []byte("b"))
 		}
-		done, err := writer.Append(t.Context(), fraud, func(mr.View) (*mr.Commit, error) { return &mr.Commit{Lines: lines}, nil })
+		done, err := writer.Append(t.Context(), fraud.UseCase, fraud.Model, func(driver.View) (*driver.Commit, error) { return &driver.Commit{Lines: lines}, nil })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -288,7 +289,7 @@ func TestPositions(t *testing.T) {
 		ends = append(ends, done.End)
 	}
 	read := func(s *objectstore.Store, from int64) (lines []byte, end int64, err error) {
-		err = s.Read(t.Context(), fraud, func(v mr.View) (err error) {
+		err = s.Read(t.Context(), fraud.UseCase, fraud.Model, func(v driver.View) (err error) {
 			lines, end, err = v.Log(from)
 			return err
 		})

@@ -9,6 +9,7 @@ import (
 	"gocloud.dev/blob"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/driver"
 )
 
 // A seen tells which document was seen: none, or one by its ETag, by the MD5 of
@@ -57,7 +58,8 @@ func (s *Store) seeDocument(ctx context.Context, name mr.ModelName) (now seen, e
 }
 
 // ChangedExternally asks for the next change, and for the document's ETag.
-func (s *Store) ChangedExternally(ctx context.Context, name mr.ModelName, since mr.Revision) (bool, error) {
+func (s *Store) ChangedExternally(ctx context.Context, useCase, model string, since driver.Revision) (bool, error) {
+	name := mr.ModelName{UseCase: useCase, Model: model}
 	rev, ok := since.(revision)
 	if !ok || rev.newest == 0 {
 		return true, nil
@@ -134,7 +136,7 @@ func (v *view) see(ctx context.Context) (err error) {
 
 // DocumentChanged asks for the document's ETag for a change. A look goes by
 // what was seen last, so that it costs no request.
-func (v *view) DocumentChanged(since mr.Revision) bool {
+func (v *view) DocumentChanged(since driver.Revision) bool {
 	rev, ok := since.(revision)
 	if !ok || rev.newest == 0 || v.anew {
 		return true
@@ -155,7 +157,7 @@ func (v *view) DocumentChanged(since mr.Revision) bool {
 
 // checkpoint puts a document in place. Two may cross on their way, so that the older one stays; whoever appended first
 // finds then that another change was made.
-func (s *Store) checkpoint(ctx context.Context, v *view, c *mr.Commit, number int64, data []byte) error {
+func (s *Store) checkpoint(ctx context.Context, v *view, c *driver.Commit, number int64, data []byte) error {
 	if err := s.putDocument(ctx, v, c, data); err != nil {
 		return err
 	}
@@ -172,7 +174,7 @@ func (s *Store) checkpoint(ctx context.Context, v *view, c *mr.Commit, number in
 // condition that there still is none. Services can compare an ETag so too, but
 // gocloud.dev has no word for that; so what another program writes between the
 // look and the request is lost.
-func (s *Store) putDocument(ctx context.Context, v *view, c *mr.Commit, data []byte) error {
+func (s *Store) putDocument(ctx context.Context, v *view, c *driver.Commit, data []byte) error {
 	key := modelKey(v.name, documentName)
 	if c.Replaces == nil {
 		return s.put(ctx, key, data, blob.WriterOptions{})

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/driver"
 )
 
 // checkFirst returns why a model may not be made: it lost its changes and its
@@ -72,7 +73,7 @@ func (s *Store) trees(ctx context.Context, name mr.ModelName) (found []placedTre
 	list, err := s.list(ctx, dir, true, 0)
 	for _, o := range list {
 		version, file, ok := strings.Cut(strings.TrimPrefix(o.key, dir), "/")
-		if !ok || file == "" || (mr.StagedTree{Version: version}).Validate() != nil {
+		if !ok || file == "" || (driver.StagedTree{Version: version}).Validate() != nil {
 			continue
 		}
 		if len(found) == 0 || found[len(found)-1].version != version {
@@ -108,7 +109,7 @@ func (s *Store) checkAlike(ctx context.Context, name mr.ModelName) error {
 			if there, err := s.isModel(ctx, other); err != nil {
 				return err
 			} else if there {
-				return &mr.NameError{Name: name, Other: other}
+				return &driver.NameError{Name: driver.Name(name), Other: driver.Name(other)}
 			}
 		}
 	}

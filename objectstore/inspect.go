@@ -9,11 +9,12 @@ import (
 	"strings"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/logformat"
 )
 
 // Places yields every model of which anything is there, sorted.
-func (s *Store) Places(ctx context.Context) iter.Seq2[mr.ModelName, error] {
+func (s *Store) Places(ctx context.Context) iter.Seq2[driver.Name, error] {
 	return s.modelsThat(ctx, func(ctx context.Context, name mr.ModelName) (bool, error) {
 		parts, err := s.parts(ctx, name)
 		return len(parts) > 0, err
@@ -36,8 +37,9 @@ func (s *Store) parts(ctx context.Context, name mr.ModelName) ([]string, error) 
 
 // Inspect yields the trees at the places of versions, and those that were put
 // aside. Uploads are Sweep's.
-func (s *Store) Inspect(ctx context.Context, name mr.ModelName) iter.Seq2[mr.Item, error] {
-	return func(yield func(mr.Item, error) bool) {
+func (s *Store) Inspect(ctx context.Context, useCase, model string) iter.Seq2[driver.Item, error] {
+	name := mr.ModelName{UseCase: useCase, Model: model}
+	return func(yield func(driver.Item, error) bool) {
 		items, err := s.items(ctx, name)
 		for _, it := range items {
 			if !yield(it, nil) {
@@ -45,12 +47,12 @@ func (s *Store) Inspect(ctx context.Context, name mr.ModelName) iter.Seq2[mr.Ite
 			}
 		}
 		if err != nil {
-			yield(mr.Item{}, err)
+			yield(driver.Item{}, err)
 		}
 	}
 }
 
-func (s *Store) items(ctx context.Context, name mr.ModelName) (items []mr.Item, err error) {
+func (s *Store) items(ctx context.Context, name mr.ModelName) (items []driver.Item, err error) {
 	parts, err := s.parts(ctx, name)
 	if err != nil {
 		return nil, err
@@ -61,9 +63,9 @@ func (s *Store) items(ctx context.Context, name mr.ModelName) (items []mr.Item, 
 			return nil, err
 		}
 		for _, t := range trees {
-			it := mr.Item{Kind: mr.ItemBare, Path: s.prefix + modelKey(name, versionsDir+t.version), Version: t.version}
+			it := driver.Item{Kind: driver.ItemBare, Path: s.prefix + modelKey(name, versionsDir+t.version), Version: t.version}
 			if t.sealed {
-				it.Kind = mr.ItemTree
+				it.Kind = driver.ItemTree
 			}
 			items = append(items, it)
 		}
@@ -75,14 +77,14 @@ func (s *Store) items(ctx context.Context, name mr.ModelName) (items []mr.Item, 
 		}
 		for _, o := range orphans {
 			if o.dir {
-				items = append(items, mr.Item{Kind: mr.ItemOrphan, Path: s.prefix + strings.TrimSuffix(o.key, "/")})
+				items = append(items, driver.Item{Kind: driver.ItemOrphan, Path: s.prefix + strings.TrimSuffix(o.key, "/")})
 			}
 		}
 	}
 	if slices.Contains(parts, logName) && !slices.Contains(parts, historyDir) {
 		data, err := s.get(ctx, modelKey(name, logName))
 		if err == nil && logformat.Whole(data) == 0 {
-			items = append(items, mr.Item{Kind: mr.ItemBegun, Path: s.prefix + modelKey(name, logName)})
+			items = append(items, driver.Item{Kind: driver.ItemBegun, Path: s.prefix + modelKey(name, logName)})
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return items, err

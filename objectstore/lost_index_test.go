@@ -12,6 +12,7 @@ import (
 	"gocloud.dev/blob"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/objectstore"
 	"github.com/ubunye-go/modelregistry/registrytest"
 )
@@ -105,7 +106,7 @@ func TestHalfLostIndexGoesOn(t *testing.T) {
 			registrytest.Put(t, r, fraud.At("1.0.0"), files)
 			registrytest.Put(t, r, fraud.At("1.0.1"), files)
 			var log []byte
-			if err := s.Read(t.Context(), fraud, func(v mr.View) (err error) { log, _, err = v.Log(0); return err }); err != nil {
+			if err := s.Read(t.Context(), fraud.UseCase, fraud.Model, func(v driver.View) (err error) { log, _, err = v.Log(0); return err }); err != nil {
 				t.Fatal(err)
 			}
 			harm(t, f.b, log)
@@ -170,7 +171,7 @@ func TestNamesThatDifferInCase(t *testing.T) {
 	for _, like := range []mr.ModelName{{UseCase: fraud.UseCase, Model: "fraudriskmodel"}, {UseCase: "Fraud_Detection", Model: fraud.Model}} {
 		_, err := r.Register(t.Context(), like, mr.FromFS(files), nil)
 		var name *mr.NameError
-		if !errors.As(err, &name) || *name != (mr.NameError{Name: like, Other: fraud}) {
+		if !errors.As(err, &name) || *name != (mr.NameError{Name: driver.Name(like), Other: driver.Name(fraud)}) {
 			t.Errorf("register %s: got error %v, want a *NameError that names %s", like, err, fraud)
 		}
 	}

@@ -9,36 +9,37 @@ import (
 	"strings"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/logformat"
 )
 
 // Models yields the names of the models, sorted. It takes a listing for each use case,
 // and a small request or two for each model.
-func (s *Store) Models(ctx context.Context) iter.Seq2[mr.ModelName, error] {
+func (s *Store) Models(ctx context.Context) iter.Seq2[driver.Name, error] {
 	return s.modelsThat(ctx, s.isModel)
 }
 
 // modelsThat yields what can be a model by its name and of which is reports
 // true.
-func (s *Store) modelsThat(ctx context.Context, is func(context.Context, mr.ModelName) (bool, error)) iter.Seq2[mr.ModelName, error] {
-	return func(yield func(mr.ModelName, error) bool) {
+func (s *Store) modelsThat(ctx context.Context, is func(context.Context, mr.ModelName) (bool, error)) iter.Seq2[driver.Name, error] {
+	return func(yield func(driver.Name, error) bool) {
 		err := s.access(ctx)
 		var useCases []string
 		if err == nil {
 			useCases, err = s.useCases(ctx)
 		}
 		if err != nil {
-			yield(mr.ModelName{}, err)
+			yield(driver.Name{}, err)
 			return
 		}
 		for _, useCase := range useCases {
 			names, err := s.modelsOf(ctx, useCase, is)
 			for _, name := range names {
-				if !yield(name, nil) {
+				if !yield(driver.Name(name), nil) {
 					return
 				}
 			}
-			if err != nil && !yield(mr.ModelName{UseCase: useCase}, err) {
+			if err != nil && !yield(driver.Name{UseCase: useCase}, err) {
 				return
 			}
 		}

@@ -16,6 +16,7 @@ import (
 	"gocloud.dev/gcerrors"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/objectstore"
 )
 
@@ -65,8 +66,8 @@ func laterBuckets(t *testing.T, test func(t *testing.T, f *faultyBucket, open fu
 				return err
 			}
 			for line := range bytes.Lines(lines) {
-				_, err := s.Append(t.Context(), frozen, func(mr.View) (*mr.Commit, error) {
-					return &mr.Commit{Lines: [][]byte{bytes.TrimSuffix(line, []byte("\n"))}}, nil
+				_, err := s.Append(t.Context(), frozen.UseCase, frozen.Model, func(driver.View) (*driver.Commit, error) {
+					return &driver.Commit{Lines: [][]byte{bytes.TrimSuffix(line, []byte("\n"))}}, nil
 				})
 				if err != nil {
 					return err
@@ -157,8 +158,8 @@ func TestUnknownNeedRefusesSweepOfTheNamed(t *testing.T) {
 	if named == 0 {
 		t.Fatal("the files are at their place")
 	}
-	_, err := newStore(t, b, nil).Append(t.Context(), frozen, func(mr.View) (*mr.Commit, error) {
-		return &mr.Commit{Lines: [][]byte{[]byte(`{"event":2,"op":"policy","model":{"needs":["freeze-windows"]}}`)}}, nil
+	_, err := newStore(t, b, nil).Append(t.Context(), frozen.UseCase, frozen.Model, func(driver.View) (*driver.Commit, error) {
+		return &driver.Commit{Lines: [][]byte{[]byte(`{"event":2,"op":"policy","model":{"needs":["freeze-windows"]}}`)}}, nil
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -188,8 +189,8 @@ func TestUnknownNeedThatComesDuringASweep(t *testing.T) {
 			if op != "put" || !strings.Contains(key, "/history/") || came.Swap(true) {
 				return nil // or it is the sweep's own record
 			}
-			_, err := newStore(t, b, nil).Append(context.Background(), frozen, func(mr.View) (*mr.Commit, error) {
-				return &mr.Commit{Lines: [][]byte{[]byte(`{"event":2,"op":"policy","model":{"needs":["freeze-windows"]}}`)}}, nil
+			_, err := newStore(t, b, nil).Append(context.Background(), frozen.UseCase, frozen.Model, func(driver.View) (*driver.Commit, error) {
+				return &driver.Commit{Lines: [][]byte{[]byte(`{"event":2,"op":"policy","model":{"needs":["freeze-windows"]}}`)}}, nil
 			})
 			return err
 		}

@@ -17,6 +17,7 @@ import (
 	"sync"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/driver"
 )
 
 // staged is a tree in the making: a local folder, and once it is sealed, the same
@@ -36,7 +37,8 @@ type staged struct {
 }
 
 // Stage begins a tree in a local folder.
-func (s *Store) Stage(ctx context.Context, name mr.ModelName) (mr.Staged, error) {
+func (s *Store) Stage(ctx context.Context, useCase, model string) (driver.StagedFolder, error) {
+	name := mr.ModelName{UseCase: useCase, Model: model}
 	if err := s.access(ctx); err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"gocloud.dev/gcerrors"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/objectstore"
 	"github.com/ubunye-go/modelregistry/registrytest"
 )
@@ -28,9 +29,9 @@ func (f *faultyBucket) keys(t testing.TB, part string) (n int) {
 	return n
 }
 
-func seal(t testing.TB, s mr.Store) mr.Staged {
+func seal(t testing.TB, s mr.Store) driver.StagedFolder {
 	t.Helper()
-	st, err := s.Stage(t.Context(), fraud)
+	st, err := s.Stage(t.Context(), fraud.UseCase, fraud.Model)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,8 +68,8 @@ func TestSweepOfTheDead(t *testing.T) {
 			t.Errorf("dry run: %t, and %d objects are left", dry, left)
 		}
 	}
-	_, err := s.Append(t.Context(), fraud, func(mr.View) (*mr.Commit, error) {
-		return &mr.Commit{Trees: []mr.StagedTree{{Staged: st, Version: "1.0.1"}}, Lines: [][]byte{[]byte("{}")}}, nil
+	_, err := s.Append(t.Context(), fraud.UseCase, fraud.Model, func(driver.View) (*driver.Commit, error) {
+		return &driver.Commit{Trees: []driver.StagedTree{{Staged: st, Version: "1.0.1"}}, Lines: [][]byte{[]byte("{}")}}, nil
 	})
 	if !errors.Is(err, objectstore.ErrSwept) {
 		t.Errorf("the stalled registration: got error %v, want ErrSwept", err)

@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/driver"
 )
 
 // tree is a version in the cache.
@@ -35,8 +36,9 @@ type source struct {
 }
 
 // OpenTree gives a version's files from the cache, downloaded if need be.
-func (s *Store) OpenTree(ctx context.Context, name mr.ModelName, version string) (mr.Tree, error) {
-	if err := (mr.StagedTree{Version: version}).Validate(); err != nil {
+func (s *Store) OpenTree(ctx context.Context, useCase, model, version string) (driver.Tree, error) {
+	name := mr.ModelName{UseCase: useCase, Model: model}
+	if err := (driver.StagedTree{Version: version}).Validate(); err != nil {
 		return nil, err
 	}
 	if err := s.access(ctx); err != nil {
@@ -111,8 +113,8 @@ func (s *Store) source(ctx context.Context, name mr.ModelName, version string) (
 
 // Tree returns what kind of tree a version has, at its place or still where it
 // was uploaded.
-func (v *view) Tree(version string) (mr.ItemKind, error) {
-	if (mr.StagedTree{Version: version}).Validate() != nil {
+func (v *view) Tree(version string) (driver.ItemKind, error) {
+	if (driver.StagedTree{Version: version}).Validate() != nil {
 		return "", nil
 	}
 	src, err := v.s.source(v.ctx, v.name, version)
@@ -122,9 +124,9 @@ func (v *view) Tree(version string) (mr.ItemKind, error) {
 	case err != nil:
 		return "", err
 	case src.manifest == nil:
-		return mr.ItemBare, nil
+		return driver.ItemBare, nil
 	}
-	return mr.ItemTree, nil
+	return driver.ItemTree, nil
 }
 
 // uploaded is the source of a version that a change names, nil if none does.

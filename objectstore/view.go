@@ -7,6 +7,7 @@ import (
 	"io/fs"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/logformat"
 )
 
@@ -18,7 +19,8 @@ type revision struct {
 
 // Changed asks for the next change by its name, which costs a tenth of a listing. It passes over what another
 // program wrote into the document.
-func (s *Store) Changed(ctx context.Context, name mr.ModelName, since mr.Revision) (bool, error) {
+func (s *Store) Changed(ctx context.Context, useCase, model string, since driver.Revision) (bool, error) {
+	name := mr.ModelName{UseCase: useCase, Model: model}
 	rev, ok := since.(revision)
 	if !ok || rev.newest == 0 { // a document alone can come any way
 		return true, nil
@@ -28,7 +30,8 @@ func (s *Store) Changed(ctx context.Context, name mr.ModelName, since mr.Revisio
 }
 
 // Read calls look with a view of the model.
-func (s *Store) Read(ctx context.Context, name mr.ModelName, look func(mr.View) error) error {
+func (s *Store) Read(ctx context.Context, useCase, model string, look func(driver.View) error) error {
+	name := mr.ModelName{UseCase: useCase, Model: model}
 	v := s.view(ctx, name)
 	if err := s.accessBy(v.list); err != nil {
 		return err
@@ -59,7 +62,7 @@ type view struct {
 }
 
 // Revision returns the newest change and the document, as far as they were read.
-func (v *view) Revision() mr.Revision { return revision{max(0, v.newest), v.document} }
+func (v *view) Revision() driver.Revision { return revision{max(0, v.newest), v.document} }
 
 // Log returns the lines behind a position. It reads from the newest change back to the
 // one that holds it.

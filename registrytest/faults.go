@@ -8,6 +8,7 @@ import (
 	"time"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/driver"
 )
 
 // A Call is one call of a Store's method, about to be made.
@@ -71,11 +72,11 @@ func (f *faultStore) around(ctx context.Context, method string, name mr.ModelNam
 	return lost
 }
 
-func (f *faultStore) Models(ctx context.Context) iter.Seq2[mr.ModelName, error] {
-	return func(yield func(mr.ModelName, error) bool) {
+func (f *faultStore) Models(ctx context.Context) iter.Seq2[driver.Name, error] {
+	return func(yield func(driver.Name, error) bool) {
 		lost, err := f.before(ctx, "Models", mr.ModelName{})
 		if err != nil {
-			yield(mr.ModelName{}, err)
+			yield(driver.Name{}, err)
 			return
 		}
 		for name, err := range f.s.Models(ctx) {
@@ -84,18 +85,20 @@ func (f *faultStore) Models(ctx context.Context) iter.Seq2[mr.ModelName, error] 
 			}
 		}
 		if lost != nil {
-			yield(mr.ModelName{}, lost)
+			yield(driver.Name{}, lost)
 		}
 	}
 }
 
-func (f *faultStore) Changed(ctx context.Context, name mr.ModelName, since mr.Revision) (changed bool, err error) {
-	err = f.around(ctx, "Changed", name, func() error { changed, err = f.s.Changed(ctx, name, since); return err })
+func (f *faultStore) Changed(ctx context.Context, useCase, model string, since driver.Revision) (changed bool, err error) {
+	name := mr.ModelName{UseCase: useCase, Model: model}
+	err = f.around(ctx, "Changed", name, func() error { changed, err = f.s.Changed(ctx, useCase, model, since); return err })
 	return changed, err
 }
 
 // ChangedExternally calls Changed if the store has nothing else.
-func (f *faultStore) ChangedExternally(ctx context.Context, name mr.ModelName, since mr.Revision) (changed bool, err error) {
+func (f *faultStore) ChangedExternally(ctx context.Context, useCase, model string, since driver.Revision) (changed bool, err error) {
+	name := mr.ModelName{UseCase: useCase, Model: model}
 	err = f.around(ctx, "ChangedExternally", name, func() error {
 		changed, err = changedExternally(ctx, f.s, name, since)
 		return err
@@ -103,16 +106,18 @@ func (f *faultStore) ChangedExternally(ctx context.Context, name mr.ModelName, s
 	return changed, err
 }
 
-func (f *faultStore) Read(ctx context.Context, name mr.ModelName, look func(mr.View) error) error {
-	return f.around(ctx, "Read", name, func() error { return f.s.Read(ctx, name, look) })
+func (f *faultStore) Read(ctx context.Context, useCase, model string, look func(driver.View) error) error {
+	name := mr.ModelName{UseCase: useCase, Model: model}
+	return f.around(ctx, "Read", name, func() error { return f.s.Read(ctx, useCase, model, look) })
 }
 
-func (f *faultStore) Append(ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
+func (f *faultStore) Append(ctx context.Context, useCase, model string, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
+	name := mr.ModelName{UseCase: useCase, Model: model}
 	lost, err := f.before(ctx, "Append", name)
 	if err != nil {
-		return mr.Appended{}, err
+		return driver.AppendResult{}, err
 	}
-	done, err := f.s.Append(ctx, name, func(v mr.View) (*mr.Commit, error) {
+	done, err := f.s.Append(ctx, useCase, model, func(v driver.View) (*driver.Commit, error) {
 		c, err := decide(v)
 		if c == nil || err != nil {
 			return nil, err
@@ -120,22 +125,23 @@ func (f *faultStore) Append(ctx context.Context, name mr.ModelName, decide func(
 		inner := *c
 		inner.Trees = nil
 		for _, t := range c.Trees {
-			inner.Trees = append(inner.Trees, mr.StagedTree{Staged: t.Staged.(*faultStaged).Staged, Version: t.Version})
+			inner.Trees = append(inner.Trees, driver.StagedTree{Staged: t.Staged.(*faultStaged).StagedFolder, Version: t.Version})
 		}
 		return &inner, nil
 	})
 	if err == nil && lost != nil {
-		return mr.Appended{}, fmt.Errorf("%w: %w", mr.ErrUncertain, lost)
+		return driver.AppendResult{}, fmt.Errorf("%w: %w", mr.ErrUncertain, lost)
 	}
 	return done, err
 }
 
-func (f *faultStore) Stage(ctx context.Context, name mr.ModelName) (st mr.Staged, err error) {
+func (f *faultStore) Stage(ctx context.Context, useCase, model string) (st driver.StagedFolder, err error) {
+	name := mr.ModelName{UseCase: useCase, Model: model}
 	lost, err := f.before(ctx, "Stage", name)
 	if err != nil {
 		return nil, err
 	}
-	if st, err = f.s.Stage(ctx, name); err != nil {
+	if st, err = f.s.Stage(ctx, useCase, model); err != nil {
 		return nil, err
 	}
 	if lost != nil {
@@ -145,12 +151,13 @@ func (f *faultStore) Stage(ctx context.Context, name mr.ModelName) (st mr.Staged
 	return &faultStaged{st, f, name}, nil
 }
 
-func (f *faultStore) OpenTree(ctx context.Context, name mr.ModelName, version string) (mr.Tree, error) {
+func (f *faultStore) OpenTree(ctx context.Context, useCase, model, version string) (driver.Tree, error) {
+	name := mr.ModelName{UseCase: useCase, Model: model}
 	lost, err := f.before(ctx, "OpenTree", name)
 	if err != nil {
 		return nil, err
 	}
-	tree, err := f.s.OpenTree(ctx, name, version)
+	tree, err := f.s.OpenTree(ctx, useCase, model, version)
 	if err == nil && lost != nil {
 		tree.Close()
 		return nil, lost
@@ -163,11 +170,11 @@ func (f *faultStore) Close() error {
 }
 
 type faultStaged struct {
-	mr.Staged
+	driver.StagedFolder
 	f    *faultStore
 	name mr.ModelName
 }
 
 func (st *faultStaged) Seal(ctx context.Context) error {
-	return st.f.around(ctx, "Seal", st.name, func() error { return st.Staged.Seal(ctx) })
+	return st.f.around(ctx, "Seal", st.name, func() error { return st.StagedFolder.Seal(ctx) })
 }

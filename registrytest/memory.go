@@ -18,6 +18,7 @@ import (
 	"testing"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/driver"
 )
 
 // A Memory is what in-memory stores keep: logs and documents in memory, trees in a temporary
@@ -52,7 +53,7 @@ func NewMemory(t testing.TB) *Memory {
 	return &Memory{dir: t.TempDir(), models: map[mr.ModelName]*memModel{}}
 }
 
-// Open returns a store on what m keeps. It is a [mr.Maintainer] too.
+// Open returns a store on what m keeps. It is a [driver.Maintainer] too.
 func (m *Memory) Open() mr.Store { return &memStore{m: m} }
 
 type memStore struct{ m *Memory }
@@ -106,16 +107,16 @@ func (s *memStore) acquire(ctx context.Context, name mr.ModelName) (model *memMo
 	}
 }
 
-func (s *memStore) Models(ctx context.Context) iter.Seq2[mr.ModelName, error] {
+func (s *memStore) Models(ctx context.Context) iter.Seq2[driver.Name, error] {
 	return s.names(ctx, (*memModel).exists)
 }
 
-func (s *memStore) Places(ctx context.Context) iter.Seq2[mr.ModelName, error] {
+func (s *memStore) Places(ctx context.Context) iter.Seq2[driver.Name, error] {
 	return s.names(ctx, func(m *memModel) bool { return m.exists() || len(m.trees)+len(m.orphans) > 0 })
 }
 
-func (s *memStore) names(ctx context.Context, is func(*memModel) bool) iter.Seq2[mr.ModelName, error] {
-	return func(yield func(mr.ModelName, error) bool) {
+func (s *memStore) names(ctx context.Context, is func(*memModel) bool) iter.Seq2[driver.Name, error] {
+	return func(yield func(driver.Name, error) bool) {
 		var names []mr.ModelName
 		s.m.mu.Lock()
 		for name, model := range s.m.models {
@@ -132,30 +133,33 @@ func (s *memStore) names(ctx context.Context, is func(*memModel) bool) iter.Seq2
 		})
 		for _, name := range names {
 			if err := ctx.Err(); err != nil {
-				yield(mr.ModelName{}, err)
+				yield(driver.Name{}, err)
 				return
 			}
-			if !yield(name, nil) {
+			if !yield(driver.Name(name), nil) {
 				return
 			}
 		}
 	}
 }
 
-func (s *memStore) Changed(_ context.Context, name mr.ModelName, since mr.Revision) (bool, error) {
+func (s *memStore) Changed(_ context.Context, useCase, model string, since driver.Revision) (bool, error) {
+	name := mr.ModelName{UseCase: useCase, Model: model}
 	rev, ok := since.(memRevision)
 	return !ok || rev != s.view(name).rev, nil
 }
 
-func (s *memStore) Read(ctx context.Context, name mr.ModelName, look func(mr.View) error) error {
+func (s *memStore) Read(ctx context.Context, useCase, model string, look func(driver.View) error) error {
+	name := mr.ModelName{UseCase: useCase, Model: model}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	return look(s.view(name))
 }
 
-func (s *memStore) Append(ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (done mr.Appended, err error) {
-	model, release, err := s.acquire(ctx, name)
+func (s *memStore) Append(ctx context.Context, useCase, model string, decide func(driver.View) (*driver.Commit, error)) (done driver.AppendResult, err error) {
+	name := mr.ModelName{UseCase: useCase, Model: model}
+	held, release, err := s.acquire(ctx, name)
 	if err != nil {
 		return done, err
 	}
@@ -165,24 +169,24 @@ func (s *memStore) Append(ctx context.Context, name mr.ModelName, decide func(mr
 	if err != nil || c == nil {
 		return done, err
 	}
-	if err := s.m.checkFirst(name, model); err != nil {
+	if err := s.m.checkFirst(name, held); err != nil {
 		return done, err
 	}
 	var lines []byte
 	for _, line := range c.Lines {
 		lines = append(append(lines, line...), '\n')
 	}
-	if err := s.m.placeTrees(model, c.Trees); err != nil {
+	if err := s.m.placeTrees(held, c.Trees); err != nil {
 		return done, err
 	}
 	s.m.mu.Lock()
-	model.begun = true
+	held.begun = true
 	if len(lines) > 0 {
-		model.log = append(slices.Clip(model.log), lines...)
-		model.rev.log++
+		held.log = append(slices.Clip(held.log), lines...)
+		held.rev.log++
 	}
-	done.End = int64(len(model.log))
-	rev := memRevision{model.rev.log, v.rev.document}
+	done.End = int64(len(held.log))
+	rev := memRevision{held.rev.log, v.rev.document}
 	s.m.mu.Unlock()
 	if c.Document != nil {
 		document := slices.Clone(c.Document(done.End))
@@ -190,7 +194,7 @@ func (s *memStore) Append(ctx context.Context, name mr.ModelName, decide func(mr
 		if c.Note != nil {
 			note = c.Note()
 		}
-		done.DocumentErr = s.m.replaceDocument(model, &rev, document, note)
+		done.DocumentErr = s.m.replaceDocument(held, &rev, document, note)
 	}
 	done.Revision = rev
 	return done, nil
@@ -223,7 +227,7 @@ func (m *Memory) checkFirst(name mr.ModelName, model *memModel) error {
 	}
 	for other, is := range m.models {
 		if other != name && is.exists() && strings.EqualFold(other.UseCase, name.UseCase) && strings.EqualFold(other.Model, name.Model) {
-			return &mr.NameError{Name: name, Other: other}
+			return &mr.NameError{Name: driver.Name(name), Other: driver.Name(other)}
 		}
 	}
 	for version, dir := range model.trees {
@@ -250,7 +254,7 @@ func (m *Memory) LoseIndex(name mr.ModelName) error {
 }
 
 // placeTrees takes all trees or none.
-func (m *Memory) placeTrees(model *memModel, trees []mr.StagedTree) error {
+func (m *Memory) placeTrees(model *memModel, trees []driver.StagedTree) error {
 	for _, t := range trees {
 		if err := t.Validate(); err != nil {
 			return err
@@ -292,7 +296,7 @@ func (m *Memory) folder() string {
 	return filepath.Join(m.dir, hex.EncodeToString(b[:]))
 }
 
-func (s *memStore) Stage(ctx context.Context, _ mr.ModelName) (mr.Staged, error) {
+func (s *memStore) Stage(ctx context.Context, _, _ string) (driver.StagedFolder, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -300,11 +304,12 @@ func (s *memStore) Stage(ctx context.Context, _ mr.ModelName) (mr.Staged, error)
 	return st, os.Mkdir(st.dir, 0o777)
 }
 
-func (s *memStore) OpenTree(_ context.Context, name mr.ModelName, version string) (mr.Tree, error) {
+func (s *memStore) OpenTree(_ context.Context, useCase, model, version string) (driver.Tree, error) {
+	name := mr.ModelName{UseCase: useCase, Model: model}
 	s.m.mu.Lock()
 	defer s.m.mu.Unlock()
-	if model := s.m.models[name]; model != nil {
-		if dir, ok := model.trees[version]; ok {
+	if held := s.m.models[name]; held != nil {
+		if dir, ok := held.trees[version]; ok {
 			return memTree(dir), nil
 		}
 	}
@@ -314,30 +319,31 @@ func (s *memStore) OpenTree(_ context.Context, name mr.ModelName, version string
 func (s *memStore) Close() error { return nil }
 
 // Inspect yields trees, those that were put aside, and what a repair replaced.
-func (s *memStore) Inspect(_ context.Context, name mr.ModelName) iter.Seq2[mr.Item, error] {
-	return func(yield func(mr.Item, error) bool) {
-		var items []mr.Item
+func (s *memStore) Inspect(_ context.Context, useCase, model string) iter.Seq2[driver.Item, error] {
+	name := mr.ModelName{UseCase: useCase, Model: model}
+	return func(yield func(driver.Item, error) bool) {
+		var items []driver.Item
 		s.m.mu.Lock()
-		if model := s.m.models[name]; model != nil {
-			for version, dir := range model.trees {
-				kind := mr.ItemBare
+		if held := s.m.models[name]; held != nil {
+			for version, dir := range held.trees {
+				kind := driver.ItemBare
 				if sealed(dir) {
-					kind = mr.ItemTree
+					kind = driver.ItemTree
 				}
-				items = append(items, mr.Item{Kind: kind, Path: name.String() + "/versions/" + version, Version: version})
+				items = append(items, driver.Item{Kind: kind, Path: name.String() + "/versions/" + version, Version: version})
 			}
-			for _, dir := range model.orphans {
-				items = append(items, mr.Item{Kind: mr.ItemOrphan, Path: name.String() + "/.orphans/" + filepath.Base(dir)})
+			for _, dir := range held.orphans {
+				items = append(items, driver.Item{Kind: driver.ItemOrphan, Path: name.String() + "/.orphans/" + filepath.Base(dir)})
 			}
-			if model.begun && len(model.log) == 0 {
-				items = append(items, mr.Item{Kind: mr.ItemBegun, Path: name.String()})
+			if held.begun && len(held.log) == 0 {
+				items = append(items, driver.Item{Kind: driver.ItemBegun, Path: name.String()})
 			}
-			for i := range model.kept {
-				items = append(items, mr.Item{Kind: mr.ItemKept, Path: keptPath(name, i)})
+			for i := range held.kept {
+				items = append(items, driver.Item{Kind: driver.ItemKept, Path: keptPath(name, i)})
 			}
 		}
 		s.m.mu.Unlock()
-		slices.SortFunc(items, func(a, b mr.Item) int { return strings.Compare(a.Path, b.Path) })
+		slices.SortFunc(items, func(a, b driver.Item) int { return strings.Compare(a.Path, b.Path) })
 		for _, it := range items {
 			if !yield(it, nil) {
 				return
@@ -350,8 +356,9 @@ func keptPath(name mr.ModelName, i int) string { return fmt.Sprintf("%s/.repairs
 
 // Replace puts a log and a document in place of those there. What it replaces is
 // only counted: nobody repairs a memory in earnest.
-func (s *memStore) Replace(ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Replacement, error)) (kept []string, err error) {
-	model, release, err := s.acquire(ctx, name)
+func (s *memStore) Replace(ctx context.Context, useCase, model string, decide func(driver.View) (*driver.Replacement, error)) (kept []string, err error) {
+	name := mr.ModelName{UseCase: useCase, Model: model}
+	held, release, err := s.acquire(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -364,22 +371,22 @@ func (s *memStore) Replace(ctx context.Context, name mr.ModelName, decide func(m
 	defer s.m.mu.Unlock()
 	for _, data := range [][]byte{r.Log, r.Document} {
 		if data != nil {
-			kept = append(kept, keptPath(name, model.kept))
-			model.kept++
+			kept = append(kept, keptPath(name, held.kept))
+			held.kept++
 		}
 	}
 	if r.Log != nil {
-		model.log = slices.Clone(r.Log)
-		model.rev.log++
+		held.log = slices.Clone(r.Log)
+		held.rev.log++
 	}
 	if r.Document != nil {
-		model.document, model.note = slices.Clone(r.Document), r.Note
-		model.rev.document++
+		held.document, held.note = slices.Clone(r.Document), r.Note
+		held.rev.document++
 	}
 	for _, version := range r.Aside {
-		if dir, ok := model.trees[version]; ok {
-			model.orphans = append(model.orphans, dir)
-			delete(model.trees, version)
+		if dir, ok := held.trees[version]; ok {
+			held.orphans = append(held.orphans, dir)
+			delete(held.trees, version)
 		}
 	}
 	return kept, nil
@@ -394,22 +401,22 @@ type memView struct {
 
 func (v *memView) Note() (string, bool) { return v.note, v.note != "" }
 
-func (v *memView) Tree(version string) (mr.ItemKind, error) {
+func (v *memView) Tree(version string) (driver.ItemKind, error) {
 	dir, ok := v.trees[version]
 	switch {
 	case !ok:
 		return "", nil
 	case sealed(dir):
-		return mr.ItemTree, nil
+		return driver.ItemTree, nil
 	}
-	return mr.ItemBare, nil
+	return driver.ItemBare, nil
 }
 
 func (v *memView) Document() ([]byte, bool, error) {
 	return bytes.Clone(v.document), v.document != nil, nil
 }
 
-func (v *memView) DocumentChanged(since mr.Revision) bool {
+func (v *memView) DocumentChanged(since driver.Revision) bool {
 	rev, ok := since.(memRevision)
 	return !ok || rev.document != v.rev.document
 }
@@ -422,7 +429,7 @@ func (v *memView) Log(from int64) ([]byte, int64, error) {
 	return bytes.Clone(v.log[from:]), end, nil
 }
 
-func (v *memView) Revision() mr.Revision { return v.rev }
+func (v *memView) Revision() driver.Revision { return v.rev }
 
 type memStaged struct{ dir string }
 

@@ -14,7 +14,7 @@
 //		}
 //	}
 //
-// Whoever implements [modelregistry.Store] proves it with [TestStore]. [WithFaults] shows
+// Prove an implementation of [driver.Store] with [TestStore]. [WithFaults] shows
 // what a program makes of a store that fails, is slow, or loses an answer.
 package registrytest
 

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/registrytest"
 )
 
@@ -103,21 +104,21 @@ func TestMemoryIsMaintained(t *testing.T) {
 	reg := registrytest.NewOn(t, memory.Open(), nil)
 	registrytest.Put(t, reg, fraud.In(mr.Production), files)
 	store := memory.Open()
-	_, err := store.Append(t.Context(), fraud, func(mr.View) (*mr.Commit, error) {
-		return &mr.Commit{Lines: [][]byte{[]byte("no event")}, Document: func(int64) []byte { return []byte("no document") }}, nil
+	_, err := store.Append(t.Context(), fraud.UseCase, fraud.Model, func(driver.View) (*driver.Commit, error) {
+		return &driver.Commit{Lines: [][]byte{[]byte("no event")}, Document: func(int64) []byte { return []byte("no document") }}, nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	st, err := store.Stage(t.Context(), fraud)
+	st, err := store.Stage(t.Context(), fraud.UseCase, fraud.Model)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(st.Dir(), "manifest.json"), []byte("{}"), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	_, err = store.Append(t.Context(), fraud, func(mr.View) (*mr.Commit, error) {
-		return &mr.Commit{Trees: []mr.StagedTree{{Staged: st, Version: "9.0.0"}}}, nil
+	_, err = store.Append(t.Context(), fraud.UseCase, fraud.Model, func(driver.View) (*driver.Commit, error) {
+		return &driver.Commit{Trees: []driver.StagedTree{{Staged: st, Version: "9.0.0"}}}, nil
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/driver"
 )
 
 // StoreOptions go with TestStore. The zero value and nil serve.
@@ -57,7 +58,7 @@ func LossyByFaults(open func() (mr.Store, error)) func() (store mr.Store, lose f
 }
 
 // TestStore proves a store, as far as tests can, against the contract in the
-// documentation of [mr.Store]; each case quotes the rule that it holds. open opens
+// documentation of package driver; each case quotes the rule that it holds. open opens
 // a further handle on the same data, which is empty at first; the suite opens
 // many, uses them at once, and closes them. Run it with the race detector too.
 func TestStore(t *testing.T, open func() (mr.Store, error), opts *StoreOptions) {
@@ -94,38 +95,38 @@ type storeCase struct {
 
 // cases are in order of what they build on.
 var cases = []storeCase{
-	{"SameData", "by several processes too", true, sameData},
+	{"SameData", "All methods may be called concurrently, and several processes may use a store at the same time.", true, sameData},
 	{"Absent", "A model that does not exist has no document and an empty log.", false, absent},
-	{"Log", "Returns the whole lines from a position on, each with its newline, and the position behind them.", false, logPositions},
+	{"Log", "returns the whole lines from a position on, each with its newline, and the position after them.", false, logPositions},
 	{"LargeLog", "Lines are appended to the log, in order, as one append.", false, largeLog},
-	{"NothingDecided", "Nothing happens if decide returns an error, which is returned as it is, or a nil commit.", false, nothingDecided},
-	{"Document", "Without any, the commit replaces the document and nothing else.", false, documents},
-	{"DocumentAfterLines", "It is called after the lines are safe.", false, documentAfterLines},
+	{"NothingDecided", "If decide returns an error, Append returns that error as it is, and nothing happens. Nothing happens for a nil commit either.", false, nothingDecided},
+	{"Document", "A commit without lines replaces the document and nothing else.", false, documents},
+	{"DocumentAfterLines", "It is called after the lines are safe, with the position after them.", false, documentAfterLines},
 	{"Note", "Note returns the Note of the commit that last put a document in place, whatever another program made of the document since.", false, notes},
-	{"TreeKind", "Tree returns what kind of tree a version has: ItemTree for one with a manifest, ItemBare for one without, and no kind if it has none.", false, treeKinds},
+	{"TreeKind", "Tree returns what kind of tree a version has: ItemTree for a tree with a manifest, ItemBare for a tree without one, and no kind if there is no tree.", false, treeKinds},
 	{"Changed", "Changed reports whether the model may have changed since the revision was taken.", false, changed},
 	{"ExternalChange", "ChangedExternally is Changed that looks at the document too.", false, externalChange},
 	{"ExternalMeanwhile", "If the answer is no, that document stays, and DocumentErr matches ErrOvertaken.", false, externalMeanwhile},
 	{"Models", "Models yields the names of the models, sorted.", false, models},
 	{"ReaderFails", "Read calls look with a view of the model's present bytes, and returns what look returns.", false, readerFails},
-	{"Race", "makes what decide returns happen, whole or not at all, provided that nothing was appended since the view was taken", false, race},
+	{"Race", "makes the commit that decide returns happen, whole or not at all, provided that nothing was appended since the view was taken", false, race},
 	{"Count", "provided that nothing was appended since the view was taken", false, count},
 	{"Groups", "Reads take no lock and see whole lines and whole trees only.", false, groups},
-	{"Tree", "OpenTree gives a version's tree as a local folder that stays until Close.", false, trees},
+	{"Tree", "OpenTree returns a version's tree as a local folder that stays until Close.", false, trees},
 	{"TreeWhole", "A version's tree is complete before the lines that come with it can be read.", false, treeWhole},
-	{"TreeLeft", "One that is there already without being named by the log is the remains of a change that never happened, and is put aside if it carries a manifest; without one it is somebody else's, and the commit fails with an error that matches fs.ErrExist.", false, treeLeft},
+	{"TreeLeft", "A tree that is there already, although the log does not name it, is the remains of a change that never happened. It is put aside if it has a manifest. Without a manifest it is another program's, and the commit fails with an error that matches fs.ErrExist.", false, treeLeft},
 	{"Discard", "Discard removes what is still there; after a commit, what the tree left behind. It may be called twice.", false, discard},
 	{"Discarded", "A tree that was discarded can't be committed: the commit fails, and nothing happens.", false, discarded},
 	{"Names", "Different names are different models, byte for byte.", false, names},
-	{"Alike", "A model is not made while another one exists whose use case and name equal its own under strings.EqualFold: the commit fails with a *NameError, and nothing happens.", false, alike},
-	{"AlikeRace", "Of two such models that are made at the same moment, one is made, or both are and stay apart.", false, alikeRace},
+	{"Alike", "A model is not made while another model exists whose use case and name equal its own under strings.EqualFold: the commit fails with a *NameError, and nothing happens.", false, alike},
+	{"AlikeRace", "If two such models are made at the same moment, either one is made, or both are made and stay apart.", false, alikeRace},
 	{"IndexLost", "A model that has trees with a manifest, but neither a log nor a document, has lost both. A commit in it fails with an error that matches ErrIndexLost, and nothing happens", false, indexLost},
-	{"BadPositions", "It is an error that matches fs.ErrNotExist if no line of the log ends at from: the log is not the one it was.", false, badPositions},
-	{"BadRevisions", "nil stands for nothing, and so does what is not the store's own.", false, badRevisions},
-	{"BadVersions", "OpenTree's error matches fs.ErrNotExist or fs.ErrInvalid, a commit's fs.ErrInvalid, and nothing happens.", false, badVersions},
+	{"BadPositions", "The error matches fs.ErrNotExist if no line of the log ends at from: it is not the log that it was.", false, badPositions},
+	{"BadRevisions", "A nil revision stands for nothing read, and so does a value that the store did not make.", false, badRevisions},
+	{"BadVersions", "OpenTree's error then matches fs.ErrNotExist or fs.ErrInvalid, a commit's error matches fs.ErrInvalid, and nothing happens.", false, badVersions},
 	{"BadManifests", "Nothing outside the tree is read or written on its word.", false, badManifests},
-	{"Cancel", "The context ends the waiting for the change's turn, not the change itself.", false, cancelled},
-	{"LostAnswer", "An error that matches ErrUncertain says that the change may have happened; after any other, it has not.", false, lostAnswer},
+	{"Cancel", "The context ends the wait for the change's turn, not the change itself.", false, cancelled},
+	{"LostAnswer", "An error that matches ErrUncertain says that the change may have happened; after any other error, it has not.", false, lostAnswer},
 	{"Retry", "It calls decide with a view of the model's present bytes", false, retry},
 	{"Registry", "A Store keeps the bytes of a registry", false, registries},
 }
@@ -185,12 +186,12 @@ func (s *suite) handles(n int) []mr.Store {
 var errSkip = errors.New("no")
 
 // add appends lines, whatever is there.
-func add(ctx context.Context, store mr.Store, name mr.ModelName, lines ...string) (mr.Appended, error) {
-	return commit(ctx, store, name, &mr.Commit{Lines: raw(lines)})
+func add(ctx context.Context, store mr.Store, name mr.ModelName, lines ...string) (driver.AppendResult, error) {
+	return commit(ctx, store, name, &driver.Commit{Lines: raw(lines)})
 }
 
-func commit(ctx context.Context, store mr.Store, name mr.ModelName, c *mr.Commit) (mr.Appended, error) {
-	return store.Append(ctx, name, func(mr.View) (*mr.Commit, error) { return c, nil })
+func commit(ctx context.Context, store mr.Store, name mr.ModelName, c *driver.Commit) (driver.AppendResult, error) {
+	return store.Append(ctx, name.UseCase, name.Model, func(driver.View) (*driver.Commit, error) { return c, nil })
 }
 
 func raw(lines []string) [][]byte {
@@ -201,7 +202,7 @@ func raw(lines []string) [][]byte {
 	return list
 }
 
-func (s *suite) add(store mr.Store, name mr.ModelName, lines ...string) mr.Appended {
+func (s *suite) add(store mr.Store, name mr.ModelName, lines ...string) driver.AppendResult {
 	s.Helper()
 	done, err := add(s.Context(), store, name, lines...)
 	if err != nil {
@@ -211,7 +212,7 @@ func (s *suite) add(store mr.Store, name mr.ModelName, lines ...string) mr.Appen
 }
 
 // readLog returns the lines of a view's log from a position on.
-func readLog(v mr.View, from int64) (lines []string, end int64, err error) {
+func readLog(v driver.View, from int64) (lines []string, end int64, err error) {
 	data, end, err := v.Log(from)
 	if err != nil {
 		return nil, 0, err
@@ -227,7 +228,7 @@ func readLog(v mr.View, from int64) (lines []string, end int64, err error) {
 
 func (s *suite) log(store mr.Store, name mr.ModelName) (lines []string) {
 	s.Helper()
-	err := store.Read(s.Context(), name, func(v mr.View) (err error) {
+	err := store.Read(s.Context(), name.UseCase, name.Model, func(v driver.View) (err error) {
 		lines, _, err = readLog(v, 0)
 		return err
 	})
@@ -240,7 +241,7 @@ func (s *suite) log(store mr.Store, name mr.ModelName) (lines []string) {
 // document returns a model's document, or "none".
 func (s *suite) document(store mr.Store, name mr.ModelName) (doc string) {
 	s.Helper()
-	err := store.Read(s.Context(), name, func(v mr.View) error {
+	err := store.Read(s.Context(), name.UseCase, name.Model, func(v driver.View) error {
 		data, ok, err := v.Document()
 		if doc = string(data); !ok {
 			doc = "none"
@@ -265,9 +266,9 @@ func (s *suite) want(what string, got, want any) {
 const manifestName = "manifest.json"
 
 // stage makes a sealed tree of files, which are given by their content.
-func (s *suite) stage(store mr.Store, name mr.ModelName, files map[string]string) mr.Staged {
+func (s *suite) stage(store mr.Store, name mr.ModelName, files map[string]string) driver.StagedFolder {
 	s.Helper()
-	st, err := store.Stage(s.Context(), name)
+	st, err := store.Stage(s.Context(), name.UseCase, name.Model)
 	if err != nil {
 		s.Fatalf("staging: %v", err)
 	}
@@ -300,7 +301,7 @@ func writeTree(dir string, files map[string]string) error {
 
 // readTree reads every file of a version.
 func readTree(ctx context.Context, store mr.Store, name mr.ModelName, version string) (map[string]string, error) {
-	tree, err := store.OpenTree(ctx, name, version)
+	tree, err := store.OpenTree(ctx, name.UseCase, name.Model, version)
 	if err != nil {
 		return nil, err
 	}

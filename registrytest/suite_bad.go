@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/driver"
 )
 
 // names uses names that a store may mix up with each other, or with names of its own.
@@ -29,12 +30,12 @@ func names(s *suite) {
 			s.Fatalf("%v", err)
 		}
 		s.add(store, name, "the log of "+name.String())
-		_, err := commit(s.Context(), store, name, &mr.Commit{Document: func(int64) []byte { return []byte("the document of " + name.String()) }})
+		_, err := commit(s.Context(), store, name, &driver.Commit{Document: func(int64) []byte { return []byte("the document of " + name.String()) }})
 		if err != nil {
 			s.Errorf("replacing the document of %s: %v", name, err)
 		}
 		st := s.stage(store, name, someFiles(name.String()))
-		_, err = commit(s.Context(), store, name, &mr.Commit{Trees: []mr.StagedTree{{Staged: st, Version: "1.0.0"}}, Lines: raw([]string{"1.0.0"})})
+		_, err = commit(s.Context(), store, name, &driver.Commit{Trees: []driver.StagedTree{{Staged: st, Version: "1.0.0"}}, Lines: raw([]string{"1.0.0"})})
 		if err != nil {
 			s.Errorf("committing %s: %v", name.At("1.0.0"), err)
 		}
@@ -55,7 +56,7 @@ func badPositions(s *suite) {
 	store, name := s.handle(), s.name("m")
 	first := s.add(store, name, "a line of some length").End
 	end := s.add(store, name, "and another one").End
-	err := store.Read(s.Context(), name, func(v mr.View) error {
+	err := store.Read(s.Context(), name.UseCase, name.Model, func(v driver.View) error {
 		bad := []int64{-1, -first, -1024, math.MinInt64, end + 1, end + first, end + 1024, math.MaxInt64}
 		for _, p := range []int64{1, first / 2, first - 1, first + 1, (first + end) / 2, end - 1} {
 			if p != 0 && p != first && p != end { // a store may count in ones
@@ -80,15 +81,15 @@ func badRevisions(s *suite) {
 	type revision struct{ newest int64 } // as others call theirs
 	store, name := s.handle(), s.name("m")
 	s.add(store, name, "line")
-	_, err := commit(s.Context(), store, name, &mr.Commit{Document: func(int64) []byte { return []byte("document") }})
+	_, err := commit(s.Context(), store, name, &driver.Commit{Document: func(int64) []byte { return []byte("document") }})
 	if err != nil {
 		s.Errorf("replacing the document: %v", err)
 	}
-	for _, rev := range []mr.Revision{nil, 0, int64(1 << 40), "1", "", []byte(nil), errSkip, revision{1}, &revision{1}, map[string]any{}, func() {}} {
-		if changed, err := store.Changed(s.Context(), name, rev); !changed && err == nil {
+	for _, rev := range []driver.Revision{nil, 0, int64(1 << 40), "1", "", []byte(nil), errSkip, revision{1}, &revision{1}, map[string]any{}, func() {}} {
+		if changed, err := store.Changed(s.Context(), name.UseCase, name.Model, rev); !changed && err == nil {
 			s.Errorf("nothing changed since the revision %T %v, which nobody gave out", rev, rev)
 		}
-		err := store.Read(s.Context(), name, func(v mr.View) error {
+		err := store.Read(s.Context(), name.UseCase, name.Model, func(v driver.View) error {
 			if !v.DocumentChanged(rev) {
 				s.Errorf("the document did not change since the revision %T %v, which nobody gave out", rev, rev)
 			}
@@ -108,7 +109,7 @@ func badVersions(s *suite) {
 		"", ".", "..", "../1.0.0", "../versions/1.0.0", "1.0.0/", "1.0.0/model", "/1.0.0", `..\1.0.0`, `1.0.0\model`,
 		"1.0.0\x00", "1.0.0\n", "\xff", "1.0.0 ", "1.0.0.", ".1.0.0", strings.Repeat("1", 300),
 	} {
-		tree, err := store.OpenTree(s.Context(), name, version)
+		tree, err := store.OpenTree(s.Context(), name.UseCase, name.Model, version)
 		if err == nil {
 			s.Errorf("version %q gives %s", version, filepath.Base(tree.Path()))
 			tree.Close()
@@ -116,14 +117,14 @@ func badVersions(s *suite) {
 			s.Errorf("version %q: got error %v, want fs.ErrInvalid or fs.ErrNotExist", version, err)
 		}
 		st := s.stage(store, name, someFiles("planted"))
-		_, err = commit(s.Context(), store, name, &mr.Commit{
-			Trees: []mr.StagedTree{{Staged: st, Version: version}}, Lines: raw([]string{"planted"}),
+		_, err = commit(s.Context(), store, name, &driver.Commit{
+			Trees: []driver.StagedTree{{Staged: st, Version: version}}, Lines: raw([]string{"planted"}),
 		})
 		if !errors.Is(err, fs.ErrInvalid) {
 			s.Errorf("committing version %q: got error %v, want fs.ErrInvalid", version, err)
 		}
 	}
-	if tree, err := store.OpenTree(s.Context(), name, "%2e%2e"); err == nil { // a good name, which nobody has
+	if tree, err := store.OpenTree(s.Context(), name.UseCase, name.Model, "%2e%2e"); err == nil { // a good name, which nobody has
 		s.Errorf(`version "%%2e%%2e" gives %s`, filepath.Base(tree.Path()))
 		tree.Close()
 	}
@@ -175,7 +176,7 @@ func badManifests(s *suite) {
 
 // tryTree commits a tree and opens it, if the store lets it. It returns the folder.
 func (s *suite) tryTree(store mr.Store, name mr.ModelName, version string, files map[string]string) (dir string) {
-	st, err := store.Stage(s.Context(), name)
+	st, err := store.Stage(s.Context(), name.UseCase, name.Model)
 	if err != nil {
 		s.Fatalf("staging: %v", err)
 	}
@@ -186,11 +187,11 @@ func (s *suite) tryTree(store mr.Store, name mr.ModelName, version string, files
 	if st.Seal(s.Context()) != nil {
 		return ""
 	}
-	_, err = commit(s.Context(), store, name, &mr.Commit{Trees: []mr.StagedTree{{Staged: st, Version: version}}, Lines: raw([]string{version})})
+	_, err = commit(s.Context(), store, name, &driver.Commit{Trees: []driver.StagedTree{{Staged: st, Version: version}}, Lines: raw([]string{version})})
 	if err != nil {
 		return ""
 	}
-	tree, err := s.handle().OpenTree(s.Context(), name, version)
+	tree, err := s.handle().OpenTree(s.Context(), name.UseCase, name.Model, version)
 	if err != nil {
 		return ""
 	}
@@ -206,12 +207,12 @@ func discarded(s *suite) {
 	if err := st.Discard(); err != nil {
 		s.Errorf("discarding: %v", err)
 	}
-	_, err := commit(s.Context(), store, name, &mr.Commit{Trees: []mr.StagedTree{{Staged: st, Version: "1.0.1"}}, Lines: raw([]string{"1.0.1"})})
+	_, err := commit(s.Context(), store, name, &driver.Commit{Trees: []driver.StagedTree{{Staged: st, Version: "1.0.1"}}, Lines: raw([]string{"1.0.1"})})
 	if err == nil {
 		s.Errorf("a discarded tree was committed")
 	}
 	s.want("the log", s.log(s.handle(), name), []string{"1.0.0"})
-	if _, err := s.handle().OpenTree(s.Context(), name, "1.0.1"); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := s.handle().OpenTree(s.Context(), name.UseCase, name.Model, "1.0.1"); !errors.Is(err, fs.ErrNotExist) {
 		s.Errorf("OpenTree of it: got error %v, want fs.ErrNotExist", err)
 	}
 	s.addTree(store, name, "1.0.1")

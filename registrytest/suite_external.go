@@ -5,15 +5,16 @@ import (
 	"errors"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/driver"
 )
 
 // changedExternally asks a store whether a model changed, external changes
 // included.
-func changedExternally(ctx context.Context, store mr.Store, name mr.ModelName, since mr.Revision) (bool, error) {
-	if c, ok := store.(mr.ExternalChecker); ok {
-		return c.ChangedExternally(ctx, name, since)
+func changedExternally(ctx context.Context, store mr.Store, name mr.ModelName, since driver.Revision) (bool, error) {
+	if c, ok := store.(driver.ExternalChecker); ok {
+		return c.ChangedExternally(ctx, name.UseCase, name.Model, since)
 	}
-	return store.Changed(ctx, name, since)
+	return store.Changed(ctx, name.UseCase, name.Model, since)
 }
 
 // writeDocument writes a document as another program does.
@@ -28,7 +29,7 @@ func (s *suite) writeDocument(name mr.ModelName, document string) {
 }
 
 // shown is the document that a view shows, and the revision that covers it.
-func shown(v mr.View) (document string, rev mr.Revision, err error) {
+func shown(v driver.View) (document string, rev driver.Revision, err error) {
 	if _, _, err := v.Log(0); err != nil {
 		return "", nil, err
 	}
@@ -38,11 +39,11 @@ func shown(v mr.View) (document string, rev mr.Revision, err error) {
 
 func externalChange(s *suite) {
 	store, name := s.handle(), s.name("m")
-	done, err := commit(s.Context(), store, name, &mr.Commit{Lines: raw([]string{"line"}), Document: func(int64) []byte { return []byte("ours") }})
+	done, err := commit(s.Context(), store, name, &driver.Commit{Lines: raw([]string{"line"}), Document: func(int64) []byte { return []byte("ours") }})
 	if err != nil || done.DocumentErr != nil {
 		s.Fatalf("appending: %v, %v", err, done.DocumentErr)
 	}
-	look := func(v mr.View) (document string, rev mr.Revision) {
+	look := func(v driver.View) (document string, rev driver.Revision) {
 		s.Helper()
 		document, rev, err := shown(v)
 		if err != nil {
@@ -50,21 +51,21 @@ func externalChange(s *suite) {
 		}
 		return document, rev
 	}
-	read := func(look func(v mr.View)) {
+	read := func(look func(v driver.View)) {
 		s.Helper()
-		if err := store.Read(s.Context(), name, func(v mr.View) error { look(v); return nil }); err != nil {
+		if err := store.Read(s.Context(), name.UseCase, name.Model, func(v driver.View) error { look(v); return nil }); err != nil {
 			s.Errorf("reading: %v", err)
 		}
 	}
-	var rev mr.Revision
-	read(func(v mr.View) { _, rev = look(v) })
+	var rev driver.Revision
+	read(func(v driver.View) { _, rev = look(v) })
 	for _, theirs := range []string{"theirs", "theirs, and longer", "thine"} {
 		s.writeDocument(name, theirs)
 		if is, err := changedExternally(s.Context(), store, name, rev); !is || err != nil {
 			s.Errorf("after an external change: changed is %t, %v", is, err)
 		}
-		var now mr.Revision
-		read(func(v mr.View) {
+		var now driver.Revision
+		read(func(v driver.View) {
 			if !v.DocumentChanged(rev) {
 				s.Errorf("a look passes over the external change that was found before")
 			}
@@ -74,7 +75,7 @@ func externalChange(s *suite) {
 		})
 		next := theirs + " again"
 		s.writeDocument(name, next)
-		_, err := store.Append(s.Context(), name, func(v mr.View) (*mr.Commit, error) {
+		_, err := store.Append(s.Context(), name.UseCase, name.Model, func(v driver.View) (*driver.Commit, error) {
 			if !v.DocumentChanged(now) {
 				s.Errorf("a change passes over an external change")
 			}
@@ -97,12 +98,12 @@ func externalMeanwhile(s *suite) {
 	change := func(document string, between func(), replaces func(there []byte) bool) error {
 		s.Helper()
 		lines++
-		done, err := store.Append(s.Context(), name, func(v mr.View) (*mr.Commit, error) {
+		done, err := store.Append(s.Context(), name.UseCase, name.Model, func(v driver.View) (*driver.Commit, error) {
 			if _, _, err := shown(v); err != nil {
 				return nil, err
 			}
 			between()
-			return &mr.Commit{Lines: raw([]string{"line"}), Document: func(int64) []byte { return []byte(document) }, Replaces: replaces}, nil
+			return &driver.Commit{Lines: raw([]string{"line"}), Document: func(int64) []byte { return []byte(document) }, Replaces: replaces}, nil
 		})
 		if err != nil {
 			s.Fatalf("appending: %v", err)

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/driver"
 )
 
 // compare returns how got is not what is wanted, or "".
@@ -30,14 +31,14 @@ func absent(s *suite) {
 	s.want("its log", s.log(store, name), []string(nil))
 	s.want("its document", s.document(store, name), "none")
 	for found, err := range store.Models(s.Context()) {
-		if err != nil || found == name {
+		if err != nil || mr.ModelName(found) == name {
 			s.Errorf("Models yields %v, %v", found, err)
 		}
 	}
-	if _, err := store.OpenTree(s.Context(), name, "1.0.0"); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := store.OpenTree(s.Context(), name.UseCase, name.Model, "1.0.0"); !errors.Is(err, fs.ErrNotExist) {
 		s.Errorf("OpenTree: got error %v, want fs.ErrNotExist", err)
 	}
-	err := store.Read(s.Context(), name, func(v mr.View) error {
+	err := store.Read(s.Context(), name.UseCase, name.Model, func(v driver.View) error {
 		if _, _, err := v.Log(1); !errors.Is(err, fs.ErrNotExist) {
 			s.Errorf("the log from 1: got error %v, want fs.ErrNotExist", err)
 		}
@@ -61,7 +62,7 @@ func logPositions(s *suite) {
 			s.Errorf("positions %v don't grow", ends)
 		}
 	}
-	err := reader.Read(s.Context(), name, func(v mr.View) error {
+	err := reader.Read(s.Context(), name.UseCase, name.Model, func(v driver.View) error {
 		for i, from := range ends {
 			got, end, err := readLog(v, from)
 			if err != nil {
@@ -97,11 +98,11 @@ func nothingDecided(s *suite) {
 	store, name := s.handle(), s.name("m")
 	cause := errors.New("no")
 	for _, before := range []bool{false, true} {
-		_, err := store.Append(s.Context(), name, func(mr.View) (*mr.Commit, error) { return &mr.Commit{Lines: raw([]string{"x"})}, cause })
+		_, err := store.Append(s.Context(), name.UseCase, name.Model, func(driver.View) (*driver.Commit, error) { return &driver.Commit{Lines: raw([]string{"x"})}, cause })
 		if err != cause {
 			s.Errorf("decide's error came back as %v", err)
 		}
-		if _, err := store.Append(s.Context(), name, func(mr.View) (*mr.Commit, error) { return nil, nil }); err != nil {
+		if _, err := store.Append(s.Context(), name.UseCase, name.Model, func(driver.View) (*driver.Commit, error) { return nil, nil }); err != nil {
 			s.Errorf("a nil commit: %v", err)
 		}
 		var want []string
@@ -120,9 +121,9 @@ func documents(s *suite) {
 	store, other, name := s.handle(), s.handle(), s.name("m")
 	end := s.add(store, name, "line").End
 	s.want("the document before there is one", s.document(other, name), "none")
-	var rev mr.Revision
+	var rev driver.Revision
 	for _, doc := range []string{"first", "a second, which is longer", "3"} {
-		done, err := commit(s.Context(), store, name, &mr.Commit{Document: func(at int64) []byte {
+		done, err := commit(s.Context(), store, name, &driver.Commit{Document: func(at int64) []byte {
 			s.want("the position that the document is told", at, end)
 			return []byte(doc)
 		}})
@@ -132,7 +133,7 @@ func documents(s *suite) {
 		s.want("the end of a commit without lines", done.End, end)
 		s.want("the document", s.document(other, name), doc)
 		s.want("the log", s.log(other, name), []string{"line"})
-		err = store.Read(s.Context(), name, func(v mr.View) error {
+		err = store.Read(s.Context(), name.UseCase, name.Model, func(v driver.View) error {
 			if _, _, err := v.Document(); err != nil {
 				return err
 			}
@@ -148,7 +149,7 @@ func documents(s *suite) {
 func documentAfterLines(s *suite) {
 	store, other, name := s.handle(), s.handle(), s.name("m")
 	called := false
-	done, err := commit(s.Context(), store, name, &mr.Commit{Lines: raw([]string{"line"}), Document: func(at int64) []byte {
+	done, err := commit(s.Context(), store, name, &driver.Commit{Lines: raw([]string{"line"}), Document: func(at int64) []byte {
 		called = true
 		s.want("the log when the document is asked for", s.log(other, name), []string{"line"})
 		return fmt.Appendf(nil, "at %d", at)
@@ -164,8 +165,8 @@ func documentAfterLines(s *suite) {
 
 func changed(s *suite) {
 	store, other, name := s.handle(), s.handle(), s.name("m")
-	revision := func() (rev mr.Revision) {
-		err := store.Read(s.Context(), name, func(v mr.View) error {
+	revision := func() (rev driver.Revision) {
+		err := store.Read(s.Context(), name.UseCase, name.Model, func(v driver.View) error {
 			if _, _, err := v.Log(0); err != nil {
 				return err
 			}
@@ -177,8 +178,8 @@ func changed(s *suite) {
 		}
 		return rev
 	}
-	check := func(when string, rev mr.Revision) {
-		if got, err := store.Changed(s.Context(), name, rev); !got && err == nil {
+	check := func(when string, rev driver.Revision) {
+		if got, err := store.Changed(s.Context(), name.UseCase, name.Model, rev); !got && err == nil {
 			s.Errorf("%s: it has not changed", when)
 		}
 	}
@@ -209,7 +210,7 @@ func models(s *suite) {
 			if err != nil {
 				s.Fatalf("Models: %v", err)
 			}
-			all = append(all, name)
+			all = append(all, mr.ModelName(name))
 		}
 		return all
 	}
@@ -226,9 +227,9 @@ func models(s *suite) {
 		}
 	}
 	s.want("the models", got, want)
-	for range 3 { // whoever looks for one stops when it is found
+	for range 3 { // a caller that looks for one model stops when it is found
 		for name, err := range store.Models(s.Context()) {
-			s.want("the first", name, all[0])
+			s.want("the first", mr.ModelName(name), all[0])
 			if err != nil {
 				s.Errorf("Models: %v", err)
 			}
@@ -243,7 +244,7 @@ func readerFails(s *suite) {
 	s.add(store, name, "one", "two")
 	cause := errors.New("it broke half-way")
 	for range 3 {
-		err := store.Read(s.Context(), name, func(v mr.View) error {
+		err := store.Read(s.Context(), name.UseCase, name.Model, func(v driver.View) error {
 			if _, _, err := v.Log(0); err != nil {
 				return err
 			}

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/driver"
 )
 
 // alike uses names that differ from a model's in case only.
@@ -58,7 +59,7 @@ func swapCase(text string) string {
 
 // putTree stages a tree and commits it, and returns why that failed.
 func (s *suite) putTree(store mr.Store, name mr.ModelName, version string) error {
-	st, err := store.Stage(s.Context(), name)
+	st, err := store.Stage(s.Context(), name.UseCase, name.Model)
 	if err != nil {
 		return err
 	}
@@ -66,8 +67,8 @@ func (s *suite) putTree(store mr.Store, name mr.ModelName, version string) error
 	if err := errors.Join(writeTree(st.Dir(), someFiles(version)), st.Seal(s.Context())); err != nil {
 		return err
 	}
-	_, err = commit(s.Context(), store, name, &mr.Commit{
-		Trees: []mr.StagedTree{{Staged: st, Version: version}}, Lines: raw([]string{version}),
+	_, err = commit(s.Context(), store, name, &driver.Commit{
+		Trees: []driver.StagedTree{{Staged: st, Version: version}}, Lines: raw([]string{version}),
 	})
 	return err
 }
@@ -75,7 +76,7 @@ func (s *suite) putTree(store mr.Store, name mr.ModelName, version string) error
 func (s *suite) wantNameError(what string, err error, other mr.ModelName) {
 	s.Helper()
 	var name *mr.NameError
-	if !errors.As(err, &name) || name.Other != other || !errors.Is(err, mr.ErrInvalid) {
+	if !errors.As(err, &name) || mr.ModelName(name.Other) != other || !errors.Is(err, mr.ErrInvalid) {
 		s.Errorf("%s: got error %v, want a *NameError that names %s", what, err, other)
 	}
 }
@@ -83,7 +84,7 @@ func (s *suite) wantNameError(what string, err error, other mr.ModelName) {
 // wantAbsent checks that nothing is read under a name that is like a model's.
 func (s *suite) wantAbsent(store mr.Store, like, name mr.ModelName) {
 	s.Helper()
-	err := store.Read(s.Context(), like, func(v mr.View) error {
+	err := store.Read(s.Context(), like.UseCase, like.Model, func(v driver.View) error {
 		data, ok, err := v.Document()
 		lines, _, logErr := readLog(v, 0)
 		if ok || len(lines) > 0 {
@@ -94,7 +95,7 @@ func (s *suite) wantAbsent(store mr.Store, like, name mr.ModelName) {
 	if err != nil {
 		s.wantNameError("reading "+like.String(), err, name)
 	}
-	tree, err := store.OpenTree(s.Context(), like, "1.0.0")
+	tree, err := store.OpenTree(s.Context(), like.UseCase, like.Model, "1.0.0")
 	if err == nil {
 		tree.Close()
 	}
@@ -151,7 +152,7 @@ func indexLost(s *suite) {
 	store, name := s.handle(), s.name("m")
 	s.addTree(store, name, "1.0.0")
 	s.addTree(store, name, "1.0.1")
-	if _, err := commit(s.Context(), store, name, &mr.Commit{Document: func(int64) []byte { return []byte("document") }}); err != nil {
+	if _, err := commit(s.Context(), store, name, &driver.Commit{Document: func(int64) []byte { return []byte("document") }}); err != nil {
 		s.Fatalf("replacing the document: %v", err)
 	}
 	if err := s.opts.LoseIndex(name); err != nil {
@@ -172,7 +173,7 @@ func indexLost(s *suite) {
 		}
 		s.want("the files of 1.0.0", files, someFiles("1.0.0"))
 		for found, err := range store.Models(s.Context()) {
-			if err != nil || found == name {
+			if err != nil || mr.ModelName(found) == name {
 				s.Errorf("Models yields %v, %v", found, err)
 			}
 		}
@@ -185,8 +186,8 @@ func indexLost(s *suite) {
 func (s *suite) notLost(store mr.Store) {
 	s.Helper()
 	bare := s.name("bare")
-	_, err := commit(s.Context(), store, bare, &mr.Commit{Lines: raw([]string{"1"}),
-		Trees: []mr.StagedTree{{Staged: s.stage(store, bare, map[string]string{"model/theirs": "theirs"}), Version: "1.0.0"}}})
+	_, err := commit(s.Context(), store, bare, &driver.Commit{Lines: raw([]string{"1"}),
+		Trees: []driver.StagedTree{{Staged: s.stage(store, bare, map[string]string{"model/theirs": "theirs"}), Version: "1.0.0"}}})
 	if err == nil {
 		err = s.opts.LoseIndex(bare)
 	}
@@ -197,8 +198,8 @@ func (s *suite) notLost(store mr.Store) {
 		s.Errorf("beside trees without a manifest: %v", err)
 	}
 	left := s.name("left")
-	_, err = commit(s.Context(), store, left, &mr.Commit{
-		Trees: []mr.StagedTree{{Staged: s.stage(store, left, someFiles("left")), Version: "1.0.0"}}})
+	_, err = commit(s.Context(), store, left, &driver.Commit{
+		Trees: []driver.StagedTree{{Staged: s.stage(store, left, someFiles("left")), Version: "1.0.0"}}})
 	if err == nil {
 		err = s.putTree(s.handle(), left, "1.0.0")
 	}

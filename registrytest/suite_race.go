@@ -12,6 +12,7 @@ import (
 	"time"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/driver"
 )
 
 // race has 8 callers, each with a handle of its own, decide at once to append
@@ -28,7 +29,7 @@ func race(s *suite) {
 		s.together(func(i int) {
 			line := fmt.Sprintf("round %d, caller %d", round, i)
 			wrote := false
-			done, err := all[i].Append(s.Context(), name, func(v mr.View) (*mr.Commit, error) {
+			done, err := all[i].Append(s.Context(), name.UseCase, name.Model, func(v driver.View) (*driver.Commit, error) {
 				wrote = false
 				lines, end, err := readLog(v, at[i])
 				if err != nil {
@@ -39,7 +40,7 @@ func race(s *suite) {
 				}
 				wrote = true
 				m.attend()
-				return &mr.Commit{Lines: raw([]string{line})}, nil
+				return &driver.Commit{Lines: raw([]string{line})}, nil
 			})
 			if err != nil {
 				s.Errorf("round %d: %v", round, err)
@@ -108,12 +109,12 @@ func count(s *suite) {
 	s.together(func(i int) {
 		n, at := 0, int64(0) // what was read, as a registry keeps it
 		for range s.opts.Rounds / callers {
-			_, err := all[i].Append(s.Context(), name, func(v mr.View) (*mr.Commit, error) {
+			_, err := all[i].Append(s.Context(), name.UseCase, name.Model, func(v driver.View) (*driver.Commit, error) {
 				lines, end, err := readLog(v, at)
 				if err == nil {
 					n, at = n+len(lines), end
 				}
-				return &mr.Commit{Lines: raw([]string{fmt.Sprint(n)})}, err
+				return &driver.Commit{Lines: raw([]string{fmt.Sprint(n)})}, err
 			})
 			if err != nil {
 				s.Errorf("appending: %v", err)
@@ -145,7 +146,7 @@ func groups(s *suite) {
 			return
 		}
 		for at := int64(0); writing.Load() > 0; {
-			err := all[i].Read(s.Context(), name, func(v mr.View) error {
+			err := all[i].Read(s.Context(), name.UseCase, name.Model, func(v driver.View) error {
 				lines, end, err := readLog(v, at)
 				if err != nil {
 					return err
@@ -191,11 +192,11 @@ func cancelled(s *suite) {
 				if n == 0 {
 					cancel() // it never had a chance
 				}
-				_, err := all[i].Append(ctx, name, func(mr.View) (*mr.Commit, error) {
+				_, err := all[i].Append(ctx, name.UseCase, name.Model, func(driver.View) (*driver.Commit, error) {
 					if n%4 == 1 {
 						cancel()
 					}
-					return &mr.Commit{Lines: raw([]string{line})}, nil
+					return &driver.Commit{Lines: raw([]string{line})}, nil
 				})
 				timer.Stop()
 				cancel()
@@ -230,10 +231,10 @@ func waiterGivesUp(s *suite, first, second mr.Store) {
 	deciding, release, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	var once sync.Once
 	go func() {
-		_, err := first.Append(s.Context(), name, func(mr.View) (*mr.Commit, error) {
+		_, err := first.Append(s.Context(), name.UseCase, name.Model, func(driver.View) (*driver.Commit, error) {
 			once.Do(func() { close(deciding) })
 			<-release
-			return &mr.Commit{Lines: raw([]string{"first"})}, nil
+			return &driver.Commit{Lines: raw([]string{"first"})}, nil
 		})
 		done <- err
 	}()
@@ -304,17 +305,17 @@ func retry(s *suite) {
 	var want []string
 	for i := range 10 {
 		line := fmt.Sprint("change ", i)
-		unlessThere := func(v mr.View) (*mr.Commit, error) {
+		unlessThere := func(v driver.View) (*driver.Commit, error) {
 			lines, _, err := readLog(v, 0)
 			if err != nil || slices.Contains(lines, line) {
 				return nil, err
 			}
-			return &mr.Commit{Lines: raw([]string{line})}, nil
+			return &driver.Commit{Lines: raw([]string{line})}, nil
 		}
-		if _, err := store.Append(s.Context(), name, unlessThere); !errors.Is(err, cause) || !errors.Is(err, mr.ErrUncertain) {
+		if _, err := store.Append(s.Context(), name.UseCase, name.Model, unlessThere); !errors.Is(err, cause) || !errors.Is(err, mr.ErrUncertain) {
 			s.Errorf("the first try: got error %v, want %v", err, cause)
 		}
-		if _, err := store.Append(s.Context(), name, unlessThere); err != nil {
+		if _, err := store.Append(s.Context(), name.UseCase, name.Model, unlessThere); err != nil {
 			s.Errorf("the second try: %v", err)
 		}
 		want = append(want, line)

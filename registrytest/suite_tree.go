@@ -13,6 +13,7 @@ import (
 	"testing/fstest"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/driver"
 )
 
 // someFiles are a tree's, with a manifest that makes it the registry's. Their
@@ -51,11 +52,11 @@ func trees(s *suite) {
 	for _, version := range []string{"1.0.0", "1.0.1-rc.1", "2.0.0+build.7"} {
 		files := someFiles(version)
 		st := s.stage(writer, name, files)
-		if _, err := reader.OpenTree(s.Context(), name, version); !errors.Is(err, fs.ErrNotExist) {
+		if _, err := reader.OpenTree(s.Context(), name.UseCase, name.Model, version); !errors.Is(err, fs.ErrNotExist) {
 			s.Errorf("%s before it is committed: got error %v, want fs.ErrNotExist", version, err)
 		}
-		_, err := commit(s.Context(), writer, name, &mr.Commit{
-			Trees: []mr.StagedTree{{Staged: st, Version: version}}, Lines: raw([]string{version}),
+		_, err := commit(s.Context(), writer, name, &driver.Commit{
+			Trees: []driver.StagedTree{{Staged: st, Version: version}}, Lines: raw([]string{version}),
 		})
 		if err != nil {
 			s.Fatalf("committing %s: %v", version, err)
@@ -68,7 +69,7 @@ func trees(s *suite) {
 			s.want("the files of "+version, got, files)
 		}
 	}
-	if _, err := reader.OpenTree(s.Context(), name, "1.0.2"); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := reader.OpenTree(s.Context(), name.UseCase, name.Model, "1.0.2"); !errors.Is(err, fs.ErrNotExist) {
 		s.Errorf("a version that is not there: got error %v, want fs.ErrNotExist", err)
 	}
 }
@@ -110,7 +111,7 @@ func treeWhole(s *suite) {
 		}
 		for seen := 0; seen < versions && !failed.Load(); {
 			var lines []string
-			err := all[i].Read(s.Context(), name, func(v mr.View) (err error) {
+			err := all[i].Read(s.Context(), name.UseCase, name.Model, func(v driver.View) (err error) {
 				lines, _, err = readLog(v, 0)
 				return err
 			})
@@ -140,8 +141,8 @@ func (s *suite) addTree(store mr.Store, name mr.ModelName, version string) bool 
 func treeLeft(s *suite) {
 	store, name := s.handle(), s.name("m")
 	put := func(version, line string, files map[string]string) error {
-		_, err := commit(s.Context(), store, name, &mr.Commit{
-			Trees: []mr.StagedTree{{Staged: s.stage(store, name, files), Version: version}}, Lines: raw([]string{line}),
+		_, err := commit(s.Context(), store, name, &driver.Commit{
+			Trees: []driver.StagedTree{{Staged: s.stage(store, name, files), Version: version}}, Lines: raw([]string{line}),
 		})
 		return err
 	}
@@ -175,7 +176,7 @@ func treeLeft(s *suite) {
 
 func discard(s *suite) {
 	store, name := s.handle(), s.name("m")
-	st, err := store.Stage(s.Context(), name)
+	st, err := store.Stage(s.Context(), name.UseCase, name.Model)
 	if err != nil {
 		s.Fatalf("staging: %v", err)
 	}
@@ -193,12 +194,12 @@ func discard(s *suite) {
 		}
 	}
 	for found, err := range store.Models(s.Context()) {
-		if err != nil || found == name {
+		if err != nil || mr.ModelName(found) == name {
 			s.Errorf("after it was discarded, Models yields %v, %v", found, err)
 		}
 	}
 	sealed := s.stage(store, name, someFiles("x"))
-	_, err = store.Append(s.Context(), name, func(mr.View) (*mr.Commit, error) { return nil, errSkip })
+	_, err = store.Append(s.Context(), name.UseCase, name.Model, func(driver.View) (*driver.Commit, error) { return nil, errSkip })
 	if err != errSkip {
 		s.Errorf("decide's error came back as %v", err)
 	}
@@ -207,7 +208,7 @@ func discard(s *suite) {
 			s.Errorf("discarding: %v", err)
 		}
 	}
-	if _, err := store.OpenTree(s.Context(), name, "1.0.0"); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := store.OpenTree(s.Context(), name.UseCase, name.Model, "1.0.0"); !errors.Is(err, fs.ErrNotExist) {
 		s.Errorf("of what was discarded: got error %v, want fs.ErrNotExist", err)
 	}
 	s.addTree(store, name, "1.0.0")

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/driver"
 )
 
 // What a view may tell beside document and log.
@@ -14,13 +15,13 @@ func notes(s *suite) {
 	check := func(when, document, note string) {
 		s.Helper()
 		for _, h := range []mr.Store{store, other, s.handle()} {
-			err := h.Read(s.Context(), name, func(v mr.View) error {
+			err := h.Read(s.Context(), name.UseCase, name.Model, func(v driver.View) error {
 				data, _, err := v.Document()
 				if err != nil {
 					return err
 				}
 				s.want("the document "+when, string(data), document)
-				noted, ok := v.(mr.NotedView)
+				noted, ok := v.(driver.NotedView)
 				if !ok {
 					return nil
 				}
@@ -37,7 +38,7 @@ func notes(s *suite) {
 	put := func(document string, note func() string, lines ...string) {
 		s.Helper()
 		made := false
-		c := &mr.Commit{Lines: raw(lines), Document: func(int64) []byte {
+		c := &driver.Commit{Lines: raw(lines), Document: func(int64) []byte {
 			made = true
 			return []byte(document)
 		}}
@@ -66,8 +67,8 @@ func notes(s *suite) {
 	put("the last", func() string { return "again" })
 	check("after the next with one", "the last", "again")
 	own := false
-	_, err := store.Append(s.Context(), name, func(v mr.View) (*mr.Commit, error) {
-		if noted, ok := v.(mr.NotedView); ok {
+	_, err := store.Append(s.Context(), name.UseCase, name.Model, func(v driver.View) (*driver.Commit, error) {
+		if noted, ok := v.(driver.NotedView); ok {
 			if _, _, err := v.Document(); err != nil {
 				return nil, err
 			}
@@ -86,11 +87,11 @@ func notes(s *suite) {
 // treeKinds: a store without TreeViews passes.
 func treeKinds(s *suite) {
 	store, other, name := s.handle(), s.handle(), s.name("m")
-	check := func(version string, want mr.ItemKind) {
+	check := func(version string, want driver.ItemKind) {
 		s.Helper()
 		for _, h := range []mr.Store{store, other, s.handle()} {
-			err := h.Read(s.Context(), name, func(v mr.View) error {
-				trees, ok := v.(mr.TreeView)
+			err := h.Read(s.Context(), name.UseCase, name.Model, func(v driver.View) error {
+				trees, ok := v.(driver.TreeView)
 				if !ok {
 					return nil
 				}
@@ -110,9 +111,9 @@ func treeKinds(s *suite) {
 	}
 	st := s.stage(store, name, map[string]string{manifestName: `{"files": []}`, "model/w": "weights"})
 	check("1.0.0", "")
-	if _, err := commit(s.Context(), store, name, &mr.Commit{Trees: []mr.StagedTree{{Staged: st, Version: "1.0.0"}}, Lines: raw([]string{"line"})}); err != nil {
+	if _, err := commit(s.Context(), store, name, &driver.Commit{Trees: []driver.StagedTree{{Staged: st, Version: "1.0.0"}}, Lines: raw([]string{"line"})}); err != nil {
 		s.Fatalf("committing: %v", err)
 	}
-	check("1.0.0", mr.ItemTree)
+	check("1.0.0", driver.ItemTree)
 	check("1.0.1", "")
 }

@@ -10,31 +10,29 @@ import (
 	"strings"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/driver"
 )
 
 // mixing takes two names for one, as a store that decodes what it should not.
 type mixing struct{ mr.Store }
 
-func mixed(name mr.ModelName) mr.ModelName {
-	name.Model = strings.ReplaceAll(name.Model, "+", " ")
-	return name
+func mixed(name string) string { return strings.ReplaceAll(name, "+", " ") }
+
+func (s mixing) Read(ctx context.Context, useCase, model string, look func(driver.View) error) error {
+	return s.Store.Read(ctx, useCase, mixed(model), look)
 }
 
-func (s mixing) Read(ctx context.Context, name mr.ModelName, look func(mr.View) error) error {
-	return s.Store.Read(ctx, mixed(name), look)
-}
-
-func (s mixing) Append(ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
-	return s.Store.Append(ctx, mixed(name), decide)
+func (s mixing) Append(ctx context.Context, useCase, model string, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
+	return s.Store.Append(ctx, useCase, mixed(model), decide)
 }
 
 // clamping gives some lines from any position.
 type clamping struct{ mr.Store }
 
-type clampingView struct{ mr.View }
+type clampingView struct{ driver.View }
 
-func (s clamping) Read(ctx context.Context, name mr.ModelName, look func(mr.View) error) error {
-	return s.Store.Read(ctx, name, func(v mr.View) error { return look(clampingView{v}) })
+func (s clamping) Read(ctx context.Context, useCase, model string, look func(driver.View) error) error {
+	return s.Store.Read(ctx, useCase, model, func(v driver.View) error { return look(clampingView{v}) })
 }
 
 func (v clampingView) Log(from int64) ([]byte, int64, error) {
@@ -48,23 +46,23 @@ func (v clampingView) Log(from int64) ([]byte, int64, error) {
 // trusting takes any revision for one of its own.
 type trusting struct{ mr.Store }
 
-func (s trusting) Changed(ctx context.Context, name mr.ModelName, since mr.Revision) (bool, error) {
+func (s trusting) Changed(ctx context.Context, useCase, model string, since driver.Revision) (bool, error) {
 	if since != nil && !strings.Contains(fmt.Sprintf("%T", since), "memRevision") {
 		return false, nil
 	}
-	return s.Store.Changed(ctx, name, since)
+	return s.Store.Changed(ctx, useCase, model, since)
 }
 
 // cleaning makes something of any version's name.
 type cleaning struct{ mr.Store }
 
-func (s cleaning) OpenTree(ctx context.Context, name mr.ModelName, version string) (mr.Tree, error) {
-	return s.Store.OpenTree(ctx, name, path.Base(version))
+func (s cleaning) OpenTree(ctx context.Context, useCase, model, version string) (driver.Tree, error) {
+	return s.Store.OpenTree(ctx, useCase, model, path.Base(version))
 }
 
 // renaming does so when it commits.
-func renaming(s mr.Store, ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
-	return s.Append(ctx, name, func(v mr.View) (*mr.Commit, error) {
+func renaming(s mr.Store, ctx context.Context, name mr.ModelName, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
+	return s.Append(ctx, name.UseCase, name.Model, func(v driver.View) (*driver.Commit, error) {
 		c, err := decide(v)
 		if c == nil || err != nil {
 			return c, err
@@ -72,29 +70,29 @@ func renaming(s mr.Store, ctx context.Context, name mr.ModelName, decide func(mr
 		inner := *c
 		inner.Trees = nil
 		for _, t := range c.Trees {
-			inner.Trees = append(inner.Trees, mr.StagedTree{Staged: t.Staged, Version: path.Base(t.Version)})
+			inner.Trees = append(inner.Trees, driver.StagedTree{Staged: t.Staged, Version: path.Base(t.Version)})
 		}
 		return &inner, nil
 	})
 }
 
 // treeless commits the lines when it can't have the trees.
-func treeless(s mr.Store, ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
+func treeless(s mr.Store, ctx context.Context, name mr.ModelName, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
 	c, _, err := plan(ctx, s, name, decide)
 	if c == nil || err != nil {
-		return mr.Appended{}, err
+		return driver.AppendResult{}, err
 	}
 	if done, err := write(ctx, s, name, c); err == nil {
 		return done, nil
 	}
-	return write(ctx, s, name, &mr.Commit{Lines: c.Lines, Document: c.Document})
+	return write(ctx, s, name, &driver.Commit{Lines: c.Lines, Document: c.Document})
 }
 
 // believing makes the files that a manifest names, wherever.
 type believing struct{ mr.Store }
 
-func (s believing) OpenTree(ctx context.Context, name mr.ModelName, version string) (mr.Tree, error) {
-	tree, err := s.Store.OpenTree(ctx, name, version)
+func (s believing) OpenTree(ctx context.Context, useCase, model, version string) (driver.Tree, error) {
+	tree, err := s.Store.OpenTree(ctx, useCase, model, version)
 	if err != nil {
 		return nil, err
 	}

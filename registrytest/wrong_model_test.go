@@ -8,53 +8,50 @@ import (
 	"strings"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/driver"
 )
 
 // folding takes names for one that differ in case only, as a file system may.
 type folding struct{ mr.Store }
 
-func folded(name mr.ModelName) mr.ModelName {
-	return mr.ModelName{UseCase: strings.ToLower(name.UseCase), Model: strings.ToLower(name.Model)}
+func folded(name string) string { return strings.ToLower(name) }
+
+func (s folding) Read(ctx context.Context, useCase, model string, look func(driver.View) error) error {
+	return s.Store.Read(ctx, folded(useCase), folded(model), look)
 }
 
-func (s folding) Read(ctx context.Context, name mr.ModelName, look func(mr.View) error) error {
-	return s.Store.Read(ctx, folded(name), look)
+func (s folding) Append(ctx context.Context, useCase, model string, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
+	return s.Store.Append(ctx, folded(useCase), folded(model), decide)
 }
 
-func (s folding) Append(ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
-	return s.Store.Append(ctx, folded(name), decide)
+func (s folding) Stage(ctx context.Context, useCase, model string) (driver.StagedFolder, error) {
+	return s.Store.Stage(ctx, folded(useCase), folded(model))
 }
 
-func (s folding) Stage(ctx context.Context, name mr.ModelName) (mr.Staged, error) {
-	return s.Store.Stage(ctx, folded(name))
-}
-
-func (s folding) OpenTree(ctx context.Context, name mr.ModelName, version string) (mr.Tree, error) {
-	return s.Store.OpenTree(ctx, folded(name), version)
+func (s folding) OpenTree(ctx context.Context, useCase, model, version string) (driver.Tree, error) {
+	return s.Store.OpenTree(ctx, folded(useCase), folded(model), version)
 }
 
 // apart keeps any names, which then can't be copied everywhere.
 type apart struct{ mr.Store }
 
-func encoded(name mr.ModelName) mr.ModelName {
-	return mr.ModelName{UseCase: hex.EncodeToString([]byte(name.UseCase)), Model: hex.EncodeToString([]byte(name.Model))}
+func encoded(name string) string { return hex.EncodeToString([]byte(name)) }
+
+func (s apart) Read(ctx context.Context, useCase, model string, look func(driver.View) error) error {
+	return s.Store.Read(ctx, encoded(useCase), encoded(model), look)
 }
 
-func (s apart) Read(ctx context.Context, name mr.ModelName, look func(mr.View) error) error {
-	return s.Store.Read(ctx, encoded(name), look)
+func (s apart) Append(ctx context.Context, useCase, model string, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
+	return s.Store.Append(ctx, encoded(useCase), encoded(model), decide)
 }
 
-func (s apart) Append(ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
-	return s.Store.Append(ctx, encoded(name), decide)
-}
-
-func (s apart) OpenTree(ctx context.Context, name mr.ModelName, version string) (mr.Tree, error) {
-	return s.Store.OpenTree(ctx, encoded(name), version)
+func (s apart) OpenTree(ctx context.Context, useCase, model, version string) (driver.Tree, error) {
+	return s.Store.OpenTree(ctx, encoded(useCase), encoded(model), version)
 }
 
 // careless goes on where log and document are gone.
-func careless(s mr.Store, ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
-	done, err := s.Append(ctx, name, decide)
+func careless(s mr.Store, ctx context.Context, name mr.ModelName, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
+	done, err := s.Append(ctx, name.UseCase, name.Model, decide)
 	if errors.Is(err, mr.ErrIndexLost) {
 		err = nil
 	}
@@ -62,12 +59,12 @@ func careless(s mr.Store, ctx context.Context, name mr.ModelName, decide func(mr
 }
 
 // anxious takes any tree without a log for a loss.
-func anxious(s mr.Store, ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
-	if tree, err := s.OpenTree(ctx, name, "1.0.0"); err == nil {
+func anxious(s mr.Store, ctx context.Context, name mr.ModelName, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
+	if tree, err := s.OpenTree(ctx, name.UseCase, name.Model, "1.0.0"); err == nil {
 		tree.Close()
 		if end(ctx, s, name) == 0 {
-			return mr.Appended{}, fmt.Errorf("%w: a tree is there", mr.ErrIndexLost)
+			return driver.AppendResult{}, fmt.Errorf("%w: a tree is there", mr.ErrIndexLost)
 		}
 	}
-	return s.Append(ctx, name, decide)
+	return s.Append(ctx, name.UseCase, name.Model, decide)
 }

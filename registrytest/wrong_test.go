@@ -17,12 +17,13 @@ import (
 	"testing"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/registrytest"
 )
 
 // plan takes a view and has the change decided, as a store without a lock does.
-func plan(ctx context.Context, s mr.Store, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (c *mr.Commit, end int64, err error) {
-	err = s.Read(ctx, name, func(v mr.View) (err error) {
+func plan(ctx context.Context, s mr.Store, name mr.ModelName, decide func(driver.View) (*driver.Commit, error)) (c *driver.Commit, end int64, err error) {
+	err = s.Read(ctx, name.UseCase, name.Model, func(v driver.View) (err error) {
 		if _, end, err = v.Log(0); err == nil {
 			c, err = decide(v)
 		}
@@ -31,19 +32,19 @@ func plan(ctx context.Context, s mr.Store, name mr.ModelName, decide func(mr.Vie
 	return c, end, err
 }
 
-func write(ctx context.Context, s mr.Store, name mr.ModelName, c *mr.Commit) (mr.Appended, error) {
-	return s.Append(ctx, name, func(mr.View) (*mr.Commit, error) { return c, nil })
+func write(ctx context.Context, s mr.Store, name mr.ModelName, c *driver.Commit) (driver.AppendResult, error) {
+	return s.Append(ctx, name.UseCase, name.Model, func(driver.View) (*driver.Commit, error) { return c, nil })
 }
 
 func end(ctx context.Context, s mr.Store, name mr.ModelName) (end int64) {
-	s.Read(ctx, name, func(v mr.View) (err error) {
+	s.Read(ctx, name.UseCase, name.Model, func(v driver.View) (err error) {
 		_, end, err = v.Log(0)
 		return err
 	})
 	return end
 }
 
-type appender func(s mr.Store, ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error)
+type appender func(s mr.Store, ctx context.Context, name mr.ModelName, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error)
 
 // wrongStore is a sound store but for how it appends.
 type wrongStore struct {
@@ -51,26 +52,27 @@ type wrongStore struct {
 	append appender
 }
 
-func (s wrongStore) Append(ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
+func (s wrongStore) Append(ctx context.Context, useCase, model string, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
+	name := mr.ModelName{UseCase: useCase, Model: model}
 	return s.append(s.Store, ctx, name, decide)
 }
 
 // forgetful never looks whether something came between.
-func forgetful(s mr.Store, ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
+func forgetful(s mr.Store, ctx context.Context, name mr.ModelName, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
 	c, _, err := plan(ctx, s, name, decide)
 	if c == nil || err != nil {
-		return mr.Appended{}, err
+		return driver.AppendResult{}, err
 	}
 	runtime.Gosched()
 	return write(ctx, s, name, c)
 }
 
 // statThenWrite looks, and then writes.
-func statThenWrite(s mr.Store, ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
+func statThenWrite(s mr.Store, ctx context.Context, name mr.ModelName, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
 	for {
 		c, was, err := plan(ctx, s, name, decide)
 		if c == nil || err != nil {
-			return mr.Appended{}, err
+			return driver.AppendResult{}, err
 		}
 		if end(ctx, s, name) == was {
 			runtime.Gosched() // as any I/O would
@@ -80,21 +82,21 @@ func statThenWrite(s mr.Store, ctx context.Context, name mr.ModelName, decide fu
 }
 
 // linesFirst shows the line before its tree is there.
-func linesFirst(s mr.Store, ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
-	var trees []mr.StagedTree
-	done, err := s.Append(ctx, name, func(v mr.View) (*mr.Commit, error) {
+func linesFirst(s mr.Store, ctx context.Context, name mr.ModelName, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
+	var trees []driver.StagedTree
+	done, err := s.Append(ctx, name.UseCase, name.Model, func(v driver.View) (*driver.Commit, error) {
 		c, err := decide(v)
 		if c == nil || err != nil {
 			return nil, err
 		}
 		trees = c.Trees
-		return &mr.Commit{Lines: c.Lines, Document: c.Document}, nil
+		return &driver.Commit{Lines: c.Lines, Document: c.Document}, nil
 	})
 	if err != nil || trees == nil {
 		return done, err
 	}
 	runtime.Gosched()
-	_, err = write(ctx, s, name, &mr.Commit{Trees: trees})
+	_, err = write(ctx, s, name, &driver.Commit{Trees: trees})
 	return done, err
 }
 
@@ -111,19 +113,20 @@ type halfTree string
 func (t halfTree) Path() string { return string(t) }
 func (t halfTree) Close() error { return nil }
 
-func (s fileByFile) Append(ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
+func (s fileByFile) Append(ctx context.Context, useCase, model string, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
+	name := mr.ModelName{UseCase: useCase, Model: model}
 	c, _, err := plan(ctx, s.Store, name, decide)
 	if c == nil || err != nil {
-		return mr.Appended{}, err
+		return driver.AppendResult{}, err
 	}
 	for _, t := range c.Trees {
 		dir, err := os.MkdirTemp(s.dir, "")
 		if err != nil {
-			return mr.Appended{}, err
+			return driver.AppendResult{}, err
 		}
 		s.half.Store(name.At(t.Version), dir)
 		defer s.half.Delete(name.At(t.Version))
-		files := os.DirFS(t.Staged.Dir())
+		files := os.DirFS(t.Staged.(driver.StagedFolder).Dir())
 		err = fs.WalkDir(files, ".", func(file string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() {
 				return errors.Join(err, os.MkdirAll(filepath.Join(dir, file), 0o777))
@@ -136,41 +139,42 @@ func (s fileByFile) Append(ctx context.Context, name mr.ModelName, decide func(m
 			return os.WriteFile(filepath.Join(dir, file), data, 0o666)
 		})
 		if err != nil {
-			return mr.Appended{}, err
+			return driver.AppendResult{}, err
 		}
 	}
 	return write(ctx, s.Store, name, c)
 }
 
-func (s fileByFile) OpenTree(ctx context.Context, name mr.ModelName, version string) (mr.Tree, error) {
+func (s fileByFile) OpenTree(ctx context.Context, useCase, model, version string) (driver.Tree, error) {
+	name := mr.ModelName{UseCase: useCase, Model: model}
 	if dir, ok := s.half.Load(name.At(version)); ok {
 		return halfTree(dir.(string)), nil
 	}
-	return s.Store.OpenTree(ctx, name, version)
+	return s.Store.OpenTree(ctx, useCase, model, version)
 }
 
 // lineByLine makes several appends of one.
-func lineByLine(s mr.Store, ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (done mr.Appended, err error) {
+func lineByLine(s mr.Store, ctx context.Context, name mr.ModelName, decide func(driver.View) (*driver.Commit, error)) (done driver.AppendResult, err error) {
 	var rest [][]byte
-	done, err = s.Append(ctx, name, func(v mr.View) (*mr.Commit, error) {
+	done, err = s.Append(ctx, name.UseCase, name.Model, func(v driver.View) (*driver.Commit, error) {
 		c, err := decide(v)
 		if c == nil || err != nil || len(c.Lines) < 2 {
 			return c, err
 		}
 		rest = c.Lines[1:]
-		return &mr.Commit{Trees: c.Trees, Lines: c.Lines[:1], Document: c.Document}, nil
+		return &driver.Commit{Trees: c.Trees, Lines: c.Lines[:1], Document: c.Document}, nil
 	})
 	for _, line := range rest {
 		if err == nil {
-			done, err = write(ctx, s, name, &mr.Commit{Lines: [][]byte{line}})
+			done, err = write(ctx, s, name, &driver.Commit{Lines: [][]byte{line}})
 		}
 	}
 	return done, err
 }
 
 // documentFirst asks for the document before the lines are there.
-func documentFirst(s mr.Store, ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
-	return s.Append(ctx, name, func(v mr.View) (*mr.Commit, error) {
+func documentFirst(s mr.Store, ctx context.Context, name mr.ModelName, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
+	return s.Append(ctx, name.UseCase, name.Model, func(v driver.View) (*driver.Commit, error) {
 		c, err := decide(v)
 		if c == nil || c.Document == nil || err != nil {
 			return c, err
@@ -180,13 +184,13 @@ func documentFirst(s mr.Store, ctx context.Context, name mr.ModelName, decide fu
 			at += int64(len(line)) + 1
 		}
 		doc := c.Document(at)
-		return &mr.Commit{Trees: c.Trees, Lines: c.Lines, Document: func(int64) []byte { return doc }}, err
+		return &driver.Commit{Trees: c.Trees, Lines: c.Lines, Document: func(int64) []byte { return doc }}, err
 	})
 }
 
 // swallows passes a refusal over.
-func swallows(s mr.Store, ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
-	return s.Append(ctx, name, func(v mr.View) (*mr.Commit, error) {
+func swallows(s mr.Store, ctx context.Context, name mr.ModelName, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
+	return s.Append(ctx, name.UseCase, name.Model, func(v driver.View) (*driver.Commit, error) {
 		c, _ := decide(v)
 		return c, nil
 	})
@@ -199,10 +203,11 @@ type lossy struct {
 	check bool // it looks before it tries again whether the first time was enough
 }
 
-func (s *lossy) Append(ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
+func (s *lossy) Append(ctx context.Context, useCase, model string, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
+	name := mr.ModelName{UseCase: useCase, Model: model}
 	c, _, err := plan(ctx, s.Store, name, decide)
 	if c == nil || err != nil {
-		return mr.Appended{}, err
+		return driver.AppendResult{}, err
 	}
 	done, err := write(ctx, s.Store, name, c)
 	if err != nil || !s.lose.Swap(false) {
@@ -210,7 +215,7 @@ func (s *lossy) Append(ctx context.Context, name mr.ModelName, decide func(mr.Vi
 	}
 	if s.check {
 		there := false
-		err := s.Read(ctx, name, func(v mr.View) error {
+		err := s.Read(ctx, useCase, model, func(v driver.View) error {
 			data, _, err := v.Log(0)
 			there = bytes.HasSuffix(data, append(slices.Clone(c.Lines[0]), '\n'))
 			return err
@@ -225,28 +230,30 @@ func (s *lossy) Append(ctx context.Context, name mr.ModelName, decide func(mr.Vi
 // A forgetting store keeps a note for good, and takes any version for one of the registry's.
 type forgetting struct{ mr.Store }
 
-func (s forgetting) Read(ctx context.Context, name mr.ModelName, look func(mr.View) error) error {
-	return s.Store.Read(ctx, name, func(v mr.View) error { return look(forgettingView{v}) })
+func (s forgetting) Read(ctx context.Context, useCase, model string, look func(driver.View) error) error {
+	return s.Store.Read(ctx, useCase, model, func(v driver.View) error { return look(forgettingView{v}) })
 }
 
-type forgettingView struct{ mr.View }
+type forgettingView struct{ driver.View }
 
-func (forgettingView) Note() (string, bool)             { return "0 note", true }
-func (forgettingView) Tree(string) (mr.ItemKind, error) { return mr.ItemTree, nil }
+func (forgettingView) Note() (string, bool)                 { return "0 note", true }
+func (forgettingView) Tree(string) (driver.ItemKind, error) { return driver.ItemTree, nil }
 
 // unlooking has a change go by a document that it saw before.
-func unlooking(s mr.Store, ctx context.Context, name mr.ModelName, decide func(mr.View) (*mr.Commit, error)) (mr.Appended, error) {
-	return s.Append(ctx, name, func(v mr.View) (*mr.Commit, error) { return decide(unlookingView{v}) })
+func unlooking(s mr.Store, ctx context.Context, name mr.ModelName, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
+	return s.Append(ctx, name.UseCase, name.Model, func(v driver.View) (*driver.Commit, error) { return decide(unlookingView{v}) })
 }
 
-type unlookingView struct{ mr.View }
+type unlookingView struct{ driver.View }
 
-func (unlookingView) DocumentChanged(since mr.Revision) bool { return since == nil }
+func (unlookingView) DocumentChanged(since driver.Revision) bool { return since == nil }
 
 // blind never sees that anything changed.
 type blind struct{ mr.Store }
 
-func (blind) Changed(context.Context, mr.ModelName, mr.Revision) (bool, error) { return false, nil }
+func (blind) Changed(context.Context, string, string, driver.Revision) (bool, error) {
+	return false, nil
+}
 
 func TestSuiteFindsWrongStores(t *testing.T) {
 	t.Parallel()
@@ -348,12 +355,20 @@ func TestSuiteFindsHandlesApart(t *testing.T) {
 // Each case quotes the contract, to the word.
 func TestRulesAreTheContracts(t *testing.T) {
 	t.Parallel()
-	source, err := os.ReadFile("../store.go")
-	if err != nil {
-		t.Fatal(err)
+	files, err := filepath.Glob("../driver/*.go")
+	if err != nil || files == nil {
+		t.Fatal(files, err)
+	}
+	var source []byte
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		source = append(source, data...)
 	}
 	plain := func(s string) string {
-		s = regexp.MustCompile(`(?m)^\s*//`).ReplaceAllString(s, "")
+		s = regexp.MustCompile(`(?m)^\s*//|[][]`).ReplaceAllString(s, "") // and the brackets of links
 		return strings.ToLower(strings.Join(strings.Fields(s), " "))
 	}
 	contract := plain(string(source))

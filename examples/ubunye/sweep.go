@@ -58,7 +58,7 @@ func (a *app) sweepAll(ctx context.Context, s *objectstore.Store, name modelregi
 	for name, err := range s.Models(ctx) {
 		if err == nil {
 			var done []objectstore.Swept
-			done, err = s.Sweep(ctx, name, opts)
+			done, err = s.Sweep(ctx, modelregistry.ModelName(name), opts)
 			all = append(all, done...)
 		}
 		errs = append(errs, err)

@@ -8,12 +8,13 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/fsroot"
 )
 
 // ErrBad says that an artifact can't be registered, or is not as it was
 // registered.
-var ErrBad = errors.New("bad artifact")
+var ErrBad = driver.ErrArtifact
 
 // A Source is where the files of a version come from. The zero value is none.
 type Source struct {

@@ -8,52 +8,18 @@ import (
 	"path"
 	"time"
 
+	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/logformat"
 )
 
-// A Commit is what an append makes happen.
-type Commit struct {
-	Trees    []Tree
-	Lines    [][]byte
-	Document func(end int64) []byte // nil, or it returns nil: the old one stays
-	Note     func() string          // called after Document; nil leaves no note
-}
-
-func (c *Commit) note() string {
-	if c.Note == nil {
-		return ""
-	}
-	return c.Note()
-}
-
-func (c *Commit) document(end int64) []byte {
-	if c.Document == nil {
-		return nil
-	}
-	return c.Document(end)
-}
-
-// A Tree is a sealed staging and the version that it becomes.
-type Tree struct {
-	Staged  *Staged
-	Version string
-}
-
-// Appended reports a commit that happened.
-type Appended struct {
-	Revision    any
-	End         int64
-	DocumentErr error
-}
-
-// Append calls decide under the model's lock and makes its commit happen. If somebody
-// takes the lock file away meanwhile, it starts over.
-func (s *Store) Append(ctx context.Context, useCase, model string, decide func(*View) (*Commit, error)) (Appended, error) {
+// Append calls decide under the model's lock and makes its commit happen. If
+// another program removes the lock file meanwhile, it starts over.
+func (s *Store) Append(ctx context.Context, useCase, model string, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
 	at := s.place(useCase, model)
 	for {
 		d, held, err := s.lockMade(ctx, at)
 		if err != nil {
-			return Appended{}, err
+			return driver.AppendResult{}, err
 		}
 		done, again, err := s.appendHeld(d, at, held, decide)
 		if !again {
@@ -64,7 +30,7 @@ func (s *Store) Append(ctx context.Context, useCase, model string, decide func(*
 
 // appendHeld is Append under the lock, which it releases. It asks to start over
 // if the lock is void.
-func (s *Store) appendHeld(d Disk, at *place, held hold, decide func(*View) (*Commit, error)) (done Appended, again bool, err error) {
+func (s *Store) appendHeld(d Disk, at *place, held hold, decide func(driver.View) (*driver.Commit, error)) (done driver.AppendResult, again bool, err error) {
 	defer held.release()
 	v, err := newView(d, at)
 	if err != nil {
@@ -78,9 +44,14 @@ func (s *Store) appendHeld(d Disk, at *place, held hold, decide func(*View) (*Co
 	if c == nil {
 		return done, false, syncLog(d, v)
 	}
+	for _, t := range c.Trees {
+		if err := t.Validate(); err != nil {
+			return done, false, err
+		}
+	}
 	if !v.read {
 		if _, _, err := v.Log(0); err != nil {
-			return done, false, err
+			return done, false, corruptChange(err)
 		}
 	}
 	if err := v.readToEnd(); err != nil {
@@ -103,7 +74,7 @@ func syncLog(d Disk, v *View) error {
 	return d.Sync(v.rev.logFile)
 }
 
-func (s *Store) commit(d Disk, v *View, c *Commit) (done Appended, err error) {
+func (s *Store) commit(d Disk, v *View, c *driver.Commit) (done driver.AppendResult, err error) {
 	dir := v.rev.dir
 	done.End = v.end
 	if v.isFirst() {
@@ -114,13 +85,13 @@ func (s *Store) commit(d Disk, v *View, c *Commit) (done Appended, err error) {
 	appends := len(c.Lines) > 0 || len(c.Trees) > 0
 	if appends {
 		if err := v.takeOver(); err != nil {
-			return done, err
+			return done, corruptChange(err)
 		}
 	}
 	if err := s.settle(d, v.rev.place); err != nil {
 		return done, err
 	}
-	var placed []Tree
+	var placed []driver.StagedTree
 	if appends && v.end == 0 {
 		err = begin(d, v)
 	}
@@ -131,20 +102,22 @@ func (s *Store) commit(d Disk, v *View, c *Commit) (done Appended, err error) {
 		done.End, err = appendLines(d, v, c.Lines)
 	}
 	if err != nil {
-		if !errors.Is(err, ErrUncertain) {
+		if !errors.Is(err, driver.ErrUncertain) {
 			err = errors.Join(err, takeBack(d, v, placed))
 		}
 		return done, err
 	}
 	for _, t := range placed {
-		t.Staged.used = true
+		stagedOf(t).used = true
 	}
 	rev, known := v.appended(c, done.End)
 	if known {
 		s.noteStamp(rev.place, rev.log, done.End)
 	}
-	if document := c.document(done.End); document != nil {
-		rev.document, done.DocumentErr = s.replaceDocument(v, document, c.note())
+	if c.Document != nil {
+		if document := c.Document(done.End); document != nil {
+			rev.document, done.DocumentErr = s.replaceDocument(v, document, noteOf(c))
+		}
 	}
 	if known && done.DocumentErr == nil {
 		done.Revision = rev
@@ -152,9 +125,21 @@ func (s *Store) commit(d Disk, v *View, c *Commit) (done Appended, err error) {
 	return done, nil
 }
 
+// noteOf returns what is noted of a commit's document. It is called after the
+// commit's Document.
+func noteOf(c *driver.Commit) string {
+	if c.Note == nil {
+		return ""
+	}
+	return c.Note()
+}
+
+// stagedOf returns this store's part of a tree.
+func stagedOf(t driver.StagedTree) *Staged { return t.Staged.(*Staged) }
+
 // placeTrees renames the trees to where the lines will say they are. It returns
 // those that it placed, also when it fails.
-func placeTrees(d Disk, dir string, trees []Tree) (placed []Tree, err error) {
+func placeTrees(d Disk, dir string, trees []driver.StagedTree) (placed []driver.StagedTree, err error) {
 	if len(trees) == 0 {
 		return nil, nil
 	}
@@ -167,7 +152,7 @@ func placeTrees(d Disk, dir string, trees []Tree) (placed []Tree, err error) {
 		if err := makeWay(d, dir, to, t.Version); err != nil {
 			return placed, err
 		}
-		if err := d.Rename(t.Staged.tree(), to); err != nil {
+		if err := d.Rename(stagedOf(t).tree(), to); err != nil {
 			return placed, explainCrossDevice(err, versions)
 		}
 		placed = append(placed, t)
@@ -220,16 +205,16 @@ func putAside(d Disk, dir, tree, version string) error {
 
 // takeBack undoes what a commit did before its lines were safe. A log that it
 // began goes last, once no crash can bring the trees back.
-func takeBack(d Disk, v *View, placed []Tree) error {
+func takeBack(d Disk, v *View, placed []driver.StagedTree) error {
 	var errs []error
 	for _, t := range placed {
-		errs = append(errs, d.Rename(path.Join(v.rev.dir, versionsName, t.Version), t.Staged.tree()))
+		errs = append(errs, d.Rename(path.Join(v.rev.dir, versionsName, t.Version), stagedOf(t).tree()))
 	}
 	if err := errors.Join(errs...); err != nil || v.rev.log.Exists {
 		return err
 	}
 	for _, t := range placed {
-		if err := d.Sync(t.Staged.name); err != nil {
+		if err := d.Sync(stagedOf(t).name); err != nil {
 			return err
 		}
 	}
@@ -246,7 +231,7 @@ func appendLines(d Disk, v *View, lines [][]byte) (end int64, err error) {
 	}
 	defer func() {
 		if closeErr := f.Close(); err == nil && closeErr != nil {
-			err = fmt.Errorf("%w: %w", ErrUncertain, closeErr)
+			err = fmt.Errorf("%w: %w", driver.ErrUncertain, closeErr)
 		}
 	}()
 	if v.size > v.end {
@@ -265,7 +250,7 @@ func appendLines(d Disk, v *View, lines [][]byte) (end int64, err error) {
 		return v.end + int64(len(data)), nil
 	}
 	if cut := errors.Join(f.Truncate(v.end), f.Sync()); cut != nil {
-		return 0, fmt.Errorf("%w: %w; and then %w", ErrUncertain, err, cut)
+		return 0, fmt.Errorf("%w: %w; and then %w", driver.ErrUncertain, err, cut)
 	}
 	return 0, err
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/logformat"
 )
 
@@ -27,6 +28,16 @@ func (e *ChangeFileError) Error() string { return fmt.Sprintf("%s: %v", e.Path, 
 
 // Unwrap returns the cause and fs.ErrInvalid.
 func (e *ChangeFileError) Unwrap() []error { return []error{e.Err, fs.ErrInvalid} }
+
+// corruptChange returns the error of a commit that found a damaged change: a
+// *driver.CorruptError.
+func corruptChange(err error) error {
+	var broken *ChangeFileError
+	if errors.As(err, &broken) {
+		return &driver.CorruptError{Path: broken.Path, Err: broken.Err}
+	}
+	return err
+}
 
 // A changeFile is the file of one change.
 type changeFile struct {

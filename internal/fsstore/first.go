@@ -7,6 +7,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/pathname"
 )
 
@@ -14,20 +15,16 @@ import (
 // tree: an empty log. So a tree without a log is never what a crash left. It is
 // a model whose log and document were lost.
 
-// A LostError says that a model has neither a log nor a document, but trees
-// that a registry made.
-type LostError struct {
-	Dir      string   // the model's folder, relative to the store
-	Versions []string // the trees
-}
-
-func (e *LostError) Error() string {
+// lostError says that a model has neither a log nor a document, but trees that a
+// registry made.
+func lostError(dir string, versions []string) error {
 	const shown = 5
-	list, more := e.Versions, ""
-	if n := len(list) - shown; n > 0 {
-		list, more = list[:shown], fmt.Sprintf(" and %d more", n)
+	more := ""
+	if n := len(versions) - shown; n > 0 {
+		versions, more = versions[:shown], fmt.Sprintf(" and %d more", n)
 	}
-	return fmt.Sprintf("%s holds %s%s", path.Join(e.Dir, versionsName), strings.Join(list, ", "), more)
+	return fmt.Errorf("%w, and %s holds %s%s: repair the model first",
+		driver.ErrIndexLost, path.Join(dir, versionsName), strings.Join(versions, ", "), more)
 }
 
 // isFirst reports whether the model has neither a log nor a document yet. The
@@ -81,7 +78,7 @@ func checkLost(d Disk, dir string) error {
 	if err != nil {
 		return err
 	}
-	lost := &LostError{Dir: dir}
+	var lost []string
 	for _, e := range entries {
 		if !e.IsDir() || pathname.Check(e.Name()) != nil {
 			continue
@@ -91,13 +88,13 @@ func checkLost(d Disk, dir string) error {
 			return err
 		}
 		if sealed {
-			lost.Versions = append(lost.Versions, e.Name())
+			lost = append(lost, e.Name())
 		}
 	}
-	if lost.Versions == nil {
+	if lost == nil {
 		return nil
 	}
-	return lost
+	return lostError(dir, lost)
 }
 
 // isSealed reports whether a version's folder has a manifest, so that a

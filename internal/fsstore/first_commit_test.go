@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/ubunye-go/modelregistry/driver"
 )
 
 // An orderDisk notes renames, syncs and files that are opened, in order.
@@ -54,7 +56,7 @@ func TestFirstTreeComesAfterTheLogsName(t *testing.T) {
 		st := staged(t, s)
 		s.place("uc", "m").settled = true // by an earlier commit, which failed
 		ops = nil
-		if _, err := add(t, s, &Commit{Trees: []Tree{{st, "1.0.0"}}, Lines: lines("x")}); err != nil {
+		if _, err := add(t, s, &driver.Commit{Trees: []driver.StagedTree{{Staged: st, Version: "1.0.0"}}, Lines: lines("x")}); err != nil {
 			t.Fatal(err)
 		}
 		rename := slices.Index(ops, "rename uc/m/versions/1.0.0")
@@ -79,7 +81,7 @@ func TestFailedFirstCommit(t *testing.T) {
 	s := open(t, dir)
 	s.Wrap(func(d Disk) Disk { return failingSync{d} })
 	st := staged(t, s)
-	if _, err := add(t, s, &Commit{Trees: []Tree{{st, "1.0.0"}}, Lines: lines("x")}); !errors.Is(err, errSync) {
+	if _, err := add(t, s, &driver.Commit{Trees: []driver.StagedTree{{Staged: st, Version: "1.0.0"}}, Lines: lines("x")}); !errors.Is(err, errSync) {
 		t.Fatalf("got error %v, want %v", err, errSync)
 	}
 	for _, name := range tree(t, dir) {
@@ -126,7 +128,7 @@ func TestFirstCommitOfAnotherProcessIsNoLoss(t *testing.T) {
 	commit := func() {
 		other := open(t, s.dir)
 		st := staged(t, other)
-		if _, err := add(t, other, &Commit{Trees: []Tree{{st, "1.0.0"}}, Lines: lines("x")}); err != nil {
+		if _, err := add(t, other, &driver.Commit{Trees: []driver.StagedTree{{Staged: st, Version: "1.0.0"}}, Lines: lines("x")}); err != nil {
 			t.Error(err)
 		}
 	}

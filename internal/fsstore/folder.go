@@ -1,28 +1,34 @@
 package fsstore
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"path"
 
+	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/pathname"
 )
 
-// A Folder is where a version's tree lies.
-type Folder struct {
-	Dir      string
-	Artifact string // the artifact's folder in it; empty if there is none
-
-	name string // of the artifact's folder, relative to the store
-	seen Stamp
+// A folder is a version's tree, which stays where it is. It is a
+// [driver.ArtifactTree].
+type folder struct {
+	dir      string
+	artifact string // the artifact's folder; empty if there is none
+	name     string // of the artifact's folder, relative to the store
+	seen     Stamp  // of the artifact's folder
 }
+
+func (f *folder) Path() string     { return f.dir }
+func (f *folder) Artifact() string { return f.artifact }
+func (f *folder) Close() error     { return nil }
 
 // maxFound bounds how many folders are remembered.
 const maxFound = 1 << 12
 
-// Tree returns the folder of a version. A folder seen before is known by its
-// artifact's inode, so that it takes one stat.
-func (s *Store) Tree(useCase, model, version string) (*Folder, error) {
+// OpenTree returns the folder of a version. A folder that was opened before is
+// known by its artifact's inode, so that it takes one stat.
+func (s *Store) OpenTree(_ context.Context, useCase, model, version string) (driver.Tree, error) {
 	d, err := s.lastDisk()
 	if err != nil {
 		return nil, err
@@ -53,11 +59,11 @@ func (s *Store) Tree(useCase, model, version string) (*Folder, error) {
 	if !info.IsDir() {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
 	}
-	f = &Folder{Dir: s.path(name), name: path.Join(name, artifactName)}
+	f = &folder{dir: s.path(name), name: path.Join(name, artifactName)}
 	if f.seen, err = d.Stamp(f.name); err != nil || !f.seen.Dir {
 		return f, err
 	}
-	f.Artifact = s.path(f.name)
+	f.artifact = s.path(f.name)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.found) >= maxFound {

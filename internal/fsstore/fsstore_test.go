@@ -20,6 +20,8 @@ import (
 
 	"github.com/gofrs/flock"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/ubunye-go/modelregistry/driver"
 )
 
 // The environment of a child: what it does, and to which file or folder.
@@ -137,7 +139,7 @@ func stage(t *testing.T, s *Store) *Staged {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return st
+	return st.(*Staged)
 }
 
 // staged is a sealed tree of two files, one of them a manifest.
@@ -153,9 +155,9 @@ func staged(t *testing.T, s *Store) *Staged {
 }
 
 // add appends lines, and trees with them.
-func add(t *testing.T, s *Store, c *Commit) (Appended, error) {
+func add(t *testing.T, s *Store, c *driver.Commit) (driver.AppendResult, error) {
 	t.Helper()
-	return s.Append(t.Context(), "uc", "m", func(*View) (*Commit, error) { return c, nil })
+	return s.Append(t.Context(), "uc", "m", func(driver.View) (*driver.Commit, error) { return c, nil })
 }
 
 func lines(list ...string) [][]byte {
@@ -169,7 +171,7 @@ func lines(list ...string) [][]byte {
 func log(t *testing.T, s *Store) string {
 	t.Helper()
 	var data []byte
-	err := s.Read(t.Context(), "uc", "m", func(v *View) (err error) {
+	err := s.Read(t.Context(), "uc", "m", func(v driver.View) (err error) {
 		data, _, err = v.Log(0)
 		return err
 	})
@@ -193,7 +195,7 @@ func TestTornTailIsCut(t *testing.T) {
 		if got := read(t, file); got != "{1}\n"+torn {
 			t.Errorf("%.10q: reading changed it", torn)
 		}
-		done, err := add(t, s, &Commit{Lines: lines("{a}", "{b}")})
+		done, err := add(t, s, &driver.Commit{Lines: lines("{a}", "{b}")})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -209,7 +211,7 @@ func TestLogFrom(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "uc", "m", logName), "{1}\n{2}\n{3")
 	s := open(t, dir)
-	err := s.Read(t.Context(), "uc", "m", func(v *View) error {
+	err := s.Read(t.Context(), "uc", "m", func(v driver.View) error {
 		for from, want := range map[int64]string{0: "{1}\n{2}\n", 4: "{2}\n", 8: ""} {
 			data, end, err := v.Log(from)
 			if err != nil || string(data) != want || end != 8 {
@@ -224,7 +226,7 @@ func TestLogFrom(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	err = s.Read(t.Context(), "uc", "other", func(v *View) error {
+	err = s.Read(t.Context(), "uc", "other", func(v driver.View) error {
 		data, ok, err := v.Document()
 		if data != nil || ok || err != nil {
 			t.Errorf("a document that is not there: %q, %t, %v", data, ok, err)
@@ -246,7 +248,7 @@ func TestLockExcludes(t *testing.T) {
 	for i := range 16 {
 		wg.Go(func() {
 			for range 10 {
-				_, err := stores[i%2].Append(t.Context(), "uc", "m", func(*View) (*Commit, error) {
+				_, err := stores[i%2].Append(t.Context(), "uc", "m", func(driver.View) (*driver.Commit, error) {
 					if now := inside.Add(1); now != 1 {
 						t.Errorf("%d inside", now)
 					}
@@ -287,7 +289,7 @@ func TestLockWaiterGivesUp(t *testing.T) {
 	for range 3 {
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		start := time.Now()
-		_, err := s.Append(ctx, "uc", "m", func(*View) (*Commit, error) { t.Error("it got in"); return nil, nil })
+		_, err := s.Append(ctx, "uc", "m", func(driver.View) (*driver.Commit, error) { t.Error("it got in"); return nil, nil })
 		cancel()
 		if err != context.DeadlineExceeded {
 			t.Errorf("%v", err)
@@ -300,12 +302,12 @@ func TestLockWaiterGivesUp(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	gone, in := make(chan error, 1), make(chan error, 2)
 	go func() {
-		_, err := s.Append(ctx, "uc", "m", func(*View) (*Commit, error) { t.Error("it got in"); return nil, nil })
+		_, err := s.Append(ctx, "uc", "m", func(driver.View) (*driver.Commit, error) { t.Error("it got in"); return nil, nil })
 		gone <- err
 	}()
 	for _, s := range []*Store{s, open(t, s.dir)} {
 		go func() {
-			_, err := s.Append(t.Context(), "uc", "m", func(*View) (*Commit, error) { return nil, nil })
+			_, err := s.Append(t.Context(), "uc", "m", func(driver.View) (*driver.Commit, error) { return nil, nil })
 			in <- err
 		}()
 	}
@@ -348,12 +350,12 @@ func TestLockOfAKilledProcessIsFree(t *testing.T) {
 	_, kill := child(t, "hold", lockedModel(t, s))
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
 	defer cancel()
-	if _, err := s.Append(ctx, "uc", "m", func(*View) (*Commit, error) { return nil, nil }); err != context.DeadlineExceeded {
+	if _, err := s.Append(ctx, "uc", "m", func(driver.View) (*driver.Commit, error) { return nil, nil }); err != context.DeadlineExceeded {
 		t.Fatalf("while it lives: %v", err)
 	}
 	done := make(chan error, 1)
 	go func() {
-		_, err := s.Append(t.Context(), "uc", "m", func(*View) (*Commit, error) { return &Commit{Lines: lines("{1}")}, nil })
+		_, err := s.Append(t.Context(), "uc", "m", func(driver.View) (*driver.Commit, error) { return &driver.Commit{Lines: lines("{1}")}, nil })
 		done <- err
 	}()
 	kill()
@@ -393,7 +395,7 @@ func TestLockFileReplaced(t *testing.T) {
 			}
 			done := make(chan error, 1)
 			go func() {
-				_, err := s.Append(t.Context(), "uc", "m", func(*View) (*Commit, error) {
+				_, err := s.Append(t.Context(), "uc", "m", func(driver.View) (*driver.Commit, error) {
 					// The file that the path names now is the one that is locked.
 					probe := flock.New(file)
 					defer probe.Close()
@@ -431,7 +433,7 @@ func TestLockFileIsASymlink(t *testing.T) {
 	if err := os.Symlink(outside, s.path("uc/m/"+lockName)); err != nil {
 		t.Skip(err)
 	}
-	if _, err := add(t, s, &Commit{Lines: lines("{1}")}); err == nil {
+	if _, err := add(t, s, &driver.Commit{Lines: lines("{1}")}); err == nil {
 		t.Error("it was locked")
 	}
 	if exists(outside) {
@@ -560,14 +562,14 @@ func TestDiscardBesideASweep(t *testing.T) {
 func TestLeftoverVersion(t *testing.T) {
 	t.Parallel()
 	s := open(t, t.TempDir())
-	if _, err := add(t, s, &Commit{Lines: lines("{1}")}); err != nil {
+	if _, err := add(t, s, &driver.Commit{Lines: lines("{1}")}); err != nil {
 		t.Fatal(err)
 	}
 	// With our manifest it is the remains of a change that never happened.
 	write(t, s.path("uc/m/versions/1.0.0/manifest.json"), "old")
 	write(t, s.path("uc/m/versions/1.0.0/model/old"), "old")
 	st := staged(t, s)
-	if _, err := add(t, s, &Commit{Trees: []Tree{{st, "1.0.0"}}, Lines: lines("{2}")}); err != nil {
+	if _, err := add(t, s, &driver.Commit{Trees: []driver.StagedTree{{Staged: st, Version: "1.0.0"}}, Lines: lines("{2}")}); err != nil {
 		t.Fatal(err)
 	}
 	if got := read(t, s.path("uc/m/versions/1.0.0/model/f")); got != "weights" || exists(s.path("uc/m/versions/1.0.0/model/old")) {
@@ -593,8 +595,8 @@ func TestLeftoverVersion(t *testing.T) {
 		make(name)
 		before := tree(t, name)
 		first, second := staged(t, s), staged(t, s)
-		done, err := add(t, s, &Commit{
-			Trees:    []Tree{{first, "2.0.0"}, {second, version}},
+		done, err := add(t, s, &driver.Commit{
+			Trees:    []driver.StagedTree{{Staged: first, Version: "2.0.0"}, {Staged: second, Version: version}},
 			Lines:    lines("{3}", "{4}"),
 			Document: func(int64) []byte { t.Error("the document was asked for"); return nil },
 		})
@@ -637,11 +639,11 @@ func TestAppendDecides(t *testing.T) {
 	t.Parallel()
 	s := open(t, t.TempDir())
 	boom := errors.New("boom")
-	_, err := s.Append(t.Context(), "uc", "m", func(*View) (*Commit, error) { return nil, boom })
+	_, err := s.Append(t.Context(), "uc", "m", func(driver.View) (*driver.Commit, error) { return nil, boom })
 	if err != boom {
 		t.Error(err)
 	}
-	done, err := add(t, s, &Commit{Lines: lines("{1}"), Document: func(end int64) []byte { return fmt.Appendf(nil, "%d", end) }})
+	done, err := add(t, s, &driver.Commit{Lines: lines("{1}"), Document: func(end int64) []byte { return fmt.Appendf(nil, "%d", end) }})
 	if err != nil || done.End != 4 || done.DocumentErr != nil {
 		t.Fatalf("%+v, %v", done, err)
 	}
@@ -650,7 +652,7 @@ func TestAppendDecides(t *testing.T) {
 	}
 	// A document that can't be written fails no change.
 	write(t, s.path("uc/m/"+documentTemp+"/in-the-way"), "")
-	done, err = add(t, s, &Commit{Lines: lines("{2}"), Document: func(int64) []byte { return []byte("x") }})
+	done, err = add(t, s, &driver.Commit{Lines: lines("{2}"), Document: func(int64) []byte { return []byte("x") }})
 	if err != nil || done.DocumentErr == nil || done.End != 8 {
 		t.Errorf("%+v, %v", done, err)
 	}
@@ -676,7 +678,7 @@ func TestChanged(t *testing.T) {
 			}
 		}
 		var rev any
-		if err := s.Read(t.Context(), "uc", "m", func(v *View) error { rev = v.Revision(); return nil }); err != nil {
+		if err := s.Read(t.Context(), "uc", "m", func(v driver.View) error { rev = v.Revision(); return nil }); err != nil {
 			t.Fatal(err)
 		}
 		return rev
@@ -711,7 +713,7 @@ func TestChanged(t *testing.T) {
 	// What was written just now may be written again within the same tick.
 	write(t, doc, "5")
 	var rev any
-	s.Read(t.Context(), "uc", "m", func(v *View) error { rev = v.Revision(); return nil })
+	s.Read(t.Context(), "uc", "m", func(v driver.View) error { rev = v.Revision(); return nil })
 	if r := rev.(*revision); r.document.fresh && !changed(rev) {
 		t.Error("a fresh document is taken for settled")
 	}
@@ -725,7 +727,7 @@ func TestModels(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			list = append(list, name[0]+"/"+name[1])
+			list = append(list, name.String())
 		}
 		return list
 	}
@@ -776,7 +778,7 @@ func TestFoldersOfAnotherProcessAreSynced(t *testing.T) {
 	s.Wrap(func(disk Disk) Disk { d.Disk = disk; return d })
 	for i := range 2 {
 		clear(d.synced)
-		if _, err := add(t, s, &Commit{Lines: lines("x")}); err != nil {
+		if _, err := add(t, s, &driver.Commit{Lines: lines("x")}); err != nil {
 			t.Fatal(err)
 		}
 		for _, name := range []string{"uc/m", "uc", "."} {

@@ -10,52 +10,30 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/pathname"
 )
 
-// A Kind says what an Item is.
-type Kind string
-
-// What can lie in a model's folder beside its log and its document.
-const (
-	Sealed  Kind = "tree"    // a version's tree with our manifest, named by the log or not
-	Bare    Kind = "bare"    // a version's folder without a manifest: another program's
-	Staging Kind = "staging" // what a dead process was making
-	Orphan  Kind = "orphan"  // a tree that was put aside
-	Begun   Kind = "begun"   // a log without a line: a first change began
-	Torn    Kind = "torn"    // bytes behind the end of the log: an append that never finished
-	Temp    Kind = "temp"    // a document or log that never took its place
-	Kept    Kind = "kept"    // files that a repair replaced
-	Strange Kind = "strange" // something where only the store's own things should be
-)
-
-// An Item is one thing in a model's folder.
-type Item struct {
-	Kind    Kind
-	Path    string // relative to the store
-	Version string // of a tree
-}
-
 // Inspect yields what lies in a model's folder beside its log and document. A
 // change under way can look like remains of one; what is seen under the lock is so.
-func (s *Store) Inspect(ctx context.Context, useCase, model string) iter.Seq2[Item, error] {
-	return func(yield func(Item, error) bool) {
+func (s *Store) Inspect(ctx context.Context, useCase, model string) iter.Seq2[driver.Item, error] {
+	return func(yield func(driver.Item, error) bool) {
 		d, err := s.disk(false)
 		if errors.Is(err, fs.ErrNotExist) {
 			return
 		}
 		if err != nil {
-			yield(Item{}, err)
+			yield(driver.Item{}, err)
 			return
 		}
-		in := &inspector{s, d, newPlace(useCase, model), path.Join(useCase, model), func(it Item, err error) bool {
+		in := &inspector{s, d, newPlace(useCase, model), path.Join(useCase, model), func(it driver.Item, err error) bool {
 			if ctxErr := ctx.Err(); ctxErr != nil {
-				yield(Item{}, ctxErr)
+				yield(driver.Item{}, ctxErr)
 				return false
 			}
 			return yield(it, err)
 		}}
-		_ = in.versions() && in.stagings() && in.list(orphansName, Orphan) && in.list(repairsName, Kept) && in.files()
+		_ = in.versions() && in.stagings() && in.list(orphansName, driver.ItemOrphan) && in.list(repairsName, driver.ItemKept) && in.files()
 	}
 }
 
@@ -65,7 +43,7 @@ type inspector struct {
 	disk Disk
 	at   *place
 	dir  string
-	send func(Item, error) bool
+	send func(driver.Item, error) bool
 }
 
 // each calls fn for what is in a folder of the model, which may be missing.
@@ -76,7 +54,7 @@ func (in *inspector) each(folder string, fn func(e fs.DirEntry, name string) boo
 		return true
 	}
 	if err != nil {
-		return in.send(Item{Path: folder}, err)
+		return in.send(driver.Item{Path: folder}, err)
 	}
 	for _, e := range entries {
 		if !fn(e, path.Join(folder, e.Name())) {
@@ -86,21 +64,21 @@ func (in *inspector) each(folder string, fn func(e fs.DirEntry, name string) boo
 	return true
 }
 
-func (in *inspector) list(folder string, kind Kind) bool {
-	return in.each(folder, func(_ fs.DirEntry, name string) bool { return in.send(Item{Kind: kind, Path: name}, nil) })
+func (in *inspector) list(folder string, kind driver.ItemKind) bool {
+	return in.each(folder, func(_ fs.DirEntry, name string) bool { return in.send(driver.Item{Kind: kind, Path: name}, nil) })
 }
 
 func (in *inspector) versions() bool {
 	return in.each(versionsName, func(e fs.DirEntry, name string) bool {
-		it := Item{Kind: Strange, Path: name}
+		it := driver.Item{Kind: driver.ItemStrange, Path: name}
 		if e.IsDir() && pathname.Check(e.Name()) == nil {
-			it.Kind, it.Version = Bare, e.Name()
+			it.Kind, it.Version = driver.ItemBare, e.Name()
 			sealed, err := isSealed(in.disk, name)
 			if err != nil {
 				return in.send(it, err)
 			}
 			if sealed {
-				it.Kind = Sealed
+				it.Kind = driver.ItemTree
 			}
 		}
 		return in.send(it, nil)
@@ -113,7 +91,7 @@ func (in *inspector) stagings() bool {
 	var free []string
 	ok := in.each(stagingName, func(e fs.DirEntry, name string) bool {
 		if !isStaging(in.disk, e, name) {
-			return in.send(Item{Kind: Strange, Path: name}, nil)
+			return in.send(driver.Item{Kind: driver.ItemStrange, Path: name}, nil)
 		}
 		if !in.owned(name) {
 			free = append(free, name)
@@ -128,7 +106,7 @@ func (in *inspector) stagings() bool {
 		if in.owned(name) {
 			continue
 		}
-		if _, err := in.disk.Lstat(name); err == nil && !in.send(Item{Kind: Staging, Path: name}, nil) {
+		if _, err := in.disk.Lstat(name); err == nil && !in.send(driver.Item{Kind: driver.ItemStaging, Path: name}, nil) {
 			return false
 		}
 	}
@@ -156,38 +134,38 @@ func (in *inspector) owned(name string) bool {
 func (in *inspector) files() bool {
 	for _, temp := range []string{documentTemp, logTemp} {
 		name := path.Join(in.dir, temp)
-		if _, err := in.disk.Lstat(name); !errors.Is(err, fs.ErrNotExist) && !in.send(Item{Kind: Temp, Path: name}, err) {
+		if _, err := in.disk.Lstat(name); !errors.Is(err, fs.ErrNotExist) && !in.send(driver.Item{Kind: driver.ItemTemp, Path: name}, err) {
 			return false
 		}
 	}
 	name := path.Join(in.dir, logName)
 	info, err := in.disk.Lstat(name)
 	if err != nil {
-		return errors.Is(err, fs.ErrNotExist) || in.send(Item{Path: name}, err)
+		return errors.Is(err, fs.ErrNotExist) || in.send(driver.Item{Path: name}, err)
 	}
 	files, err := changeFiles(in.disk, in.dir)
-	if folder := path.Join(in.dir, historyName); (err != nil || len(files) > 0) && !in.send(Item{Kind: Strange, Path: folder}, err) {
+	if folder := path.Join(in.dir, historyName); (err != nil || len(files) > 0) && !in.send(driver.Item{Kind: driver.ItemStrange, Path: folder}, err) {
 		return false // beside a log nobody reads them
 	}
 	v, err := newView(in.disk, in.at)
 	if err != nil {
-		return in.send(Item{Path: name}, err)
+		return in.send(driver.Item{Path: name}, err)
 	}
 	switch _, end, err := v.Log(0); {
 	case errors.Is(err, fs.ErrInvalid): // no log: whoever reads it is told
 	case err != nil:
-		return in.send(Item{Path: name}, err)
-	case end == 0 && !in.send(Item{Kind: Begun, Path: name}, nil):
+		return in.send(driver.Item{Path: name}, err)
+	case end == 0 && !in.send(driver.Item{Kind: driver.ItemBegun, Path: name}, nil):
 		return false
 	case info.Size() > end:
-		return in.send(Item{Kind: Torn, Path: name}, nil)
+		return in.send(driver.Item{Kind: driver.ItemTorn, Path: name}, nil)
 	}
 	return true
 }
 
 // Places yields use case and model of every folder that a model could be in, be
 // it that only remains are there. They are sorted.
-func (s *Store) Places(ctx context.Context) iter.Seq2[[2]string, error] {
+func (s *Store) Places(ctx context.Context) iter.Seq2[driver.Name, error] {
 	return s.models(ctx, func(d Disk, dir string) (bool, error) {
 		return isPlace(d, dir, versionsName, stagingName, orphansName, documentName, logName)
 	})

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"github.com/ubunye-go/modelregistry/driver"
 )
 
 // best runs a measurement several times and returns the shortest: on a machine
@@ -27,7 +29,7 @@ func best(runs int, measure func() time.Duration) time.Duration {
 // process or a goroutine of its own has the lock.
 func TestWaiterGivesUpAtOnce(t *testing.T) {
 	t.Parallel()
-	none := func(*View) (*Commit, error) { t.Error("it got in"); return nil, nil }
+	none := func(driver.View) (*driver.Commit, error) { t.Error("it got in"); return nil, nil }
 	promptly := func(t *testing.T, s *Store) {
 		t.Helper()
 		ends := map[string]func() (context.Context, context.CancelFunc){
@@ -69,7 +71,7 @@ func TestWaiterGivesUpAtOnce(t *testing.T) {
 		in, leave, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
 		go func() {
 			defer close(done)
-			s.Append(t.Context(), "uc", "m", func(*View) (*Commit, error) { close(in); <-leave; return nil, nil })
+			s.Append(t.Context(), "uc", "m", func(driver.View) (*driver.Commit, error) { close(in); <-leave; return nil, nil })
 		}()
 		<-in
 		promptly(t, s)
@@ -99,7 +101,7 @@ func appendFor(t *testing.T, s *Store, d time.Duration) {
 	}
 	n := 0
 	for end := time.Now().Add(d); time.Now().Before(end); n++ {
-		if _, err := add(t, s, &Commit{Lines: lines("{1}")}); err != nil {
+		if _, err := add(t, s, &driver.Commit{Lines: lines("{1}")}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -14,6 +14,8 @@ import (
 
 	"github.com/gofrs/flock"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/ubunye-go/modelregistry/driver"
 )
 
 // waiter has a store wait for the lock, and sends when it got it.
@@ -59,7 +61,7 @@ func TestStoppedHolderKeepsTheLock(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := s.Append(ctx, "uc", "m", func(*View) (*Commit, error) { return nil, nil }); err != context.DeadlineExceeded {
+	if _, err := s.Append(ctx, "uc", "m", func(driver.View) (*driver.Commit, error) { return nil, nil }); err != context.DeadlineExceeded {
 		t.Error(err)
 	}
 	got := waiter(t, s)
@@ -118,7 +120,7 @@ func TestForeignFoldersStay(t *testing.T) {
 	before := tree(t, model)
 	for _, version := range []string{"1.0.1", "1.0.2"} {
 		st := staged(t, s)
-		if _, err := add(t, s, &Commit{Trees: []Tree{{st, version}}, Lines: lines("{1}")}); !errors.Is(err, os.ErrExist) {
+		if _, err := add(t, s, &driver.Commit{Trees: []driver.StagedTree{{Staged: st, Version: version}}, Lines: lines("{1}")}); !errors.Is(err, os.ErrExist) {
 			t.Errorf("over %s: %v", version, err)
 		}
 		if err := st.Discard(); err != nil {
@@ -154,16 +156,16 @@ func TestLockFileTakenFromItsHolder(t *testing.T) {
 			s := open(t, t.TempDir())
 			file := lockedModel(t, s)
 			decided := 0
-			_, err := s.Append(t.Context(), "uc", "m", func(v *View) (*Commit, error) {
+			_, err := s.Append(t.Context(), "uc", "m", func(v driver.View) (*driver.Commit, error) {
 				if decided++; decided == 1 {
 					if err := take(file); err != nil {
 						return nil, err
 					}
-					if _, err := add(t, open(t, s.dir), &Commit{Lines: lines("{other}")}); err != nil {
+					if _, err := add(t, open(t, s.dir), &driver.Commit{Lines: lines("{other}")}); err != nil {
 						return nil, err
 					}
 				}
-				return &Commit{Lines: lines("{mine}")}, nil
+				return &driver.Commit{Lines: lines("{mine}")}, nil
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -181,20 +183,20 @@ func TestStorePutAside(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "store")
 	s := open(t, dir)
-	if _, err := add(t, s, &Commit{Lines: lines("{mine}")}); err != nil {
+	if _, err := add(t, s, &driver.Commit{Lines: lines("{mine}")}); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Rename(dir, dir+".aside"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := add(t, open(t, dir), &Commit{Lines: lines("{other}")}); err != nil {
+	if _, err := add(t, open(t, dir), &driver.Commit{Lines: lines("{other}")}); err != nil {
 		t.Fatal(err)
 	}
 	var saw []string
-	if _, err := s.Append(t.Context(), "uc", "m", func(v *View) (*Commit, error) {
+	if _, err := s.Append(t.Context(), "uc", "m", func(v driver.View) (*driver.Commit, error) {
 		data, _, err := v.Log(0)
 		saw = append(saw, string(data))
-		return &Commit{Lines: lines("{next}")}, err
+		return &driver.Commit{Lines: lines("{next}")}, err
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -235,7 +237,7 @@ func TestSymlinkAboveTheLockFile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := open(t, t.TempDir())
-			if _, err := add(t, s, &Commit{Lines: lines("{1}")}); err != nil {
+			if _, err := add(t, s, &driver.Commit{Lines: lines("{1}")}); err != nil {
 				t.Fatal(err)
 			}
 			target := plant(t, s)
@@ -243,7 +245,7 @@ func TestSymlinkAboveTheLockFile(t *testing.T) {
 				t.Fatal(err)
 			}
 			before := tree(t, target)
-			if _, err := add(t, s, &Commit{Lines: lines("{2}")}); err == nil {
+			if _, err := add(t, s, &driver.Commit{Lines: lines("{2}")}); err == nil {
 				t.Error("it appended")
 			}
 			if diff := cmp.Diff(before, tree(t, target)); diff != "" {
@@ -269,7 +271,7 @@ func TestLockKeepsNoDescriptor(t *testing.T) {
 	}
 	s := open(t, t.TempDir())
 	file := lockedModel(t, s)
-	none := func(*View) (*Commit, error) { return nil, nil }
+	none := func(driver.View) (*driver.Commit, error) { return nil, nil }
 	giveUp := func() {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
@@ -288,8 +290,8 @@ func TestLockKeepsNoDescriptor(t *testing.T) {
 		if err := held.Unlock(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Append(t.Context(), "uc", "m", func(*View) (*Commit, error) {
-			giveUp() // at the local lock
+		if _, err := s.Append(t.Context(), "uc", "m", func(driver.View) (*driver.Commit, error) {
+			giveUp() // at the gate
 			return nil, os.Remove(file)
 		}); err != nil {
 			t.Fatal(err)

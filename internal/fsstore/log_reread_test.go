@@ -5,12 +5,14 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/ubunye-go/modelregistry/driver"
 )
 
 // decided makes a store append lines, decided by what it reads from a position on.
-func decided(t *testing.T, s *Store, from int64, c *Commit) (read string, done Appended) {
+func decided(t *testing.T, s *Store, from int64, c *driver.Commit) (read string, done driver.AppendResult) {
 	t.Helper()
-	done, err := s.Append(t.Context(), "uc", "m", func(v *View) (*Commit, error) {
+	done, err := s.Append(t.Context(), "uc", "m", func(v driver.View) (*driver.Commit, error) {
 		lines, _, err := v.Log(from)
 		read = string(lines)
 		return c, err
@@ -35,34 +37,34 @@ func TestLogIsReadAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for name, test := range map[string]func(t *testing.T, a, b *Store, log string) Appended{
-		"a torn tail": func(t *testing.T, a, b *Store, log string) Appended {
-			add(t, a, &Commit{Lines: lines("one")})
+	for name, test := range map[string]func(t *testing.T, a, b *Store, log string) driver.AppendResult{
+		"a torn tail": func(t *testing.T, a, b *Store, log string) driver.AppendResult {
+			add(t, a, &driver.Commit{Lines: lines("one")})
 			write(t, log, "one\ntorn")
 			stop(t, log)
-			_, done := decided(t, a, 4, &Commit{Document: document})
-			add(t, b, &Commit{Lines: lines("two")})
+			_, done := decided(t, a, 4, &driver.Commit{Document: document})
+			add(t, b, &driver.Commit{Lines: lines("two")})
 			stop(t, log)
 			return done
 		},
-		"another lock": func(t *testing.T, a, b *Store, log string) Appended {
-			_, done := decided(t, a, 0, &Commit{Lines: lines("one"), Document: func(int64) []byte {
+		"another lock": func(t *testing.T, a, b *Store, log string) driver.AppendResult {
+			_, done := decided(t, a, 0, &driver.Commit{Lines: lines("one"), Document: func(int64) []byte {
 				if err := os.Remove(filepath.Join(filepath.Dir(log), lockName)); err != nil {
 					t.Fatal(err)
 				}
-				add(t, b, &Commit{Lines: lines("two")})
+				add(t, b, &driver.Commit{Lines: lines("two")})
 				return document(0)
 			}})
 			return done
 		},
-		"a bucket's copy": func(t *testing.T, a, _ *Store, log string) Appended {
-			changes := filepath.Join(filepath.Dir(log), historyName)
-			if err := os.MkdirAll(changes, 0o777); err != nil {
+		"a bucket's copy": func(t *testing.T, a, _ *Store, log string) driver.AppendResult {
+			slots := filepath.Join(filepath.Dir(log), historyName)
+			if err := os.MkdirAll(slots, 0o777); err != nil {
 				t.Fatal(err)
 			}
-			write(t, filepath.Join(changes, "9999999998-1.jsonl"), `{"commit":"a","number":1,"end":4}`+"\none\n")
-			_, done := decided(t, a, 0, &Commit{Document: document})
-			write(t, filepath.Join(changes, "9999999997-2.jsonl"), `{"commit":"b","number":2,"end":8}`+"\ntwo\n")
+			write(t, filepath.Join(slots, "9999999998-1.jsonl"), `{"commit":"a","number":1,"end":4}`+"\none\n")
+			_, done := decided(t, a, 0, &driver.Commit{Document: document})
+			write(t, filepath.Join(slots, "9999999997-2.jsonl"), `{"commit":"b","number":2,"end":8}`+"\ntwo\n")
 			return done
 		},
 	} {
@@ -75,7 +77,7 @@ func TestLogIsReadAgain(t *testing.T) {
 			if changed, err := a.Changed(t.Context(), "uc", "m", done.Revision); !changed || err != nil {
 				t.Errorf("changed: %v, %v", changed, err)
 			}
-			if got, _ := decided(t, a, 4, &Commit{Lines: lines("three")}); got != "two\n" {
+			if got, _ := decided(t, a, 4, &driver.Commit{Lines: lines("three")}); got != "two\n" {
 				t.Errorf("read %q", got)
 			}
 			if got := read(t, log); got != "one\ntwo\nthree\n" {
@@ -104,7 +106,7 @@ func TestOwnAppendIsNotReadAgain(t *testing.T) {
 	s.Wrap(func(d Disk) Disk { return readsNone{d, t} })
 	look := func(end int64) {
 		t.Helper()
-		err := s.Read(t.Context(), "uc", "m", func(v *View) error {
+		err := s.Read(t.Context(), "uc", "m", func(v driver.View) error {
 			lines, at, err := v.Log(end)
 			if len(lines) > 0 || at != end {
 				t.Errorf("there is %q before %d", lines, at)
@@ -118,9 +120,9 @@ func TestOwnAppendIsNotReadAgain(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if _, err := s.Append(t.Context(), "uc", "m", func(v *View) (*Commit, error) {
-		v.read = true // it is empty
-		return &Commit{Lines: lines("one"), Document: func(end int64) []byte { look(end); return nil }}, nil
+	if _, err := s.Append(t.Context(), "uc", "m", func(v driver.View) (*driver.Commit, error) {
+		v.(*View).read = true // it is empty
+		return &driver.Commit{Lines: lines("one"), Document: func(end int64) []byte { look(end); return nil }}, nil
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -8,17 +8,18 @@ import (
 	"path"
 	"slices"
 
+	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/logformat"
 	"github.com/ubunye-go/modelregistry/internal/pathname"
 )
 
-// Models yields use case and model of each model, sorted.
-func (s *Store) Models(ctx context.Context) iter.Seq2[[2]string, error] {
+// Models yields the names of the models, sorted.
+func (s *Store) Models(ctx context.Context) iter.Seq2[driver.Name, error] {
 	return s.models(ctx, isModel)
 }
 
-func (s *Store) models(ctx context.Context, is func(d Disk, dir string) (bool, error)) iter.Seq2[[2]string, error] {
-	return func(yield func([2]string, error) bool) {
+func (s *Store) models(ctx context.Context, is func(d Disk, dir string) (bool, error)) iter.Seq2[driver.Name, error] {
+	return func(yield func(driver.Name, error) bool) {
 		d, err := s.disk(false)
 		if errors.Is(err, fs.ErrNotExist) {
 			return
@@ -28,21 +29,21 @@ func (s *Store) models(ctx context.Context, is func(d Disk, dir string) (bool, e
 			useCases, err = folders(d, ".")
 		}
 		if err != nil {
-			yield([2]string{}, err)
+			yield(driver.Name{}, err)
 			return
 		}
 		for _, useCase := range useCases {
 			models, err := folders(d, useCase)
-			if err != nil && !yield([2]string{useCase}, err) {
+			if err != nil && !yield(driver.Name{UseCase: useCase}, err) {
 				return
 			}
 			for _, model := range models {
 				if err := ctx.Err(); err != nil {
-					yield([2]string{}, err)
+					yield(driver.Name{}, err)
 					return
 				}
 				there, err := is(d, useCase+"/"+model)
-				if (there || err != nil) && !yield([2]string{useCase, model}, err) {
+				if (there || err != nil) && !yield(driver.Name{UseCase: useCase, Model: model}, err) {
 					return
 				}
 			}

@@ -2,22 +2,12 @@ package fsstore
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"path"
 	"strings"
+
+	"github.com/ubunye-go/modelregistry/driver"
 )
-
-// A NameError says that the name of a model can't be told from that of another
-// one.
-type NameError struct {
-	UseCase, Model           string
-	OtherUseCase, OtherModel string
-}
-
-func (e *NameError) Error() string {
-	return fmt.Sprintf("%s/%s can't be told from %s/%s", e.UseCase, e.Model, e.OtherUseCase, e.OtherModel)
-}
 
 // A model's name is its folder's name, as the folder above spells it. Where a
 // file system ignores case, or the normal forms of Unicode, other spellings
@@ -64,7 +54,7 @@ func compareSpelling(d Disk, at *place) error {
 		return err
 	}
 	if useCase != at.useCase || model != at.model {
-		return &NameError{at.useCase, at.model, useCase, model}
+		return &driver.NameError{Name: driver.Name{UseCase: at.useCase, Model: at.model}, Other: driver.Name{UseCase: useCase, Model: model}}
 	}
 	return nil
 }
@@ -149,7 +139,7 @@ func checkAlike(d Disk, useCase, model string) error {
 				return err
 			}
 			if there {
-				return &NameError{useCase, model, u, m}
+				return &driver.NameError{Name: driver.Name{UseCase: useCase, Model: model}, Other: driver.Name{UseCase: u, Model: m}}
 			}
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/ubunye-go/modelregistry/driver"
 )
 
 // A listDisk counts listings.
@@ -43,7 +45,7 @@ func TestReadingDoesNotListOthers(t *testing.T) {
 	read := func(useCase, model string, want int) {
 		t.Helper()
 		lists = 0
-		if err := s.Read(t.Context(), useCase, model, func(*View) error { return nil }); err != nil {
+		if err := s.Read(t.Context(), useCase, model, func(driver.View) error { return nil }); err != nil {
 			t.Fatal(err)
 		}
 		if lists != want {

@@ -11,19 +11,20 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/crashtest"
 	"github.com/ubunye-go/modelregistry/internal/fsstore"
 )
 
 // place appends a line and puts a document in place whose bytes are its note,
 // unless it is to have none.
-func place(t *testing.T, s *fsstore.Store, document string) (fsstore.Appended, error) {
+func place(t *testing.T, s *fsstore.Store, document string) (driver.AppendResult, error) {
 	t.Helper()
-	return s.Append(t.Context(), "uc", "m", func(v *fsstore.View) (*fsstore.Commit, error) {
+	return s.Append(t.Context(), "uc", "m", func(v driver.View) (*driver.Commit, error) {
 		if _, _, err := v.Document(); err != nil {
 			return nil, err
 		}
-		c := &fsstore.Commit{
+		c := &driver.Commit{
 			Lines:    [][]byte{[]byte("line of " + document)},
 			Document: func(int64) []byte { return []byte(document) },
 		}
@@ -42,10 +43,10 @@ func noted(t *testing.T, dir, boot string) (document, note string, ok bool) {
 	t.Helper()
 	s := booted(t, dir, boot, nil)
 	defer s.Close()
-	err := s.Read(context.Background(), "uc", "m", func(v *fsstore.View) error {
+	err := s.Read(context.Background(), "uc", "m", func(v driver.View) error {
 		data, _, err := v.Document()
 		document = string(data)
-		note, ok = v.Note()
+		note, ok = v.(driver.NotedView).Note()
 		return err
 	})
 	if err != nil {
@@ -239,8 +240,8 @@ func TestNoteThatIsNotWhole(t *testing.T) {
 	if _, err := place(t, s, "first"); err != nil {
 		t.Fatal(err)
 	}
-	_, err := s.Append(t.Context(), "uc", "m", func(v *fsstore.View) (*fsstore.Commit, error) {
-		return &fsstore.Commit{Document: func(int64) []byte { return []byte("second") }}, nil
+	_, err := s.Append(t.Context(), "uc", "m", func(v driver.View) (*driver.Commit, error) {
+		return &driver.Commit{Document: func(int64) []byte { return []byte("second") }}, nil
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -289,7 +290,7 @@ func TestDocumentOfAnotherProgramStays(t *testing.T) {
 					}}
 				})
 				done, err := place(t, s, "ours")
-				if err != nil || !errors.Is(done.DocumentErr, fsstore.ErrOvertaken) {
+				if err != nil || !errors.Is(done.DocumentErr, driver.ErrOvertaken) {
 					t.Errorf("%v, %v", done.DocumentErr, err)
 				}
 				document, note, ok := noted(t, dir, "now")

@@ -3,26 +3,27 @@ package fsstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path"
 
+	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/fsroot"
 )
 
-// A Replacement is what Replace puts in place. Nil leaves what is there.
-type Replacement struct {
-	Log      []byte   // the whole log
-	Document []byte   // the whole document
-	Note     string   // of it
-	Aside    []string // versions whose trees are put aside
-	Remove   []Item   // stagings of dead processes and files that never took their place
+// Replace puts a log and a document in place of those of a model, under the
+// model's lock. The log comes first, so that the model can be read at any
+// instant. The old files are kept, and so is a folder in the place of a file.
+// Their paths are returned.
+func (s *Store) Replace(ctx context.Context, useCase, model string, decide func(driver.View) (*driver.Replacement, error)) (kept []string, err error) {
+	kept, err = s.replace(ctx, useCase, model, decide)
+	if errors.Is(err, driver.ErrOvertaken) {
+		err = fmt.Errorf("%w: %w", driver.ErrConflict, err)
+	}
+	return kept, err
 }
 
-// Replace mends a model by force: under its lock, it puts a log and a document in
-// place of those there, the log first, so that what stands at any instant can be
-// read. The old files are kept; their paths are returned. So is what is no file and stands in
-// the place of one, such as a folder.
-func (s *Store) Replace(ctx context.Context, useCase, model string, decide func(*View) (*Replacement, error)) (kept []string, err error) {
+func (s *Store) replace(ctx context.Context, useCase, model string, decide func(driver.View) (*driver.Replacement, error)) (kept []string, err error) {
 	d, err := s.disk(false)
 	if err != nil {
 		return nil, err
@@ -70,7 +71,7 @@ func (s *Store) Replace(ctx context.Context, useCase, model string, decide func(
 	return kept, s.removeItems(d, at, r.Remove)
 }
 
-func (s *Store) replaceFiles(v *View, r *Replacement) (kept []string, err error) {
+func (s *Store) replaceFiles(v *View, r *driver.Replacement) (kept []string, err error) {
 	d, dir := v.disk, v.rev.dir
 	keep := path.Join(dir, repairsName, replacedAt())
 	keepOf := func(name string) error {
@@ -127,10 +128,10 @@ func keepOld(d Disk, name, folder string) (kept string, err error) {
 	return kept, d.Sync(folder)
 }
 
-func (s *Store) removeItems(d Disk, at *place, items []Item) error {
+func (s *Store) removeItems(d Disk, at *place, items []driver.Item) error {
 	for _, it := range items {
 		switch it.Kind {
-		case Staging:
+		case driver.ItemStaging:
 			dead, mine, err := s.tryOwn(d, it.Path)
 			if err == nil && mine {
 				err = dead.remove()
@@ -138,14 +139,14 @@ func (s *Store) removeItems(d Disk, at *place, items []Item) error {
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
-		case Temp:
+		case driver.ItemTemp:
 			if _, err := s.settleNote(d, path.Dir(it.Path)); err != nil {
 				return err
 			}
 			if err := discard(d, it.Path); err != nil {
 				return err
 			}
-		case Torn:
+		case driver.ItemTorn:
 			if err := cutTorn(d, at); err != nil {
 				return err
 			}

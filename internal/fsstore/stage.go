@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/ubunye-go/modelregistry/driver"
 )
 
 // A Staged is a version in the making: a claim and the tree in it.
@@ -20,7 +22,7 @@ type Staged struct {
 }
 
 // Stage begins a tree.
-func (s *Store) Stage(_ context.Context, useCase, model string) (*Staged, error) {
+func (s *Store) Stage(_ context.Context, useCase, model string) (driver.StagedFolder, error) {
 	if err := s.checkStage(s.place(useCase, model)); err != nil {
 		return nil, err
 	}

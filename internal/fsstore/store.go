@@ -32,7 +32,7 @@
 //  5. After any crash, one during recovery included, the next reader reads and the
 //     next writer writes, without a repair.
 //  6. An operation that fails says so with its cause and leaves no debris; where
-//     the outcome can't be known, the error says just that ([ErrUncertain]). A document that can't be
+//     the outcome can't be known, the error says just that ([driver.ErrUncertain]). A document that can't be
 //     written fails no change.
 //  7. A damaged document or log is a typed error with path and offset for whoever must
 //     know, and never overwritten silently. A damaged document beside a sound log
@@ -60,6 +60,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/pathname"
 )
 
@@ -78,16 +79,13 @@ const (
 	artifactName = "model"
 )
 
-// ErrUncertain says that a change may have happened: writing it failed, and so
-// did taking it back.
-var ErrUncertain = errors.New("outcome uncertain")
-
-// ErrOvertaken says that a document was not replaced, because another program
+// errOvertaken says that a document was not replaced, because another program
 // wrote it after the view was taken.
-var ErrOvertaken = errors.New("another program wrote the document meanwhile")
+var errOvertaken = fmt.Errorf("%w: another program wrote the document", driver.ErrOvertaken)
 
-// A Store is one folder. It is safe for concurrent use, also by several Stores
-// and processes.
+// A Store is one folder. It implements [driver.Store], [driver.Looker] and
+// [driver.Maintainer]. It is safe for concurrent use, also by several Stores and
+// processes.
 type Store struct {
 	dir string
 
@@ -100,8 +98,8 @@ type Store struct {
 	bootID func() string // nil for the system's
 	locks  map[string]*localLock
 	swept  map[string]time.Time // when a model's staging was last looked through
-	found  map[[3]string]*Folder
-	places map[[2]string]*place
+	found  map[[3]string]*folder
+	places map[driver.Name]*place
 }
 
 // Open returns the store in dir, which may be missing, but not be anything else
@@ -122,7 +120,7 @@ func Open(dir string) (*Store, error) {
 	case !info.IsDir():
 		return nil, fmt.Errorf("store folder %s: %w: it is a file", dir, fs.ErrInvalid)
 	}
-	return &Store{dir: abs, wrap: WrapAll, locks: map[string]*localLock{}, swept: map[string]time.Time{}, found: map[[3]string]*Folder{}, places: map[[2]string]*place{}}, nil
+	return &Store{dir: abs, wrap: WrapAll, locks: map[string]*localLock{}, swept: map[string]time.Time{}, found: map[[3]string]*folder{}, places: map[driver.Name]*place{}}, nil
 }
 
 // WrapAll, if it is set, is the Wrap of every store that is opened. It is for the child

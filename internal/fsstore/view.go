@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"path"
 
+	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/logformat"
 	"github.com/ubunye-go/modelregistry/internal/pathname"
 )
@@ -30,7 +32,7 @@ func newPlace(useCase, model string) *place {
 func (s *Store) place(useCase, model string) *place {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key := [2]string{useCase, model}
+	key := driver.Name{UseCase: useCase, Model: model}
 	p := s.places[key]
 	if p == nil {
 		p = newPlace(useCase, model)
@@ -48,15 +50,24 @@ type revision struct {
 }
 
 // Changed reports whether a model may have changed since a revision.
-func (s *Store) Changed(ctx context.Context, useCase, model string, since any) (bool, error) {
-	v, err := s.Look(ctx, useCase, model, since)
+func (s *Store) Changed(ctx context.Context, useCase, model string, since driver.Revision) (bool, error) {
+	v, err := s.look(useCase, model, since)
 	return v != nil || err != nil, err
 }
 
-// Look returns a view of a model that may have changed since a revision, and nil if it has not. It
-// does not look whether the store's folder is still the one that is open: where that shows in what is read, that fails with
-// ErrMoved, and Read has to be asked.
-func (s *Store) Look(_ context.Context, useCase, model string, since any) (*View, error) {
+// Look returns a view of a model that may have changed since a revision, and nil
+// if it has not. It does not check that the store's folder is still the one that
+// is open. If a read shows that it may not be, that read fails with an error that
+// matches driver.ErrStaleView.
+func (s *Store) Look(_ context.Context, useCase, model string, since driver.Revision) (driver.View, error) {
+	v, err := s.look(useCase, model, since)
+	if v == nil {
+		return nil, err // not an interface that holds a nil pointer
+	}
+	return v, err
+}
+
+func (s *Store) look(useCase, model string, since driver.Revision) (*View, error) {
 	at := s.place(useCase, model)
 	rev, ok := since.(*revision)
 	if !ok || rev.place != at {
@@ -94,10 +105,11 @@ func (s *Store) Look(_ context.Context, useCase, model string, since any) (*View
 	return &View{disk: d, unsure: true, rev: revision{place: at, log: log.toRead(), document: document.toRead()}, known: s.lastStamp(at), boot: s.boot()}, nil
 }
 
-// ErrMoved says that what a view shows may not be what the store's path leads to.
-var ErrMoved = errors.New("the store's folder may be another one")
+// errMoved says that what a view shows may not be what the store's path leads to.
+var errMoved = fmt.Errorf("%w: the store's folder may be another one", driver.ErrStaleView)
 
-// A View looks at a model's bytes.
+// A View shows a model's bytes. It is a [driver.NotedView] and a
+// [driver.TreeView].
 type View struct {
 	disk   Disk // nil if there is no store yet
 	unsure bool // whether that is what the store's path leads to
@@ -133,7 +145,7 @@ func (s *Store) noteStamp(at *place, log Stamp, end int64) {
 
 // appended returns the revision that an append to a log leaves, which ends at a position; known is false if it can't
 // be told. The caller holds the lock.
-func (v *View) appended(c *Commit, end int64) (rev *revision, known bool) {
+func (v *View) appended(c *driver.Commit, end int64) (rev *revision, known bool) {
 	now := v.rev
 	var err error
 	if len(c.Lines) > 0 {
@@ -146,7 +158,7 @@ func (v *View) appended(c *Commit, end int64) (rev *revision, known bool) {
 }
 
 // Read calls look with a view of the model.
-func (s *Store) Read(_ context.Context, useCase, model string, look func(*View) error) error {
+func (s *Store) Read(_ context.Context, useCase, model string, look func(driver.View) error) error {
 	v, err := s.view(useCase, model)
 	if err != nil {
 		return err
@@ -185,7 +197,7 @@ func newView(d Disk, at *place) (v *View, err error) {
 }
 
 // Revision returns the revision that the view shows.
-func (v *View) Revision() any {
+func (v *View) Revision() driver.Revision {
 	if v.disk == nil {
 		return nil
 	}
@@ -193,7 +205,7 @@ func (v *View) Revision() any {
 }
 
 // DocumentChanged reports whether the document may differ from what it was.
-func (v *View) DocumentChanged(since any) bool {
+func (v *View) DocumentChanged(since driver.Revision) bool {
 	rev, ok := since.(*revision)
 	return !ok || rev.document.changed(v.rev.document)
 }
@@ -202,7 +214,7 @@ func (v *View) DocumentChanged(since any) bool {
 func (v *View) readFrom(name string, seen Stamp, offset int64) ([]byte, error) {
 	data, id, err := v.disk.ReadFrom(name, offset)
 	if v.unsure && (err != nil || id == FileID{} || id != seen.FileID) {
-		return nil, ErrMoved
+		return nil, errMoved
 	}
 	return data, err
 }
@@ -239,8 +251,8 @@ func (v *View) Note() (string, bool) {
 	return at, at != ""
 }
 
-// Tree returns what kind of tree a version has: Sealed, Bare, or none.
-func (v *View) Tree(version string) (Kind, error) {
+// Tree returns what kind of tree a version has, and no kind if it has none.
+func (v *View) Tree(version string) (driver.ItemKind, error) {
 	if v.disk == nil || pathname.Check(version) != nil {
 		return "", nil
 	}
@@ -251,12 +263,12 @@ func (v *View) Tree(version string) (Kind, error) {
 	}
 	manifest, err := v.disk.Stamp(path.Join(name, manifestName))
 	if err != nil || !manifest.Exists || manifest.Dir {
-		return Bare, err
+		return driver.ItemBare, err
 	}
-	return Sealed, nil
+	return driver.ItemTree, nil
 }
 
-// overtaken returns ErrOvertaken if there is another document than the one that
+// overtaken returns errOvertaken if there is another document than the one that
 // the view showed. Where a stamp does not tell, the bytes do.
 func (v *View) overtaken() error {
 	now, err := v.disk.Stamp(v.rev.documentFile)
@@ -266,13 +278,13 @@ func (v *View) overtaken() error {
 	differs := v.rev.document.differs(now)
 	switch {
 	case v.document == nil && differs:
-		return ErrOvertaken
+		return errOvertaken
 	case v.document == nil, !differs && !v.rev.document.fresh:
 		return nil
 	}
 	data, _, err := v.disk.ReadFrom(v.rev.documentFile, 0)
 	if err == nil && !bytes.Equal(data, v.document) {
-		err = ErrOvertaken
+		err = errOvertaken
 	}
 	return err
 }

@@ -143,7 +143,7 @@ func sweeps(t *testing.T, b *blob.Bucket, sweep func(args ...string) (string, er
 	}
 	name := fraud
 	name.UseCase, name.Model = "fraud", "Risk"
-	st, err := store.Stage(t.Context(), name)
+	st, err := store.Stage(t.Context(), name.UseCase, name.Model)
 	if err != nil {
 		t.Fatal(err)
 	}

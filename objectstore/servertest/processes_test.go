@@ -16,6 +16,7 @@ import (
 	"gocloud.dev/blob"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/objectstore"
 	"github.com/ubunye-go/modelregistry/registrytest"
 )
@@ -185,7 +186,7 @@ func TestManyProcessesBadNetwork(t *testing.T) {
 func reasons(t testing.TB, b *blob.Bucket) map[string]int {
 	t.Helper()
 	count := map[string]int{}
-	err := storeAt(t, b, "models").Read(t.Context(), fraud, func(v mr.View) error {
+	err := storeAt(t, b, "models").Read(t.Context(), fraud.UseCase, fraud.Model, func(v driver.View) error {
 		data, _, err := v.Log(0)
 		for line := range strings.Lines(string(data)) {
 			var e struct{ Reason string }

@@ -314,7 +314,7 @@ func (y *tally) upkeep(open opener) {
 		return c
 	}
 	y.check("Sweep of a model with nothing to sweep, in a new process", sweep(), nil)
-	st, err := s.Stage(t.Context(), churn)
+	st, err := s.Stage(t.Context(), churn.UseCase, churn.Model)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,93 @@
+package driver
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+)
+
+// The errors of stores that a registry or a program decides by, with errors.Is.
+// Package modelregistry has all but ErrStaleView under the same names.
+var (
+	// ErrInvalid says that an argument can never be accepted. It matches
+	// fs.ErrInvalid.
+	ErrInvalid error = invalidError{}
+	// ErrConflict says that a precondition does not hold: another program made a
+	// change in between.
+	ErrConflict = errors.New("precondition does not hold")
+	// ErrArtifact says that the files of a tree are missing, or do not match the
+	// digests of its manifest.
+	ErrArtifact = errors.New("bad artifact")
+	// ErrUncertain says that a change may or may not have happened.
+	ErrUncertain = errors.New("outcome uncertain")
+	// ErrOvertaken says that a document was put in place while another writer
+	// appended, so that it may have replaced a newer document; or that it was
+	// not put in place, because another program wrote the document meanwhile.
+	ErrOvertaken = errors.New("the model was changed meanwhile")
+	// ErrFormat says that a later release wrote a model, and that this release
+	// may not write it. The error is a *[FormatError].
+	ErrFormat = errors.New("written by a later release")
+	// ErrIndexLost says that a model has neither a log nor a document, but trees
+	// that a registry made.
+	ErrIndexLost = errors.New("history and registry.json are lost")
+	// ErrStaleView says that a view of a [Looker] may not show what the store
+	// holds now, and that Read does.
+	ErrStaleView = errors.New("the view may be stale")
+)
+
+type invalidError struct{}
+
+func (invalidError) Error() string        { return "invalid" }
+func (invalidError) Is(target error) bool { return target == fs.ErrInvalid }
+
+// A NameError says that a model's name can't be told from another name on every
+// file system: the two differ in case only, or this store's file system takes
+// one for the other. It matches ErrInvalid.
+type NameError struct {
+	Name  Name // that was asked for
+	Other Name // the store's spelling, or the model that exists
+}
+
+func (e *NameError) Error() string {
+	other := e.Other.String()
+	if !strings.EqualFold(e.Name.String(), other) { // two normal forms of Unicode look alike
+		other = strconv.QuoteToASCII(other)
+	}
+	return fmt.Sprintf("%v model name: it can't be told from %s on every file system", ErrInvalid, other)
+}
+
+// Unwrap returns ErrInvalid.
+func (e *NameError) Unwrap() error { return ErrInvalid }
+
+// A CorruptError says which file of a store is damaged, and where.
+type CorruptError struct {
+	Path   string // relative to the store
+	Offset int64  // bytes before the damage
+	Err    error
+}
+
+func (e *CorruptError) Error() string {
+	return fmt.Sprintf("%s is corrupt at byte %d: %v", e.Path, e.Offset, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *CorruptError) Unwrap() error { return e.Err }
+
+// A FormatError says that a model needs something that this release does not
+// know, so that it may only be read. It matches ErrFormat.
+type FormatError struct {
+	Needs []string // what is not known
+}
+
+func (e *FormatError) Error() string {
+	quoted := make([]string, len(e.Needs))
+	for i, need := range e.Needs {
+		quoted[i] = strconv.Quote(need)
+	}
+	return fmt.Sprintf("%v, which needs %s; this release can only read it", ErrFormat, strings.Join(quoted, " and "))
+}
+
+// Unwrap returns ErrFormat.
+func (e *FormatError) Unwrap() error { return ErrFormat }

@@ -1,0 +1,64 @@
+package driver
+
+import (
+	"context"
+	"iter"
+)
+
+// An Inspector is a [Store] that lists what it holds beside logs and documents.
+// Without it, Verify checks what the logs and documents name, and no more.
+type Inspector interface {
+	// Places yields every model of which anything is there, sorted. Remains of a
+	// crash or a loss count, too.
+	Places(ctx context.Context) iter.Seq2[Name, error]
+
+	// Inspect yields what a model holds beside its log and document. It changes
+	// nothing. A change that is under way can look like the remains of one.
+	// Within Append or Replace of a store with a lock there is no such change.
+	Inspect(ctx context.Context, useCase, model string) iter.Seq2[Item, error]
+}
+
+// A Maintainer is an [Inspector] that can replace a model's files. Without it,
+// Repair is not possible.
+type Maintainer interface {
+	Inspector
+
+	// Replace calls decide when it is the model's turn, and then puts a log and
+	// a document in place, in that order, so that the model can be read at any
+	// instant. It keeps what it replaces, and returns where. A nil replacement
+	// changes nothing. If another program changed the document after decide was
+	// called, that document stays, and the error matches ErrConflict.
+	Replace(ctx context.Context, useCase, model string, decide func(View) (*Replacement, error)) (kept []string, err error)
+}
+
+// A Replacement is what Replace puts in place. Nil leaves what is there.
+type Replacement struct {
+	Log      []byte
+	Document []byte
+	Note     string   // of the document, as Commit.Note returns it
+	Aside    []string // versions whose trees are put aside
+	Remove   []Item   // what is removed, if it is still what it was
+}
+
+// An Item is one thing in a model beside its log and document.
+type Item struct {
+	Kind    ItemKind
+	Path    string // relative to the store
+	Version string // of a tree
+}
+
+// An ItemKind says what an Item is.
+type ItemKind string
+
+// The kinds.
+const (
+	ItemTree    ItemKind = "tree"    // a version's tree with a registry's manifest
+	ItemBare    ItemKind = "bare"    // a version's tree without one: another program's
+	ItemStaging ItemKind = "staging" // what a process that died was making
+	ItemOrphan  ItemKind = "orphan"  // a tree that was put aside
+	ItemBegun   ItemKind = "begun"   // a log without a line: a first change that did not happen; trees beside it are its remains
+	ItemTorn    ItemKind = "torn"    // an append that was never finished
+	ItemTemp    ItemKind = "temp"    // a file that never took its place
+	ItemKept    ItemKind = "kept"    // what a repair replaced
+	ItemStrange ItemKind = "strange" // not the store's, where only the store's own things belong
+)

@@ -1,0 +1,58 @@
+package driver
+
+// A Revision is a store's own note of how much of a model was read. The registry
+// hands it back to the same store. A nil revision stands for nothing read, and so
+// does a value that the store did not make.
+type Revision = any
+
+// A View shows a model's bytes. It is valid during the call that it was passed
+// to.
+//
+// An error that matches fs.ErrInvalid says that the thing in the place of the
+// document or the log cannot be one, and counts as damage: it is a folder, or
+// larger than any size that is read. If the whole log was asked for, Log may
+// return the lines that can be read together with such an error.
+type View interface {
+	// Document returns the document, and false if there is none.
+	Document() (data []byte, ok bool, err error)
+
+	// DocumentChanged reports whether another program may have changed the
+	// document since the revision. A store that no other program writes to may
+	// return false. The view of an Append looks at the document. The view of a
+	// Read of an ExternalChecker may rely on what was found before.
+	DocumentChanged(since Revision) bool
+
+	// Log returns the whole lines from a position on, each with its newline, and
+	// the position after them. The error matches fs.ErrNotExist if no line of
+	// the log ends at from: it is not the log that it was.
+	Log(from int64) (lines []byte, end int64, err error)
+
+	// Revision returns the revision that covers what the view was asked for.
+	Revision() Revision
+}
+
+// A NotedView is a [View] of a store that notes which document a commit put in
+// place last. Another program that writes the document leaves no trace of the
+// document that it started from; the note tells. Without notes the registry has
+// to guess, and says so in the history.
+type NotedView interface {
+	View
+
+	// Note returns the Note of the commit that last put a document in place,
+	// whatever another program made of the document since. The registry calls
+	// it after Document. It reports false if the store is not sure: a commit may
+	// have replaced the document that the view showed, or a power cut may have
+	// brought an older document back.
+	Note() (note string, ok bool)
+}
+
+// A TreeView is a [View] that tells which versions have files. Without it the
+// registry keeps a version that another program removed from the document.
+type TreeView interface {
+	View
+
+	// Tree returns what kind of tree a version has: ItemTree for a tree with a
+	// manifest, ItemBare for a tree without one, and no kind if there is no
+	// tree.
+	Tree(version string) (ItemKind, error)
+}
