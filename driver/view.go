@@ -56,3 +56,18 @@ type TreeView interface {
 	// tree.
 	Tree(version string) (ItemKind, error)
 }
+
+// A BackwardLog is a [View] whose log can be read from its end. It is for the
+// newest lines of a long log. Without it they are read by Log, from the start.
+type BackwardLog interface {
+	View
+
+	// LogEnd returns the position after the last line.
+	LogEnd() (end int64, err error)
+
+	// LogBefore returns the whole lines that end at a position, each with its
+	// newline, and the position where they start: as many as fit into size
+	// bytes, and at least one. At position 0 there are none. The error matches
+	// fs.ErrNotExist if no line of the log ends at end.
+	LogBefore(end int64, size int) (lines []byte, start int64, err error)
+}

@@ -81,6 +81,22 @@ func (v *view) Log(from int64) ([]byte, int64, error) {
 	if from < 0 || from > v.end {
 		return nil, 0, v.noPosition(from, v.end)
 	}
+	data, start, err := v.since(from)
+	if err != nil {
+		return nil, 0, err
+	}
+	if skip := from - start; skip > 0 {
+		if data[skip-1] != '\n' {
+			return nil, 0, v.noPosition(from, v.end)
+		}
+		data = data[skip:]
+	}
+	return data, v.end, nil
+}
+
+// since returns the lines of the newest changes, back to the change that holds a
+// position, and where they start.
+func (v *view) since(from int64) (data []byte, start int64, err error) {
 	first, start := v.newest+1, v.end
 	for start > from && first > 1 {
 		behind := first
@@ -98,17 +114,10 @@ func (v *view) Log(from int64) ([]byte, int64, error) {
 	if first == 1 && start != 0 {
 		return nil, 0, v.corrupt(1, fmt.Errorf("it is the first and begins at byte %d of the log", start))
 	}
-	var data []byte
 	for n := first; n <= v.newest; n++ {
 		data = append(data, v.slots[n].lines...)
 	}
-	if skip := from - start; skip > 0 {
-		if data[skip-1] != '\n' {
-			return nil, 0, v.noPosition(from, v.end)
-		}
-		data = data[skip:]
-	}
-	return data, v.end, nil
+	return data, start, nil
 }
 
 // guess says how many changes to fetch next on the way back from start to a position, by what the seen ones

@@ -19,6 +19,7 @@ import (
 
 	mr "github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/driver"
+	"github.com/ubunye-go/modelregistry/internal/logformat"
 )
 
 // A Memory is what in-memory stores keep: logs and documents in memory, trees in a temporary
@@ -427,6 +428,16 @@ func (v *memView) Log(from int64) ([]byte, int64, error) {
 		return nil, 0, fmt.Errorf("no line ends at %d in a log of %d bytes: %w", from, end, fs.ErrNotExist)
 	}
 	return bytes.Clone(v.log[from:]), end, nil
+}
+
+func (v *memView) LogEnd() (int64, error) { return int64(len(v.log)), nil }
+
+func (v *memView) LogBefore(end int64, size int) ([]byte, int64, error) {
+	if end < 0 || end > int64(len(v.log)) || end > 0 && v.log[end-1] != '\n' {
+		return nil, 0, fmt.Errorf("no line ends at %d in a log of %d bytes: %w", end, len(v.log), fs.ErrNotExist)
+	}
+	lines := bytes.Clone(logformat.LastLines(v.log[:end], size))
+	return lines, end - int64(len(lines)), nil
 }
 
 func (v *memView) Revision() driver.Revision { return v.rev }

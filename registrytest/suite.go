@@ -98,6 +98,7 @@ var cases = []storeCase{
 	{"SameData", "All methods may be called concurrently, and several processes may use a store at the same time.", true, sameData},
 	{"Absent", "A model that does not exist has no document and an empty log.", false, absent},
 	{"Log", "returns the whole lines from a position on, each with its newline, and the position after them.", false, logPositions},
+	{"LogBackwards", "LogBefore returns the whole lines that end at a position, each with its newline, and the position where they start: as many as fit into size bytes, and at least one.", false, logBackwards},
 	{"LargeLog", "Lines are appended to the log, in order, as one append.", false, largeLog},
 	{"NothingDecided", "If decide returns an error, Append returns that error as it is, and nothing happens. Nothing happens for a nil commit either.", false, nothingDecided},
 	{"Document", "A commit without lines replaces the document and nothing else.", false, documents},

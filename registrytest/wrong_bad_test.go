@@ -43,6 +43,21 @@ func (v clampingView) Log(from int64) ([]byte, int64, error) {
 	return nil, end, err
 }
 
+// cutting starts at any byte when it reads a log backwards.
+type cutting struct{ mr.Store }
+
+type cuttingView struct{ driver.BackwardLog }
+
+func (s cutting) Read(ctx context.Context, useCase, model string, look func(driver.View) error) error {
+	return s.Store.Read(ctx, useCase, model, func(v driver.View) error { return look(cuttingView{v.(driver.BackwardLog)}) })
+}
+
+func (v cuttingView) LogBefore(end int64, size int) ([]byte, int64, error) {
+	lines, start, err := v.BackwardLog.LogBefore(end, size)
+	cut := min(len(lines), 1)
+	return lines[cut:], start + int64(cut), err
+}
+
 // trusting takes any revision for one of its own.
 type trusting struct{ mr.Store }
 

@@ -274,6 +274,7 @@ func TestSuiteFindsWrongStores(t *testing.T) {
 		{"line by line", wrong(lineByLine), "Groups"},
 		{"the document before its lines", wrong(documentFirst), "DocumentAfterLines"},
 		{"a refusal is passed over", wrong(swallows), "NothingDecided"},
+		{"half a line ends there", func(s mr.Store) mr.Store { return cutting{s} }, "LogBackwards"},
 		{"it never sees a change", func(s mr.Store) mr.Store { return blind{s} }, "Changed"},
 		{"an older note will do", func(s mr.Store) mr.Store { return forgetting{s} }, "Note"},
 		{"any version has a tree", func(s mr.Store) mr.Store { return forgetting{s} }, "TreeKind"},

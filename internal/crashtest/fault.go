@@ -129,6 +129,21 @@ func (d *faultyDisk) ReadFrom(name string, offset int64) ([]byte, fsstore.FileID
 	return data, id, err
 }
 
+func (d *faultyDisk) ReadAt(name string, part []byte, offset int64) (int, fsstore.FileID, error) {
+	fault, fails := d.f.next("read", name)
+	if fails && fault.Kills {
+		killSelf()
+	}
+	if fails && !fault.Short {
+		return 0, fsstore.FileID{}, &fs.PathError{Op: "read", Path: name, Err: fault.Err}
+	}
+	n, id, err := d.Disk.ReadAt(name, part, offset)
+	if fails {
+		n /= 2
+	}
+	return n, id, err
+}
+
 func (d *faultyDisk) Mkdir(name string) error {
 	if err := d.f.check("mkdir", name); err != nil {
 		return err

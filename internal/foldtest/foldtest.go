@@ -68,6 +68,10 @@ func (d *disk) ReadFrom(name string, offset int64) ([]byte, fsstore.FileID, erro
 	return d.Disk.ReadFrom(d.spelled(name), offset)
 }
 
+func (d *disk) ReadAt(name string, part []byte, offset int64) (int, fsstore.FileID, error) {
+	return d.Disk.ReadAt(d.spelled(name), part, offset)
+}
+
 func (d *disk) Mkdir(name string) error {
 	making.Lock()
 	defer making.Unlock()

@@ -32,6 +32,9 @@ type Disk interface {
 	// error that matches fs.ErrNotExist; what is no file, or too large, one that
 	// matches fs.ErrInvalid.
 	ReadFrom(name string, offset int64) ([]byte, FileID, error)
+	// ReadAt reads a part of a file, and says which file it was. It reads less if
+	// the file ends before the part does.
+	ReadAt(name string, part []byte, offset int64) (n int, id FileID, err error)
 	Mkdir(name string) error
 	Rename(from, to string) error
 	Remove(name string) error
@@ -98,6 +101,19 @@ func (d dirDisk) ReadFrom(name string, offset int64) ([]byte, FileID, error) {
 		err = nil
 	}
 	return data[:n], id, err
+}
+
+func (d dirDisk) ReadAt(name string, part []byte, offset int64) (n int, id FileID, err error) {
+	f, info, err := fsroot.OpenFile(d.root, name, os.O_RDONLY, 0)
+	if err != nil {
+		return 0, FileID{}, err
+	}
+	defer f.Close()
+	n, err = f.ReadAt(part, offset)
+	if err == io.EOF {
+		err = nil
+	}
+	return n, idOf(info), err
 }
 
 func (d dirDisk) Open(name string) (File, error) {

@@ -108,8 +108,8 @@ func (s *Store) look(useCase, model string, since driver.Revision) (*View, error
 // errMoved says that what a view shows may not be what the store's path leads to.
 var errMoved = fmt.Errorf("%w: the store's folder may be another one", driver.ErrStaleView)
 
-// A View shows a model's bytes. It is a [driver.NotedView] and a
-// [driver.TreeView].
+// A View shows a model's bytes. It is a [driver.NotedView], a [driver.TreeView]
+// and a [driver.BackwardLog].
 type View struct {
 	disk   Disk // nil if there is no store yet
 	unsure bool // whether that is what the store's path leads to
