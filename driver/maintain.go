@@ -61,4 +61,8 @@ const (
 	ItemTemp    ItemKind = "temp"    // a file that never took its place
 	ItemKept    ItemKind = "kept"    // what a repair replaced
 	ItemStrange ItemKind = "strange" // not the store's, where only the store's own things belong
+
+	// The kinds that only Usage yields.
+	ItemLog      ItemKind = "log"
+	ItemDocument ItemKind = "document"
 )

@@ -319,6 +319,68 @@ func (s *memStore) OpenTree(_ context.Context, useCase, model, version string) (
 
 func (s *memStore) Close() error { return nil }
 
+func (s *memStore) Usage(_ context.Context, useCase, model string) iter.Seq2[driver.ItemUsage, error] {
+	return func(yield func(driver.ItemUsage, error) bool) {
+		v := s.view(mr.ModelName{UseCase: useCase, Model: model})
+		if v.log != nil && !yield(driver.ItemUsage{Item: driver.Item{Kind: driver.ItemLog}, Files: 1, Bytes: int64(len(v.log))}, nil) {
+			return
+		}
+		if v.document != nil && !yield(driver.ItemUsage{Item: driver.Item{Kind: driver.ItemDocument}, Files: 1, Bytes: int64(len(v.document))}, nil) {
+			return
+		}
+		for version, dir := range v.trees {
+			kind, err := v.Tree(version)
+			u := driver.ItemUsage{Item: driver.Item{Kind: kind, Path: dir, Version: version}}
+			files, readErr := readFiles(dir)
+			for _, data := range files {
+				u.Files++
+				u.Bytes += int64(len(data))
+			}
+			if !yield(u, errors.Join(err, readErr)) {
+				return
+			}
+		}
+	}
+}
+
+func (s *memStore) RemoveTrees(ctx context.Context, useCase, model string, decide func(driver.View) ([]string, error)) (removed []string, err error) {
+	name := mr.ModelName{UseCase: useCase, Model: model}
+	held, release, err := s.acquire(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	versions, err := decide(s.view(name))
+	if err != nil {
+		return nil, err
+	}
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	for _, version := range versions {
+		dir, ok := held.trees[version]
+		if !ok {
+			continue
+		}
+		delete(held.trees, version)
+		removed = append(removed, version)
+		if err := removeAll(dir); err != nil {
+			return removed, err
+		}
+	}
+	return removed, nil
+}
+
+// removeAll removes a tree, which may be read-only.
+func removeAll(dir string) error {
+	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			return err
+		}
+		return os.Chmod(name, 0o777)
+	})
+	return errors.Join(err, os.RemoveAll(dir))
+}
+
 // Inspect yields trees, those that were put aside, and what a repair replaced.
 func (s *memStore) Inspect(_ context.Context, useCase, model string) iter.Seq2[driver.Item, error] {
 	name := mr.ModelName{UseCase: useCase, Model: model}

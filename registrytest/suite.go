@@ -116,6 +116,8 @@ var cases = []storeCase{
 	{"Tree", "OpenTree returns a version's tree as a local folder that stays until Close.", false, trees},
 	{"TreeWhole", "A version's tree is complete before the lines that come with it can be read.", false, treeWhole},
 	{"TreeLeft", "A tree that is there already, although the log does not name it, is the remains of a change that never happened. It is put aside if it has a manifest. Without a manifest it is another program's, and the commit fails with an error that matches fs.ErrExist.", false, treeLeft},
+	{"Usage", "Usage yields what a model takes up: its log, its document, the trees of versions and everything that Inspect yields.", false, usage},
+	{"RemoveTrees", "RemoveTrees calls decide with a view of the model's present bytes, and removes the trees of the versions that decide returns, durably.", false, removeTrees},
 	{"Discard", "Discard removes what is still there; after a commit, what the tree left behind. It may be called twice.", false, discard},
 	{"Discarded", "A tree that was discarded can't be committed: the commit fails, and nothing happens.", false, discarded},
 	{"Names", "Different names are different models, byte for byte.", false, names},

@@ -3,7 +3,9 @@ package registrytest_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"path"
 	"path/filepath"
@@ -56,6 +58,34 @@ func (v cuttingView) LogBefore(end int64, size int) ([]byte, int64, error) {
 	lines, start, err := v.BackwardLog.LogBefore(end, size)
 	cut := min(len(lines), 1)
 	return lines[cut:], start + int64(cut), err
+}
+
+// miscounting leaves a file of each tree out.
+type miscounting struct{ mr.Store }
+
+func (s miscounting) Usage(ctx context.Context, useCase, model string) iter.Seq2[driver.ItemUsage, error] {
+	return func(yield func(driver.ItemUsage, error) bool) {
+		for u, err := range s.Store.(driver.Usage).Usage(ctx, useCase, model) {
+			if u.Item.Version != "" {
+				u.Files--
+			}
+			if !yield(u, err) {
+				return
+			}
+		}
+	}
+}
+
+// eager removes trees although decide refuses.
+type eager struct{ mr.Store }
+
+func (s eager) RemoveTrees(ctx context.Context, useCase, model string, decide func(driver.View) ([]string, error)) (removed []string, err error) {
+	var refusal error
+	removed, err = s.Store.(driver.Remover).RemoveTrees(ctx, useCase, model, func(v driver.View) (versions []string, _ error) {
+		versions, refusal = decide(v)
+		return versions, nil
+	})
+	return removed, errors.Join(refusal, err)
 }
 
 // trusting takes any revision for one of its own.

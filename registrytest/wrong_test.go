@@ -275,6 +275,8 @@ func TestSuiteFindsWrongStores(t *testing.T) {
 		{"the document before its lines", wrong(documentFirst), "DocumentAfterLines"},
 		{"a refusal is passed over", wrong(swallows), "NothingDecided"},
 		{"half a line ends there", func(s mr.Store) mr.Store { return cutting{s} }, "LogBackwards"},
+		{"manifests are not counted", func(s mr.Store) mr.Store { return miscounting{s} }, "Usage"},
+		{"a refusal is passed over", func(s mr.Store) mr.Store { return eager{s} }, "RemoveTrees"},
 		{"it never sees a change", func(s mr.Store) mr.Store { return blind{s} }, "Changed"},
 		{"an older note will do", func(s mr.Store) mr.Store { return forgetting{s} }, "Note"},
 		{"any version has a tree", func(s mr.Store) mr.Store { return forgetting{s} }, "TreeKind"},

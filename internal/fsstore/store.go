@@ -83,9 +83,9 @@ const (
 // wrote it after the view was taken.
 var errOvertaken = fmt.Errorf("%w: another program wrote the document", driver.ErrOvertaken)
 
-// A Store is one folder. It implements [driver.Store], [driver.Looker] and
-// [driver.Maintainer]. It is safe for concurrent use, also by several Stores and
-// processes.
+// A Store is one folder. It implements [driver.Store], [driver.Looker],
+// [driver.Maintainer], [driver.Usage] and [driver.Remover]. It is safe for
+// concurrent use, also by several Stores and processes.
 type Store struct {
 	dir string
 
