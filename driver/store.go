@@ -6,9 +6,9 @@
 //
 // Implement [Store], pass it to modelregistry.New, and prove it with
 // registrytest.TestStore, whose cases quote the rules of this page. The
-// interfaces [Inspector], [Maintainer], [NotedView], [TreeView],
-// [ExternalChecker] and [Looker] are optional. Each says what a registry does
-// without it.
+// interfaces [Inspector], [Maintainer], [NotedView], [TreeView], [BackwardLog],
+// [ExternalChecker], [Looker], [ArtifactTree], [Usage] and [Remover] are
+// optional. Each says what a registry does without it.
 //
 // # Data
 //
