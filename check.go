@@ -68,7 +68,7 @@ func (m *model) check(ctx context.Context, v driver.View) (*modelCheck, error) {
 		return nil, err
 	}
 	if x.doc != nil {
-		if damage := fromDocument(m.name, x.doc).damage; damage != nil {
+		if damage := fromDocument(m.name.UseCase, m.name.Model, x.doc).damage; damage != nil {
 			x.doc, x.docErr = nil, m.corrupt(documentFile, 0, damage)
 		}
 	}
@@ -244,8 +244,8 @@ func (x *modelCheck) isNone() bool {
 
 // replayed returns the state that the events up to a number make; behind all of
 // them, it stands at the end of the log.
-func (x *modelCheck) replayed(name ModelName, upTo int64) *state {
-	s := newState(name)
+func (x *modelCheck) replayed(name ModelName, upTo int64) *indexState {
+	s := newState(name.UseCase, name.Model)
 	for _, l := range x.lines {
 		if l.number <= upTo {
 			s.apply(l.event, x.end)
@@ -260,7 +260,7 @@ func (x *modelCheck) documentDiffers(name ModelName) string {
 	if !x.stands() && x.superseded() {
 		return ""
 	}
-	return fromDocument(name, x.doc).differs(x.replayed(name, x.doc.Mark.Event))
+	return fromDocument(name.UseCase, name.Model, x.doc).differs(x.replayed(name, x.doc.Mark.Event))
 }
 
 // foreign says what somebody else changed in the document, or "" if it was nothing that a
@@ -300,7 +300,7 @@ func (x *modelCheck) doubts() (list []eventDoubt) {
 		list = slices.DeleteFunc(list, func(d eventDoubt) bool {
 			return slices.ContainsFunc(e.after, func(im image) bool { return im.version == d.Version }) || slices.Contains(e.removed, d.Version)
 		})
-		for _, d := range e.doubts {
+		for _, d := range publicDoubts(e.doubts) {
 			list = append(list, eventDoubt{d, number})
 		}
 	}
@@ -351,29 +351,4 @@ func some(list []string, separator string) string {
 		list = append(list[:shown:shown], fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(list, separator)
-}
-
-// differs says where two states hold different entries, or "".
-func (s *state) differs(other *state) string {
-	for _, e := range s.order {
-		o := other.get(e.version)
-		switch {
-		case o == nil:
-			return fmt.Sprintf("the history has no version %s", e.version)
-		case !pyjson.Equal(e.raw, o.raw):
-			return fmt.Sprintf("the entry of version %s is another one than in the history", e.version)
-		case s.older: // what it keeps beside the entries is not looked at
-		case len(e.extra)+len(o.extra) > 0 && !pyjson.Equal(e.extra, o.extra):
-			return fmt.Sprintf("what is kept of version %s beside its entry is not what the history has", e.version)
-		}
-	}
-	for _, o := range other.order {
-		if s.get(o.version) == nil {
-			return fmt.Sprintf("version %s of the history is missing", o.version)
-		}
-	}
-	if !s.older && !pyjson.Equal(s.facts.image(), other.facts.image()) {
-		return "what is kept of the model beside its versions is not what the history has"
-	}
-	return ""
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/ubunye-go/modelregistry/driver"
-	"github.com/ubunye-go/modelregistry/internal/document"
 )
 
 // A lag bounds how far a model's document may fall behind its history.
@@ -28,12 +27,6 @@ const closeWait = time.Second
 // date.
 func (l lag) due(s *state, bytes int64) bool {
 	return s.checkpoint == 0 || s.older || s.size <= l.small || s.offset+bytes-s.checkpointEnd >= s.size/l.share
-}
-
-// format returns the state as a document that ends the lag.
-func (s *state) format(end int64) []byte {
-	s.pending, s.checkpoint, s.checkpointEnd, s.older = nil, s.last, end, false
-	return document.Format(s.document(end))
 }
 
 // lagged notes whether this registry left the document behind, and brings it up
@@ -100,12 +93,12 @@ func (m *model) checkpoint() (*driver.Commit, error) {
 	if !s.behind() {
 		return nil, nil // another process did it
 	}
-	if err := s.facts.writable(); err != nil {
+	if err := writable(s.facts); err != nil {
 		return nil, err
 	}
 	t := newTxn(s, m.r.now())
 	if err := t.record(s.pending); err != nil {
-		return nil, err
+		return nil, indexError(err)
 	}
 	return &driver.Commit{Lines: t.lines, Note: t.noteOf, Document: m.document(t), Replaces: t.replaces()}, nil
 }

@@ -3,18 +3,19 @@ package modelregistry
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
 // commit appends the batch, and what take adds to it when its turn has come.
 func (m *model) commit(ctx context.Context, batch []*change, take func() []*change) ([]*change, error) {
-	var t *txn
+	var d *txn
 	var c *driver.Commit
 	done, err := m.r.store.Append(ctx, m.name.UseCase, m.name.Model, func(v driver.View) (*driver.Commit, error) {
 		err := m.withState(ctx, func() error { return m.load(v) }, func() error {
 			batch = append(batch, take()...)
-			if t, c = m.decide(batch); c == nil {
+			if d, c = m.decide(batch); c == nil {
 				m.state.rev = v.Revision()
 			}
 			return nil
@@ -30,7 +31,7 @@ func (m *model) commit(ctx context.Context, batch []*change, take func() []*chan
 		m.state = nil // what is there must be read again
 		return batch, err
 	}
-	s := m.applied(t, done.End)
+	s := m.applied(d, done.End)
 	s.rev = done.Revision
 	if done.DocumentErr != nil {
 		s.rev = nil // where the document stands now must be read
@@ -39,6 +40,19 @@ func (m *model) commit(ctx context.Context, batch []*change, take func() []*chan
 	m.lagged((c.Document == nil || done.DocumentErr != nil) && s.docErr == nil)
 	return batch, nil
 }
+
+// A txn is what the changes of a batch add up to, before they are appended.
+type txn struct {
+	*indexTxn
+	state *state // that the changes start from
+	note  string // of the document, once it was made
+}
+
+func newTxn(s *state, now time.Time) *txn {
+	return &txn{indexTxn: newIndexTxn(s.indexState, now), state: s}
+}
+
+func (t *txn) noteOf() string { return t.note }
 
 // decide lets each change of the batch decide, one after the other, each seeing
 // what those before it did. It returns no commit if there is nothing to append.
@@ -56,7 +70,7 @@ func (m *model) decide(batch []*change) (*txn, *driver.Commit) {
 		}
 		if err := t.record(p); err != nil {
 			for _, c := range batch {
-				c.err = err
+				c.err = indexError(err)
 			}
 			return t, nil
 		}
@@ -66,14 +80,15 @@ func (m *model) decide(batch []*change) (*txn, *driver.Commit) {
 	for _, c := range batch {
 		before := len(t.events)
 		c.version, c.err = c.decide(t)
+		c.err = indexError(c.err)
 		c.wrote, c.leaned = len(t.events) > before, before > 0
 		if c.err != nil {
 			continue
 		}
 		if e := t.get(c.version); e != nil {
-			c.result = *e.decode()
-			c.result.Stage = t.stage(e)
-			c.result.ModelGates = s.facts.gates
+			c.result = *decodeVersion(m.name, e)
+			c.result.Stage = ModelStage(t.stage(e))
+			c.result.ModelGates = factsGates(s.facts)
 		}
 		wrote = wrote || c.wrote || p != nil // a success rests on the history alone
 		if c.wrote && c.staged != nil {
@@ -108,7 +123,7 @@ func (m *model) document(t *txn) func(end int64) []byte {
 // applied returns the state with an append that happened.
 func (m *model) applied(t *txn, end int64) *state {
 	if m.state == nil {
-		m.state = t.base
+		m.state = t.state
 	}
 	for _, e := range t.events { // those that were read meanwhile, and what came behind them, it has
 		m.state.apply(e, end)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/ubunye-go/modelregistry/driver"
@@ -148,6 +149,26 @@ func invalid(format string, args ...any) error {
 func notFound(format string, args ...any) error {
 	return fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), ErrNotFound)
 }
+
+// indexError returns an error of the index as callers know it.
+func indexError(err error) error {
+	switch e := err.(type) {
+	case *needsError:
+		return &FormatError{Needs: slices.Clone(e.needs)}
+	case *takenError:
+		if e.alike == "" {
+			return fmt.Errorf("%w", ErrExists)
+		}
+		return fmt.Errorf("%w: %w", ErrExists, e)
+	case *exhaustedError:
+		return invalid("auto version: %v", e)
+	}
+	return err
+}
+
+// writable returns a *FormatError if this release may not change a model with
+// these facts, or nil.
+func writable(f facts) error { return indexError(f.writable()) }
 
 func conflictStage(stage, want ModelStage) error {
 	return fmt.Errorf("%w: it is in %s, not in %s", ErrConflict, stage, want)

@@ -3,9 +3,18 @@ package modelregistry
 import (
 	"slices"
 
-	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/document"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
+)
+
+// A treeKind says whether there are files of a version.
+type treeKind int
+
+const (
+	treeUnknown treeKind = iota // the store can't tell
+	treeNone
+	treeOurs  // files with a manifest, which a registry made
+	treeOther // other files
 )
 
 // An external is what another program made of a document, as it is being found
@@ -17,8 +26,8 @@ import (
 // of an event is merged field by field.
 type external struct {
 	past     *past
-	ours     *state
-	tree     func(version string) (driver.ItemKind, bool)
+	ours     *indexState
+	tree     func(version string) treeKind
 	event    *event
 	replaced map[string]bool // numbers that another version has now
 
@@ -48,7 +57,7 @@ func (x *external) compare(d *document.Document) {
 func (x *external) notePromotions(d *document.Document) {
 	x.promoted, x.promotions, x.productive = map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, e := range d.Entries {
-		if stageOf(e.Raw) != Production {
+		if stageOf(e.Raw) != stageProduction {
 			continue
 		}
 		x.productive[e.Version] = true
@@ -57,7 +66,7 @@ func (x *external) notePromotions(d *document.Document) {
 			before = old.raw
 		}
 		at := member(e.Raw, "promoted_to_prod")
-		if stageOf(before) != Production || !sameValue(member(before, "promoted_to_prod"), at) {
+		if stageOf(before) != stageProduction || !sameValue(member(before, "promoted_to_prod"), at) {
 			x.promoted[e.Version], x.promotions[string(at)] = true, true
 		}
 	}
@@ -101,8 +110,7 @@ func (x *external) another(ours *entry, raw []byte) bool {
 	if x.past.base.event > 0 && x.past.then[ours.version] == nil {
 		return true
 	}
-	kind, known := x.tree(ours.version)
-	return !known || kind != driver.ItemTree
+	return x.tree(ours.version) != treeOurs
 }
 
 // merge merges an entry of a version that both have.
@@ -124,12 +132,12 @@ func (x *external) merge(ours *entry, raw []byte) {
 // proven.
 func (x *external) missing(ours *entry) {
 	b, was := x.past.base, x.past.then[ours.version] != nil
-	kind, told := x.tree(ours.version)
+	tree := x.tree(ours.version)
 	switch {
-	case b.proven && was, told && kind == "", !told && was && b.event > 0 && !b.presumed:
+	case b.proven && was, tree == treeNone, tree == treeUnknown && was && b.event > 0 && !b.presumed:
 		x.bury(ours)
 	case b.event > 0 && !was: // it was registered since
-	case told:
+	case tree != treeUnknown:
 		x.doubt(ours.version, "the entry is missing and the files are there; the version stays")
 	default:
 		x.doubt(ours.version, "the entry is missing: the version was deleted, or the other program did not know it; it stays")
@@ -142,7 +150,7 @@ func (x *external) bury(e *entry) {
 }
 
 func (x *external) doubt(version, reason string) {
-	x.event.doubts = append(x.event.doubts, Doubt{version, reason})
+	x.event.doubts = append(x.event.doubts, doubt{version, reason})
 }
 
 // settleProduction archives what the history put into production and the other
@@ -150,14 +158,14 @@ func (x *external) doubt(version, reason string) {
 // later one, and archives what was there.
 func (x *external) settleProduction() {
 	s := x.ours
-	h := s.holder(Production)
+	h := s.holder(stageProduction)
 	if len(s.productive) < 2 || h == nil {
 		return
 	}
 	if !x.promoted[h.version] {
 		return
 	}
-	set := []pyjson.Member{{Key: "stage", Value: pyjson.Quote(string(Archived))}}
+	set := []pyjson.Member{{Key: "stage", Value: pyjson.Quote(stageArchived)}}
 	if at := member(h.raw, "promoted_to_prod"); !sameValue(at, nil) {
 		set = append(set, pyjson.Member{Key: "archived_at", Value: at})
 	}
@@ -167,7 +175,7 @@ func (x *external) settleProduction() {
 			continue
 		}
 		e := s.get(version)
-		also = append(also, image{version: version, raw: document.Set(e.layOut(), set), extra: entering(e.extra, s.last+1), stageRead: Archived})
+		also = append(also, image{version: version, raw: document.Set(e.layOut(), set), extra: entering(e.extra, s.last+1), stageRead: stageArchived})
 	}
 	for _, im := range also {
 		s.set(im)

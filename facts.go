@@ -2,6 +2,7 @@ package modelregistry
 
 import (
 	"slices"
+	"sync/atomic"
 
 	"github.com/ubunye-go/modelregistry/internal/document"
 	"github.com/ubunye-go/modelregistry/internal/format"
@@ -20,8 +21,8 @@ const noFacts = "{}"
 // Members that this release does not know are kept. Facts are immutable.
 type facts struct {
 	raw     []byte        // the object, on one line; nil for nothing
-	gates   PromotionGate // of the model, as another program stored them
 	unknown []string      // what a writer must understand, and this release does not
+	decoded *atomic.Value // what the user of the facts made of them and keeps here; nil if raw is nil
 }
 
 // readFacts reads a raw object.
@@ -32,8 +33,9 @@ func readFacts(raw []byte) facts {
 	f := facts{raw: pyjson.Compact(nil, raw), unknown: format.Unknown(raw)}
 	if string(f.raw) == noFacts {
 		f.raw = nil
+	} else {
+		f.decoded = new(atomic.Value)
 	}
-	f.gates = storedGates(topGates, f.get(topGates))
 	return f
 }
 
@@ -74,16 +76,17 @@ func (f facts) image() []byte {
 	return f.raw
 }
 
-// writable returns why this release may not change the model, or nil.
+// writable returns a *needsError if this release may not change the model, or
+// nil.
 func (f facts) writable() error {
 	if len(f.unknown) > 0 {
-		return &FormatError{Needs: slices.Clone(f.unknown)}
+		return &needsError{f.unknown}
 	}
 	return nil
 }
 
 // learn takes over facts, and has the document's top-level gates mirror them.
-func (s *state) learn(f facts) {
+func (s *indexState) learn(f facts) {
 	s.size += int64(len(f.raw) - len(s.facts.raw))
 	s.facts = f
 	s.head = withGates(s.head, f.get(topGates))
@@ -129,11 +132,11 @@ func headGates(head []pyjson.Member) (raw []byte) {
 // document, given the facts at the event that the document started from. A
 // change by the other program wins. A document without the key says nothing:
 // releases of Ubunye before 0.7 drop it. It reports whether the facts changed.
-func (s *state) layGates(base facts) (changed bool) {
+func (s *indexState) layGates(base facts) (changed bool) {
 	theirs, f := headGates(s.head), s.facts
 	if theirs != nil && !pyjson.Equal(theirs, base.get(topGates)) && !pyjson.Equal(theirs, f.get(topGates)) {
 		f = f.with(topGates, theirs)
-		if changed = !f.gates.same(s.facts.gates); !changed { // {} and no key, say
+		if changed = !sameGates(f.get(topGates), s.facts.get(topGates)); !changed { // {} and no key, say
 			f = s.facts
 		}
 	}
@@ -144,7 +147,7 @@ func (s *state) layGates(base facts) (changed bool) {
 // layTop lays over the state what another program left in a document beside the
 // entries: top-level keys, the model's gates among them, and what an editor left
 // of our key. The event diff carries the facts if they changed.
-func (s *state) layTop(p *past, d *document.Document, diff *event) {
+func (s *indexState) layTop(p *past, d *document.Document, diff *event) {
 	base := s.facts
 	if p.base.event > 0 {
 		base = p.facts
@@ -157,7 +160,7 @@ func (s *state) layTop(p *past, d *document.Document, diff *event) {
 
 // keepTop takes over a document's top-level keys, and what an editor left of our
 // key beside the entries.
-func (s *state) keepTop(d *document.Document) {
+func (s *indexState) keepTop(d *document.Document) {
 	s.head = d.Head
 	if d.Mark != nil {
 		s.others = d.Mark.Others
@@ -178,7 +181,7 @@ func factsAt(events []*event, number int64) (f facts) {
 // takeGates takes over the model's gates of a document of ours, given the facts at
 // the event that it stands at. They are the history's, unless an older release took
 // in another program's document: then the next change records what they ask for.
-func (s *state) takeGates(base facts, d *document.Document) {
+func (s *indexState) takeGates(base facts, d *document.Document) {
 	s.head = d.Head
 	if s.layGates(base) {
 		s.pending = &event{op: opForeign, model: s.facts.raw}

@@ -68,7 +68,7 @@ func (r *retrospect) modelGates(e *event) *PromotionGate {
 	if e.model == nil {
 		return nil
 	}
-	gates := readFacts(e.model).gates
+	gates := factsGates(readFacts(e.model))
 	if gates.same(r.gates) {
 		return nil
 	}

@@ -23,7 +23,9 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-var fuzzName = ModelName{UseCase: "fraud_detection", Model: "FraudRiskModel"}
+const fuzzUseCase, fuzzModelName = "fraud_detection", "FraudRiskModel"
+
+var fuzzName = ModelName{UseCase: fuzzUseCase, Model: fuzzModelName}
 
 // A fuzzView is a model's bytes in memory; a nil document is none.
 type fuzzView struct{ document, log []byte }
@@ -63,12 +65,12 @@ func fuzzStore(f *testing.F) (log []byte, documents [][]byte) {
 }
 
 // summary is what a state holds, to be compared.
-func summary(s *state) (list []string) {
+func summary(s *indexState) (list []string) {
 	for _, e := range s.order {
 		x, err := json.Marshal(e.extra)
 		list = append(list, fmt.Sprintf("%s %s %s %v", e.version, pyjson.Compact(nil, e.raw), x, err))
 	}
-	for _, stage := range []ModelStage{Production, Staging, Development, Archived} {
+	for _, stage := range []string{stageProduction, stageStaging, stageDevelopment, stageArchived} {
 		if h := s.holder(stage); h != nil {
 			list = append(list, fmt.Sprint(stage, ": ", h.version))
 		}
@@ -158,7 +160,7 @@ func FuzzHistory(f *testing.F) {
 			if err != nil {
 				t.Fatalf("%v\n%s", err, doc)
 			}
-			if diff := cmp.Diff(summary(s), summary(again)); diff != "" {
+			if diff := cmp.Diff(summary(s.indexState), summary(again.indexState)); diff != "" {
 				t.Errorf("from its document, with %d bytes of history:\n%s", len(log), diff)
 			}
 		}
@@ -211,10 +213,10 @@ func FuzzMerge(f *testing.F) {
 					t.Errorf("%s is lost", e.version)
 				}
 			}
-		} else if diff := cmp.Diff(summary(acknowledged), summary(s)); diff != "" {
+		} else if diff := cmp.Diff(summary(acknowledged), summary(s.indexState)); diff != "" {
 			t.Errorf("a damaged document hides something:\n%s", diff)
 		}
-		before := summary(s)
+		before := summary(s.indexState)
 		m.state, s.rev = s, 1
 		c := &change{decide: func(txn *txn) (string, error) {
 			version, err := txn.number()
@@ -241,7 +243,7 @@ func FuzzMerge(f *testing.F) {
 			if again.pending != nil {
 				t.Errorf("there is still something to take in: %+v", again.pending)
 			}
-			read = append(read, summary(again))
+			read = append(read, summary(again.indexState))
 		}
 		if diff := cmp.Diff(read[0], read[1]); diff != "" {
 			t.Errorf("the history alone (+) says otherwise:\n%s", diff)
@@ -249,7 +251,7 @@ func FuzzMerge(f *testing.F) {
 		lines := strings.Join(read[0], "\n")
 		for _, line := range before {
 			version, _, _ := strings.Cut(line, " ")
-			if s.get(version) != nil && s.holder(Production) == nil && !strings.Contains(lines, line) {
+			if s.get(version) != nil && s.holder(stageProduction) == nil && !strings.Contains(lines, line) {
 				t.Errorf("%q is not there after the next change:\n%s", line, lines)
 			}
 		}

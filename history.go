@@ -269,7 +269,7 @@ type historyLog struct {
 // A pastEvent is an event, with what only the registry needs to know of it.
 type pastEvent struct {
 	Event
-	*event
+	line *event
 }
 
 func (r *ModelRegistry) readHistory(ctx context.Context, name ModelName) (*historyLog, error) {
@@ -343,10 +343,10 @@ func (l *historyLog) damaged(d damage) (pastEvent, error) {
 // past returns an event as callers see it, given what was before it, which it
 // brings up to date.
 func (l *historyLog) past(e *event, before *retrospect) pastEvent {
-	p := pastEvent{event: e, Event: Event{
+	p := pastEvent{line: e, Event: Event{
 		Name: l.m.name, Number: e.number, ID: e.id, Time: e.time, Op: Operation(e.op),
-		Version: e.version, From: e.from, To: e.to, Actor: e.actor, Reason: e.reason,
-		Refused: e.refused, SkippedGates: e.skippedGates, Forced: e.forced, Gates: e.results, ModelGates: before.modelGates(e), Doubts: e.doubts,
+		Version: e.version, From: ModelStage(e.from), To: ModelStage(e.to), Actor: e.actor, Reason: e.reason,
+		Refused: e.refused, SkippedGates: e.skippedGates, Forced: e.forced, Gates: decodeResults(e.gates), ModelGates: before.modelGates(e), Doubts: publicDoubts(e.doubts),
 	}}
 	stays := map[string]bool{}
 	for _, im := range e.after {
@@ -355,7 +355,7 @@ func (l *historyLog) past(e *event, before *retrospect) pastEvent {
 			p.Changes = append(p.Changes, Change{Version: im.version, From: from})
 			before.remove(im.version)
 		}
-		to := cmp.Or(im.stage(), Development)
+		to := ModelStage(cmp.Or(im.stage(), stageDevelopment))
 		p.Changes = append(p.Changes, before.change(e, im, to))
 	}
 	gone := slices.Clone(e.removed)

@@ -1,7 +1,6 @@
 package modelregistry
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -121,7 +120,7 @@ func (m *model) advance(v driver.View) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	events, err := m.parseLog(lines, s.offset, s.last, s.hash)
+	events, err := parseLog(lines, s.offset, s.last, s.hash)
 	if err != nil {
 		return false, nil // a full read says what is wrong, or finds that nothing is
 	}
@@ -131,50 +130,6 @@ func (m *model) advance(v driver.View) (bool, error) {
 	s.applyAll(events, end)
 	s.checkpoint, s.checkpointEnd, s.older = checkpoint, checkpointEnd, older
 	return checkpoint <= s.last, nil
-}
-
-// applyAll applies events that end at a position of the log.
-func (s *state) applyAll(events []*event, end int64) {
-	for _, e := range events {
-		s.apply(e, end)
-	}
-	s.offset = end
-}
-
-// lookUp settles the version of every stage, so that readers that share the
-// model's lock only read.
-func (s *state) lookUp() {
-	for stage := range rank {
-		s.holder(stage)
-	}
-}
-
-// parseLog reads lines that follow the event last with the digest hash. The
-// numbers go up by one, but for an import or a repair, which may leave some out.
-func (m *model) parseLog(lines []byte, at, last int64, hash string) (events []*event, err error) {
-	for len(lines) > 0 {
-		n := bytes.IndexByte(lines, '\n')
-		line := bytes.TrimRight(lines[:n], " ")
-		e, err := decodeEffect(line, hash)
-		switch {
-		case err != nil:
-		case e.prev != hash:
-			err = errors.New("the line does not follow the one before it")
-		case e.number != last+1 && !(e.skips() && e.number > last):
-			err = fmt.Errorf("event %d follows event %d", e.number, last)
-		}
-		if err != nil {
-			var syntax *pyjson.SyntaxError
-			if errors.As(err, &syntax) {
-				at += syntax.Offset
-			}
-			return events, m.corrupt(logFile, at, err)
-		}
-		last, hash = e.number, e.hash
-		events = append(events, e)
-		at, lines = at+int64(n)+1, lines[n+1:]
-	}
-	return events, nil
 }
 
 // readDocument reads the document. What can't be one is corrupt.
@@ -203,8 +158,21 @@ func (m *model) readLog(v driver.View, from int64) (lines []byte, end int64, err
 	return lines, end, err
 }
 
+// corrupt returns a *CorruptError about one of the model's files.
 func (m *model) corrupt(file string, offset int64, err error) error {
 	return &CorruptError{Path: m.name.String() + "/" + file, Offset: offset, Err: err}
+}
+
+// damaged returns err, as a *CorruptError if the index found damage.
+func (m *model) damaged(err error) error {
+	var d *damageError
+	switch {
+	case !errors.As(err, &d):
+		return err
+	case d.document:
+		return m.corrupt(documentFile, d.offset, d.err)
+	}
+	return m.corrupt(logFile, d.offset, d.err)
 }
 
 // loadAll reads the model from the start: the document, if it is one of ours,
@@ -221,60 +189,53 @@ func (m *model) loadAll(v driver.View) (*state, error) {
 		if s.last == 0 {
 			return nil, damage
 		}
-		s.docErr = damage
-		return s, nil
+		return &state{indexState: s, docErr: damage}, nil
 	case damage != nil:
 		return nil, damage
 	case !exists:
-		s, _, err := m.replay(v)
-		return s, err
-	}
-	switch {
+		return asState(m.replay(v))
 	case d.Mark == nil || !d.Intact:
 		return m.merge(v, d)
 	case d.Mark.Format < format.Version:
 		return m.followOlder(v, d)
 	}
-	return m.follow(v, d, fromDocument(m.name, d))
+	return m.follow(v, d, fromDocument(m.name.UseCase, m.name.Model, d))
 }
 
-// extend applies lines that stand at a position of the log, behind the event
-// that the state stands at, and returns them as events.
-func (m *model) extend(s *state, lines []byte, at, end int64) ([]*event, error) {
-	events, err := m.parseLog(lines, at, s.last, s.hash)
+// asState returns what replay returned as loadAll does.
+func asState(s *indexState, _ []*event, err error) (*state, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.applyAll(events, end)
-	return events, nil
+	return &state{indexState: s}, nil
 }
 
 // replay applies the whole log.
-func (m *model) replay(v driver.View) (*state, []*event, error) {
+func (m *model) replay(v driver.View) (*indexState, []*event, error) {
 	lines, end, err := m.readLog(v, 0)
 	if err != nil {
 		return nil, nil, err
 	}
-	s := newState(m.name)
-	events, err := m.extend(s, lines, 0, end)
-	return s, events, err
+	s, events, err := replay(m.name.UseCase, m.name.Model, lines, end)
+	return s, events, m.damaged(err)
 }
 
 // follow starts from the state of a document of ours and applies what the log has
 // behind it. If the log does not have the event that the document stands at, somebody
 // lost or cut it, and the document is what there is; if it has another one of that
 // number, the document came from somewhere else.
-func (m *model) follow(v driver.View, d *document.Document, s *state) (*state, error) {
+func (m *model) follow(v driver.View, d *document.Document, s *indexState) (*state, error) {
 	base := s.facts
 	if s.damage != nil {
 		return nil, m.corrupt(documentFile, 0, s.damage)
 	}
 	lines, end, err := m.readLog(v, s.offset)
 	if err == nil {
-		if _, err = m.extend(s, lines, s.offset, end); err == nil {
+		if _, err = s.extend(lines, s.offset, end); err == nil {
 			s.takeGates(base, d)
-			return s, nil
+			return &state{indexState: s}, nil
 		}
+		err = m.damaged(err)
 	} else if errors.Is(err, fs.ErrNotExist) {
 		err = m.corrupt(logFile, s.offset, fmt.Errorf("no line ends where event %d should", s.last))
 	}
@@ -282,12 +243,11 @@ func (m *model) follow(v driver.View, d *document.Document, s *state) (*state, e
 	if !errors.As(err, &corrupt) {
 		return nil, err
 	}
-	if there, lookErr := stands(v, s); lookErr == nil && there {
+	if log, _, lookErr := v.Log(0); lookErr == nil && s.stands(log) {
 		return nil, err
 	}
 	if r, events, replayErr := m.replay(v); replayErr == nil && slices.ContainsFunc(events, func(e *event) bool { return e.number == s.last }) {
-		r.docErr = m.corrupt(documentFile, 0, errStrange)
-		return r, nil
+		return &state{indexState: r, docErr: m.corrupt(documentFile, 0, errStrange)}, nil
 	}
 	return m.lost(v, s)
 }
@@ -296,91 +256,91 @@ func (m *model) follow(v driver.View, d *document.Document, s *state) (*state, e
 // beside it. If that is sound it is the truth.
 var errStrange = errors.New("it stands at an event of another history")
 
-// stands reports whether the log has the event that the state stands at: its line,
-// or the digest of it in the line behind. What a position means is the store's business.
-func stands(v driver.View, s *state) (bool, error) {
-	lines, _, err := v.Log(0)
-	if err == nil && bytes.Contains(lines, []byte(`"prev":"`+s.hash+`"`)) {
-		return true, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	for line := range bytes.Lines(lines) {
-		if hashLine(bytes.TrimRight(line, " \n")) == s.hash {
-			return true, nil
-		}
-	}
-	return false, nil
-}
-
-// lost makes a state that stands on its document alone continue whatever log
-// there is: the next change begins with an event that holds all of it. If one
-// did so before, and only the document was not brought up to date, the log goes
-// on from there.
-func (m *model) lost(v driver.View, s *state) (*state, error) {
-	if s.damage != nil { // gates might be among it, and must not open
+// lost has a state that stands on its document alone continue whatever log there
+// is.
+func (m *model) lost(v driver.View, s *indexState) (*state, error) {
+	if s.damage != nil { // which says more than the log could
 		return nil, m.corrupt(documentFile, 0, s.damage)
 	}
 	lines, end, err := m.readLog(v, 0)
 	if err != nil {
 		return nil, err
 	}
-	hash, last := "", s.last
-	for at := 0; at < len(lines); {
-		n := bytes.IndexByte(lines[at:], '\n')
-		line := bytes.TrimRight(lines[at:at+n], " ")
-		hash = hashLine(line)
-		if e, err := decodeEffect(line, ""); err == nil {
-			if e.reset && e.number > s.last {
-				return m.resume(lines[at:], int64(at), e, end, s)
-			}
-			last = max(last, e.number)
-			s.giveOut(e)
-		}
-		at += n + 1
-	}
-	s.last, s.hash, s.offset = last, hash, end
-	s.layGates(s.facts)
-	s.pending = &event{op: opImport, reset: true, after: s.images(), removed: s.removed, deleted: s.deleted, model: s.facts.image()}
-	return s, nil
+	s, err = s.lost(lines, end)
+	return asState(s, nil, m.damaged(err))
 }
 
-// giveOut keeps numbers that an event of another history gave out from being
-// given again.
-func (s *state) giveOut(e *event) {
-	for _, im := range e.after {
-		if s.get(im.version) == nil {
-			s.remove(im.version)
-		}
-	}
-	for _, version := range e.removed {
-		if s.get(version) == nil {
-			s.remove(version)
-		}
-	}
-}
-
-// resume replays the log from an event that holds everything, but for what only
-// the document has.
-func (m *model) resume(lines []byte, at int64, first *event, end int64, stood *state) (*state, error) {
-	s := newState(m.name)
-	s.last, s.hash = first.number-1, first.prev
-	s.head, s.others, s.deleted = stood.head, stood.others, stood.deleted
-	if _, err := m.extend(s, lines, at, end); err != nil {
+// followOlder is follow for a document by a release that keeps nothing it does
+// not know. It takes the history's word for what such a release drops.
+func (m *model) followOlder(v driver.View, d *document.Document) (*state, error) {
+	lines, end, err := m.readLog(v, 0)
+	var corrupt *CorruptError
+	if err != nil && !errors.As(err, &corrupt) {
 		return nil, err
 	}
-	if first.model == nil && s.facts.raw == nil && stood.facts.raw != nil { // its writer knew of no facts
-		s.learn(stood.facts)
-		s.pending = &event{op: opForeign, model: s.facts.raw}
+	if events, damage := parseLog(lines, 0, 0, ""); err == nil && damage == nil {
+		if s := fromOlder(m.name.UseCase, m.name.Model, d, events, end); s != nil {
+			return &state{indexState: s}, nil
+		}
 	}
-	return s, nil
+	// The history before the document can't be read as a whole, or is another one.
+	// The facts of the model are those that can be read there.
+	var x modelCheck
+	x.readLog(lines)
+	s := fromDocument(m.name.UseCase, m.name.Model, d)
+	s.facts = factsAt(x.events(), d.Mark.Event)
+	return m.follow(v, d, s)
 }
 
-func (s *state) images() []image {
-	list := make([]image, len(s.order))
-	for i, e := range s.order {
-		list[i] = e.image()
+// merge takes in a document that another program wrote or edited. What that
+// program changed, against the document that it started from, is laid over what
+// the history has; the next change records it.
+func (m *model) merge(v driver.View, d *document.Document) (*state, error) {
+	s, events, err := m.replay(v)
+	if err != nil {
+		return nil, err
 	}
-	return list
+	if s.last == 0 || d.Mark != nil && d.Mark.Event > s.last { // it never had a history, or lost it
+		return m.lost(v, fromDocument(m.name.UseCase, m.name.Model, d))
+	}
+	s.merge(d, events, noteIn(v), s.size <= m.r.lag.small, treesIn(v))
+	return &state{indexState: s}, nil
+}
+
+// noteIn returns what the store noted of the document.
+func noteIn(v driver.View) (n storeNote) {
+	noted, ok := v.(driver.NotedView)
+	if !ok {
+		return n
+	}
+	n.kept = true
+	if text, sure := noted.Note(); sure {
+		n.text = text
+	}
+	return n
+}
+
+// treesIn returns how to look which files a version has.
+func treesIn(v driver.View) func(version string) treeKind {
+	trees, ok := v.(driver.TreeView)
+	return func(version string) treeKind {
+		if !ok {
+			return treeUnknown
+		}
+		kind, err := trees.Tree(version)
+		switch {
+		case err != nil:
+			return treeUnknown
+		case kind == "":
+			return treeNone
+		case kind == driver.ItemTree:
+			return treeOurs
+		}
+		return treeOther
+	}
+}
+
+// sameMembers reports whether two lists of members say the same.
+func sameMembers(a, b []pyjson.Member) bool {
+	return slices.EqualFunc(a, b, func(x, y pyjson.Member) bool { return x.Key == y.Key && pyjson.Equal(x.Value, y.Value) })
 }

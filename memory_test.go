@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/ubunye-go/modelregistry/internal/document"
 )
 
 // A memoryModel is a model without a store, and the lines of its history.
@@ -23,7 +25,7 @@ type memoryModel struct {
 func newMemoryModel() *memoryModel {
 	m := &memoryModel{model: fuzzModel()}
 	m.r.opts.Now = func() time.Time { return time.Date(2026, 11, 24, 0, 0, 0, 123456789, time.UTC) }
-	m.state = newState(m.name)
+	m.state = &state{indexState: newState(m.name.UseCase, m.name.Model)}
 	return m
 }
 
@@ -64,7 +66,7 @@ func (m *memoryModel) register() *change {
 // move is a move as it waits for its turn.
 func (m *memoryModel) move(op, version string, to ModelStage) *change {
 	actors := map[string]string{opPromote: "alice", opRollback: "b\xffb"} // the second is no UTF-8, and written otherwise
-	mv, o := move{op: op, ref: m.state.name.At(version), previous: version == "", to: to}, MoveOptions{Actor: actors[op], Force: true}
+	mv, o := move{op: op, ref: m.name.At(version), previous: version == "", to: to}, MoveOptions{Actor: actors[op], Force: true}
 	var seen ModelVersion
 	if e := m.state.get(version); e != nil {
 		seen = m.state.view(e)
@@ -74,10 +76,10 @@ func (m *memoryModel) move(op, version string, to ModelStage) *change {
 		switch {
 		case err != nil:
 			return version, err
-		case !done && version != "" && !sameForGates(seen, *e.decode()):
+		case !done && version != "" && !sameForGates(seen, *decodeVersion(m.name, e)):
 			return version, errChanged
 		case !done:
-			err = t.move(mv, e, o, nil)
+			err = t.moveVersion(mv, e, o, nil)
 		}
 		return e.version, err
 	}}
@@ -141,24 +143,37 @@ func TestSharedAppends(t *testing.T) {
 // told is what a change's caller hears.
 func told(c *change) string { return fmt.Sprintf("%s %v %+v", c.version, c.err, c.result) }
 
-// inside is all that a state makes of its history, the lines' digests aside, and its size.
-func inside(t *testing.T, s *state) (list []string) {
-	size := int64(0)
-	for i, e := range s.order {
-		list = append(list, fmt.Sprintf("%d %d %s %s %d %s %s", i, e.pos, e.version, e.stage, e.entered, e.layOut(), e.extra))
-		size += e.takes()
-		if v := e.decoded.Load(); v != nil {
-			im := e.image()
-			again := newEntry(e.name, &im, e.pos)
-			if diff := cmp.Diff(fmt.Sprintf("%#v", *again.decode()), fmt.Sprintf("%#v", *v)); diff != "" {
+// inside is all that a state makes of its history, the lines' digests aside.
+func inside(t *testing.T, s *state) []string {
+	t.Helper()
+	d := s.document(0)
+	d.Mark.Hash = ""
+	doc := document.Format(d)
+	d, err := document.Parse(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := fromDocument(fuzzUseCase, fuzzModelName, d)
+	for _, e := range s.order {
+		if v, ok := e.decoded.Load().(*ModelVersion); ok {
+			want := decodeVersion(fuzzName, again.get(e.version))
+			if diff := cmp.Diff(inWords(want), inWords(v)); diff != "" {
 				t.Errorf("%s (-decoded anew +as it is told):\n%s", e.version, diff)
 			}
 		}
 	}
-	if s.size != size {
-		t.Errorf("the state says that its document takes %d bytes, and it takes %d", s.size, size)
+	if s.size != again.size {
+		t.Errorf("the state says that its document takes %d bytes, and it takes %d", s.size, again.size)
 	}
-	return append(summary(s), append(list, fmt.Sprint(s.productions, s.high, s.last))...)
+	next, err := newTxn(s, time.Time{}).number()
+	return append(summary(s.indexState), string(doc), fmt.Sprint(next, err))
+}
+
+// inWords is a version, with its metrics as they lie in the document.
+func inWords(v *ModelVersion) string {
+	c := *v
+	c.Metrics, c.Metadata = Values{}, Values{}
+	return fmt.Sprintf("%#v %s %s", c, v.Metrics, v.Metadata)
 }
 
 // What a change allocates between its turn and the state stays small, and is no more for one that shares an
@@ -211,13 +226,13 @@ func takingIn(tb testing.TB) (m *memoryModel, look func()) {
 		if i == len(ends) { // the entries are as they were before the first
 			i, s.last, s.hash, s.offset = 0, last, hash, int64(start)
 		}
-		events, err := m.parseLog(m.log[s.offset:ends[i]], s.offset, s.last, s.hash)
+		events, err := parseLog(m.log[s.offset:ends[i]], s.offset, s.last, s.hash)
 		if err != nil {
 			tb.Fatal(err)
 		}
 		s.applyAll(events, ends[i])
 		s.lookUp()
-		if v := s.view(s.holder(Production)); v.Version != versions[i%2] {
+		if v := s.view(s.holder(stageProduction)); v.Version != versions[i%2] {
 			tb.Fatal(v)
 		}
 		i++

@@ -4,49 +4,33 @@ import (
 	"bytes"
 	"slices"
 
-	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/document"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// merge takes in a document that another program wrote or edited. What that
-// program changed, against the document that it started from, is laid over what
-// the history has; the next change records it.
-func (m *model) merge(v driver.View, d *document.Document) (*state, error) {
-	s, events, err := m.replay(v)
-	if err != nil {
-		return nil, err
-	}
-	if s.last == 0 || d.Mark != nil && d.Mark.Event > s.last { // it never had a history, or lost it
-		return m.lost(v, fromDocument(m.name, d))
-	}
-	b, taken := startedFrom(v, d, events, s.size <= m.r.lag.small)
+// merge takes in a document that another program wrote or edited, given the
+// events that made the state. What that program changed, against the document
+// that it started from, is laid over the state; the next change records it.
+func (s *indexState) merge(d *document.Document, events []*event, n storeNote, inStep bool, tree func(version string) treeKind) {
+	b, taken := startedFrom(n, d, events, inStep)
 	if taken { // an event has it all, and the document was not replaced since
 		s.keepBytes(d)
 		s.keepTop(d)
 		s.learn(s.facts)
 		s.checkpoint, s.checkpointEnd = 0, 0
-		return s, nil
+		return
 	}
-	s.lay(newPast(events, b), d, m.treeKind(v))
-	return s, nil
+	s.lay(newPast(events, b), d, tree)
 }
 
-// treeKind returns how to look what kind of tree a version has. It reports false
-// if that can't be told.
-func (m *model) treeKind(v driver.View) func(version string) (driver.ItemKind, bool) {
-	trees, ok := v.(driver.TreeView)
-	return func(version string) (driver.ItemKind, bool) {
-		if !ok {
-			return "", false
-		}
-		kind, err := trees.Tree(version)
-		return kind, err == nil
-	}
+// mergeBlind is merge where nothing tells what the other program started from, nor
+// which versions have files.
+func (s *indexState) mergeBlind(d *document.Document, events []*event) {
+	s.lay(newPast(events, base{}), d, func(string) treeKind { return treeUnknown })
 }
 
 // lay lays over the state what another program changed in the document.
-func (s *state) lay(p *past, d *document.Document, tree func(version string) (driver.ItemKind, bool)) {
+func (s *indexState) lay(p *past, d *document.Document, tree func(version string) treeKind) {
 	x := &external{past: p, ours: s, tree: tree, event: &event{op: opForeign, document: digest(d)}}
 	x.compare(d)
 	rewritten := s.rewrittenIn(d)
@@ -86,7 +70,7 @@ var pythonKeys = []string{"model_name", "use_case", "versions", topGates}
 // rewrittenIn reports whether a document says the same as the state in other
 // bytes, or has keys that Python does not write. It is asked before the document
 // is laid over the state.
-func (s *state) rewrittenIn(d *document.Document) bool {
+func (s *indexState) rewrittenIn(d *document.Document) bool {
 	for _, m := range d.Head {
 		if !slices.Contains(pythonKeys, m.Key) {
 			return true
@@ -101,7 +85,7 @@ func (s *state) rewrittenIn(d *document.Document) bool {
 }
 
 // keepBytes takes over the document's own bytes for entries that say the same.
-func (s *state) keepBytes(d *document.Document) {
+func (s *indexState) keepBytes(d *document.Document) {
 	for _, e := range d.Entries {
 		if mine := s.get(e.Version); mine != nil && pyjson.Equal(mine.raw, e.Raw) {
 			s.set(image{version: e.Version, raw: e.Raw, extra: mine.extra})

@@ -1,9 +1,6 @@
 package modelregistry
 
-import (
-	"iter"
-	"time"
-)
+import "time"
 
 // validate checks what can be checked of the move's reference without a look at
 // the model.
@@ -24,11 +21,14 @@ func (mv move) moves() bool { return mv.previous || mv.ref.Version == "" }
 // reference names a version and a stage, find does not look at the stage.
 func (mv move) find(t *txn) (*entry, error) {
 	switch {
-	case t.base.empty() && len(t.over) == 0:
+	case t.empty():
 		return nil, notFound("model %s", mv.ref.Name)
 	case mv.previous:
-		version, err := t.previousProduction()
-		return t.get(version), err
+		version, ok := t.previousProduction()
+		if !ok {
+			return nil, notFound("a production version before the present one")
+		}
+		return t.get(version), nil
 	case mv.ref.Range != "":
 		return t.highest(mv.ref)
 	case mv.ref.Version == "":
@@ -44,8 +44,8 @@ func (mv move) find(t *txn) (*entry, error) {
 // That may be the one that this move has taken to its target already: a call that
 // is repeated must not go on to the next version.
 func (mv move) findInStage(t *txn) (*entry, error) {
-	e, there := t.holder(mv.ref.Stage), t.holder(mv.to)
-	if mv.ref.Stage != mv.to && there != nil && passed(there, e, mv.ref.Stage) {
+	e, there := t.holder(string(mv.ref.Stage)), t.holder(string(mv.to))
+	if mv.ref.Stage != mv.to && there != nil && passed(mv.ref.Name, there, e, mv.ref.Stage) {
 		return there, nil
 	}
 	if e == nil {
@@ -58,8 +58,8 @@ func (mv move) findInStage(t *txn) (*entry, error) {
 // after the one that is there did, or when there is none. The order of the events
 // decides as far as it tells. An entry has only a time of the stages that its
 // version has left.
-func passed(moved, there *entry, stage ModelStage) bool {
-	at := moved.time(stage)
+func passed(name ModelName, moved, there *entry, stage ModelStage) bool {
+	at := stageTime(decodeVersion(name, moved), stage)
 	switch {
 	case at.IsZero():
 		return false // it never was there
@@ -73,9 +73,9 @@ func passed(moved, there *entry, stage ModelStage) bool {
 	return !at.Before(there.enteredAt())
 }
 
-// time returns when the version last entered a stage, zero for never.
-func (e *entry) time(stage ModelStage) time.Time {
-	switch v := e.decode(); stage {
+// stageTime returns when a version last entered a stage, zero for never.
+func stageTime(v *ModelVersion, stage ModelStage) time.Time {
+	switch stage {
 	case Staging:
 		return v.PromotedToStaging
 	case Production:
@@ -87,46 +87,14 @@ func (e *entry) time(stage ModelStage) time.Time {
 	}
 }
 
-// holder is state.holder with the changes so far.
-func (t *txn) holder(stage ModelStage) (h *entry) {
-	switch {
-	case stage == Production:
-		return t.production()
-	case len(t.over) == 0:
-		return t.base.holder(stage)
-	}
-	for e := range t.entries() {
-		if e.stage == stage && (h == nil || e.newer(h)) {
-			h = e
-		}
-	}
-	return h
-}
-
 // highest is Ref.highest with the changes so far.
 func (t *txn) highest(ref Ref) (*entry, error) {
-	if len(t.over) == 0 {
-		return ref.highest(t.base)
+	if len(t.events) == 0 {
+		return ref.highest(t.state)
 	}
-	best, err := ref.highestOf(t.entries(), func(e *entry) bool { return t.stage(e) == Archived })
+	best, err := ref.highestOf(t.entries(), func(e *entry) bool { return t.stage(e) == stageArchived })
 	if err != nil {
 		return nil, err
 	}
 	return ref.matched(best)
-}
-
-// entries yields every version as the changes so far leave it.
-func (t *txn) entries() iter.Seq[*entry] {
-	return func(yield func(*entry) bool) {
-		for _, e := range t.base.order {
-			if !yield(t.get(e.version)) {
-				return
-			}
-		}
-		for version, e := range t.over {
-			if t.base.get(version) == nil && !yield(e) {
-				return
-			}
-		}
-	}
 }

@@ -8,16 +8,19 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/document"
 )
 
 // note is what the store notes of a document of the state: the event that it
 // stands at, and that event's digest, because another history may have an event
 // of that number too.
-func (s *state) note() string { return fmt.Sprint(s.last, " ", s.hash) }
+func (s *indexState) note() string { return fmt.Sprint(s.last, " ", s.hash) }
 
-func (t *txn) noteOf() string { return t.note }
+// A storeNote is what a store noted of the document that it put in place last.
+type storeNote struct {
+	text string // as indexState.note returned it; empty if it is not known
+	kept bool   // the store keeps such notes
+}
 
 // A base is the event at which the document stood that another program read
 // before it wrote its own. The zero base says that it is not known.
@@ -41,18 +44,17 @@ type base struct {
 // A store without notes keeps its documents on a service that loses none. There
 // a document that is in step with every change most likely was when the other
 // program read it.
-func startedFrom(v driver.View, d *document.Document, events []*event, inStep bool) (b base, taken bool) {
+func startedFrom(n storeNote, d *document.Document, events []*event, inStep bool) (b base, taken bool) {
 	hash, replaced := "", false
-	noted, notes := v.(driver.NotedView)
 	switch {
-	case d.Mark == nil && notes:
-		b.event, hash = parseNote(noted.Note())
+	case d.Mark == nil && n.kept:
+		b.event, hash = parseNote(n.text)
 	case d.Mark == nil && inStep:
 		return base{event: events[len(events)-1].number, presumed: true}, false
 	case d.Mark != nil:
 		b, hash = base{event: d.Mark.Event, proven: true}, d.Mark.Hash
-		if notes {
-			last, _ := parseNote(noted.Note())
+		if n.kept {
+			last, _ := parseNote(n.text)
 			replaced = last > d.Mark.Event
 		}
 	}
@@ -85,10 +87,10 @@ func digest(d *document.Document) string {
 	return hex.EncodeToString(sum[:])
 }
 
-func parseNote(note string, ok bool) (event int64, hash string) {
+func parseNote(note string) (event int64, hash string) {
 	number, hash, cut := strings.Cut(note, " ")
 	event, err := strconv.ParseInt(number, 10, 64)
-	if !ok || !cut || err != nil {
+	if !cut || err != nil {
 		return 0, ""
 	}
 	return event, hash

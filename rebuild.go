@@ -1,7 +1,6 @@
 package modelregistry
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"slices"
 
 	"github.com/ubunye-go/modelregistry/internal/artifact"
 	"github.com/ubunye-go/modelregistry/internal/fsroot"
@@ -33,9 +31,9 @@ func (p *repairPlan) rebuildHistory(ctx context.Context) error {
 	} else {
 		p.state = x.replayed(name, x.last())
 		if events := x.events(); x.doc != nil && len(events) > 0 {
-			p.state.lay(newPast(events, base{}), x.doc, p.m.treeKind(nil))
+			p.state.mergeBlind(x.doc, events)
 		} else if x.doc != nil {
-			p.state = fromDocument(name, x.doc)
+			p.state = fromDocument(name.UseCase, name.Model, x.doc)
 			p.state.layGates(p.state.facts)
 		}
 	}
@@ -44,8 +42,8 @@ func (p *repairPlan) rebuildHistory(ctx context.Context) error {
 }
 
 // rebuiltDocument returns the state of a document of ours with the events behind it.
-func (x *modelCheck) rebuiltDocument(name ModelName) *state {
-	s := fromDocument(name, x.doc)
+func (x *modelCheck) rebuiltDocument(name ModelName) *indexState {
+	s := fromDocument(name.UseCase, name.Model, x.doc)
 	base := s.facts
 	if s.older { // it keeps no facts
 		base = factsAt(x.events(), s.last)
@@ -73,96 +71,31 @@ func (p *repairPlan) known(d damage) string {
 // behind a damaged place get the digest of the line that now stands before them, an event
 // in the gap says that something is missing, and one at the end holds all that is known.
 func (p *repairPlan) log(o RepairOptions) ([]byte, error) {
-	var log []byte
-	last, hash := int64(0), ""
-	add := func(e *event, line []byte) {
-		log = append(append(log, line...), '\n')
-		last, hash = e.number, hashLine(line)
-	}
-	write := func(e *event) error {
-		e.id, e.time, e.prev = newID(), p.m.r.now(), hash
-		line, err := e.encode()
-		if err == nil {
-			add(e, line)
-		}
-		return err
-	}
+	w := logWriter{now: p.m.r.now()}
 	for _, l := range p.x.lines {
-		if l.number > last+1 && !l.skips() {
+		if l.number > w.last+1 && !l.skips() {
 			gap := p.event(o, nil)
-			gap.number, gap.reason = l.number-1, fmt.Sprintf("event %d is lost", last+1)
-			if gap.number > last+1 {
-				gap.reason = fmt.Sprintf("events %d to %d are lost", last+1, gap.number)
+			gap.number, gap.reason = l.number-1, fmt.Sprintf("event %d is lost", w.last+1)
+			if gap.number > w.last+1 {
+				gap.reason = fmt.Sprintf("events %d to %d are lost", w.last+1, gap.number)
 			}
-			if err := write(gap); err != nil {
+			if err := w.write(gap); err != nil {
 				return nil, err
 			}
 		}
-		line, err := l.behind(hash)
-		if err != nil {
-			return nil, err
-		}
-		add(l.event, line)
-	}
-	if e := p.state.pending; e != nil {
-		e.number = last + 1
-		e.deleted = withMembers(e.deleted, tombstones(e.gone, formatTime(p.m.r.now())))
-		if err := write(e); err != nil {
+		if err := w.keep(l.event, l.raw); err != nil {
 			return nil, err
 		}
 	}
-	e := p.event(o, p.replaced)
-	e.number, e.reset = max(last, p.state.last)+1, true
-	p.mend(e.number)
-	e.after, e.removed, e.deleted, e.model = p.state.images(), p.state.removed, p.state.deleted, p.state.facts.image()
-	if err := write(e); err != nil {
-		return nil, err
-	}
-	p.state.last, p.state.hash, p.state.offset = last, hash, int64(len(log))
-	return log, nil
-}
-
-// behind returns the line with the digest of the line that stands before it now,
-// all else as it was.
-func (l logLine) behind(hash string) ([]byte, error) {
-	held, sealed := unsealed(l.raw)
-	if sealed && l.prev == hash {
-		return l.raw, nil
-	}
-	end := []byte(`"prev":` + string(pyjson.Quote(l.prev)))
-	if line, ok := bytes.CutSuffix(held, end); ok && sealed {
-		return sealLine(append(slices.Clone(line), `"prev":`+string(pyjson.Quote(hash))...)), nil
-	}
-	return relinked(l.raw, hash)
-}
-
-// relinked returns a line that is not as it was written with the digest of the line
-// before it and a checksum of its own. What it says stays, as far as it can be read.
-func relinked(line []byte, prev string) ([]byte, error) {
-	members, err := pyjson.Object(line)
-	if err != nil {
-		return nil, err
-	}
-	b := []byte{'{'}
-	for _, m := range members {
-		if m.Key != "prev" && m.Key != "crc32c" {
-			b = append(pyjson.Compact(append(append(b, m.Raw...), ':'), m.Value), ',')
+	if p.state.pending != nil {
+		if err := w.record(p.state.pending); err != nil {
+			return nil, err
 		}
 	}
-	return sealLine(append(append(b, `"prev":`...), pyjson.Quote(prev)...)), nil
-}
-
-// mend archives all versions in production but the one promoted last.
-func (p *repairPlan) mend(event int64) {
-	s := p.state
-	t, h := newTxn(s, p.m.r.now()), s.holder(Production)
-	for _, e := range slices.Clone(s.order) {
-		if e.stage == Production && e != h {
-			im := t.staged(e, Archived)
-			im.extra = entering(im.extra, event)
-			s.set(im)
-		}
+	if err := w.restate(p.event(o, p.replaced), p.state); err != nil {
+		return nil, err
 	}
+	return w.log, nil
 }
 
 // fromTree makes an entry of what a version's own files say.

@@ -238,7 +238,7 @@ func (r Ref) find(s *state) (*entry, error) {
 	case r.Range != "":
 		return r.highest(s)
 	case r.Version == "":
-		if e := s.holder(r.Stage); e != nil {
+		if e := s.holder(string(r.Stage)); e != nil {
 			return e, nil
 		}
 		return nil, notFound("a version in %s", r.Stage)
@@ -256,13 +256,13 @@ func (r Ref) find(s *state) (*entry, error) {
 // highest returns the highest version in the range. Asked again before the model changed, it
 // does not go through the versions again.
 func (r Ref) highest(s *state) (*entry, error) {
-	best, known := s.ranges.get(r.Range)
+	best, known := s.ranges.get(s.generation, r.Range)
 	if !known {
 		var err error
 		if best, err = r.highestOf(slices.Values(s.order), s.withdrawn); err != nil {
 			return nil, err
 		}
-		s.ranges.put(r.Range, best)
+		s.ranges.put(s.generation, r.Range, best)
 	}
 	return r.matched(best)
 }
@@ -297,31 +297,28 @@ func (r Ref) matched(best *entry) (*entry, error) {
 
 // A rangeIndex remembers the highest version of ranges, until a version changes.
 type rangeIndex struct {
-	mu   sync.RWMutex // readers of a state share the model's lock
-	best map[string]*entry
+	mu         sync.RWMutex // readers of a state share the model's lock
+	generation int64        // of the state that best was found in
+	best       map[string]*entry
 }
 
 // maxRanges bounds what is remembered of one model.
 const maxRanges = 100
 
-func (x *rangeIndex) get(text string) (best *entry, known bool) {
+func (x *rangeIndex) get(generation int64, text string) (best *entry, known bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	best, known = x.best[text]
+	if x.generation == generation {
+		best, known = x.best[text]
+	}
 	return best, known
 }
 
-func (x *rangeIndex) put(text string, best *entry) {
+func (x *rangeIndex) put(generation int64, text string, best *entry) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.best == nil || len(x.best) >= maxRanges {
+	if x.best == nil || x.generation != generation || len(x.best) >= maxRanges {
 		x.best = map[string]*entry{}
 	}
-	x.best[text] = best
-}
-
-func (x *rangeIndex) forget() {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.best = nil
+	x.generation, x.best[text] = generation, best
 }

@@ -104,10 +104,10 @@ func (m *model) early(ctx context.Context, version string) error {
 		return nil
 	}
 	return m.look(ctx, func(s *state) error {
-		if err := s.facts.writable(); err != nil {
+		if err := writable(s.facts); err != nil {
 			return err
 		}
-		return newTxn(s, time.Time{}).free(version)
+		return indexError(newTxn(s, time.Time{}).free(version))
 	})
 }
 
@@ -132,11 +132,9 @@ func (r *ModelRegistry) registration(ctx context.Context, o RegisterOptions) (re
 		return reg, err
 	}
 	if o.Gates.Len() > 0 {
-		if _, err := o.Gates.MarshalJSON(); err != nil {
+		if reg.extra.Gates, err = Gates(o.Gates).MarshalJSON(); err != nil {
 			return reg, fmt.Errorf("%w gates to keep: %w", ErrInvalid, err)
 		}
-		gates := Gates(o.Gates)
-		reg.extra.Gates = &gates
 	}
 	reg.runID = firstOf(o.LineageRunID, runID(ctx), r.opts.RunID)
 	reg.extra.RegisteredBy = firstOf(o.Actor, r.opts.Actor)

@@ -110,7 +110,7 @@ func (r *ModelRegistry) Repair(ctx context.Context, name ModelName, opts *Repair
 	if err != nil || !o.Apply || len(report.Actions) == 0 {
 		return report, err
 	}
-	if err := x.facts().writable(); err != nil {
+	if err := writable(x.facts()); err != nil {
 		return report, err
 	}
 	report.Applied, report.Actions = true, nil
@@ -129,7 +129,7 @@ func (r *ModelRegistry) Repair(ctx context.Context, name ModelName, opts *Repair
 		if err != nil {
 			return nil, err
 		}
-		if err := x.facts().writable(); err != nil {
+		if err := writable(x.facts()); err != nil {
 			return nil, err
 		}
 		report.Actions = append(report.Actions, p.done(now)...)
@@ -173,7 +173,7 @@ type repairPlan struct {
 
 	// What takes other files in the place of those there.
 	replaced   []RepairAction
-	state      *state // what the model is to be; nil leaves log and document
+	state      *indexState // what the model is to be; nil leaves log and document
 	rewriteLog bool
 	aside      []string
 	remove     []driver.Item
@@ -220,7 +220,7 @@ func (m *model) plan(ctx context.Context, x *modelCheck) (*repairPlan, error) {
 			p.rebuildDocument("from the history") // else the event that lists them again brings it
 		}
 	case !x.owns() && x.state != nil && x.state.pending == nil:
-		p.state = x.state // with what the document has that the history has not, such as its layout
+		p.state = x.state.indexState // with what the document has that the history has not, such as its layout
 		p.replace(RepairAction{Kind: RebuildDocument, Path: p.file(documentFile), Detail: "another program wrote it, and changed no version"})
 	case !x.owns():
 		p.recordForeign()
@@ -236,7 +236,7 @@ func (m *model) plan(ctx context.Context, x *modelCheck) (*repairPlan, error) {
 		return nil, err
 	}
 	if s := x.state; s != nil && p.state == nil && len(s.productive) > 1 {
-		p.append(RepairAction{Kind: RecordState, Version: s.holder(Production).version,
+		p.append(RepairAction{Kind: RecordState, Version: s.holder(stageProduction).version,
 			Detail: "it was promoted last; the others that are stored as in production are archived"})
 	}
 	p.clear()
@@ -322,11 +322,14 @@ func diskFailed(err error) bool {
 }
 
 // final is the state that the model will have, but for what is recovered.
-func (p *repairPlan) final() *state {
-	if p.state != nil {
+func (p *repairPlan) final() *indexState {
+	switch {
+	case p.state != nil:
 		return p.state
+	case p.x.state != nil:
+		return p.x.state.indexState
 	}
-	return p.x.state
+	return nil
 }
 
 // clear decides about what lies around.

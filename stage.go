@@ -234,7 +234,7 @@ func (r *ModelRegistry) tryMove(ctx context.Context, m *model, mv move, o MoveOp
 		case p.done || !mv.same(t.view(e), p.version, o):
 			return p.version.Version, errChanged
 		}
-		return p.version.Version, t.move(mv, e, o, results)
+		return p.version.Version, t.moveVersion(mv, e, o, results)
 	}, nil)
 	return p.subject, v, results, err
 }
@@ -302,8 +302,12 @@ func (r *ModelRegistry) refuse(ctx context.Context, m *model, mv move, version s
 		if e == nil {
 			return version, notFound("version %s", version)
 		}
-		return version, t.emit(&event{op: mv.op, version: version, from: t.stage(e), to: mv.to, actor: o.Actor,
-			reason: o.Reason, refused: true, results: refusal.Results})
+		gates, err := encodeResults(refusal.Results)
+		if err != nil {
+			return version, err
+		}
+		return version, t.emit(&event{op: mv.op, version: version, from: t.stage(e), to: string(mv.to), actor: o.Actor,
+			reason: o.Reason, refused: true, gates: gates})
 	}, nil)
 	if err != nil {
 		r.log.LogAttrs(ctx, slog.LevelWarn, "refusal not recorded", append(about, slog.Any("error", err))...)
@@ -353,14 +357,14 @@ func (mv move) check(t *txn, o MoveOptions) (e *entry, done bool, err error) {
 	if e, err = mv.find(t); err != nil {
 		return nil, false, err
 	}
-	from := t.stage(e)
+	from := ModelStage(t.stage(e))
 	switch {
 	case from == mv.to: // before the stage of the reference is compared, so that a call can be repeated
 		return e, true, nil
 	case mv.ref.Version != "" && mv.ref.Stage != "" && from != mv.ref.Stage:
 		return e, false, conflictStage(from, mv.ref.Stage)
 	}
-	if err := t.base.facts.writable(); err != nil {
+	if err := writable(t.base.facts); err != nil {
 		return e, false, err
 	}
 	if err := mv.direction(from, e, o); err != nil {
@@ -380,7 +384,7 @@ func (mv move) check(t *txn, o MoveOptions) (e *entry, done bool, err error) {
 
 // forbids reports whether only Force makes the move possible.
 func (mv move) forbids(e *entry) bool {
-	return mv.op == opRollback && e.decode().PromotedToProduction.IsZero()
+	return mv.op == opRollback && decodeVersion(mv.ref.Name, e).PromotedToProduction.IsZero()
 }
 
 func (mv move) direction(from ModelStage, e *entry, o MoveOptions) error {

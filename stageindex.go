@@ -27,8 +27,8 @@ func (n *newest) Pop() any {
 }
 
 // enter notes an entry that is in place.
-func (s *state) enter(e *entry) {
-	if e.stage == Production {
+func (s *indexState) enter(e *entry) {
+	if e.stage == stageProduction {
 		s.productive[e.version] = true
 	}
 	x := s.stages[e.stage]
@@ -48,8 +48,8 @@ func (s *state) enter(e *entry) {
 }
 
 // leave notes that an entry is no longer in place.
-func (s *state) leave(e *entry) {
-	if e.stage == Production {
+func (s *indexState) leave(e *entry) {
+	if e.stage == stageProduction {
 		delete(s.productive, e.version)
 	}
 	if x := s.stages[e.stage]; x != nil && x.top == e {
@@ -58,7 +58,7 @@ func (s *state) leave(e *entry) {
 }
 
 // forget has the stages looked up anew, after entries changed places.
-func (s *state) forget() {
+func (s *indexState) forget() {
 	for _, x := range s.stages {
 		*x = stageIndex{}
 	}
@@ -66,7 +66,7 @@ func (s *state) forget() {
 
 // holder returns the version of a stage: of several, the one that entered it
 // last.
-func (s *state) holder(stage ModelStage) *entry {
+func (s *indexState) holder(stage string) *entry {
 	x := s.stages[stage]
 	if x == nil {
 		return nil
@@ -74,7 +74,7 @@ func (s *state) holder(stage ModelStage) *entry {
 	if x.known {
 		return x.top
 	}
-	if stage == Production { // hardly ever more than one
+	if stage == stageProduction { // hardly ever more than one
 		for v := range s.productive {
 			if e := s.get(v); x.top == nil || e.newer(x.top) {
 				x.top = e

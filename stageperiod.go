@@ -139,13 +139,13 @@ func (r *ModelRegistry) StagePeriods(ctx context.Context, name ModelName, stage 
 
 // A chronicle follows versions through their stages.
 type chronicle struct {
-	state *state
+	state *indexState
 	all   []*StagePeriod // in the order in which they began
 	now   map[string]*StagePeriod
 }
 
 func stagePeriods(name ModelName, events []pastEvent, now time.Time) []*StagePeriod {
-	c := &chronicle{state: newState(name), now: map[string]*StagePeriod{}}
+	c := &chronicle{state: newState(name.UseCase, name.Model), now: map[string]*StagePeriod{}}
 	times := believed(events, now)
 	var before time.Time
 	for i := range events {
@@ -161,13 +161,13 @@ func (c *chronicle) take(e *pastEvent, before, at time.Time) {
 		c.stamps(e, before, at)
 	}
 	var touched []string
-	if h := c.state.holder(Production); h != nil { // another program may put one beside it, promoted later
+	if h := c.state.holder(stageProduction); h != nil { // another program may put one beside it, promoted later
 		touched = append(touched, h.version)
 	}
 	for _, ch := range e.Changes {
 		touched = append(touched, ch.Version)
 	}
-	apply := *e.event
+	apply := *e.line
 	if e.Unrecorded() {
 		apply.number = c.state.last + 1
 	}
@@ -178,7 +178,7 @@ func (c *chronicle) take(e *pastEvent, before, at time.Time) {
 			c.leave(version, &e.Event, at)
 			continue
 		}
-		v := c.state.view(entry)
+		v := viewEntry(c.state, entry)
 		old := c.now[version]
 		if old != nil && old.Stage == v.Stage {
 			continue
@@ -219,7 +219,7 @@ type stampedMove struct {
 // stamps goes through what the times in entries tell between two events.
 func (c *chronicle) stamps(e *pastEvent, before, at time.Time) {
 	var moves []stampedMove
-	for _, im := range e.after {
+	for _, im := range e.line.after {
 		moves = append(moves, stampedMoves(decodeEntry(e.Name, im.version, im.raw), before, at)...)
 	}
 	slices.SortStableFunc(moves, func(a, b stampedMove) int { return a.at.Compare(b.at) })

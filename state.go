@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
 
 	"github.com/Masterminds/semver/v3"
 
-	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/document"
 	"github.com/ubunye-go/modelregistry/internal/format"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
@@ -18,10 +16,12 @@ import (
 // maxProductions bounds how far Rollback without a version can go back.
 const maxProductions = 100
 
-// A state is what is known of one model: its checkpoint and the events behind
-// it, applied. The model's lock guards it; entries never change.
-type state struct {
-	name        ModelName
+// An indexState is what is known of one model: its checkpoint with the later
+// events applied. It is not safe for concurrent use, but for reads after lookUp.
+// Its entries never change.
+type indexState struct {
+	useCase     string
+	model       string
 	head        []pyjson.Member // the document's top-level keys but ours
 	facts       facts
 	others      []pyjson.Member // members of our key in the document that this release does not know
@@ -32,41 +32,41 @@ type state struct {
 	deleted     []byte   // who deleted them and when, by version: an object; nil for nothing
 	productions []string // production versions, the last one last, rolled-back ones taken off
 	high        *semver.Version
-	stages      map[ModelStage]*stageIndex
+	stages      map[string]*stageIndex
 	productive  map[string]bool // entries in production; more than one only by another program's doing
-	listed      atomic.Pointer[[]ModelVersion]
-	ranges      rangeIndex
+	generation  int64           // counts the changes of entries and facts
 
 	last   int64  // the last event's number
 	hash   string // its line's digest
 	offset int64  // the position behind it
 
-	rev           driver.Revision
 	size          int64  // about what the document takes, in bytes
 	checkpoint    int64  // the event that the document stands at, 0 if it is none of ours
 	checkpointEnd int64  // the position behind that event
 	older         bool   // a release that keeps nothing it does not know wrote the document
 	external      int64  // the last event that recorded what another program changed, 0 for none
-	docErr        error  // the document is damaged; the history is not
 	damage        error  // what of our key in the document can't be read
 	pending       *event // what somebody else changed, for the next writer to record
 }
 
-func newState(name ModelName) *state {
-	return &state{
-		name:       name,
-		head:       document.New(name.UseCase, name.Model).Head,
-		stages:     map[ModelStage]*stageIndex{},
+// newState returns the state of a model without versions.
+func newState(useCase, model string) *indexState {
+	return &indexState{
+		useCase:    useCase,
+		model:      model,
+		head:       document.New(useCase, model).Head,
+		stages:     map[string]*stageIndex{},
 		productive: map[string]bool{},
 	}
 }
 
-func (s *state) empty() bool { return len(s.order) == 0 && s.last == 0 }
+// empty reports whether there is no model.
+func (s *indexState) empty() bool { return len(s.order) == 0 && s.last == 0 }
 
 // fromDocument takes over a document's entries and, if it is ours, its mark. What
 // it has of an entry stays raw but for the stage.
-func fromDocument(name ModelName, d *document.Document) *state {
-	s := newState(name)
+func fromDocument(useCase, model string, d *document.Document) *indexState {
+	s := newState(useCase, model)
 	s.head = d.Head
 	s.order = make([]*entry, len(d.Entries))
 	all := make([]entry, len(d.Entries))
@@ -74,7 +74,7 @@ func fromDocument(name ModelName, d *document.Document) *state {
 	anyPlain := false
 	for i, from := range d.Entries {
 		e := &all[i]
-		e.name, e.version, e.pos, e.raw, e.extra = &s.name, from.Version, i, from.Raw, from.Extra
+		e.version, e.pos, e.raw, e.extra = from.Version, i, from.Raw, from.Extra
 		e.stage = entryStage(from.Raw, from.Stage)
 		var err error
 		if e.entered, err = checkExtra(e.extra); err != nil {
@@ -110,7 +110,7 @@ func fromDocument(name ModelName, d *document.Document) *state {
 		s.external = d.Mark.External
 	}
 	if len(s.productions) == 0 {
-		if p := s.holder(Production); p != nil {
+		if p := s.holder(stageProduction); p != nil {
 			s.productions = []string{p.version}
 		}
 	}
@@ -118,7 +118,7 @@ func fromDocument(name ModelName, d *document.Document) *state {
 }
 
 // document returns the state as a document that stands at the last event.
-func (s *state) document(offset int64) *document.Document {
+func (s *indexState) document(offset int64) *document.Document {
 	d := &document.Document{Head: s.head, Entries: make([]document.Entry, len(s.order)), Mark: &document.Mark{
 		Removed: s.removed, Deleted: s.deleted, Productions: s.productions, Event: s.last, Offset: offset, Hash: s.hash,
 		Model: s.facts.raw, Others: s.others, External: s.external,
@@ -129,15 +129,21 @@ func (s *state) document(offset int64) *document.Document {
 	return d
 }
 
+// format returns the state as a document that ends the lag.
+func (s *indexState) format(end int64) []byte {
+	s.pending, s.checkpoint, s.checkpointEnd, s.older = nil, s.last, end, false
+	return document.Format(s.document(end))
+}
+
 // set puts an entry in place.
-func (s *state) set(im image) {
+func (s *indexState) set(im image) {
 	pos, known := s.place(im.version)
 	if !known {
 		pos = len(s.order)
 	}
 	e := im.made
 	if e == nil || e.pos != pos {
-		e = newEntry(&s.name, &im, pos)
+		e = newEntry(&im, pos)
 	}
 	if !known {
 		s.places[im.version] = pos
@@ -154,14 +160,12 @@ func (s *state) set(im image) {
 	s.altered()
 }
 
-// altered drops what was made of the entries.
-func (s *state) altered() {
-	s.listed.Store(nil)
-	s.ranges.forget()
-}
+// altered notes that entries or facts changed, for those who keep what they made
+// of them.
+func (s *indexState) altered() { s.generation++ }
 
 // remove takes an entry out, and keeps its number from being given again.
-func (s *state) remove(version string) {
+func (s *indexState) remove(version string) {
 	if !slices.Contains(s.removed, version) {
 		s.removed = append(slices.Clip(s.removed), version)
 		s.high = highest(s.high, parseVersion(version))
@@ -178,10 +182,10 @@ func (s *state) remove(version string) {
 }
 
 // renumber notes that the entries from one on changed places.
-func (s *state) renumber(from int) {
+func (s *indexState) renumber(from int) {
 	for i := from; i < len(s.order); i++ {
 		im := s.order[i].image()
-		moved := newEntry(&s.name, &im, i)
+		moved := newEntry(&im, i)
 		s.order[i], s.places[moved.version] = moved, i
 	}
 	s.forget()
@@ -189,7 +193,7 @@ func (s *state) renumber(from int) {
 }
 
 // arrange puts the entries into the order of a list of all of them, which is the document's.
-func (s *state) arrange(list []image) {
+func (s *indexState) arrange(list []image) {
 	at := make(map[string]int, len(list))
 	for i, im := range list {
 		at[im.version] = i
@@ -202,7 +206,7 @@ func (s *state) arrange(list []image) {
 }
 
 // apply takes an event into the state; one that it has already is passed over.
-func (s *state) apply(e *event, offset int64) {
+func (s *indexState) apply(e *event, offset int64) {
 	if e.number <= s.last {
 		return
 	}
@@ -233,7 +237,7 @@ func (s *state) apply(e *event, offset int64) {
 // effect takes what an event did to entries into the state. A version that is
 // among the removed and among those after it is another one by the same number;
 // if the state has that already, it stays where it is.
-func (s *state) effect(e *event) {
+func (s *indexState) effect(e *event) {
 	for _, v := range e.removed {
 		old := s.get(v)
 		if old == nil || !slices.ContainsFunc(e.after, func(im image) bool { return im.version == v && pyjson.Equal(im.raw, old.raw) }) {
@@ -260,8 +264,8 @@ func (s *state) effect(e *event) {
 }
 
 // noteProduction keeps the list of production versions.
-func (s *state) noteProduction(op string) {
-	if p := s.holder(Production); p != nil {
+func (s *indexState) noteProduction(op string) {
+	if p := s.holder(stageProduction); p != nil {
 		s.productions = after(s.productions, op, p.version)
 	}
 }
@@ -291,7 +295,7 @@ func lastIndex(list []string, s string) int {
 
 // place returns where in order a version is. The first to ask has the places noted: the
 // version of a stage is found without.
-func (s *state) place(version string) (int, bool) {
+func (s *indexState) place(version string) (int, bool) {
 	s.placed.Do(func() {
 		s.places = make(map[string]int, len(s.order))
 		for i, e := range s.order {
@@ -302,7 +306,8 @@ func (s *state) place(version string) (int, bool) {
 	return i, ok
 }
 
-func (s *state) get(version string) *entry {
+// get returns the entry of a version, or nil.
+func (s *indexState) get(version string) *entry {
 	if i, ok := s.place(version); ok {
 		return s.order[i]
 	}
@@ -310,33 +315,6 @@ func (s *state) get(version string) *entry {
 }
 
 // withdrawn reports whether readers see an entry as archived.
-func (s *state) withdrawn(e *entry) bool {
-	return e.stage == Archived || e.stage == Production && s.holder(Production) != e
-}
-
-// view returns an entry as a caller sees it.
-func (s *state) view(e *entry) ModelVersion {
-	v := e.view(func() *entry { return s.holder(Production) })
-	v.ModelGates = s.facts.gates
-	return v
-}
-
-// list returns every version as callers see it, newest first; it is shared, and not to be
-// changed.
-func (s *state) list() []ModelVersion {
-	if list := s.listed.Load(); list != nil {
-		return *list
-	}
-	list := make([]ModelVersion, len(s.order))
-	for i, e := range s.order {
-		list[i] = s.view(e)
-	}
-	slices.SortStableFunc(list, func(a, b ModelVersion) int {
-		if c := b.RegisteredAt.Compare(a.RegisteredAt); c != 0 {
-			return c
-		}
-		return compareVersions(b.Version, a.Version)
-	})
-	s.listed.Store(&list)
-	return list
+func (s *indexState) withdrawn(e *entry) bool {
+	return e.stage == stageArchived || e.stage == stageProduction && s.holder(stageProduction) != e
 }

@@ -79,3 +79,54 @@ func (r rule) refuse() GateResult {
 
 // appendStored appends the value of a gate that can't be read, as standard JSON.
 func (r rule) appendStored(b []byte) []byte { return pyjson.Finite(b, []byte(r.raw)) }
+
+// factsGates returns the gates of a model, as another program stored them.
+func factsGates(f facts) PromotionGate {
+	if f.decoded == nil {
+		return PromotionGate{}
+	}
+	if g, ok := f.decoded.Load().(PromotionGate); ok {
+		return g
+	}
+	g := storedGates(topGates, f.get(topGates))
+	f.decoded.Store(g)
+	return g
+}
+
+// encodeResults returns what gates found as an event has it; nil for no result.
+func encodeResults(results []GateResult) ([]byte, error) {
+	if results == nil {
+		return nil, nil
+	}
+	b := []byte{'['}
+	for i, r := range results {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		raw, err := pyjson.Marshal([]any{r.Name, r.Passed, r.Message, r.Actual, r.Threshold}, false)
+		if err != nil {
+			return nil, err
+		}
+		f, _ := pyjson.Array(raw)
+		b = fmt.Appendf(b, `{"name":%s,"passed":%s,"message":%s,"actual":%s,"threshold":%s}`, f[0], f[1], f[2], f[3], f[4])
+	}
+	return append(b, ']'), nil
+}
+
+// decodeResults reads what gates found from an event, nil for no result.
+func decodeResults(raw []byte) []GateResult {
+	if raw == nil {
+		return nil
+	}
+	results := []GateResult{}
+	list, _ := pyjson.Array(raw)
+	for _, raw := range list {
+		v, _ := pyjson.Decode(raw)
+		f, _ := v.(map[string]any)
+		r := GateResult{Actual: f["actual"], Threshold: f["threshold"], Passed: f["passed"] == true}
+		r.Name, _ = f["name"].(string)
+		r.Message, _ = f["message"].(string)
+		results = append(results, r)
+	}
+	return results
+}

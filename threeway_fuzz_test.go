@@ -7,20 +7,9 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/document"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
-
-// A notedView is a fuzzView of a store that keeps notes and knows its trees.
-type notedView struct {
-	fuzzView
-	note  string
-	trees map[string]driver.ItemKind
-}
-
-func (v notedView) Note() (string, bool)                         { return v.note, v.note != "" }
-func (v notedView) Tree(version string) (driver.ItemKind, error) { return v.trees[version], nil }
 
 var fuzzCheckpoint = regexp.MustCompile(`,"checkpoint":\d+`)
 
@@ -43,8 +32,7 @@ func notedLog(log []byte) (noted []byte) {
 func FuzzThreeWay(f *testing.F) {
 	frozen, documents := fuzzStore(f)
 	log := notedLog(frozen)
-	m := fuzzModel()
-	ours, events, err := m.replay(fuzzView{log: log})
+	ours, events, err := replay(fuzzUseCase, fuzzModelName, log, int64(len(log)))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -63,17 +51,22 @@ func FuzzThreeWay(f *testing.F) {
 			t.Skip()
 		}
 		base := events[int(at)%len(events)]
-		v := notedView{fuzzView{doc, log}, fmt.Sprint(base.number, " ", base.hash), map[string]driver.ItemKind{}}
+		hasFiles := map[string]bool{}
 		for i, e := range ours.order {
-			if trees>>i&1 == 1 {
-				v.trees[e.version] = driver.ItemTree
-			}
+			hasFiles[e.version] = trees>>i&1 == 1
 		}
-		s, err := fuzzModel().loadAll(v)
+		tree := func(version string) treeKind {
+			if hasFiles[version] {
+				return treeOurs
+			}
+			return treeNone
+		}
+		s, all, err := replay(fuzzUseCase, fuzzModelName, log, int64(len(log)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		then := newState(fuzzName)
+		s.merge(d, all, storeNote{text: fmt.Sprint(base.number, " ", base.hash), kept: true}, true, tree)
+		then := newState(fuzzUseCase, fuzzModelName)
 		for _, e := range events {
 			if e.number <= base.number {
 				then.apply(e, 0)
@@ -86,13 +79,13 @@ func FuzzThreeWay(f *testing.F) {
 		doubted := map[string]bool{}
 		if s.pending != nil {
 			for _, doubt := range s.pending.doubts {
-				doubted[doubt.Version] = true
+				doubted[doubt.version] = true
 			}
 		}
 		for _, e := range ours.order {
 			if theirs[e.version] == nil {
 				is := s.get(e.version) != nil
-				if want := v.trees[e.version] != ""; is != want {
+				if want := hasFiles[e.version]; is != want {
 					t.Errorf("%s is not in the document, its files there: %t; listed: %t", e.version, want, is)
 				}
 			}

@@ -1,8 +1,6 @@
 package modelregistry
 
 import (
-	"encoding/json"
-
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
@@ -69,52 +67,4 @@ func appendObject(b []byte, members []pyjson.Member) []byte {
 		b = pyjson.Compact(b, m.Value)
 	}
 	return append(b, '}')
-}
-
-// A Doubt is what can't be told of an external change: what another program
-// meant, or what it knew.
-type Doubt struct {
-	Version string `json:"version"`
-	Reason  string `json:"reason"`
-}
-
-// String returns "version: reason".
-func (d Doubt) String() string { return d.Version + ": " + d.Reason }
-
-// appendDoubts appends a member of an event.
-func appendDoubts(b []byte, list []Doubt) []byte {
-	if len(list) == 0 {
-		return b
-	}
-	var members []pyjson.Member
-	for _, d := range list {
-		members = append(members, pyjson.Member{Key: d.Version, Value: pyjson.Quote(d.Reason)})
-	}
-	return appendObject(append(b, `,"doubts":`...), members)
-}
-
-func (d *eventDecoder) doubts(raw []byte) (list []Doubt) {
-	if raw = d.object("doubts", raw); raw == nil {
-		return nil
-	}
-	members, _ := pyjson.Object(raw)
-	for _, m := range members {
-		var reason string
-		d.fail("doubts", json.Unmarshal(m.Value, &reason))
-		list = append(list, Doubt{m.Key, reason})
-	}
-	return list
-}
-
-// object returns an object as it stands, nil if it is empty.
-func (d *eventDecoder) object(key string, raw []byte) []byte {
-	members, err := pyjson.Object(raw)
-	if err != nil {
-		d.fail(key, &pyjson.SyntaxError{Reason: "want an object"})
-		return nil
-	}
-	if len(members) == 0 {
-		return nil
-	}
-	return raw[:len(raw):len(raw)]
 }

@@ -2,10 +2,10 @@ package modelregistry
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/Masterminds/semver/v3"
 
@@ -14,28 +14,28 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// A txn is a state and the changes that are about to be appended to it: several,
+// An indexTxn is a state and the changes that are about to be appended to it: several,
 // when several callers share one append. Nothing of it shows in the state until
 // the append has happened.
-type txn struct {
-	base        *state
+type indexTxn struct {
+	base        *indexState
 	over        map[string]*entry // entries as the events so far leave them
 	added       int               // of those, new ones
 	productive  []*entry          // in production, as the events so far leave it
-	productions []string          // as state.productions, after the first noted events
+	productions []string          // as the state has them, after the first noted events
 	noted       int
-	high        *semver.Version // as state.high
+	high        *semver.Version // as the state has it
 	now         time.Time
 	written     string // now, as it is written, once asked for
 	events      []*event
 	lines       [][]byte
 	hash        string // of the last line
 	mended      bool
-	note        string // of the document, once it was made
 }
 
-func newTxn(s *state, now time.Time) *txn {
-	t := &txn{base: s, productions: slices.Clip(s.productions), high: s.high, now: now, hash: s.hash}
+// newIndexTxn begins a transaction on a state, at the time of its changes.
+func newIndexTxn(s *indexState, now time.Time) *indexTxn {
+	t := &indexTxn{base: s, productions: slices.Clip(s.productions), high: s.high, now: now, hash: s.hash}
 	for v := range s.productive {
 		t.productive = append(t.productive, s.get(v))
 	}
@@ -43,7 +43,7 @@ func newTxn(s *state, now time.Time) *txn {
 }
 
 // put notes an entry as an event leaves it.
-func (t *txn) put(e *entry) {
+func (t *indexTxn) put(e *entry) {
 	if t.get(e.version) == nil {
 		t.added++
 		t.high = highest(t.high, parseVersion(e.version))
@@ -53,13 +53,13 @@ func (t *txn) put(e *entry) {
 	}
 	t.over[e.version] = e
 	t.productive = slices.DeleteFunc(t.productive, func(p *entry) bool { return p.version == e.version })
-	if e.stage == Production {
+	if e.stage == stageProduction {
 		t.productive = append(t.productive, e)
 	}
 }
 
 // bytes returns about how long the lines are.
-func (t *txn) bytes() int64 {
+func (t *indexTxn) bytes() int64 {
 	n := 0
 	for _, line := range t.lines {
 		n += len(line) + 1
@@ -67,7 +67,8 @@ func (t *txn) bytes() int64 {
 	return int64(n)
 }
 
-func (t *txn) get(version string) *entry {
+// get returns the entry of a version as the events so far leave it, or nil.
+func (t *indexTxn) get(version string) *entry {
 	if e := t.over[version]; e != nil {
 		return e
 	}
@@ -75,7 +76,7 @@ func (t *txn) get(version string) *entry {
 }
 
 // production is the version in production with the changes so far, or nil.
-func (t *txn) production() *entry {
+func (t *indexTxn) production() *entry {
 	var h *entry
 	for _, e := range t.productive {
 		if h == nil || e.newer(h) {
@@ -85,20 +86,56 @@ func (t *txn) production() *entry {
 	return h
 }
 
+// holder returns the version of a stage, as the events so far leave it: of several,
+// the one that entered it last.
+func (t *indexTxn) holder(stage string) (h *entry) {
+	switch {
+	case stage == stageProduction:
+		return t.production()
+	case len(t.over) == 0:
+		return t.base.holder(stage)
+	}
+	for e := range t.entries() {
+		if e.stage == stage && (h == nil || e.newer(h)) {
+			h = e
+		}
+	}
+	return h
+}
+
+// entries yields every version as the events so far leave it.
+func (t *indexTxn) entries() iter.Seq[*entry] {
+	return func(yield func(*entry) bool) {
+		for _, e := range t.base.order {
+			if !yield(t.get(e.version)) {
+				return
+			}
+		}
+		for version, e := range t.over {
+			if t.base.get(version) == nil && !yield(e) {
+				return
+			}
+		}
+	}
+}
+
+// empty reports whether there is no model, and no event so far makes one.
+func (t *indexTxn) empty() bool { return t.base.empty() && len(t.over) == 0 }
+
 // stage returns an entry's stage as readers see it.
-func (t *txn) stage(e *entry) ModelStage {
+func (t *indexTxn) stage(e *entry) string {
 	stage := e.stage
-	if stage == Production && t.production() != e {
-		return Archived
+	if stage == stageProduction && t.production() != e {
+		return stageArchived
 	}
 	return stage
 }
 
-// previousProduction returns the version that Rollback restores when it is given
-// none.
-func (t *txn) previousProduction() (string, error) {
+// previousProduction returns the version that a rollback without a version
+// restores. It reports false if there is none.
+func (t *indexTxn) previousProduction() (version string, ok bool) {
 	for _, e := range t.events[t.noted:] { // what this append did before
-		if p := e.enters(Production); p != "" {
+		if p := e.enters(stageProduction); p != "" {
 			t.productions = after(t.productions, e.op, p)
 		}
 	}
@@ -108,78 +145,54 @@ func (t *txn) previousProduction() (string, error) {
 		if t.get(list[i]) == nil || now != nil && list[i] == now.version {
 			continue
 		}
-		return list[i], nil
+		return list[i], true
 	}
-	return "", notFound("a production version before the present one")
+	return "", false
 }
 
 // enters returns the version that the event puts into a stage.
-func (e *event) enters(stage ModelStage) string {
+func (e *event) enters(stage string) string {
 	if e.to == stage && !e.refused {
 		return e.version
 	}
 	return ""
 }
 
-// move appends the event of a move that was checked.
-func (t *txn) move(mv move, e *entry, o MoveOptions, results []GateResult) error {
-	ev := &event{op: mv.op, version: e.version, from: t.stage(e), to: mv.to, actor: o.Actor, reason: o.Reason,
-		results: results, skippedGates: o.SkipGates && mv.op == opPromote, forced: o.Force && mv.forbids(e), after: make([]image, 0, 2)}
-	var predecessor *entry
-	if mv.to == Production {
+// A stageMove is a move of a version to another stage, as it was decided.
+type stageMove struct {
+	op            string
+	entry         *entry
+	to            string
+	actor, reason string
+	gates         []byte // what each gate found, as an event has it
+	skippedGates  bool
+	forced        bool
+}
+
+// move appends the event of a move. It returns the entry of the version that
+// leaves production because of it, or nil.
+func (t *indexTxn) move(m stageMove) (predecessor *entry, err error) {
+	ev := &event{op: m.op, version: m.entry.version, from: t.stage(m.entry), to: m.to, actor: m.actor, reason: m.reason,
+		gates: m.gates, skippedGates: m.skippedGates, forced: m.forced, after: make([]image, 0, 2)}
+	if m.to == stageProduction {
 		if predecessor = t.production(); predecessor != nil {
-			ev.after = append(ev.after, t.staged(predecessor, Archived))
+			ev.after = append(ev.after, t.staged(predecessor, stageArchived))
 		}
 	}
 	var also []pyjson.Member
-	var promotedBy *string
-	if mv.op == opPromote || mv.op == opRollback {
-		promotedBy = &o.Actor
+	if m.op == opPromote || m.op == opRollback {
 		by := []byte("null")
-		if o.Actor != "" {
-			by = pyjson.Quote(o.Actor)
+		if m.actor != "" {
+			by = pyjson.Quote(m.actor)
 		}
 		also = []pyjson.Member{{Key: "promoted_by", Value: by}}
 	}
-	ev.after = append(ev.after, t.staged(e, mv.to, also...))
-	if err := t.emit(ev); err != nil {
-		return err
-	}
-	if predecessor != nil {
-		t.carry(predecessor, Archived, nil)
-	}
-	t.carry(e, mv.to, promotedBy)
-	return nil
+	ev.after = append(ev.after, t.staged(m.entry, m.to, also...))
+	return predecessor, t.emit(ev)
 }
-
-// carry spares whoever asks for a version that was moved the decoding of its new entry, if the old one was decoded.
-func (t *txn) carry(old *entry, to ModelStage, promotedBy *string) {
-	known := old.decoded.Load()
-	if known == nil || len(known.Problems) > 0 || promotedBy != nil && !utf8.ValidString(*promotedBy) {
-		return
-	}
-	v := *known
-	v.Stage = to
-	at := t.now.Truncate(time.Microsecond) // as the entry has it
-	switch to {
-	case Staging:
-		v.PromotedToStaging = at
-	case Production:
-		v.PromotedToProduction = at
-	case Archived:
-		v.ArchivedAt = at
-	}
-	if promotedBy != nil {
-		v.PromotedBy = *promotedBy
-	}
-	t.over[old.version].decoded.Store(&v)
-}
-
-// stamped names the key that holds when a version entered a stage.
-var stamped = map[ModelStage]string{Staging: "promoted_to_staging", Production: "promoted_to_prod", Archived: "archived_at"}
 
 // stamp is the time of the changes, as entries and events have it.
-func (t *txn) stamp() string {
+func (t *indexTxn) stamp() string {
 	if t.written == "" {
 		t.written = formatTime(t.now)
 	}
@@ -187,7 +200,7 @@ func (t *txn) stamp() string {
 }
 
 // staged returns the image of an entry that enters a stage now, with what else is set in it.
-func (t *txn) staged(e *entry, stage ModelStage, also ...pyjson.Member) image {
+func (t *indexTxn) staged(e *entry, stage string, also ...pyjson.Member) image {
 	set := append(make([]pyjson.Member, 0, 4), also...)
 	room := make([]byte, 0, 128)
 	put := func(key, text string) {
@@ -196,22 +209,15 @@ func (t *txn) staged(e *entry, stage ModelStage, also ...pyjson.Member) image {
 		set = append(set, pyjson.Member{Key: key, Value: room[from:]})
 	}
 	put("version", e.version)
-	put("stage", string(stage))
+	put("stage", stage)
 	if key := stamped[stage]; key != "" {
 		put(key, t.stamp())
 	}
 	return image{version: e.version, raw: document.Set(e.layOut(), set), extra: e.extra, stageRead: stage}
 }
 
-// view returns an entry as a caller sees it.
-func (t *txn) view(e *entry) ModelVersion {
-	v := e.view(t.production)
-	v.ModelGates = t.base.facts.gates
-	return v
-}
-
 // record appends what another program did and nobody recorded yet, if there is such.
-func (t *txn) record(pending *event) error {
+func (t *indexTxn) record(pending *event) error {
 	if pending == nil {
 		return nil
 	}
@@ -222,7 +228,7 @@ func (t *txn) record(pending *event) error {
 
 // emit numbers an event and adds it to the append. The first of our own in an
 // append also mends a second production version, if another program left one.
-func (t *txn) emit(ev *event) error {
+func (t *indexTxn) emit(ev *event) error {
 	if err := t.base.facts.writable(); err != nil {
 		return err
 	}
@@ -252,7 +258,7 @@ func (t *txn) emit(ev *event) error {
 		if old == nil || old.stage != im.stage() {
 			im.extra = entering(im.extra, ev.number)
 		}
-		im.made = newEntry(&t.base.name, im, pos)
+		im.made = newEntry(im, pos)
 	}
 	line, err := ev.encode()
 	if err != nil {
@@ -266,18 +272,18 @@ func (t *txn) emit(ev *event) error {
 	return nil
 }
 
-func (t *txn) mend(ev *event) {
-	h := t.base.holder(Production)
+func (t *indexTxn) mend(ev *event) {
+	h := t.base.holder(stageProduction)
 	for v := range t.base.productive {
 		touched := slices.ContainsFunc(ev.after, func(im image) bool { return im.version == v })
 		if v != h.version && !touched {
-			ev.after = append(ev.after, t.staged(t.get(v), Archived))
+			ev.after = append(ev.after, t.staged(t.get(v), stageArchived))
 		}
 	}
 	slices.SortStableFunc(ev.after, func(a, b image) int { return t.place(a) - t.place(b) })
 }
 
-func (t *txn) place(im image) int {
+func (t *indexTxn) place(im image) int {
 	if e := t.get(im.version); e != nil {
 		return e.pos
 	}
@@ -285,35 +291,32 @@ func (t *txn) place(im image) int {
 }
 
 // number returns the version that an auto-versioned registration gets.
-func (t *txn) number() (string, error) {
+func (t *indexTxn) number() (string, error) {
 	return nextVersion(t.high)
 }
 
 // register appends the event of a registration.
-func (t *txn) register(version string, raw, x []byte, actor, reason string) error {
-	return t.emit(&event{op: opRegister, version: version, to: Development, actor: actor, reason: reason,
-		after: []image{{version: version, raw: raw, extra: x, stageRead: Development}}})
+func (t *indexTxn) register(version string, raw, x []byte, actor, reason string) error {
+	return t.emit(&event{op: opRegister, version: version, to: stageDevelopment, actor: actor, reason: reason,
+		after: []image{{version: version, raw: raw, extra: x, stageRead: stageDevelopment}}})
 }
 
-// free returns why a pinned version can't be registered, or nil.
-func (t *txn) free(version string) error {
+// free returns a *takenError if a pinned version can't be registered, or nil.
+func (t *indexTxn) free(version string) error {
 	if t.get(version) != nil || slices.Contains(t.base.removed, version) {
-		return fmt.Errorf("%w", ErrExists)
+		return &takenError{}
 	}
-	clash := func(other string) error {
-		return fmt.Errorf("%w: %s differs in case only, which some file systems can't tell apart", ErrExists, other)
-	}
-	if parseVersion(version).Prerelease() == "" && parseVersion(version).Metadata() == "" {
+	if v := parseVersion(version); v.Prerelease() == "" && v.Metadata() == "" {
 		return nil // digits and dots have one case
 	}
 	for _, e := range t.base.order {
 		if strings.EqualFold(e.version, version) {
-			return clash(e.version)
+			return &takenError{alike: e.version}
 		}
 	}
 	for v := range t.over {
 		if strings.EqualFold(v, version) {
-			return clash(v)
+			return &takenError{alike: v}
 		}
 	}
 	return nil

@@ -219,7 +219,7 @@ func (r *ModelRegistry) verifyModel(ctx context.Context, name ModelName, o Verif
 	for i, e := range x.state.order {
 		v := x.state.view(e)
 		report.Versions++
-		if problems := e.decode().Problems; len(problems) > 0 { // without what a view adds of a second production
+		if problems := decodeVersion(name, e).Problems; len(problems) > 0 { // without what a view adds of a second production
 			report.add(Finding{Name: name, Version: e.version, Kind: EntryUnreadable, Err: errors.New(strings.Join(problems, "; "))})
 		}
 		if o.WithoutArtifacts {
@@ -274,7 +274,7 @@ func (x *modelCheck) report(name ModelName, report *VerifyReport) {
 		report.add(Finding{Name: name, Kind: StoreUnreadable, Err: x.err})
 	}
 	if s := x.state; s != nil && len(s.productive) > 1 {
-		report.add(Finding{Name: name, Kind: MultipleProduction, Version: s.holder(Production).version,
+		report.add(Finding{Name: name, Kind: MultipleProduction, Version: s.holder(stageProduction).version,
 			Err: fmt.Errorf("%d versions are stored as in production; this one was promoted last", len(s.productive))})
 	}
 	for _, d := range x.doubts() {
@@ -336,10 +336,10 @@ func (x *modelCheck) reportDocument(name ModelName, path string, report *VerifyR
 // reportFacts adds what is to say of what is kept of the model beside its versions.
 func (x *modelCheck) reportFacts(name ModelName, report *VerifyReport) {
 	f := x.facts()
-	if problems := f.gates.unreadable(); len(problems) > 0 {
+	if problems := factsGates(f).unreadable(); len(problems) > 0 {
 		report.add(Finding{Name: name, Kind: EntryUnreadable, Err: fmt.Errorf("%s: %s", topGates, strings.Join(problems, "; "))})
 	}
-	if err := f.writable(); err != nil {
+	if err := writable(f); err != nil {
 		report.add(Finding{Name: name, Kind: NewerFormat, Err: err})
 	}
 }

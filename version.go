@@ -1,18 +1,14 @@
 package modelregistry
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
-	"math"
-	"strings"
 	"time"
 
 	"github.com/Masterminds/semver/v3"
 
 	"github.com/ubunye-go/modelregistry/internal/document"
 	"github.com/ubunye-go/modelregistry/internal/pathname"
-	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
 // A ModelVersion is what the registry knows of one version: a copy, which later
@@ -46,11 +42,6 @@ type ModelVersion struct {
 	Problems []string
 }
 
-// timeFormat is the format's own: microseconds, always with an offset.
-const timeFormat = "2006-01-02T15:04:05.000000+00:00"
-
-func formatTime(t time.Time) string { return t.UTC().Format(timeFormat) }
-
 // textOrNull is a string in JSON, null if it is empty.
 func textOrNull(s string) *string {
 	if s == "" {
@@ -65,14 +56,6 @@ func timeOrNull(t time.Time) *string {
 		return nil
 	}
 	return textOrNull(formatTime(t))
-}
-
-// parseTime reads a time that formatTime, Python or anybody else wrote.
-func parseTime(text []byte) (t time.Time, err error) {
-	if t.UnmarshalText(text) != nil { // which is stricter, and takes no memory
-		t, err = time.Parse(time.RFC3339Nano, string(text))
-	}
-	return t.UTC(), err
 }
 
 // MarshalJSON returns the version under the format's names, ours behind them.
@@ -112,35 +95,39 @@ func gatesOrNil(g PromotionGate) *PromotionGate {
 	return &g
 }
 
+// decodeVersion returns the version that an entry describes. The version is
+// shared, and must not be changed.
+func decodeVersion(name ModelName, e *entry) *ModelVersion {
+	if v, ok := e.decoded.Load().(*ModelVersion); ok {
+		return v
+	}
+	v := decodeEntry(name, e.version, e.raw)
+	x, err := readExtra(e.extra)
+	gates := storedGates("gates", x.gates)
+	if err != nil { // gates might be among it
+		gates = PromotionGate{rules: []rule{unreadable(document.Key, e.extra, err)}}
+	}
+	for _, p := range gates.unreadable() {
+		v.problem("%s: %s", document.Key, p)
+	}
+	v.RegisteredBy, v.SourceRevision, v.ManifestSHA256 = string(x.registeredBy), string(x.sourceRevision), string(x.manifest)
+	v.Gates = Gates(gates, v.Gates)
+	e.decoded.Store(&v)
+	return &v
+}
+
 // decodeEntry reads an entry as it stands in the index. What can't be read is
 // noted in Problems and left zero.
 func decodeEntry(name ModelName, version string, raw []byte) ModelVersion {
-	v := ModelVersion{Name: name, Version: version}
-	f, err := document.Cut(raw)
-	if err != nil {
-		v.problem("the entry is not an object")
-		return v
+	f := readFields(version, raw)
+	v := ModelVersion{
+		Name: name, Version: version, Stage: ModelStage(f.stage),
+		RegisteredAt: f.registeredAt, PromotedToStaging: f.promotedToStaging,
+		PromotedToProduction: f.promotedToProduction, ArchivedAt: f.archivedAt,
+		Metrics: Values{f.metrics}, Metadata: Values{f.metadata},
+		LineageRunID: f.lineageRunID, ConfigHash: f.configHash, PromotedBy: f.promotedBy,
+		Gates: storedGates(topGates, f.gates), Problems: f.problems,
 	}
-	v.Stage = stageNamed(v.bytes(&f, "stage"))
-	if v.Stage == "" {
-		v.Stage = Development // the format's default
-	}
-	if !v.Stage.known() {
-		v.problem("unknown stage %q", string(v.Stage))
-	}
-	if own := v.bytes(&f, "version"); len(own) > 0 && string(own) != version {
-		v.problem("the entry calls itself version %q", own)
-	}
-	v.RegisteredAt = v.time(&f, "registered_at")
-	v.PromotedToStaging = v.time(&f, "promoted_to_staging")
-	v.PromotedToProduction = v.time(&f, "promoted_to_prod")
-	v.ArchivedAt = v.time(&f, "archived_at")
-	v.Metrics = v.values(&f, "metrics")
-	v.Metadata = v.values(&f, "metadata")
-	v.LineageRunID = v.text(&f, "lineage_run_id")
-	v.ConfigHash = v.text(&f, "config_hash")
-	v.PromotedBy = v.text(&f, "promoted_by")
-	v.Gates = storedGates(topGates, f.Get(topGates))
 	for _, p := range v.Gates.unreadable() {
 		v.problem("%s: %s", topGates, p)
 	}
@@ -149,47 +136,6 @@ func decodeEntry(name ModelName, version string, raw []byte) ModelVersion {
 
 func (v *ModelVersion) problem(format string, args ...any) {
 	v.Problems = append(v.Problems, fmt.Sprintf(format, args...))
-}
-
-// text returns a string, empty for null, for what is not there, and for what is no string.
-func (v *ModelVersion) text(f *document.Fields, key string) string { return string(v.bytes(f, key)) }
-
-// bytes is text without a copy.
-func (v *ModelVersion) bytes(f *document.Fields, key string) []byte {
-	raw := f.Get(key)
-	switch {
-	case raw == nil || string(raw) == "null":
-		return nil
-	case raw[0] != '"':
-		v.problem("%s is no string", key)
-		return nil
-	}
-	return pyjson.Text(raw)
-}
-
-func (v *ModelVersion) time(f *document.Fields, key string) time.Time {
-	s := v.bytes(f, key)
-	if len(s) == 0 {
-		return time.Time{}
-	}
-	t, err := parseTime(s)
-	if err != nil {
-		v.problem("%s: %q is no RFC 3339 time", key, s)
-		return time.Time{}
-	}
-	return t
-}
-
-func (v *ModelVersion) values(f *document.Fields, key string) Values {
-	raw := f.Get(key)
-	if raw == nil || string(raw) == "null" {
-		return Values{}
-	}
-	if raw[0] != '{' {
-		v.problem("%s is not an object", key)
-		return Values{}
-	}
-	return Values{raw}
 }
 
 // checkVersion accepts a strict SemVer that can name a folder.
@@ -202,68 +148,6 @@ func checkVersion(version string) (*semver.Version, error) {
 		return nil, invalid("version %q: %v", version, err)
 	}
 	return sv, nil
-}
-
-// parseVersion returns nil for an entry that is no strict SemVer.
-func parseVersion(version string) *semver.Version {
-	sv, err := semver.StrictNewVersion(version)
-	if err != nil {
-		return nil
-	}
-	return sv
-}
-
-// highest keeps the highest version seen, by SemVer precedence, releases before
-// pre-releases: a pre-release counts only until there is a release.
-func highest(a, b *semver.Version) *semver.Version {
-	switch {
-	case a == nil:
-		return b
-	case b == nil:
-		return a
-	case (a.Prerelease() == "") != (b.Prerelease() == ""):
-		if a.Prerelease() == "" {
-			return a
-		}
-		return b
-	case b.GreaterThan(a):
-		return b
-	}
-	return a
-}
-
-// nextVersion is the lowest release above the highest version: 1.2.3 gives
-// 1.2.4; 2.0.0-rc.1, if there is no release at all, gives 2.0.0; none gives
-// 1.0.0.
-func nextVersion(highest *semver.Version) (string, error) {
-	if highest == nil {
-		return "1.0.0", nil
-	}
-	if highest.Patch() == math.MaxUint64 && highest.Prerelease() == "" {
-		return "", invalid("auto version: the patch number of %s can't grow; give a version", highest)
-	}
-	next := highest.IncPatch()
-	return next.String(), nil
-}
-
-// compareVersions orders by SemVer precedence; those that are none come below,
-// by text.
-func compareVersions(a, b string) int {
-	if x, ok := document.ParseRelease(a); ok {
-		if y, ok := document.ParseRelease(b); ok {
-			return x.Compare(y)
-		}
-	}
-	x, y := parseVersion(a), parseVersion(b)
-	switch {
-	case x == nil && y == nil:
-		return strings.Compare(a, b)
-	case x == nil:
-		return -1
-	case y == nil:
-		return 1
-	}
-	return cmp.Or(x.Compare(y), strings.Compare(a, b))
 }
 
 // String returns "use_case/model@version".

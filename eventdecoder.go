@@ -1,0 +1,306 @@
+package modelregistry
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/ubunye-go/modelregistry/internal/document"
+	"github.com/ubunye-go/modelregistry/internal/format"
+	"github.com/ubunye-go/modelregistry/internal/pyjson"
+)
+
+// decodeEvent reads a line. Keys that it does not know are passed over: a later
+// release may add some. With errChecksum comes the event as it reads.
+func decodeEvent(line []byte) (*event, error) {
+	return (&eventDecoder{line: line}).decode()
+}
+
+// decodeEffect is decodeEvent for a state: it checks as much, and leaves out what an event only tells
+// (id, time, actor, reason, gates). Most lines follow the one with the digest prev, and spare the memory for
+// it.
+func decodeEffect(line []byte, prev string) (*event, error) {
+	return (&eventDecoder{line: line, effect: true, prev: prev}).decode()
+}
+
+// An eventDecoder reads a line in one pass. A value that does not fit does not end it: a fault in the
+// JSON behind it is the graver one.
+type eventDecoder struct {
+	line   []byte
+	effect bool
+	prev   string // what e.prev most likely is
+	e      *event
+	room   []image // for e.after
+	extras []extraOf
+	err    error // of the first value that does not fit
+
+	extraRoom [2]extraOf
+}
+
+// An extraOf is what an entry has beside it in a line, maybe before it.
+type extraOf struct{ version, raw []byte }
+
+func (d *eventDecoder) decode() (*event, error) {
+	if !utf8.Valid(d.line) {
+		return nil, errors.New("it is not UTF-8")
+	}
+	made := &struct {
+		event
+		room [2]image // a promotion to production has two
+	}{}
+	d.e, d.room = &made.event, made.room[:0]
+	if err := pyjson.Walk(d.line, d.member); err != nil {
+		return nil, err
+	}
+	d.join()
+	if d.err == nil && (d.e.number < 1 || d.e.number > format.MaxEvent || d.e.op == "") {
+		d.err = errors.New("it is no event")
+	}
+	if _, ok := unsealed(d.line); !ok && d.err == nil {
+		d.err = errChecksum
+	}
+	d.e.hash = hashLine(d.line)
+	return d.e, d.err
+}
+
+func (d *eventDecoder) member(start, end, at int) (stop int, err error) {
+	key := pyjson.Text(d.line[start:end])
+	if at < len(d.line) && d.line[at] == '{' { // what these two should be, and go into
+		switch string(key) {
+		case "after":
+			return pyjson.Members(d.line, at, 1, d.image)
+		case "extra":
+			d.extras = nil
+			return pyjson.Members(d.line, at, 1, d.beside)
+		}
+	}
+	stop, err = pyjson.Skip(d.line, at, 1)
+	if err != nil {
+		return stop, err
+	}
+	e, raw := d.e, d.line[at:stop]
+	switch string(key) {
+	case "event":
+		d.number("event", raw, &e.number)
+	case "id":
+		e.id = d.told("id", raw)
+	case "time":
+		e.time, err = parseTime(d.bytes("time", raw))
+		d.fail("time", err)
+	case "op":
+		e.op = d.oneOf("op", raw, opRegister, opPromote, opDemote, opRollback, opArchive, opImport, opForeign, opRepair)
+	case "version":
+		e.version = d.text("version", raw)
+	case "from":
+		e.from = d.stage("from", raw)
+	case "to":
+		e.to = d.stage("to", raw)
+	case "actor":
+		e.actor = d.told("actor", raw)
+	case "reason":
+		e.reason = d.told("reason", raw)
+	case "refused":
+		d.flag("refused", raw, &e.refused)
+	case "skipped_gates":
+		d.flag("skipped_gates", raw, &e.skippedGates)
+	case "forced":
+		d.flag("forced", raw, &e.forced)
+	case "gates":
+		e.gates = d.list("gates", raw)
+	case "reset":
+		d.flag("reset", raw, &e.reset)
+	case "removed":
+		d.json("removed", raw, &e.removed)
+	case "reused":
+		d.json("reused", raw, &e.reused)
+	case "deleted":
+		e.deleted = d.object("deleted", raw)
+	case "doubts":
+		e.doubts = d.doubts(raw)
+	case "document":
+		e.document = d.text("document", raw)
+	case "after":
+		d.fail("after", &pyjson.SyntaxError{Reason: "want an object"})
+	case "extra":
+		d.extras = nil
+		d.fail("extra", &pyjson.SyntaxError{Reason: "want an object"})
+	case format.Model:
+		if raw[0] != '{' {
+			d.fail(format.Model, &pyjson.SyntaxError{Reason: "want an object"})
+			break
+		}
+		e.model = raw[:len(raw):len(raw)]
+	case "checkpoint": // where the document stood, as releases before the note had it
+		e.unnoted = true
+	case "prev":
+		e.prev = d.oneOf("prev", raw, d.prev)
+	}
+	return stop, nil
+}
+
+// image reads an entry, and looks at its stage in passing.
+func (d *eventDecoder) image(start, end, at int) (stop int, err error) {
+	stop, stage, err := document.SkipEntry(d.line, at, 2)
+	if err != nil {
+		return stop, err
+	}
+	if d.e.after == nil {
+		d.e.after = d.room
+	}
+	raw := d.line[at:stop:stop]
+	d.e.after = append(d.e.after, image{version: d.version(pyjson.Text(d.line[start:end])), raw: raw, compact: true, stageRead: entryStage(raw, stage)})
+	return stop, nil
+}
+
+// beside notes what an entry has beside it.
+func (d *eventDecoder) beside(start, end, at int) (stop int, err error) {
+	if stop, err = pyjson.Skip(d.line, at, 2); err != nil {
+		return stop, err
+	}
+	if d.extras == nil {
+		d.extras = d.extraRoom[:0]
+	}
+	d.extras = append(d.extras, extraOf{pyjson.Text(d.line[start:end]), d.line[at:stop]})
+	return stop, nil
+}
+
+// join gives the entries what they have beside.
+func (d *eventDecoder) join() {
+	find := d.last
+	if len(d.extras) > len(d.extraRoom) {
+		all := make(map[string]*image, len(d.e.after))
+		for i := range d.e.after {
+			all[d.e.after[i].version] = &d.e.after[i]
+		}
+		find = func(version []byte) *image { return all[string(version)] }
+	}
+	for _, x := range d.extras {
+		if im := find(x.version); im != nil {
+			_, err := checkExtra(x.raw)
+			d.fail(im.version, err)
+			im.extra = nil
+			if string(x.raw) != "{}" {
+				im.extra = pyjson.Compact(nil, x.raw)
+			}
+		}
+	}
+}
+
+// last returns the last entry of a name.
+func (d *eventDecoder) last(version []byte) *image {
+	for i := range slices.Backward(d.e.after) {
+		if im := &d.e.after[i]; im.version == string(version) {
+			return im
+		}
+	}
+	return nil
+}
+
+func (d *eventDecoder) fail(key string, err error) {
+	if err != nil && d.err == nil {
+		d.err = fmt.Errorf("%s: %w", key, err)
+	}
+}
+
+func (d *eventDecoder) json(key string, raw []byte, into any) { d.fail(key, json.Unmarshal(raw, into)) }
+
+func (d *eventDecoder) number(key string, raw []byte, into *int64) {
+	n, err := strconv.ParseInt(string(raw), 10, 64)
+	if err != nil {
+		d.json(key, raw, into)
+		return
+	}
+	*into = n
+}
+
+func (d *eventDecoder) flag(key string, raw []byte, into *bool) {
+	if string(raw) == "true" {
+		*into = true
+		return
+	}
+	d.json(key, raw, into)
+}
+
+// stage takes any name: an entry of another program's may have had one that is none of ours.
+func (d *eventDecoder) stage(key string, raw []byte) string { return stageNamed(d.bytes(key, raw)) }
+
+// text reads a string.
+func (d *eventDecoder) text(key string, raw []byte) string { return string(d.bytes(key, raw)) }
+
+// bytes is text without a copy.
+func (d *eventDecoder) bytes(key string, raw []byte) []byte {
+	if raw[0] == '"' {
+		return pyjson.Text(raw)
+	}
+	var s string
+	d.json(key, raw, &s)
+	return []byte(s)
+}
+
+// told reads a string that only tells about the event.
+func (d *eventDecoder) told(key string, raw []byte) string {
+	if d.effect && raw[0] == '"' {
+		return ""
+	}
+	return d.text(key, raw)
+}
+
+// oneOf reads a string that most likely is one of these, which then takes no memory.
+func (d *eventDecoder) oneOf(key string, raw []byte, likely ...string) string {
+	text := d.bytes(key, raw)
+	for _, s := range likely {
+		if string(text) == s {
+			return s
+		}
+	}
+	return string(text)
+}
+
+// version returns the name of an entry, in most events one that was named before.
+func (d *eventDecoder) version(name []byte) string {
+	if string(name) == d.e.version {
+		return d.e.version
+	}
+	return string(name)
+}
+
+// list returns a list as it stands, nil if it only tells about the event.
+func (d *eventDecoder) list(key string, raw []byte) []byte {
+	switch {
+	case raw[0] != '[':
+		d.fail(key, &pyjson.SyntaxError{Reason: "want a list"})
+		return nil
+	case d.effect:
+		return nil
+	}
+	return raw[:len(raw):len(raw)]
+}
+
+func (d *eventDecoder) doubts(raw []byte) (list []doubt) {
+	if raw = d.object("doubts", raw); raw == nil {
+		return nil
+	}
+	members, _ := pyjson.Object(raw)
+	for _, m := range members {
+		var reason string
+		d.fail("doubts", json.Unmarshal(m.Value, &reason))
+		list = append(list, doubt{m.Key, reason})
+	}
+	return list
+}
+
+// object returns an object as it stands, nil if it is empty.
+func (d *eventDecoder) object(key string, raw []byte) []byte {
+	members, err := pyjson.Object(raw)
+	if err != nil {
+		d.fail(key, &pyjson.SyntaxError{Reason: "want an object"})
+		return nil
+	}
+	if len(members) == 0 {
+		return nil
+	}
+	return raw[:len(raw):len(raw)]
+}

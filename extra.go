@@ -1,0 +1,141 @@
+package modelregistry
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"github.com/ubunye-go/modelregistry/internal/pyjson"
+)
+
+// extra is what the registry keeps of a version beside its entry.
+type extra struct {
+	Entered        int64           `json:"entered,omitempty"` // the event by which it entered its stage
+	RegisteredBy   string          `json:"registered_by,omitempty"`
+	SourceRevision string          `json:"source_revision,omitempty"`
+	Manifest       string          `json:"manifest,omitempty"` // SHA-256 of manifest.json, hex
+	Gates          json.RawMessage `json:"gates,omitempty"`    // an object
+}
+
+// encode returns the extra as an entry keeps it.
+func (x extra) encode() ([]byte, error) {
+	raw, err := json.Marshal(x)
+	if err != nil || string(raw) == "{}" {
+		return nil, err
+	}
+	return pyjson.Compact(nil, raw), nil
+}
+
+// entering returns an extra with the event by which the version enters a stage.
+func entering(raw []byte, event int64) []byte {
+	const key = `{"entered":`
+	b := strconv.AppendInt(append(make([]byte, 0, len(raw)+len(key)+20), key...), event, 10)
+	n := len(b)
+	err := pyjson.Walk(raw, func(start, end, at int) (int, error) {
+		stop, err := pyjson.Skip(raw, at, 1)
+		if err == nil && !pyjson.Names(raw[start:end], "entered") {
+			b = append(append(append(append(b, ','), raw[start:end]...), ':'), raw[at:stop]...)
+		}
+		return stop, err
+	})
+	if err != nil {
+		b = b[:n]
+	}
+	return append(b, '}')
+}
+
+// checkExtra returns the event by which a version entered its stage, and why its extra
+// can't be read, if so. Gates can't be at fault: one that can't be read is a gate that no version passes.
+func checkExtra(raw []byte) (entered int64, err error) {
+	x, err := readExtra(raw)
+	return x.entered, err
+}
+
+// readExtra takes an extra apart. Members that it does not know stay in the raw extra.
+func readExtra(raw []byte) (x rawExtra, err error) {
+	if len(raw) == 0 {
+		return x, nil
+	}
+	if x, ok := plainExtra(raw); ok {
+		return x, nil
+	}
+	err = pyjson.Walk(raw, func(start, end, at int) (int, error) {
+		stop, err := pyjson.Skip(raw, at, 1)
+		if err == nil {
+			err = x.take(string(pyjson.Text(raw[start:end])), raw[at:stop:stop])
+		}
+		return stop, err
+	})
+	return x, err
+}
+
+// take notes a member that it knows.
+func (x *rawExtra) take(key string, value []byte) (err error) {
+	if string(value) == "null" {
+		return nil
+	}
+	texts := map[string]*[]byte{"registered_by": &x.registeredBy, "source_revision": &x.sourceRevision, "manifest": &x.manifest}
+	switch into := texts[key]; {
+	case key == "entered":
+		n, err := strconv.ParseInt(string(value), 10, 64)
+		if err != nil {
+			return fmt.Errorf("%s is no event's number: %s", key, value)
+		}
+		x.entered = n
+	case key == "gates":
+		x.gates = value
+	case into != nil && value[0] != '"':
+		return fmt.Errorf("%s is no string", key)
+	case into != nil:
+		*into = pyjson.Text(value)
+	}
+	return nil
+}
+
+// rawExtra is where the parts of an extra stand in its bytes.
+type rawExtra struct {
+	entered                                int64
+	registeredBy, sourceRevision, manifest []byte
+	gates                                  []byte
+}
+
+// plainExtra takes the extra of nearly every version apart without decoding it: a number,
+// then texts without escapes, then gates, as extra.encode has them. It reports
+// false for what takes a closer look.
+func plainExtra(raw []byte) (x rawExtra, ok bool) {
+	rest, ok := bytes.CutPrefix(raw, []byte(`{"entered":`))
+	if !ok {
+		return x, false
+	}
+	n := 0
+	for ; n < len(rest) && n < 18 && '0' <= rest[n] && rest[n] <= '9'; n++ {
+		x.entered = x.entered*10 + int64(rest[n]-'0')
+	}
+	if n == 0 || n > 1 && rest[0] == '0' {
+		return x, false
+	}
+	rest = rest[n:]
+	for _, f := range [...]struct {
+		start string
+		text  *[]byte
+	}{{`,"registered_by":"`, &x.registeredBy}, {`,"source_revision":"`, &x.sourceRevision}, {`,"manifest":"`, &x.manifest}} {
+		if len(rest) <= len(f.start) || string(rest[:len(f.start)]) != f.start {
+			continue
+		}
+		rest = rest[len(f.start):]
+		end := bytes.IndexByte(rest, '"')
+		if end < 0 || bytes.IndexByte(rest[:end], '\\') >= 0 {
+			return x, false
+		}
+		*f.text, rest = rest[:end], rest[end+1:]
+	}
+	if after, has := bytes.CutPrefix(rest, []byte(`,"gates":`)); has {
+		end, err := pyjson.Skip(after, 0, 1)
+		if err != nil {
+			return x, false
+		}
+		x.gates, rest = after[:end], after[end:]
+	}
+	return x, string(rest) == "}"
+}

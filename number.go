@@ -1,0 +1,73 @@
+package modelregistry
+
+import (
+	"cmp"
+	"math"
+	"strings"
+
+	"github.com/Masterminds/semver/v3"
+
+	"github.com/ubunye-go/modelregistry/internal/document"
+)
+
+// parseVersion returns nil for an entry that is no strict SemVer.
+func parseVersion(version string) *semver.Version {
+	sv, err := semver.StrictNewVersion(version)
+	if err != nil {
+		return nil
+	}
+	return sv
+}
+
+// compareVersions orders by SemVer precedence; those that are none come below,
+// by text.
+func compareVersions(a, b string) int {
+	if x, ok := document.ParseRelease(a); ok {
+		if y, ok := document.ParseRelease(b); ok {
+			return x.Compare(y)
+		}
+	}
+	x, y := parseVersion(a), parseVersion(b)
+	switch {
+	case x == nil && y == nil:
+		return strings.Compare(a, b)
+	case x == nil:
+		return -1
+	case y == nil:
+		return 1
+	}
+	return cmp.Or(x.Compare(y), strings.Compare(a, b))
+}
+
+// nextVersion is the lowest release above the highest version: 1.2.3 gives
+// 1.2.4; 2.0.0-rc.1, if there is no release at all, gives 2.0.0; none gives
+// 1.0.0.
+func nextVersion(highest *semver.Version) (string, error) {
+	if highest == nil {
+		return "1.0.0", nil
+	}
+	if highest.Patch() == math.MaxUint64 && highest.Prerelease() == "" {
+		return "", &exhaustedError{highest.String()}
+	}
+	next := highest.IncPatch()
+	return next.String(), nil
+}
+
+// highest keeps the highest version seen, by SemVer precedence, releases before
+// pre-releases: a pre-release counts only until there is a release.
+func highest(a, b *semver.Version) *semver.Version {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	case (a.Prerelease() == "") != (b.Prerelease() == ""):
+		if a.Prerelease() == "" {
+			return a
+		}
+		return b
+	case b.GreaterThan(a):
+		return b
+	}
+	return a
+}

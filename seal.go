@@ -1,0 +1,44 @@
+package modelregistry
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"hash/crc32"
+)
+
+// hashLine returns the digest of a line, as the next event has it.
+func hashLine(line []byte) string {
+	sum := sha256.Sum256(line)
+	var text [2 * len(sum)]byte
+	hex.Encode(text[:], sum[:])
+	return string(text[:])
+}
+
+// errChecksum says that a line can be read, and is not as it was written.
+var errChecksum = errors.New("the line does not have its checksum")
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+const sealSize = len(`,"crc32c":"00000000"}`)
+
+// sealLine ends a line with the checksum of what it holds. The digest in the next line
+// would tell too; the last line has none.
+func sealLine(held []byte) []byte { return appendSeal(held, held) }
+
+func appendSeal(b, held []byte) []byte {
+	var sum [4]byte
+	binary.BigEndian.PutUint32(sum[:], crc32.Checksum(held, castagnoli))
+	b = hex.AppendEncode(append(b, `,"crc32c":"`...), sum[:])
+	return append(b, `"}`...)
+}
+
+// unsealed returns what a line holds before its checksum, and whether that is
+// right.
+func unsealed(line []byte) (held []byte, ok bool) {
+	held = line[:max(0, len(line)-sealSize)]
+	var seal [sealSize]byte
+	return held, bytes.Equal(appendSeal(seal[:0], held), line[len(held):])
+}

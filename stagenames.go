@@ -1,0 +1,64 @@
+package modelregistry
+
+import (
+	"github.com/ubunye-go/modelregistry/internal/document"
+	"github.com/ubunye-go/modelregistry/internal/pyjson"
+)
+
+// The stages of a version, as entries and events name them.
+const (
+	stageDevelopment = "development"
+	stageStaging     = "staging"
+	stageProduction  = "production"
+	stageArchived    = "archived"
+)
+
+// stages are all of them.
+var stages = []string{stageDevelopment, stageStaging, stageProduction, stageArchived}
+
+// stamped names the key that holds when a version entered a stage.
+var stamped = map[string]string{stageStaging: "promoted_to_staging", stageProduction: "promoted_to_prod", stageArchived: "archived_at"}
+
+// knownStage reports whether a name is one of the four stages. An entry that
+// another program wrote may have another one.
+func knownStage(name string) bool {
+	switch name {
+	case stageDevelopment, stageStaging, stageProduction, stageArchived:
+		return true
+	}
+	return false
+}
+
+// stageNamed returns a name as a string. It copies only a name that is not one of
+// the four stages.
+func stageNamed(name []byte) string {
+	for _, s := range stages {
+		if string(name) == s {
+			return s
+		}
+	}
+	return string(name)
+}
+
+// stageOf returns the stage of a raw entry.
+func stageOf(raw []byte) string {
+	if len(raw) == 0 || raw[0] != '{' {
+		return ""
+	}
+	_, stage, err := document.SkipEntry(raw, 0, 0)
+	if err != nil {
+		stage = nil
+	}
+	return entryStage(raw, stage)
+}
+
+// entryStage returns the stage of a raw entry, given its member of that name.
+func entryStage(raw, stage []byte) string {
+	switch {
+	case len(raw) == 0 || raw[0] != '{':
+		return ""
+	case len(stage) > len(`""`) && stage[0] == '"':
+		return stageNamed(pyjson.Text(stage))
+	}
+	return stageDevelopment // the format's default
+}
