@@ -10,6 +10,7 @@ import (
 
 	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/document"
+	"github.com/ubunye-go/modelregistry/internal/index"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
@@ -32,7 +33,7 @@ type modelCheck struct {
 
 // A logLine is one line of a history that can be read as an event.
 type logLine struct {
-	*event
+	*index.Event
 	at  int64
 	raw []byte // without its end
 }
@@ -68,7 +69,7 @@ func (m *model) check(ctx context.Context, v driver.View) (*modelCheck, error) {
 		return nil, err
 	}
 	if x.doc != nil {
-		if damage := fromDocument(m.name.UseCase, m.name.Model, x.doc).damage; damage != nil {
+		if damage := index.FromDocument(m.name.UseCase, m.name.Model, x.doc).Damage; damage != nil {
 			x.doc, x.docErr = nil, m.corrupt(documentFile, 0, damage)
 		}
 	}
@@ -118,24 +119,24 @@ func (x *modelCheck) readLog(log []byte) {
 	for at := int64(0); at < int64(len(log)); {
 		n := bytes.IndexByte(log[at:], '\n')
 		line := bytes.TrimRight(log[at:at+int64(n)], " ")
-		e, err := decodeEvent(line)
-		edited := errors.Is(err, errChecksum)
+		e, err := index.DecodeEvent(line)
+		edited := errors.Is(err, index.ErrChecksum)
 		switch {
 		case err != nil && !edited:
 			x.damage = append(x.damage, damage{at, last + 1, true, err})
-		case e.number <= last:
-			x.damage = append(x.damage, damage{at, last + 1, true, fmt.Errorf("event %d stands behind event %d", e.number, last)})
+		case e.Number <= last:
+			x.damage = append(x.damage, damage{at, last + 1, true, fmt.Errorf("event %d stands behind event %d", e.Number, last)})
 		default:
 			switch {
 			case edited:
-				x.damage = append(x.damage, damage{at, e.number, false, err})
+				x.damage = append(x.damage, damage{at, e.Number, false, err})
 			case x.noted(last + 1), x.noted(last): // noted, and why this line does not fit
-			case e.number != last+1 && !e.skips():
+			case e.Number != last+1 && !e.Skips():
 				x.damage = append(x.damage, damage{at, last + 1, false, fmt.Errorf("event %d is missing", last+1)})
-			case e.prev != hash:
-				x.damage = append(x.damage, damage{at, last + 1, false, fmt.Errorf("event %d does not follow the one before it", e.number)})
+			case e.Prev != hash:
+				x.damage = append(x.damage, damage{at, last + 1, false, fmt.Errorf("event %d does not follow the one before it", e.Number)})
 			}
-			last, hash = e.number, e.hash
+			last, hash = e.Number, e.Hash
 			x.lines = append(x.lines, logLine{e, at, line})
 		}
 		at += int64(n) + 1
@@ -147,10 +148,10 @@ func (x *modelCheck) noted(event int64) bool {
 	return len(x.damage) > 0 && x.damage[len(x.damage)-1].event == event
 }
 
-func (x *modelCheck) events() []*event {
-	list := make([]*event, len(x.lines))
+func (x *modelCheck) events() []*index.Event {
+	list := make([]*index.Event, len(x.lines))
 	for i, l := range x.lines {
-		list[i] = l.event
+		list[i] = l.Event
 	}
 	return list
 }
@@ -159,7 +160,7 @@ func (x *modelCheck) last() int64 {
 	if len(x.lines) == 0 {
 		return 0
 	}
-	return x.lines[len(x.lines)-1].number
+	return x.lines[len(x.lines)-1].Number
 }
 
 // owns reports whether the document is ours, untouched by others.
@@ -168,22 +169,22 @@ func (x *modelCheck) owns() bool { return x.doc != nil && x.doc.Mark != nil && x
 // changed reports whether another program or an editor changed the document, and
 // no event records it yet.
 func (x *modelCheck) changed() bool {
-	return !x.owns() || x.state != nil && x.state.pending != nil && x.state.pending.op == opForeign
+	return !x.owns() || x.state != nil && x.state.Pending != nil && x.state.Pending.Op == index.OpForeign
 }
 
 // facts returns the facts of the model, as far as they can be read.
-func (x *modelCheck) facts() (f facts) {
+func (x *modelCheck) facts() (f index.Facts) {
 	if x.state != nil {
-		return x.state.facts
+		return x.state.Facts
 	}
 	at := int64(0)
 	for _, l := range x.lines {
-		if l.model != nil {
-			f, at = readFacts(l.model), l.number
+		if l.Model != nil {
+			f, at = index.ReadFacts(l.Model), l.Number
 		}
 	}
 	if x.doc != nil && x.doc.Mark != nil && x.doc.Mark.Model != nil && x.doc.Mark.Event >= at {
-		f = readFacts(x.doc.Mark.Model)
+		f = index.ReadFacts(x.doc.Mark.Model)
 	}
 	return f
 }
@@ -192,7 +193,7 @@ func (x *modelCheck) facts() (f facts) {
 // stands at. A following line's digest tells, should that line itself be damaged.
 func (x *modelCheck) stands() bool {
 	for _, l := range x.lines {
-		if l.number == x.doc.Mark.Event && l.hash == x.doc.Mark.Hash || l.prev == x.doc.Mark.Hash {
+		if l.Number == x.doc.Mark.Event && l.Hash == x.doc.Mark.Hash || l.Prev == x.doc.Mark.Hash {
 			return true
 		}
 	}
@@ -203,13 +204,13 @@ func (x *modelCheck) stands() bool {
 // which is sound.
 func (x *modelCheck) strange() bool {
 	return x.owns() && len(x.damage) == 0 && !x.stands() &&
-		slices.ContainsFunc(x.lines, func(l logLine) bool { return l.number == x.doc.Mark.Event })
+		slices.ContainsFunc(x.lines, func(l logLine) bool { return l.Number == x.doc.Mark.Event })
 }
 
 // superseded reports whether the history began anew behind the document, which only was
 // not brought up to it.
 func (x *modelCheck) superseded() bool {
-	return slices.ContainsFunc(x.lines, func(l logLine) bool { return l.reset && l.number > x.doc.Mark.Event })
+	return slices.ContainsFunc(x.lines, func(l logLine) bool { return l.Reset && l.Number > x.doc.Mark.Event })
 }
 
 // lost reports whether the document tells of events that the history does not
@@ -244,11 +245,11 @@ func (x *modelCheck) isNone() bool {
 
 // replayed returns the state that the events up to a number make; behind all of
 // them, it stands at the end of the log.
-func (x *modelCheck) replayed(name ModelName, upTo int64) *indexState {
-	s := newState(name.UseCase, name.Model)
+func (x *modelCheck) replayed(name ModelName, upTo int64) *index.State {
+	s := index.New(name.UseCase, name.Model)
 	for _, l := range x.lines {
-		if l.number <= upTo {
-			s.apply(l.event, x.end)
+		if l.Number <= upTo {
+			s.Apply(l.Event, x.end)
 		}
 	}
 	return s
@@ -260,28 +261,28 @@ func (x *modelCheck) documentDiffers(name ModelName) string {
 	if !x.stands() && x.superseded() {
 		return ""
 	}
-	return fromDocument(name.UseCase, name.Model, x.doc).differs(x.replayed(name, x.doc.Mark.Event))
+	return index.FromDocument(name.UseCase, name.Model, x.doc).Differs(x.replayed(name, x.doc.Mark.Event))
 }
 
 // foreign says what somebody else changed in the document, or "" if it was nothing that a
 // version's entry holds.
 func (x *modelCheck) foreign(name ModelName) string {
-	if x.state == nil || x.state.pending == nil {
+	if x.state == nil || x.state.Pending == nil {
 		return ""
 	}
 	before := x.replayed(name, x.last())
 	var list []string
-	if x.state.pending.model != nil {
-		list = append(list, fmt.Sprintf("%s: %s", topGates, x.state.facts.get(topGates)))
+	if x.state.Pending.Model != nil {
+		list = append(list, fmt.Sprintf("%s: %s", index.GatesKey, x.state.Facts.Get(index.GatesKey)))
 	}
-	for _, im := range x.state.pending.after {
-		if old := before.get(im.version); old != nil {
-			list = append(list, im.version+": "+some(changedKeys(old.raw, im.raw, ""), ", "))
+	for _, im := range x.state.Pending.After {
+		if old := before.Get(im.Version); old != nil {
+			list = append(list, im.Version+": "+some(changedKeys(old.Raw, im.Raw, ""), ", "))
 		} else {
-			list = append(list, im.version+": added")
+			list = append(list, im.Version+": added")
 		}
 	}
-	for _, version := range x.state.pending.removed {
+	for _, version := range x.state.Pending.Removed {
 		list = append(list, version+": removed")
 	}
 	return some(list, "; ")
@@ -296,19 +297,19 @@ type eventDoubt struct {
 // doubts returns what could not be told of external changes, but for versions
 // that were changed since.
 func (x *modelCheck) doubts() (list []eventDoubt) {
-	take := func(e *event, number int64) {
+	take := func(e *index.Event, number int64) {
 		list = slices.DeleteFunc(list, func(d eventDoubt) bool {
-			return slices.ContainsFunc(e.after, func(im image) bool { return im.version == d.Version }) || slices.Contains(e.removed, d.Version)
+			return slices.ContainsFunc(e.After, func(im index.Image) bool { return im.Version == d.Version }) || slices.Contains(e.Removed, d.Version)
 		})
-		for _, d := range publicDoubts(e.doubts) {
+		for _, d := range publicDoubts(e.Doubts) {
 			list = append(list, eventDoubt{d, number})
 		}
 	}
 	for _, l := range x.lines {
-		take(l.event, l.number)
+		take(l.Event, l.Number)
 	}
-	if s := x.state; s != nil && s.pending != nil {
-		take(s.pending, 0)
+	if s := x.state; s != nil && s.Pending != nil {
+		take(s.Pending, 0)
 	}
 	return list
 }

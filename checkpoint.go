@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ubunye-go/modelregistry/driver"
+	"github.com/ubunye-go/modelregistry/internal/index"
 )
 
 // A lag bounds how far a model's document may fall behind its history.
@@ -26,7 +27,7 @@ const closeWait = time.Second
 // due reports whether the next append, of so many bytes, brings the document up to
 // date.
 func (l lag) due(s *state, bytes int64) bool {
-	return s.checkpoint == 0 || s.older || s.size <= l.small || s.offset+bytes-s.checkpointEnd >= s.size/l.share
+	return s.Checkpoint == 0 || s.Older || s.Size <= l.small || s.Offset+bytes-s.CheckpointEnd >= s.Size/l.share
 }
 
 // lagged notes whether this registry left the document behind, and brings it up
@@ -93,14 +94,14 @@ func (m *model) checkpoint() (*driver.Commit, error) {
 	if !s.behind() {
 		return nil, nil // another process did it
 	}
-	if err := writable(s.facts); err != nil {
+	if err := writable(s.Facts); err != nil {
 		return nil, err
 	}
 	t := newTxn(s, m.r.now())
-	if err := t.record(s.pending); err != nil {
+	if err := t.Record(s.Pending); err != nil {
 		return nil, indexError(err)
 	}
-	return &driver.Commit{Lines: t.lines, Note: t.noteOf, Document: m.document(t), Replaces: t.replaces()}, nil
+	return &driver.Commit{Lines: t.Lines, Note: t.noteOf, Document: m.document(t), Replaces: t.replaces()}, nil
 }
 
 // behind reports whether the document lacks what the history has: it lags, or somebody else wrote it, maybe from one that
@@ -109,10 +110,10 @@ func (s *state) behind() bool {
 	switch {
 	case s.docErr != nil:
 		return false
-	case s.pending != nil:
-		return s.pending.op == opForeign // to go on from a lost history takes a change
+	case s.Pending != nil:
+		return s.Pending.Op == index.OpForeign // to go on from a lost history takes a change
 	}
-	return s.checkpoint != s.last
+	return s.Checkpoint != s.Last
 }
 
 // stillBehind looks, without the lock, whether the document is behind. An append would make a store anew that somebody took

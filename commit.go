@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ubunye-go/modelregistry/driver"
+	"github.com/ubunye-go/modelregistry/internal/index"
 )
 
 // commit appends the batch, and what take adds to it when its turn has come.
@@ -43,13 +44,13 @@ func (m *model) commit(ctx context.Context, batch []*change, take func() []*chan
 
 // A txn is what the changes of a batch add up to, before they are appended.
 type txn struct {
-	*indexTxn
+	*index.Txn
 	state *state // that the changes start from
 	note  string // of the document, once it was made
 }
 
 func newTxn(s *state, now time.Time) *txn {
-	return &txn{indexTxn: newIndexTxn(s.indexState, now), state: s}
+	return &txn{Txn: index.NewTxn(s.State, now), state: s}
 }
 
 func (t *txn) noteOf() string { return t.note }
@@ -59,16 +60,16 @@ func (t *txn) noteOf() string { return t.note }
 func (m *model) decide(batch []*change) (*txn, *driver.Commit) {
 	s := m.state
 	t := newTxn(s, m.r.now())
-	p := s.pending
-	if s.facts.writable() != nil {
+	p := s.Pending
+	if s.Facts.Writable() != nil {
 		p = nil // a change that needs it fails; one that finds nothing to do need not
 	}
 	if p != nil {
-		if p.op == opImport && s.last > 0 {
+		if p.Op == index.OpImport && s.Last > 0 {
 			m.r.log.LogAttrs(context.Background(), slog.LevelWarn, "history lost; it begins anew with what registry.json holds",
-				slog.String("model", m.name.String()), slog.Int64("after event", s.last))
+				slog.String("model", m.name.String()), slog.Int64("after event", s.Last))
 		}
-		if err := t.record(p); err != nil {
+		if err := t.Record(p); err != nil {
 			for _, c := range batch {
 				c.err = indexError(err)
 			}
@@ -78,17 +79,17 @@ func (m *model) decide(batch []*change) (*txn, *driver.Commit) {
 	commit := &driver.Commit{}
 	wrote := false
 	for _, c := range batch {
-		before := len(t.events)
+		before := len(t.Events)
 		c.version, c.err = c.decide(t)
 		c.err = indexError(c.err)
-		c.wrote, c.leaned = len(t.events) > before, before > 0
+		c.wrote, c.leaned = len(t.Events) > before, before > 0
 		if c.err != nil {
 			continue
 		}
-		if e := t.get(c.version); e != nil {
+		if e := t.Get(c.version); e != nil {
 			c.result = *decodeVersion(m.name, e)
-			c.result.Stage = ModelStage(t.stage(e))
-			c.result.ModelGates = factsGates(s.facts)
+			c.result.Stage = ModelStage(t.Stage(e))
+			c.result.ModelGates = factsGates(s.Facts)
 		}
 		wrote = wrote || c.wrote || p != nil // a success rests on the history alone
 		if c.wrote && c.staged != nil {
@@ -96,14 +97,14 @@ func (m *model) decide(batch []*change) (*txn, *driver.Commit) {
 		}
 	}
 	if !wrote {
-		t.events = nil
+		t.Events = nil
 		return t, nil
 	}
-	commit.Lines, commit.Note = t.lines, t.noteOf
+	commit.Lines, commit.Note = t.Lines, t.noteOf
 	switch {
 	case s.docErr != nil:
 		m.warnCheckpoint(s.docErr)
-	case s.pending != nil || m.r.lag.due(s, t.bytes()):
+	case s.Pending != nil || m.r.lag.due(s, t.Bytes()):
 		commit.Document, commit.Replaces = m.document(t), t.replaces()
 	}
 	return t, commit
@@ -115,8 +116,8 @@ func (m *model) document(t *txn) func(end int64) []byte {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		s := m.applied(t, end)
-		t.note = s.note()
-		return s.format(s.offset) // a later change may have been read meanwhile
+		t.note = s.Note()
+		return s.Format(s.Offset) // a later change may have been read meanwhile
 	}
 }
 
@@ -125,9 +126,9 @@ func (m *model) applied(t *txn, end int64) *state {
 	if m.state == nil {
 		m.state = t.state
 	}
-	for _, e := range t.events { // those that were read meanwhile, and what came behind them, it has
-		m.state.apply(e, end)
+	for _, e := range t.Events { // those that were read meanwhile, and what came behind them, it has
+		m.state.Apply(e, end)
 	}
-	m.state.lookUp()
+	m.state.Settle()
 	return m.state
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/ubunye-go/modelregistry/internal/index"
 )
 
 // A Config is the block that says in a training pipeline's configuration what
@@ -128,7 +130,7 @@ type Outcome struct {
 func (r *ModelRegistry) RegisterAndPromote(ctx context.Context, cfg Config, modelName string, a Artifact, opts *RegisterOptions) (out Outcome, err error) {
 	name := ModelName{UseCase: cfg.UseCase, Model: modelName}
 	if err := cfg.Validate(); err != nil {
-		return out, opError(opRegister, name.all(), err)
+		return out, opError(index.OpRegister, name.all(), err)
 	}
 	var o RegisterOptions
 	if opts != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/ubunye-go/modelregistry/driver"
+	"github.com/ubunye-go/modelregistry/internal/index"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
@@ -153,14 +154,14 @@ func notFound(format string, args ...any) error {
 // indexError returns an error of the index as callers know it.
 func indexError(err error) error {
 	switch e := err.(type) {
-	case *needsError:
-		return &FormatError{Needs: slices.Clone(e.needs)}
-	case *takenError:
-		if e.alike == "" {
+	case *index.NeedsError:
+		return &FormatError{Needs: slices.Clone(e.Needs)}
+	case *index.TakenError:
+		if e.Alike == "" {
 			return fmt.Errorf("%w", ErrExists)
 		}
 		return fmt.Errorf("%w: %w", ErrExists, e)
-	case *exhaustedError:
+	case *index.ExhaustedError:
 		return invalid("auto version: %v", e)
 	}
 	return err
@@ -168,7 +169,7 @@ func indexError(err error) error {
 
 // writable returns a *FormatError if this release may not change a model with
 // these facts, or nil.
-func writable(f facts) error { return indexError(f.writable()) }
+func writable(f index.Facts) error { return indexError(f.Writable()) }
 
 func conflictStage(stage, want ModelStage) error {
 	return fmt.Errorf("%w: it is in %s, not in %s", ErrConflict, stage, want)

@@ -10,7 +10,7 @@ import (
 // shared reports whether another program is known to change the model: the
 // history has an import or an external change, or the document has one that is
 // not recorded yet, or is damaged.
-func (s *state) shared() bool { return s.external > 0 || s.pending != nil || s.docErr != nil }
+func (s *state) shared() bool { return s.External > 0 || s.Pending != nil || s.docErr != nil }
 
 // changed reports whether a model may have changed since a revision. It looks
 // for external changes too if it is told to, if the options say so, and where
@@ -33,7 +33,7 @@ func (m *model) lookForChange(ctx context.Context, fn func(*state) error) error 
 // history that is not newer. An external change stays, for the next view to
 // show.
 func (t *txn) replaces() func(there []byte) bool {
-	last := t.base.last + int64(len(t.events)) // the base goes on once they are appended
+	last := t.Base.Last + int64(len(t.Events)) // the base goes on once they are appended
 	return func(there []byte) bool {
 		at, ours := document.Position(there)
 		return ours && at.Event <= last

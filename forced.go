@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/ubunye-go/modelregistry/internal/index"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
@@ -24,10 +25,10 @@ func forcedChange(before, after []byte) (skipped []GateResult, forced bool) {
 		return nil, false
 	}
 	was := decodeEntry(ModelName{}, "", before)
-	gates := storedGates(promotionSkipped, member(now.Metadata.raw, promotionSkipped))
+	gates := storedGates(promotionSkipped, index.Value(now.Metadata.raw, promotionSkipped))
 	skipped = gates.Evaluate(context.Background(), now)
 	if mark, _ := was.Metadata.Get(promotionForced); mark != true ||
-		!pyjson.Equal(member(was.Metadata.raw, promotionSkipped), member(now.Metadata.raw, promotionSkipped)) {
+		!pyjson.Equal(index.Value(was.Metadata.raw, promotionSkipped), index.Value(now.Metadata.raw, promotionSkipped)) {
 		return skipped, true
 	}
 	moved := !now.PromotedToStaging.Equal(was.PromotedToStaging) || !now.PromotedToProduction.Equal(was.PromotedToProduction)
@@ -46,14 +47,14 @@ func newRetrospect() *retrospect {
 }
 
 // change returns what an event did to the entry of a version, and takes it in.
-func (r *retrospect) change(e *event, im image, to ModelStage) Change {
-	c := Change{Version: im.version, From: r.stages[im.version], To: to, Reused: slices.Contains(e.reused, im.version)}
-	if e.op == opForeign || e.op == opImport {
-		if c.SkippedGates, c.Forced = forcedChange(r.entries[im.version], im.raw); !c.Forced {
+func (r *retrospect) change(e *index.Event, im index.Image, to ModelStage) Change {
+	c := Change{Version: im.Version, From: r.stages[im.Version], To: to, Reused: slices.Contains(e.Reused, im.Version)}
+	if e.Op == index.OpForeign || e.Op == index.OpImport {
+		if c.SkippedGates, c.Forced = forcedChange(r.entries[im.Version], im.Raw); !c.Forced {
 			c.SkippedGates = nil
 		}
 	}
-	r.stages[im.version], r.entries[im.version] = to, im.raw
+	r.stages[im.Version], r.entries[im.Version] = to, im.Raw
 	return c
 }
 
@@ -64,11 +65,11 @@ func (r *retrospect) remove(version string) {
 }
 
 // modelGates returns the model's gates after an event if it changed them, else nil.
-func (r *retrospect) modelGates(e *event) *PromotionGate {
-	if e.model == nil {
+func (r *retrospect) modelGates(e *index.Event) *PromotionGate {
+	if e.Model == nil {
 		return nil
 	}
-	gates := factsGates(readFacts(e.model))
+	gates := factsGates(index.ReadFacts(e.Model))
 	if gates.same(r.gates) {
 		return nil
 	}

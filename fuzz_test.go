@@ -20,6 +20,7 @@ import (
 
 	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/document"
+	"github.com/ubunye-go/modelregistry/internal/index"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
@@ -65,47 +66,17 @@ func fuzzStore(f *testing.F) (log []byte, documents [][]byte) {
 }
 
 // summary is what a state holds, to be compared.
-func summary(s *indexState) (list []string) {
-	for _, e := range s.order {
-		x, err := json.Marshal(e.extra)
-		list = append(list, fmt.Sprintf("%s %s %s %v", e.version, pyjson.Compact(nil, e.raw), x, err))
+func summary(s *index.State) (list []string) {
+	for _, e := range s.Entries {
+		x, err := json.Marshal(e.Extra)
+		list = append(list, fmt.Sprintf("%s %s %s %v", e.Version, pyjson.Compact(nil, e.Raw), x, err))
 	}
-	for _, stage := range []string{stageProduction, stageStaging, stageDevelopment, stageArchived} {
-		if h := s.holder(stage); h != nil {
-			list = append(list, fmt.Sprint(stage, ": ", h.version))
+	for _, stage := range []string{index.Production, index.Staging, index.Development, index.Archived} {
+		if h := s.Holder(stage); h != nil {
+			list = append(list, fmt.Sprint(stage, ": ", h.Version))
 		}
 	}
-	return append(list, "removed "+strings.Join(s.removed, " "))
-}
-
-// FuzzEvent: a line that is read as an event is written as one that reads the
-// same, and that has no byte which a log can't hold.
-func FuzzEvent(f *testing.F) {
-	log, _ := fuzzStore(f)
-	for line := range bytes.Lines(log) {
-		held, _ := unsealed(bytes.TrimSpace(line))
-		f.Add(append(held, '}'))
-	}
-	f.Fuzz(func(t *testing.T, line []byte) { // without its checksum, which is no matter of luck
-		e, err := decodeEvent(sealLine(bytes.TrimSuffix(line, []byte("}"))))
-		if err != nil {
-			return
-		}
-		out, err := e.encode()
-		if err != nil {
-			t.Fatalf("read, and not to be written: %v", err)
-		}
-		if bytes.ContainsAny(out, "\n\x00") || bytes.HasSuffix(out, []byte(" ")) {
-			t.Errorf("%q can't be a line", out)
-		}
-		again, err := decodeEvent(out)
-		if err != nil {
-			t.Fatalf("%v in %s", err, out)
-		}
-		if twice, err := again.encode(); err != nil || !bytes.Equal(out, twice) {
-			t.Errorf("%v, or it is written otherwise:\n%s\n%s", err, out, twice)
-		}
-	})
+	return append(list, "removed "+strings.Join(s.Removed, " "))
 }
 
 var fuzzPrev = regexp.MustCompile(`"prev":"[^"]*"`)
@@ -126,9 +97,9 @@ func FuzzHistory(f *testing.F) {
 			for line := range bytes.Lines(data) {
 				trimmed := bytes.TrimRight(line, " \n")
 				end := line[len(trimmed):]
-				held, _ := unsealed(trimmed)
-				sealed := sealLine(fuzzPrev.ReplaceAll(held, []byte(`"prev":"`+hash+`"`)))
-				hash = hashLine(sealed)
+				held, _ := index.Unseal(trimmed)
+				sealed := index.Seal(fuzzPrev.ReplaceAll(held, []byte(`"prev":"`+hash+`"`)))
+				hash = index.HashLine(sealed)
 				fixed = append(append(fixed, sealed...), end...)
 			}
 			data = fixed
@@ -144,23 +115,23 @@ func FuzzHistory(f *testing.F) {
 		}
 		hash := ""
 		for line := range bytes.Lines(data) {
-			e, err := decodeEvent(bytes.TrimRight(line, " \n"))
-			if err != nil || e.prev != hash {
+			e, err := index.DecodeEvent(bytes.TrimRight(line, " \n"))
+			if err != nil || e.Prev != hash {
 				t.Fatalf("passed over %q: %v", line, err)
 			}
-			hash = hashLine(bytes.TrimRight(line, " \n"))
+			hash = index.HashLine(bytes.TrimRight(line, " \n"))
 		}
-		if s.hash != hash || s.offset != int64(len(data)) {
-			t.Errorf("it stands at %d of %d", s.offset, len(data))
+		if s.Hash != hash || s.Offset != int64(len(data)) {
+			t.Errorf("it stands at %d of %d", s.Offset, len(data))
 		}
 		// The document that is made of it reads the same, alone and beside the history.
-		doc := document.Format(s.document(s.offset))
+		doc := document.Format(s.Document(s.Offset))
 		for _, log := range [][]byte{data, nil} {
 			again, err := m.loadAll(fuzzView{doc, log})
 			if err != nil {
 				t.Fatalf("%v\n%s", err, doc)
 			}
-			if diff := cmp.Diff(summary(s.indexState), summary(again.indexState)); diff != "" {
+			if diff := cmp.Diff(summary(s.State), summary(again.State)); diff != "" {
 				t.Errorf("from its document, with %d bytes of history:\n%s", len(log), diff)
 			}
 		}
@@ -204,26 +175,26 @@ func FuzzMerge(f *testing.F) {
 			}
 			in := map[string]bool{}
 			for _, e := range d.Entries {
-				if in[e.Version] = true; s.get(e.Version) == nil {
+				if in[e.Version] = true; s.Get(e.Version) == nil {
 					t.Errorf("%q of the document is lost", e.Version)
 				}
 			}
-			for _, e := range acknowledged.order {
-				if s.get(e.version) == nil && in[e.version] {
-					t.Errorf("%s is lost", e.version)
+			for _, e := range acknowledged.Entries {
+				if s.Get(e.Version) == nil && in[e.Version] {
+					t.Errorf("%s is lost", e.Version)
 				}
 			}
-		} else if diff := cmp.Diff(summary(acknowledged), summary(s.indexState)); diff != "" {
+		} else if diff := cmp.Diff(summary(acknowledged), summary(s.State)); diff != "" {
 			t.Errorf("a damaged document hides something:\n%s", diff)
 		}
-		before := summary(s.indexState)
+		before := summary(s.State)
 		m.state, s.rev = s, 1
 		c := &change{decide: func(txn *txn) (string, error) {
-			version, err := txn.number()
+			version, err := txn.NextNumber()
 			if err != nil {
 				t.Skip(err)
 			}
-			return version, txn.register(version, []byte(`{"stage":"development"}`), nil, "", "")
+			return version, txn.Register(version, []byte(`{"stage":"development"}`), nil, "", "")
 		}}
 		_, commit := m.decide([]*change{c})
 		if commit == nil {
@@ -240,10 +211,10 @@ func FuzzMerge(f *testing.F) {
 			if err != nil {
 				t.Fatalf("after the next change: %v\n%s", err, v.document)
 			}
-			if again.pending != nil {
-				t.Errorf("there is still something to take in: %+v", again.pending)
+			if again.Pending != nil {
+				t.Errorf("there is still something to take in: %+v", again.Pending)
 			}
-			read = append(read, summary(again.indexState))
+			read = append(read, summary(again.State))
 		}
 		if diff := cmp.Diff(read[0], read[1]); diff != "" {
 			t.Errorf("the history alone (+) says otherwise:\n%s", diff)
@@ -251,7 +222,7 @@ func FuzzMerge(f *testing.F) {
 		lines := strings.Join(read[0], "\n")
 		for _, line := range before {
 			version, _, _ := strings.Cut(line, " ")
-			if s.get(version) != nil && s.holder(stageProduction) == nil && !strings.Contains(lines, line) {
+			if s.Get(version) != nil && s.Holder(index.Production) == nil && !strings.Contains(lines, line) {
 				t.Errorf("%q is not there after the next change:\n%s", line, lines)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ubunye-go/modelregistry/driver"
+	"github.com/ubunye-go/modelregistry/internal/index"
 )
 
 // An Operation says what an event of a model's history did.
@@ -16,14 +17,14 @@ type Operation string
 
 // The operations.
 const (
-	OpRegister Operation = opRegister
-	OpPromote  Operation = opPromote
-	OpDemote   Operation = opDemote
-	OpRollback Operation = opRollback
-	OpArchive  Operation = opArchive
-	OpForeign  Operation = opForeign // another program or an editor changed registry.json
-	OpImport   Operation = opImport  // a store that had no history, or had lost it, was taken over
-	OpRepair   Operation = opRepair  // Repair found the history damaged, and says what it made of it
+	OpRegister Operation = index.OpRegister
+	OpPromote  Operation = index.OpPromote
+	OpDemote   Operation = index.OpDemote
+	OpRollback Operation = index.OpRollback
+	OpArchive  Operation = index.OpArchive
+	OpForeign  Operation = index.OpForeign // another program or an editor changed registry.json
+	OpImport   Operation = index.OpImport  // a store that had no history, or had lost it, was taken over
+	OpRepair   Operation = index.OpRepair  // Repair found the history damaged, and says what it made of it
 )
 
 // An Event is one change of a model, or a promotion that gates refused.
@@ -109,7 +110,7 @@ func (e Event) MarshalJSON() ([]byte, error) {
 		ModelGates   *PromotionGate `json:"model_gates,omitempty"`
 		Doubts       []Doubt        `json:"doubts,omitempty"`
 		Unrecorded   bool           `json:"unrecorded,omitempty"`
-	}{e.Name.UseCase, e.Name.Model, e.Number, e.ID, formatTime(e.Time), e.Op, e.Version, e.From, e.To, e.Actor, e.Reason,
+	}{e.Name.UseCase, e.Name.Model, e.Number, e.ID, index.FormatTime(e.Time), e.Op, e.Version, e.From, e.To, e.Actor, e.Reason,
 		e.Refused, e.SkippedGates, e.Forced, e.Gates, e.Changes, e.ModelGates, e.Doubts, e.Unrecorded()})
 }
 
@@ -197,12 +198,12 @@ type page struct {
 func (p *page) follows(log *historyLog) error {
 	lines := log.x.lines
 	at := len(lines) // behind what was shown
-	for at > 0 && lines[at-1].number > p.shown {
+	for at > 0 && lines[at-1].Number > p.shown {
 		at--
 	}
 	goesOn := p.shown == 0 || at < len(lines)
-	if at > 0 && lines[at-1].number == p.shown {
-		same, repair := lines[at-1].id == p.id, lines[at-1].op == opRepair
+	if at > 0 && lines[at-1].Number == p.shown {
+		same, repair := lines[at-1].ID == p.id, lines[at-1].Op == index.OpRepair
 		if goesOn = same || repair; !same {
 			p.shown-- // a repair may take the number of what was lost
 		}
@@ -259,8 +260,8 @@ func (r *ModelRegistry) awaitChange(ctx context.Context, log *historyLog) bool {
 // A historyLog is a model's history, read at one instant.
 type historyLog struct {
 	m       *model
-	x       modelCheck // of its lines
-	pending *event     // what somebody else changed since
+	x       modelCheck   // of its lines
+	pending *index.Event // what somebody else changed since
 	seen    driver.Revision
 	shared  bool // with other programs
 	now     time.Time
@@ -269,7 +270,7 @@ type historyLog struct {
 // A pastEvent is an event, with what only the registry needs to know of it.
 type pastEvent struct {
 	Event
-	line *event
+	line *index.Event
 }
 
 func (r *ModelRegistry) readHistory(ctx context.Context, name ModelName) (*historyLog, error) {
@@ -292,11 +293,11 @@ func (r *ModelRegistry) readHistory(ctx context.Context, name ModelName) (*histo
 		log.seen = v.Revision()
 		log.shared = err == nil && fresh.state.shared()
 		switch {
-		case err == nil && fresh.state.empty() && fresh.state.pending == nil:
+		case err == nil && fresh.state.Empty() && fresh.state.Pending == nil:
 			return notFound("model %s", name)
-		case err == nil && fresh.state.pending != nil:
-			p := *fresh.state.pending
-			p.time = log.now
+		case err == nil && fresh.state.Pending != nil:
+			p := *fresh.state.Pending
+			p.Time = log.now
 			log.pending = &p
 		case err != nil && len(lines) == 0:
 			return err
@@ -321,7 +322,7 @@ func (l *historyLog) events(ctx context.Context) iter.Seq2[pastEvent, error] {
 				yield(pastEvent{Event: Event{Name: l.m.name}}, err)
 				return
 			}
-			if !yield(l.past(line.event, before), nil) {
+			if !yield(l.past(line.Event, before), nil) {
 				return
 			}
 		}
@@ -342,30 +343,30 @@ func (l *historyLog) damaged(d damage) (pastEvent, error) {
 
 // past returns an event as callers see it, given what was before it, which it
 // brings up to date.
-func (l *historyLog) past(e *event, before *retrospect) pastEvent {
+func (l *historyLog) past(e *index.Event, before *retrospect) pastEvent {
 	p := pastEvent{line: e, Event: Event{
-		Name: l.m.name, Number: e.number, ID: e.id, Time: e.time, Op: Operation(e.op),
-		Version: e.version, From: ModelStage(e.from), To: ModelStage(e.to), Actor: e.actor, Reason: e.reason,
-		Refused: e.refused, SkippedGates: e.skippedGates, Forced: e.forced, Gates: decodeResults(e.gates), ModelGates: before.modelGates(e), Doubts: publicDoubts(e.doubts),
+		Name: l.m.name, Number: e.Number, ID: e.ID, Time: e.Time, Op: Operation(e.Op),
+		Version: e.Version, From: ModelStage(e.From), To: ModelStage(e.To), Actor: e.Actor, Reason: e.Reason,
+		Refused: e.Refused, SkippedGates: e.SkippedGates, Forced: e.Forced, Gates: decodeResults(e.Gates), ModelGates: before.modelGates(e), Doubts: publicDoubts(e.Doubts),
 	}}
 	stays := map[string]bool{}
-	for _, im := range e.after {
-		stays[im.version] = true
-		if from, ok := before.stages[im.version]; ok && slices.Contains(e.removed, im.version) { // another one has the number now
-			p.Changes = append(p.Changes, Change{Version: im.version, From: from})
-			before.remove(im.version)
+	for _, im := range e.After {
+		stays[im.Version] = true
+		if from, ok := before.stages[im.Version]; ok && slices.Contains(e.Removed, im.Version) { // another one has the number now
+			p.Changes = append(p.Changes, Change{Version: im.Version, From: from})
+			before.remove(im.Version)
 		}
-		to := ModelStage(cmp.Or(im.stage(), stageDevelopment))
+		to := ModelStage(cmp.Or(im.Stage(), index.Development))
 		p.Changes = append(p.Changes, before.change(e, im, to))
 	}
-	gone := slices.Clone(e.removed)
-	if e.reset {
+	gone := slices.Clone(e.Removed)
+	if e.Reset {
 		for v := range before.stages {
 			if !stays[v] && !slices.Contains(gone, v) {
 				gone = append(gone, v)
 			}
 		}
-		slices.SortFunc(gone, compareVersions)
+		slices.SortFunc(gone, index.CompareVersions)
 	}
 	for _, v := range gone {
 		if from, ok := before.stages[v]; ok && !stays[v] {

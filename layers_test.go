@@ -41,6 +41,7 @@ type layer struct {
 var only = map[string][]string{
 	"driver":           {"leaves"},
 	"internal/fsstore": {"leaves", "contract"},
+	"internal/index":   {"leaves", "format", "document"},
 }
 
 // layerOf returns the position of a package in layers, or -1.

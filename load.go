@@ -11,6 +11,7 @@ import (
 	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/document"
 	"github.com/ubunye-go/modelregistry/internal/format"
+	"github.com/ubunye-go/modelregistry/internal/index"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
@@ -38,7 +39,7 @@ func (m *model) load(v driver.View) error {
 		}
 		if ok {
 			m.state.rev = v.Revision()
-			m.state.lookUp()
+			m.state.Settle()
 			return nil
 		}
 	}
@@ -47,7 +48,7 @@ func (m *model) load(v driver.View) error {
 		return err
 	}
 	s.rev = v.Revision()
-	s.lookUp()
+	s.Settle()
 	m.state = s
 	return nil
 }
@@ -92,10 +93,10 @@ func (m *model) tryState(load, fn func() error, last bool) (torn bool, err error
 // the one it was.
 func (m *model) advance(v driver.View) (bool, error) {
 	s := m.state
-	if s.pending != nil || s.docErr != nil || s.rev == nil {
+	if s.Pending != nil || s.docErr != nil || s.rev == nil {
 		return false, nil
 	}
-	checkpoint, checkpointEnd, older := s.checkpoint, s.checkpointEnd, s.older
+	checkpoint, checkpointEnd, older := s.Checkpoint, s.CheckpointEnd, s.Older
 	if v.DocumentChanged(s.rev) {
 		data, ok, err := v.Document()
 		if errors.Is(err, fs.ErrInvalid) {
@@ -105,31 +106,33 @@ func (m *model) advance(v driver.View) (bool, error) {
 			return false, err
 		}
 		at, ours := document.Position(data)
-		if !ours || at.Event == s.last && at.Hash != s.hash { // a repair made another history of it
+		if !ours || at.Event == s.Last && at.Hash != s.Hash { // a repair made another history of it
 			return false, nil
 		}
-		if older = at.Format < format.Version; !older && !sameMembers(at.Others, s.others) {
+		if older = at.Format < format.Version; !older && !sameMembers(at.Others, s.Others) {
 			return false, nil // a later release wrote it
 		}
 		checkpoint, checkpointEnd = at.Event, at.Offset
 	}
-	lines, end, err := m.readLog(v, s.offset)
+	lines, end, err := m.readLog(v, s.Offset)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	events, err := parseLog(lines, s.offset, s.last, s.hash)
+	events, err := index.ParseLog(lines, s.Offset, s.Last, s.Hash)
 	if err != nil {
 		return false, nil // a full read says what is wrong, or finds that nothing is
 	}
-	if slices.ContainsFunc(events, func(e *event) bool { return e.op == opForeign || e.op == opImport || e.op == opRepair }) {
+	if slices.ContainsFunc(events, func(e *index.Event) bool {
+		return e.Op == index.OpForeign || e.Op == index.OpImport || e.Op == index.OpRepair
+	}) {
 		return false, nil // the document may hold bytes and keys that no event does
 	}
-	s.applyAll(events, end)
-	s.checkpoint, s.checkpointEnd, s.older = checkpoint, checkpointEnd, older
-	return checkpoint <= s.last, nil
+	s.ApplyAll(events, end)
+	s.Checkpoint, s.CheckpointEnd, s.Older = checkpoint, checkpointEnd, older
+	return checkpoint <= s.Last, nil
 }
 
 // readDocument reads the document. What can't be one is corrupt.
@@ -165,14 +168,14 @@ func (m *model) corrupt(file string, offset int64, err error) error {
 
 // damaged returns err, as a *CorruptError if the index found damage.
 func (m *model) damaged(err error) error {
-	var d *damageError
+	var d *index.DamageError
 	switch {
 	case !errors.As(err, &d):
 		return err
-	case d.document:
-		return m.corrupt(documentFile, d.offset, d.err)
+	case d.Document:
+		return m.corrupt(documentFile, d.Offset, d.Err)
 	}
-	return m.corrupt(logFile, d.offset, d.err)
+	return m.corrupt(logFile, d.Offset, d.Err)
 }
 
 // loadAll reads the model from the start: the document, if it is one of ours,
@@ -186,10 +189,10 @@ func (m *model) loadAll(v driver.View) (*state, error) {
 		if err != nil {
 			return nil, errors.Join(damage, err)
 		}
-		if s.last == 0 {
+		if s.Last == 0 {
 			return nil, damage
 		}
-		return &state{indexState: s, docErr: damage}, nil
+		return &state{State: s, docErr: damage}, nil
 	case damage != nil:
 		return nil, damage
 	case !exists:
@@ -199,24 +202,24 @@ func (m *model) loadAll(v driver.View) (*state, error) {
 	case d.Mark.Format < format.Version:
 		return m.followOlder(v, d)
 	}
-	return m.follow(v, d, fromDocument(m.name.UseCase, m.name.Model, d))
+	return m.follow(v, d, index.FromDocument(m.name.UseCase, m.name.Model, d))
 }
 
 // asState returns what replay returned as loadAll does.
-func asState(s *indexState, _ []*event, err error) (*state, error) {
+func asState(s *index.State, _ []*index.Event, err error) (*state, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &state{indexState: s}, nil
+	return &state{State: s}, nil
 }
 
 // replay applies the whole log.
-func (m *model) replay(v driver.View) (*indexState, []*event, error) {
+func (m *model) replay(v driver.View) (*index.State, []*index.Event, error) {
 	lines, end, err := m.readLog(v, 0)
 	if err != nil {
 		return nil, nil, err
 	}
-	s, events, err := replay(m.name.UseCase, m.name.Model, lines, end)
+	s, events, err := index.Replay(m.name.UseCase, m.name.Model, lines, end)
 	return s, events, m.damaged(err)
 }
 
@@ -224,30 +227,30 @@ func (m *model) replay(v driver.View) (*indexState, []*event, error) {
 // behind it. If the log does not have the event that the document stands at, somebody
 // lost or cut it, and the document is what there is; if it has another one of that
 // number, the document came from somewhere else.
-func (m *model) follow(v driver.View, d *document.Document, s *indexState) (*state, error) {
-	base := s.facts
-	if s.damage != nil {
-		return nil, m.corrupt(documentFile, 0, s.damage)
+func (m *model) follow(v driver.View, d *document.Document, s *index.State) (*state, error) {
+	base := s.Facts
+	if s.Damage != nil {
+		return nil, m.corrupt(documentFile, 0, s.Damage)
 	}
-	lines, end, err := m.readLog(v, s.offset)
+	lines, end, err := m.readLog(v, s.Offset)
 	if err == nil {
-		if _, err = s.extend(lines, s.offset, end); err == nil {
-			s.takeGates(base, d)
-			return &state{indexState: s}, nil
+		if _, err = s.Extend(lines, s.Offset, end); err == nil {
+			s.TakeGates(base, d)
+			return &state{State: s}, nil
 		}
 		err = m.damaged(err)
 	} else if errors.Is(err, fs.ErrNotExist) {
-		err = m.corrupt(logFile, s.offset, fmt.Errorf("no line ends where event %d should", s.last))
+		err = m.corrupt(logFile, s.Offset, fmt.Errorf("no line ends where event %d should", s.Last))
 	}
 	var corrupt *CorruptError
 	if !errors.As(err, &corrupt) {
 		return nil, err
 	}
-	if log, _, lookErr := v.Log(0); lookErr == nil && s.stands(log) {
+	if log, _, lookErr := v.Log(0); lookErr == nil && s.Stands(log) {
 		return nil, err
 	}
-	if r, events, replayErr := m.replay(v); replayErr == nil && slices.ContainsFunc(events, func(e *event) bool { return e.number == s.last }) {
-		return &state{indexState: r, docErr: m.corrupt(documentFile, 0, errStrange)}, nil
+	if r, events, replayErr := m.replay(v); replayErr == nil && slices.ContainsFunc(events, func(e *index.Event) bool { return e.Number == s.Last }) {
+		return &state{State: r, docErr: m.corrupt(documentFile, 0, errStrange)}, nil
 	}
 	return m.lost(v, s)
 }
@@ -258,15 +261,15 @@ var errStrange = errors.New("it stands at an event of another history")
 
 // lost has a state that stands on its document alone continue whatever log there
 // is.
-func (m *model) lost(v driver.View, s *indexState) (*state, error) {
-	if s.damage != nil { // which says more than the log could
-		return nil, m.corrupt(documentFile, 0, s.damage)
+func (m *model) lost(v driver.View, s *index.State) (*state, error) {
+	if s.Damage != nil { // which says more than the log could
+		return nil, m.corrupt(documentFile, 0, s.Damage)
 	}
 	lines, end, err := m.readLog(v, 0)
 	if err != nil {
 		return nil, err
 	}
-	s, err = s.lost(lines, end)
+	s, err = s.Continue(lines, end)
 	return asState(s, nil, m.damaged(err))
 }
 
@@ -278,17 +281,17 @@ func (m *model) followOlder(v driver.View, d *document.Document) (*state, error)
 	if err != nil && !errors.As(err, &corrupt) {
 		return nil, err
 	}
-	if events, damage := parseLog(lines, 0, 0, ""); err == nil && damage == nil {
-		if s := fromOlder(m.name.UseCase, m.name.Model, d, events, end); s != nil {
-			return &state{indexState: s}, nil
+	if events, damage := index.ParseLog(lines, 0, 0, ""); err == nil && damage == nil {
+		if s := index.FromOlder(m.name.UseCase, m.name.Model, d, events, end); s != nil {
+			return &state{State: s}, nil
 		}
 	}
 	// The history before the document can't be read as a whole, or is another one.
 	// The facts of the model are those that can be read there.
 	var x modelCheck
 	x.readLog(lines)
-	s := fromDocument(m.name.UseCase, m.name.Model, d)
-	s.facts = factsAt(x.events(), d.Mark.Event)
+	s := index.FromDocument(m.name.UseCase, m.name.Model, d)
+	s.Facts = index.FactsAt(x.events(), d.Mark.Event)
 	return m.follow(v, d, s)
 }
 
@@ -300,43 +303,43 @@ func (m *model) merge(v driver.View, d *document.Document) (*state, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.last == 0 || d.Mark != nil && d.Mark.Event > s.last { // it never had a history, or lost it
-		return m.lost(v, fromDocument(m.name.UseCase, m.name.Model, d))
+	if s.Last == 0 || d.Mark != nil && d.Mark.Event > s.Last { // it never had a history, or lost it
+		return m.lost(v, index.FromDocument(m.name.UseCase, m.name.Model, d))
 	}
-	s.merge(d, events, noteIn(v), s.size <= m.r.lag.small, treesIn(v))
-	return &state{indexState: s}, nil
+	s.Merge(d, events, noteIn(v), s.Size <= m.r.lag.small, treesIn(v))
+	return &state{State: s}, nil
 }
 
 // noteIn returns what the store noted of the document.
-func noteIn(v driver.View) (n storeNote) {
+func noteIn(v driver.View) (n index.Note) {
 	noted, ok := v.(driver.NotedView)
 	if !ok {
 		return n
 	}
-	n.kept = true
+	n.Kept = true
 	if text, sure := noted.Note(); sure {
-		n.text = text
+		n.Text = text
 	}
 	return n
 }
 
 // treesIn returns how to look which files a version has.
-func treesIn(v driver.View) func(version string) treeKind {
+func treesIn(v driver.View) func(version string) index.Tree {
 	trees, ok := v.(driver.TreeView)
-	return func(version string) treeKind {
+	return func(version string) index.Tree {
 		if !ok {
-			return treeUnknown
+			return index.TreeUnknown
 		}
 		kind, err := trees.Tree(version)
 		switch {
 		case err != nil:
-			return treeUnknown
+			return index.TreeUnknown
 		case kind == "":
-			return treeNone
+			return index.NoTree
 		case kind == driver.ItemTree:
-			return treeOurs
+			return index.OurTree
 		}
-		return treeOther
+		return index.OtherTree
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ubunye-go/modelregistry/internal/document"
+	"github.com/ubunye-go/modelregistry/internal/index"
 )
 
 // A memoryModel is a model without a store, and the lines of its history.
@@ -25,7 +26,7 @@ type memoryModel struct {
 func newMemoryModel() *memoryModel {
 	m := &memoryModel{model: fuzzModel()}
 	m.r.opts.Now = func() time.Time { return time.Date(2026, 11, 24, 0, 0, 0, 123456789, time.UTC) }
-	m.state = &state{indexState: newState(m.name.UseCase, m.name.Model)}
+	m.state = &state{State: index.New(m.name.UseCase, m.name.Model)}
 	return m
 }
 
@@ -58,17 +59,17 @@ func (m *memoryModel) register() *change {
 		metrics:  []byte(`{"accuracy":0.9471,"auc":0.9312,"loss":0.1944}`),
 		metadata: []byte(`{"drift_check_passed":true,"features":31,"framework":"gonum"}`),
 		runID:    "run-2026-11-23-0001",
-		extra:    extra{RegisteredBy: "nightly", SourceRevision: digest[:40], Manifest: digest},
+		extra:    index.Extra{RegisteredBy: "nightly", SourceRevision: digest[:40], Manifest: digest},
 	}
 	return &change{decide: func(t *txn) (string, error) { return reg.decide(t, RegisterOptions{ConfigHash: digest}) }}
 }
 
 // move is a move as it waits for its turn.
 func (m *memoryModel) move(op, version string, to ModelStage) *change {
-	actors := map[string]string{opPromote: "alice", opRollback: "b\xffb"} // the second is no UTF-8, and written otherwise
+	actors := map[string]string{index.OpPromote: "alice", index.OpRollback: "b\xffb"} // the second is no UTF-8, and written otherwise
 	mv, o := move{op: op, ref: m.name.At(version), previous: version == "", to: to}, MoveOptions{Actor: actors[op], Force: true}
 	var seen ModelVersion
-	if e := m.state.get(version); e != nil {
+	if e := m.state.Get(version); e != nil {
 		seen = m.state.view(e)
 	}
 	return &change{decide: func(t *txn) (string, error) {
@@ -81,12 +82,12 @@ func (m *memoryModel) move(op, version string, to ModelStage) *change {
 		case !done:
 			err = t.moveVersion(mv, e, o, nil)
 		}
-		return e.version, err
+		return e.Version, err
 	}}
 }
 
 func (m *memoryModel) promote(version string) *change {
-	return m.move(opPromote, version, Production)
+	return m.move(index.OpPromote, version, Production)
 }
 
 // Changes that share an append come out as those that are made one after the other, and the state that they
@@ -96,12 +97,12 @@ func TestSharedAppends(t *testing.T) {
 	moves := []func(m *memoryModel, version string) *change{
 		func(m *memoryModel, version string) *change { return m.register() },
 		func(m *memoryModel, version string) *change { return m.promote(version) },
-		func(m *memoryModel, version string) *change { return m.move(opPromote, version, Staging) },
-		func(m *memoryModel, version string) *change { return m.move(opArchive, version, Archived) },
-		func(m *memoryModel, version string) *change { return m.move(opDemote, version, Development) },
-		func(m *memoryModel, version string) *change { return m.move(opRollback, version, Production) },
-		func(m *memoryModel, version string) *change { return m.move(opRollback, "", Production) },
-		func(m *memoryModel, version string) *change { return m.move(opRollback, "", Production) },
+		func(m *memoryModel, version string) *change { return m.move(index.OpPromote, version, Staging) },
+		func(m *memoryModel, version string) *change { return m.move(index.OpArchive, version, Archived) },
+		func(m *memoryModel, version string) *change { return m.move(index.OpDemote, version, Development) },
+		func(m *memoryModel, version string) *change { return m.move(index.OpRollback, version, Production) },
+		func(m *memoryModel, version string) *change { return m.move(index.OpRollback, "", Production) },
+		func(m *memoryModel, version string) *change { return m.move(index.OpRollback, "", Production) },
 	}
 	for seed := range uint64(10) {
 		random := rand.New(rand.NewPCG(1, seed))
@@ -119,7 +120,7 @@ func TestSharedAppends(t *testing.T) {
 				if diff := cmp.Diff(told(c), told(batch[i])); diff != "" {
 					t.Fatalf("seed %d, change %d (-alone +shared):\n%s", seed, i, diff)
 				}
-				if c.wrote && single.state.get(c.version).decoded.Load() == nil {
+				if c.wrote && single.state.Get(c.version).Decoded.Load() == nil {
 					t.Errorf("what was told of %s is made again for the next who asks", c.version)
 				}
 				if c.err == nil {
@@ -146,27 +147,27 @@ func told(c *change) string { return fmt.Sprintf("%s %v %+v", c.version, c.err, 
 // inside is all that a state makes of its history, the lines' digests aside.
 func inside(t *testing.T, s *state) []string {
 	t.Helper()
-	d := s.document(0)
+	d := s.Document(0)
 	d.Mark.Hash = ""
 	doc := document.Format(d)
 	d, err := document.Parse(doc)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again := fromDocument(fuzzUseCase, fuzzModelName, d)
-	for _, e := range s.order {
-		if v, ok := e.decoded.Load().(*ModelVersion); ok {
-			want := decodeVersion(fuzzName, again.get(e.version))
+	again := index.FromDocument(fuzzUseCase, fuzzModelName, d)
+	for _, e := range s.Entries {
+		if v, ok := e.Decoded.Load().(*ModelVersion); ok {
+			want := decodeVersion(fuzzName, again.Get(e.Version))
 			if diff := cmp.Diff(inWords(want), inWords(v)); diff != "" {
-				t.Errorf("%s (-decoded anew +as it is told):\n%s", e.version, diff)
+				t.Errorf("%s (-decoded anew +as it is told):\n%s", e.Version, diff)
 			}
 		}
 	}
-	if s.size != again.size {
-		t.Errorf("the state says that its document takes %d bytes, and it takes %d", s.size, again.size)
+	if s.Size != again.Size {
+		t.Errorf("the state says that its document takes %d bytes, and it takes %d", s.Size, again.Size)
 	}
-	next, err := newTxn(s, time.Time{}).number()
-	return append(summary(s.indexState), string(doc), fmt.Sprint(next, err))
+	next, err := newTxn(s, time.Time{}).NextNumber()
+	return append(summary(s.State), string(doc), fmt.Sprint(next, err))
 }
 
 // inWords is a version, with its metrics as they lie in the document.
@@ -206,7 +207,7 @@ func TestAllocationsInMemory(t *testing.T) { // not parallel: it counts for the 
 	}
 	m, look := takingIn(t)
 	if got := testing.AllocsPerRun(100, look); got > 28 {
-		t.Errorf("of %d versions, to take in a promotion allocates %v times", len(m.state.order), got)
+		t.Errorf("of %d versions, to take in a promotion allocates %v times", len(m.state.Entries), got)
 	}
 }
 
@@ -215,7 +216,7 @@ func TestAllocationsInMemory(t *testing.T) { // not parallel: it counts for the 
 func takingIn(tb testing.TB) (m *memoryModel, look func()) {
 	m, versions := withVersions(tb, 2)
 	m.append(tb, m.promote(versions[1])) // from here on the two take turns
-	last, hash, start := m.state.last, m.state.hash, len(m.log)
+	last, hash, start := m.state.Last, m.state.Hash, len(m.log)
 	var ends []int64
 	for i := range 200 {
 		m.append(tb, m.promote(versions[i%2]))
@@ -224,15 +225,15 @@ func takingIn(tb testing.TB) (m *memoryModel, look func()) {
 	s, i := m.state, len(ends)
 	return m, func() {
 		if i == len(ends) { // the entries are as they were before the first
-			i, s.last, s.hash, s.offset = 0, last, hash, int64(start)
+			i, s.Last, s.Hash, s.Offset = 0, last, hash, int64(start)
 		}
-		events, err := parseLog(m.log[s.offset:ends[i]], s.offset, s.last, s.hash)
+		events, err := index.ParseLog(m.log[s.Offset:ends[i]], s.Offset, s.Last, s.Hash)
 		if err != nil {
 			tb.Fatal(err)
 		}
-		s.applyAll(events, ends[i])
-		s.lookUp()
-		if v := s.view(s.holder(stageProduction)); v.Version != versions[i%2] {
+		s.ApplyAll(events, ends[i])
+		s.Settle()
+		if v := s.view(s.Holder(index.Production)); v.Version != versions[i%2] {
 			tb.Fatal(v)
 		}
 		i++

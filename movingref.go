@@ -1,6 +1,10 @@
 package modelregistry
 
-import "time"
+import (
+	"time"
+
+	"github.com/ubunye-go/modelregistry/internal/index"
+)
 
 // validate checks what can be checked of the move's reference without a look at
 // the model.
@@ -19,22 +23,22 @@ func (mv move) moves() bool { return mv.previous || mv.ref.Version == "" }
 
 // find returns the version to move, as the changes so far leave it. If the
 // reference names a version and a stage, find does not look at the stage.
-func (mv move) find(t *txn) (*entry, error) {
+func (mv move) find(t *txn) (*index.Entry, error) {
 	switch {
-	case t.empty():
+	case t.Empty():
 		return nil, notFound("model %s", mv.ref.Name)
 	case mv.previous:
-		version, ok := t.previousProduction()
+		version, ok := t.PreviousProduction()
 		if !ok {
 			return nil, notFound("a production version before the present one")
 		}
-		return t.get(version), nil
+		return t.Get(version), nil
 	case mv.ref.Range != "":
 		return t.highest(mv.ref)
 	case mv.ref.Version == "":
 		return mv.findInStage(t)
 	}
-	if e := t.get(mv.ref.Version); e != nil {
+	if e := t.Get(mv.ref.Version); e != nil {
 		return e, nil
 	}
 	return nil, notFound("version %s", mv.ref.Version)
@@ -43,8 +47,8 @@ func (mv move) find(t *txn) (*entry, error) {
 // findInStage returns the version that entered the stage of the reference last.
 // That may be the one that this move has taken to its target already: a call that
 // is repeated must not go on to the next version.
-func (mv move) findInStage(t *txn) (*entry, error) {
-	e, there := t.holder(string(mv.ref.Stage)), t.holder(string(mv.to))
+func (mv move) findInStage(t *txn) (*index.Entry, error) {
+	e, there := t.Holder(string(mv.ref.Stage)), t.Holder(string(mv.to))
 	if mv.ref.Stage != mv.to && there != nil && passed(mv.ref.Name, there, e, mv.ref.Stage) {
 		return there, nil
 	}
@@ -58,19 +62,19 @@ func (mv move) findInStage(t *txn) (*entry, error) {
 // after the one that is there did, or when there is none. The order of the events
 // decides as far as it tells. An entry has only a time of the stages that its
 // version has left.
-func passed(name ModelName, moved, there *entry, stage ModelStage) bool {
+func passed(name ModelName, moved, there *index.Entry, stage ModelStage) bool {
 	at := stageTime(decodeVersion(name, moved), stage)
 	switch {
 	case at.IsZero():
 		return false // it never was there
 	case there == nil:
 		return true
-	case there.entered > moved.entered:
+	case there.Entered > moved.Entered:
 		return false
-	case there.entered == moved.entered && there.enteredAt().Equal(moved.enteredAt()):
+	case there.Entered == moved.Entered && there.EnteredAt().Equal(moved.EnteredAt()):
 		return stage == Archived // one change brought one to production and archived the other
 	}
-	return !at.Before(there.enteredAt())
+	return !at.Before(there.EnteredAt())
 }
 
 // stageTime returns when a version last entered a stage, zero for never.
@@ -88,11 +92,11 @@ func stageTime(v *ModelVersion, stage ModelStage) time.Time {
 }
 
 // highest is Ref.highest with the changes so far.
-func (t *txn) highest(ref Ref) (*entry, error) {
-	if len(t.events) == 0 {
+func (t *txn) highest(ref Ref) (*index.Entry, error) {
+	if len(t.Events) == 0 {
 		return ref.highest(t.state)
 	}
-	best, err := ref.highestOf(t.entries(), func(e *entry) bool { return t.stage(e) == stageArchived })
+	best, err := ref.highestOf(t.Entries(), func(e *index.Entry) bool { return t.Stage(e) == index.Archived })
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ubunye-go/modelregistry/internal/artifact"
 	"github.com/ubunye-go/modelregistry/internal/fsroot"
+	"github.com/ubunye-go/modelregistry/internal/index"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
@@ -31,10 +32,10 @@ func (p *repairPlan) rebuildHistory(ctx context.Context) error {
 	} else {
 		p.state = x.replayed(name, x.last())
 		if events := x.events(); x.doc != nil && len(events) > 0 {
-			p.state.mergeBlind(x.doc, events)
+			p.state.MergeBlind(x.doc, events)
 		} else if x.doc != nil {
-			p.state = fromDocument(name.UseCase, name.Model, x.doc)
-			p.state.layGates(p.state.facts)
+			p.state = index.FromDocument(name.UseCase, name.Model, x.doc)
+			p.state.LayGates(p.state.Facts)
 		}
 	}
 	p.replace(RepairAction{Kind: RebuildDocument, Path: p.file(documentFile)})
@@ -42,17 +43,17 @@ func (p *repairPlan) rebuildHistory(ctx context.Context) error {
 }
 
 // rebuiltDocument returns the state of a document of ours with the events behind it.
-func (x *modelCheck) rebuiltDocument(name ModelName) *indexState {
-	s := fromDocument(name.UseCase, name.Model, x.doc)
-	base := s.facts
-	if s.older { // it keeps no facts
-		base = factsAt(x.events(), s.last)
-		s.facts = base
+func (x *modelCheck) rebuiltDocument(name ModelName) *index.State {
+	s := index.FromDocument(name.UseCase, name.Model, x.doc)
+	base := s.Facts
+	if s.Older { // it keeps no facts
+		base = index.FactsAt(x.events(), s.Last)
+		s.Facts = base
 	}
 	for _, l := range x.lines {
-		s.apply(l.event, 0)
+		s.Apply(l.Event, 0)
 	}
-	s.takeGates(base, x.doc)
+	s.TakeGates(base, x.doc)
 	return s
 }
 
@@ -71,36 +72,36 @@ func (p *repairPlan) known(d damage) string {
 // behind a damaged place get the digest of the line that now stands before them, an event
 // in the gap says that something is missing, and one at the end holds all that is known.
 func (p *repairPlan) log(o RepairOptions) ([]byte, error) {
-	w := logWriter{now: p.m.r.now()}
+	w := index.LogWriter{Now: p.m.r.now()}
 	for _, l := range p.x.lines {
-		if l.number > w.last+1 && !l.skips() {
+		if l.Number > w.Last+1 && !l.Skips() {
 			gap := p.event(o, nil)
-			gap.number, gap.reason = l.number-1, fmt.Sprintf("event %d is lost", w.last+1)
-			if gap.number > w.last+1 {
-				gap.reason = fmt.Sprintf("events %d to %d are lost", w.last+1, gap.number)
+			gap.Number, gap.Reason = l.Number-1, fmt.Sprintf("event %d is lost", w.Last+1)
+			if gap.Number > w.Last+1 {
+				gap.Reason = fmt.Sprintf("events %d to %d are lost", w.Last+1, gap.Number)
 			}
-			if err := w.write(gap); err != nil {
+			if err := w.Write(gap); err != nil {
 				return nil, err
 			}
 		}
-		if err := w.keep(l.event, l.raw); err != nil {
+		if err := w.Keep(l.Event, l.raw); err != nil {
 			return nil, err
 		}
 	}
-	if p.state.pending != nil {
-		if err := w.record(p.state.pending); err != nil {
+	if p.state.Pending != nil {
+		if err := w.Record(p.state.Pending); err != nil {
 			return nil, err
 		}
 	}
-	if err := w.restate(p.event(o, p.replaced), p.state); err != nil {
+	if err := w.Restate(p.event(o, p.replaced), p.state); err != nil {
 		return nil, err
 	}
-	return w.log, nil
+	return w.Log, nil
 }
 
 // fromTree makes an entry of what a version's own files say.
-func (m *model) fromTree(ctx context.Context, version string) (image, error) {
-	im := image{version: version}
+func (m *model) fromTree(ctx context.Context, version string) (index.Image, error) {
+	im := index.Image{Version: version}
 	tree, err := m.r.store.OpenTree(ctx, m.name.UseCase, m.name.Model, version)
 	if err != nil {
 		return im, artifact.Bad(err)
@@ -116,8 +117,8 @@ func (m *model) fromTree(ctx context.Context, version string) (image, error) {
 		return im, artifact.Bad(err)
 	}
 	sum := sha256.Sum256(manifest)
-	x := extra{Manifest: hex.EncodeToString(sum[:])}
-	if im.extra, err = x.encode(); err != nil {
+	x := index.Extra{Manifest: hex.EncodeToString(sum[:])}
+	if im.Extra, err = x.Encode(); err != nil {
 		return im, err
 	}
 	v := ModelVersion{Name: m.name, Version: version, ManifestSHA256: x.Manifest}
@@ -135,7 +136,7 @@ func (m *model) fromTree(ctx context.Context, version string) (image, error) {
 	if err != nil {
 		return im, artifact.Bad(err)
 	}
-	im.raw = reg.entry(version, info.ModTime(), "")
+	im.Raw = reg.entry(version, info.ModTime(), "")
 	return im, nil
 }
 

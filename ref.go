@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"github.com/Masterminds/semver/v3"
+
+	"github.com/ubunye-go/modelregistry/internal/index"
 )
 
 // A Ref refers to one version of a model: by its number, by its stage, by both,
@@ -87,9 +89,9 @@ func (n ModelName) which(s string) Ref {
 	switch {
 	case ModelStage(s).known():
 		return n.In(ModelStage(s))
-	case both && ModelStage(stage).known() && parseVersion(version) != nil:
+	case both && ModelStage(stage).known() && index.ParseVersion(version) != nil:
 		return Ref{Name: n, Version: version, Stage: ModelStage(stage)}
-	case parseVersion(s) != nil:
+	case index.ParseVersion(s) != nil:
 		return n.At(s)
 	}
 	return n.Matching(s)
@@ -231,19 +233,19 @@ func (r Ref) in(s *state) (v ModelVersion, err error) {
 
 // find returns the entry that the reference means, and the error that says why there is
 // none.
-func (r Ref) find(s *state) (*entry, error) {
+func (r Ref) find(s *state) (*index.Entry, error) {
 	switch {
-	case s.empty():
+	case s.Empty():
 		return nil, notFound("model %s", r.Name)
 	case r.Range != "":
 		return r.highest(s)
 	case r.Version == "":
-		if e := s.holder(string(r.Stage)); e != nil {
+		if e := s.Holder(string(r.Stage)); e != nil {
 			return e, nil
 		}
 		return nil, notFound("a version in %s", r.Stage)
 	}
-	e := s.get(r.Version)
+	e := s.Get(r.Version)
 	if e == nil {
 		return nil, notFound("version %s", r.Version)
 	}
@@ -255,29 +257,29 @@ func (r Ref) find(s *state) (*entry, error) {
 
 // highest returns the highest version in the range. Asked again before the model changed, it
 // does not go through the versions again.
-func (r Ref) highest(s *state) (*entry, error) {
-	best, known := s.ranges.get(s.generation, r.Range)
+func (r Ref) highest(s *state) (*index.Entry, error) {
+	best, known := s.ranges.get(s.Generation, r.Range)
 	if !known {
 		var err error
-		if best, err = r.highestOf(slices.Values(s.order), s.withdrawn); err != nil {
+		if best, err = r.highestOf(slices.Values(s.Entries), s.Withdrawn); err != nil {
 			return nil, err
 		}
-		s.ranges.put(s.generation, r.Range, best)
+		s.ranges.put(s.Generation, r.Range, best)
 	}
 	return r.matched(best)
 }
 
 // highestOf returns the highest of some entries that is in the range, or nil.
-func (r Ref) highestOf(entries iter.Seq[*entry], withdrawn func(*entry) bool) (best *entry, err error) {
+func (r Ref) highestOf(entries iter.Seq[*index.Entry], withdrawn func(*index.Entry) bool) (best *index.Entry, err error) {
 	match, err := r.matcher()
 	if err != nil {
 		return nil, err
 	}
 	for e := range entries {
-		if best != nil && compareVersions(e.version, best.version) <= 0 || withdrawn(e) {
+		if best != nil && index.CompareVersions(e.Version, best.Version) <= 0 || withdrawn(e) {
 			continue
 		}
-		if v := parseVersion(e.version); v != nil && match(v) {
+		if v := index.ParseVersion(e.Version); v != nil && match(v) {
 			best = e
 		}
 	}
@@ -285,7 +287,7 @@ func (r Ref) highestOf(entries iter.Seq[*entry], withdrawn func(*entry) bool) (b
 }
 
 // matched returns an error if no version is in the range.
-func (r Ref) matched(best *entry) (*entry, error) {
+func (r Ref) matched(best *index.Entry) (*index.Entry, error) {
 	switch {
 	case best != nil:
 		return best, nil
@@ -299,13 +301,13 @@ func (r Ref) matched(best *entry) (*entry, error) {
 type rangeIndex struct {
 	mu         sync.RWMutex // readers of a state share the model's lock
 	generation int64        // of the state that best was found in
-	best       map[string]*entry
+	best       map[string]*index.Entry
 }
 
 // maxRanges bounds what is remembered of one model.
 const maxRanges = 100
 
-func (x *rangeIndex) get(generation int64, text string) (best *entry, known bool) {
+func (x *rangeIndex) get(generation int64, text string) (best *index.Entry, known bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	if x.generation == generation {
@@ -314,11 +316,11 @@ func (x *rangeIndex) get(generation int64, text string) (best *entry, known bool
 	return best, known
 }
 
-func (x *rangeIndex) put(generation int64, text string, best *entry) {
+func (x *rangeIndex) put(generation int64, text string, best *index.Entry) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.best == nil || x.generation != generation || len(x.best) >= maxRanges {
-		x.best = map[string]*entry{}
+		x.best = map[string]*index.Entry{}
 	}
 	x.generation, x.best[text] = generation, best
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ubunye-go/modelregistry/internal/artifact"
 	"github.com/ubunye-go/modelregistry/internal/document"
+	"github.com/ubunye-go/modelregistry/internal/index"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
@@ -50,7 +51,7 @@ func (r *ModelRegistry) Register(ctx context.Context, name ModelName, a Artifact
 	if opts != nil {
 		o = *opts
 	}
-	defer func() { err = opError(opRegister, name.At(o.Version), err) }()
+	defer func() { err = opError(index.OpRegister, name.At(o.Version), err) }()
 	m, err := r.model(name)
 	if err != nil {
 		return v, err
@@ -104,10 +105,10 @@ func (m *model) early(ctx context.Context, version string) error {
 		return nil
 	}
 	return m.look(ctx, func(s *state) error {
-		if err := writable(s.facts); err != nil {
+		if err := writable(s.Facts); err != nil {
 			return err
 		}
-		return indexError(newTxn(s, time.Time{}).free(version))
+		return indexError(newTxn(s, time.Time{}).Free(version))
 	})
 }
 
@@ -116,7 +117,7 @@ func (m *model) early(ctx context.Context, version string) error {
 type registration struct {
 	metrics, metadata []byte
 	runID             string
-	extra             extra
+	extra             index.Extra
 }
 
 func (r *ModelRegistry) registration(ctx context.Context, o RegisterOptions) (reg registration, err error) {
@@ -164,19 +165,19 @@ func firstOf(list ...string) string {
 
 func (reg registration) decide(t *txn, o RegisterOptions) (version string, err error) {
 	if version = o.Version; version == "" {
-		version, err = t.number()
+		version, err = t.NextNumber()
 	} else {
-		err = t.free(version)
+		err = t.Free(version)
 	}
 	if err != nil {
 		return version, err
 	}
-	raw := reg.entry(version, t.now, o.ConfigHash)
-	x, err := reg.extra.encode()
+	raw := reg.entry(version, t.Now, o.ConfigHash)
+	x, err := reg.extra.Encode()
 	if err != nil {
 		return version, err
 	}
-	return version, t.register(version, raw, x, reg.extra.RegisteredBy, o.Reason)
+	return version, t.Register(version, raw, x, reg.extra.RegisteredBy, o.Reason)
 }
 
 // entry is what the index says of a version that was just registered.
@@ -190,7 +191,7 @@ func (reg registration) entry(version string, at time.Time, configHash string) [
 	return document.Set([]byte("{}"), []pyjson.Member{
 		{Key: "version", Value: pyjson.Quote(version)},
 		{Key: "stage", Value: pyjson.Quote(string(Development))},
-		{Key: "registered_at", Value: pyjson.Quote(formatTime(at))},
+		{Key: "registered_at", Value: pyjson.Quote(index.FormatTime(at))},
 		{Key: "metrics", Value: document.Lay(reg.metrics)},
 		{Key: "metadata", Value: document.Lay(reg.metadata)},
 		{Key: "lineage_run_id", Value: orNull(reg.runID)},

@@ -267,7 +267,7 @@ func (r *ModelRegistry) ListVersions(ctx context.Context, name ModelName) (list 
 		return nil, err
 	}
 	err = m.look(ctx, func(s *state) error {
-		if s.empty() {
+		if s.Empty() {
 			return notFound("model %s", name)
 		}
 		list = slices.Clone(s.list())

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/ubunye-go/modelregistry/driver"
+	"github.com/ubunye-go/modelregistry/internal/index"
 )
 
 // A RepairKind says what Repair does about a finding.
@@ -78,7 +79,7 @@ type RepairOptions struct {
 // wrote registry.json meanwhile, which then stays, and errors.ErrUnsupported if
 // the store is no [Maintainer].
 func (r *ModelRegistry) Repair(ctx context.Context, name ModelName, opts *RepairOptions) (report *RepairReport, err error) {
-	defer func() { err = opError(opRepair, name.all(), err) }()
+	defer func() { err = opError(index.OpRepair, name.all(), err) }()
 	var o RepairOptions
 	if opts != nil {
 		o = *opts
@@ -150,14 +151,14 @@ func (m *model) appendRepair(ctx context.Context, p *repairPlan, o RepairOptions
 	_, err := m.change(ctx, func(t *txn) (string, error) {
 		e := p.event(o, p.appended)
 		for _, im := range p.recovered {
-			if t.get(im.version) == nil {
-				e.after = append(e.after, im)
+			if t.Get(im.Version) == nil {
+				e.After = append(e.After, im)
 			}
 		}
-		if len(e.after) == 0 && t.base.pending == nil && len(t.base.productive) < 2 {
+		if len(e.After) == 0 && t.Base.Pending == nil && len(t.Base.Productive) < 2 {
 			return "", nil // somebody else's change did it
 		}
-		return "", t.emit(e)
+		return "", t.Emit(e)
 	}, nil)
 	return err
 }
@@ -169,11 +170,11 @@ type repairPlan struct {
 
 	// What an event of the usual kind does: the history can be read.
 	appended  []RepairAction
-	recovered []image
+	recovered []index.Image
 
 	// What takes other files in the place of those there.
 	replaced   []RepairAction
-	state      *indexState // what the model is to be; nil leaves log and document
+	state      *index.State // what the model is to be; nil leaves log and document
 	rewriteLog bool
 	aside      []string
 	remove     []driver.Item
@@ -219,8 +220,8 @@ func (m *model) plan(ctx context.Context, x *modelCheck) (*repairPlan, error) {
 		if err = p.recoverTrees(ctx); err == nil && (x.docErr != nil || len(p.recovered) == 0) {
 			p.rebuildDocument("from the history") // else the event that lists them again brings it
 		}
-	case !x.owns() && x.state != nil && x.state.pending == nil:
-		p.state = x.state.indexState // with what the document has that the history has not, such as its layout
+	case !x.owns() && x.state != nil && x.state.Pending == nil:
+		p.state = x.state.State // with what the document has that the history has not, such as its layout
 		p.replace(RepairAction{Kind: RebuildDocument, Path: p.file(documentFile), Detail: "another program wrote it, and changed no version"})
 	case !x.owns():
 		p.recordForeign()
@@ -235,8 +236,8 @@ func (m *model) plan(ctx context.Context, x *modelCheck) (*repairPlan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s := x.state; s != nil && p.state == nil && len(s.productive) > 1 {
-		p.append(RepairAction{Kind: RecordState, Version: s.holder(stageProduction).version,
+	if s := x.state; s != nil && p.state == nil && len(s.Productive) > 1 {
+		p.append(RepairAction{Kind: RecordState, Version: s.Holder(index.Production).Version,
 			Detail: "it was promoted last; the others that are stored as in production are archived"})
 	}
 	p.clear()
@@ -250,7 +251,7 @@ func (p *repairPlan) append(a RepairAction) { p.appended = append(p.appended, a)
 func (p *repairPlan) replace(a RepairAction) { p.replaced = append(p.replaced, a) }
 
 // event is what the history says of a repair.
-func (p *repairPlan) event(o RepairOptions, actions []RepairAction) *event {
+func (p *repairPlan) event(o RepairOptions, actions []RepairAction) *index.Event {
 	var notes []string
 	if o.Reason != "" {
 		notes = append(notes, o.Reason)
@@ -258,7 +259,7 @@ func (p *repairPlan) event(o RepairOptions, actions []RepairAction) *event {
 	for _, a := range actions {
 		notes = append(notes, a.String())
 	}
-	return &event{op: opRepair, actor: o.Actor, reason: strings.Join(notes, "; ")}
+	return &index.Event{Op: index.OpRepair, Actor: o.Actor, Reason: strings.Join(notes, "; ")}
 }
 
 // recordForeign has what another program or an editor wrote become an event.
@@ -275,11 +276,11 @@ func (p *repairPlan) recordForeign() {
 func (p *repairPlan) rebuildDocument(detail string) {
 	p.state = p.x.replayed(p.m.name, p.x.last())
 	if d := p.x.doc; d != nil {
-		p.state.head = d.Head
+		p.state.Head = d.Head
 		if d.Mark != nil {
-			p.state.others = d.Mark.Others
+			p.state.Others = d.Mark.Others
 		}
-		p.state.learn(p.state.facts)
+		p.state.Learn(p.state.Facts)
 	}
 	p.replace(RepairAction{Kind: RebuildDocument, Path: p.file(documentFile), Detail: detail})
 }
@@ -289,13 +290,13 @@ func (p *repairPlan) rebuildDocument(detail string) {
 func (p *repairPlan) recoverTrees(ctx context.Context) error {
 	s := p.final()
 	for _, it := range p.x.items {
-		if it.Kind != driver.ItemTree || s != nil && (s.get(it.Version) != nil || slices.Contains(s.removed, it.Version)) {
+		if it.Kind != driver.ItemTree || s != nil && (s.Get(it.Version) != nil || slices.Contains(s.Removed, it.Version)) {
 			continue
 		}
 		im, err := p.m.fromTree(ctx, it.Version)
 		if errors.Is(err, ErrArtifact) && !diskFailed(err) {
 			if p.rewriteLog {
-				p.state.remove(it.Version) // it may have been a version: its number is not given out again
+				p.state.Remove(it.Version) // it may have been a version: its number is not given out again
 			}
 			continue // it never was sealed, or is not what it was
 		}
@@ -304,7 +305,7 @@ func (p *repairPlan) recoverTrees(ctx context.Context) error {
 		}
 		a := RepairAction{Kind: RecoverVersion, Version: it.Version, Path: it.Path, Detail: "in development, from its manifest"}
 		if p.state != nil {
-			p.state.set(im)
+			p.state.Set(im)
 			p.replace(a)
 		} else {
 			p.recovered = append(p.recovered, im)
@@ -322,12 +323,12 @@ func diskFailed(err error) bool {
 }
 
 // final is the state that the model will have, but for what is recovered.
-func (p *repairPlan) final() *indexState {
+func (p *repairPlan) final() *index.State {
 	switch {
 	case p.state != nil:
 		return p.state
 	case p.x.state != nil:
-		return p.x.state.indexState
+		return p.x.state.State
 	}
 	return nil
 }
@@ -340,7 +341,7 @@ func (p *repairPlan) clear() {
 		case removable(it.Kind):
 			p.remove = append(p.remove, it)
 			p.replace(RepairAction{Kind: RemoveDebris, Path: it.Path})
-		case it.Kind == driver.ItemTree && (len(p.x.lines) > 0 || p.rewriteLog) && s != nil && s.get(it.Version) == nil && !p.recovers(it.Version):
+		case it.Kind == driver.ItemTree && (len(p.x.lines) > 0 || p.rewriteLog) && s != nil && s.Get(it.Version) == nil && !p.recovers(it.Version):
 			p.aside = append(p.aside, it.Version)
 			p.replace(RepairAction{Kind: PutAside, Version: it.Version, Path: it.Path, Detail: "no event names it"})
 		}
@@ -348,7 +349,7 @@ func (p *repairPlan) clear() {
 }
 
 func (p *repairPlan) recovers(version string) bool {
-	return slices.ContainsFunc(p.recovered, func(im image) bool { return im.version == version })
+	return slices.ContainsFunc(p.recovered, func(im index.Image) bool { return im.Version == version })
 }
 
 // replacement is what the store is to put in place.
@@ -364,6 +365,6 @@ func (p *repairPlan) replacement(o RepairOptions) (*driver.Replacement, error) {
 		}
 		r.Log = log
 	}
-	r.Document, r.Note = p.state.format(p.state.offset), p.state.note()
+	r.Document, r.Note = p.state.Format(p.state.Offset), p.state.Note()
 	return r, nil
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ubunye-go/modelregistry/internal/index"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
@@ -109,13 +110,13 @@ func (r *ModelRegistry) Promote(ctx context.Context, ref Ref, to ModelStage, opt
 // Demote moves a version down to a stage, or to archived. No gate applies. A
 // version that leaves production leaves it empty.
 func (r *ModelRegistry) Demote(ctx context.Context, ref Ref, to ModelStage, opts *MoveOptions) (ModelVersion, error) {
-	v, _, err := r.move(ctx, move{op: opDemote, ref: ref, to: to}, opts)
+	v, _, err := r.move(ctx, move{op: index.OpDemote, ref: ref, to: to}, opts)
 	return v, err
 }
 
 // Archive takes a version out of use, from any stage. Its artifact stays.
 func (r *ModelRegistry) Archive(ctx context.Context, ref Ref, opts *MoveOptions) (ModelVersion, error) {
-	v, _, err := r.move(ctx, move{op: opArchive, ref: ref, to: Archived}, opts)
+	v, _, err := r.move(ctx, move{op: index.OpArchive, ref: ref, to: Archived}, opts)
 	return v, err
 }
 
@@ -136,14 +137,14 @@ func (r *ModelRegistry) Archive(ctx context.Context, ref Ref, opts *MoveOptions)
 // attempts. A Rollback that is repeated goes back one version more: to be safe,
 // name the version with RollbackTo, or the present one in IfProduction.
 func (r *ModelRegistry) Rollback(ctx context.Context, name ModelName, opts *MoveOptions) (ModelVersion, error) {
-	v, _, err := r.move(ctx, move{op: opRollback, ref: name.all(), previous: true, to: Production, guarded: true}, opts)
+	v, _, err := r.move(ctx, move{op: index.OpRollback, ref: name.all(), previous: true, to: Production, guarded: true}, opts)
 	return v, err
 }
 
 // RollbackTo is Rollback to a version of the caller's choice, which must have been
 // in production before. Else it fails with ErrWrongDirection, unless Force is set.
 func (r *ModelRegistry) RollbackTo(ctx context.Context, ref Ref, opts *MoveOptions) (ModelVersion, error) {
-	v, _, err := r.move(ctx, move{op: opRollback, ref: ref, to: Production, guarded: true}, opts)
+	v, _, err := r.move(ctx, move{op: index.OpRollback, ref: ref, to: Production, guarded: true}, opts)
 	return v, err
 }
 
@@ -153,7 +154,7 @@ func (r *ModelRegistry) promote(ctx context.Context, ref Ref, to ModelStage, opt
 }
 
 func promotion(ref Ref, to ModelStage) move {
-	return move{op: opPromote, ref: ref, to: to, guarded: true}
+	return move{op: index.OpPromote, ref: ref, to: to, guarded: true}
 }
 
 // A move is one request to change a version's stage.
@@ -227,7 +228,7 @@ func (r *ModelRegistry) tryMove(ctx context.Context, m *model, mv move, o MoveOp
 	v, err = m.change(ctx, func(t *txn) (string, error) {
 		e, done, err := mv.check(t, o)
 		switch {
-		case e == nil && mv.moves(), e != nil && e.version != p.version.Version:
+		case e == nil && mv.moves(), e != nil && e.Version != p.version.Version:
 			return p.version.Version, errChanged // it means another version by now, or none
 		case err != nil || done:
 			return p.version.Version, err
@@ -255,14 +256,14 @@ func (mv move) plan(ctx context.Context, m *model, o MoveOptions) (p movePlan, e
 		t := newTxn(s, time.Time{})
 		e, done, err := mv.check(t, o)
 		if e != nil {
-			p.subject = m.name.At(e.version)
+			p.subject = m.name.At(e.Version)
 		}
 		if err != nil {
 			return err
 		}
 		p.version, p.done = s.view(e), done
-		if now := t.production(); !done && mv.to == Production && now != nil {
-			p.archives = now.version
+		if now := t.Production(); !done && mv.to == Production && now != nil {
+			p.archives = now.Version
 		}
 		return nil
 	})
@@ -276,7 +277,7 @@ func (r *ModelRegistry) prove(ctx context.Context, mv move, o MoveOptions, v Mod
 			return nil, err
 		}
 	}
-	if mv.op != opPromote || o.SkipGates {
+	if mv.op != index.OpPromote || o.SkipGates {
 		return nil, nil
 	}
 	results := Gates(v.ModelGates, v.Gates, o.Gates).Evaluate(ctx, v)
@@ -298,7 +299,7 @@ func (r *ModelRegistry) refuse(ctx context.Context, m *model, mv move, version s
 			slog.String("message", f.Message))...)
 	}
 	_, err := m.change(ctx, func(t *txn) (string, error) {
-		e := t.get(version)
+		e := t.Get(version)
 		if e == nil {
 			return version, notFound("version %s", version)
 		}
@@ -306,8 +307,8 @@ func (r *ModelRegistry) refuse(ctx context.Context, m *model, mv move, version s
 		if err != nil {
 			return version, err
 		}
-		return version, t.emit(&event{op: mv.op, version: version, from: t.stage(e), to: string(mv.to), actor: o.Actor,
-			reason: o.Reason, refused: true, gates: gates})
+		return version, t.Emit(&index.Event{Op: mv.op, Version: version, From: t.Stage(e), To: string(mv.to), Actor: o.Actor,
+			Reason: o.Reason, Refused: true, Gates: gates})
 	}, nil)
 	if err != nil {
 		r.log.LogAttrs(ctx, slog.LevelWarn, "refusal not recorded", append(about, slog.Any("error", err))...)
@@ -331,7 +332,7 @@ func (mv move) same(a, b ModelVersion, o MoveOptions) bool {
 	if !mv.guarded {
 		return true
 	}
-	asksAll := mv.op == opPromote && !o.SkipGates && o.Gates.custom()
+	asksAll := mv.op == index.OpPromote && !o.SkipGates && o.Gates.custom()
 	return sameForGates(a, b) && (!asksAll || sameOtherwise(a, b))
 }
 
@@ -353,18 +354,18 @@ func sameOtherwise(a, b ModelVersion) bool {
 
 // check decides whether the move may happen as things stand, and whether it has
 // happened already.
-func (mv move) check(t *txn, o MoveOptions) (e *entry, done bool, err error) {
+func (mv move) check(t *txn, o MoveOptions) (e *index.Entry, done bool, err error) {
 	if e, err = mv.find(t); err != nil {
 		return nil, false, err
 	}
-	from := ModelStage(t.stage(e))
+	from := ModelStage(t.Stage(e))
 	switch {
 	case from == mv.to: // before the stage of the reference is compared, so that a call can be repeated
 		return e, true, nil
 	case mv.ref.Version != "" && mv.ref.Stage != "" && from != mv.ref.Stage:
 		return e, false, conflictStage(from, mv.ref.Stage)
 	}
-	if err := writable(t.base.facts); err != nil {
+	if err := writable(t.Base.Facts); err != nil {
 		return e, false, err
 	}
 	if err := mv.direction(from, e, o); err != nil {
@@ -372,8 +373,8 @@ func (mv move) check(t *txn, o MoveOptions) (e *entry, done bool, err error) {
 	}
 	if o.IfProduction != "" {
 		now := NoVersion
-		if p := t.production(); p != nil {
-			now = p.version
+		if p := t.Production(); p != nil {
+			now = p.Version
 		}
 		if now != o.IfProduction {
 			return e, false, fmt.Errorf("%w: production is %s, not %s", ErrConflict, now, o.IfProduction)
@@ -383,22 +384,22 @@ func (mv move) check(t *txn, o MoveOptions) (e *entry, done bool, err error) {
 }
 
 // forbids reports whether only Force makes the move possible.
-func (mv move) forbids(e *entry) bool {
-	return mv.op == opRollback && decodeVersion(mv.ref.Name, e).PromotedToProduction.IsZero()
+func (mv move) forbids(e *index.Entry) bool {
+	return mv.op == index.OpRollback && decodeVersion(mv.ref.Name, e).PromotedToProduction.IsZero()
 }
 
-func (mv move) direction(from ModelStage, e *entry, o MoveOptions) error {
+func (mv move) direction(from ModelStage, e *index.Entry, o MoveOptions) error {
 	fromRank, known := rank[from]
 	switch {
-	case mv.op == opRollback:
+	case mv.op == index.OpRollback:
 		if mv.forbids(e) && !o.Force {
 			return fmt.Errorf("%w: it never was in production", ErrWrongDirection)
 		}
-	case mv.op == opArchive:
+	case mv.op == index.OpArchive:
 	case !known: // of another program's: any named stage is a way out
-	case mv.op == opPromote && rank[mv.to] < fromRank:
+	case mv.op == index.OpPromote && rank[mv.to] < fromRank:
 		return fmt.Errorf("%w: %s is below %s; use Demote or Archive", ErrWrongDirection, mv.to, from)
-	case mv.op == opDemote && rank[mv.to] > fromRank:
+	case mv.op == index.OpDemote && rank[mv.to] > fromRank:
 		return fmt.Errorf("%w: %s is above %s; use Promote", ErrWrongDirection, mv.to, from)
 	}
 	return nil

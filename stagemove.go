@@ -3,16 +3,18 @@ package modelregistry
 import (
 	"time"
 	"unicode/utf8"
+
+	"github.com/ubunye-go/modelregistry/internal/index"
 )
 
 // moveVersion appends the event of a move that was checked.
-func (t *txn) moveVersion(mv move, e *entry, o MoveOptions, results []GateResult) error {
+func (t *txn) moveVersion(mv move, e *index.Entry, o MoveOptions, results []GateResult) error {
 	gates, err := encodeResults(results)
 	if err != nil {
 		return err
 	}
-	predecessor, err := t.move(stageMove{op: mv.op, entry: e, to: string(mv.to), actor: o.Actor, reason: o.Reason,
-		gates: gates, skippedGates: o.SkipGates && mv.op == opPromote, forced: o.Force && mv.forbids(e)})
+	predecessor, err := t.Move(index.Move{Op: mv.op, Entry: e, To: string(mv.to), Actor: o.Actor, Reason: o.Reason,
+		Gates: gates, SkippedGates: o.SkipGates && mv.op == index.OpPromote, Forced: o.Force && mv.forbids(e)})
 	if err != nil {
 		return err
 	}
@@ -20,7 +22,7 @@ func (t *txn) moveVersion(mv move, e *entry, o MoveOptions, results []GateResult
 		t.carry(predecessor, Archived, nil)
 	}
 	var promotedBy *string
-	if mv.op == opPromote || mv.op == opRollback {
+	if mv.op == index.OpPromote || mv.op == index.OpRollback {
 		promotedBy = &o.Actor
 	}
 	t.carry(e, mv.to, promotedBy)
@@ -29,14 +31,14 @@ func (t *txn) moveVersion(mv move, e *entry, o MoveOptions, results []GateResult
 
 // carry copies the decoded version of an entry that was moved to its new entry, so
 // that readers need not decode it again.
-func (t *txn) carry(old *entry, to ModelStage, promotedBy *string) {
-	known, _ := old.decoded.Load().(*ModelVersion)
+func (t *txn) carry(old *index.Entry, to ModelStage, promotedBy *string) {
+	known, _ := old.Decoded.Load().(*ModelVersion)
 	if known == nil || len(known.Problems) > 0 || promotedBy != nil && !utf8.ValidString(*promotedBy) {
 		return
 	}
 	v := *known
 	v.Stage = to
-	at := t.now.Truncate(time.Microsecond) // as the entry has it
+	at := t.Now.Truncate(time.Microsecond) // as the entry has it
 	switch to {
 	case Staging:
 		v.PromotedToStaging = at
@@ -48,5 +50,5 @@ func (t *txn) carry(old *entry, to ModelStage, promotedBy *string) {
 	if promotedBy != nil {
 		v.PromotedBy = *promotedBy
 	}
-	t.get(old.version).decoded.Store(&v)
+	t.Get(old.Version).Decoded.Store(&v)
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sort"
 	"time"
+
+	"github.com/ubunye-go/modelregistry/internal/index"
 )
 
 // A StagePeriod is a span of time in which a version held a stage.
@@ -46,7 +48,7 @@ func (t StagePeriod) MarshalJSON() ([]byte, error) {
 		if t.IsZero() {
 			return nil
 		}
-		return formatTime(t)
+		return index.FormatTime(t)
 	}
 	return json.Marshal(struct {
 		UseCase  string     `json:"use_case"`
@@ -139,13 +141,13 @@ func (r *ModelRegistry) StagePeriods(ctx context.Context, name ModelName, stage 
 
 // A chronicle follows versions through their stages.
 type chronicle struct {
-	state *indexState
+	state *index.State
 	all   []*StagePeriod // in the order in which they began
 	now   map[string]*StagePeriod
 }
 
 func stagePeriods(name ModelName, events []pastEvent, now time.Time) []*StagePeriod {
-	c := &chronicle{state: newState(name.UseCase, name.Model), now: map[string]*StagePeriod{}}
+	c := &chronicle{state: index.New(name.UseCase, name.Model), now: map[string]*StagePeriod{}}
 	times := believed(events, now)
 	var before time.Time
 	for i := range events {
@@ -161,19 +163,19 @@ func (c *chronicle) take(e *pastEvent, before, at time.Time) {
 		c.stamps(e, before, at)
 	}
 	var touched []string
-	if h := c.state.holder(stageProduction); h != nil { // another program may put one beside it, promoted later
-		touched = append(touched, h.version)
+	if h := c.state.Holder(index.Production); h != nil { // another program may put one beside it, promoted later
+		touched = append(touched, h.Version)
 	}
 	for _, ch := range e.Changes {
 		touched = append(touched, ch.Version)
 	}
 	apply := *e.line
 	if e.Unrecorded() {
-		apply.number = c.state.last + 1
+		apply.Number = c.state.Last + 1
 	}
-	c.state.apply(&apply, 0)
+	c.state.Apply(&apply, 0)
 	for _, version := range touched {
-		entry := c.state.get(version)
+		entry := c.state.Get(version)
 		if entry == nil {
 			c.leave(version, &e.Event, at)
 			continue
@@ -219,8 +221,8 @@ type stampedMove struct {
 // stamps goes through what the times in entries tell between two events.
 func (c *chronicle) stamps(e *pastEvent, before, at time.Time) {
 	var moves []stampedMove
-	for _, im := range e.line.after {
-		moves = append(moves, stampedMoves(decodeEntry(e.Name, im.version, im.raw), before, at)...)
+	for _, im := range e.line.After {
+		moves = append(moves, stampedMoves(decodeEntry(e.Name, im.Version, im.Raw), before, at)...)
 	}
 	slices.SortStableFunc(moves, func(a, b stampedMove) int { return a.at.Compare(b.at) })
 	for _, mv := range moves {

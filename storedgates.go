@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ubunye-go/modelregistry/internal/index"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
@@ -81,15 +82,15 @@ func (r rule) refuse() GateResult {
 func (r rule) appendStored(b []byte) []byte { return pyjson.Finite(b, []byte(r.raw)) }
 
 // factsGates returns the gates of a model, as another program stored them.
-func factsGates(f facts) PromotionGate {
-	if f.decoded == nil {
+func factsGates(f index.Facts) PromotionGate {
+	if f.Decoded == nil {
 		return PromotionGate{}
 	}
-	if g, ok := f.decoded.Load().(PromotionGate); ok {
+	if g, ok := f.Decoded.Load().(PromotionGate); ok {
 		return g
 	}
-	g := storedGates(topGates, f.get(topGates))
-	f.decoded.Store(g)
+	g := storedGates(index.GatesKey, f.Get(index.GatesKey))
+	f.Decoded.Store(g)
 	return g
 }
 

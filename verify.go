@@ -11,6 +11,7 @@ import (
 
 	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/artifact"
+	"github.com/ubunye-go/modelregistry/internal/index"
 )
 
 // A FindingKind says what Verify found.
@@ -216,11 +217,11 @@ func (r *ModelRegistry) verifyModel(ctx context.Context, name ModelName, o Verif
 	if x.state == nil {
 		return nil
 	}
-	for i, e := range x.state.order {
+	for i, e := range x.state.Entries {
 		v := x.state.view(e)
 		report.Versions++
 		if problems := decodeVersion(name, e).Problems; len(problems) > 0 { // without what a view adds of a second production
-			report.add(Finding{Name: name, Version: e.version, Kind: EntryUnreadable, Err: errors.New(strings.Join(problems, "; "))})
+			report.add(Finding{Name: name, Version: e.Version, Kind: EntryUnreadable, Err: errors.New(strings.Join(problems, "; "))})
 		}
 		if o.WithoutArtifacts {
 			continue
@@ -230,7 +231,7 @@ func (r *ModelRegistry) verifyModel(ctx context.Context, name ModelName, o Verif
 		}
 		var progress *artifact.Meter
 		if o.Progress != nil {
-			progress = newMeter(func(p Progress) { o.Progress(VerifyProgress{v, i + 1, len(x.state.order), p}) })
+			progress = newMeter(func(p Progress) { o.Progress(VerifyProgress{v, i + 1, len(x.state.Entries), p}) })
 		}
 		r.verifyFiles(ctx, v, progress, report)
 		progress.Done()
@@ -255,7 +256,7 @@ func (x *modelCheck) mayBeUnderWay(name ModelName) bool {
 
 // unnamed reports whether a tree's version is not among those that readers see.
 func (x *modelCheck) unnamed(it driver.Item) bool {
-	return x.state == nil || x.state.get(it.Version) == nil
+	return x.state == nil || x.state.Get(it.Version) == nil
 }
 
 // report adds what is to say of history, document and remains.
@@ -273,9 +274,9 @@ func (x *modelCheck) report(name ModelName, report *VerifyReport) {
 	if x.err != nil && len(x.damage) == 0 && x.docErr == nil {
 		report.add(Finding{Name: name, Kind: StoreUnreadable, Err: x.err})
 	}
-	if s := x.state; s != nil && len(s.productive) > 1 {
-		report.add(Finding{Name: name, Kind: MultipleProduction, Version: s.holder(stageProduction).version,
-			Err: fmt.Errorf("%d versions are stored as in production; this one was promoted last", len(s.productive))})
+	if s := x.state; s != nil && len(s.Productive) > 1 {
+		report.add(Finding{Name: name, Kind: MultipleProduction, Version: s.Holder(index.Production).Version,
+			Err: fmt.Errorf("%d versions are stored as in production; this one was promoted last", len(s.Productive))})
 	}
 	for _, d := range x.doubts() {
 		report.add(Finding{Name: name, Version: d.Version, Event: d.event, Kind: ExternalDoubt, Err: errors.New(d.Reason)})
@@ -337,7 +338,7 @@ func (x *modelCheck) reportDocument(name ModelName, path string, report *VerifyR
 func (x *modelCheck) reportFacts(name ModelName, report *VerifyReport) {
 	f := x.facts()
 	if problems := factsGates(f).unreadable(); len(problems) > 0 {
-		report.add(Finding{Name: name, Kind: EntryUnreadable, Err: fmt.Errorf("%s: %s", topGates, strings.Join(problems, "; "))})
+		report.add(Finding{Name: name, Kind: EntryUnreadable, Err: fmt.Errorf("%s: %s", index.GatesKey, strings.Join(problems, "; "))})
 	}
 	if err := writable(f); err != nil {
 		report.add(Finding{Name: name, Kind: NewerFormat, Err: err})

@@ -8,6 +8,7 @@ import (
 	"github.com/Masterminds/semver/v3"
 
 	"github.com/ubunye-go/modelregistry/internal/document"
+	"github.com/ubunye-go/modelregistry/internal/index"
 	"github.com/ubunye-go/modelregistry/internal/pathname"
 )
 
@@ -55,7 +56,7 @@ func timeOrNull(t time.Time) *string {
 	if t.IsZero() {
 		return nil
 	}
-	return textOrNull(formatTime(t))
+	return textOrNull(index.FormatTime(t))
 }
 
 // MarshalJSON returns the version under the format's names, ours behind them.
@@ -97,39 +98,39 @@ func gatesOrNil(g PromotionGate) *PromotionGate {
 
 // decodeVersion returns the version that an entry describes. The version is
 // shared, and must not be changed.
-func decodeVersion(name ModelName, e *entry) *ModelVersion {
-	if v, ok := e.decoded.Load().(*ModelVersion); ok {
+func decodeVersion(name ModelName, e *index.Entry) *ModelVersion {
+	if v, ok := e.Decoded.Load().(*ModelVersion); ok {
 		return v
 	}
-	v := decodeEntry(name, e.version, e.raw)
-	x, err := readExtra(e.extra)
-	gates := storedGates("gates", x.gates)
+	v := decodeEntry(name, e.Version, e.Raw)
+	x, err := index.ReadExtra(e.Extra)
+	gates := storedGates("gates", x.Gates)
 	if err != nil { // gates might be among it
-		gates = PromotionGate{rules: []rule{unreadable(document.Key, e.extra, err)}}
+		gates = PromotionGate{rules: []rule{unreadable(document.Key, e.Extra, err)}}
 	}
 	for _, p := range gates.unreadable() {
 		v.problem("%s: %s", document.Key, p)
 	}
-	v.RegisteredBy, v.SourceRevision, v.ManifestSHA256 = string(x.registeredBy), string(x.sourceRevision), string(x.manifest)
+	v.RegisteredBy, v.SourceRevision, v.ManifestSHA256 = string(x.RegisteredBy), string(x.SourceRevision), string(x.Manifest)
 	v.Gates = Gates(gates, v.Gates)
-	e.decoded.Store(&v)
+	e.Decoded.Store(&v)
 	return &v
 }
 
 // decodeEntry reads an entry as it stands in the index. What can't be read is
 // noted in Problems and left zero.
 func decodeEntry(name ModelName, version string, raw []byte) ModelVersion {
-	f := readFields(version, raw)
+	f := index.ReadFields(version, raw)
 	v := ModelVersion{
-		Name: name, Version: version, Stage: ModelStage(f.stage),
-		RegisteredAt: f.registeredAt, PromotedToStaging: f.promotedToStaging,
-		PromotedToProduction: f.promotedToProduction, ArchivedAt: f.archivedAt,
-		Metrics: Values{f.metrics}, Metadata: Values{f.metadata},
-		LineageRunID: f.lineageRunID, ConfigHash: f.configHash, PromotedBy: f.promotedBy,
-		Gates: storedGates(topGates, f.gates), Problems: f.problems,
+		Name: name, Version: version, Stage: ModelStage(f.Stage),
+		RegisteredAt: f.RegisteredAt, PromotedToStaging: f.PromotedToStaging,
+		PromotedToProduction: f.PromotedToProduction, ArchivedAt: f.ArchivedAt,
+		Metrics: Values{f.Metrics}, Metadata: Values{f.Metadata},
+		LineageRunID: f.LineageRunID, ConfigHash: f.ConfigHash, PromotedBy: f.PromotedBy,
+		Gates: storedGates(index.GatesKey, f.Gates), Problems: f.Problems,
 	}
 	for _, p := range v.Gates.unreadable() {
-		v.problem("%s: %s", topGates, p)
+		v.problem("%s: %s", index.GatesKey, p)
 	}
 	return v
 }

@@ -1,4 +1,4 @@
-package modelregistry
+package index
 
 import (
 	"crypto/sha256"
@@ -11,15 +11,15 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/document"
 )
 
-// note is what the store notes of a document of the state: the event that it
+// Note is what the store notes of a document of the state: the event that it
 // stands at, and that event's digest, because another history may have an event
 // of that number too.
-func (s *indexState) note() string { return fmt.Sprint(s.last, " ", s.hash) }
+func (s *State) Note() string { return fmt.Sprint(s.Last, " ", s.Hash) }
 
-// A storeNote is what a store noted of the document that it put in place last.
-type storeNote struct {
-	text string // as indexState.note returned it; empty if it is not known
-	kept bool   // the store keeps such notes
+// A Note is what a store noted of the document that it put in place last.
+type Note struct {
+	Text string // as State.note returned it; empty if it is not known
+	Kept bool   // the store keeps such notes
 }
 
 // A base is the event at which the document stood that another program read
@@ -44,21 +44,21 @@ type base struct {
 // A store without notes keeps its documents on a service that loses none. There
 // a document that is in step with every change most likely was when the other
 // program read it.
-func startedFrom(n storeNote, d *document.Document, events []*event, inStep bool) (b base, taken bool) {
+func startedFrom(n Note, d *document.Document, events []*Event, inStep bool) (b base, taken bool) {
 	hash, replaced := "", false
 	switch {
-	case d.Mark == nil && n.kept:
-		b.event, hash = parseNote(n.text)
+	case d.Mark == nil && n.Kept:
+		b.event, hash = parseNote(n.Text)
 	case d.Mark == nil && inStep:
-		return base{event: events[len(events)-1].number, presumed: true}, false
+		return base{event: events[len(events)-1].Number, presumed: true}, false
 	case d.Mark != nil:
 		b, hash = base{event: d.Mark.Event, proven: true}, d.Mark.Hash
-		if n.kept {
-			last, _ := parseNote(n.text)
+		if n.Kept {
+			last, _ := parseNote(n.Text)
 			replaced = last > d.Mark.Event
 		}
 	}
-	at := slices.IndexFunc(events, func(e *event) bool { return e.number == b.event && e.hash == hash })
+	at := slices.IndexFunc(events, func(e *Event) bool { return e.Number == b.event && e.Hash == hash })
 	if at < 0 {
 		return base{}, false
 	}
@@ -66,12 +66,12 @@ func startedFrom(n storeNote, d *document.Document, events []*event, inStep bool
 	for i, e := range events[at+1:] {
 		switch {
 		case replaced: // an older document was put back: our key says what it is
-			taken = taken || e.op == opForeign && e.document == digest(d)
-		case e.op == opForeign && i == 0 && e.doubts == nil:
-			b, taken = base{event: e.number}, e.document == digest(d)
-		case e.op == opForeign || e.op == opImport:
-			known, taken = false, e.document == digest(d)
-		case e.unnoted && !b.proven:
+			taken = taken || e.Op == OpForeign && e.Document == digest(d)
+		case e.Op == OpForeign && i == 0 && e.Doubts == nil:
+			b, taken = base{event: e.Number}, e.Document == digest(d)
+		case e.Op == OpForeign || e.Op == OpImport:
+			known, taken = false, e.Document == digest(d)
+		case e.Unnoted && !b.proven:
 			return base{}, false
 		}
 	}

@@ -1,4 +1,4 @@
-package modelregistry
+package index
 
 import (
 	"fmt"
@@ -11,56 +11,56 @@ import (
 // fields are what an entry says, as far as it can be read. What can't be read is
 // zero, and noted in problems.
 type fields struct {
-	stage string // development if the entry names none
+	Stage string // development if the entry names none
 
-	registeredAt         time.Time
-	promotedToStaging    time.Time
-	promotedToProduction time.Time
-	archivedAt           time.Time
+	RegisteredAt         time.Time
+	PromotedToStaging    time.Time
+	PromotedToProduction time.Time
+	ArchivedAt           time.Time
 
-	metrics  []byte // an object, nil for none
-	metadata []byte // an object, nil for none
-	gates    []byte // any value, nil for none
+	Metrics  []byte // an object, nil for none
+	Metadata []byte // an object, nil for none
+	Gates    []byte // any value, nil for none
 
-	lineageRunID string
-	configHash   string
-	promotedBy   string
+	LineageRunID string
+	ConfigHash   string
+	PromotedBy   string
 
-	problems []string
+	Problems []string
 }
 
-// readFields reads the raw entry of a version.
-func readFields(version string, raw []byte) (f fields) {
+// ReadFields reads the raw entry of a version.
+func ReadFields(version string, raw []byte) (f fields) {
 	cut, err := document.Cut(raw)
 	if err != nil {
 		f.problem("the entry is not an object")
 		return f
 	}
-	f.stage = stageNamed(f.bytes(&cut, "stage"))
-	if f.stage == "" {
-		f.stage = stageDevelopment // the format's default
+	f.Stage = stageNamed(f.bytes(&cut, "stage"))
+	if f.Stage == "" {
+		f.Stage = Development // the format's default
 	}
-	if !knownStage(f.stage) {
-		f.problem("unknown stage %q", f.stage)
+	if !knownStage(f.Stage) {
+		f.problem("unknown stage %q", f.Stage)
 	}
 	if own := f.bytes(&cut, "version"); len(own) > 0 && string(own) != version {
 		f.problem("the entry calls itself version %q", own)
 	}
-	f.registeredAt = f.time(&cut, "registered_at")
-	f.promotedToStaging = f.time(&cut, "promoted_to_staging")
-	f.promotedToProduction = f.time(&cut, "promoted_to_prod")
-	f.archivedAt = f.time(&cut, "archived_at")
-	f.metrics = f.object(&cut, "metrics")
-	f.metadata = f.object(&cut, "metadata")
-	f.lineageRunID = f.text(&cut, "lineage_run_id")
-	f.configHash = f.text(&cut, "config_hash")
-	f.promotedBy = f.text(&cut, "promoted_by")
-	f.gates = cut.Get(topGates)
+	f.RegisteredAt = f.time(&cut, "registered_at")
+	f.PromotedToStaging = f.time(&cut, "promoted_to_staging")
+	f.PromotedToProduction = f.time(&cut, "promoted_to_prod")
+	f.ArchivedAt = f.time(&cut, "archived_at")
+	f.Metrics = f.object(&cut, "metrics")
+	f.Metadata = f.object(&cut, "metadata")
+	f.LineageRunID = f.text(&cut, "lineage_run_id")
+	f.ConfigHash = f.text(&cut, "config_hash")
+	f.PromotedBy = f.text(&cut, "promoted_by")
+	f.Gates = cut.Get(GatesKey)
 	return f
 }
 
 func (f *fields) problem(format string, args ...any) {
-	f.problems = append(f.problems, fmt.Sprintf(format, args...))
+	f.Problems = append(f.Problems, fmt.Sprintf(format, args...))
 }
 
 // text returns a string, empty for null, for a missing value, and for a value

@@ -1,4 +1,4 @@
-package modelregistry
+package index
 
 import (
 	"bytes"
@@ -9,24 +9,24 @@ import (
 	"hash/crc32"
 )
 
-// hashLine returns the digest of a line, as the next event has it.
-func hashLine(line []byte) string {
+// HashLine returns the digest of a line, as the next event has it.
+func HashLine(line []byte) string {
 	sum := sha256.Sum256(line)
 	var text [2 * len(sum)]byte
 	hex.Encode(text[:], sum[:])
 	return string(text[:])
 }
 
-// errChecksum says that a line can be read, and is not as it was written.
-var errChecksum = errors.New("the line does not have its checksum")
+// ErrChecksum says that a line can be read, and is not as it was written.
+var ErrChecksum = errors.New("the line does not have its checksum")
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 const sealSize = len(`,"crc32c":"00000000"}`)
 
-// sealLine ends a line with the checksum of what it holds. The digest in the next line
+// Seal ends a line with the checksum of what it holds. The digest in the next line
 // would tell too; the last line has none.
-func sealLine(held []byte) []byte { return appendSeal(held, held) }
+func Seal(held []byte) []byte { return appendSeal(held, held) }
 
 func appendSeal(b, held []byte) []byte {
 	var sum [4]byte
@@ -35,9 +35,9 @@ func appendSeal(b, held []byte) []byte {
 	return append(b, `"}`...)
 }
 
-// unsealed returns what a line holds before its checksum, and whether that is
+// Unseal returns what a line holds before its checksum, and whether that is
 // right.
-func unsealed(line []byte) (held []byte, ok bool) {
+func Unseal(line []byte) (held []byte, ok bool) {
 	held = line[:max(0, len(line)-sealSize)]
 	var seal [sealSize]byte
 	return held, bytes.Equal(appendSeal(seal[:0], held), line[len(held):])

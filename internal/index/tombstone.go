@@ -1,4 +1,4 @@
-package modelregistry
+package index
 
 import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
@@ -30,9 +30,9 @@ func tombstones(list []buried, at string) []byte {
 	return appendObject(nil, members)
 }
 
-// withMembers returns an object with those of another in it, in place of such as
+// WithMembers returns an object with those of another in it, in place of such as
 // have the same key. Either may be nil.
-func withMembers(raw, more []byte) []byte {
+func WithMembers(raw, more []byte) []byte {
 	if more == nil {
 		return raw
 	}

@@ -1,4 +1,4 @@
-package modelregistry
+package index
 
 // The decoders as they were before they read in one pass: slower and plainer. FuzzReference holds
 // those of today to them.
@@ -27,18 +27,18 @@ import (
 
 // FuzzReference: a line, and the entries in it, are read, refused and written as the plain decoders do it.
 func FuzzReference(f *testing.F) {
-	logs, err := filepath.Glob("testdata/stores/*/*/*/history.jsonl")
+	logs, err := filepath.Glob("../../testdata/stores/*/*/*/history.jsonl")
 	if err != nil || len(logs) == 0 {
 		f.Fatalf("no histories: %v", err)
 	}
-	for _, name := range append(logs, "testdata/history/history.jsonl") {
+	for _, name := range append(logs, "../../testdata/history/history.jsonl") {
 		log, err := os.ReadFile(name)
 		if err != nil {
 			f.Fatal(err)
 		}
 		for line := range bytes.Lines(log) {
 			line = bytes.TrimRight(line, " \n")
-			held, _ := unsealed(line)
+			held, _ := Unseal(line)
 			f.Add(line, false)
 			f.Add(held, true)
 		}
@@ -60,10 +60,10 @@ func FuzzReference(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, line []byte, seal bool) {
 		if seal {
-			line = sealLine(line)
+			line = Seal(line)
 		}
 		want, wantErr := plainEvent(line)
-		got, err := decodeEvent(line)
+		got, err := DecodeEvent(line)
 		if diff := cmp.Diff(faultIn(wantErr), faultIn(err)); diff != "" {
 			t.Fatalf("the error (-want +got):\n%s", diff)
 		}
@@ -71,30 +71,30 @@ func FuzzReference(f *testing.F) {
 		if diff := cmp.Diff(faultIn(err), faultIn(effectErr)); diff != "" {
 			t.Fatalf("the error of its effect (-event +effect):\n%s", diff)
 		}
-		if err != nil && !errors.Is(err, errChecksum) {
+		if err != nil && !errors.Is(err, ErrChecksum) {
 			return
 		}
 		told := *got
-		told.id, told.actor, told.reason, told.gates = "", "", "", nil
+		told.ID, told.Actor, told.Reason, told.Gates = "", "", "", nil
 		if diff := cmp.Diff(fmt.Sprintf("%#v", told), fmt.Sprintf("%#v", *effect)); diff != "" {
 			t.Errorf("its effect (-event +effect):\n%s", diff)
 		}
-		for i := range got.after {
-			im := &got.after[i]
-			if stage := plainStage(im.raw); im.stage() != stage || stageOf(im.raw) != stage {
-				t.Errorf("%s is in %q or %q, not %q", im.raw, im.stage(), stageOf(im.raw), stage)
+		for i := range got.After {
+			im := &got.After[i]
+			if stage := plainStage(im.Raw); im.Stage() != stage || stageOf(im.Raw) != stage {
+				t.Errorf("%s is in %q or %q, not %q", im.Raw, im.Stage(), stageOf(im.Raw), stage)
 			}
 			im.stageRead = ""
-			a, b := plainFields(im.version, im.raw), readFields(im.version, im.raw)
+			a, b := plainFields(im.Version, im.Raw), ReadFields(im.Version, im.Raw)
 			if diff := cmp.Diff(fmt.Sprintf("%#v", a), fmt.Sprintf("%#v", b)); diff != "" {
-				t.Errorf("the entry %s (-want +got):\n%s", im.raw, diff)
+				t.Errorf("the entry %s (-want +got):\n%s", im.Raw, diff)
 			}
 			set := []pyjson.Member{{Key: "stage", Value: []byte(`"staging"`)}, {Key: "promoted_by", Value: []byte("null")}}
-			if diff := cmp.Diff(string(plainSet(im.raw, set)), string(document.Set(im.raw, set))); diff != "" {
-				t.Errorf("%s changed (-want +got):\n%s", im.raw, diff)
+			if diff := cmp.Diff(string(plainSet(im.Raw, set)), string(document.Set(im.Raw, set))); diff != "" {
+				t.Errorf("%s changed (-want +got):\n%s", im.Raw, diff)
 			}
-			if diff := cmp.Diff(string(plainEntering(im.extra, 7)), string(entering(im.extra, 7))); diff != "" {
-				t.Errorf("%s, entering (-want +got):\n%s", im.extra, diff)
+			if diff := cmp.Diff(string(plainEntering(im.Extra, 7)), string(entering(im.Extra, 7))); diff != "" {
+				t.Errorf("%s, entering (-want +got):\n%s", im.Extra, diff)
 			}
 		}
 		if diff := cmp.Diff(fmt.Sprintf("%#v", *want), fmt.Sprintf("%#v", *got)); diff != "" {
@@ -109,10 +109,10 @@ func faultIn(err error) string {
 	if syntax := (*pyjson.SyntaxError)(nil); errors.As(err, &syntax) {
 		at = syntax.Offset
 	}
-	return fmt.Sprint(err, at, errors.Is(err, errChecksum))
+	return fmt.Sprint(err, at, errors.Is(err, ErrChecksum))
 }
 
-func plainEvent(line []byte) (*event, error) {
+func plainEvent(line []byte) (*Event, error) {
 	if !utf8.Valid(line) {
 		return nil, errors.New("it is not UTF-8")
 	}
@@ -120,7 +120,7 @@ func plainEvent(line []byte) (*event, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, first := &event{}, error(nil)
+	e, first := &Event{}, error(nil)
 	fail := func(key string, err error) {
 		if err != nil && first == nil {
 			first = fmt.Errorf("%s: %w", key, err)
@@ -135,47 +135,47 @@ func plainEvent(line []byte) (*event, error) {
 		fail(m.Key, json.Unmarshal(m.Value, &s))
 		return s
 	}
-	into := map[string]any{"event": &e.number, "id": &e.id, "op": &e.op, "version": &e.version, "actor": &e.actor, "reason": &e.reason,
-		"refused": &e.refused, "skipped_gates": &e.skippedGates, "reset": &e.reset, "removed": &e.removed, "reused": &e.reused, "document": &e.document, "prev": &e.prev}
+	into := map[string]any{"event": &e.Number, "id": &e.ID, "op": &e.Op, "version": &e.Version, "actor": &e.Actor, "reason": &e.Reason,
+		"refused": &e.Refused, "skipped_gates": &e.SkippedGates, "reset": &e.Reset, "removed": &e.Removed, "reused": &e.Reused, "document": &e.Document, "prev": &e.Prev}
 	var extras []pyjson.Member
 	for _, m := range members {
 		switch m.Key {
 		case "id", "op", "version", "actor", "reason", "document", "prev":
 			*into[m.Key].(*string) = text(m)
 		case "time":
-			e.time, err = time.Parse(time.RFC3339Nano, text(m))
-			e.time = e.time.UTC()
+			e.Time, err = time.Parse(time.RFC3339Nano, text(m))
+			e.Time = e.Time.UTC()
 			fail(m.Key, err)
 		case "from":
-			e.from = text(m)
+			e.From = text(m)
 		case "to":
-			e.to = text(m)
+			e.To = text(m)
 		case "gates":
 			if _, err := pyjson.Array(m.Value); err == nil {
-				e.gates = m.Value
+				e.Gates = m.Value
 			} else {
 				fail(m.Key, err)
 			}
 		case "after":
 			for _, im := range object(m) {
-				e.after = append(e.after, image{version: im.Key, raw: im.Value, compact: true})
+				e.After = append(e.After, Image{Version: im.Key, Raw: im.Value, compact: true})
 			}
 		case "extra":
 			extras = object(m)
 		case "model":
 			if object(m); m.Value[0] == '{' {
-				e.model = m.Value
+				e.Model = m.Value
 			}
 		case "deleted":
 			if len(object(m)) > 0 {
-				e.deleted = m.Value
+				e.Deleted = m.Value
 			}
 		case "doubts":
 			for _, said := range object(m) {
-				e.doubts = append(e.doubts, doubt{said.Key, text(said)})
+				e.Doubts = append(e.Doubts, Doubt{said.Key, text(said)})
 			}
 		case "checkpoint":
-			e.unnoted = true
+			e.Unnoted = true
 		default:
 			if field := into[m.Key]; field != nil {
 				fail(m.Key, json.Unmarshal(m.Value, field))
@@ -183,24 +183,24 @@ func plainEvent(line []byte) (*event, error) {
 		}
 	}
 	for _, m := range extras {
-		for i := range slices.Backward(e.after) {
-			if im := &e.after[i]; im.version == m.Key {
+		for i := range slices.Backward(e.After) {
+			if im := &e.After[i]; im.Version == m.Key {
 				fail(m.Key, plainExtraFault(m.Value))
-				if im.extra = pyjson.Compact(nil, m.Value); string(m.Value) == "{}" {
-					im.extra = nil
+				if im.Extra = pyjson.Compact(nil, m.Value); string(m.Value) == "{}" {
+					im.Extra = nil
 				}
 				break
 			}
 		}
 	}
-	if first == nil && (e.number < 1 || e.number > format.MaxEvent || e.op == "") {
+	if first == nil && (e.Number < 1 || e.Number > format.MaxEvent || e.Op == "") {
 		first = errors.New("it is no event")
 	}
 	held := line[:max(0, len(line)-len(`,"crc32c":"00000000"}`))]
 	if sealed := fmt.Sprintf(`%s,"crc32c":"%08x"}`, held, crc32.Checksum(held, castagnoli)); sealed != string(line) && first == nil {
-		first = errChecksum
+		first = ErrChecksum
 	}
-	e.hash = fmt.Sprintf("%x", sha256.Sum256(line))
+	e.Hash = fmt.Sprintf("%x", sha256.Sum256(line))
 	return e, first
 }
 
@@ -226,10 +226,10 @@ func plainStage(raw []byte) string {
 	if err != nil {
 		return ""
 	}
-	stage := stageDevelopment
+	stage := Development
 	for _, m := range members {
 		if m.Key == "stage" {
-			if stage = stageDevelopment; m.Value[0] == '"' && len(m.Value) > 2 {
+			if stage = Development; m.Value[0] == '"' && len(m.Value) > 2 {
 				stage = pyjson.Unquote(m.Value)
 			}
 		}
@@ -257,11 +257,11 @@ func plainFields(version string, raw []byte) (f fields) {
 		}
 		return ""
 	}
-	if f.stage = text("stage"); f.stage == "" {
-		f.stage = stageDevelopment
+	if f.Stage = text("stage"); f.Stage == "" {
+		f.Stage = Development
 	}
-	if !slices.Contains(stages, f.stage) {
-		f.problem("unknown stage %q", f.stage)
+	if !slices.Contains(Stages, f.Stage) {
+		f.problem("unknown stage %q", f.Stage)
 	}
 	if own := text("version"); own != "" && own != version {
 		f.problem("the entry calls itself version %q", own)
@@ -269,7 +269,7 @@ func plainFields(version string, raw []byte) (f fields) {
 	for _, field := range []struct {
 		key  string
 		into *time.Time
-	}{{"registered_at", &f.registeredAt}, {"promoted_to_staging", &f.promotedToStaging}, {"promoted_to_prod", &f.promotedToProduction}, {"archived_at", &f.archivedAt}} {
+	}{{"registered_at", &f.RegisteredAt}, {"promoted_to_staging", &f.PromotedToStaging}, {"promoted_to_prod", &f.PromotedToProduction}, {"archived_at", &f.ArchivedAt}} {
 		if s := text(field.key); s != "" {
 			if *field.into, err = time.Parse(time.RFC3339Nano, s); err != nil {
 				f.problem("%s: %q is no RFC 3339 time", field.key, s)
@@ -281,7 +281,7 @@ func plainFields(version string, raw []byte) (f fields) {
 	for _, field := range []struct {
 		key  string
 		into *[]byte
-	}{{"metrics", &f.metrics}, {"metadata", &f.metadata}} {
+	}{{"metrics", &f.Metrics}, {"metadata", &f.Metadata}} {
 		switch raw := seen[field.key]; {
 		case raw == nil || string(raw) == "null":
 		case raw[0] != '{':
@@ -290,8 +290,8 @@ func plainFields(version string, raw []byte) (f fields) {
 			*field.into = raw
 		}
 	}
-	f.lineageRunID, f.configHash, f.promotedBy = text("lineage_run_id"), text("config_hash"), text("promoted_by")
-	f.gates = seen["promotion_gates"]
+	f.LineageRunID, f.ConfigHash, f.PromotedBy = text("lineage_run_id"), text("config_hash"), text("promoted_by")
+	f.Gates = seen["promotion_gates"]
 	return f
 }
 

@@ -1,4 +1,4 @@
-package modelregistry
+package index
 
 import (
 	"github.com/ubunye-go/modelregistry/internal/document"
@@ -7,23 +7,23 @@ import (
 
 // The stages of a version, as entries and events name them.
 const (
-	stageDevelopment = "development"
-	stageStaging     = "staging"
-	stageProduction  = "production"
-	stageArchived    = "archived"
+	Development = "development"
+	Staging     = "staging"
+	Production  = "production"
+	Archived    = "archived"
 )
 
-// stages are all of them.
-var stages = []string{stageDevelopment, stageStaging, stageProduction, stageArchived}
+// Stages are all of them.
+var Stages = []string{Development, Staging, Production, Archived}
 
 // stamped names the key that holds when a version entered a stage.
-var stamped = map[string]string{stageStaging: "promoted_to_staging", stageProduction: "promoted_to_prod", stageArchived: "archived_at"}
+var stamped = map[string]string{Staging: "promoted_to_staging", Production: "promoted_to_prod", Archived: "archived_at"}
 
 // knownStage reports whether a name is one of the four stages. An entry that
 // another program wrote may have another one.
 func knownStage(name string) bool {
 	switch name {
-	case stageDevelopment, stageStaging, stageProduction, stageArchived:
+	case Development, Staging, Production, Archived:
 		return true
 	}
 	return false
@@ -32,7 +32,7 @@ func knownStage(name string) bool {
 // stageNamed returns a name as a string. It copies only a name that is not one of
 // the four stages.
 func stageNamed(name []byte) string {
-	for _, s := range stages {
+	for _, s := range Stages {
 		if string(name) == s {
 			return s
 		}
@@ -60,5 +60,5 @@ func entryStage(raw, stage []byte) string {
 	case len(stage) > len(`""`) && stage[0] == '"':
 		return stageNamed(pyjson.Text(stage))
 	}
-	return stageDevelopment // the format's default
+	return Development // the format's default
 }

@@ -1,19 +1,19 @@
-package modelregistry
+package index
 
 import "github.com/ubunye-go/modelregistry/internal/pyjson"
 
-// A doubt is what can't be told of an external change to a version: what the
+// A Doubt is what can't be told of an external change to a version: what the
 // other program meant, or what it knew.
-type doubt struct{ version, reason string }
+type Doubt struct{ Version, Reason string }
 
 // appendDoubts appends a member of an event.
-func appendDoubts(b []byte, list []doubt) []byte {
+func appendDoubts(b []byte, list []Doubt) []byte {
 	if len(list) == 0 {
 		return b
 	}
 	var members []pyjson.Member
 	for _, d := range list {
-		members = append(members, pyjson.Member{Key: d.version, Value: pyjson.Quote(d.reason)})
+		members = append(members, pyjson.Member{Key: d.Version, Value: pyjson.Quote(d.Reason)})
 	}
 	return appendObject(append(b, `,"doubts":`...), members)
 }

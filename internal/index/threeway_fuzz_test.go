@@ -1,4 +1,4 @@
-package modelregistry
+package index
 
 import (
 	"bytes"
@@ -17,10 +17,10 @@ var fuzzCheckpoint = regexp.MustCompile(`,"checkpoint":\d+`)
 func notedLog(log []byte) (noted []byte) {
 	hash := ""
 	for line := range bytes.Lines(log) {
-		held, _ := unsealed(bytes.TrimRight(line, " \n"))
+		held, _ := Unseal(bytes.TrimRight(line, " \n"))
 		held = fuzzPrev.ReplaceAll(fuzzCheckpoint.ReplaceAll(held, nil), []byte(`"prev":"`+hash+`"`))
-		sealed := sealLine(held)
-		hash = hashLine(sealed)
+		sealed := Seal(held)
+		hash = HashLine(sealed)
 		noted = append(append(noted, sealed...), '\n')
 	}
 	return noted
@@ -32,7 +32,7 @@ func notedLog(log []byte) (noted []byte) {
 func FuzzThreeWay(f *testing.F) {
 	frozen, documents := fuzzStore(f)
 	log := notedLog(frozen)
-	ours, events, err := replay(fuzzUseCase, fuzzModelName, log, int64(len(log)))
+	ours, events, err := Replay(fuzzUseCase, fuzzModelName, log, int64(len(log)))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -52,24 +52,24 @@ func FuzzThreeWay(f *testing.F) {
 		}
 		base := events[int(at)%len(events)]
 		hasFiles := map[string]bool{}
-		for i, e := range ours.order {
-			hasFiles[e.version] = trees>>i&1 == 1
+		for i, e := range ours.Entries {
+			hasFiles[e.Version] = trees>>i&1 == 1
 		}
-		tree := func(version string) treeKind {
+		tree := func(version string) Tree {
 			if hasFiles[version] {
-				return treeOurs
+				return OurTree
 			}
-			return treeNone
+			return NoTree
 		}
-		s, all, err := replay(fuzzUseCase, fuzzModelName, log, int64(len(log)))
+		s, all, err := Replay(fuzzUseCase, fuzzModelName, log, int64(len(log)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.merge(d, all, storeNote{text: fmt.Sprint(base.number, " ", base.hash), kept: true}, true, tree)
-		then := newState(fuzzUseCase, fuzzModelName)
+		s.Merge(d, all, Note{Text: fmt.Sprint(base.Number, " ", base.Hash), Kept: true}, true, tree)
+		then := New(fuzzUseCase, fuzzModelName)
 		for _, e := range events {
-			if e.number <= base.number {
-				then.apply(e, 0)
+			if e.Number <= base.Number {
+				then.Apply(e, 0)
 			}
 		}
 		theirs := map[string][]byte{}
@@ -77,30 +77,30 @@ func FuzzThreeWay(f *testing.F) {
 			theirs[e.Version] = e.Raw
 		}
 		doubted := map[string]bool{}
-		if s.pending != nil {
-			for _, doubt := range s.pending.doubts {
-				doubted[doubt.version] = true
+		if s.Pending != nil {
+			for _, doubt := range s.Pending.Doubts {
+				doubted[doubt.Version] = true
 			}
 		}
-		for _, e := range ours.order {
-			if theirs[e.version] == nil {
-				is := s.get(e.version) != nil
-				if want := hasFiles[e.version]; is != want {
-					t.Errorf("%s is not in the document, its files there: %t; listed: %t", e.version, want, is)
+		for _, e := range ours.Entries {
+			if theirs[e.Version] == nil {
+				is := s.Get(e.Version) != nil
+				if want := hasFiles[e.Version]; is != want {
+					t.Errorf("%s is not in the document, its files there: %t; listed: %t", e.Version, want, is)
 				}
 			}
 		}
 		for version, raw := range theirs {
-			is, our := s.get(version), ours.get(version)
+			is, our := s.Get(version), ours.Get(version)
 			switch {
 			case is == nil:
 				t.Errorf("%s of the document is lost", version)
 			case our == nil:
-				if !pyjson.Equal(is.raw, raw) {
-					t.Errorf("%s was added as %s, and is %s", version, raw, is.raw)
+				if !pyjson.Equal(is.Raw, raw) {
+					t.Errorf("%s was added as %s, and is %s", version, raw, is.Raw)
 				}
-			case then.get(version) != nil && !anotherVersion(our.raw, raw):
-				checkThreeWay(t, version, then.get(version).raw, our.raw, raw, is.raw, doubted[version])
+			case then.Get(version) != nil && !anotherVersion(our.Raw, raw):
+				checkThreeWay(t, version, then.Get(version).Raw, our.Raw, raw, is.Raw, doubted[version])
 			}
 		}
 	})

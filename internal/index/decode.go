@@ -1,4 +1,4 @@
-package modelregistry
+package index
 
 import (
 	"encoding/json"
@@ -13,16 +13,16 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// decodeEvent reads a line. Keys that it does not know are passed over: a later
-// release may add some. With errChecksum comes the event as it reads.
-func decodeEvent(line []byte) (*event, error) {
+// DecodeEvent reads a line. Keys that it does not know are passed over: a later
+// release may add some. With ErrChecksum comes the event as it reads.
+func DecodeEvent(line []byte) (*Event, error) {
 	return (&eventDecoder{line: line}).decode()
 }
 
-// decodeEffect is decodeEvent for a state: it checks as much, and leaves out what an event only tells
+// decodeEffect is DecodeEvent for a state: it checks as much, and leaves out what an event only tells
 // (id, time, actor, reason, gates). Most lines follow the one with the digest prev, and spare the memory for
 // it.
-func decodeEffect(line []byte, prev string) (*event, error) {
+func decodeEffect(line []byte, prev string) (*Event, error) {
 	return (&eventDecoder{line: line, effect: true, prev: prev}).decode()
 }
 
@@ -32,8 +32,8 @@ type eventDecoder struct {
 	line   []byte
 	effect bool
 	prev   string // what e.prev most likely is
-	e      *event
-	room   []image // for e.after
+	e      *Event
+	room   []Image // for e.after
 	extras []extraOf
 	err    error // of the first value that does not fit
 
@@ -43,26 +43,26 @@ type eventDecoder struct {
 // An extraOf is what an entry has beside it in a line, maybe before it.
 type extraOf struct{ version, raw []byte }
 
-func (d *eventDecoder) decode() (*event, error) {
+func (d *eventDecoder) decode() (*Event, error) {
 	if !utf8.Valid(d.line) {
 		return nil, errors.New("it is not UTF-8")
 	}
 	made := &struct {
-		event
-		room [2]image // a promotion to production has two
+		Event
+		room [2]Image // a promotion to production has two
 	}{}
-	d.e, d.room = &made.event, made.room[:0]
+	d.e, d.room = &made.Event, made.room[:0]
 	if err := pyjson.Walk(d.line, d.member); err != nil {
 		return nil, err
 	}
 	d.join()
-	if d.err == nil && (d.e.number < 1 || d.e.number > format.MaxEvent || d.e.op == "") {
+	if d.err == nil && (d.e.Number < 1 || d.e.Number > format.MaxEvent || d.e.Op == "") {
 		d.err = errors.New("it is no event")
 	}
-	if _, ok := unsealed(d.line); !ok && d.err == nil {
-		d.err = errChecksum
+	if _, ok := Unseal(d.line); !ok && d.err == nil {
+		d.err = ErrChecksum
 	}
-	d.e.hash = hashLine(d.line)
+	d.e.Hash = HashLine(d.line)
 	return d.e, d.err
 }
 
@@ -84,44 +84,44 @@ func (d *eventDecoder) member(start, end, at int) (stop int, err error) {
 	e, raw := d.e, d.line[at:stop]
 	switch string(key) {
 	case "event":
-		d.number("event", raw, &e.number)
+		d.number("event", raw, &e.Number)
 	case "id":
-		e.id = d.told("id", raw)
+		e.ID = d.told("id", raw)
 	case "time":
-		e.time, err = parseTime(d.bytes("time", raw))
+		e.Time, err = parseTime(d.bytes("time", raw))
 		d.fail("time", err)
 	case "op":
-		e.op = d.oneOf("op", raw, opRegister, opPromote, opDemote, opRollback, opArchive, opImport, opForeign, opRepair)
+		e.Op = d.oneOf("op", raw, OpRegister, OpPromote, OpDemote, OpRollback, OpArchive, OpImport, OpForeign, OpRepair)
 	case "version":
-		e.version = d.text("version", raw)
+		e.Version = d.text("version", raw)
 	case "from":
-		e.from = d.stage("from", raw)
+		e.From = d.stage("from", raw)
 	case "to":
-		e.to = d.stage("to", raw)
+		e.To = d.stage("to", raw)
 	case "actor":
-		e.actor = d.told("actor", raw)
+		e.Actor = d.told("actor", raw)
 	case "reason":
-		e.reason = d.told("reason", raw)
+		e.Reason = d.told("reason", raw)
 	case "refused":
-		d.flag("refused", raw, &e.refused)
+		d.flag("refused", raw, &e.Refused)
 	case "skipped_gates":
-		d.flag("skipped_gates", raw, &e.skippedGates)
+		d.flag("skipped_gates", raw, &e.SkippedGates)
 	case "forced":
-		d.flag("forced", raw, &e.forced)
+		d.flag("forced", raw, &e.Forced)
 	case "gates":
-		e.gates = d.list("gates", raw)
+		e.Gates = d.list("gates", raw)
 	case "reset":
-		d.flag("reset", raw, &e.reset)
+		d.flag("reset", raw, &e.Reset)
 	case "removed":
-		d.json("removed", raw, &e.removed)
+		d.json("removed", raw, &e.Removed)
 	case "reused":
-		d.json("reused", raw, &e.reused)
+		d.json("reused", raw, &e.Reused)
 	case "deleted":
-		e.deleted = d.object("deleted", raw)
+		e.Deleted = d.object("deleted", raw)
 	case "doubts":
-		e.doubts = d.doubts(raw)
+		e.Doubts = d.doubts(raw)
 	case "document":
-		e.document = d.text("document", raw)
+		e.Document = d.text("document", raw)
 	case "after":
 		d.fail("after", &pyjson.SyntaxError{Reason: "want an object"})
 	case "extra":
@@ -132,11 +132,11 @@ func (d *eventDecoder) member(start, end, at int) (stop int, err error) {
 			d.fail(format.Model, &pyjson.SyntaxError{Reason: "want an object"})
 			break
 		}
-		e.model = raw[:len(raw):len(raw)]
+		e.Model = raw[:len(raw):len(raw)]
 	case "checkpoint": // where the document stood, as releases before the note had it
-		e.unnoted = true
+		e.Unnoted = true
 	case "prev":
-		e.prev = d.oneOf("prev", raw, d.prev)
+		e.Prev = d.oneOf("prev", raw, d.prev)
 	}
 	return stop, nil
 }
@@ -147,11 +147,11 @@ func (d *eventDecoder) image(start, end, at int) (stop int, err error) {
 	if err != nil {
 		return stop, err
 	}
-	if d.e.after == nil {
-		d.e.after = d.room
+	if d.e.After == nil {
+		d.e.After = d.room
 	}
 	raw := d.line[at:stop:stop]
-	d.e.after = append(d.e.after, image{version: d.version(pyjson.Text(d.line[start:end])), raw: raw, compact: true, stageRead: entryStage(raw, stage)})
+	d.e.After = append(d.e.After, Image{Version: d.version(pyjson.Text(d.line[start:end])), Raw: raw, compact: true, stageRead: entryStage(raw, stage)})
 	return stop, nil
 }
 
@@ -171,28 +171,28 @@ func (d *eventDecoder) beside(start, end, at int) (stop int, err error) {
 func (d *eventDecoder) join() {
 	find := d.last
 	if len(d.extras) > len(d.extraRoom) {
-		all := make(map[string]*image, len(d.e.after))
-		for i := range d.e.after {
-			all[d.e.after[i].version] = &d.e.after[i]
+		all := make(map[string]*Image, len(d.e.After))
+		for i := range d.e.After {
+			all[d.e.After[i].Version] = &d.e.After[i]
 		}
-		find = func(version []byte) *image { return all[string(version)] }
+		find = func(version []byte) *Image { return all[string(version)] }
 	}
 	for _, x := range d.extras {
 		if im := find(x.version); im != nil {
 			_, err := checkExtra(x.raw)
-			d.fail(im.version, err)
-			im.extra = nil
+			d.fail(im.Version, err)
+			im.Extra = nil
 			if string(x.raw) != "{}" {
-				im.extra = pyjson.Compact(nil, x.raw)
+				im.Extra = pyjson.Compact(nil, x.raw)
 			}
 		}
 	}
 }
 
 // last returns the last entry of a name.
-func (d *eventDecoder) last(version []byte) *image {
-	for i := range slices.Backward(d.e.after) {
-		if im := &d.e.after[i]; im.version == string(version) {
+func (d *eventDecoder) last(version []byte) *Image {
+	for i := range slices.Backward(d.e.After) {
+		if im := &d.e.After[i]; im.Version == string(version) {
 			return im
 		}
 	}
@@ -261,8 +261,8 @@ func (d *eventDecoder) oneOf(key string, raw []byte, likely ...string) string {
 
 // version returns the name of an entry, in most events one that was named before.
 func (d *eventDecoder) version(name []byte) string {
-	if string(name) == d.e.version {
-		return d.e.version
+	if string(name) == d.e.Version {
+		return d.e.Version
 	}
 	return string(name)
 }
@@ -279,7 +279,7 @@ func (d *eventDecoder) list(key string, raw []byte) []byte {
 	return raw[:len(raw):len(raw)]
 }
 
-func (d *eventDecoder) doubts(raw []byte) (list []doubt) {
+func (d *eventDecoder) doubts(raw []byte) (list []Doubt) {
 	if raw = d.object("doubts", raw); raw == nil {
 		return nil
 	}
@@ -287,7 +287,7 @@ func (d *eventDecoder) doubts(raw []byte) (list []doubt) {
 	for _, m := range members {
 		var reason string
 		d.fail("doubts", json.Unmarshal(m.Value, &reason))
-		list = append(list, doubt{m.Key, reason})
+		list = append(list, Doubt{m.Key, reason})
 	}
 	return list
 }

@@ -1,4 +1,4 @@
-package modelregistry
+package index
 
 import (
 	"cmp"
@@ -27,7 +27,7 @@ func gateList(raw []byte) (list []rawGate) {
 	}
 	members, err := pyjson.Object(raw)
 	if err != nil {
-		return []rawGate{{name: topGates, value: string(pyjson.Compact(nil, raw))}}
+		return []rawGate{{name: GatesKey, value: string(pyjson.Compact(nil, raw))}}
 	}
 	seen := map[string]bool{}
 	for _, m := range members {

@@ -1,4 +1,4 @@
-package modelregistry
+package index
 
 import (
 	"cmp"
@@ -10,8 +10,8 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/document"
 )
 
-// parseVersion returns nil for an entry that is no strict SemVer.
-func parseVersion(version string) *semver.Version {
+// ParseVersion returns nil for an entry that is no strict SemVer.
+func ParseVersion(version string) *semver.Version {
 	sv, err := semver.StrictNewVersion(version)
 	if err != nil {
 		return nil
@@ -19,15 +19,15 @@ func parseVersion(version string) *semver.Version {
 	return sv
 }
 
-// compareVersions orders by SemVer precedence; those that are none come below,
+// CompareVersions orders by SemVer precedence; those that are none come below,
 // by text.
-func compareVersions(a, b string) int {
+func CompareVersions(a, b string) int {
 	if x, ok := document.ParseRelease(a); ok {
 		if y, ok := document.ParseRelease(b); ok {
 			return x.Compare(y)
 		}
 	}
-	x, y := parseVersion(a), parseVersion(b)
+	x, y := ParseVersion(a), ParseVersion(b)
 	switch {
 	case x == nil && y == nil:
 		return strings.Compare(a, b)
@@ -47,7 +47,7 @@ func nextVersion(highest *semver.Version) (string, error) {
 		return "1.0.0", nil
 	}
 	if highest.Patch() == math.MaxUint64 && highest.Prerelease() == "" {
-		return "", &exhaustedError{highest.String()}
+		return "", &ExhaustedError{highest.String()}
 	}
 	next := highest.IncPatch()
 	return next.String(), nil

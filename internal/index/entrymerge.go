@@ -1,4 +1,4 @@
-package modelregistry
+package index
 
 import (
 	"bytes"
@@ -105,7 +105,7 @@ func (p part) same(a, b *document.Fields) bool {
 func fieldOf(f *document.Fields, key string) []byte {
 	raw := f.Get(key)
 	if key == "stage" && sameValue(raw, nil) {
-		return []byte(`"` + stageDevelopment + `"`)
+		return []byte(`"` + Development + `"`)
 	}
 	return raw
 }
@@ -143,7 +143,7 @@ func (m *entryMerge) takes(p part, ours, theirs *document.Fields) bool {
 	// Both moved it, the other program without knowing of our move. Its own came
 	// later and counts, unless it only found a version in production, which is not
 	// there any more, and changed a name or another time.
-	if stageIn(theirs) == stageProduction && !moved(&base, theirs) {
+	if stageIn(theirs) == Production && !moved(&base, theirs) {
 		m.doubts = append(m.doubts, "a time or a name beside the stage was edited while the version left production; it is not put back there")
 		return false
 	}
@@ -227,13 +227,13 @@ func moved(before, after *document.Fields) bool {
 // inConsequence reports whether the other program archived a version only because
 // it put another one into production.
 func (m *entryMerge) inConsequence(base, theirs *document.Fields) bool {
-	return m.promotions[string(theirs.Get("archived_at"))] && stageIn(base) == stageProduction && stageIn(theirs) == stageArchived
+	return m.promotions[string(theirs.Get("archived_at"))] && stageIn(base) == Production && stageIn(theirs) == Archived
 }
 
 func stageIn(f *document.Fields) string {
 	raw := fieldOf(f, "stage")
 	if raw[0] != '"' {
-		return stageDevelopment // as entryStage has it
+		return Development // as entryStage has it
 	}
 	return stageNamed(pyjson.Text(raw))
 }

@@ -1,4 +1,4 @@
-package modelregistry
+package index
 
 import (
 	"bytes"
@@ -11,7 +11,7 @@ type past struct {
 	base  base
 	lives map[string]*life
 	then  map[string][]byte // the entries at the base, if that is known
-	facts facts             // of the model at the base
+	facts Facts             // of the model at the base
 }
 
 // A life is what the history made of one version number.
@@ -22,7 +22,7 @@ type life struct {
 
 // newPast returns what events made of each version, given the base of an external
 // change.
-func newPast(events []*event, b base) *past {
+func newPast(events []*Event, b base) *past {
 	p := &past{base: b, lives: map[string]*life{}, then: map[string][]byte{}}
 	for _, e := range events {
 		p.take(e)
@@ -30,33 +30,33 @@ func newPast(events []*event, b base) *past {
 	return p
 }
 
-func (p *past) take(e *event) {
-	if e.model != nil && e.number <= p.base.event {
-		p.facts = readFacts(e.model)
+func (p *past) take(e *Event) {
+	if e.Model != nil && e.Number <= p.base.event {
+		p.facts = ReadFacts(e.Model)
 	}
 	stays := map[string]bool{}
-	for _, im := range e.after {
-		stays[im.version] = true
+	for _, im := range e.After {
+		stays[im.Version] = true
 	}
-	if e.reset {
+	if e.Reset {
 		for version := range p.lives {
 			if !stays[version] {
-				p.end(version, e.number)
+				p.end(version, e.Number)
 			}
 		}
 	}
-	for _, version := range e.removed {
-		p.end(version, e.number)
+	for _, version := range e.Removed {
+		p.end(version, e.Number)
 	}
-	for _, im := range e.after {
-		l := p.lives[im.version]
+	for _, im := range e.After {
+		l := p.lives[im.Version]
 		if l == nil {
 			l = &life{}
-			p.lives[im.version] = l
+			p.lives[im.Version] = l
 		}
-		l.entries = append(l.entries, im.raw)
-		if e.number <= p.base.event {
-			p.then[im.version] = im.raw
+		l.entries = append(l.entries, im.Raw)
+		if e.Number <= p.base.event {
+			p.then[im.Version] = im.Raw
 		}
 	}
 }
@@ -100,13 +100,13 @@ func (p *past) entries(version string) [][]byte {
 	return nil
 }
 
-// registeredAt returns the raw time at which an entry's version was registered,
+// RegisteredAt returns the raw time at which an entry's version was registered,
 // nil if it tells none.
 func registeredAt(raw []byte) []byte {
 	if len(raw) == 0 || raw[0] != '{' {
 		return nil
 	}
-	at := member(raw, "registered_at")
+	at := Value(raw, "registered_at")
 	if len(at) <= len(`""`) || at[0] != '"' {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package modelregistry
+package index
 
 import (
 	"slices"
@@ -7,14 +7,14 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// A treeKind says whether there are files of a version.
-type treeKind int
+// A Tree says whether there are files of a version.
+type Tree int
 
 const (
-	treeUnknown treeKind = iota // the store can't tell
-	treeNone
-	treeOurs  // files with a manifest, which a registry made
-	treeOther // other files
+	TreeUnknown Tree = iota // the store can't tell
+	NoTree
+	OurTree   // files with a manifest, which a registry made
+	OtherTree // other files
 )
 
 // An external is what another program made of a document, as it is being found
@@ -26,9 +26,9 @@ const (
 // of an event is merged field by field.
 type external struct {
 	past     *past
-	ours     *indexState
-	tree     func(version string) treeKind
-	event    *event
+	ours     *State
+	tree     func(version string) Tree
+	event    *Event
 	replaced map[string]bool // numbers that another version has now
 
 	promoted   map[string]bool // versions that it put into production
@@ -45,8 +45,8 @@ func (x *external) compare(d *document.Document) {
 		there[e.Version] = true
 		x.entry(e.Version, e.Raw)
 	}
-	for _, e := range x.ours.order {
-		if !there[e.version] {
+	for _, e := range x.ours.Entries {
+		if !there[e.Version] {
 			x.missing(e)
 		}
 	}
@@ -57,16 +57,16 @@ func (x *external) compare(d *document.Document) {
 func (x *external) notePromotions(d *document.Document) {
 	x.promoted, x.promotions, x.productive = map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, e := range d.Entries {
-		if stageOf(e.Raw) != stageProduction {
+		if stageOf(e.Raw) != Production {
 			continue
 		}
 		x.productive[e.Version] = true
 		before := x.past.then[e.Version]
-		if old := x.ours.get(e.Version); x.past.base.event == 0 && old != nil {
-			before = old.raw
+		if old := x.ours.Get(e.Version); x.past.base.event == 0 && old != nil {
+			before = old.Raw
 		}
-		at := member(e.Raw, "promoted_to_prod")
-		if stageOf(before) != stageProduction || !sameValue(member(before, "promoted_to_prod"), at) {
+		at := Value(e.Raw, "promoted_to_prod")
+		if stageOf(before) != Production || !sameValue(Value(before, "promoted_to_prod"), at) {
 			x.promoted[e.Version], x.promotions[string(at)] = true, true
 		}
 	}
@@ -74,10 +74,10 @@ func (x *external) notePromotions(d *document.Document) {
 
 // entry compares an entry of the document with the history.
 func (x *external) entry(version string, raw []byte) {
-	ours := x.ours.get(version)
+	ours := x.ours.Get(version)
 	switch {
-	case ours != nil && pyjson.Same(ours.raw, raw):
-	case x.past.ended(version, raw) && (ours == nil || anotherVersion(ours.raw, raw)):
+	case ours != nil && pyjson.Same(ours.Raw, raw):
+	case x.past.ended(version, raw) && (ours == nil || anotherVersion(ours.Raw, raw)):
 		x.doubt(version, "the entry is of a version that was deleted; it stays deleted")
 	case ours == nil:
 		x.add(version, raw)
@@ -93,36 +93,36 @@ func (x *external) entry(version string, raw []byte) {
 // add lists a version that the other program added. If its number was given out
 // before, the event says so: that program counts from what is listed.
 func (x *external) add(version string, raw []byte) {
-	if x.past.lives[version] != nil || slices.Contains(x.ours.removed, version) {
-		x.event.reused = append(x.event.reused, version)
+	if x.past.lives[version] != nil || slices.Contains(x.ours.Removed, version) {
+		x.event.Reused = append(x.event.Reused, version)
 	}
-	x.event.after = append(x.event.after, image{version: version, raw: raw})
+	x.event.After = append(x.event.After, Image{Version: version, Raw: raw})
 }
 
 // another reports whether an entry is of another version than ours, by the same
 // number: the other program deleted ours and registered that, or did not know of
 // ours. An edited time of registration does not make another version: the files
 // would still have our manifest.
-func (x *external) another(ours *entry, raw []byte) bool {
-	if !anotherVersion(ours.raw, raw) {
+func (x *external) another(ours *Entry, raw []byte) bool {
+	if !anotherVersion(ours.Raw, raw) {
 		return false
 	}
-	if x.past.base.event > 0 && x.past.then[ours.version] == nil {
+	if x.past.base.event > 0 && x.past.then[ours.Version] == nil {
 		return true
 	}
-	return x.tree(ours.version) != treeOurs
+	return x.tree(ours.Version) != OurTree
 }
 
 // merge merges an entry of a version that both have.
-func (x *external) merge(ours *entry, raw []byte) {
-	m := entryMerge{base: x.past.then[ours.version], ours: ours.raw, theirs: raw,
-		proven: x.past.base.proven, presumed: x.past.base.presumed, past: x.past.entries(ours.version), promotions: x.promotions}
+func (x *external) merge(ours *Entry, raw []byte) {
+	m := entryMerge{base: x.past.then[ours.Version], ours: ours.Raw, theirs: raw,
+		proven: x.past.base.proven, presumed: x.past.base.presumed, past: x.past.entries(ours.Version), promotions: x.promotions}
 	merged := m.merge()
 	for _, reason := range m.doubts {
-		x.doubt(ours.version, reason)
+		x.doubt(ours.Version, reason)
 	}
 	if merged != nil {
-		x.event.after = append(x.event.after, image{version: ours.version, raw: merged})
+		x.event.After = append(x.event.After, Image{Version: ours.Version, Raw: merged})
 	}
 }
 
@@ -130,27 +130,27 @@ func (x *external) merge(ours *entry, raw []byte) {
 // removes the files first. So a version without files was deleted; one whose files
 // are there was not, but the other program did not know it, unless the base is
 // proven.
-func (x *external) missing(ours *entry) {
-	b, was := x.past.base, x.past.then[ours.version] != nil
-	tree := x.tree(ours.version)
+func (x *external) missing(ours *Entry) {
+	b, was := x.past.base, x.past.then[ours.Version] != nil
+	tree := x.tree(ours.Version)
 	switch {
-	case b.proven && was, tree == treeNone, tree == treeUnknown && was && b.event > 0 && !b.presumed:
+	case b.proven && was, tree == NoTree, tree == TreeUnknown && was && b.event > 0 && !b.presumed:
 		x.bury(ours)
 	case b.event > 0 && !was: // it was registered since
-	case tree != treeUnknown:
-		x.doubt(ours.version, "the entry is missing and the files are there; the version stays")
+	case tree != TreeUnknown:
+		x.doubt(ours.Version, "the entry is missing and the files are there; the version stays")
 	default:
-		x.doubt(ours.version, "the entry is missing: the version was deleted, or the other program did not know it; it stays")
+		x.doubt(ours.Version, "the entry is missing: the version was deleted, or the other program did not know it; it stays")
 	}
 }
 
-func (x *external) bury(e *entry) {
-	x.event.removed = append(x.event.removed, e.version)
-	x.event.gone = append(x.event.gone, buried{e.version, registeredAt(e.raw)})
+func (x *external) bury(e *Entry) {
+	x.event.Removed = append(x.event.Removed, e.Version)
+	x.event.Gone = append(x.event.Gone, buried{e.Version, registeredAt(e.Raw)})
 }
 
 func (x *external) doubt(version, reason string) {
-	x.event.doubts = append(x.event.doubts, doubt{version, reason})
+	x.event.Doubts = append(x.event.Doubts, Doubt{version, reason})
 }
 
 // settleProduction archives what the history put into production and the other
@@ -158,38 +158,38 @@ func (x *external) doubt(version, reason string) {
 // later one, and archives what was there.
 func (x *external) settleProduction() {
 	s := x.ours
-	h := s.holder(stageProduction)
-	if len(s.productive) < 2 || h == nil {
+	h := s.Holder(Production)
+	if len(s.Productive) < 2 || h == nil {
 		return
 	}
-	if !x.promoted[h.version] {
+	if !x.promoted[h.Version] {
 		return
 	}
-	set := []pyjson.Member{{Key: "stage", Value: pyjson.Quote(stageArchived)}}
-	if at := member(h.raw, "promoted_to_prod"); !sameValue(at, nil) {
+	set := []pyjson.Member{{Key: "stage", Value: pyjson.Quote(Archived)}}
+	if at := Value(h.Raw, "promoted_to_prod"); !sameValue(at, nil) {
 		set = append(set, pyjson.Member{Key: "archived_at", Value: at})
 	}
-	var also []image
-	for version := range s.productive {
-		if version == h.version || x.productive[version] { // of two in the document, the next change archives one
+	var also []Image
+	for version := range s.Productive {
+		if version == h.Version || x.productive[version] { // of two in the document, the next change archives one
 			continue
 		}
-		e := s.get(version)
-		also = append(also, image{version: version, raw: document.Set(e.layOut(), set), extra: entering(e.extra, s.last+1), stageRead: stageArchived})
+		e := s.Get(version)
+		also = append(also, Image{Version: version, Raw: document.Set(e.layOut(), set), Extra: entering(e.Extra, s.Last+1), stageRead: Archived})
 	}
 	for _, im := range also {
-		s.set(im)
+		s.Set(im)
 		x.event.put(im)
 	}
 }
 
 // put has the event leave an entry so.
-func (e *event) put(im image) {
-	for i := range e.after {
-		if e.after[i].version == im.version {
-			e.after[i] = im
+func (e *Event) put(im Image) {
+	for i := range e.After {
+		if e.After[i].Version == im.Version {
+			e.After[i] = im
 			return
 		}
 	}
-	e.after = append(e.after, im)
+	e.After = append(e.After, im)
 }

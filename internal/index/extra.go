@@ -1,4 +1,4 @@
-package modelregistry
+package index
 
 import (
 	"bytes"
@@ -9,8 +9,8 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// extra is what the registry keeps of a version beside its entry.
-type extra struct {
+// Extra is what the registry keeps of a version beside its entry.
+type Extra struct {
 	Entered        int64           `json:"entered,omitempty"` // the event by which it entered its stage
 	RegisteredBy   string          `json:"registered_by,omitempty"`
 	SourceRevision string          `json:"source_revision,omitempty"`
@@ -18,8 +18,8 @@ type extra struct {
 	Gates          json.RawMessage `json:"gates,omitempty"`    // an object
 }
 
-// encode returns the extra as an entry keeps it.
-func (x extra) encode() ([]byte, error) {
+// Encode returns the extra as an entry keeps it.
+func (x Extra) Encode() ([]byte, error) {
 	raw, err := json.Marshal(x)
 	if err != nil || string(raw) == "{}" {
 		return nil, err
@@ -48,12 +48,12 @@ func entering(raw []byte, event int64) []byte {
 // checkExtra returns the event by which a version entered its stage, and why its extra
 // can't be read, if so. Gates can't be at fault: one that can't be read is a gate that no version passes.
 func checkExtra(raw []byte) (entered int64, err error) {
-	x, err := readExtra(raw)
-	return x.entered, err
+	x, err := ReadExtra(raw)
+	return x.Entered, err
 }
 
-// readExtra takes an extra apart. Members that it does not know stay in the raw extra.
-func readExtra(raw []byte) (x rawExtra, err error) {
+// ReadExtra takes an extra apart. Members that it does not know stay in the raw extra.
+func ReadExtra(raw []byte) (x RawExtra, err error) {
 	if len(raw) == 0 {
 		return x, nil
 	}
@@ -71,20 +71,20 @@ func readExtra(raw []byte) (x rawExtra, err error) {
 }
 
 // take notes a member that it knows.
-func (x *rawExtra) take(key string, value []byte) (err error) {
+func (x *RawExtra) take(key string, value []byte) (err error) {
 	if string(value) == "null" {
 		return nil
 	}
-	texts := map[string]*[]byte{"registered_by": &x.registeredBy, "source_revision": &x.sourceRevision, "manifest": &x.manifest}
+	texts := map[string]*[]byte{"registered_by": &x.RegisteredBy, "source_revision": &x.SourceRevision, "manifest": &x.Manifest}
 	switch into := texts[key]; {
 	case key == "entered":
 		n, err := strconv.ParseInt(string(value), 10, 64)
 		if err != nil {
 			return fmt.Errorf("%s is no event's number: %s", key, value)
 		}
-		x.entered = n
+		x.Entered = n
 	case key == "gates":
-		x.gates = value
+		x.Gates = value
 	case into != nil && value[0] != '"':
 		return fmt.Errorf("%s is no string", key)
 	case into != nil:
@@ -93,24 +93,24 @@ func (x *rawExtra) take(key string, value []byte) (err error) {
 	return nil
 }
 
-// rawExtra is where the parts of an extra stand in its bytes.
-type rawExtra struct {
-	entered                                int64
-	registeredBy, sourceRevision, manifest []byte
-	gates                                  []byte
+// RawExtra is where the parts of an extra stand in its bytes.
+type RawExtra struct {
+	Entered                                int64
+	RegisteredBy, SourceRevision, Manifest []byte
+	Gates                                  []byte
 }
 
 // plainExtra takes the extra of nearly every version apart without decoding it: a number,
 // then texts without escapes, then gates, as extra.encode has them. It reports
 // false for what takes a closer look.
-func plainExtra(raw []byte) (x rawExtra, ok bool) {
+func plainExtra(raw []byte) (x RawExtra, ok bool) {
 	rest, ok := bytes.CutPrefix(raw, []byte(`{"entered":`))
 	if !ok {
 		return x, false
 	}
 	n := 0
 	for ; n < len(rest) && n < 18 && '0' <= rest[n] && rest[n] <= '9'; n++ {
-		x.entered = x.entered*10 + int64(rest[n]-'0')
+		x.Entered = x.Entered*10 + int64(rest[n]-'0')
 	}
 	if n == 0 || n > 1 && rest[0] == '0' {
 		return x, false
@@ -119,7 +119,7 @@ func plainExtra(raw []byte) (x rawExtra, ok bool) {
 	for _, f := range [...]struct {
 		start string
 		text  *[]byte
-	}{{`,"registered_by":"`, &x.registeredBy}, {`,"source_revision":"`, &x.sourceRevision}, {`,"manifest":"`, &x.manifest}} {
+	}{{`,"registered_by":"`, &x.RegisteredBy}, {`,"source_revision":"`, &x.SourceRevision}, {`,"manifest":"`, &x.Manifest}} {
 		if len(rest) <= len(f.start) || string(rest[:len(f.start)]) != f.start {
 			continue
 		}
@@ -135,7 +135,7 @@ func plainExtra(raw []byte) (x rawExtra, ok bool) {
 		if err != nil {
 			return x, false
 		}
-		x.gates, rest = after[:end], after[end:]
+		x.Gates, rest = after[:end], after[end:]
 	}
 	return x, string(rest) == "}"
 }

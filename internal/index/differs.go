@@ -1,0 +1,32 @@
+package index
+
+import (
+	"fmt"
+
+	"github.com/ubunye-go/modelregistry/internal/pyjson"
+)
+
+// Differs says where two states hold different entries, or "".
+func (s *State) Differs(other *State) string {
+	for _, e := range s.Entries {
+		o := other.Get(e.Version)
+		switch {
+		case o == nil:
+			return fmt.Sprintf("the history has no version %s", e.Version)
+		case !pyjson.Equal(e.Raw, o.Raw):
+			return fmt.Sprintf("the entry of version %s is another one than in the history", e.Version)
+		case s.Older: // what it keeps beside the entries is not looked at
+		case len(e.Extra)+len(o.Extra) > 0 && !pyjson.Equal(e.Extra, o.Extra):
+			return fmt.Sprintf("what is kept of version %s beside its entry is not what the history has", e.Version)
+		}
+	}
+	for _, o := range other.Entries {
+		if s.Get(o.Version) == nil {
+			return fmt.Sprintf("version %s of the history is missing", o.Version)
+		}
+	}
+	if !s.Older && !pyjson.Equal(s.Facts.image(), other.Facts.image()) {
+		return "what is kept of the model beside its versions is not what the history has"
+	}
+	return ""
+}

@@ -1,0 +1,160 @@
+package index
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"strconv"
+	"time"
+
+	"github.com/ubunye-go/modelregistry/internal/format"
+	"github.com/ubunye-go/modelregistry/internal/pyjson"
+)
+
+// Operations, as events name them.
+const (
+	OpRegister = "register"
+	OpPromote  = "promote"
+	OpDemote   = "demote"
+	OpRollback = "rollback"
+	OpArchive  = "archive"
+	OpImport   = "import"  // the state of a document that had no history, or had lost it
+	OpForeign  = "foreign" // what somebody else changed in the document
+	OpRepair   = "repair"  // what Repair found and made of it
+)
+
+// An Event is one line of a model's history. It carries the full after-image of
+// every entry it touches, so that to apply it is to set entries, in any number,
+// twice if need be.
+type Event struct {
+	Number       int64
+	ID           string // 128 random bits, hex
+	Time         time.Time
+	Op           string
+	Version      string
+	From, To     string // stages
+	Actor        string
+	Reason       string
+	Refused      bool
+	Gates        []byte // what each gate found: a list; nil if none was asked
+	SkippedGates bool
+	Forced       bool
+	After        []Image
+	Removed      []string // entries that are gone
+	Model        []byte   // the facts of the model after it, an object; nil if it did not touch them
+	Deleted      []byte   // who deleted them and when, by version: an object; nil for nothing
+	Gone         []buried // of those, what is not in deleted yet
+	Reused       []string // of those in after, numbers that were given out before
+	Doubts       []Doubt  // what of an external change can't be told
+	Document     string   // SHA-256 of the document that an external change was taken from, hex
+	Reset        bool     // the entries after it are all there are
+	Unnoted      bool     // its writer leaves no note of documents that it puts in place
+	Prev         string   // SHA-256 of the line before, hex
+	Hash         string   // SHA-256 of its own line, hex, once it has one
+}
+
+// An Image is one version's entry after an event.
+type Image struct {
+	Version   string
+	Raw       []byte // the entry, as the document holds it
+	compact   bool   // or as an event does
+	Extra     []byte // what the registry keeps of it beside, as JSON on one line; nil for nothing
+	stageRead string // as raw has it; empty if it was not looked for
+	made      *Entry // of it, by the txn that emitted it
+}
+
+// Stage returns the entry's stage, empty for what is no entry.
+func (im *Image) Stage() string {
+	if im.stageRead != "" {
+		return im.stageRead
+	}
+	return stageOf(im.Raw)
+}
+
+// Skips reports whether the event may leave out numbers: it starts anew, or tells
+// that lines were lost.
+func (e *Event) Skips() bool { return e.Reset || e.Op == OpRepair }
+
+// restates reports whether the event says anew what is known of the model.
+func (e *Event) restates() bool { return e.Reset || e.Op == OpImport || e.Op == OpRepair }
+
+// newID returns the identifier of a new event.
+func newID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	var text [2 * len(b)]byte
+	hex.Encode(text[:], b[:])
+	return string(text[:])
+}
+
+// Encode returns the event as a line without its end.
+func (e *Event) Encode() ([]byte, error) {
+	room := 512 + len(e.Reason) + len(e.Gates) + len(e.Model)
+	for _, im := range e.After {
+		room += len(im.Raw) + len(im.Extra) + 2*len(im.Version)
+	}
+	b := strconv.AppendInt(append(make([]byte, 0, room), `{"event":`...), e.Number, 10)
+	text := func(key, value string) {
+		if value != "" {
+			b = pyjson.AppendString(append(b, key...), value)
+		}
+	}
+	flag := func(key string, on bool) {
+		if on {
+			b = append(append(b, key...), "true"...)
+		}
+	}
+	text(`,"id":`, e.ID)
+	text(`,"time":`, FormatTime(e.Time))
+	text(`,"op":`, e.Op)
+	text(`,"version":`, e.Version)
+	text(`,"from":`, e.From)
+	text(`,"to":`, e.To)
+	text(`,"actor":`, e.Actor)
+	text(`,"reason":`, e.Reason)
+	flag(`,"refused":`, e.Refused)
+	flag(`,"skipped_gates":`, e.SkippedGates)
+	flag(`,"forced":`, e.Forced)
+	if e.Gates != nil {
+		b = pyjson.Compact(append(b, `,"gates":`...), e.Gates)
+	}
+	flag(`,"reset":`, e.Reset)
+	for _, list := range []struct {
+		key      string
+		versions []string
+	}{{`,"removed":`, e.Removed}, {`,"reused":`, e.Reused}} {
+		if len(list.versions) > 0 {
+			raw, err := pyjson.Marshal(list.versions, true)
+			if err != nil {
+				return nil, err
+			}
+			b = append(append(b, list.key...), raw...)
+		}
+	}
+	if e.Deleted != nil {
+		b = pyjson.Compact(append(b, `,"deleted":`...), e.Deleted)
+	}
+	if len(e.After) > 0 {
+		key := `,"after":{`
+		for _, im := range e.After {
+			b = append(pyjson.AppendString(append(b, key...), im.Version), ':')
+			b = pyjson.Compact(b, im.Raw)
+			key = ","
+		}
+		key = `},"extra":{`
+		for _, im := range e.After {
+			b = append(pyjson.AppendString(append(b, key...), im.Version), ':')
+			if len(im.Extra) == 0 {
+				b = append(b, "{}"...)
+			}
+			b = append(b, im.Extra...)
+			key = ","
+		}
+		b = append(b, '}')
+	}
+	if e.Model != nil {
+		b = pyjson.Compact(append(b, `,"`+format.Model+`":`...), e.Model)
+	}
+	b = appendDoubts(b, e.Doubts)
+	text(`,"document":`, e.Document)
+	return Seal(pyjson.AppendString(append(b, `,"prev":`...), e.Prev)), nil
+}

@@ -1,0 +1,153 @@
+package index
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/ubunye-go/modelregistry/internal/pyjson"
+)
+
+// ParseLog reads lines that follow the event last with the digest hash. The
+// numbers go up by one, but for an import or a repair, which may leave some out.
+// Before the first damage it returns the events so far, and a *DamageError.
+func ParseLog(lines []byte, at, last int64, hash string) (events []*Event, err error) {
+	for len(lines) > 0 {
+		n := bytes.IndexByte(lines, '\n')
+		line := bytes.TrimRight(lines[:n], " ")
+		e, err := decodeEffect(line, hash)
+		switch {
+		case err != nil:
+		case e.Prev != hash:
+			err = errors.New("the line does not follow the one before it")
+		case e.Number != last+1 && !(e.Skips() && e.Number > last):
+			err = fmt.Errorf("event %d follows event %d", e.Number, last)
+		}
+		if err != nil {
+			var syntax *pyjson.SyntaxError
+			if errors.As(err, &syntax) {
+				at += syntax.Offset
+			}
+			return events, &DamageError{Offset: at, Err: err}
+		}
+		last, hash = e.Number, e.Hash
+		events = append(events, e)
+		at, lines = at+int64(n)+1, lines[n+1:]
+	}
+	return events, nil
+}
+
+// ApplyAll applies events that end at a position of the log.
+func (s *State) ApplyAll(events []*Event, end int64) {
+	for _, e := range events {
+		s.Apply(e, end)
+	}
+	s.Offset = end
+}
+
+// Settle settles the version of every stage, so that readers that share the
+// model's lock only read.
+func (s *State) Settle() {
+	for _, stage := range Stages {
+		s.Holder(stage)
+	}
+}
+
+// Extend applies lines that stand at a position of the log, behind the event
+// that the state stands at, and returns them as events.
+func (s *State) Extend(lines []byte, at, end int64) ([]*Event, error) {
+	events, err := ParseLog(lines, at, s.Last, s.Hash)
+	if err != nil {
+		return nil, err
+	}
+	s.ApplyAll(events, end)
+	return events, nil
+}
+
+// Replay returns the state that a whole log makes, and the log's events.
+func Replay(useCase, model string, lines []byte, end int64) (*State, []*Event, error) {
+	s := New(useCase, model)
+	events, err := s.Extend(lines, 0, end)
+	return s, events, err
+}
+
+// Stands reports whether log has the event that the state stands at: its line, or
+// its digest in the next line. What a position means is the store's business.
+func (s *State) Stands(log []byte) bool {
+	if bytes.Contains(log, []byte(`"prev":"`+s.Hash+`"`)) {
+		return true
+	}
+	for line := range bytes.Lines(log) {
+		if HashLine(bytes.TrimRight(line, " \n")) == s.Hash {
+			return true
+		}
+	}
+	return false
+}
+
+// Continue makes a state that stands on its document alone continue whatever log
+// there is: the next change begins with an event that holds all of it. If an
+// earlier change did so, and only the document was not brought up to date, the
+// log goes on from there.
+func (s *State) Continue(lines []byte, end int64) (*State, error) {
+	if s.Damage != nil { // gates might be among it, and must not open
+		return nil, &DamageError{Document: true, Err: s.Damage}
+	}
+	hash, last := "", s.Last
+	for at := 0; at < len(lines); {
+		n := bytes.IndexByte(lines[at:], '\n')
+		line := bytes.TrimRight(lines[at:at+n], " ")
+		hash = HashLine(line)
+		if e, err := decodeEffect(line, ""); err == nil {
+			if e.Reset && e.Number > s.Last {
+				return resume(lines[at:], int64(at), e, end, s)
+			}
+			last = max(last, e.Number)
+			s.giveOut(e)
+		}
+		at += n + 1
+	}
+	s.Last, s.Hash, s.Offset = last, hash, end
+	s.LayGates(s.Facts)
+	s.Pending = &Event{Op: OpImport, Reset: true, After: s.images(), Removed: s.Removed, Deleted: s.deleted, Model: s.Facts.image()}
+	return s, nil
+}
+
+// resume replays the log from an event that holds everything, but for what only
+// the document has: stood is the document's state.
+func resume(lines []byte, at int64, first *Event, end int64, stood *State) (*State, error) {
+	s := New(stood.UseCase, stood.Model)
+	s.Last, s.Hash = first.Number-1, first.Prev
+	s.Head, s.Others, s.deleted = stood.Head, stood.Others, stood.deleted
+	if _, err := s.Extend(lines, at, end); err != nil {
+		return nil, err
+	}
+	if first.Model == nil && s.Facts.raw == nil && stood.Facts.raw != nil { // its writer knew of no facts
+		s.Learn(stood.Facts)
+		s.Pending = &Event{Op: OpForeign, Model: s.Facts.raw}
+	}
+	return s, nil
+}
+
+// giveOut keeps numbers that an event of another history gave out from being
+// given again.
+func (s *State) giveOut(e *Event) {
+	for _, im := range e.After {
+		if s.Get(im.Version) == nil {
+			s.Remove(im.Version)
+		}
+	}
+	for _, version := range e.Removed {
+		if s.Get(version) == nil {
+			s.Remove(version)
+		}
+	}
+}
+
+func (s *State) images() []Image {
+	list := make([]Image, len(s.Entries))
+	for i, e := range s.Entries {
+		list[i] = e.image()
+	}
+	return list
+}

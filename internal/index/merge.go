@@ -1,0 +1,94 @@
+package index
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/ubunye-go/modelregistry/internal/document"
+	"github.com/ubunye-go/modelregistry/internal/pyjson"
+)
+
+// Merge takes in a document that another program wrote or edited, given the
+// events that made the state. What that program changed, against the document
+// that it started from, is laid over the state; the next change records it.
+func (s *State) Merge(d *document.Document, events []*Event, n Note, inStep bool, tree func(version string) Tree) {
+	b, taken := startedFrom(n, d, events, inStep)
+	if taken { // an event has it all, and the document was not replaced since
+		s.keepBytes(d)
+		s.keepTop(d)
+		s.Learn(s.Facts)
+		s.Checkpoint, s.CheckpointEnd = 0, 0
+		return
+	}
+	s.LayOver(newPast(events, b), d, tree)
+}
+
+// MergeBlind is merge where nothing tells what the other program started from, nor
+// which versions have files.
+func (s *State) MergeBlind(d *document.Document, events []*Event) {
+	s.LayOver(newPast(events, base{}), d, func(string) Tree { return TreeUnknown })
+}
+
+// LayOver lays over the state what another program changed in the document.
+func (s *State) LayOver(p *past, d *document.Document, tree func(version string) Tree) {
+	x := &external{past: p, ours: s, tree: tree, event: &Event{Op: OpForeign, Document: digest(d)}}
+	x.compare(d)
+	rewritten := s.rewrittenIn(d)
+	s.layTop(p, d, x.event)
+	s.Checkpoint, s.CheckpointEnd = 0, 0
+	for i := range x.event.After {
+		im := &x.event.After[i]
+		old := s.Get(im.Version)
+		if x.replaced[im.Version] {
+			old = nil
+		}
+		if old != nil {
+			im.Extra = old.Extra
+		}
+		if old == nil || old.Stage != stageOf(im.Raw) {
+			im.Extra = entering(im.Extra, s.Last+1)
+		}
+	}
+	s.effect(x.event)
+	x.settleProduction()
+	s.keepBytes(d)
+	e := x.event
+	if len(e.After)+len(e.Removed) > 0 {
+		s.noteProduction(OpForeign)
+	} else if len(e.Doubts) == 0 && e.Model == nil {
+		if !rewritten {
+			return // nothing is to be said of it
+		}
+		e.Reason = "registry.json was written anew, and no version changed"
+	}
+	s.Pending = e
+}
+
+// pythonKeys are the top-level keys that Python writes, whatever it changed.
+var pythonKeys = []string{"model_name", "use_case", "versions", GatesKey}
+
+// rewrittenIn reports whether a document says the same as the state in other
+// bytes, or has keys that Python does not write. It is asked before the document
+// is laid over the state.
+func (s *State) rewrittenIn(d *document.Document) bool {
+	for _, m := range d.Head {
+		if !slices.Contains(pythonKeys, m.Key) {
+			return true
+		}
+	}
+	for _, e := range d.Entries {
+		if mine := s.Get(e.Version); mine != nil && !bytes.Equal(mine.layOut(), e.Raw) && pyjson.Equal(mine.Raw, e.Raw) {
+			return true
+		}
+	}
+	return false
+}
+
+// keepBytes takes over the document's own bytes for entries that say the same.
+func (s *State) keepBytes(d *document.Document) {
+	for _, e := range d.Entries {
+		if mine := s.Get(e.Version); mine != nil && pyjson.Equal(mine.Raw, e.Raw) {
+			s.Set(Image{Version: e.Version, Raw: e.Raw, Extra: mine.Extra})
+		}
+	}
+}

@@ -1,0 +1,323 @@
+package index
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/Masterminds/semver/v3"
+
+	"github.com/ubunye-go/modelregistry/internal/document"
+	"github.com/ubunye-go/modelregistry/internal/format"
+	"github.com/ubunye-go/modelregistry/internal/pyjson"
+)
+
+// A Txn is a state and the changes that are about to be appended to it: several,
+// when several callers share one append. Nothing of it shows in the state until
+// the append has happened.
+type Txn struct {
+	Base        *State
+	over        map[string]*Entry // entries as the events so far leave them
+	added       int               // of those, new ones
+	productive  []*Entry          // in production, as the events so far leave it
+	productions []string          // as the state has them, after the first noted events
+	noted       int
+	high        *semver.Version // as the state has it
+	Now         time.Time
+	written     string // now, as it is written, once asked for
+	Events      []*Event
+	Lines       [][]byte
+	hash        string // of the last line
+	mended      bool
+}
+
+// NewTxn begins a transaction on a state, at the time of its changes.
+func NewTxn(s *State, now time.Time) *Txn {
+	t := &Txn{Base: s, productions: slices.Clip(s.productions), high: s.high, Now: now, hash: s.Hash}
+	for v := range s.Productive {
+		t.productive = append(t.productive, s.Get(v))
+	}
+	return t
+}
+
+// put notes an entry as an event leaves it.
+func (t *Txn) put(e *Entry) {
+	if t.Get(e.Version) == nil {
+		t.added++
+		t.high = highest(t.high, ParseVersion(e.Version))
+	}
+	if t.over == nil {
+		t.over = map[string]*Entry{}
+	}
+	t.over[e.Version] = e
+	t.productive = slices.DeleteFunc(t.productive, func(p *Entry) bool { return p.Version == e.Version })
+	if e.Stage == Production {
+		t.productive = append(t.productive, e)
+	}
+}
+
+// Bytes returns about how long the lines are.
+func (t *Txn) Bytes() int64 {
+	n := 0
+	for _, line := range t.Lines {
+		n += len(line) + 1
+	}
+	return int64(n)
+}
+
+// Get returns the entry of a version as the events so far leave it, or nil.
+func (t *Txn) Get(version string) *Entry {
+	if e := t.over[version]; e != nil {
+		return e
+	}
+	return t.Base.Get(version)
+}
+
+// Production is the version in production with the changes so far, or nil.
+func (t *Txn) Production() *Entry {
+	var h *Entry
+	for _, e := range t.productive {
+		if h == nil || e.newer(h) {
+			h = e
+		}
+	}
+	return h
+}
+
+// Holder returns the version of a stage, as the events so far leave it: of several,
+// the one that entered it last.
+func (t *Txn) Holder(stage string) (h *Entry) {
+	switch {
+	case stage == Production:
+		return t.Production()
+	case len(t.over) == 0:
+		return t.Base.Holder(stage)
+	}
+	for e := range t.Entries() {
+		if e.Stage == stage && (h == nil || e.newer(h)) {
+			h = e
+		}
+	}
+	return h
+}
+
+// Entries yields every version as the events so far leave it.
+func (t *Txn) Entries() iter.Seq[*Entry] {
+	return func(yield func(*Entry) bool) {
+		for _, e := range t.Base.Entries {
+			if !yield(t.Get(e.Version)) {
+				return
+			}
+		}
+		for version, e := range t.over {
+			if t.Base.Get(version) == nil && !yield(e) {
+				return
+			}
+		}
+	}
+}
+
+// Empty reports whether there is no model, and no event so far makes one.
+func (t *Txn) Empty() bool { return t.Base.Empty() && len(t.over) == 0 }
+
+// Stage returns an entry's stage as readers see it.
+func (t *Txn) Stage(e *Entry) string {
+	stage := e.Stage
+	if stage == Production && t.Production() != e {
+		return Archived
+	}
+	return stage
+}
+
+// PreviousProduction returns the version that a rollback without a version
+// restores. It reports false if there is none.
+func (t *Txn) PreviousProduction() (version string, ok bool) {
+	for _, e := range t.Events[t.noted:] { // what this append did before
+		if p := e.enters(Production); p != "" {
+			t.productions = after(t.productions, e.Op, p)
+		}
+	}
+	t.noted = len(t.Events)
+	list, now := t.productions, t.Production()
+	for i := len(list) - 1; i >= 0; i-- {
+		if t.Get(list[i]) == nil || now != nil && list[i] == now.Version {
+			continue
+		}
+		return list[i], true
+	}
+	return "", false
+}
+
+// enters returns the version that the event puts into a stage.
+func (e *Event) enters(stage string) string {
+	if e.To == stage && !e.Refused {
+		return e.Version
+	}
+	return ""
+}
+
+// A Move is a move of a version to another stage, as it was decided.
+type Move struct {
+	Op            string
+	Entry         *Entry
+	To            string
+	Actor, Reason string
+	Gates         []byte // what each gate found, as an event has it
+	SkippedGates  bool
+	Forced        bool
+}
+
+// Move appends the event of a move. It returns the entry of the version that
+// leaves production because of it, or nil.
+func (t *Txn) Move(m Move) (predecessor *Entry, err error) {
+	ev := &Event{Op: m.Op, Version: m.Entry.Version, From: t.Stage(m.Entry), To: m.To, Actor: m.Actor, Reason: m.Reason,
+		Gates: m.Gates, SkippedGates: m.SkippedGates, Forced: m.Forced, After: make([]Image, 0, 2)}
+	if m.To == Production {
+		if predecessor = t.Production(); predecessor != nil {
+			ev.After = append(ev.After, t.staged(predecessor, Archived))
+		}
+	}
+	var also []pyjson.Member
+	if m.Op == OpPromote || m.Op == OpRollback {
+		by := []byte("null")
+		if m.Actor != "" {
+			by = pyjson.Quote(m.Actor)
+		}
+		also = []pyjson.Member{{Key: "promoted_by", Value: by}}
+	}
+	ev.After = append(ev.After, t.staged(m.Entry, m.To, also...))
+	return predecessor, t.Emit(ev)
+}
+
+// stamp is the time of the changes, as entries and events have it.
+func (t *Txn) stamp() string {
+	if t.written == "" {
+		t.written = FormatTime(t.Now)
+	}
+	return t.written
+}
+
+// staged returns the image of an entry that enters a stage now, with what else is set in it.
+func (t *Txn) staged(e *Entry, stage string, also ...pyjson.Member) Image {
+	set := append(make([]pyjson.Member, 0, 4), also...)
+	room := make([]byte, 0, 128)
+	put := func(key, text string) {
+		from := len(room)
+		room = pyjson.AppendString(room, text)
+		set = append(set, pyjson.Member{Key: key, Value: room[from:]})
+	}
+	put("version", e.Version)
+	put("stage", stage)
+	if key := stamped[stage]; key != "" {
+		put(key, t.stamp())
+	}
+	return Image{Version: e.Version, Raw: document.Set(e.layOut(), set), Extra: e.Extra, stageRead: stage}
+}
+
+// Record appends what another program did and nobody recorded yet, if there is such.
+func (t *Txn) Record(pending *Event) error {
+	if pending == nil {
+		return nil
+	}
+	e := *pending
+	e.Deleted = WithMembers(e.Deleted, tombstones(e.Gone, t.stamp()))
+	return t.Emit(&e)
+}
+
+// Emit numbers an event and adds it to the append. The first of our own in an
+// append also mends a second production version, if another program left one.
+func (t *Txn) Emit(ev *Event) error {
+	if err := t.Base.Facts.Writable(); err != nil {
+		return err
+	}
+	if ev.Model == nil && ev.restates() {
+		ev.Model = t.Base.Facts.image()
+	}
+	if ev.Op != OpImport && ev.Op != OpForeign && !t.mended {
+		t.mended = true
+		if len(t.Base.Productive) > 1 {
+			t.mend(ev)
+		}
+	}
+	ev.Number = t.Base.Last + int64(len(t.Events)) + 1
+	if ev.Number > format.MaxEvent {
+		return fmt.Errorf("the history has event %d, and no number comes after it", t.Base.Last)
+	}
+	ev.ID, ev.Time, ev.Prev = newID(), t.Now, t.hash
+	added := 0
+	for i := range ev.After {
+		im := &ev.After[i]
+		pos, old := len(t.Base.Entries)+t.added+added, t.Get(im.Version)
+		if old != nil {
+			pos = old.pos
+		} else {
+			added++
+		}
+		if old == nil || old.Stage != im.Stage() {
+			im.Extra = entering(im.Extra, ev.Number)
+		}
+		im.made = newEntry(im, pos)
+	}
+	line, err := ev.Encode()
+	if err != nil {
+		return err
+	}
+	for _, im := range ev.After {
+		t.put(im.made)
+	}
+	ev.Hash = HashLine(line)
+	t.Events, t.Lines, t.hash = append(t.Events, ev), append(t.Lines, line), ev.Hash
+	return nil
+}
+
+func (t *Txn) mend(ev *Event) {
+	h := t.Base.Holder(Production)
+	for v := range t.Base.Productive {
+		touched := slices.ContainsFunc(ev.After, func(im Image) bool { return im.Version == v })
+		if v != h.Version && !touched {
+			ev.After = append(ev.After, t.staged(t.Get(v), Archived))
+		}
+	}
+	slices.SortStableFunc(ev.After, func(a, b Image) int { return t.place(a) - t.place(b) })
+}
+
+func (t *Txn) place(im Image) int {
+	if e := t.Get(im.Version); e != nil {
+		return e.pos
+	}
+	return len(t.Base.Entries)
+}
+
+// NextNumber returns the version that an auto-versioned registration gets.
+func (t *Txn) NextNumber() (string, error) {
+	return nextVersion(t.high)
+}
+
+// Register appends the event of a registration.
+func (t *Txn) Register(version string, raw, x []byte, actor, reason string) error {
+	return t.Emit(&Event{Op: OpRegister, Version: version, To: Development, Actor: actor, Reason: reason,
+		After: []Image{{Version: version, Raw: raw, Extra: x, stageRead: Development}}})
+}
+
+// Free returns a *TakenError if a pinned version can't be registered, or nil.
+func (t *Txn) Free(version string) error {
+	if t.Get(version) != nil || slices.Contains(t.Base.Removed, version) {
+		return &TakenError{}
+	}
+	if v := ParseVersion(version); v.Prerelease() == "" && v.Metadata() == "" {
+		return nil // digits and dots have one case
+	}
+	for _, e := range t.Base.Entries {
+		if strings.EqualFold(e.Version, version) {
+			return &TakenError{Alike: e.Version}
+		}
+	}
+	for v := range t.over {
+		if strings.EqualFold(v, version) {
+			return &TakenError{Alike: v}
+		}
+	}
+	return nil
+}
