@@ -18,7 +18,7 @@ func (s *State) Note() string { return fmt.Sprint(s.Last, " ", s.Hash) }
 
 // A Note is what a store noted of the document that it put in place last.
 type Note struct {
-	Text string // as State.note returned it; empty if it is not known
+	Text string // as State.Note returned it; empty if it is not known
 	Kept bool   // the store keeps such notes
 }
 
@@ -36,10 +36,10 @@ type base struct {
 // event of that number, or if a release that leaves no note wrote since.
 //
 // If an external change was recorded since, the document that it was taken from
-// was not replaced. If this is that document, taken is true. Otherwise it started
-// from that one, which is what the event made of the model, provided that nothing
-// came between. An editor may also put an older document back, with our key in it;
-// the note then says that a later one had taken its place.
+// was not replaced. If this is that document, taken is true. Otherwise it
+// started from that one, which is what the event made of the model, provided
+// that nothing came between. An editor may also put an older document back,
+// with our key in it; the note then says that a later one had taken its place.
 //
 // A store without notes keeps its documents on a service that loses none. There
 // a document that is in step with every change most likely was when the other

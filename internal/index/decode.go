@@ -19,15 +19,15 @@ func DecodeEvent(line []byte) (*Event, error) {
 	return (&eventDecoder{line: line}).decode()
 }
 
-// decodeEffect is DecodeEvent for a state: it checks as much, and leaves out what an event only tells
-// (id, time, actor, reason, gates). Most lines follow the one with the digest prev, and spare the memory for
-// it.
+// decodeEffect is DecodeEvent for a state: it checks as much, and leaves out
+// what an event only tells (id, time, actor, reason, gates). Most lines follow
+// the one with the digest prev, and spare the memory for it.
 func decodeEffect(line []byte, prev string) (*Event, error) {
 	return (&eventDecoder{line: line, effect: true, prev: prev}).decode()
 }
 
-// An eventDecoder reads a line in one pass. A value that does not fit does not end it: a fault in the
-// JSON behind it is the graver one.
+// An eventDecoder reads a line in one pass. A value that does not fit does not
+// end it: a fault in the JSON behind it is the graver one.
 type eventDecoder struct {
 	line   []byte
 	effect bool
@@ -224,7 +224,8 @@ func (d *eventDecoder) flag(key string, raw []byte, into *bool) {
 	d.json(key, raw, into)
 }
 
-// stage takes any name: an entry of another program's may have had one that is none of ours.
+// stage takes any name: an entry of another program's may have had one that is
+// none of ours.
 func (d *eventDecoder) stage(key string, raw []byte) string { return stageNamed(d.bytes(key, raw)) }
 
 // text reads a string.
@@ -248,7 +249,8 @@ func (d *eventDecoder) told(key string, raw []byte) string {
 	return d.text(key, raw)
 }
 
-// oneOf reads a string that most likely is one of these, which then takes no memory.
+// oneOf reads a string that most likely is one of these, which then takes no
+// memory.
 func (d *eventDecoder) oneOf(key string, raw []byte, likely ...string) string {
 	text := d.bytes(key, raw)
 	for _, s := range likely {
@@ -259,7 +261,8 @@ func (d *eventDecoder) oneOf(key string, raw []byte, likely ...string) string {
 	return string(text)
 }
 
-// version returns the name of an entry, in most events one that was named before.
+// version returns the name of an entry, in most events one that was named
+// before.
 func (d *eventDecoder) version(name []byte) string {
 	if string(name) == d.e.Version {
 		return d.e.Version

@@ -8,18 +8,22 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// An Entry is one version, immutable but for layOut. It stays raw but for what every change has to
-// know of every version.
+// An Entry is one version. It stays raw but for what every change has to know
+// of every version. It does not change, except that a writer lays it out.
 type Entry struct {
 	Version string
-	pos     int
-	Raw     []byte       // as the document holds it,
-	compact bool         // or as an event does, until layOut
-	Extra   []byte       // what the registry keeps of it beside, as JSON on one line; nil for nothing
-	size    int64        // about what it takes in the document, in bytes
-	Stage   string       // as its raw value has it
-	Entered int64        // the event by which it entered its stage, 0 for none
-	Decoded atomic.Value // what the user of the entry made of it and keeps here
+	Raw     []byte // as the document holds it, or compact until it is laid out
+	Extra   []byte // what the registry keeps beside it, as JSON on one line; nil for nothing
+	Stage   string // as Raw has it
+	Entered int64  // the event by which it entered its stage, 0 for none
+
+	// Decoded is for the user of the entry, to keep what it made of Raw and
+	// Extra.
+	Decoded atomic.Value
+
+	compact bool  // Raw is as an event holds it
+	pos     int   // in the order of registration
+	size    int64 // about what it takes in the document, in bytes
 }
 
 func newEntry(im *Image, pos int) *Entry {
@@ -33,8 +37,9 @@ func (e *Entry) image() Image {
 	return Image{Version: e.Version, Raw: e.Raw, compact: e.compact, Extra: e.Extra, stageRead: e.Stage}
 }
 
-// layOut lays the entry out as the document holds it, which is for who writes to do, and not for
-// each who reads. The caller holds the model's lock, so that nobody else looks.
+// layOut lays the entry out as the document holds it, and returns its bytes.
+// Only writers do that, so that readers need not pay for it. No other goroutine
+// may use the entry meanwhile.
 func (e *Entry) layOut() []byte {
 	if e.compact {
 		e.Raw, e.compact = document.LayEntry(e.Raw), false
@@ -42,7 +47,8 @@ func (e *Entry) layOut() []byte {
 	return e.Raw
 }
 
-// takes returns about how many bytes the entry takes in the document, laid out or not.
+// takes returns about how many bytes the entry takes in the document, laid out
+// or not.
 func (e *Entry) takes() int64 {
 	n := len(e.Raw)
 	if e.compact {
@@ -51,7 +57,8 @@ func (e *Entry) takes() int64 {
 	return int64(n + len(e.Extra) + 2*len(e.Version) + 32)
 }
 
-// Value returns the raw value of a member of a raw object, nil if there is none.
+// Value returns the raw value of a member of a raw object, nil if there is
+// none.
 func Value(raw []byte, key string) (value []byte) {
 	_, err := pyjson.Members(raw, 0, 0, func(start, end, at int) (int, error) {
 		stop, err := pyjson.Skip(raw, at, 1)

@@ -24,7 +24,8 @@ type entryMerge struct {
 	past     [][]byte
 
 	// promotions are the raw times at which the other program put versions into
-	// production. What it archived at the same time, it archived because of that.
+	// production. What it archived at the same time, it archived because of
+	// that.
 	promotions map[string]bool
 
 	doubts []string
@@ -140,9 +141,9 @@ func (m *entryMerge) takes(p part, ours, theirs *document.Fields) bool {
 		}
 		return true
 	}
-	// Both moved it, the other program without knowing of our move. Its own came
-	// later and counts, unless it only found a version in production, which is not
-	// there any more, and changed a name or another time.
+	// Both moved it, the other program without knowing of our move. Its own
+	// came later and counts, unless it only found a version in production,
+	// which is not there any more, and changed a name or another time.
 	if stageIn(theirs) == Production && !moved(&base, theirs) {
 		m.doubts = append(m.doubts, "a time or a name beside the stage was edited while the version left production; it is not put back there")
 		return false
@@ -154,8 +155,8 @@ func (p part) isMove() bool { return p.name == "stage" }
 
 // guess is takes where it is not known what the other program started from. If
 // the history never had what the document has, the other program did it.
-// Otherwise it may have done that too, or have written on an older document, and
-// the history's word stands: it was acknowledged.
+// Otherwise it may have done that too, or have written on an older document,
+// and the history's word stands: it was acknowledged.
 func (m *entryMerge) guess(p part, theirs *document.Fields) bool {
 	if !m.was(p, theirs) {
 		return true
@@ -188,8 +189,8 @@ func (m *entryMerge) whole() []byte {
 	return m.theirs
 }
 
-// follows reports whether a program can have made one entry of another by moves:
-// no program takes back the time of a move.
+// follows reports whether a program can have made one entry of another by
+// moves: no program takes back the time of a move.
 func follows(before, after *document.Fields) bool {
 	for _, key := range moveKeys {
 		if key == "stage" || key == "promoted_by" {
@@ -214,8 +215,8 @@ func follows(before, after *document.Fields) bool {
 	return true
 }
 
-// moved reports whether a version was moved between two entries: it is in another
-// stage, or entered the same one again.
+// moved reports whether a version was moved between two entries: it is in
+// another stage, or entered the same one again.
 func moved(before, after *document.Fields) bool {
 	if !sameValue(fieldOf(before, "stage"), fieldOf(after, "stage")) {
 		return true
@@ -224,8 +225,8 @@ func moved(before, after *document.Fields) bool {
 	return key != "" && !sameValue(before.Get(key), after.Get(key))
 }
 
-// inConsequence reports whether the other program archived a version only because
-// it put another one into production.
+// inConsequence reports whether the other program archived a version only
+// because it put another one into production.
 func (m *entryMerge) inConsequence(base, theirs *document.Fields) bool {
 	return m.promotions[string(theirs.Get("archived_at"))] && stageIn(base) == Production && stageIn(theirs) == Archived
 }

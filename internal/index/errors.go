@@ -8,7 +8,7 @@ import (
 
 // A DamageError says where the bytes of a model can't be what they should be.
 type DamageError struct {
-	Document bool  // it is in the document, else in the log
+	Document bool  // it is in the document; otherwise in the log
 	Offset   int64 // bytes before the damage
 	Err      error
 }

@@ -22,9 +22,9 @@ const (
 	OpRepair   = "repair"  // what Repair found and made of it
 )
 
-// An Event is one line of a model's history. It carries the full after-image of
-// every entry it touches, so that to apply it is to set entries, in any number,
-// twice if need be.
+// An Event is one line of a model's history. It carries the whole entry of each
+// version that it changes. To apply it is to set these entries, so that
+// applying it twice does no harm.
 type Event struct {
 	Number       int64
 	ID           string // 128 random bits, hex
@@ -54,12 +54,13 @@ type Event struct {
 
 // An Image is one version's entry after an event.
 type Image struct {
-	Version   string
-	Raw       []byte // the entry, as the document holds it
-	compact   bool   // or as an event does
-	Extra     []byte // what the registry keeps of it beside, as JSON on one line; nil for nothing
-	stageRead string // as raw has it; empty if it was not looked for
-	made      *Entry // of it, by the txn that emitted it
+	Version string
+	Raw     []byte // the entry, as the document holds it, or compact
+	Extra   []byte // as in Entry
+
+	compact   bool   // Raw is as an event holds it
+	stageRead string // as Raw has it; empty if it was not looked for
+	made      *Entry // of it, by the Txn that emitted it
 }
 
 // Stage returns the entry's stage, empty for what is no entry.
@@ -70,8 +71,8 @@ func (im *Image) Stage() string {
 	return stageOf(im.Raw)
 }
 
-// Skips reports whether the event may leave out numbers: it starts anew, or tells
-// that lines were lost.
+// Skips reports whether the event may leave out numbers: it starts anew, or
+// tells that lines were lost.
 func (e *Event) Skips() bool { return e.Reset || e.Op == OpRepair }
 
 // restates reports whether the event says anew what is known of the model.

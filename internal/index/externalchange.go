@@ -20,10 +20,10 @@ const (
 // An external is what another program made of a document, as it is being found
 // out.
 //
-// The other program's change is the later one: it takes turns with us, and wrote
-// after our last change. So what it changed counts, and what it left alone is
-// as the history has it, whether it saw that or not. What it did without knowing
-// of an event is merged field by field.
+// The other program's change is the later one: it takes turns with us, and
+// wrote after our last change. So what it changed counts, and what it left
+// alone is as the history has it, whether it saw that or not. What it did
+// without knowing of an event is merged field by field.
 type external struct {
 	past     *past
 	ours     *State
@@ -100,9 +100,9 @@ func (x *external) add(version string, raw []byte) {
 }
 
 // another reports whether an entry is of another version than ours, by the same
-// number: the other program deleted ours and registered that, or did not know of
-// ours. An edited time of registration does not make another version: the files
-// would still have our manifest.
+// number: the other program deleted ours and registered that, or did not know
+// of ours. An edited time of registration does not make another version: the
+// files would still have our manifest.
 func (x *external) another(ours *Entry, raw []byte) bool {
 	if !anotherVersion(ours.Raw, raw) {
 		return false
@@ -127,9 +127,9 @@ func (x *external) merge(ours *Entry, raw []byte) {
 }
 
 // missing decides about a version that the document lacks. Python's delete
-// removes the files first. So a version without files was deleted; one whose files
-// are there was not, but the other program did not know it, unless the base is
-// proven.
+// removes the files first. So a version without files was deleted; one whose
+// files are there was not, but the other program did not know it, unless the
+// base is proven.
 func (x *external) missing(ours *Entry) {
 	b, was := x.past.base, x.past.then[ours.Version] != nil
 	tree := x.tree(ours.Version)
@@ -154,8 +154,8 @@ func (x *external) doubt(version, reason string) {
 }
 
 // settleProduction archives what the history put into production and the other
-// program, which promoted another version, did not know of. Its promotion is the
-// later one, and archives what was there.
+// program, which promoted another version, did not know of. Its promotion is
+// the later one, and archives what was there.
 func (x *external) settleProduction() {
 	s := x.ours
 	h := s.Holder(Production)

@@ -45,14 +45,16 @@ func entering(raw []byte, event int64) []byte {
 	return append(b, '}')
 }
 
-// checkExtra returns the event by which a version entered its stage, and why its extra
-// can't be read, if so. Gates can't be at fault: one that can't be read is a gate that no version passes.
+// checkExtra returns the event by which a version entered its stage, and why
+// its extra can't be read, if so. Gates can't be at fault: one that can't be
+// read is a gate that no version passes.
 func checkExtra(raw []byte) (entered int64, err error) {
 	x, err := ReadExtra(raw)
 	return x.Entered, err
 }
 
-// ReadExtra takes an extra apart. Members that it does not know stay in the raw extra.
+// ReadExtra takes an extra apart. Members that it does not know stay in the raw
+// extra.
 func ReadExtra(raw []byte) (x RawExtra, err error) {
 	if len(raw) == 0 {
 		return x, nil
@@ -100,9 +102,9 @@ type RawExtra struct {
 	Gates                                  []byte
 }
 
-// plainExtra takes the extra of nearly every version apart without decoding it: a number,
-// then texts without escapes, then gates, as extra.encode has them. It reports
-// false for what takes a closer look.
+// plainExtra takes the extra of nearly every version apart without decoding it:
+// a number, then texts without escapes, then gates, as extra.encode has them.
+// It reports false for what takes a closer look.
 func plainExtra(raw []byte) (x RawExtra, ok bool) {
 	rest, ok := bytes.CutPrefix(raw, []byte(`{"entered":`))
 	if !ok {

@@ -10,7 +10,8 @@ import (
 )
 
 // GatesKey is the key under which Ubunye since 0.7 keeps a model's gates, after
-// "versions" in registry.json. The facts of a model mirror it under the same key.
+// "versions" in registry.json. The facts of a model mirror it under the same
+// key.
 const GatesKey = "promotion_gates"
 
 // noFacts is how an event says that nothing is kept of a model.
@@ -22,7 +23,7 @@ const noFacts = "{}"
 type Facts struct {
 	raw     []byte        // the object, on one line; nil for nothing
 	unknown []string      // what a writer must understand, and this release does not
-	Decoded *atomic.Value // what the user of the facts made of them and keeps here; nil if raw is nil
+	Decoded *atomic.Value // what the user of the facts made of them and keeps here; nil if there are none
 }
 
 // ReadFacts reads a raw object.
@@ -68,7 +69,8 @@ func (f Facts) with(key string, value []byte) Facts {
 	return ReadFacts(append(b, '}'))
 }
 
-// image returns the facts as an event carries them that changes or restates them.
+// image returns the facts as an event carries them that changes or restates
+// them.
 func (f Facts) image() []byte {
 	if len(f.raw) == 0 {
 		return []byte(noFacts)
@@ -93,9 +95,9 @@ func (s *State) Learn(f Facts) {
 	s.altered()
 }
 
-// withGates returns the top-level keys of a document with the model's gates where
-// Ubunye writes them. Without gates the keys stay as they are: another program's
-// "promotion_gates" is no claim of ours.
+// withGates returns the top-level keys of a document with the model's gates
+// where Ubunye writes them. Without gates the keys stay as they are: another
+// program's "promotion_gates" is no claim of ours.
 func withGates(head []pyjson.Member, gates []byte) []pyjson.Member {
 	if gates == nil {
 		return head
@@ -145,8 +147,8 @@ func (s *State) LayGates(base Facts) (changed bool) {
 }
 
 // layTop lays over the state what another program left in a document beside the
-// entries: top-level keys, the model's gates among them, and what an editor left
-// of our key. The event diff carries the facts if they changed.
+// entries: top-level keys, the model's gates among them, and what an editor
+// left of our key. The event diff carries the facts if they changed.
 func (s *State) layTop(p *past, d *document.Document, diff *Event) {
 	base := s.Facts
 	if p.base.event > 0 {
@@ -158,8 +160,8 @@ func (s *State) layTop(p *past, d *document.Document, diff *Event) {
 	}
 }
 
-// keepTop takes over a document's top-level keys, and what an editor left of our
-// key beside the entries.
+// keepTop takes over a document's top-level keys, and what an editor left of
+// our key beside the entries.
 func (s *State) keepTop(d *document.Document) {
 	s.Head = d.Head
 	if d.Mark != nil {
@@ -178,9 +180,10 @@ func FactsAt(events []*Event, number int64) (f Facts) {
 	return f
 }
 
-// TakeGates takes over the model's gates of a document of ours, given the facts at
-// the event that it stands at. They are the history's, unless an older release took
-// in another program's document: then the next change records what they ask for.
+// TakeGates takes over the model's gates of a document of ours, given the facts
+// at the event that it stands at. They are the history's, unless an older
+// release took in another program's document: then the next change records what
+// they ask for.
 func (s *State) TakeGates(base Facts, d *document.Document) {
 	s.Head = d.Head
 	if s.LayGates(base) {

@@ -8,8 +8,8 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// fields are what an entry says, as far as it can be read. What can't be read is
-// zero, and noted in problems.
+// fields are what an entry says, as far as it can be read. What can't be read
+// is zero, and noted in problems.
 type fields struct {
 	Stage string // development if the entry names none
 

@@ -9,8 +9,9 @@ import (
 )
 
 // ParseLog reads lines that follow the event last with the digest hash. The
-// numbers go up by one, but for an import or a repair, which may leave some out.
-// Before the first damage it returns the events so far, and a *DamageError.
+// numbers go up by one, but for an import or a repair, which may leave some
+// out. Before the first damage it returns the events so far, and a
+// *DamageError.
 func ParseLog(lines []byte, at, last int64, hash string) (events []*Event, err error) {
 	for len(lines) > 0 {
 		n := bytes.IndexByte(lines, '\n')
@@ -45,8 +46,8 @@ func (s *State) ApplyAll(events []*Event, end int64) {
 	s.Offset = end
 }
 
-// Settle settles the version of every stage, so that readers that share the
-// model's lock only read.
+// Settle finds the version of every stage, so that afterwards several
+// goroutines may read the state.
 func (s *State) Settle() {
 	for _, stage := range Stages {
 		s.Holder(stage)
@@ -71,8 +72,9 @@ func Replay(useCase, model string, lines []byte, end int64) (*State, []*Event, e
 	return s, events, err
 }
 
-// Stands reports whether log has the event that the state stands at: its line, or
-// its digest in the next line. What a position means is the store's business.
+// Stands reports whether log has the event that the state stands at: its line,
+// or its digest in the next line. What a position means is the store's
+// business.
 func (s *State) Stands(log []byte) bool {
 	if bytes.Contains(log, []byte(`"prev":"`+s.Hash+`"`)) {
 		return true
@@ -85,10 +87,10 @@ func (s *State) Stands(log []byte) bool {
 	return false
 }
 
-// Continue makes a state that stands on its document alone continue whatever log
-// there is: the next change begins with an event that holds all of it. If an
-// earlier change did so, and only the document was not brought up to date, the
-// log goes on from there.
+// Continue makes a state that stands on its document alone continue whatever
+// log there is: the next change begins with an event that holds all of it. If
+// an earlier change did so, and only the document was not brought up to date,
+// the log goes on from there.
 func (s *State) Continue(lines []byte, end int64) (*State, error) {
 	if s.Damage != nil { // gates might be among it, and must not open
 		return nil, &DamageError{Document: true, Err: s.Damage}

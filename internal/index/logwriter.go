@@ -45,8 +45,8 @@ func (w *LogWriter) Record(pending *Event) error {
 	return w.Write(&e)
 }
 
-// Restate adds an event that holds all that the state knows, and brings the state
-// to the end of the log.
+// Restate adds an event that holds all that the state knows, and brings the
+// state to the end of the log.
 func (w *LogWriter) Restate(e *Event, s *State) error {
 	e.Number, e.Reset = max(w.Last, s.Last)+1, true
 	s.settleProduction(w.Now, e.Number)
@@ -91,8 +91,8 @@ func linked(line []byte, prev, hash string) ([]byte, error) {
 }
 
 // relinked returns a line that is not as it was written with the digest of the
-// line before it and a checksum of its own. What the line says stays, as far as it
-// can be read.
+// line before it and a checksum of its own. What the line says stays, as far as
+// it can be read.
 func relinked(line []byte, prev string) ([]byte, error) {
 	members, err := pyjson.Object(line)
 	if err != nil {

@@ -23,8 +23,8 @@ func (s *State) Merge(d *document.Document, events []*Event, n Note, inStep bool
 	s.LayOver(newPast(events, b), d, tree)
 }
 
-// MergeBlind is merge where nothing tells what the other program started from, nor
-// which versions have files.
+// MergeBlind is merge where nothing tells what the other program started from,
+// nor which versions have files.
 func (s *State) MergeBlind(d *document.Document, events []*Event) {
 	s.LayOver(newPast(events, base{}), d, func(string) Tree { return TreeUnknown })
 }
@@ -68,8 +68,8 @@ func (s *State) LayOver(p *past, d *document.Document, tree func(version string)
 var pythonKeys = []string{"model_name", "use_case", "versions", GatesKey}
 
 // rewrittenIn reports whether a document says the same as the state in other
-// bytes, or has keys that Python does not write. It is asked before the document
-// is laid over the state.
+// bytes, or has keys that Python does not write. It is asked before the
+// document is laid over the state.
 func (s *State) rewrittenIn(d *document.Document) bool {
 	for _, m := range d.Head {
 		if !slices.Contains(pythonKeys, m.Key) {

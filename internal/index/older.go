@@ -13,9 +13,9 @@ import (
 // of that history.
 //
 // The document's entries are what the history made of them. What is kept of the
-// versions and of the model beside the entries comes from the history alone. Such
-// a release carries on the top-level keys, so gates there that the history does
-// not have are another program's.
+// versions and of the model beside the entries comes from the history alone.
+// Such a release carries on the top-level keys, so gates there that the history
+// does not have are another program's.
 func FromOlder(useCase, model string, d *document.Document, events []*Event, end int64) *State {
 	at := slices.IndexFunc(events, func(e *Event) bool { return e.Number == d.Mark.Event && e.Hash == d.Mark.Hash })
 	if at < 0 {

@@ -20,8 +20,8 @@ type life struct {
 	buried  [][]byte // when the versions that had it before were registered
 }
 
-// newPast returns what events made of each version, given the base of an external
-// change.
+// newPast returns what events made of each version, given the base of an
+// external change.
 func newPast(events []*Event, b base) *past {
 	p := &past{base: b, lives: map[string]*life{}, then: map[string][]byte{}}
 	for _, e := range events {

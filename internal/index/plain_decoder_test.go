@@ -1,7 +1,7 @@
 package index
 
-// The decoders as they were before they read in one pass: slower and plainer. FuzzReference holds
-// those of today to them.
+// The decoders as they were before they read in one pass: slower and plainer.
+// FuzzReference holds those of today to them.
 
 import (
 	"bytes"
@@ -25,7 +25,8 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// FuzzReference: a line, and the entries in it, are read, refused and written as the plain decoders do it.
+// FuzzReference: a line, and the entries in it, are read, refused and written
+// as the plain decoders do it.
 func FuzzReference(f *testing.F) {
 	logs, err := filepath.Glob("../../testdata/stores/*/*/*/history.jsonl")
 	if err != nil || len(logs) == 0 {
@@ -204,7 +205,8 @@ func plainEvent(line []byte) (*Event, error) {
 	return e, first
 }
 
-// plainExtraFault says what in an extra is not as it must be. Of gates nothing is asked.
+// plainExtraFault says what in an extra is not as it must be. Of gates nothing
+// is asked.
 func plainExtraFault(raw []byte) error {
 	members, err := pyjson.Object(raw)
 	for _, m := range members {

@@ -7,9 +7,9 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// sameGates reports whether two raw values of "promotion_gates" ask for the same.
-// No value, null and {} do, and the order of gates does not count. Numbers are
-// compared by their digits.
+// sameGates reports whether two raw values of "promotion_gates" ask for the
+// same. No value, null and {} do, and the order of gates does not count.
+// Numbers are compared by their digits.
 func sameGates(a, b []byte) bool { return slices.Equal(gateList(a), gateList(b)) }
 
 // A rawGate is one gate of a value of "promotion_gates".
@@ -18,9 +18,9 @@ type rawGate struct {
 	again       bool // another gate before it has the name
 }
 
-// gateList returns the gates of a raw value, sorted by name. A drift check that is
-// turned off is none. A value that is no object is one gate, which no version
-// passes.
+// gateList returns the gates of a raw value, sorted by name. A drift check that
+// is turned off is none. A value that is no object is one gate, which no
+// version passes.
 func gateList(raw []byte) (list []rawGate) {
 	if len(raw) == 0 || string(raw) == "null" {
 		return nil

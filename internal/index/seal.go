@@ -24,8 +24,8 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 const sealSize = len(`,"crc32c":"00000000"}`)
 
-// Seal ends a line with the checksum of what it holds. The digest in the next line
-// would tell too; the last line has none.
+// Seal ends a line with the checksum of what it holds. The digest in the next
+// line would tell too; the last line has none.
 func Seal(held []byte) []byte { return appendSeal(held, held) }
 
 func appendSeal(b, held []byte) []byte {

@@ -29,8 +29,8 @@ func knownStage(name string) bool {
 	return false
 }
 
-// stageNamed returns a name as a string. It copies only a name that is not one of
-// the four stages.
+// stageNamed returns a name as a string. It copies only a name that is not one
+// of the four stages.
 func stageNamed(name []byte) string {
 	for _, s := range Stages {
 		if string(name) == s {

@@ -2,8 +2,8 @@ package index
 
 import "container/heap"
 
-// A stageIndex finds the version of one stage, the one that entered it last, without
-// going through all of them at each change.
+// A stageIndex finds the version of one stage, the one that entered it last,
+// without going through all of them at each change.
 type stageIndex struct {
 	top   *Entry // the version of the stage, or nil
 	known bool   // top is so

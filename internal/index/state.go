@@ -16,9 +16,9 @@ import (
 // maxProductions bounds how far Rollback without a version can go back.
 const maxProductions = 100
 
-// A State is what is known of one model: its checkpoint with the later
-// events applied. It is not safe for concurrent use, but for reads after Settle.
-// Its entries never change.
+// A State is what is known of one model: its checkpoint with the later events
+// applied. It is not safe for concurrent use, but for reads after Settle. Its
+// entries never change.
 type State struct {
 	UseCase     string
 	Model       string
@@ -63,8 +63,8 @@ func New(useCase, model string) *State {
 // Empty reports whether there is no model.
 func (s *State) Empty() bool { return len(s.Entries) == 0 && s.Last == 0 }
 
-// FromDocument takes over a document's entries and, if it is ours, its mark. What
-// it has of an entry stays raw but for the stage.
+// FromDocument takes over a document's entries and, if it is ours, its mark.
+// What it has of an entry stays raw but for the stage.
 func FromDocument(useCase, model string, d *document.Document) *State {
 	s := New(useCase, model)
 	s.Head = d.Head
@@ -160,8 +160,8 @@ func (s *State) Set(im Image) {
 	s.altered()
 }
 
-// altered notes that entries or facts changed, for those who keep what they made
-// of them.
+// altered notes that entries or facts changed, for those who keep what they
+// made of them.
 func (s *State) altered() { s.Generation++ }
 
 // Remove takes an entry out, and keeps its number from being given again.
@@ -192,7 +192,8 @@ func (s *State) renumber(from int) {
 	s.altered()
 }
 
-// arrange puts the entries into the order of a list of all of them, which is the document's.
+// arrange puts the entries into the order of a list of all of them, which is
+// the document's.
 func (s *State) arrange(list []Image) {
 	at := make(map[string]int, len(list))
 	for i, im := range list {
@@ -270,9 +271,10 @@ func (s *State) noteProduction(op string) {
 	}
 }
 
-// after returns the list of production versions once version is in production: a
-// promotion adds to it, a rollback takes off what came after the version it
-// restored. It may write behind the end of the list: who goes on from another's clips it.
+// after returns the list of production versions once version is in production:
+// a promotion adds to it, a rollback takes off what came after the version it
+// restored. It may write behind the end of the list: who goes on from another's
+// clips it.
 func after(list []string, op, version string) []string {
 	if len(list) > 0 && list[len(list)-1] == version {
 		return list
@@ -293,8 +295,8 @@ func lastIndex(list []string, s string) int {
 	return -1
 }
 
-// place returns where in order a version is. The first to ask has the places noted: the
-// version of a stage is found without.
+// place returns where in order a version is. The first to ask has the places
+// noted: the version of a stage is found without.
 func (s *State) place(version string) (int, bool) {
 	s.placed.Do(func() {
 		s.places = make(map[string]int, len(s.Entries))

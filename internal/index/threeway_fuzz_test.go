@@ -26,9 +26,9 @@ func notedLog(log []byte) (noted []byte) {
 	return noted
 }
 
-// FuzzThreeWay: where it is known at which event the document stood that another
-// program started from, every field is what that program made of it if it
-// changed it, and what the history has otherwise.
+// FuzzThreeWay: where it is known at which event the document stood that
+// another program started from, every field is what that program made of it if
+// it changed it, and what the history has otherwise.
 func FuzzThreeWay(f *testing.F) {
 	frozen, documents := fuzzStore(f)
 	log := notedLog(frozen)

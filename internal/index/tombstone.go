@@ -30,8 +30,8 @@ func tombstones(list []buried, at string) []byte {
 	return appendObject(nil, members)
 }
 
-// WithMembers returns an object with those of another in it, in place of such as
-// have the same key. Either may be nil.
+// WithMembers returns an object with those of another in it, in place of such
+// as have the same key. Either may be nil.
 func WithMembers(raw, more []byte) []byte {
 	if more == nil {
 		return raw

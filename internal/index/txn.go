@@ -14,22 +14,23 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// A Txn is a state and the changes that are about to be appended to it: several,
-// when several callers share one append. Nothing of it shows in the state until
-// the append has happened.
+// A Txn is a state and the changes that are about to be appended to it:
+// several, when several callers share one append. Nothing of it shows in the
+// state until the append has happened and its events are applied.
 type Txn struct {
-	Base        *State
+	Base   *State
+	Now    time.Time // of the changes
+	Events []*Event
+	Lines  [][]byte // of the events
+
 	over        map[string]*Entry // entries as the events so far leave them
 	added       int               // of those, new ones
 	productive  []*Entry          // in production, as the events so far leave it
 	productions []string          // as the state has them, after the first noted events
 	noted       int
 	high        *semver.Version // as the state has it
-	Now         time.Time
-	written     string // now, as it is written, once asked for
-	Events      []*Event
-	Lines       [][]byte
-	hash        string // of the last line
+	written     string          // Now as events have it, once it was asked for
+	hash        string          // of the last line
 	mended      bool
 }
 
@@ -199,7 +200,8 @@ func (t *Txn) stamp() string {
 	return t.written
 }
 
-// staged returns the image of an entry that enters a stage now, with what else is set in it.
+// staged returns the image of an entry that enters a stage now, with what else
+// is set in it.
 func (t *Txn) staged(e *Entry, stage string, also ...pyjson.Member) Image {
 	set := append(make([]pyjson.Member, 0, 4), also...)
 	room := make([]byte, 0, 128)
@@ -216,7 +218,8 @@ func (t *Txn) staged(e *Entry, stage string, also ...pyjson.Member) Image {
 	return Image{Version: e.Version, Raw: document.Set(e.layOut(), set), Extra: e.Extra, stageRead: stage}
 }
 
-// Record appends what another program did and nobody recorded yet, if there is such.
+// Record appends what another program did and nobody recorded yet, if there is
+// such.
 func (t *Txn) Record(pending *Event) error {
 	if pending == nil {
 		return nil
