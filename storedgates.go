@@ -131,3 +131,34 @@ func decodeResults(raw []byte) []GateResult {
 	}
 	return results
 }
+
+// storable returns the gates that have a JSON form: no functions, and of two by
+// one name the stricter.
+func (g PromotionGate) storable() PromotionGate {
+	var out PromotionGate
+	for _, r := range g.rules {
+		if r.fn != nil {
+			continue
+		}
+		at := slices.IndexFunc(out.rules, func(o rule) bool { return o.name == r.name })
+		if at < 0 {
+			out.rules = append(out.rules, r)
+		} else if r.stricter(out.rules[at]) {
+			out.rules[at] = r
+		}
+	}
+	return out
+}
+
+// stricter compares two gates of one name.
+func (r rule) stricter(o rule) bool {
+	a, errA := exact(r.threshold)
+	b, errB := exact(o.threshold)
+	if errA != nil || errB != nil {
+		return false // the drift check has no threshold
+	}
+	if strings.HasPrefix(r.name, "max_") {
+		a, b = b, a
+	}
+	return a.Cmp(b) > 0
+}
