@@ -12,26 +12,27 @@ import (
 
 // A lag bounds how far a model's document may fall behind its history.
 type lag struct {
-	small int64         // bytes of a document that is brought up to date with every change
-	share int64         // a larger one is due when the events behind it take 1/share of its bytes,
-	idle  time.Duration // or when nothing was changed for so long
+	small int64         // a document of at most this many bytes is rewritten after every change
+	share int64         // a larger one is due when the events after it take 1/share of its bytes
+	idle  time.Duration // or when the model was not changed for this long
 }
 
-// defaultLag is what docs/performance.md measures.
+// defaultLag has the bounds that docs/performance.md measures.
 var defaultLag = lag{small: 1 << 20, share: 8, idle: time.Second}
 
 // closeWait bounds how long Close waits for its turn to bring a document up to
-// date. What it leaves behind is due at the next change.
+// date. A document that still lags then is due at the next change.
 const closeWait = time.Second
 
-// due reports whether the next append, of so many bytes, brings the document up to
-// date.
+// due reports whether the document is rewritten with the next append, which takes
+// a number of bytes.
 func (l lag) due(s *state, bytes int64) bool {
 	return s.Checkpoint == 0 || s.Older || s.Size <= l.small || s.Offset+bytes-s.CheckpointEnd >= s.Size/l.share
 }
 
-// lagged notes whether this registry left the document behind, and brings it up
-// to date once the model was not changed for a while. The caller holds the lock.
+// lagged notes whether the document lags because of this registry. If so, the
+// document is brought up to date when the model was not changed for a while. The
+// caller holds the lock.
 func (m *model) lagged(behind bool) {
 	m.behind = behind
 	switch {
@@ -53,8 +54,9 @@ func (m *model) whenIdle() {
 	}
 }
 
-// catchUp brings the document up to date, if this registry left it behind, and records what another program wrote on it since. A
-// failure is logged, and the document due at the next change.
+// catchUp brings the document up to date if it lags because of this registry, and
+// records an external change that was made to it since. A failure is logged; the
+// document is then due at the next change.
 func (m *model) catchUp(ctx context.Context) {
 	m.mu.Lock()
 	behind := m.behind
@@ -80,15 +82,15 @@ func (m *model) catchUp(ctx context.Context) {
 		m.state.rev = done.Revision
 	}
 	if err != nil {
-		m.state = nil // where the document stands must be read
+		m.state = nil // the document may be of another event, so it is read again
 		m.warnCheckpoint(err)
 		m.lagged(errors.Is(err, ErrOvertaken))
 	}
 }
 
-// checkpoint returns the commit that brings the document up to date, with the
-// event of an external change if there was one; nil if it is up to date. The
-// caller holds the lock.
+// checkpoint returns the commit that brings the document up to date, with an event
+// for an external change if there was one. It returns nil if the document is up to
+// date. The caller holds the lock.
 func (m *model) checkpoint() (*driver.Commit, error) {
 	s := m.state
 	if !s.behind() {
@@ -104,8 +106,8 @@ func (m *model) checkpoint() (*driver.Commit, error) {
 	return &driver.Commit{Lines: t.Lines, Note: t.noteOf, Document: m.document(t), Replaces: t.replaces()}, nil
 }
 
-// behind reports whether the document lacks what the history has: it lags, or somebody else wrote it, maybe from one that
-// lagged.
+// behind reports whether the document lacks events of the history: it lags, or
+// another program wrote it, perhaps from one that lagged.
 func (s *state) behind() bool {
 	switch {
 	case s.docErr != nil:
@@ -116,18 +118,18 @@ func (s *state) behind() bool {
 	return s.Checkpoint != s.Last
 }
 
-// stillBehind looks, without the lock, whether the document is behind. An append would make a store anew that somebody took
-// away.
+// stillBehind reads, without the store's lock, whether the document is behind. An
+// append would make the store's folder again if it was removed.
 func (m *model) stillBehind(ctx context.Context) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	err := m.refresh(ctx)
-	return err != nil || m.state.behind() // what failed, the append tells
+	return err != nil || m.state.behind() // the append reports the error
 }
 
 func (m *model) warnCheckpoint(err error) {
 	if errors.Is(err, ErrOvertaken) {
-		return // nothing failed, and it is looked at again
+		return // no failure: the document is read again
 	}
 	m.r.log.LogAttrs(context.Background(), slog.LevelWarn, "registry.json not brought up to date",
 		slog.String("model", m.name.String()), slog.Any("error", err))

@@ -9,7 +9,8 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/index"
 )
 
-// commit appends the batch, and what take adds to it when its turn has come.
+// commit makes one append of a batch: the changes that it is given, and those that
+// take returns once the model's turn in the store has come. It returns the batch.
 func (m *model) commit(ctx context.Context, batch []*change, take func() []*change) ([]*change, error) {
 	var d *txn
 	var c *driver.Commit
@@ -29,24 +30,24 @@ func (m *model) commit(ctx context.Context, batch []*change, take func() []*chan
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err != nil {
-		m.state = nil // what is there must be read again
+		m.state = nil // the store may have more or less than it, so it is read again
 		return batch, err
 	}
 	s := m.applied(d, done.End)
 	s.rev = done.Revision
 	if done.DocumentErr != nil {
-		s.rev = nil // where the document stands now must be read
+		s.rev = nil // the document may be of another event, so it is read again
 		m.warnCheckpoint(done.DocumentErr)
 	}
 	m.lagged((c.Document == nil || done.DocumentErr != nil) && s.docErr == nil)
 	return batch, nil
 }
 
-// A txn is what the changes of a batch add up to, before they are appended.
+// A txn collects the events of a batch before they are appended.
 type txn struct {
 	*index.Txn
-	state *state // that the changes start from
-	note  string // of the document, once it was made
+	state *state // before the batch
+	note  string // of the document, after the document was made
 }
 
 func newTxn(s *state, now time.Time) *txn {
@@ -55,18 +56,18 @@ func newTxn(s *state, now time.Time) *txn {
 
 func (t *txn) noteOf() string { return t.note }
 
-// decide lets each change of the batch decide, one after the other, each seeing
-// what those before it did. It returns no commit if there is nothing to append.
+// decide lets each change of the batch decide in turn, on the state as the changes
+// before it leave it. It returns no commit if there is nothing to append.
 func (m *model) decide(batch []*change) (*txn, *driver.Commit) {
 	s := m.state
 	t := newTxn(s, m.r.now())
 	p := s.Pending
 	if s.Facts.Writable() != nil {
-		p = nil // a change that needs it fails; one that finds nothing to do need not
+		p = nil // a change that must write fails by itself; the others can succeed
 	}
 	if p != nil {
 		if p.Op == index.OpImport && s.Last > 0 {
-			m.r.log.LogAttrs(context.Background(), slog.LevelWarn, "history lost; it begins anew with what registry.json holds",
+			m.r.log.LogAttrs(context.Background(), slog.LevelWarn, "history lost; a new one starts with what registry.json holds",
 				slog.String("model", m.name.String()), slog.Int64("after event", s.Last))
 		}
 		if err := t.Record(p); err != nil {
@@ -110,23 +111,24 @@ func (m *model) decide(batch []*change) (*txn, *driver.Commit) {
 	return t, commit
 }
 
-// document returns what makes the document of a commit.
+// document returns the function that makes the document of a commit.
 func (m *model) document(t *txn) func(end int64) []byte {
 	return func(end int64) []byte {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		s := m.applied(t, end)
 		t.note = s.Note()
-		return s.Format(s.Offset) // a later change may have been read meanwhile
+		return s.Format(s.Offset) // a read may have applied later events meanwhile
 	}
 }
 
-// applied returns the state with an append that happened.
+// applied returns the state with an append that happened. A read may have applied
+// these events meanwhile, and later ones; Apply skips events that the state has.
 func (m *model) applied(t *txn, end int64) *state {
 	if m.state == nil {
 		m.state = t.state
 	}
-	for _, e := range t.Events { // those that were read meanwhile, and what came behind them, it has
+	for _, e := range t.Events {
 		m.state.Apply(e, end)
 	}
 	m.state.Settle()

@@ -11,9 +11,10 @@ import (
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// A queue holds the changes of one model that wait for their turn. Those that
-// gather while one append is under way share the next. Whoever finds nobody at it makes the
-// append himself, for to wake another goroutine can take as long as the append.
+// A queue holds the changes of one model that wait for their turn. Changes that
+// arrive while an append is under way share the next one: they are a batch. If no
+// append is under way, the caller becomes the leader and makes the append in its
+// own goroutine, because waking another one can take as long as the append.
 type queue struct {
 	mu      sync.Mutex
 	waiting []*change
@@ -23,8 +24,7 @@ type queue struct {
 	closed  bool
 }
 
-// A change is one caller's, until it is decided with what it shares an append
-// with.
+// A change is one call that changes the model.
 type change struct {
 	decide func(*txn) (version string, err error) // pure and quick; may be called several times
 	staged driver.Staged
@@ -34,13 +34,13 @@ type change struct {
 	version string
 	result  ModelVersion
 	wrote   bool
-	leaned  bool // it was decided on what others of the same append do
+	leaned  bool // it was decided on the events of changes before it in the batch
 	err     error
 	done    chan struct{}
 }
 
-// change has decide called in its turn and what it emits appended. decide
-// returns the version that it is about.
+// change waits for its turn, calls decide, and appends the events that decide
+// emits. decide returns the version that the change is about.
 func (m *model) change(ctx context.Context, decide func(*txn) (string, error), staged driver.Staged) (ModelVersion, error) {
 	if err := ctx.Err(); err != nil {
 		return ModelVersion{}, err
@@ -93,8 +93,8 @@ func (q *queue) told(ctx context.Context, err error) error {
 	return why
 }
 
-// lead makes the append that has the caller's own change in it, and leaves what came
-// meanwhile to a goroutine.
+// lead makes the append with the caller's own change, and leaves changes that
+// arrived meanwhile to a goroutine.
 func (m *model) lead(ctx context.Context, c *change) {
 	stop := context.AfterFunc(ctx, func() { m.queue.leave(c, true) })
 	defer stop()
@@ -108,9 +108,10 @@ func (m *model) lead(ctx context.Context, c *change) {
 	m.round(c)
 }
 
-// leave takes a change out of the queue. It reports false if it is too late. When nobody waits
-// any more, what goes on is ended, as far as the store can: it may lose one race after the
-// other. When the leader leaves before its turn, another goes on for those who wait.
+// leave takes a change out of the queue. It reports false if the append of the change
+// is under way. If no caller waits for that append any more, its context is
+// cancelled: a bucket store may be losing one race after another. If the leader
+// leaves before its turn, a goroutine goes on for the others.
 func (q *queue) leave(c *change, leader bool) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -132,7 +133,7 @@ func (q *queue) leave(c *change, leader bool) bool {
 	return c.gone
 }
 
-// more reports whether somebody waits; if not, nobody is at it any more.
+// more reports whether changes wait. If not, the queue has no leader any more.
 func (q *queue) more() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -140,8 +141,9 @@ func (q *queue) more() bool {
 	return q.running
 }
 
-// close has what waits fail, and what comes. It takes what waits and ends what goes on in one step: else
-// another append could begin in between, that nothing ends.
+// close fails the changes that wait and those that come, and cancels the append
+// under way. It does so in one step; otherwise an append could start in between
+// that nothing cancels.
 func (q *queue) close() {
 	q.mu.Lock()
 	q.closed = true
@@ -154,7 +156,8 @@ func (q *queue) close() {
 	finish(waiting, ErrClosed)
 }
 
-// take returns what waits, to share an append; nothing if that is being ended.
+// take returns the changes that wait, for one append. It returns none if that
+// append is cancelled.
 func (q *queue) take(ctx context.Context) []*change {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -167,7 +170,7 @@ func (q *queue) take(ctx context.Context) []*change {
 	return taken
 }
 
-// run appends what waits until nothing does.
+// run makes appends until no change waits.
 func (m *model) run() {
 	defer m.r.stop()
 	for m.queue.more() {
@@ -175,10 +178,12 @@ func (m *model) run() {
 	}
 }
 
-// errPanicked is for those that shared an append with a panic of the program's clock or store.
+// errPanicked is the error of changes whose append panicked, in the program's clock
+// or store.
 var errPanicked = fmt.Errorf("%w: panic during the append", ErrUncertain)
 
-// round makes one append of what waits, provided that own, if given, still does.
+// round makes one append of the changes that wait. With own, it does so only if own
+// is still among them.
 func (m *model) round(own *change) {
 	q := &m.queue
 	ctx, cancel := context.WithCancel(context.Background())
@@ -213,8 +218,8 @@ func (m *model) round(own *change) {
 		batch = q.take(context.Background()) // the store could not even begin
 	}
 	if (errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist)) && !errors.Is(err, ErrUncertain) && len(took) > 1 {
-		// One of the trees is in the way of somebody's folder, or was taken away. The others
-		// shall not suffer for it.
+		// A folder of another program is where one of the trees goes, or a tree was
+		// removed. Each change is appended by itself, so that only that one fails.
 		for err = errPanicked; len(batch) > 0; batch = batch[1:] {
 			_, failed := m.commit(context.Background(), batch[:1:1], func() []*change { return nil })
 			finish(batch[:1], failed)
@@ -223,7 +228,8 @@ func (m *model) round(own *change) {
 	}
 }
 
-// finish settles changes and tells their callers.
+// finish gives an append's error to the changes of a batch that depended on it, and
+// wakes their callers.
 func finish(batch []*change, err error) {
 	settle(batch, err)
 	for _, c := range batch {
@@ -231,8 +237,8 @@ func finish(batch []*change, err error) {
 	}
 }
 
-// settle gives an append's error to the changes that depended on it: all but
-// those that were refused because of what was there before.
+// settle gives an append's error to all changes of a batch but those that were
+// refused because of the state before the batch.
 func settle(batch []*change, err error) {
 	for _, c := range batch {
 		if err != nil && (c.leaned || c.err == nil) {
