@@ -19,7 +19,7 @@ import (
 // internal package that no layer names belongs to the layer parts.
 var layers = []layer{
 	{"leaves", []string{
-		"internal/filestat", "internal/fsroot", "internal/logformat", "internal/pyjson", "internal/refcount", "internal/pathname", "internal/testfetch",
+		"internal/filestat", "internal/fsroot", "internal/logformat", "internal/pyjson", "internal/refcount", "internal/pathname", "internal/stagedfiles", "internal/testfetch",
 	}},
 	{"contract", []string{"driver"}},
 	{"format", []string{"internal/format"}},

@@ -7,8 +7,8 @@
 // Implement [Store], pass it to modelregistry.New, and prove it with
 // registrytest.TestStore, whose cases quote the rules of this page. The
 // interfaces [Inspector], [Maintainer], [NotedView], [TreeView], [BackwardLog],
-// [ExternalChecker], [Looker], [ArtifactTree], [Usage] and [Remover] are
-// optional. Each says what a registry does without it.
+// [ExternalChecker], [Looker], [ArtifactTree], [Usage], [Remover], [TreeReader] and
+// [TreeWriter] are optional. Each says what a registry does without it.
 //
 // # Data
 //

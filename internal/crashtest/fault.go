@@ -144,6 +144,13 @@ func (d *faultyDisk) ReadAt(name string, part []byte, offset int64) (int, fsstor
 	return n, id, err
 }
 
+func (d *faultyDisk) OpenRead(name string) (fs.File, error) {
+	if err := d.f.check("openread", name); err != nil {
+		return nil, err
+	}
+	return d.Disk.OpenRead(name)
+}
+
 func (d *faultyDisk) Mkdir(name string) error {
 	if err := d.f.check("mkdir", name); err != nil {
 		return err
@@ -221,6 +228,13 @@ func (f *faultyFile) SetTime(t time.Time) error {
 		return err
 	}
 	return f.File.SetTime(t)
+}
+
+func (f *faultyFile) Chmod(mode fs.FileMode) error {
+	if err := f.f.check("chmod", f.name); err != nil {
+		return err
+	}
+	return f.File.Chmod(mode)
 }
 
 func (f *faultyFile) Sync() error {

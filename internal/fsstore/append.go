@@ -135,7 +135,12 @@ func noteOf(c *driver.Commit) string {
 }
 
 // stagedOf returns this store's part of a tree.
-func stagedOf(t driver.StagedTree) *Staged { return t.Staged.(*Staged) }
+func stagedOf(t driver.StagedTree) *Staged {
+	if st, ok := t.Staged.(*stagedFiles); ok {
+		return st.Staged
+	}
+	return t.Staged.(*Staged)
+}
 
 // placeTrees renames the trees to where the lines will say they are. It returns
 // those that it placed, also when it fails.

@@ -35,6 +35,8 @@ type Disk interface {
 	// ReadAt reads a part of a file, and says which file it was. It reads less if
 	// the file ends before the part does.
 	ReadAt(name string, part []byte, offset int64) (n int, id FileID, err error)
+	// OpenRead opens a regular file for reading.
+	OpenRead(name string) (fs.File, error)
 	Mkdir(name string) error
 	Rename(from, to string) error
 	Remove(name string) error
@@ -59,6 +61,7 @@ type File interface {
 	io.WriterAt
 	Truncate(size int64) error
 	SetTime(t time.Time) error // of modification
+	Chmod(mode fs.FileMode) error
 	Sync() error
 	Close() error
 }
@@ -114,6 +117,14 @@ func (d dirDisk) ReadAt(name string, part []byte, offset int64) (n int, id FileI
 		err = nil
 	}
 	return n, idOf(info), err
+}
+
+func (d dirDisk) OpenRead(name string) (fs.File, error) {
+	f, _, err := fsroot.OpenFile(d.root, name, os.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
 }
 
 func (d dirDisk) Open(name string) (File, error) {
