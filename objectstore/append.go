@@ -157,7 +157,7 @@ func (s *Store) change(ctx context.Context, v *view, c *driver.Commit, sl *slot)
 		if err := t.Validate(); err != nil {
 			return false, err
 		}
-		st := t.Staged.(*staged)
+		st := uploadOf(t)
 		if remains[i], err = s.remains(ctx, v.name, t.Version); err != nil {
 			// Or it is that of whoever is first just now, half in its place.
 			taken, lookErr := s.exists(ctx, slotKey(v.name, sl.Number))
@@ -175,19 +175,19 @@ func (s *Store) change(ctx context.Context, v *view, c *driver.Commit, sl *slot)
 		sl.Trees[t.Version] = st.info()
 	}
 	for _, t := range c.Trees {
-		t.Staged.(*staged).keep() // from here on they may be a version's
+		uploadOf(t).keep() // from here on they may be a version's
 	}
 	won, err = s.createSlot(ctx, v, sl)
 	if !won {
 		for _, t := range c.Trees {
 			if !errors.Is(err, mr.ErrUncertain) {
-				t.Staged.(*staged).release()
+				uploadOf(t).release()
 			}
 		}
 		return false, err
 	}
 	for i, t := range c.Trees {
-		st := t.Staged.(*staged)
+		st := uploadOf(t)
 		s.know(v.name, func(k *known) {
 			info := st.info()
 			info.number = sl.Number

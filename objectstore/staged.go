@@ -20,20 +20,33 @@ import (
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// staged is a tree in the making: a local folder, and once it is sealed, the same
-// files below .staging in the bucket.
-type staged struct {
+// An upload is a tree in the making: files below .staging in the bucket.
+type upload struct {
 	s       *Store
 	name    mr.ModelName
 	id      string
-	dir     string
-	unlock  func()
 	since   int64 // a change that was there before the upload began
 	files   []fileInfo
 	bare    bool     // it has no manifest
 	sent    []string // keys
+	over    bool     // it was discarded
 	mu      sync.Mutex
 	mayBeIn bool // a change that names it may be there
+}
+
+// staged is an upload of the files of a local folder, which Seal sends.
+type staged struct {
+	upload
+	dir    string
+	unlock func()
+}
+
+// uploadOf returns the upload of a tree that this store made.
+func uploadOf(t driver.StagedTree) *upload {
+	if st, ok := t.Staged.(*stagedFiles); ok {
+		return &st.upload
+	}
+	return &t.Staged.(*staged).upload
 }
 
 // Stage begins a tree in a local folder.
@@ -49,21 +62,35 @@ func (s *Store) Stage(ctx context.Context, useCase, model string) (driver.Staged
 	if err != nil {
 		return nil, err
 	}
-	return &staged{s: s, name: name, id: random(), dir: dir, unlock: unlock}, nil
+	return &staged{upload: upload{s: s, name: name, id: random()}, dir: dir, unlock: unlock}, nil
 }
 
 func (st *staged) Dir() string { return st.dir }
 
-func (st *staged) key(file string) string {
+func (st *upload) key(file string) string {
 	return modelKey(st.name, stagingDir+st.id+"/"+file)
 }
 
-func (st *staged) info() treeInfo {
+func (st *upload) info() treeInfo {
 	info := treeInfo{Staging: st.id}
 	if st.bare {
 		info.Files = st.files
 	}
 	return info
+}
+
+// begin notes which changes are there before the first file is sent.
+func (st *upload) begin(ctx context.Context) (err error) {
+	st.s.know(st.name, func(k *known) { st.since = k.newest })
+	if st.since == 0 {
+		if st.since, err = st.s.newest(ctx, st.name); err != nil {
+			return err
+		}
+	}
+	if st.since == 0 {
+		return st.s.checkStage(ctx, st.name)
+	}
+	return nil
 }
 
 // Seal uploads the files, the manifest last. Nobody lists them before a change
@@ -72,16 +99,8 @@ func (st *staged) Seal(ctx context.Context) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	st.s.know(st.name, func(k *known) { st.since = k.newest })
-	if st.since == 0 {
-		if st.since, err = st.s.newest(ctx, st.name); err != nil {
-			return err
-		}
-	}
-	if st.since == 0 {
-		if err := st.s.checkStage(ctx, st.name); err != nil {
-			return err
-		}
+	if err := st.begin(ctx); err != nil {
+		return err
 	}
 	if st.files, err = localFiles(st.dir); err != nil {
 		return err
@@ -99,16 +118,16 @@ func (st *staged) Seal(ctx context.Context) (err error) {
 		if i == manifest {
 			return nil
 		}
-		return st.upload(ctx, &st.files[i], digests)
+		return st.send(ctx, &st.files[i], digests)
 	})
 	if err == nil && manifest >= 0 {
-		err = st.upload(ctx, &st.files[manifest], nil)
+		err = st.send(ctx, &st.files[manifest], nil)
 	}
 	return err
 }
 
-// upload sends one file, and holds what it sent against the manifest.
-func (st *staged) upload(ctx context.Context, f *fileInfo, digests map[string]string) error {
+// send sends one file, and holds what it sent against the manifest.
+func (st *staged) send(ctx context.Context, f *fileInfo, digests map[string]string) error {
 	err := retry(ctx, func() error {
 		in, err := os.Open(filepath.Join(st.dir, filepath.FromSlash(f.Path)))
 		if err != nil {
@@ -187,8 +206,8 @@ func parseManifest(data []byte) ([]fileInfo, error) {
 
 // notSwept sees that the upload was neither given up, nor taken for dead and swept away
 // since it began.
-func (st *staged) notSwept(ctx context.Context, v *view) error {
-	if st.unlock == nil {
+func (st *upload) notSwept(ctx context.Context, v *view) error {
+	if st.over {
 		return &Error{"register", v.s.prefix + st.key(""), fs.ErrClosed}
 	}
 	for n := st.since + 1; n <= v.newest; n++ {
@@ -208,28 +227,33 @@ func (st *staged) notSwept(ctx context.Context, v *view) error {
 }
 
 // keep says that from now on the upload may belong to a version, release that it does not.
-func (st *staged) keep()    { st.mu.Lock(); st.mayBeIn = true; st.mu.Unlock() }
-func (st *staged) release() { st.mu.Lock(); st.mayBeIn = false; st.mu.Unlock() }
+func (st *upload) keep()    { st.mu.Lock(); st.mayBeIn = true; st.mu.Unlock() }
+func (st *upload) release() { st.mu.Lock(); st.mayBeIn = false; st.mu.Unlock() }
 
 // Discard removes the local folder, and what was uploaded unless a change may name
 // it.
 func (st *staged) Discard() error {
-	if st.unlock == nil {
+	if st.over {
 		return nil
 	}
 	err := removeAll(st.dir)
 	st.unlock()
-	st.unlock = nil
+	return errors.Join(err, st.giveUp())
+}
+
+// giveUp removes what was uploaded unless a change may name it.
+func (st *upload) giveUp() error {
+	st.over = true
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	if st.mayBeIn {
-		return err
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), settleFor)
 	defer cancel()
-	return errors.Join(err, st.s.each(ctx, len(st.sent), func(ctx context.Context, i int) error {
+	return st.s.each(ctx, len(st.sent), func(ctx context.Context, i int) error {
 		return st.s.remove(ctx, st.sent[i])
-	}))
+	})
 }
 
 // publish copies a version's files to where a person, and the folder store in a copy
