@@ -13,7 +13,7 @@ import (
 
 // A Call is one call of a Store's method, about to be made.
 type Call struct {
-	Method string // "Append", "OpenTree", …; "Seal" is a Staged's
+	Method string // "Append", "OpenTree", …; "Seal" and "Create" are a Staged's, "Open" is a TreeFiles'
 	Model  mr.ModelName
 	N      int // how many calls of that method were made before
 }
@@ -30,8 +30,15 @@ type Fault struct {
 
 // WithFaults returns a store that does what s does, but for the faults that
 // choose says. choose is called by one goroutine at a time. The store is no Maintainer.
+// It reads and writes trees as streams if s does both.
 func WithFaults(s mr.Store, choose func(Call) Fault) mr.Store {
-	return &faultStore{s: s, choose: choose, calls: map[string]int{}}
+	f := &faultStore{s: s, choose: choose, calls: map[string]int{}}
+	reader, reads := s.(driver.TreeReader)
+	writer, writes := s.(driver.TreeWriter)
+	if reads && writes {
+		return &faultTrees{f, reader, writer}
+	}
+	return f
 }
 
 type faultStore struct {
@@ -125,7 +132,7 @@ func (f *faultStore) Append(ctx context.Context, useCase, model string, decide f
 		inner := *c
 		inner.Trees = nil
 		for _, t := range c.Trees {
-			inner.Trees = append(inner.Trees, driver.StagedTree{Staged: t.Staged.(*faultStaged).StagedFolder, Version: t.Version})
+			inner.Trees = append(inner.Trees, driver.StagedTree{Staged: withoutFaults(t.Staged), Version: t.Version})
 		}
 		return &inner, nil
 	})

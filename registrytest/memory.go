@@ -265,11 +265,11 @@ func (m *Memory) placeTrees(model *memModel, trees []driver.StagedTree) error {
 		}
 	}
 	for i, t := range trees {
-		st := t.Staged.(*memStaged)
+		st := memStagedOf(t)
 		to := m.folder()
 		if err := os.Rename(st.dir, to); err != nil {
 			for _, t := range trees[:i] {
-				err = errors.Join(err, os.Rename(model.trees[t.Version], t.Staged.(*memStaged).dir))
+				err = errors.Join(err, os.Rename(model.trees[t.Version], memStagedOf(t).dir))
 				delete(model.trees, t.Version)
 			}
 			return err
@@ -505,6 +505,13 @@ func (v *memView) LogBefore(end int64, size int) ([]byte, int64, error) {
 func (v *memView) Revision() driver.Revision { return v.rev }
 
 type memStaged struct{ dir string }
+
+func memStagedOf(t driver.StagedTree) *memStaged {
+	if st, ok := t.Staged.(*memStagedFiles); ok {
+		return st.memStaged
+	}
+	return t.Staged.(*memStaged)
+}
 
 func (st *memStaged) Dir() string                    { return st.dir }
 func (st *memStaged) Seal(ctx context.Context) error { return ctx.Err() }
