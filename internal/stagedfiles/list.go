@@ -20,7 +20,7 @@ type List struct {
 	paths   map[string]kind
 	failed  error // of the first file that failed
 	closed  bool  // by Seal or Discard
-	discard bool // by Discard
+	discard bool  // by Discard
 }
 
 // A kind is what the tree has at a path.
