@@ -1,6 +1,7 @@
-// Package breastcancer has what the train and predict examples share: a real
-// data set, a fixed split of it into training cases and held-out cases, and a
-// logistic regression that can be saved, loaded and scored.
+// Package breastcancer holds the parts that the train, predict and serve
+// examples share: a real data set, a fixed split of it into training cases and
+// held-out cases, and a logistic regression that can be saved, loaded and
+// scored.
 //
 // The data set is Breast Cancer Wisconsin (Diagnostic) by W. H. Wolberg, W. N.
 // Street and O. L. Mangasarian, UCI Machine Learning Repository, 1995, CC BY

@@ -1,7 +1,8 @@
 // Serve is a server that scores tumours with the version of a model that is in
-// production. It follows the registry: promote another version, with any program, and within a
-// second the server answers with it, without a gap and without a restart. A version that
-// does not load, or fails its warm-up, is not taken up.
+// production. It follows the registry: promote another version, with any
+// program, and within a second the server answers with it, without a gap and
+// without a restart. A version that does not load, or fails its warm-up, is not
+// taken up.
 //
 //	go run ./examples/serve [-store DIR] [-ref USE_CASE/MODEL@WHAT] [-addr HOST:PORT]
 //
@@ -30,7 +31,7 @@ import (
 
 func main() { program.Main(run) }
 
-// A config is what the command line says.
+// A config holds the flags of the command line.
 type config struct {
 	store    string
 	ref      modelregistry.Ref
@@ -44,14 +45,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	c := config{ref: modelregistry.ModelName{UseCase: breastcancer.UseCase, Model: breastcancer.ModelName}.In(modelregistry.Production)}
 	flags := program.Flags("serve", stderr)
 	flags.StringVar(&c.store, "store", breastcancer.DefaultStore, "take the model from the store in `DIR`")
-	flags.Var(&c.ref, "ref", "serve what `USE_CASE/MODEL@WHAT` means: a version, a stage, latest or a range like ~1.2")
+	flags.Var(&c.ref, "ref", "serve the version that `USE_CASE/MODEL@WHAT` names: a version, a stage, latest or a range like ~1.2")
 	flags.StringVar(&c.addr, "addr", "127.0.0.1:8080", "listen on `HOST:PORT`; port 0 takes a free one")
-	flags.DurationVar(&c.interval, "interval", modelregistry.DefaultInterval, "look for a new version so often")
-	flags.DurationVar(&c.drain, "drain", 10*time.Second, "at the end, wait so long for requests under way")
+	flags.DurationVar(&c.interval, "interval", modelregistry.DefaultInterval, "check for a new version at this interval")
+	flags.DurationVar(&c.drain, "drain", 10*time.Second, "at the end, wait at most this long for requests under way")
 	return program.Run(flags, args, func() error { return serve(ctx, c, stdout, slog.New(slog.NewTextHandler(stderr, nil))) })
 }
 
-// serve answers until the context ends, and then finishes what is under way.
+// serve answers requests until the context ends. It then finishes the requests
+// that are under way.
 func serve(ctx context.Context, c config, out io.Writer, log *slog.Logger) (err error) {
 	registry, err := modelregistry.Open(c.store, &modelregistry.Options{Logger: log})
 	if err != nil {
@@ -63,7 +65,7 @@ func serve(ctx context.Context, c config, out io.Writer, log *slog.Logger) (err 
 		Check:    warmUp,
 	})
 	if err != nil && ctx.Err() != nil {
-		log.Info("told to end before it served")
+		log.Info("stopped before the first version was loaded")
 		return nil
 	}
 	if errors.Is(err, modelregistry.ErrNotFound) {

@@ -10,7 +10,7 @@ import (
 	"github.com/ubunye-go/modelregistry/examples/breastcancer"
 )
 
-// metrics are what Prometheus is told.
+// metrics are the metrics that Prometheus reads.
 type metrics struct {
 	registry *prometheus.Registry
 	seconds  *prometheus.HistogramVec
@@ -35,7 +35,7 @@ func (m *metrics) observe(version string, took time.Duration) {
 	m.seconds.WithLabelValues(version).Observe(took.Seconds())
 }
 
-// following tells what the status of the model is when it is asked.
+// following collects the status of the model at the time of each request.
 type following struct {
 	live *modelregistry.Live[*breastcancer.Model]
 }

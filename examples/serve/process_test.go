@@ -11,9 +11,9 @@ import (
 	"github.com/ubunye-go/modelregistry"
 )
 
-// processVariable says what a process is that a test started: the server, or a
-// writer of the registry. It is the test's own program, so that the test builds
-// nothing.
+// processVariable names the role of a process that a test started: the server,
+// or a writer of the registry. The process runs the test's own program, so that
+// the test builds nothing.
 const (
 	processVariable = "MODELREGISTRY_SERVE_PROCESS"
 	asServer        = "server"

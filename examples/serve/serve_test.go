@@ -31,14 +31,14 @@ const (
 	clients     = 8
 	maxRequests = 200_000 // of one client
 	interval    = 500 * time.Millisecond
-	// share is what a delivery may take beyond the interval, on a machine that does not let
-	// anybody wait; slack is what a busy one may add.
+	// share is the time that a delivery may take beyond the interval on an idle
+	// machine. slack is the time that a busy machine may add.
 	share, slack = 50 * time.Millisecond, 2 * time.Second
 )
 
 var tumours = modelregistry.ModelName{UseCase: breastcancer.UseCase, Model: breastcancer.ModelName}
 
-// A stage is what the test plays on: a store and a server in a process of its own.
+// A stage is the test's set-up: a store, and a server in a process of its own.
 type stage struct {
 	*testing.T
 	store  string
@@ -64,8 +64,8 @@ func (s *syncBuffer) String() string {
 	return s.b.String()
 }
 
-// newStage trains two versions: 1.0.0, in production, and 1.0.1, which the gates
-// refused.
+// newStage trains two versions: 1.0.0, in production, and 1.0.1, which the
+// gates refused.
 func newStage(t *testing.T) *stage {
 	t.Helper()
 	s := &stage{T: t, store: filepath.Join(t.TempDir(), "store"), log: &syncBuffer{}}
@@ -130,17 +130,17 @@ func (s *stage) get(path string, into any) int {
 	return res.StatusCode
 }
 
-func waitFor(t testing.TB, what string, limit time.Duration, holds func() bool) {
+func waitFor(t testing.TB, event string, limit time.Duration, holds func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(limit); !holds(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within %v", what, limit)
+			t.Fatalf("%s: not within %v", event, limit)
 		}
 	}
 }
 
-// A traffic is what the clients know: which versions were in production, one after the other, and
-// which of them they have seen answer.
+// A traffic holds what the clients know: the versions that were in production,
+// in order, and the latest of them that has answered.
 type traffic struct {
 	mu       sync.Mutex
 	versions []string
@@ -154,8 +154,9 @@ type traffic struct {
 
 func (l *traffic) now() int { l.mu.Lock(); defer l.mu.Unlock(); return l.seen }
 
-// answered takes note of an answer to a question that was asked when the version
-// with the index asked had answered before. What came before that one must not answer any more.
+// answered records an answer. When the request was sent, the version with the
+// index asked had already answered, so that no earlier version may answer any
+// more.
 func (l *traffic) answered(asked int, version string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -172,8 +173,9 @@ func (l *traffic) answered(asked int, version string) error {
 	return fmt.Errorf("version %s answers, after %q, of which %d had answered", version, l.versions, asked+1)
 }
 
-// delays measures what the machine does to others at the same time: how much longer than asked for
-// a nap and a read of a file take. The returned function ends it and tells the worst.
+// delays measures how busy the machine is: how much longer than expected a
+// sleep and the read of a file take. The returned function ends the measurement
+// and returns the longest delay.
 func (s *stage) delays() (stop func() time.Duration) {
 	const nap = time.Millisecond
 	done, worst := make(chan struct{}), make(chan time.Duration)
@@ -195,9 +197,10 @@ func (s *stage) delays() (stop func() time.Duration) {
 	return func() time.Duration { close(done); return <-worst }
 }
 
-// next has somebody bring a version to production, and waits until it answers. That takes the
-// interval and the share, and what the machine adds: the server's look, the load, the answer and the
-// client that notes it may each be held up as long as the test was.
+// next has a writer bring a version to production, and waits until it answers.
+// That takes the interval and the share, and the time that the machine adds:
+// the server's check, the load, the answer and the client that records it may
+// each be delayed as long as the test was.
 func (s *stage) next(l *traffic, version string, bring func()) {
 	s.Helper()
 	l.mu.Lock()
@@ -216,8 +219,8 @@ func (s *stage) next(l *traffic, version string, bring func()) {
 	}
 }
 
-// client asks until it is told to stop, and checks every answer against the model
-// that it names.
+// client sends requests until it is stopped, and checks every answer against
+// the model that the answer names.
 func client(l *traffic, url string, n int, models map[string]*breastcancer.Model, cases []breastcancer.Case) error {
 	c := &http.Client{Transport: &http.Transport{}, Timeout: 30 * time.Second}
 	defer c.CloseIdleConnections()
@@ -254,9 +257,10 @@ func client(l *traffic, url string, n int, models map[string]*breastcancer.Model
 	return nil
 }
 
-// While 8 clients are busy, other processes promote, roll back, and bring a broken
-// version to production. No request fails, every answer is that of the version it names, the new
-// version answers within the interval, the broken one never does.
+// While 8 clients are busy, other processes promote, roll back, and bring a
+// broken version to production. No request fails, every answer is that of the
+// version it names, the new version answers within the interval, the broken one
+// never does.
 func TestServeFollowsTheRegistry(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
@@ -302,7 +306,8 @@ func TestServeFollowsTheRegistry(t *testing.T) {
 	s.next(l, "1.0.0", func() { s.change("rollback", "", "carl") })
 	some()
 
-	// A version that can't be loaded. Its number may appear, but it never answers.
+	// A version that can't be loaded. Its number may appear, but it never
+	// answers.
 	broken := filepath.Join(t.TempDir(), "model")
 	if err := os.MkdirAll(broken, 0o777); err != nil {
 		t.Fatal(err)
@@ -358,7 +363,8 @@ func TestServeFollowsTheRegistry(t *testing.T) {
 	}
 }
 
-// A request under way when the server is told to end is answered; no other is taken.
+// A request that is under way when the server is stopped is answered; no later
+// one is accepted.
 func TestServeFinishesWhatIsUnderWay(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {

@@ -18,7 +18,7 @@ import (
 // maxBody is far more bytes than thirty numbers take.
 const maxBody = 64 << 10
 
-// A server answers requests with whatever version is live.
+// A server answers requests with the live version.
 type server struct {
 	http.ServeMux
 	live    *modelregistry.Live[*breastcancer.Model]
@@ -46,7 +46,7 @@ type question struct {
 	Case     int       `json:"case"`     // its number in the data set, from 1
 }
 
-// An answer is what the version makes of it.
+// An answer is the version's prediction for a question.
 type answer struct {
 	Version     string  `json:"version"`
 	Probability float64 `json:"probability"` // of being malignant, 0 to 1
@@ -88,7 +88,7 @@ func (s *server) read(w http.ResponseWriter, r *http.Request) (c breastcancer.Ca
 		return c, err
 	}
 	if d.More() {
-		return c, errors.New("there is more behind the question")
+		return c, errors.New("the body goes on after the question")
 	}
 	switch {
 	case (q.Case != 0) == (q.Features != nil):
@@ -108,9 +108,9 @@ func (s *server) model(w http.ResponseWriter, _ *http.Request) {
 	reply(w, http.StatusOK, s.live.Status().Version)
 }
 
-// health is not ready once the server shuts down, so that no more requests are sent here. As long as
-// it has a model it is ready, even if the registry is out of reach or a new version is
-// broken: what it answers is what was good last. The status tells.
+// health reports that the server is ready, until it shuts down. It is ready
+// even if the registry is out of reach or a new version is broken, because the
+// last good version still answers. The body is the status of the live version.
 func (s *server) health(w http.ResponseWriter, _ *http.Request) {
 	code := http.StatusOK
 	if s.ending.Load() {
@@ -122,5 +122,5 @@ func (s *server) health(w http.ResponseWriter, _ *http.Request) {
 func reply(w http.ResponseWriter, code int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	json.NewEncoder(w).Encode(body) // who went away needs no answer
+	json.NewEncoder(w).Encode(body) // a client that went away needs no answer
 }

@@ -88,13 +88,14 @@ func TestHealthAtTheEnd(t *testing.T) {
 	}
 }
 
-// Who is told to end while it loads its first version did not fail.
+// A server that is stopped while it loads its first version exits without an
+// error.
 func TestEndBeforeTheFirstVersion(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var out, errs bytes.Buffer
-	if code := run(ctx, []string{"-store", t.TempDir()}, &out, &errs); code != program.OK || out.Len() > 0 || !strings.Contains(errs.String(), "told to end") {
+	if code := run(ctx, []string{"-store", t.TempDir()}, &out, &errs); code != program.OK || out.Len() > 0 || !strings.Contains(errs.String(), "stopped before") {
 		t.Errorf("%d, %s, %s", code, &out, &errs)
 	}
 }

@@ -9,11 +9,11 @@ import (
 	"github.com/ubunye-go/modelregistry"
 )
 
-// errWouldBeRefused ends a promotion with --dry-run that gates would refuse. The
-// gates were printed.
+// errWouldBeRefused ends a promotion with --dry-run that gates would refuse.
+// The gates were printed.
 var errWouldBeRefused = errors.New("the promotion would be refused")
 
-// checkPromotion prints what a promotion would do.
+// checkPromotion prints the decision on a promotion, and changes nothing.
 func (a *app) checkPromotion(ctx context.Context, r *modelregistry.ModelRegistry, mv *move) (err error) {
 	if mv.opts.Gates, err = mv.gates.read(); err != nil {
 		return err

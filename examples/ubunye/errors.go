@@ -9,8 +9,8 @@ import (
 	"github.com/ubunye-go/modelregistry"
 )
 
-// wrongUsage tells a command line that can never work from one that did not
-// work this time.
+// wrongUsage reports whether a command line can never work, as opposed to one
+// that failed this time.
 func (a *app) wrongUsage(err error) bool {
 	var taken *modelregistry.NameError // in this store
 	return !a.parsed || errors.Is(err, modelregistry.ErrInvalid) && !errors.As(err, &taken)
@@ -47,7 +47,8 @@ func (a *app) complain(message string) {
 	fmt.Fprintln(a.err, "ubunye: "+escape(strings.ReplaceAll(message, "\n", "; ")))
 }
 
-// warn tells of what could not be read in entries that are shown all the same.
+// warn prints the problems of entries that could be read in part only. The
+// entries themselves are shown.
 func (a *app) warn(list []modelregistry.ModelVersion) {
 	for _, v := range list {
 		for _, p := range v.Problems {

@@ -24,7 +24,7 @@ type historyFlags struct {
 
 func (a *app) history() *cobra.Command {
 	var f historyFlags
-	cmd := a.command("history", "Tell what happened to a model, the newest first", func(ctx context.Context, r *modelregistry.ModelRegistry) error {
+	cmd := a.command("history", "List the events of a model, newest first", func(ctx context.Context, r *modelregistry.ModelRegistry) error {
 		if err := f.find(ctx, r); err != nil {
 			return err
 		}
@@ -37,7 +37,7 @@ func (a *app) history() *cobra.Command {
 		return a.printHistory(ctx, r, f)
 	})
 	nameFlags(cmd, &f.name)
-	versionFlag(cmd, &f.version, "only what touches this `version`")
+	versionFlag(cmd, &f.version, "only events of this `version`")
 	f.refFlag(cmd)
 	flags := cmd.Flags()
 	flags.Func("op", "only this `operation`: register, promote, demote, rollback, archive, foreign, import or repair; repeatable", func(s string) error {
@@ -50,9 +50,9 @@ func (a *app) history() *cobra.Command {
 	})
 	timeFlag(cmd, &f.opts.Since, "since", "only from this `time` on, as 2026-11-01T12:00:00Z")
 	timeFlag(cmd, &f.opts.Until, "until", "only before this `time`")
-	flags.UintVarP(&f.max, "max", "n", 0, "at most so many `events`; 0 for all")
-	flags.BoolVar(&f.oldest, "reverse", false, "the oldest first")
-	flags.BoolVarP(&f.opts.Follow, "follow", "f", false, "the oldest first, and then what happens, until it is interrupted; in JSON, an event a line")
+	flags.UintVarP(&f.max, "max", "n", 0, "at most this number of `events`; 0 for all")
+	flags.BoolVar(&f.oldest, "reverse", false, "oldest first")
+	flags.BoolVarP(&f.opts.Follow, "follow", "f", false, "oldest first, then each new event until interrupted; in JSON, one event per line")
 	cmd.MarkFlagsMutuallyExclusive("follow", "max")
 	return cmd
 }
@@ -71,7 +71,7 @@ func timeFlag(cmd *cobra.Command, t *time.Time, name, usage string) {
 	})
 }
 
-// printHistory prints what can be read, and fails if something can't.
+// printHistory prints the events that can be read, and fails if any can't.
 func (a *app) printHistory(ctx context.Context, r *modelregistry.ModelRegistry, f historyFlags) error {
 	f.opts.Newest = !f.oldest
 	events := []modelregistry.Event{}
@@ -104,8 +104,8 @@ func (a *app) printHistory(ctx context.Context, r *modelregistry.ModelRegistry, 
 	return errors.Join(append(failed, err)...)
 }
 
-// followHistory prints each event as it comes. Its columns are as wide as they were
-// made, for nobody knows what comes.
+// followHistory prints each event as it comes. The widths of its columns are
+// fixed, because later events are not known yet.
 func (a *app) followHistory(ctx context.Context, r *modelregistry.ModelRegistry, f historyFlags) error {
 	if a.output == outputTable {
 		t := historyTable()
@@ -162,8 +162,8 @@ func eventCells(e modelregistry.Event) []string {
 	return []string{number, shortTime(e.Time), string(e.Op), orDash(e.Actor), eventChanges(e), orDash(e.Reason)}
 }
 
-// maxChanges is how many versions a line of the table names: a repair may change all that there
-// are, which JSON tells.
+// maxChanges is the number of versions that a line of the table names. A repair
+// may change every version; JSON lists them all.
 const maxChanges = 10
 
 func eventChanges(e modelregistry.Event) string {
@@ -239,7 +239,7 @@ func (a *app) production() *cobra.Command {
 	var s subject
 	var at time.Time
 	stage := modelregistry.Production
-	const short = "Tell which version is in production, or was at some time, since when and by whom"
+	const short = "Show the version in production, now or at some time, since when, and the actor"
 	cmd := a.command("production", short, func(ctx context.Context, r *modelregistry.ModelRegistry) error {
 		held, err := r.StageAt(ctx, s.name, stage, at)
 		if err == nil && len(held) == 0 {

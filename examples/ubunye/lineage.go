@@ -33,7 +33,7 @@ func (a *app) showRun(ctx context.Context, r *modelregistry.ModelRegistry, runID
 		return err
 	}
 	a.warn(list)
-	// What was found before a model that can't be read is shown all the same.
+	// Versions found before a model that can't be read are still shown.
 	return errors.Join(err, a.show(list, func() string { return runTable(list) }))
 }
 

@@ -73,8 +73,8 @@ type modelSummary struct {
 	Production *string `json:"production"`
 }
 
-// listModels lists the models that match what was given of the name. One that
-// can't be read does not hide the others, but makes the command fail.
+// listModels lists the models that match the given parts of the name. A model
+// that can't be read does not hide the others, but makes the command fail.
 func (a *app) listModels(ctx context.Context, r *modelregistry.ModelRegistry, want modelregistry.ModelName) error {
 	list := []modelSummary{}
 	var failed []error

@@ -1,5 +1,6 @@
 // Command ubunye manages a folder of model versions from the command line. It
-// parses, calls the library and prints; whatever it decides, the library decided.
+// parses flags, calls the library and prints the result; every decision is the
+// library's.
 package main
 
 import (
@@ -44,7 +45,7 @@ type app struct {
 	out, err io.Writer
 	store    string
 	output   outputFormat
-	parsed   bool // the command line was in order, as far as cobra can tell
+	parsed   bool // cobra found no fault in the command line
 }
 
 func (a *app) root() *cobra.Command {
@@ -100,7 +101,8 @@ func noArguments(_ *cobra.Command, args []string) error {
 	return nil
 }
 
-// command makes a command that takes flags only, and looks at a registry.
+// command makes a command that takes flags only, and reads or changes a
+// registry.
 func (a *app) command(use, short string, do func(context.Context, *modelregistry.ModelRegistry) error) *cobra.Command {
 	return &cobra.Command{
 		Use:   use,
@@ -110,11 +112,11 @@ func (a *app) command(use, short string, do func(context.Context, *modelregistry
 	}
 }
 
-// withRegistry opens the store, which must be there, for one command.
+// withRegistry opens the store for one command. The store must exist.
 func (a *app) withRegistry(cmd *cobra.Command, do func(context.Context, *modelregistry.ModelRegistry) error) error {
 	missing := exists(a.store)
 	if missing != nil {
-		a.out = io.Discard // what is found there is nothing; that a name is invalid is told all the same
+		a.out = io.Discard // the command finds nothing, but still reports an invalid name
 	}
 	err := a.withNewRegistry(cmd, do)
 	if missing != nil && !errors.Is(err, modelregistry.ErrInvalid) {
@@ -128,7 +130,7 @@ func (a *app) withNewRegistry(cmd *cobra.Command, do func(context.Context, *mode
 	a.parsed = true
 	r, err := open(cmd.Context(), a.store, &modelregistry.Options{
 		Logger:          slog.New(warnings{a}),
-		ExternalChanges: true, // who follows a history in a bucket wants to see all of it
+		ExternalChanges: true, // --follow on a bucket shows every event
 	})
 	if err != nil {
 		return err

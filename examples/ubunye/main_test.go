@@ -53,7 +53,8 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// jsonIs looks into the JSON that the last command printed: json metrics.auc 0.93
+// jsonIs compares a value in the JSON that the last command printed: json
+// metrics.auc 0.93
 func jsonIs(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: json PATH VALUE")

@@ -11,7 +11,7 @@ import (
 	"github.com/ubunye-go/modelregistry"
 )
 
-// errFound is how verify ends when something is wrong: what it is was printed.
+// errFound is the error of verify when it found problems, which it has printed.
 var errFound = errors.New("the store is not in order; see ubunye models repair")
 
 func (a *app) verify() *cobra.Command {
@@ -65,31 +65,31 @@ func verifyText(report *modelregistry.VerifyReport) string {
 	return b.String()
 }
 
-func count(n int, what string) string {
+func count(n int, noun string) string {
 	if n == 1 {
-		return "1 " + what
+		return "1 " + noun
 	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 func (a *app) repair() *cobra.Command {
 	var name modelregistry.ModelName
 	var opts modelregistry.RepairOptions
-	cmd := a.command("repair", "Say what would mend a model; with --apply, do it", func(ctx context.Context, r *modelregistry.ModelRegistry) error {
+	cmd := a.command("repair", "List the repairs of a model; with --apply, make them", func(ctx context.Context, r *modelregistry.ModelRegistry) error {
 		report, err := r.Repair(ctx, name, &opts)
 		if err != nil {
 			return err
 		}
 		return a.show(repairResult(report), func() string { return repairText(report) })
 	})
-	cmd.Long = `Say what would mend a model; with --apply, do it.
+	cmd.Long = `List the repairs of a model; with --apply, make them.
 
-Without --apply the exit status is 0 whatever would be done; whether something
-is wrong, "ubunye models verify" tells by its own.`
+Without --apply the exit status is 0 if the repairs can be listed, whether or
+not there are any. "ubunye models verify" exits with 1 if something is wrong.`
 	nameFlags(cmd, &name)
 	flags := cmd.Flags()
-	flags.BoolVar(&opts.Apply, "apply", false, "do it; the files that are replaced are kept")
-	flags.StringVar(&opts.Actor, "by", "", "`name` of who repairs it")
+	flags.BoolVar(&opts.Apply, "apply", false, "make the repairs; replaced files are kept")
+	flags.StringVar(&opts.Actor, "by", "", "`name` of the actor")
 	flags.StringVar(&opts.Reason, "reason", "", "`text` for the history")
 	return cmd
 }

@@ -11,7 +11,7 @@ import (
 )
 
 func (a *app) models() *cobra.Command {
-	return group("models", "Register, look at and move versions of models",
+	return group("models", "Register, inspect and move versions of models",
 		a.list(), a.info(), a.register(), a.promote(), a.demote(), a.rollback(), a.archive(), a.compare(),
 		a.history(), a.production(), a.verify(), a.repair(), a.sweep())
 }
@@ -41,11 +41,11 @@ func require(cmd *cobra.Command, flags ...string) {
 
 func (a *app) info() *cobra.Command {
 	var s subject
-	cmd := a.command("info", "Print all that is known of a version, as JSON", func(ctx context.Context, r *modelregistry.ModelRegistry) error {
+	cmd := a.command("info", "Print the record of a version, as JSON", func(ctx context.Context, r *modelregistry.ModelRegistry) error {
 		return a.printInfo(ctx, r, s.target())
 	})
 	nameFlags(cmd, &s.name)
-	versionFlag(cmd, &s.version, "`version` to look at")
+	versionFlag(cmd, &s.version, "`version` to print")
 	require(cmd, "version")
 	s.refFlag(cmd)
 	return cmd
@@ -54,7 +54,7 @@ func (a *app) info() *cobra.Command {
 func (a *app) printInfo(ctx context.Context, r *modelregistry.ModelRegistry, ref modelregistry.Ref) error {
 	m, err := r.GetModel(ctx, ref, nil)
 	if errors.Is(err, modelregistry.ErrArtifact) {
-		// What is known of the version is worth all the more without its files.
+		// The record of a version is still useful when its files are missing.
 		a.complain("warning: " + err.Error())
 		v, err := r.GetVersion(ctx, ref)
 		if err != nil {
@@ -68,7 +68,7 @@ func (a *app) printInfo(ctx context.Context, r *modelregistry.ModelRegistry, ref
 	return errors.Join(a.printVersion(m.Version, m.Path), m.Close())
 }
 
-// printVersion prints a version as the library gives it, and behind it the path
+// printVersion prints a version as the library returns it, followed by the path
 // of the artifact, which is not part of it.
 func (a *app) printVersion(v modelregistry.ModelVersion, path string) error {
 	raw, err := json.Marshal(v)

@@ -18,7 +18,8 @@ type move struct {
 	dryRun bool // of a promotion
 }
 
-// moveCommand makes a command of one move. It has the flags that all moves have.
+// moveCommand makes a command of one move. It has the flags that all moves
+// have.
 func (a *app) moveCommand(mv *move, use, short string,
 	do func(context.Context, *modelregistry.ModelRegistry) (modelregistry.ModelVersion, error)) *cobra.Command {
 	cmd := a.command(use, short, func(ctx context.Context, r *modelregistry.ModelRegistry) error {
@@ -39,7 +40,7 @@ func (a *app) moveCommand(mv *move, use, short string,
 	versionFlag(cmd, &mv.version, "`version` to move")
 	mv.refFlag(cmd)
 	flags := cmd.Flags()
-	flags.StringVar(&mv.opts.Actor, "promoted-by", "", "`name` of who moves it")
+	flags.StringVar(&mv.opts.Actor, "promoted-by", "", "`name` of the actor")
 	flags.StringVar(&mv.opts.Actor, "by", "", "short for --promoted-by `name`")
 	cmd.MarkFlagsMutuallyExclusive("promoted-by", "by")
 	flags.StringVar(&mv.opts.Reason, "reason", "", "`text` for the history")
@@ -57,8 +58,8 @@ func (mv *move) toFlag(cmd *cobra.Command) {
 	require(cmd, "to")
 }
 
-// stages returns the stage of every version before a move, to say afterwards where
-// the version came from. An error here is an error of the move, too.
+// stages returns the stage of every version before a move, to say afterwards
+// where the version came from. An error here is an error of the move, too.
 func stages(ctx context.Context, r *modelregistry.ModelRegistry, name modelregistry.ModelName) map[string]modelregistry.ModelStage {
 	list, _ := r.ListVersions(ctx, name)
 	at := make(map[string]modelregistry.ModelStage, len(list))
@@ -91,7 +92,7 @@ func (a *app) promote() *cobra.Command {
 	mv.toFlag(cmd)
 	mv.gates.define(cmd, "for this promotion")
 	cmd.Flags().BoolVar(&mv.dryRun, "dry-run", false, "print the decision and change nothing; exit status 1 if it is a refusal")
-	cmd.Flags().BoolVar(&mv.opts.SkipGates, "skip-gates", false, "promote without looking at any gate")
+	cmd.Flags().BoolVar(&mv.opts.SkipGates, "skip-gates", false, "promote without checking any gate")
 	cmd.MarkFlagsMutuallyExclusive("skip-gates", "gate")
 	cmd.MarkFlagsMutuallyExclusive("skip-gates", "gates")
 	require(cmd, "version")

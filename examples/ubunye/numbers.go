@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// maxFixed is up to where a number is written with decimals; beyond they would
-// be digits that nobody measured.
+// maxFixed is the largest number written with decimals. In a larger one the
+// decimals would be digits that were not measured.
 const maxFixed = 1e15
 
 // number shows a metric: an integer as it stands, another number with so many

@@ -60,8 +60,9 @@ func (a *app) printJSON(raw []byte) error {
 	return a.print(escapeJSON(b.String()) + "\n")
 }
 
-// escape makes what is not printable visible. Names and values in a store may be
-// anybody's, and a terminal obeys what it is sent.
+// escape makes unprintable characters visible. Names and values in a store may
+// come from any program, and a terminal obeys the control sequences that it is
+// sent.
 func escape(s string) string {
 	return replaceRunes(s, func(r rune) bool { return !unicode.IsPrint(r) }, func(b *strings.Builder, raw string) {
 		quoted := strconv.Quote(raw)
@@ -69,8 +70,8 @@ func escape(s string) string {
 	})
 }
 
-// escapeJSON does the same for JSON, which itself escapes only what is below the
-// space.
+// escapeJSON does the same for JSON, which itself escapes only the characters
+// below the space.
 func escapeJSON(s string) string {
 	hidden := func(r rune) bool { return r >= 0x7f && !unicode.IsPrint(r) }
 	return replaceRunes(s, hidden, func(b *strings.Builder, raw string) {
@@ -84,8 +85,8 @@ func escapeJSON(s string) string {
 	})
 }
 
-// replaceRunes writes the runes that are hidden, and bytes that are no UTF-8, in
-// another way.
+// replaceRunes writes the runes that are hidden, and bytes that are no UTF-8,
+// in another way.
 func replaceRunes(s string, hidden func(rune) bool, write func(b *strings.Builder, raw string)) string {
 	var b strings.Builder
 	for len(s) > 0 {

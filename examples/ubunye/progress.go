@@ -13,8 +13,8 @@ import (
 // barAfter is how long work must take to be worth a bar.
 const barAfter = 500 * time.Millisecond
 
-// progressBar draws how far long work is, if w is a terminal; else it returns nil. clear
-// takes the bar away again.
+// progressBar draws how far long work is, if w is a terminal; else it returns
+// nil. clear takes the bar away again.
 func progressBar(w io.Writer) (tell func(modelregistry.Progress), clear func()) {
 	f, ok := w.(*os.File)
 	if !ok {
@@ -38,8 +38,8 @@ func progressBar(w io.Writer) (tell func(modelregistry.Progress), clear func()) 
 	}
 }
 
-// bar is a line that says how far the work is: by the bytes hashed, for each is
-// hashed once, and last.
+// bar is a line that shows how much of the work is done. It counts the bytes
+// hashed, because each byte is hashed once, as its last step.
 func bar(p modelregistry.Progress) string {
 	const width = 30
 	done := int(width * min(p.Hashed, p.Total) / p.Total)

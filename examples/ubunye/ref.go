@@ -10,7 +10,7 @@ import (
 	"github.com/ubunye-go/modelregistry"
 )
 
-// A subject is what a command is about: a model, and a version of it if the
+// A subject is the model that a command acts on, and a version of it if the
 // command takes one. The flags -u, -m and -v name it, or --ref.
 type subject struct {
 	name    modelregistry.ModelName
@@ -18,8 +18,8 @@ type subject struct {
 	ref     modelregistry.Ref // zero if it names a version alone, or nothing
 }
 
-// refFlag adds --ref to a command that has the other flags. Where it says what
-// they would, they are not required.
+// refFlag adds --ref to a command that has the other flags. A flag whose value
+// is given in --ref is not required.
 func (s *subject) refFlag(cmd *cobra.Command) {
 	version := cmd.Flags().Lookup("version") != nil
 	usage := "the model as `use_case/model`"
@@ -74,7 +74,7 @@ func (s *subject) target() modelregistry.Ref {
 	return s.name.At(s.version)
 }
 
-// find looks up which version the reference means.
+// find resolves the reference to a version.
 func (s *subject) find(ctx context.Context, r *modelregistry.ModelRegistry) error {
 	if s.ref == (modelregistry.Ref{}) {
 		return nil

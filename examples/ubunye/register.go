@@ -67,9 +67,10 @@ func (f *registerFlags) define(cmd *cobra.Command) {
 	f.gates.define(cmd, "kept with the version, for every promotion of it")
 	flags.StringVar(&f.opts.LineageRunID, "run-id", "", "`id` of the run that produced it")
 	flags.StringVar(&f.opts.ConfigHash, "config-hash", "", "`hash` of the configuration of that run")
-	// The library would take this program's own revision, which trained nothing.
+	// The library would take this program's own revision, which trained
+	// nothing.
 	flags.StringVar(&f.opts.SourceRevision, "source-revision", "unknown", "`revision` of the code that produced it")
-	flags.StringVar(&f.opts.Actor, "registered-by", "", "`name` of who registers it")
+	flags.StringVar(&f.opts.Actor, "registered-by", "", "`name` of the actor")
 	flags.StringVar(&f.opts.Reason, "reason", "", "`text` for the history")
 	require(cmd, "artifact")
 }

@@ -19,8 +19,8 @@ import (
 
 const storeUsage = "`folder` of the store, or its bucket: s3://bucket/prefix, gs://bucket/prefix, azblob://container/prefix"
 
-// exists returns an error if there is no folder of that name: a mistyped one must not read as an
-// empty store that is in order.
+// exists returns an error if there is no folder of that name: a mistyped one
+// must not read as an empty store that is in order.
 func exists(store string) error {
 	if strings.Contains(store, "://") {
 		return nil
@@ -28,7 +28,7 @@ func exists(store string) error {
 	if _, err := os.Stat(store); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("store %q: %w; the first registration makes it", store, modelregistry.ErrNotFound)
 	}
-	return nil // what else is wrong shows when it is opened
+	return nil // opening the store reports any other error
 }
 
 // open opens the registry in a folder, or in the bucket that a URL names.
@@ -43,7 +43,8 @@ func open(ctx context.Context, store string, opts *modelregistry.Options) (*mode
 	return modelregistry.New(s, opts), nil
 }
 
-// openBucket opens the store in the bucket that a URL names. It returns nil for a folder.
+// openBucket opens the store in the bucket that a URL names. It returns nil for
+// a folder.
 func openBucket(ctx context.Context, store string, logger *slog.Logger) (*objectstore.Store, error) {
 	scheme, rest, named := strings.Cut(store, ":")
 	isURL, known := strings.HasPrefix(rest, "//"), scheme == "s3" || scheme == "gs" || scheme == "azblob"

@@ -19,7 +19,7 @@ func (a *app) sweep() *cobra.Command {
 	opts := objectstore.SweepOptions{}
 	cmd := &cobra.Command{
 		Use:   "sweep",
-		Short: "Say what dead registrations left in a bucket; with --apply, clear it up",
+		Short: "List the remains of dead registrations in a bucket; with --apply, clean them up",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			a.parsed = true
@@ -31,7 +31,7 @@ func (a *app) sweep() *cobra.Command {
 				return err
 			}
 			if s == nil {
-				return fmt.Errorf("sweep %s: %w: it is for buckets; what is left in a folder, ubunye models repair clears up", a.store, errors.ErrUnsupported)
+				return fmt.Errorf("sweep %s: %w: the store is not a bucket; remains in a folder are removed by ubunye models repair", a.store, errors.ErrUnsupported)
 			}
 			return errors.Join(a.sweepAll(cmd.Context(), s, name, &opts), s.Close())
 		},
@@ -39,12 +39,13 @@ func (a *app) sweep() *cobra.Command {
 	optionalNameFlags(cmd, &name)
 	cmd.MarkFlagsRequiredTogether("use-case", "model")
 	flags := cmd.Flags()
-	flags.BoolVar(&opts.Apply, "apply", false, "do it; without it the command only lists")
-	flags.DurationVar(&opts.OlderThan, "older-than", 24*time.Hour, "`age` of what is taken for dead; younger uploads may be under way")
+	flags.BoolVar(&opts.Apply, "apply", false, "clean them up; without it the command only lists")
+	flags.DurationVar(&opts.OlderThan, "older-than", 24*time.Hour, "`age` from which an upload is taken for dead; younger uploads may be under way")
 	return cmd
 }
 
-// sweepAll sweeps one model, or all that there are. What was done before an error is printed.
+// sweepAll sweeps one model, or all models. The work done before an error is
+// printed.
 func (a *app) sweepAll(ctx context.Context, s *objectstore.Store, name modelregistry.ModelName, opts *objectstore.SweepOptions) error {
 	if name != (modelregistry.ModelName{}) {
 		done, err := s.Sweep(ctx, name, opts)
@@ -94,7 +95,7 @@ func sweptText(done []objectstore.Swept, applied bool) string {
 	if len(done) == 0 {
 		return "nothing to sweep\n"
 	}
-	t := table{columns: []column{{title: "Upload"}, {title: "Objects"}, {title: "What is done"}}}
+	t := table{columns: []column{{title: "Upload"}, {title: "Objects"}, {title: "Action"}}}
 	for _, d := range done {
 		what := "removed: no version of " + d.Name.String()
 		if d.Version != "" {

@@ -9,9 +9,9 @@ import (
 	"github.com/ubunye-go/modelregistry"
 )
 
-// A table is laid out in columns, all indented by two spaces. A column is as wide
-// as it was made, or as its longest cell: nothing is cut, and nothing sticks
-// together.
+// A table is laid out in columns, all indented by two spaces. A column is as
+// wide as it was made, or as its longest cell: nothing is cut, and nothing
+// sticks together.
 type table struct {
 	columns []column
 	rows    [][]string
@@ -39,7 +39,7 @@ func (t *table) String() string {
 		titles[i] = escape(c.title)
 		widths[i] = max(c.width, utf8.RuneCountInString(titles[i]))
 		for _, row := range t.rows {
-			if i < len(t.columns)-1 { // nothing stands behind the last
+			if i < len(t.columns)-1 { // nothing follows the last column
 				widths[i] = max(widths[i], utf8.RuneCountInString(row[i]))
 			}
 		}
@@ -81,7 +81,8 @@ var stageColours = map[modelregistry.ModelStage]*color.Color{
 	modelregistry.Archived:    color.New(color.Faint),
 }
 
-// paintStage colours the name of a stage, padded or not, if stdout is a terminal.
+// paintStage colours the name of a stage, padded or not, if stdout is a
+// terminal.
 func paintStage(cell string) string {
 	if c := stageColours[modelregistry.ModelStage(strings.TrimSpace(cell))]; c != nil {
 		return c.Sprint(cell)

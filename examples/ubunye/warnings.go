@@ -5,9 +5,9 @@ import (
 	"log/slog"
 )
 
-// warnings is a log handler that says on stderr what the library can only log:
-// that registry.json was not brought up to date, say. Failed gates are reported
-// with the error that they make.
+// warnings is a log handler that prints to stderr the problems that the library
+// only logs, for example that registry.json was not brought up to date. Failed
+// gates are reported with the error that they make.
 type warnings struct{ a *app }
 
 func (warnings) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelWarn }

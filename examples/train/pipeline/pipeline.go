@@ -77,7 +77,7 @@ func (p *pipeline) run(ctx context.Context) error {
 		return err
 	}
 	if !good.Promoted {
-		return fmt.Errorf("version %s did not pass the gates, so production stays as it is", good.Version.Version)
+		return fmt.Errorf("version %s did not pass the gates, so production is unchanged", good.Version.Version)
 	}
 	if err := p.release(ctx, good.Version); err != nil {
 		return err
