@@ -64,9 +64,9 @@ func (s *Store) appendHeld(d Disk, at *place, held hold, decide func(driver.View
 	return done, false, err
 }
 
-// syncLog makes durable what a view showed of the log. A writer that was killed,
-// or that could not take its append back, may have left lines that it did not
-// sync.
+// syncLog makes durable the part of the log that a view showed. A writer that
+// was killed, or that could not take its append back, may have left lines that
+// it did not sync.
 func syncLog(d Disk, v *View) error {
 	if !v.rev.log.Exists {
 		return nil
@@ -125,7 +125,7 @@ func (s *Store) commit(d Disk, v *View, c *driver.Commit) (done driver.AppendRes
 	return done, nil
 }
 
-// noteOf returns what is noted of a commit's document. It is called after the
+// noteOf returns the note of a commit's document. It is called after the
 // commit's Document.
 func noteOf(c *driver.Commit) string {
 	if c.Note == nil {
@@ -165,8 +165,8 @@ func placeTrees(d Disk, dir string, trees []driver.StagedTree) (placed []driver.
 	return placed, d.Sync(versions)
 }
 
-// explainCrossDevice says what is wrong where a rename into a folder fails
-// because the folder lies on another file system.
+// explainCrossDevice explains the error of a rename into a folder on another
+// file system.
 func explainCrossDevice(err error, folder string) error {
 	if !errors.Is(err, errCrossDevice) {
 		return err
@@ -174,9 +174,9 @@ func explainCrossDevice(err error, folder string) error {
 	return fmt.Errorf("%s is a mount of its own, and a version is made by a rename into it; keep a model's folder on one file system: %w", folder, err)
 }
 
-// makeWay puts aside what stands where a new version goes: the remains of a
-// registration that never happened, which carry our manifest. They are kept, for
-// a store that lost its history looks the same.
+// makeWay puts aside a tree in the place of a new version: the remains of a
+// registration that never happened, which carry our manifest. They are kept,
+// because a store that lost its history looks the same.
 func makeWay(d Disk, dir, to, version string) error {
 	info, err := d.Lstat(to)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -208,7 +208,7 @@ func putAside(d Disk, dir, tree, version string) error {
 	return d.Sync(orphans)
 }
 
-// takeBack undoes what a commit did before its lines were safe. A log that it
+// takeBack undoes the work of a commit whose lines are not safe. A log that it
 // began goes last, once no crash can bring the trees back.
 func takeBack(d Disk, v *View, placed []driver.StagedTree) error {
 	var errs []error
@@ -226,8 +226,8 @@ func takeBack(d Disk, v *View, placed []driver.StagedTree) error {
 	return discard(d, v.rev.logFile)
 }
 
-// appendLines is the commit. When it fails, the log is cut back to what it was;
-// if that fails too, nobody can tell whether the lines will be there.
+// appendLines is the commit. When it fails, the log is cut back to its old
+// length. If that fails too, it is not known whether the lines will be there.
 func appendLines(d Disk, v *View, lines [][]byte) (end int64, err error) {
 	name := v.rev.logFile
 	f, err := d.Open(name)
@@ -240,8 +240,8 @@ func appendLines(d Disk, v *View, lines [][]byte) (end int64, err error) {
 		}
 	}()
 	if v.size > v.end {
-		// What a torn append left. The cut must be durable before something
-		// else is written there, or a crash could mix the two.
+		// Cut off the remains of a torn append. The cut must be durable before
+		// anything else is written there, or a crash could mix the two.
 		if err := errors.Join(f.Truncate(v.end), f.Sync()); err != nil {
 			return 0, err
 		}
@@ -288,10 +288,11 @@ func discard(d Disk, name string) error {
 	return nil
 }
 
-// writeFile writes a whole file and syncs it. Dated back, it is told at once from what somebody else
-// writes in the same tick of the clock, and no reader has to look again. Where this can't be done, they do.
+// writeFile writes a whole file and syncs it. Its time is set back, so that a
+// write of another program in the same tick of the clock shows at once, and no
+// reader has to read the file again. Where the time can't be set, readers do.
 func writeFile(d Disk, name string, data []byte) error {
-	left, err := d.Stamp(name) // by one who died; to cut what is empty takes longer than to look
+	left, err := d.Stamp(name) // by a dead process; cutting an empty file takes longer than this check
 	if err != nil {
 		return err
 	}

@@ -11,8 +11,8 @@ import (
 // tailRoom is how much of a log is read first to find its end.
 const tailRoom = 4 << 10
 
-// LogEnd returns the position after the last whole append. It reads the end of
-// the log only, unless that does not tell.
+// LogEnd returns the position after the last whole append. It reads only the
+// end of the log, unless that is not enough to know.
 func (v *View) LogEnd() (int64, error) {
 	if v.read {
 		return v.end, nil
@@ -78,7 +78,7 @@ func (v *View) noLineEnds(at int64) error {
 }
 
 // readLogPart reads the log between two positions. It returns less if the log
-// was cut after its stamp was taken: then what is made of it must not be kept.
+// was cut after its stamp was taken. The caller must not cache such a part.
 func (v *View) readLogPart(from, to int64) ([]byte, error) {
 	data := make([]byte, to-from)
 	n, id, err := v.disk.ReadAt(v.rev.logFile, data, from)

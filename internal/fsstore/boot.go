@@ -2,8 +2,9 @@ package fsstore
 
 import "sync"
 
-// boot names the present boot of the system: it is another one after each, and
-// the same for all processes. It is empty where that can't be told.
+// boot names the present boot of the system. The name is the same for all
+// processes and changes with each boot. It is empty where the boot is not
+// known.
 func (s *Store) boot() string {
 	if s.bootID != nil {
 		return s.bootID()

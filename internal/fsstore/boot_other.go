@@ -2,7 +2,7 @@
 
 package fsstore
 
-// readBoot tells nothing: there is no way that is tried on these systems.
+// readBoot returns no name: no way is known on these systems.
 func readBoot() string { return "" }
 
 func sameBoot(a, b string) bool { return false }

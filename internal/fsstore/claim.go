@@ -14,8 +14,9 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// A claim is a folder of random name below .staging, with a lock that its owner holds as long
-// as it lives. Whether a staging is dead is thus known, and not guessed by its age.
+// A claim is a folder of random name below .staging, with a lock that its owner
+// holds as long as it lives. So a store knows whether a staging is dead, and
+// need not guess by its age.
 type claim struct {
 	disk Disk
 	name string // relative to the store
@@ -26,14 +27,14 @@ func (c claim) tree() string { return path.Join(c.name, treeName) }
 
 const (
 	treeName = "tree"
-	// sweepEvery bounds how often a model's staging is looked through for what dead
-	// processes left.
+	// sweepEvery bounds how often a model's staging is searched for the remains
+	// of dead processes.
 	sweepEvery = time.Minute
-	// claimTries bounds how often a claim starts over because somebody else
-	// removed the folder it was in, empty.
+	// claimTries bounds how often a claim starts over because another process
+	// removed its parent folder, which was empty.
 	claimTries = 100
-	// removeTries and removePause bound how long a folder is removed again that
-	// holds what another process has open.
+	// removeTries and removePause bound the attempts to remove a folder while
+	// another process has a file in it open.
 	removeTries = 20
 	removePause = 5 * time.Millisecond
 )
@@ -44,13 +45,15 @@ func random() string {
 	return hex.EncodeToString(b[:])
 }
 
-// isRandom tells a name that random made; others below .staging are not ours.
+// isRandom reports whether random made a name. Other names below .staging are
+// not ours.
 func isRandom(name string) bool {
 	b, err := hex.DecodeString(name)
 	return err == nil && len(b) == 16 && name == strings.ToLower(name)
 }
 
-// claim makes a staging and locks it, and makes the folder of the tree. It returns false if a sweeper came between.
+// claim makes a staging and locks it, and makes the folder of the tree. It
+// returns false if a sweeper came between.
 func (s *Store) claim(d Disk, staging string) (c claim, ok bool, err error) {
 	name := path.Join(staging, random())
 	if err := d.Mkdir(name); err != nil {
@@ -68,7 +71,7 @@ func (s *Store) claim(d Disk, staging string) (c claim, ok bool, err error) {
 	return c, true, nil
 }
 
-// tryOwn locks a staging, which makes sure that nobody else owns it.
+// tryOwn locks a staging, so that no other process owns it.
 func (s *Store) tryOwn(d Disk, name string) (c claim, mine bool, err error) {
 	file := path.Join(name, lockName)
 	lock := newFlock(s.path(file))
@@ -84,8 +87,8 @@ func (s *Store) tryOwn(d Disk, name string) (c claim, mine bool, err error) {
 	return claim{d, name, lock}, true, nil
 }
 
-// sweep removes the stagings of dead processes. What it can't do is left to the
-// next sweep.
+// sweep removes the stagings of dead processes. A staging that it can't remove
+// is left to the next sweep.
 func (s *Store) sweep(d Disk, staging string) {
 	s.mu.Lock()
 	due := time.Since(s.swept[staging]) >= sweepEvery
@@ -111,21 +114,22 @@ func (s *Store) sweep(d Disk, staging string) {
 	}
 }
 
-// isStaging tells a staging from what else may lie there: a bucket's copy has uploads in
-// folders of such names, which may be all that there is of a version's files.
+// isStaging reports whether a folder is a staging. A bucket's copy has uploads
+// in folders of such names, too, and an upload may hold the only copy of a
+// version's files.
 func isStaging(d Disk, e fs.DirEntry, name string) bool {
 	if !e.IsDir() || !isRandom(e.Name()) {
 		return false
 	}
 	entries, err := d.ReadDir(name)
 	if err != nil {
-		return errors.Is(err, fs.ErrNotExist) // it is gone, or going
+		return errors.Is(err, fs.ErrNotExist) // it is removed, or being removed
 	}
 	return !slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() != treeName && e.Name() != lockName })
 }
 
-// remove takes a staging away, its lock file last, so that until then nobody
-// takes it for one without an owner.
+// remove removes a staging, its lock file last, so that until then no other
+// process takes it for one without an owner.
 func (c claim) remove() error {
 	if err := c.disk.RemoveAll(c.tree()); err != nil {
 		return errors.Join(err, c.lock.Unlock())
@@ -133,8 +137,8 @@ func (c claim) remove() error {
 	return c.removeEmpty()
 }
 
-// removeEmpty is remove of a claim without a tree. Who sweeps just then may make the lock file anew, and
-// clears the folder away.
+// removeEmpty is remove of a claim without a tree. A concurrent sweep may
+// create the lock file again; it then removes the folder.
 //
 // A file system in user space, such as exFAT, keeps a file that was removed
 // under another name in its folder for as long as another process has it open.

@@ -44,7 +44,8 @@ func (d *busyDisk) RemoveAll(name string) error {
 	return d.Disk.RemoveAll(name)
 }
 
-// A folder that holds what another process has open is removed when that is over.
+// A folder with a file that another process has open is removed once the file
+// is closed.
 func TestDiscardWaitsForOpenFiles(t *testing.T) {
 	t.Parallel()
 	s, disk := open(t, t.TempDir()), &busyDisk{made: func(string) {}}

@@ -12,13 +12,14 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/logformat"
 )
 
-// A bucket that was copied to disk has no history.jsonl: the log is in a file for each
-// change, as the package objectstore makes the objects. Its first line is the store's own word, the others are
-// the log's. The first change here writes them into history.jsonl, where they have the same positions.
+// A bucket that was copied to disk has no history.jsonl: the log is in a file
+// for each change, as the package objectstore makes the objects. Its first line
+// is the store's own word, the others are the log's. The first change here
+// writes them into history.jsonl, where they have the same positions.
 const historyName = "history"
 
-// A ChangeFileError says what is wrong with the log of a bucket's copy. It
-// matches fs.ErrInvalid.
+// A ChangeFileError describes a fault in the log of a bucket's copy. It matches
+// fs.ErrInvalid.
 type ChangeFileError struct {
 	Path string
 	Err  error
@@ -45,8 +46,8 @@ type changeFile struct {
 	number int64
 }
 
-// changeFiles lists the files of changes in a model's folder, in order. There are
-// none unless the folder is a bucket's copy.
+// changeFiles lists the files of changes in a model's folder, in order. There
+// are none unless the folder is a bucket's copy.
 func changeFiles(d Disk, dir string) ([]changeFile, error) {
 	dir = path.Join(dir, historyName)
 	if s, err := d.Stamp(dir); err != nil || !s.Dir {
@@ -66,7 +67,7 @@ func changeFiles(d Disk, dir string) ([]changeFile, error) {
 	return files, err
 }
 
-// read returns the lines of a change and the position behind them.
+// read returns the lines of a change and the position after them.
 func (f changeFile) read(d Disk) (lines []byte, end int64, err error) {
 	data, _, err := d.ReadFrom(f.name, 0)
 	if err != nil {
@@ -79,8 +80,9 @@ func (f changeFile) read(d Disk) (lines []byte, end int64, err error) {
 	return lines, head.End, nil
 }
 
-// copied is Log of a bucket's copy; false says that it is none. A log that is damaged is
-// an error, and lines if it was to be read from the start: all that can be read, for whoever mends it.
+// copied is Log of a bucket's copy; it reports false for any other model. A
+// damaged log is an error. If it is read from the start, copied also returns
+// all lines that can be read, for a repair.
 func (v *View) copied(from int64) (lines []byte, end int64, is bool, err error) {
 	folder, err := stampOf(v.disk, path.Join(v.rev.dir, historyName))
 	if err != nil || !folder.Dir {
@@ -113,8 +115,8 @@ func (v *View) copied(from int64) (lines []byte, end int64, is bool, err error) 
 	return lines, end, true, nil
 }
 
-// backTo reads from the newest change back to the one that holds a position. It returns
-// their lines, the last first, and where they begin and end.
+// backTo reads from the newest change back to the one that holds a position. It
+// returns their lines, the last first, and where they begin and end.
 func backTo(d Disk, files []changeFile, from int64) (parts [][]byte, start, end int64, err error) {
 	for i, f := range files {
 		if f.number != int64(i)+1 {
@@ -152,7 +154,8 @@ func readable(d Disk, files []changeFile) (data []byte) {
 	return data
 }
 
-// takeOver writes the log of a bucket's copy into history.jsonl. Nothing of the model changes by it.
+// takeOver writes the log of a bucket's copy into history.jsonl. Nothing of the
+// model changes by it.
 func (v *View) takeOver() error {
 	if !v.rev.changes.Exists {
 		return nil
@@ -161,7 +164,7 @@ func (v *View) takeOver() error {
 	if err != nil {
 		return err
 	}
-	if !is { // somebody takes the files away
+	if !is { // another process removes the files
 		return &fs.PathError{Op: "read", Path: path.Join(v.rev.dir, historyName), Err: fs.ErrNotExist}
 	}
 	if err := replaceFile(v.disk, path.Join(v.rev.dir, logTemp), v.rev.logFile, lines); err != nil {
@@ -174,9 +177,10 @@ func (v *View) takeOver() error {
 	return nil
 }
 
-// putByCopied puts the files of a bucket's changes to what repairs replaced, once history.jsonl
-// holds what they do. It is no matter if they stay, but were the folder copied into a bucket, they would be
-// taken for the whole history there.
+// putByCopied moves the files of a bucket's changes to the files that repairs
+// replaced, once history.jsonl holds their lines. They do no harm here, but if
+// the folder were copied into a bucket, they would be taken for the whole
+// history there.
 func (v *View) putByCopied() (kept string) {
 	keep := path.Join(v.rev.dir, repairsName)
 	kept = path.Join(keep, replacedAt())
@@ -190,7 +194,7 @@ func (v *View) putByCopied() (kept string) {
 	return kept
 }
 
-// replacedAt names a folder of what was replaced just now.
+// replacedAt names a folder for files that are being replaced now.
 func replacedAt() string {
 	return time.Now().UTC().Format("20060102T150405Z") + "-" + random()[:8]
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/fsroot"
 )
 
-// What is read goes into memory whole. A file beyond these is refused, for the
-// process would die of it.
+// Files are read into memory whole. A file above these limits is refused,
+// because reading it would exhaust the memory.
 const (
 	maxDocument = 1 << 30
 	maxLog      = min(4<<30, math.MaxInt/2) // of one read
@@ -24,16 +24,17 @@ const (
 type Disk interface {
 	Dir() string // the folder that names are relative to
 	Lstat(name string) (fs.FileInfo, error)
-	// Stamp is Lstat for looks that only compare. It may follow a symlink above
-	// the name, because nothing is read by it. What is missing has the zero Stamp.
+	// Stamp is Lstat for callers that only compare. It may follow a symlink
+	// above the name, because nothing is read by it. A missing file has the
+	// zero Stamp.
 	Stamp(name string) (Stamp, error)
 	ReadDir(name string) ([]fs.DirEntry, error)
-	// ReadFrom reads a file from an offset on, and says which one it was. A file that is shorter is an
-	// error that matches fs.ErrNotExist; what is no file, or too large, one that
-	// matches fs.ErrInvalid.
+	// ReadFrom reads a file from an offset on, and returns the stamp of the
+	// file read. The error for a shorter file matches fs.ErrNotExist; for one
+	// that is too large or not a regular file, fs.ErrInvalid.
 	ReadFrom(name string, offset int64) ([]byte, FileID, error)
-	// ReadAt reads a part of a file, and says which file it was. It reads less if
-	// the file ends before the part does.
+	// ReadAt reads a part of a file, and says which file it was. It reads less
+	// if the file ends before the part does.
 	ReadAt(name string, part []byte, offset int64) (n int, id FileID, err error)
 	// OpenRead opens a regular file for reading.
 	OpenRead(name string) (fs.File, error)
@@ -48,7 +49,7 @@ type Disk interface {
 	Close() error
 }
 
-// A FileID tells a file from others, if it is not zero.
+// A FileID identifies a file, if it is not zero.
 type FileID struct{ Device, Inode uint64 }
 
 func idOf(info fs.FileInfo) FileID {
@@ -135,7 +136,7 @@ func (d dirDisk) Open(name string) (File, error) {
 	return &diskFile{f, d.root, name}, nil
 }
 
-// A diskFile is an open file that knows its name below the root, for its time
+// A diskFile is an open file with its name below the root, because its time
 // can't be set by its handle.
 type diskFile struct {
 	*os.File

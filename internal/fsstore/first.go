@@ -12,11 +12,11 @@ import (
 )
 
 // The first change of a model makes the log's name durable before it renames a
-// tree: an empty log. So a tree without a log is never what a crash left. It is
-// a model whose log and document were lost.
+// tree: an empty log. So a crash never leaves a tree without a log: such a
+// model has lost its log and document.
 
-// lostError says that a model has neither a log nor a document, but trees that a
-// registry made.
+// lostError says that a model has neither a log nor a document, but trees that
+// a registry made.
 func lostError(dir string, versions []string) error {
 	const shown = 5
 	more := ""
@@ -61,8 +61,8 @@ func (s *Store) checkStage(at *place) error {
 	if lost == nil {
 		return nil
 	}
-	// Another process may have made its first change between the two looks. The
-	// log is there before a tree is.
+	// Another process may have made its first change between the two checks.
+	// The log exists before any tree does.
 	if begun, err := isPlace(d, at.dir, documentName, logName); begun || err != nil {
 		return err
 	}

@@ -90,7 +90,7 @@ func TestFailedFirstCommit(t *testing.T) {
 		}
 	}
 	if !exists(filepath.Join(dir, st.tree())) {
-		t.Error("the tree is gone")
+		t.Error("the tree is missing")
 	}
 }
 
@@ -119,8 +119,8 @@ func (d listingDisk) ReadDir(name string) ([]fs.DirEntry, error) {
 	return d.Disk.ReadDir(name)
 }
 
-// Another process may make its first change between the look for a log and the
-// listing of versions. That is no lost index.
+// Another process may make its first change between the check for a log and the
+// listing of versions. That is not a lost index.
 func TestFirstCommitOfAnotherProcessIsNoLoss(t *testing.T) {
 	t.Parallel()
 	s := open(t, t.TempDir())

@@ -24,7 +24,7 @@ import (
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// The environment of a child: what it does, and to which file or folder.
+// The environment of a child: its task, and the file or folder to act on.
 const (
 	childTask = "FSSTORE_TEST_TASK"
 	childPath = "FSSTORE_TEST_PATH"
@@ -53,7 +53,8 @@ func TestChild(t *testing.T) {
 	os.Exit(0) // as if killed: nothing is tidied up
 }
 
-// child starts such a process. It returns what it said when it was ready.
+// child starts such a process. It returns the line that the child printed when
+// it was ready.
 func child(t *testing.T, task, name string) (said string, kill func()) {
 	t.Helper()
 	c := start(t, task, name)
@@ -181,7 +182,7 @@ func log(t *testing.T, s *Store) string {
 	return string(data)
 }
 
-// The next writer cuts off what is torn; a reader passes over it, and leaves it.
+// The next writer cuts off a torn line; a reader passes over it, and leaves it.
 func TestTornTailIsCut(t *testing.T) {
 	t.Parallel()
 	for _, torn := range []string{"", "{2", "\x00\x00\x00\x00", "{2\x00\x00}\n", strings.Repeat("x", 10000)} {
@@ -219,7 +220,7 @@ func TestLogFrom(t *testing.T) {
 			}
 		}
 		if _, _, err := v.Log(100); !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("behind the end: %v", err)
+			t.Errorf("after the end: %v", err)
 		}
 		return nil
 	})
@@ -268,7 +269,7 @@ func TestLockExcludes(t *testing.T) {
 	}
 }
 
-// lockedModel makes a model whose lock file is there, and returns the file.
+// lockedModel makes a model that has a lock file, and returns the file.
 func lockedModel(t *testing.T, s *Store) string {
 	t.Helper()
 	if _, err := add(t, s, nil); err != nil {
@@ -323,14 +324,15 @@ func TestLockWaiterGivesUp(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	// Nobody waits any more: the blocking call of those who gave up holds nothing.
+	// No caller waits any more: the blocking call of the callers that gave up
+	// holds nothing.
 	other := flock.New(file)
 	defer other.Close()
 	poll(t, "the lock to be free", func() bool { ok, err := other.TryLock(); return ok && err == nil })
 }
 
 // poll waits for a condition, and not for ever.
-func poll(t *testing.T, what string, cond func() bool) {
+func poll(t *testing.T, event string, cond func() bool) {
 	t.Helper()
 	deadline := time.After(10 * time.Second)
 	tick := time.NewTicker(time.Millisecond)
@@ -339,7 +341,7 @@ func poll(t *testing.T, what string, cond func() bool) {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("waited in vain for %s", what)
+			t.Fatalf("%s: did not happen in time", event)
 		}
 	}
 }
@@ -367,8 +369,8 @@ func TestLockOfAKilledProcessIsFree(t *testing.T) {
 	}
 }
 
-// Somebody deletes or replaces the lock file while one waits for it: holding a
-// lock on the old one would exclude nobody.
+// Another program deletes or replaces the lock file while a caller waits for
+// it: a lock on the old file would exclude no other process.
 func TestLockFileReplaced(t *testing.T) {
 	t.Parallel()
 	tests := map[string]func(t *testing.T, file string){
@@ -396,7 +398,8 @@ func TestLockFileReplaced(t *testing.T) {
 			done := make(chan error, 1)
 			go func() {
 				_, err := s.Append(t.Context(), "uc", "m", func(driver.View) (*driver.Commit, error) {
-					// The file that the path names now is the one that is locked.
+					// The file that the path names now is the one that is
+					// locked.
 					probe := flock.New(file)
 					defer probe.Close()
 					if ok, err := probe.TryLock(); ok || err != nil {
@@ -464,7 +467,7 @@ func TestSweep(t *testing.T) {
 	}
 	for _, name := range []string{filepath.Base(live.name), filepath.Base(after.name), busy} {
 		if !exists(filepath.Join(staging, name, treeName)) {
-			t.Errorf("%s, which is alive, is gone", name)
+			t.Errorf("%s, which is alive, was removed", name)
 		}
 	}
 	for _, name := range foreign {
@@ -482,7 +485,8 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// What was made for a staging goes with it, if nothing else came in.
+// The folders made for a staging are removed with it, if nothing else was put
+// in.
 func TestDiscardLeavesNothing(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -500,7 +504,7 @@ func TestDiscardLeavesNothing(t *testing.T) {
 		t.Error(err)
 	}
 	if !exists(s.path("uc/other/keep")) || !exists(s.path("uc/m/mine")) || exists(s.path("uc/m/"+stagingName)) {
-		t.Error("too much or too little is gone")
+		t.Error("too much or too little was removed")
 	}
 }
 
@@ -516,7 +520,8 @@ func (d removing) Remove(name string) error {
 	return err
 }
 
-// A sweep that comes upon a staging which is being cleared away clears it away itself, and nobody is told of an error.
+// A sweep that comes upon a staging which is being cleared away removes it
+// itself, and returns no error.
 func TestDiscardBesideASweep(t *testing.T) {
 	t.Parallel()
 	for _, swept := range []bool{false, true} {
@@ -583,7 +588,7 @@ func TestLeftoverVersion(t *testing.T) {
 		t.Error(err)
 	}
 
-	// Without one it is somebody else's.
+	// Without a manifest, the tree is another program's.
 	strangers := map[string]func(name string){
 		"1.0.1": func(name string) { write(t, filepath.Join(name, "model", "theirs"), "theirs") },
 		"1.0.2": func(name string) { os.Mkdir(name, 0o777) },
@@ -634,7 +639,7 @@ func tree(t *testing.T, dir string) []string {
 	return list
 }
 
-// What fails before the lines are written leaves all as it was.
+// A failure before the lines are written changes nothing.
 func TestAppendDecides(t *testing.T) {
 	t.Parallel()
 	s := open(t, t.TempDir())
@@ -710,7 +715,7 @@ func TestChanged(t *testing.T) {
 			t.Errorf("%s: unseen", name)
 		}
 	}
-	// What was written just now may be written again within the same tick.
+	// A file that was just written may be written again within the same tick.
 	write(t, doc, "5")
 	var rev any
 	s.Read(t.Context(), "uc", "m", func(v driver.View) error { rev = v.Revision(); return nil })
@@ -755,7 +760,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// syncDisk notes what is synced.
+// syncDisk records the files that are synced.
 type syncDisk struct {
 	Disk
 	synced map[string]bool

@@ -14,8 +14,9 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pathname"
 )
 
-// Inspect yields what lies in a model's folder beside its log and document. A
-// change under way can look like remains of one; what is seen under the lock is so.
+// Inspect yields the items in a model's folder other than its log and document.
+// A change under way can look like remains of one, unless the caller holds the
+// lock.
 func (s *Store) Inspect(ctx context.Context, useCase, model string) iter.Seq2[driver.Item, error] {
 	return func(yield func(driver.Item, error) bool) {
 		d, err := s.disk(false)
@@ -46,7 +47,8 @@ type inspector struct {
 	send func(driver.Item, error) bool
 }
 
-// each calls fn for what is in a folder of the model, which may be missing.
+// each calls fn for each entry of a folder of the model. The folder may be
+// missing.
 func (in *inspector) each(folder string, fn func(e fs.DirEntry, name string) bool) bool {
 	folder = path.Join(in.dir, folder)
 	entries, err := in.disk.ReadDir(folder)
@@ -85,8 +87,8 @@ func (in *inspector) versions() bool {
 	})
 }
 
-// stagings sends those that have no owner any more. It changes nothing, so that a
-// read-only store can be inspected.
+// stagings sends those that have no owner any more. It changes nothing, so that
+// a read-only store can be inspected.
 func (in *inspector) stagings() bool {
 	var free []string
 	ok := in.each(stagingName, func(e fs.DirEntry, name string) bool {
@@ -113,11 +115,12 @@ func (in *inspector) stagings() bool {
 	return true
 }
 
-// claimTakes is far longer than it takes to lock a staging that was just made, and to remove
-// one whose lock was released: what is without an owner before and after is dead.
+// claimTakes is far longer than it takes to lock a staging that was just made,
+// and to remove one whose lock was released. A staging that has no owner before
+// and after this time is dead.
 const claimTakes = 50 * time.Millisecond
 
-// owned reports whether somebody holds a staging's lock.
+// owned reports whether a process holds a staging's lock.
 func (in *inspector) owned(name string) bool {
 	lock := path.Join(name, lockName)
 	if _, err := in.disk.Lstat(lock); err != nil {
@@ -145,14 +148,14 @@ func (in *inspector) files() bool {
 	}
 	files, err := changeFiles(in.disk, in.dir)
 	if folder := path.Join(in.dir, historyName); (err != nil || len(files) > 0) && !in.send(driver.Item{Kind: driver.ItemStrange, Path: folder}, err) {
-		return false // beside a log nobody reads them
+		return false // a model with a log does not read them
 	}
 	v, err := newView(in.disk, in.at)
 	if err != nil {
 		return in.send(driver.Item{Path: name}, err)
 	}
 	switch _, end, err := v.Log(0); {
-	case errors.Is(err, fs.ErrInvalid): // no log: whoever reads it is told
+	case errors.Is(err, fs.ErrInvalid): // not a log: reading it returns the error
 	case err != nil:
 		return in.send(driver.Item{Path: name}, err)
 	case end == 0 && !in.send(driver.Item{Kind: driver.ItemBegun, Path: name}, nil):

@@ -12,14 +12,14 @@ import (
 
 // A localLock admits one goroutine of this process at a time to a lock file.
 // flock itself does not exclude goroutines that share a handle, and its polling
-// starves. So the goroutine that holds the local lock tries once, and then waits
-// in a single blocking call, which hands over at once. Each local lock has one
-// such call, however many callers give up meanwhile.
+// starves. So the goroutine that holds the local lock tries once, and then
+// waits in a single blocking call, which hands over at once. Each local lock
+// has one such call, however many callers give up meanwhile.
 type localLock struct {
 	sem chan struct{} // holds one token: the right to be at the lock file
 
 	mu       sync.Mutex
-	waiting  bool      // a caller wants what the blocking call will get
+	waiting  bool      // a caller wants the lock that the blocking call will get
 	blocking *lockFile // the lock file of the blocking call under way, or nil
 	result   chan locked
 }
@@ -64,7 +64,8 @@ func (h hold) release() {
 	<-h.local.sem
 }
 
-// valid reports whether the lock is worth something: only if the path still names the file.
+// valid reports whether the lock is worth something: only if the path still
+// names the file.
 func (h hold) valid() bool {
 	ok, _ := h.lock.Named()
 	return ok
@@ -73,8 +74,8 @@ func (h hold) valid() bool {
 // errVoid says that the path does not name the file that was locked.
 var errVoid = errors.New("lock file was taken away")
 
-// acquire locks a file, or another that an acquire before it waited for. It returns the context's error when that
-// ends first.
+// acquire locks a file, or another that an acquire before it waited for. It
+// returns the context's error when that ends first.
 func (l *localLock) acquire(ctx context.Context, file *lockFile) (hold, error) {
 	select {
 	case l.sem <- struct{}{}:

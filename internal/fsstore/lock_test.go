@@ -92,8 +92,8 @@ func returned(call func()) <-chan time.Time {
 	return at
 }
 
-// appendFor is a busy process: when its input says go, it appends for a while, and
-// says how often it could.
+// appendFor is a busy process: when its input says go, it appends for a while,
+// and says how often it could.
 func appendFor(t *testing.T, s *Store, d time.Duration) {
 	fmt.Println("ready")
 	if _, err := bufio.NewReader(os.Stdin).ReadString('\n'); err != nil {
@@ -108,9 +108,9 @@ func appendFor(t *testing.T, s *Store, d time.Duration) {
 	fmt.Println(n)
 }
 
-// Invariant 9: of eight processes that are busy with one model none starves: the
-// slowest gets at least a quarter of its share, in one round of three. Invariant
-// 4: no line is lost.
+// Invariant 9: of eight processes that are busy with one model none starves:
+// the slowest gets at least a quarter of its share, in one round of three.
+// Invariant 4: no line is lost.
 func TestNoProcessStarves(t *testing.T) {
 	t.Parallel()
 	const processes = 8

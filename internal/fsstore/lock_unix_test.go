@@ -50,8 +50,8 @@ func TestKilledHolderFreesTheNextAtOnce(t *testing.T) {
 	}
 }
 
-// A holder that is stopped keeps the lock; who waits can give up, and who waits on
-// gets it when the holder is gone.
+// A stopped process keeps the lock. A waiting caller can give up; one that goes
+// on waiting gets the lock when the holder exits.
 func TestStoppedHolderKeepsTheLock(t *testing.T) {
 	t.Parallel()
 	s := open(t, t.TempDir())
@@ -69,8 +69,8 @@ func TestStoppedHolderKeepsTheLock(t *testing.T) {
 	<-got
 }
 
-// Invariant 8: the staging of a stopped process stays, whoever looks through it;
-// when it is killed, the next stage removes it.
+// Invariant 8: the staging of a stopped process survives every sweep; when the
+// process is killed, the next stage removes it.
 func TestStoppedProcessKeepsItsStaging(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -102,8 +102,9 @@ func TestStoppedProcessKeepsItsStaging(t *testing.T) {
 	}
 }
 
-// Invariant 8: what somebody put below versions/ or .staging without a manifest or
-// a name of ours, nothing touches: not a registration, a sweep, or a discard.
+// Invariant 8: files that another program put below versions/ or .staging,
+// without a manifest or a name of ours, are not touched by a registration, a
+// sweep or a discard.
 func TestForeignFoldersStay(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -135,9 +136,9 @@ func TestForeignFoldersStay(t *testing.T) {
 	}
 }
 
-// Invariant 9: the lock file is deleted, replaced, or the model's folder with it
-// put aside, while one is at work under it. Another gets in; the first notices before it
-// commits, and decides anew on what the other left.
+// Invariant 9: the lock file is deleted, replaced, or the model's folder with
+// it put aside, while one writer works under it. Another writer gets in. The
+// first notices before it commits, and decides again on the other's state.
 func TestLockFileTakenFromItsHolder(t *testing.T) {
 	t.Parallel()
 	tests := map[string]func(file string) error{
@@ -177,8 +178,9 @@ func TestLockFileTakenFromItsHolder(t *testing.T) {
 	}
 }
 
-// Invariant 9: a store's folder that is put aside while it is open, and another put in its place: the lock is of the one that
-// the path leads to, and so is what is decided on and written to.
+// Invariant 9: a store's folder that is put aside while it is open, and another
+// put in its place: the lock, the state decided on and the files written are
+// those of the folder that the path leads to.
 func TestStorePutAside(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "store")
@@ -208,8 +210,9 @@ func TestStorePutAside(t *testing.T) {
 	}
 }
 
-// A symlink that was planted above the lock file, while the store is open, leads no change anywhere else: not out of the store, and
-// not to another model.
+// A symlink that was planted above the lock file, while the store is open,
+// leads no change anywhere else: not out of the store, and not to another
+// model.
 func TestSymlinkAboveTheLockFile(t *testing.T) {
 	t.Parallel()
 	for name, plant := range map[string]func(t *testing.T, s *Store) (target string){
@@ -258,8 +261,8 @@ func TestSymlinkAboveTheLockFile(t *testing.T) {
 	}
 }
 
-// Whoever waits for a lock and gives up keeps no file open, and neither does one whose lock file is taken away. The test counts
-// descriptors, and so runs alone.
+// A caller that waits for a lock and gives up keeps no file open, nor does one
+// whose lock file is removed. The test counts descriptors, and so runs alone.
 func TestLockKeepsNoDescriptor(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // collecting a file closes it, and would hide a leak
 	count := func() int {

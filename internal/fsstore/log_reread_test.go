@@ -9,7 +9,8 @@ import (
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// decided makes a store append lines, decided by what it reads from a position on.
+// decided makes a store append lines, decided by what it reads from a position
+// on.
 func decided(t *testing.T, s *Store, from int64, c *driver.Commit) (read string, done driver.AppendResult) {
 	t.Helper()
 	done, err := s.Append(t.Context(), "uc", "m", func(v driver.View) (*driver.Commit, error) {
@@ -25,9 +26,10 @@ func decided(t *testing.T, s *Store, from int64, c *driver.Commit) (read string,
 
 func document(int64) []byte { return []byte("{}") }
 
-// A log that can look the same and hold something else is read again: one with a torn tail, in
-// whose place another process puts as many bytes while the clock stands still; one that
-// somebody else came to under another lock; one that is a bucket's copy.
+// A log whose stamp can stay the same while its bytes change is read again.
+// Such a log has a torn tail, which another process replaces by as many bytes
+// while the clock stands still; or another process reached it under another
+// lock; or it is a bucket's copy.
 func TestLogIsReadAgain(t *testing.T) {
 	t.Parallel()
 	at := time.Now().Add(time.Hour).Truncate(time.Second)
@@ -98,8 +100,8 @@ func (d readsNone) ReadFrom(name string, offset int64) ([]byte, FileID, error) {
 	return d.Disk.ReadFrom(name, offset)
 }
 
-// What this store appended its readers don't read again, not even while the document that goes with it
-// is being written.
+// Readers of this store don't read its own appends again, not even while the
+// document of the append is being written.
 func TestOwnAppendIsNotReadAgain(t *testing.T) {
 	t.Parallel()
 	s := open(t, t.TempDir())

@@ -51,7 +51,7 @@ func (s *Store) models(ctx context.Context, is func(d Disk, dir string) (bool, e
 	}
 }
 
-// folders lists what can be a use case or a model by its name.
+// folders lists the folders whose names can be those of a use case or a model.
 func folders(d Disk, dir string) ([]string, error) {
 	entries, err := d.ReadDir(dir)
 	if err != nil {
@@ -93,7 +93,7 @@ func isModel(d Disk, dir string) (bool, error) {
 	case err != nil || !log.Exists || log.Size == 0:
 		return false, err
 	case log.Dir:
-		return true, nil // whoever reads it is told
+		return true, nil // reading it returns the error
 	}
 	data, _, err := d.ReadFrom(name, 0)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -102,7 +102,8 @@ func isModel(d Disk, dir string) (bool, error) {
 	return err != nil || logformat.Whole(data) > 0, nil
 }
 
-// isPlace reports whether a folder has something of one of the names in it, or the changes of a bucket's copy.
+// isPlace reports whether a folder has something of one of the names in it, or
+// the changes of a bucket's copy.
 func isPlace(d Disk, dir string, names ...string) (bool, error) {
 	if there, err := holds(d, dir, names...); there || err != nil {
 		return there, err

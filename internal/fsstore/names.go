@@ -71,7 +71,7 @@ func spelling(d Disk, dir, name string) (string, error) {
 	}
 	entries, err := d.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-		return name, nil // it is gone, or may not be listed
+		return name, nil // it was removed, or may not be listed
 	}
 	if err != nil {
 		return "", err
@@ -98,7 +98,7 @@ func spelling(d Disk, dir, name string) (string, error) {
 }
 
 // mayFold reports whether a folder may find a name by other spellings: if
-// "rISK" leads nowhere, only "Risk" leads to Risk. A process that looks at one
+// "rISK" leads nowhere, only "Risk" leads to Risk. A process that reads one
 // model of many then need not list them: at 1,000 models, a listing takes
 // hundreds of times as long.
 func mayFold(d Disk, dir, name string) (bool, error) {

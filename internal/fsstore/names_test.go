@@ -21,8 +21,8 @@ func (d listDisk) ReadDir(name string) ([]fs.DirEntry, error) {
 	return d.Disk.ReadDir(name)
 }
 
-// Reading a model does not list the models beside it: not at all if the file
-// system tells case apart, else once until one comes or goes.
+// Reading a model does not list the models beside it: not at all on a
+// case-sensitive file system, else once until a model is added or removed.
 func TestReadingDoesNotListOthers(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

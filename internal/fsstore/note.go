@@ -10,12 +10,12 @@ import (
 	"path"
 )
 
-// A note says which document the store put in place last, in the words of the
-// caller (Commit.Note). Another program that writes the document keeps nothing
-// of it, so the note lies in the model's lock file. It is not synced: within one
-// boot of the system every process reads what was written, and after a reboot
-// nobody can tell which of the latest renames a power cut took back. So a note
-// counts only within the boot that it was written in.
+// A note names the document that the store put in place last, in the words of
+// the caller (Commit.Note). Another program that writes the document would drop
+// the note, so it is kept in the model's lock file. The note is not synced.
+// Within one boot of the system every process reads the bytes that were
+// written. After a reboot it is not known which of the latest renames a power
+// cut took back. So a note counts only within the boot in which it was written.
 //
 // A document is put in place like this, under the lock:
 //
@@ -25,9 +25,9 @@ import (
 //  4. the note says: At the new document
 //
 // A process that is killed between 2 and 4 leaves a note with To. The temporary
-// file tells which document is in place: while it is there, the rename did not
-// happen. Whoever writes the next document settles that note before it touches
-// the temporary file.
+// file shows which document is in place: while it exists, the rename did not
+// happen. The next writer of a document settles that note before it touches the
+// temporary file.
 type note struct {
 	Number int64  `json:"note"`         // of two notes the one with the higher number counts
 	Boot   string `json:"boot"`         // of the system, empty if that is not known
@@ -36,8 +36,8 @@ type note struct {
 }
 
 // The lock file has room for two notes. Each is written over the last but one,
-// so that one is always whole. Some systems let nobody but the lock's holder
-// access the bytes that are locked; the lock is on the first.
+// so that one is always whole. Some systems let only the lock's holder access
+// the locked bytes; the lock is on the first byte.
 const (
 	noteAt   = 1
 	noteRoom = 511
@@ -107,10 +107,10 @@ func (n note) settled(d Disk, dir, boot string) (at string, err error) {
 }
 
 // replaceDocument puts a document in place of the one that the view showed, and
-// notes it. If another program wrote the document since, it stays, and the error
-// matches ErrOvertaken. The folder is not synced: the log brings an older
-// document up to date. The stamp is that of the new document, as it was before
-// it took its place: what another program writes there shows beside it.
+// notes it. If another program wrote the document since, it stays, and the
+// error matches ErrOvertaken. The folder is not synced: the log brings an older
+// document up to date. The stamp is that of the new document before it took its
+// place, so that a later write by another program shows as a different stamp.
 func (s *Store) replaceDocument(v *View, data []byte, as string) (placed Stamp, err error) {
 	d, dir := v.disk, v.rev.dir
 	temp := path.Join(dir, documentTemp)
@@ -130,7 +130,7 @@ func (s *Store) replaceDocument(v *View, data []byte, as string) (placed Stamp, 
 	lockFile := path.Join(dir, lockName)
 	next := note{Number: now.Number + 1, Boot: now.Boot, At: now.At, To: as}
 	if as == "" {
-		next.At = "" // what takes its place can't be told from it later
+		next.At = "" // its replacement could not be distinguished from it later
 	}
 	if err = writeNote(d, lockFile, next); err == nil {
 		err = d.Rename(temp, path.Join(dir, documentName))

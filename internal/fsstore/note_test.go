@@ -16,8 +16,8 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/fsstore"
 )
 
-// place appends a line and puts a document in place whose bytes are its note,
-// unless it is to have none.
+// place appends a line and puts a document in place. Its bytes are its note,
+// unless the note is to be empty.
 func place(t *testing.T, s *fsstore.Store, document string) (driver.AppendResult, error) {
 	t.Helper()
 	return s.Append(t.Context(), "uc", "m", func(v driver.View) (*driver.Commit, error) {
@@ -38,7 +38,8 @@ func place(t *testing.T, s *fsstore.Store, document string) (driver.AppendResult
 // noNote is a document that has none.
 const noNote = "without a note"
 
-// noted returns the document and its note as a reader finds them that was just opened.
+// noted returns the document and its note as a reader finds them that was just
+// opened.
 func noted(t *testing.T, dir, boot string) (document, note string, ok bool) {
 	t.Helper()
 	s := booted(t, dir, boot, nil)
@@ -99,7 +100,8 @@ func first(t *testing.T) (dir string) {
 	return dir
 }
 
-// Whatever fails, the note is of the document that is in place, or tells nothing.
+// After any failure, the note is that of the document in place, or there is
+// none.
 func TestNoteAfterAFault(t *testing.T) {
 	t.Parallel()
 	for _, document := range []string{"second", noNote} {
@@ -144,8 +146,8 @@ func (d *stuckDisk) Open(name string) (fsstore.File, error) {
 	return d.Disk.Open(name)
 }
 
-// Whenever a process is killed, and the next one too that takes over, the note is
-// of the document that is in place.
+// Whenever a process is killed, and the next one too that takes over, the note
+// is of the document that is in place.
 func TestNoteIsOfTheDocumentInPlace(t *testing.T) {
 	t.Parallel()
 	check := func(dir string, at ...int) {
@@ -196,7 +198,7 @@ func readLock(t *testing.T, dir string) string {
 }
 
 // Of two notes one is always whole. If neither is, if the boot has no name, or
-// if a caller gave none, nothing is told.
+// if a caller gave none, there is no note.
 func TestNoteThatIsNotWhole(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -319,7 +321,8 @@ func (d coarseDisk) Stamp(name string) (fsstore.Stamp, error) {
 	return s, err
 }
 
-// A hookedDisk calls before ahead of opens and behind syncs, as "op file".
+// A hookedDisk calls before prior to each open and after each sync, with "op
+// file".
 type hookedDisk struct {
 	fsstore.Disk
 	at func(op string)

@@ -11,9 +11,9 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pathname"
 )
 
-// RemoveTrees removes trees under the model's lock. Each is first renamed into a
-// staging folder, so that no reader sees a part of it. If the process dies after
-// that, the next sweep removes the rest.
+// RemoveTrees removes trees under the model's lock. Each is first renamed into
+// a staging folder, so that no reader sees a part of it. If the process dies
+// after that, the next sweep removes the rest.
 func (s *Store) RemoveTrees(ctx context.Context, useCase, model string, decide func(driver.View) ([]string, error)) (removed []string, err error) {
 	d, err := s.disk(false)
 	if err != nil {

@@ -101,8 +101,9 @@ func (s *Store) replaceFiles(v *View, r *driver.Replacement) (kept []string, err
 	return kept, nil
 }
 
-// keepOld copies a file into a folder, which it makes, and returns the copy's name; none if there is no
-// file. What is no file is moved there: nobody can read it where it is.
+// keepOld copies a file into a folder, which it makes, and returns the copy's
+// name, or none if there is no file. Anything but a regular file is moved
+// there, because it can't be read in its place.
 func keepOld(d Disk, name, folder string) (kept string, err error) {
 	old, _, err := d.ReadFrom(name, 0)
 	var size *fsroot.SizeError
@@ -155,7 +156,7 @@ func (s *Store) removeItems(d Disk, at *place, items []driver.Item) error {
 	return nil
 }
 
-// cutTorn removes what a torn append left, as the next append would.
+// cutTorn removes the remains of a torn append, as the next append would.
 func cutTorn(d Disk, at *place) error {
 	v, err := newView(d, at)
 	if err != nil {

@@ -58,8 +58,8 @@ func (s *Store) Stage(_ context.Context, useCase, model string) (driver.StagedFo
 // Dir returns the folder of the tree.
 func (st *Staged) Dir() string { return st.store.path(st.tree()) }
 
-// Seal syncs every file, then every folder. Several at once, for a file system that keeps a
-// journal makes what it is asked for at one time safe in one go.
+// Seal syncs every file, then every folder. It syncs several at once, because a
+// file system with a journal commits concurrent syncs together.
 func (st *Staged) Seal(ctx context.Context) error {
 	var files, dirs []string
 	if err := st.list(ctx, st.tree(), &files, &dirs); err != nil {
@@ -119,8 +119,9 @@ func syncAll(ctx context.Context, d Disk, names []string) error {
 	return context.Cause(ctx)
 }
 
-// Discard removes what is left of the staging, and if nothing came of it, the folders
-// that were made for it, unless something else came into them.
+// Discard removes the rest of the staging. If the staging was not committed, it
+// also removes the folders that were made for it, unless they contain something
+// else.
 func (st *Staged) Discard() error {
 	if st.gone {
 		return nil

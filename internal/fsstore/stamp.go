@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// A Stamp tells one state of a file or folder from another by what a stat says. The
-// zero Stamp says that there is none.
+// A Stamp identifies one state of a file or folder by the fields of a stat. The
+// zero Stamp stands for a missing file.
 type Stamp struct {
 	Exists bool
 	Dir    bool
@@ -20,8 +20,9 @@ type Stamp struct {
 	fresh bool // it was written so lately that a further write might not show
 }
 
-// A file that is written twice within one tick of the clock that its file system
-// stamps with can keep its stamp. git calls such an entry "racily clean".
+// A file that is written twice within one tick of the clock that its file
+// system stamps with can keep its stamp. git calls such an entry "racily
+// clean".
 const (
 	// freshFor is longer than any tick of a system's own clock.
 	freshFor = 20 * time.Millisecond
@@ -42,9 +43,10 @@ func (s Stamp) toRead() Stamp {
 	return s
 }
 
-// grace is how long after the stamp a further write may leave the same one. Each
-// stamp tells for itself, so that it does not matter what is mounted where: one
-// in a million of whole seconds is no coarse one, and is looked at once more.
+// grace is how long after the stamp a further write may leave the same one.
+// Each stamp is judged alone, so that it does not matter which file system is
+// mounted where. A fine clock shows a whole second once in a million times;
+// that stamp is taken for a coarse one, and its file is read once more.
 func (s Stamp) grace() time.Duration {
 	if s.Time%int64(time.Second) == 0 {
 		return coarseFor
@@ -71,7 +73,7 @@ func lstat(dir, name string) (Stamp, error) {
 	return Stamp{Exists: true, Dir: info.IsDir(), Size: info.Size(), Time: info.ModTime().UnixNano(), FileID: idOf(info)}, nil
 }
 
-// gone reports whether a path leads to another folder than it did, or nowhere.
+// gone reports whether a path leads to another folder than before, or nowhere.
 func gone(path string, was fs.FileInfo) bool {
 	now, err := os.Stat(path)
 	return errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(now, was)

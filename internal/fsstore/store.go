@@ -1,5 +1,5 @@
-// Package fsstore keeps a model registry's bytes in a folder: per model a log, a
-// document that is a checkpoint of it, and one folder a version.
+// Package fsstore keeps a model registry's bytes in a folder: per model a log,
+// a document that is a checkpoint of it, and one folder a version.
 //
 //	{use_case}/{model}/history.jsonl          the log: one event a line, append-only
 //	                   registry.json          the checkpoint
@@ -12,39 +12,43 @@
 //
 // A change: the tree is written and synced in staging, outside the lock. A
 // model's first change then makes an empty log and syncs its name, so that
-// trees without a log are a loss and not what a crash left. Under the lock, it
-// is renamed into versions/ and the folder synced; then the lines are appended and synced, which is the commit;
-// then the document is replaced by a rename. Reading takes no lock and writes
-// nothing.
+// trees without a log mean a loss, not a crash. Under the lock, it is renamed
+// into versions/ and the folder synced; then the lines are appended and synced,
+// which is the commit; then the document is replaced by a rename. Reading takes
+// no lock and writes nothing.
 //
 // # Invariants
 //
-// What must hold whatever happens. The tests name the number they hold; those of
+// The invariants of a store. The tests name the number they hold; those of
 // registries (stages, entries) stand in the root package's tests.
 //
 //  1. A version that any reader sees is complete, and its digests hold.
-//  2. A registration happens whole or not at all. An acknowledged change survives
-//     a power cut; one that was not acknowledged is wholly there or wholly not.
-//  3. Never two versions in production at any instant: a promotion and the archiving of the
-//     predecessor are one step.
-//  4. N processes with M registrations each make N×M versions with distinct numbers
-//     and N×M events. No update is lost.
-//  5. After any crash, one during recovery included, the next reader reads and the
-//     next writer writes, without a repair.
-//  6. An operation that fails says so with its cause and leaves no debris; where
-//     the outcome can't be known, the error says just that ([driver.ErrUncertain]). A document that can't be
-//     written fails no change.
-//  7. A damaged document or log is a typed error with path and offset for whoever must
-//     know, and never overwritten silently. A damaged document beside a sound log
-//     hides nothing; a damaged line in the middle of a log is never passed over.
+//  2. A registration happens whole or not at all. An acknowledged change
+//     survives a power cut; one that was not acknowledged is wholly there or
+//     wholly not.
+//  3. Never two versions in production at any instant: a promotion and the
+//     archiving of the predecessor are one step.
+//  4. N processes with M registrations each make N×M versions with distinct
+//     numbers and N×M events. No update is lost.
+//  5. After any crash, one during recovery included, the next reader reads and
+//     the next writer writes, without a repair.
+//  6. An operation that fails says so with its cause and leaves no debris;
+//     where the outcome can't be known, the error says just that
+//     ([driver.ErrUncertain]). A document that can't be written fails no
+//     change.
+//  7. A damaged document or log is a typed error with path and offset for
+//     callers that need it, and is never overwritten silently. A damaged
+//     document beside a sound log hides nothing; a damaged line in the middle
+//     of a log is never passed over.
 //  8. The staging of a dead process goes; that of a living or stopped one never
 //     does; a folder that is not the store's is never touched.
-//  9. A killed holder of a lock frees the next waiter at once, a waiter gives up as its
-//     context ends, a lock file that was deleted or replaced is noticed, and no
-//     process starves.
+//  9. A killed holder of a lock frees the next waiter at once, a waiter gives
+//     up as its context ends, a lock file that was deleted or replaced is
+//     noticed, and no process starves.
 //  10. The clock may stand still or run backwards.
-//  11. Replaying the log from its first event gives the state. A foreign writer's turn
-//     is an event of its own, and merging it loses nothing of either side.
+//  11. Replaying the log from its first event gives the state. An external
+//     change is an event of its own, and merging it loses nothing of either
+//     side.
 //  12. A document that lags behind its log weakens none of these.
 package fsstore
 
@@ -98,7 +102,7 @@ type Store struct {
 	wrap   func(Disk) Disk
 	bootID func() string // nil for the system's
 	locks  map[string]*localLock
-	swept  map[string]time.Time // when a model's staging was last looked through
+	swept  map[string]time.Time // when a model's staging was last searched
 	found  map[[3]string]*folder
 	places map[driver.Name]*place
 }
@@ -124,11 +128,12 @@ func Open(dir string) (*Store, error) {
 	return &Store{dir: abs, wrap: WrapAll, locks: map[string]*localLock{}, swept: map[string]time.Time{}, found: map[[3]string]*folder{}, places: map[driver.Name]*place{}}, nil
 }
 
-// WrapAll, if it is set, is the Wrap of every store that is opened. It is for the child
-// processes of tests that are not the root's own, and have no store at hand to wrap.
+// WrapAll, if it is set, is the Wrap of every store that is opened. It is for
+// the child processes of tests that are not the root's own, and have no store
+// at hand to wrap.
 var WrapAll func(Disk) Disk
 
-// Wrap has the store do its I/O through what wrap makes of its disk. It is for
+// Wrap makes the store do its I/O through the disk that wrap returns. It is for
 // tests, before the first use.
 func (s *Store) Wrap(wrap func(Disk) Disk) { s.wrap = wrap }
 
@@ -145,9 +150,9 @@ func (s *Store) Close() error {
 	return d.Close()
 }
 
-// disk opens the folder. With create it makes it, and the folders above it. One that was deleted or
-// moved, and perhaps put back, since it was opened is opened anew: what is opened
-// leads where the path led then.
+// disk opens the folder. With create it makes it, and the folders above it. A
+// folder that was deleted, moved or replaced since it was opened is opened
+// again, because an open folder leads where the path led before.
 func (s *Store) disk(create bool) (Disk, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -157,8 +162,8 @@ func (s *Store) disk(create bool) (Disk, error) {
 	return s.open(create)
 }
 
-// lastDisk is disk without the look whether the folder is still the same, for whoever has looks of
-// its own by the path.
+// lastDisk is disk without the check that the folder is still the same, for
+// callers that check the path themselves.
 func (s *Store) lastDisk() (Disk, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -238,8 +243,8 @@ func (s *Store) makeDir() error {
 	return err
 }
 
-// unmake removes the store's own folder again, if this store made it and nothing
-// came into it.
+// unmake removes the store's own folder again, if this store made it and
+// nothing came into it.
 func (s *Store) unmake() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -283,8 +288,8 @@ func ensure(d Disk, name string) (made []string, err error) {
 
 // settle makes the model's folder and those above it durable before the first
 // commit that this store makes in it. Another process may have made one of them
-// and not have synced its parent yet, or may have died before it did. The caller
-// holds the model's lock.
+// and not have synced its parent yet, or may have died before it did. The
+// caller holds the model's lock.
 func (s *Store) settle(d Disk, at *place) error {
 	s.mu.Lock()
 	settled := at.settled
@@ -331,7 +336,7 @@ func (s *Store) localLock(dir string) *localLock {
 	return l
 }
 
-// lock locks a model whose folder is there.
+// lock locks a model whose folder exists.
 func (s *Store) lock(ctx context.Context, dir string) (hold, error) {
 	for {
 		held, err := s.localLock(dir).acquire(ctx, &lockFile{Flock: newFlock(s.path(path.Join(dir, lockName)))})

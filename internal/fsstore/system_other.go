@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// errCrossDevice is what a rename from one volume to another fails with:
+// errCrossDevice is the error of a rename from one volume to another:
 // ERROR_NOT_SAME_DEVICE.
 const errCrossDevice = syscall.Errno(17)
 

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// errCrossDevice is what a rename from one file system to another fails with.
+// errCrossDevice is the error of a rename from one file system to another.
 const errCrossDevice = syscall.EXDEV
 
 // A lock file that is a symlink is refused, not followed.

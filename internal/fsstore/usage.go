@@ -10,8 +10,8 @@ import (
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// Usage yields what a model's folder holds, but for its lock file. It takes no
-// lock: what is removed meanwhile is left out.
+// Usage yields the items in a model's folder, except its lock file. It takes no
+// lock, and leaves out items that are removed meanwhile.
 func (s *Store) Usage(ctx context.Context, useCase, model string) iter.Seq2[driver.ItemUsage, error] {
 	return func(yield func(driver.ItemUsage, error) bool) {
 		d, err := s.disk(false)
@@ -52,7 +52,7 @@ func (s *Store) Usage(ctx context.Context, useCase, model string) iter.Seq2[driv
 	}
 }
 
-// addUsage adds a file, or the files in a folder, to what an item takes up.
+// addUsage adds the size of a file, or of the files in a folder, to an item.
 func addUsage(ctx context.Context, d Disk, name string, u *driver.ItemUsage) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -41,7 +41,7 @@ func (s *Store) place(useCase, model string) *place {
 	return p
 }
 
-// A revision is what the log and the document of a model looked like when they were
+// A revision holds the stamps of a model's log and document when they were
 // read.
 type revision struct {
 	*place
@@ -55,10 +55,10 @@ func (s *Store) Changed(ctx context.Context, useCase, model string, since driver
 	return v != nil || err != nil, err
 }
 
-// Look returns a view of a model that may have changed since a revision, and nil
-// if it has not. It does not check that the store's folder is still the one that
-// is open. If a read shows that it may not be, that read fails with an error that
-// matches driver.ErrStaleView.
+// Look returns a view of a model that may have changed since a revision, and
+// nil if it has not. It does not check that the store's folder is still the one
+// that is open. If a read shows that it may not be, that read fails with an
+// error that matches driver.ErrStaleView.
 func (s *Store) Look(_ context.Context, useCase, model string, since driver.Revision) (driver.View, error) {
 	v, err := s.look(useCase, model, since)
 	if v == nil {
@@ -105,17 +105,18 @@ func (s *Store) look(useCase, model string, since driver.Revision) (*View, error
 	return &View{disk: d, unsure: true, rev: revision{place: at, log: log.toRead(), document: document.toRead()}, known: s.lastStamp(at), boot: s.boot()}, nil
 }
 
-// errMoved says that what a view shows may not be what the store's path leads to.
+// errMoved says that a view may show another folder than the one that the
+// store's path leads to.
 var errMoved = fmt.Errorf("%w: the store's folder may be another one", driver.ErrStaleView)
 
 // A View shows a model's bytes. It is a [driver.NotedView], a [driver.TreeView]
 // and a [driver.BackwardLog].
 type View struct {
 	disk   Disk // nil if there is no store yet
-	unsure bool // whether that is what the store's path leads to
+	unsure bool // the store's path may lead to another folder
 	rev    revision
 	known  Stamp // of the log when this store last appended to it
-	end    int64 // behind the last whole line, once the log was read
+	end    int64 // after the last whole line, once the log was read
 	size   int64 // of the log, as far as it was read
 	read   bool
 
@@ -123,17 +124,18 @@ type View struct {
 	document []byte // once it was read
 }
 
-// lastStamp returns what a log looked like when an append of this store had ended, under the
-// lock. While it looks so, it ends there: whoever follows the protocol leaves what was appended
-// as it is, so that any further line shows in the size, within the same tick of the clock, too.
+// lastStamp returns the stamp of a log at the end of an append by this store,
+// under the lock. While the stamp is the same, the log ends there: every writer
+// that follows the protocol leaves appended lines alone, so that a further line
+// changes the size, even within the same tick of the clock.
 func (s *Store) lastStamp(at *place) Stamp {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return at.last
 }
 
-// noteStamp keeps the stamp of a log that ends at a position, if nothing stands behind that: a torn
-// tail can be replaced by as many bytes.
+// noteStamp keeps the stamp of a log that ends at a position, if nothing
+// follows that position: a torn tail can be replaced by as many bytes.
 func (s *Store) noteStamp(at *place, log Stamp, end int64) {
 	if !log.Exists || log.Size != end {
 		return
@@ -143,14 +145,14 @@ func (s *Store) noteStamp(at *place, log Stamp, end int64) {
 	at.last = log
 }
 
-// appended returns the revision that an append to a log leaves, which ends at a position; known is false if it can't
-// be told. The caller holds the lock.
+// appended returns the revision that an append to a log leaves, which ends at a
+// position; known is false if it is not known. The caller holds the lock.
 func (v *View) appended(c *driver.Commit, end int64) (rev *revision, known bool) {
 	now := v.rev
 	var err error
 	if len(c.Lines) > 0 {
 		if now.log, err = v.disk.Stamp(now.logFile); err != nil || now.log.Size != end {
-			return &now, false // somebody took the lock file away, and another appended since
+			return &now, false // the lock file was removed, and another process appended since
 		}
 	}
 	now.log.fresh = now.log.fresh && now.log.Size != end
@@ -186,7 +188,7 @@ func (s *Store) view(useCase, model string) (*View, error) {
 	return v, nil
 }
 
-// newView takes the stamps first: what is read later can only be newer.
+// newView takes the stamps first: bytes that are read later can only be newer.
 func newView(d Disk, at *place) (v *View, err error) {
 	v = &View{disk: d, rev: revision{place: at}}
 	if v.rev.log, err = stampOf(d, v.rev.logFile); err != nil {
@@ -204,7 +206,8 @@ func (v *View) Revision() driver.Revision {
 	return &v.rev
 }
 
-// DocumentChanged reports whether the document may differ from what it was.
+// DocumentChanged reports whether the document may have changed since the
+// revision.
 func (v *View) DocumentChanged(since driver.Revision) bool {
 	rev, ok := since.(*revision)
 	return !ok || rev.document.changed(v.rev.document)
@@ -234,8 +237,8 @@ func (v *View) Document() ([]byte, bool, error) {
 }
 
 // Note returns the note of the document that a commit last put in place. It
-// reports false if that can't be told, or if the document that the view showed
-// is no longer there: the note may be of the one that took its place.
+// reports false if that is not known, or if the document that the view showed
+// was replaced: the note may be of its replacement.
 func (v *View) Note() (string, bool) {
 	if v.disk == nil {
 		return "", false
@@ -269,7 +272,7 @@ func (v *View) Tree(version string) (driver.ItemKind, error) {
 }
 
 // overtaken returns errOvertaken if there is another document than the one that
-// the view showed. Where a stamp does not tell, the bytes do.
+// the view showed. Where the stamps can't decide, it compares the bytes.
 func (v *View) overtaken() error {
 	now, err := v.disk.Stamp(v.rev.documentFile)
 	if err != nil || !now.Exists {
@@ -289,8 +292,9 @@ func (v *View) overtaken() error {
 	return err
 }
 
-// Log returns the whole lines from a position on. What a torn append left behind
-// them is passed over. A position where no line ends is none of this log.
+// Log returns the whole lines from a position on. The remains of a torn append
+// after them are passed over. A position where no line ends is not one of this
+// log.
 func (v *View) Log(from int64) ([]byte, int64, error) {
 	if from < 0 {
 		return nil, 0, &fs.PathError{Op: "read", Path: v.rev.logFile, Err: fs.ErrNotExist}
@@ -318,8 +322,8 @@ func (v *View) Log(from int64) ([]byte, int64, error) {
 		}
 		data = data[1:]
 	}
-	// What is shorter than it was at the stat was cut meanwhile, or not read to its end:
-	// what was made of it must not be kept.
+	// A log that is shorter than at the stat was cut meanwhile, or not read to
+	// its end. The caller must not cache a result of it.
 	v.size = from + int64(len(data))
 	v.rev.log.fresh = v.rev.log.fresh || v.size < v.rev.log.Size
 	data = data[:logformat.Whole(data)]
@@ -327,8 +331,8 @@ func (v *View) Log(from int64) ([]byte, int64, error) {
 	return data, v.end, nil
 }
 
-// readToEnd returns why nothing may be cut off or put aside on the word of the log: it
-// was not read to its end.
+// readToEnd returns why nothing may be cut off or put aside on the word of the
+// log: it was not read to its end.
 func (v *View) readToEnd() error {
 	if v.size < v.rev.log.Size {
 		return &fs.PathError{Op: "read", Path: v.rev.logFile, Err: io.ErrUnexpectedEOF}
