@@ -13,8 +13,8 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/logformat"
 )
 
-// Append calls decide until what it decides becomes the next change, or somebody else was
-// first so often that it gives up with ErrContention.
+// Append calls decide until its decision becomes the next change. If another
+// writer is first too often, Append gives up with ErrContention.
 func (s *Store) Append(ctx context.Context, useCase, model string, decide func(driver.View) (*driver.Commit, error)) (done driver.AppendResult, err error) {
 	name := mr.ModelName{UseCase: useCase, Model: model}
 	err = s.race(ctx, name, func() (won bool, err error) {
@@ -24,7 +24,7 @@ func (s *Store) Append(ctx context.Context, useCase, model string, decide func(d
 	return done, err
 }
 
-// tryAppend reports false if somebody else was first.
+// tryAppend reports false if another writer was first.
 func (s *Store) tryAppend(ctx context.Context, name mr.ModelName, decide func(driver.View) (*driver.Commit, error)) (done driver.AppendResult, won bool, err error) {
 	v := s.view(ctx, name)
 	v.writes = true
@@ -51,11 +51,12 @@ func (s *Store) tryAppend(ctx context.Context, name mr.ModelName, decide func(dr
 }
 
 const (
-	// mostLost bounds how many races in a row a change may lose. Among N writers that never rest
-	// one in N is won, so that 64 of them meet the bound once in some millions of changes; it takes minutes.
+	// mostLost bounds how many races in a row a change may lose. Among N
+	// writers that never rest one in N is won, so that 64 of them meet the
+	// bound once in some millions of changes; it takes minutes.
 	mostLost = 1000
-	// longestLost bounds how much slower a loser gets: at 400 ms. Who rests longer than others take
-	// for a change never wins against them.
+	// longestLost bounds how much slower a loser gets: at 400 ms. A writer that
+	// rests longer than others take for a change never wins against them.
 	longestLost = 4
 )
 
@@ -78,7 +79,7 @@ func (s *Store) race(ctx context.Context, name mr.ModelName, try func() (won boo
 		fmt.Errorf("%w: others were first %d times in a row; nothing was changed", ErrContention, mostLost)}
 }
 
-// commit tries to make a commit happen. It reports false if somebody else was
+// commit tries to make a commit happen. It reports false if another writer was
 // first.
 func (s *Store) commit(ctx context.Context, v *view, c *driver.Commit) (done driver.AppendResult, won bool, err error) {
 	if err := v.checkFirst(); err != nil {
@@ -113,8 +114,8 @@ func (s *Store) commit(ctx context.Context, v *view, c *driver.Commit) (done dri
 	return done, true, nil
 }
 
-// next returns the change that would follow, with lines. The first takes over the
-// history of a folder that was copied here.
+// next returns the change that would follow, with lines. The first takes over
+// the history of a folder that was copied here.
 func (v *view) next(lines []byte) (*slot, error) {
 	if v.newest == logformat.Last {
 		return nil, fmt.Errorf("%s has %d changes, as many as can be", v.name, logformat.Last)
@@ -130,8 +131,8 @@ func (v *view) next(lines []byte) (*slot, error) {
 	return &slot{head: head{Head: logformat.Head{ID: random(), Number: v.newest + 1, End: end + int64(len(lines))}}, lines: lines}, nil
 }
 
-// createSlot makes the object of a change. It reports false if somebody else was
-// first.
+// createSlot makes the object of a change. It reports false if another writer
+// was first.
 func (s *Store) createSlot(ctx context.Context, v *view, sl *slot) (won bool, err error) {
 	data, err := sl.encode()
 	if err != nil {
@@ -201,8 +202,8 @@ func (s *Store) change(ctx context.Context, v *view, c *driver.Commit, sl *slot)
 	return true, nil
 }
 
-// remains lists what stands where a new version goes. Without a manifest it is
-// somebody else's.
+// remains lists the objects in the place of a new version. Without a manifest
+// they are another program's.
 func (s *Store) remains(ctx context.Context, name mr.ModelName, version string) ([]object, error) {
 	dir := modelKey(name, versionsDir+version+"/")
 	list, err := s.list(ctx, dir, true, 0)

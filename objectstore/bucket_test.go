@@ -15,8 +15,8 @@ import (
 	"gocloud.dev/gcerrors"
 )
 
-// A faultyBucket is a bucket in memory whose requests can be counted, refused, and their answers
-// lost.
+// A faultyBucket is a bucket in memory whose requests can be counted, refused,
+// and their answers lost.
 type faultyBucket struct {
 	b *blob.Bucket
 
@@ -71,7 +71,8 @@ func (f *faultyBucket) do(op, key string, fn func() error) error {
 	return err
 }
 
-// A misreadError is one of S3's in which the driver saw a "301", and so took it for a missing bucket.
+// A misreadError is one of S3's in which the driver saw a "301", and so took it
+// for a missing bucket.
 type misreadError struct {
 	codedError
 	status int // that it had

@@ -34,8 +34,8 @@ type cache struct {
 const (
 	lockSuffix    = ".lock"
 	partialSuffix = ".partial"
-	// pollEvery is how often a lock that another process holds is tried. It is held
-	// for as long as a download takes.
+	// pollEvery is how often a lock that another process holds is tried. It is
+	// held for as long as a download takes.
 	pollEvery = 10 * time.Millisecond
 )
 
@@ -109,7 +109,7 @@ func keySize(key string) int64 {
 	return n
 }
 
-// evict makes room, as far as what is not in use goes.
+// evict makes room by removing trees that are not in use.
 func (c *cache) evict(room int64, but string) {
 	type kept struct {
 		key  string
@@ -145,8 +145,8 @@ func (c *cache) evict(room int64, but string) {
 	}
 }
 
-// drop removes a tree that nobody uses. Its lock file stays: somebody may be about to
-// lock it.
+// drop removes a tree that is not in use. Its lock file stays, because another
+// process may be about to lock it.
 func (c *cache) drop(key string) (gone bool, err error) {
 	dir := c.tree(key)
 	lock := flock.New(dir + lockSuffix)

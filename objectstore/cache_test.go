@@ -16,7 +16,7 @@ import (
 	"github.com/ubunye-go/modelregistry/registrytest"
 )
 
-// Whoever shares a cache downloads a version once.
+// Stores that share a cache download a version once.
 func TestDownloadedOnce(t *testing.T) {
 	t.Parallel()
 	f, b := newFaulty(t)
@@ -54,8 +54,8 @@ func TestDownloadedOnce(t *testing.T) {
 	}
 }
 
-// Invariant 1: what does not match its digest is never shown, and the next try is
-// a fresh one.
+// Invariant 1: a file that does not match its digest is never shown, and the
+// next try downloads it again.
 func TestDamagedDownload(t *testing.T) {
 	t.Parallel()
 	f, b := newFaulty(t)
@@ -91,7 +91,8 @@ func TestDamagedDownload(t *testing.T) {
 	m.Close()
 }
 
-// What a process left that died in the middle of a download is no version.
+// The remains of a process that died in the middle of a download are not a
+// version.
 func TestHalfDownloaded(t *testing.T) {
 	t.Parallel()
 	_, b := newFaulty(t)
@@ -113,8 +114,8 @@ func TestHalfDownloaded(t *testing.T) {
 	m.Close()
 }
 
-// The cache stays in its bounds: what was not used for longest goes, what is in
-// use never does.
+// The cache stays in its bounds: the least recently used tree is removed first,
+// and a tree in use never.
 func TestCacheIsBounded(t *testing.T) {
 	t.Parallel()
 	_, b := newFaulty(t)

@@ -11,11 +11,13 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/logformat"
 )
 
-// A folder that was copied into a bucket has its history in one object, history.jsonl. It is the
-// log for as long as there is no change; the first takes all of it over and is the log's
-// beginning then, with the same positions. So the object is in nobody's way afterwards and goes.
+// A folder that was copied into a bucket has its history in one object,
+// history.jsonl. It is the log for as long as there is no change; the first
+// takes all of it over and is the log's beginning then, with the same
+// positions. The object is not needed afterwards, and is removed.
 
-// errBegun says that the first change came meanwhile, and may have taken the object over.
+// errBegun says that the first change came meanwhile, and may have taken the
+// object over.
 var errBegun = errors.New("the first change was made meanwhile")
 
 // copied is Log where there are no changes.
@@ -72,7 +74,7 @@ func (s *Store) getFrom(ctx context.Context, key string, offset int64) (data []b
 	if err == nil || errors.Is(fail("", "", err), fs.ErrNotExist) || offset == 0 {
 		return data, fail("get", s.prefix+key, err)
 	}
-	// Services have different words for an offset behind the end.
+	// Services report an offset after the end in different words.
 	there, attrErr := s.bucket.Attributes(ctx, s.prefix+key)
 	if attrErr == nil && there.Size <= offset {
 		return nil, nil

@@ -110,8 +110,8 @@ func wantTold(t testing.TB, what string, want told, r *mr.ModelRegistry) {
 	}
 }
 
-// grow registers versions that take 50 KB each in history and document, and promotes
-// every fifth.
+// grow registers versions that take 50 KB each in history and document, and
+// promotes every fifth.
 func grow(t testing.TB, r *mr.ModelRegistry, n int) {
 	t.Helper()
 	large := &mr.RegisterOptions{Metrics: map[string]any{"auc": 0.9, "curve": strings.Repeat("x", 50<<10)}}
@@ -142,9 +142,9 @@ func lag(t testing.TB, dir string, document []byte) {
 	}
 }
 
-// A bucket copied to disk is a store, and goes on as one; copied into another bucket it goes on
-// there, and back on disk again: no version, no event and no stage is lost on the way, though
-// registry.json lags in each copy.
+// A bucket copied to disk is a store, and goes on as one; copied into another
+// bucket it goes on there, and back on disk again: no version, no event and no
+// stage is lost on the way, though registry.json lags in each copy.
 func TestCopiedToDiskAndBack(t *testing.T) {
 	t.Parallel()
 	f, b := newFaulty(t)
@@ -196,7 +196,8 @@ func TestCopiedToDiskAndBack(t *testing.T) {
 	wantTold(t, "on disk again", most, onDisk(t, dir))
 }
 
-// A folder's history that ends in a torn append is taken over without it, and by one writer only.
+// A folder's history that ends in a torn append is taken over without it, and
+// by one writer only.
 func TestFolderTakenOver(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -266,7 +267,8 @@ func TestFolderTakenOverMeanwhile(t *testing.T) {
 	}
 }
 
-// Positions are bytes, whatever the changes take and in which order they are read.
+// Positions are bytes, whatever the changes take and in which order they are
+// read.
 func TestPositions(t *testing.T) {
 	t.Parallel()
 	_, b := newFaulty(t)
@@ -309,7 +311,8 @@ func TestPositions(t *testing.T) {
 	}
 }
 
-// A document that lags is read on from with few requests more than there are changes behind it.
+// A document that lags is read on from with few requests more than there are
+// changes behind it.
 func TestRequestsOfALaggingDocument(t *testing.T) {
 	t.Parallel()
 	f, b := newFaulty(t)

@@ -12,8 +12,8 @@ import (
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// A seen tells which document was seen: none, or one by its ETag, by the MD5 of
-// its bytes, or by both. The zero seen was not looked for.
+// A seen identifies the document that was seen: none, or one by its ETag, by
+// the MD5 of its bytes, or by both. The zero seen was not looked for.
 //
 // Most services have the MD5 of an object that went up in one piece, so that a
 // document which this store read or wrote is known again by a HEAD. Of others,
@@ -25,7 +25,7 @@ type seen struct {
 	md5  string
 }
 
-// same reports whether two looks saw the same document.
+// same reports whether both are of the same document.
 func (a seen) same(b seen) bool {
 	return a.none && b.none || a.etag != "" && a.etag == b.etag || a.md5 != "" && a.md5 == b.md5
 }
@@ -155,8 +155,9 @@ func (v *view) DocumentChanged(since driver.Revision) bool {
 	return false
 }
 
-// checkpoint puts a document in place. Two may cross on their way, so that the older one stays; whoever appended first
-// finds then that another change was made.
+// checkpoint puts a document in place. Two may cross on their way, so that the
+// older one stays; whoever appended first finds then that another change was
+// made.
 func (s *Store) checkpoint(ctx context.Context, v *view, c *driver.Commit, number int64, data []byte) error {
 	if err := s.putDocument(ctx, v, c, data); err != nil {
 		return err

@@ -16,27 +16,29 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// What a program can decide by, with errors.Is. A missing right is fs.ErrPermission.
+// Errors that a program can test for, with errors.Is. A missing right is
+// fs.ErrPermission.
 var (
 	// ErrNoBucket says that the bucket is not there.
 	ErrNoBucket = errors.New("no such bucket")
-	// ErrRegion says that the bucket lies in another region than the one that was asked.
+	// ErrRegion says that the bucket lies in another region than the one that
+	// was asked.
 	ErrRegion = errors.New("wrong region for the bucket")
-	// ErrNotConditional says that the bucket does not honour "only if there is none
-	// of that name", without which changes would be lost.
+	// ErrNotConditional says that the bucket does not honour "only if there is
+	// none of that name", without which changes would be lost.
 	ErrNotConditional = errors.New("the bucket does not support conditional writes")
-	// ErrForeign says that something else than a registry lies under the prefix, or
-	// one of a later format.
+	// ErrForeign says that something else than a registry lies under the
+	// prefix, or one of a later format.
 	ErrForeign = errors.New("not a registry of this format")
-	// ErrSwept says that the files of a registration were cleared away before it came
-	// to its turn: Sweep took it for dead.
+	// ErrSwept says that the files of a registration were cleared away before
+	// it came to its turn: Sweep took it for dead.
 	ErrSwept = errors.New("the uploaded files were swept away")
-	// ErrContention says that others changed the model first each time, a thousand times in a row. Nothing
-	// was changed, and it can be tried again.
+	// ErrContention says that others changed the model first each time, a
+	// thousand times in a row. Nothing was changed, and it can be tried again.
 	ErrContention = errors.New("too many writers at once")
 )
 
-// An Error is what a request to the bucket failed with.
+// An Error is the error of a request to the bucket.
 type Error struct {
 	Op  string // "get", "put", …
 	Key string // the object, or what the names began with
@@ -75,8 +77,9 @@ func fail(op, key string, err error) error {
 	return &Error{op, key, err}
 }
 
-// apiCode returns the provider's own word for an error, if it has one. The AWS SDK offers
-// it by a method, so that no driver need be linked; of others it is in the text.
+// apiCode returns the provider's own word for an error, if it has one. The AWS
+// SDK offers it by a method, so that no driver need be linked; of others it is
+// in the text.
 func apiCode(err error) string {
 	var api interface{ ErrorCode() string }
 	if errors.As(err, &api) {
@@ -85,7 +88,8 @@ func apiCode(err error) string {
 	return ""
 }
 
-// inText is how the SDKs of Azure and Google write a status into an error's text.
+// inText is how the SDKs of Azure and Google write a status into an error's
+// text.
 var inText = regexp.MustCompile(`(?:\nRESPONSE|googleapi: Error|googleapi: got HTTP response code) (\d{3})\b`)
 
 func status(err error) int {
@@ -120,8 +124,10 @@ func denied(err error) bool {
 	return codeOf(err) == gcerrors.PermissionDenied || status(err) == http.StatusForbidden || status(err) == http.StatusUnauthorized
 }
 
-// codeOf returns the library's code of an error. Its driver for S3 takes any failed request for one to a bucket that does
-// not exist if "301" stands anywhere in the error's text: in the request's id, a port or an address. There the status tells.
+// codeOf returns the library's code of an error. Its driver for S3 takes any
+// failed request for one to a bucket that does not exist if "301" stands
+// anywhere in the error's text: in the request's id, a port or an address.
+// There the status tells.
 func codeOf(err error) gcerrors.ErrorCode {
 	code := gcerrors.Code(err)
 	var request interface{ Service() string } // the AWS SDK's
@@ -141,14 +147,15 @@ func codeOf(err error) gcerrors.ErrorCode {
 
 func missing(err error) bool { return codeOf(err) == gcerrors.NotFound }
 
-// lost reports whether a conditional write found the name taken, or somebody else
-// about to take it: S3 says the latter by 409, which has no code of the library's.
+// lost reports whether a conditional write found the name taken, or another
+// writer about to take it: S3 says the latter by 409, which has no code of the
+// library's.
 func lost(err error) bool {
 	return codeOf(err) == gcerrors.FailedPrecondition || apiCode(err) == "ConditionalRequestConflict" || status(err) == http.StatusConflict
 }
 
 // final reports whether trying again is of no use: the request was understood
-// and refused, or nobody waits for it.
+// and refused, or its caller no longer waits.
 func final(ctx context.Context, err error) bool {
 	if ctx.Err() != nil || denied(err) || missing(err) || noBucket(err) || wrongRegion(err) {
 		return true

@@ -237,7 +237,8 @@ func TestChangeRecordsExternalChangeFirst(t *testing.T) {
 }
 
 // Another program that deletes a version removes its files, then its entry. The
-// next change records that. An entry that is missing beside its files is doubted.
+// next change records that. An entry that is missing beside its files is
+// doubted.
 func TestChangeRecordsExternalDeletion(t *testing.T) {
 	t.Parallel()
 	for _, stay := range []bool{false, true} {
@@ -410,8 +411,8 @@ func TestDocumentsOfOtherProcessesAreReplaced(t *testing.T) {
 }
 
 // Services that encrypt with a key of their own, or were sent an object in
-// parts, know no MD5 of it. Then the ETag tells, and a change reads the document
-// that the one before wrote.
+// parts, know no MD5 of it. Then the ETag tells, and a change reads the
+// document that the one before wrote.
 func TestExternalChangeWithoutMD5(t *testing.T) {
 	t.Parallel()
 	for _, wrong := range []bool{false, true} {

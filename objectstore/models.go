@@ -13,8 +13,8 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/logformat"
 )
 
-// Models yields the names of the models, sorted. It takes a listing for each use case,
-// and a small request or two for each model.
+// Models yields the names of the models, sorted. It takes a listing for each
+// use case, and a small request or two for each model.
 func (s *Store) Models(ctx context.Context) iter.Seq2[driver.Name, error] {
 	return s.modelsThat(ctx, s.isModel)
 }
@@ -88,8 +88,8 @@ func (s *Store) isModel(ctx context.Context, name mr.ModelName) (bool, error) {
 	return logformat.Whole(data) > 0, err
 }
 
-// names lists what can be a use case or a model by its name. A listing's order is
-// that of names with a slash behind them.
+// names lists what can be a use case or a model by its name. A listing's order
+// is that of names with a slash behind them.
 func (s *Store) names(ctx context.Context, prefix string, as func(string) mr.ModelName) (names []string, err error) {
 	list, err := s.list(ctx, prefix, false, 0)
 	for _, o := range list {

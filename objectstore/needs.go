@@ -9,8 +9,8 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/format"
 )
 
-// writable returns why this release may not sweep the model, or nil. Sweep is what
-// the store writes by itself; before any other change the registry asks.
+// writable returns why this release may not sweep the model, or nil. Sweep is
+// what the store writes by itself; before any other change the registry asks.
 func (v *view) writable() error {
 	lines, _, err := v.Log(0)
 	if err != nil {
@@ -28,8 +28,8 @@ func (v *view) writable() error {
 	return nil
 }
 
-// documentNeeds returns what the document says that a writer must understand, and
-// this release does not. A document that can't be read says nothing.
+// documentNeeds returns what the document says that a writer must understand,
+// and this release does not. A document that can't be read says nothing.
 func (v *view) documentNeeds() ([]string, error) {
 	data, err := v.s.get(v.ctx, modelKey(v.name, documentName))
 	if errors.Is(err, fs.ErrNotExist) {

@@ -34,8 +34,8 @@ func wantFormatError(t testing.TB, what string, err error) {
 	}
 }
 
-// untouched returns a function that fails the test if an object of the model is no
-// longer what it was.
+// untouched returns a function that fails the test if an object of the model is
+// no longer what it was.
 func (f *faultyBucket) untouched(t testing.TB) func() {
 	t.Helper()
 	look := func() map[string]string {
@@ -52,8 +52,9 @@ func (f *faultyBucket) untouched(t testing.TB) func() {
 	}
 }
 
-// laterBuckets are buckets with the store that a later release could have written: as
-// a folder that was copied into one, with its history in changes, and with neither.
+// laterBuckets are buckets with the store that a later release could have
+// written: as a folder that was copied into one, with its history in changes,
+// and with neither.
 func laterBuckets(t *testing.T, test func(t *testing.T, f *faultyBucket, open func() *objectstore.Store)) {
 	lines, err := os.ReadFile(filepath.Join(laterStore, frozen.String(), "history.jsonl"))
 	if err != nil {
@@ -171,7 +172,8 @@ func TestUnknownNeedRefusesSweepOfTheNamed(t *testing.T) {
 	}
 }
 
-// A need that comes while a sweep is under way is met before the sweep is recorded.
+// A need that comes while a sweep is under way is met before the sweep is
+// recorded.
 func TestUnknownNeedThatComesDuringASweep(t *testing.T) {
 	t.Parallel()
 	f, b := newFaulty(t)

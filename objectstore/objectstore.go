@@ -1,21 +1,24 @@
-// Package objectstore keeps a model registry in a bucket, with nothing beside it: no
-// database, no lock service, no server.
+// Package objectstore keeps a model registry in a bucket, with nothing beside
+// it: no database, no lock service, no server.
 //
 //	bucket, err := blob.OpenBucket(ctx, "s3://models?region=eu-central-1") // gocloud.dev/blob, and a driver
 //	store, err := objectstore.New(bucket, &objectstore.Options{Prefix: "registry"})
 //	reg := modelregistry.New(store, nil)
 //
-// or [Open] with one URL. A service that speaks S3 elsewhere takes its address in it:
-// s3://models/registry?endpoint=http://127.0.0.1:7070&use_path_style=true&disable_https=true&region=us-east-1. Only the drivers that a program imports are linked into it:
+// or [Open] with one URL. A service that speaks S3 elsewhere takes its address
+// in it:
+// s3://models/registry?endpoint=http://127.0.0.1:7070&use_path_style=true&disable_https=true&region=us-east-1.
+// Only the drivers that a program imports are linked into it:
 // gocloud.dev/blob/s3blob, gcsblob, azureblob.
 //
 // # How it works
 //
-// A change is one immutable object under the next sequence number, made on condition that no
-// object has that name yet, which S3, GCS and Azure Blob all offer. Whoever makes it first
-// has the number; the others look at what came and decide again. When the answer
-// to a write is lost, the store looks whose object is there, and never guesses. The objects are the
-// history and are never deleted.
+// A change is one immutable object under the next sequence number, made on
+// condition that no object has that name yet, which S3, GCS and Azure Blob all
+// offer. The first writer has the number; the others read the new change and
+// decide again. When the answer to a write is lost, the store reads which
+// writer's object is there, and never guesses. The objects are the history and
+// are never deleted.
 //
 // Below the prefix:
 //
@@ -26,41 +29,49 @@
 //	                   .staging/{id}      files on their way; of dead processes Sweep clears them up
 //	                   .orphans/          files of changes that never happened
 //
-// Positions in the log count the bytes of the changes' lines, as if they stood in one file. So a copy on
-// disk (aws s3 sync, rclone) is a store that the folder store reads, with all of its history: it takes the lines from the
-// changes, and its first own change writes them into a history.jsonl. A folder copied into an empty
-// bucket is a store that this one reads: its history.jsonl is the log, the first change here takes all of it over,
-// and the object goes. Sweep a bucket before it is copied, lest a registration that died has left a version's files
-// in .staging only, where the folder store leaves them alone. Copy whole models into a place where none are: a copy over one that was changed meanwhile is neither.
+// Positions in the log count the bytes of the changes' lines, as if they stood
+// in one file. So a copy on disk (aws s3 sync, rclone) is a store that the
+// folder store reads, with all of its history: it takes the lines from the
+// changes, and its first own change writes them into a history.jsonl. A folder
+// copied into an empty bucket is a store that this one reads: its history.jsonl
+// is the log, the first change here takes all of it over, and the object goes.
+// Sweep a bucket before it is copied: a registration that died may have left a
+// version's files in .staging only, where the folder store leaves them alone.
+// Copy whole models into an empty place: a copy over a model that was changed
+// meanwhile mixes the two.
 //
 // # Many writers
 //
-// Who loses a race decides again and tries again, after a pause that grows to 0.4 s and is left to chance in part.
-// A change that loses a thousand times in a row, which takes some minutes, fails with [ErrContention]; nothing was
+// A writer that loses a race decides again and tries again, after a pause that
+// grows to 0.4 s and is random in part. A change that loses a thousand times in
+// a row, which takes some minutes, fails with [ErrContention]; nothing was
 // changed then. The context ends it before.
 //
-// # What the bucket must do, and what this store does not
+// # Requirements and limits
 //
-// The bucket must honour the condition; this is tried before the first change, and
-// [ErrNotConditional] says that it does not. It must read and list what was written at
-// once, as the three do. Rights: to list, read and write; to delete, for clearing up.
+// The bucket must honour the condition; this is tried before the first change,
+// and [ErrNotConditional] says that it does not. Reads and listings must show a
+// write at once, as those of the three do. Rights: to list, read and write; to
+// delete, for clearing up.
 //
-// Another program may write a model's registry.json, as Ubunye 0.5 and later do.
-// The next change of any registry records that first. A look notices it if the
-// history has an import or an earlier change by another program, or if
-// [modelregistry.Options].ExternalChanges is set. The two take turns: what another
-// program writes in the instant in which a change puts its own registry.json in
-// place, between its last look at the old one and the arrival of the new one, is
-// lost. Nothing else may write under the prefix.
+// Another program may write a model's registry.json, as Ubunye 0.5 and later
+// do. The next change of any registry records that first. A read notices it if
+// the history has an import or an earlier change by another program, or if
+// [modelregistry.Options].ExternalChanges is set. The two take turns. A write
+// by another program is lost if it comes in the instant in which a change
+// replaces registry.json: after the last read of the old document and before
+// the arrival of the new one. Nothing else may write under the prefix.
 //
-// A model whose changes and document are gone while versions are there is not
-// begun again: a registration fails with modelregistry.ErrIndexLost, and Verify
-// reports it. Copy the model to disk and repair it there.
+// A model whose changes and document are lost while its versions exist is not
+// started again: a registration fails with modelregistry.ErrIndexLost, and
+// Verify reports it. Copy the model to disk and repair it there.
 //
-// Verify works; files that this machine has in its cache are checked there, and not fetched again: to check those in the
-// bucket, give it an empty CacheDir. Repair is not supported: copy the prefix to disk, repair that, and
-// copy it to a new one. A folder that holds no file is not kept. Who deletes a model while programs run should restart
-// those that read it: a writer notices, a look may not.
+// Verify works; files that this machine has in its cache are checked there, and
+// not fetched again: to check those in the bucket, give it an empty CacheDir.
+// Repair is not supported: copy the prefix to disk, repair that, and copy it to
+// a new one. A folder that holds no file is not kept. After a model is deleted
+// while programs run, restart the programs that read it: a writer notices the
+// deletion, a reader may not.
 package objectstore
 
 import (
@@ -83,28 +94,29 @@ import (
 
 // Options configure a store. The zero value and nil serve.
 type Options struct {
-	// Prefix is where in the bucket the registry lies: "", "models", "team/models".
+	// Prefix is where in the bucket the registry lies: "", "models",
+	// "team/models".
 	Prefix string
 
 	// CacheDir is where versions are kept on this machine once they were
-	// downloaded. Processes may share it, and stores too. Empty takes modelregistry below
-	// os.UserCacheDir.
+	// downloaded. Processes may share it, and stores too. Empty takes
+	// modelregistry below os.UserCacheDir.
 	CacheDir string
 
-	// CacheBytes bounds the cache: what was not used for longest goes first, and
-	// what is in use never. 0 takes 10 GiB.
+	// CacheBytes bounds the cache: the least recently used trees are removed
+	// first, and trees in use never. 0 means 10 GiB.
 	CacheBytes int64
 
-	// Parallel is how many files are transferred at once. 0 takes 8. A large file takes
-	// 32 MiB of memory on its way up.
+	// Parallel is how many files are transferred at once. 0 takes 8. A large
+	// file takes 32 MiB of memory on its way up.
 	Parallel int
 
-	// Logger is told of what could not be cleared up; nil is silent.
+	// Logger receives the errors of clearing up; nil discards them.
 	Logger *slog.Logger
 }
 
-// A Store is a registry's store in a bucket. It is safe for concurrent use, and so
-// are several on the same bucket, in any number of processes and places.
+// A Store is a registry's store in a bucket. It is safe for concurrent use, and
+// so are several on the same bucket, in any number of processes and places.
 type Store struct {
 	bucket  *blob.Bucket
 	owned   bool // Close closes the bucket
@@ -122,10 +134,11 @@ type Store struct {
 	closed bool
 }
 
-// known is what a store remembers of a model. All of it can be found again.
+// known holds the facts that a store remembers of a model. All of them can be
+// read again.
 type known struct {
 	newest int64               // a change that is there
-	end    int64               // the position behind it
+	end    int64               // the position after it
 	id     string              // its own
 	noted  int64               // every change up to this one was read for its trees
 	trees  map[string]treeInfo // by version
@@ -133,8 +146,8 @@ type known struct {
 	document seen // last, by any look
 }
 
-// New returns the store in a bucket. The bucket stays the caller's to close, after
-// the store. Nothing is read or written yet.
+// New returns the store in a bucket. The bucket stays the caller's to close,
+// after the store. Nothing is read or written yet.
 func New(bucket *blob.Bucket, opts *Options) (*Store, error) {
 	var o Options
 	if opts != nil {
@@ -176,9 +189,9 @@ func New(bucket *blob.Bucket, opts *Options) (*Store, error) {
 	}, nil
 }
 
-// Open returns the store that a URL names: s3://bucket/prefix?region=…, gs://bucket/prefix,
-// azblob://container/prefix. The program imports the driver; its documentation has the
-// parameters. Close closes the bucket too.
+// Open returns the store that a URL names: s3://bucket/prefix?region=…,
+// gs://bucket/prefix, azblob://container/prefix. The program imports the
+// driver; its documentation has the parameters. Close closes the bucket too.
 func Open(ctx context.Context, rawURL string, opts *Options) (*Store, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
@@ -220,7 +233,7 @@ func (s *Store) Close() error {
 	return s.bucket.Close()
 }
 
-// know looks at, or changes, what is remembered of a model.
+// know reads or changes the facts that are remembered of a model.
 func (s *Store) know(name mr.ModelName, fn func(*known)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -241,7 +254,7 @@ func (s *Store) reached(name mr.ModelName, sl *slot) {
 	})
 }
 
-// once does something until it succeeds, for all who want it.
+// once runs a function until it succeeds, for all callers that need it.
 type once struct {
 	mu   sync.Mutex
 	done bool

@@ -77,8 +77,9 @@ func TestConforms(t *testing.T) {
 	}
 }
 
-// lostAnswer is what a client finds when the answer to a conditional write that was done got
-// lost: it hears nothing, or tried again by itself and met its own first try.
+// lostAnswer is what a client finds when the answer to a conditional write that
+// was done got lost: it hears nothing, or tried again by itself and met its own
+// first try.
 func lostAnswer(n int64) error {
 	return []error{
 		errors.New("connection reset by peer"),
@@ -102,8 +103,9 @@ func (f *faultyBucket) loseNext(part string, n int64) {
 	})
 }
 
-// What the driver for S3 misreads, for a "301" in a request's id, is neither a missing bucket nor a missing object: a
-// refused condition is one, and a broken connection is tried again.
+// What the driver for S3 misreads, for a "301" in a request's id, is neither a
+// missing bucket nor a missing object: a refused condition is one, and a broken
+// connection is tried again.
 func TestMisreadErrors(t *testing.T) {
 	t.Parallel()
 	f, b := newFaulty(t)
@@ -140,7 +142,8 @@ func TestMisreadErrors(t *testing.T) {
 	}
 }
 
-// Every answer is lost at one time or the other. A change that was acknowledged is there once.
+// Every answer is lost at one time or the other. A change that was acknowledged
+// is there once.
 func TestLostAnswers(t *testing.T) {
 	t.Parallel()
 	f, b := newFaulty(t)
@@ -190,8 +193,8 @@ func TestLostAnswers(t *testing.T) {
 	}
 }
 
-// A write whose answer never comes and that nobody can look up is neither a success nor a
-// failure.
+// A write whose answer never comes and that nobody can look up is neither a
+// success nor a failure.
 func TestUncertain(t *testing.T) {
 	t.Parallel()
 	f, b := newFaulty(t)
@@ -315,7 +318,8 @@ func TestFolderIsNoBucket(t *testing.T) {
 	}
 }
 
-// Keys under the prefix that are no models are passed over, and so are bad names.
+// Keys under the prefix that are no models are passed over, and so are bad
+// names.
 func TestKeysThatAreNoModels(t *testing.T) {
 	t.Parallel()
 	f, b := newFaulty(t)
@@ -345,7 +349,8 @@ func TestKeysThatAreNoModels(t *testing.T) {
 	f.b.Delete(t.Context(), "uc/odd/history/0000-x.jsonl")
 }
 
-// Consoles leave empty objects that look like folders. They are in nobody's way.
+// Consoles leave empty objects that look like folders. They are in nobody's
+// way.
 func TestFolderObjects(t *testing.T) {
 	t.Parallel()
 	f, b := newFaulty(t)
@@ -367,7 +372,8 @@ func TestFolderObjects(t *testing.T) {
 	registrytest.WantStages(t, open(), fraud, map[string]mr.ModelStage{"1.0.0": mr.Development, "1.0.1": mr.Development})
 }
 
-// Requests are what such a store costs. This is what docs/scale.md says of them.
+// Requests are what such a store costs. This is what docs/scale.md says of
+// them.
 func TestRequests(t *testing.T) {
 	t.Parallel()
 	f, b := newFaulty(t)

@@ -13,8 +13,8 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// access sees once that the bucket is there: what is asked for in one that is not
-// looks as if only that were missing.
+// access checks once that the bucket exists. Without the check, an object of a
+// missing bucket would be reported as missing alone.
 func (s *Store) access(ctx context.Context) error {
 	return s.accessBy(func() error {
 		_, err := s.list(ctx, "", true, 1)
@@ -40,8 +40,8 @@ func (s *Store) accessBy(list func() error) error {
 	})
 }
 
-// fit sees once that the prefix is a registry's, or nobody's, and that the bucket
-// honours conditions: a second creation of the marker must fail.
+// fit checks once that the prefix is a registry's, or unused, and that the
+// bucket honours conditions: a second creation of the marker must fail.
 func (s *Store) fit(ctx context.Context) error {
 	return s.writable.do(func() error {
 		if err := s.notOnFiles(ctx); err != nil {
@@ -50,7 +50,7 @@ func (s *Store) fit(ctx context.Context) error {
 		switch found, err := s.get(ctx, markerName); {
 		case errors.Is(err, fs.ErrNotExist):
 			if err := s.unclaimed(ctx); err != nil {
-				// Somebody may have begun a registry since.
+				// Another process may have started a registry since.
 				if found, getErr := s.get(ctx, markerName); getErr != nil || string(found) != marker {
 					return err
 				}
@@ -78,7 +78,7 @@ func (s *Store) fit(ctx context.Context) error {
 	})
 }
 
-// createMarker tries again only while nobody can say what happened; a success is
+// createMarker tries again only while the outcome is unknown; a success is
 // final, so that it counts.
 func (s *Store) createMarker(ctx context.Context) error {
 	return retry(ctx, func() error {
@@ -86,8 +86,8 @@ func (s *Store) createMarker(ctx context.Context) error {
 	})
 }
 
-// notOnFiles refuses gocloud.dev's bucket in a folder, whose conditions let several
-// win. It is known by its errors.
+// notOnFiles refuses gocloud.dev's bucket in a folder, whose conditions let
+// several win. It is known by its errors.
 func (s *Store) notOnFiles(ctx context.Context) error {
 	_, err := s.bucket.ReadAll(ctx, s.prefix+".modelregistry-absent")
 	var onFiles *fs.PathError

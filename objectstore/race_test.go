@@ -41,8 +41,8 @@ func (f *faultyBucket) alwaysFirst(t testing.TB) (races func() int) {
 	return func() int { return n }
 }
 
-// A change that loses every race gives up in the end, says so, and nothing was changed; while it
-// tries, a context ends it.
+// A change that loses every race gives up in the end, says so, and nothing was
+// changed; while it tries, a context ends it.
 func TestContention(t *testing.T) {
 	t.Parallel()
 	registerInTime := func(t *testing.T, s *objectstore.Store, wait time.Duration) error {

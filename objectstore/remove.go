@@ -11,9 +11,9 @@ import (
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// RemoveTrees removes trees from their places and from where they were uploaded.
-// Copies in the caches of machines stay until they are evicted. Other writers
-// are not held back meanwhile.
+// RemoveTrees removes trees from their places and from where they were
+// uploaded. Copies in the caches of machines stay until they are evicted. Other
+// writers are not held back meanwhile.
 func (s *Store) RemoveTrees(ctx context.Context, useCase, model string, decide func(driver.View) ([]string, error)) (removed []string, err error) {
 	name := mr.ModelName{UseCase: useCase, Model: model}
 	v := s.view(ctx, name)
@@ -69,7 +69,8 @@ func (s *Store) removeTree(ctx context.Context, name mr.ModelName, version strin
 }
 
 // removeObjects removes objects, the manifest last: a tree that has one and
-// lacks files can't be opened, one without could be taken for another program's.
+// lacks files can't be opened, one without could be taken for another
+// program's.
 func (s *Store) removeObjects(ctx context.Context, objects []object, manifest string) error {
 	last := slices.IndexFunc(objects, func(o object) bool { return o.key == manifest })
 	err := s.each(ctx, len(objects), func(ctx context.Context, i int) error {

@@ -22,13 +22,14 @@ const (
 	tries     = 6
 	firstWait = 50 * time.Millisecond
 	longest   = 2 * time.Second
-	// smallFor bounds one try of a small request. Without it an answer that never
-	// comes would hold up a change for ever.
+	// smallFor bounds one try of a small request. Without it an answer that
+	// never comes would hold up a change for ever.
 	smallFor = 15 * time.Second
-	// slowest is how many bytes a second a larger one must make, besides: a document, or a history that is taken over.
+	// slowest is how many bytes a second a larger one must make, besides: a
+	// document, or a history that is taken over.
 	slowest = 1 << 20
-	// settleFor is how long a change that was begun may take to find out what became of
-	// it after its caller stopped waiting.
+	// settleFor bounds the time that a started change may take to learn its
+	// outcome after its caller stopped waiting.
 	settleFor = 5 * time.Second
 )
 
@@ -48,8 +49,8 @@ func retry(ctx context.Context, fn func() error) error {
 	return err
 }
 
-// pause waits before another try, twice as long each time, and for a part of it
-// that is left to chance: who collided shall not collide again.
+// pause waits before another try, twice as long each time, and with a random
+// part, so that writers that collided do not collide again.
 func pause(ctx context.Context, try int) error {
 	wait := min(firstWait<<(try-1), longest)
 	timer := time.NewTimer(wait/2 + rand.N(wait/2+1))
@@ -83,7 +84,7 @@ func (s *Store) exists(ctx context.Context, key string) (there bool, err error) 
 	return there, fail("head", s.prefix+key, err)
 }
 
-// put writes a small object over what is there.
+// put writes a small object, and replaces an existing one.
 func (s *Store) put(ctx context.Context, key string, data []byte, opts blob.WriterOptions) error {
 	return fail("put", s.prefix+key, retry(ctx, func() error { return s.tryPut(ctx, key, data, opts) }))
 }
@@ -97,10 +98,11 @@ func (s *Store) tryPut(ctx context.Context, key string, data []byte, opts blob.W
 	return s.bucket.Upload(ctx, s.prefix+key, bytes.NewReader(data), &opts)
 }
 
-// create makes an object that carries an id, unless one of that name is there. It
-// reports whether the object there is this one. Any error may hide that the object was
-// made: the answer was lost, or the client's own second try met its first. So what counts is whose
-// object is found. None found may mean that the request is still on its way.
+// create makes an object that carries an id, unless one of that name is there.
+// It reports whether the object there is this one. Any error may hide that the
+// object was made: the answer was lost, or the client's own second try met its
+// first. So what counts is whose object is found. None found may mean that the
+// request is still on its way.
 func (s *Store) create(ctx context.Context, key string, data []byte, mine func([]byte) bool) (bool, error) {
 	var err error
 	unsure := false
@@ -124,8 +126,8 @@ func (s *Store) create(ctx context.Context, key string, data []byte, mine func([
 	return false, fail("put", s.prefix+key, fmt.Errorf("%w: %w", mr.ErrUncertain, err))
 }
 
-// linger returns a context that outlives ctx by a little: a change that was begun
-// is not left in the air because its caller stops waiting.
+// linger returns a context that outlives ctx by a little: a change that was
+// begun is not left in the air because its caller stops waiting.
 func linger(ctx context.Context) (context.Context, context.CancelFunc) {
 	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(settleFor, cancel) })
@@ -137,7 +139,7 @@ type object struct {
 	key  string // below the store's prefix
 	size int64
 	time time.Time
-	dir  bool // names go on behind the key, which ends in a slash
+	dir  bool // more names follow the key, which ends in a slash
 }
 
 // list returns what is below a prefix; with flat every object, else what comes
@@ -202,22 +204,22 @@ func (s *Store) copyObject(ctx context.Context, to, from string, size int64) err
 	}))
 }
 
-// serverCopyMax is what S3 copies by one request.
+// serverCopyMax is the largest object that S3 copies by one request.
 const serverCopyMax = 5 << 30
 
 func init() {
 	testhook.ServerCopyMax = func(store any, bytes int64) { store.(*Store).copyMax = bytes }
 }
 
-// uploadOptions cuts a large file into parts that are sent side by side, and no more of
-// them than S3 allows.
+// uploadOptions cuts a large file into parts that are sent side by side, and no
+// more of them than S3 allows.
 func uploadOptions(size int64) *blob.WriterOptions {
 	const most, part = 9000, 8 << 20
 	return &blob.WriterOptions{ContentType: contentType, BufferSize: int(max(part, (size+most-1)/most)), MaxConcurrency: 4}
 }
 
-// each calls fn for every index below n, as many at once as the store transfers. The first
-// error ends it.
+// each calls fn for every index below n, as many at once as the store
+// transfers. The first error ends it.
 func (s *Store) each(ctx context.Context, n int, fn func(ctx context.Context, i int) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -27,8 +27,8 @@ const markerName = ".modelregistry.json"
 
 const marker = `{"modelregistry":{"format":1}}` + "\n"
 
-// A slot is one change: the object under one sequence number. Its first line is its
-// head, the others are the history's, as the folder store has them.
+// A slot is one change: the object under one sequence number. Its first line is
+// its head, the others are the history's, as the folder store has them.
 type slot struct {
 	head
 	lines []byte
@@ -39,8 +39,8 @@ type head struct {
 	logformat.Head
 	// Trees are the files that become versions with it.
 	Trees map[string]treeInfo `json:"trees,omitempty"`
-	// Swept are stagings that were taken for dead. Whoever still wants to use one finds
-	// it here, for this object stands where his was to be.
+	// Swept are stagings that were taken for dead. Whoever still wants to use
+	// one finds it here, for this object stands where his was to be.
 	Swept []string `json:"swept,omitempty"`
 }
 

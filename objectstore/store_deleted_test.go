@@ -11,8 +11,9 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// A writer that goes on while somebody deletes the store, and perhaps begins it anew, adds to what is there,
-// and serves none of the old files as the new ones'.
+// A writer that goes on while somebody deletes the store, and perhaps begins it
+// anew, adds to what is there, and serves none of the old files as the new
+// ones'.
 func TestBegunAnew(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

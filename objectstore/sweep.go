@@ -14,14 +14,15 @@ import (
 
 // SweepOptions go with Sweep. The zero value and nil only list.
 type SweepOptions struct {
-	// OlderThan spares uploads of which a file was written since: they may be under way. 0
-	// takes a day. An upload that is swept all the same fails with ErrSwept; no version ever loses files.
+	// OlderThan spares uploads of which a file was written since: they may be
+	// under way. 0 takes a day. An upload that is swept all the same fails with
+	// ErrSwept; no version ever loses files.
 	OlderThan time.Duration
-	// Apply does it. Without it, Sweep only lists what it would do.
+	// Apply makes Sweep act. Without it, Sweep only lists the work.
 	Apply bool
 }
 
-// Swept is what Sweep did of one upload, or would do.
+// Swept is the work of Sweep on one upload, done or to be done.
 type Swept struct {
 	Name    mr.ModelName
 	Version string // whose files it put in their place; empty: no change names them, and they are gone
@@ -29,12 +30,13 @@ type Swept struct {
 	Objects int
 }
 
-// Sweep clears up what processes left that died in the middle of a registration.
-// Without Apply it only lists that. Files that a change names are put in their
-// place. Other files are removed, after a change of its own has recorded that they
-// go: a registration that only stalled then finds that out, and can't name files
-// that are no longer there. With Apply, a model that a later release wrote, and
-// that this one may only read, is refused with [mr.ErrFormat].
+// Sweep clears up the remains of processes that died in the middle of a
+// registration. Without Apply it only lists them. Files that a change names are
+// put in their place. Other files are removed, after a change of its own has
+// recorded that they go: a registration that only stalled then finds that out,
+// and can't name files that are no longer there. With Apply, a model that a
+// later release wrote, and that this one may only read, is refused with
+// [mr.ErrFormat].
 func (s *Store) Sweep(ctx context.Context, name mr.ModelName, opts *SweepOptions) ([]Swept, error) {
 	var o SweepOptions
 	if opts != nil {
@@ -128,8 +130,8 @@ func (v *view) uploadsNamed() (map[string]string, error) {
 	return named, nil
 }
 
-// finish puts a version's files in their place, if they are all there. Where some are
-// not, somebody else was at it.
+// finish puts a version's files in their place, if they are all there. If some
+// are missing, another process was at work.
 func (s *Store) finish(ctx context.Context, name mr.ModelName, version, id string, objects []object) error {
 	dir := modelKey(name, stagingDir+id+"/")
 	var files []fileInfo
@@ -151,8 +153,8 @@ func (s *Store) finish(ctx context.Context, name mr.ModelName, version, id strin
 	return s.publish(ctx, name, version, id, files, remains)
 }
 
-// otherRemains lists what stands in a version's place if it is another tree than the
-// one that was uploaded to dir.
+// otherRemains lists what stands in a version's place if it is another tree
+// than the one that was uploaded to dir.
 func (s *Store) otherRemains(ctx context.Context, name mr.ModelName, version, dir string) ([]object, error) {
 	place := modelKey(name, versionsDir+version+"/")
 	there, err := s.get(ctx, place+manifestName)
@@ -168,7 +170,8 @@ func (s *Store) otherRemains(ctx context.Context, name mr.ModelName, version, di
 	return s.list(ctx, place, true, 0)
 }
 
-// declareDead records that uploads go. It returns those that nobody named meanwhile.
+// declareDead records that uploads go. It returns those that no change named
+// meanwhile.
 func (s *Store) declareDead(ctx context.Context, name mr.ModelName, dead []string) ([]string, error) {
 	seen := int64(0)
 	err := s.race(ctx, name, func() (bool, error) {

@@ -44,8 +44,8 @@ func seal(t testing.TB, s mr.Store) driver.StagedFolder {
 	return st
 }
 
-// An upload that nobody named is garbage, whatever its age; one that only stalled finds
-// that it was swept, and no version is without its files.
+// An upload that nobody named is garbage, whatever its age; one that only
+// stalled finds that it was swept, and no version is without its files.
 func TestSweepOfTheDead(t *testing.T) {
 	t.Parallel()
 	f, b := newFaulty(t)
@@ -78,8 +78,8 @@ func TestSweepOfTheDead(t *testing.T) {
 	registrytest.WantStages(t, registrytest.NewOn(t, newStore(t, b, nil), nil), fraud, map[string]mr.ModelStage{"1.0.0": mr.Development, "1.0.1": mr.Development})
 }
 
-// Invariant 5: whoever dies between a change and the last copy of its files leaves a
-// version that anybody reads, and a sweep puts in its place.
+// Invariant 5: whoever dies between a change and the last copy of its files
+// leaves a version that anybody reads, and a sweep puts in its place.
 func TestSweepOfTheNamed(t *testing.T) {
 	t.Parallel()
 	failing := map[string]func(op, key string) bool{
@@ -135,8 +135,9 @@ func TestSweepOfTheNamed(t *testing.T) {
 	}
 }
 
-// Invariant 12: when an older registry.json takes the place of a newer one, whoever wrote
-// it notices, and a copy on disk is in step once nobody changes anything.
+// Invariant 12: when an older registry.json takes the place of a newer one,
+// whoever wrote it notices, and a copy on disk is in step once nobody changes
+// anything.
 func TestDocumentsCross(t *testing.T) {
 	t.Parallel()
 	f, b := newFaulty(t)

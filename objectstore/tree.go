@@ -27,7 +27,7 @@ type tree struct {
 func (t *tree) Path() string { return t.dir }
 func (t *tree) Close() error { t.release(); return nil }
 
-// A source says what a version's files are and where to get them.
+// A source lists a version's files and the objects that hold them.
 type source struct {
 	key      string // in the cache: what the files are, whosever they are
 	files    []fileInfo
@@ -52,7 +52,8 @@ func (s *Store) OpenTree(ctx context.Context, useCase, model, version string) (d
 			return &tree{dir, release}, err
 		}
 	}
-	// The files may be on their way from one place to the other; they are never in neither.
+	// The files may be on their way from one place to the other; they are never
+	// in neither.
 	var err error
 	for range 3 {
 		var src *source
@@ -77,8 +78,8 @@ func (s *Store) OpenTree(ctx context.Context, useCase, model, version string) (d
 	return nil, err
 }
 
-// source finds out where a version is: at its place; or still where it was uploaded,
-// if the one who did was not done; or as another program left it.
+// source finds out where a version is: at its place; or still where it was
+// uploaded, if the one who did was not done; or as another program left it.
 func (s *Store) source(ctx context.Context, name mr.ModelName, version string) (*source, error) {
 	place := modelKey(name, versionsDir+version+"/")
 	src, err := s.withManifest(ctx, place)
@@ -96,7 +97,8 @@ func (s *Store) source(ctx context.Context, name mr.ModelName, version string) (
 	if len(list) == 0 {
 		return nil, &fs.PathError{Op: "open", Path: s.prefix + place, Err: fs.ErrNotExist}
 	}
-	// What was listed may be the first files of a change that came since the changes were looked at.
+	// What was listed may be the first files of a change that came since the
+	// changes were looked at.
 	if src, err = s.uploaded(ctx, name, version); src != nil || err != nil {
 		return src, err
 	}
@@ -158,7 +160,8 @@ func (s *Store) withManifest(ctx context.Context, dirs ...string) (*source, erro
 	return newSource(files, data, dirs...)
 }
 
-// newSource names the tree by its manifest, or by what else is known of its files.
+// newSource names the tree by its manifest, or by what else is known of its
+// files.
 func newSource(files []fileInfo, manifest []byte, dirs ...string) (*source, error) {
 	what := manifest
 	size := int64(len(manifest))
@@ -176,7 +179,8 @@ func newSource(files []fileInfo, manifest []byte, dirs ...string) (*source, erro
 	return &source{key: fmt.Sprintf("%x-%d", sum, size), files: files, manifest: manifest, dirs: dirs}, nil
 }
 
-// named returns what the changes say of a version's files, nothing if none names it.
+// named returns what the changes say of a version's files, nothing if none
+// names it.
 func (s *Store) named(ctx context.Context, name mr.ModelName, version string) (info treeInfo, err error) {
 	look := func() (noted int64) {
 		s.know(name, func(k *known) { info, noted = k.trees[version], k.noted })
@@ -195,7 +199,7 @@ func (s *Store) named(ctx context.Context, name mr.ModelName, version string) (i
 	return info, nil
 }
 
-// download fetches a tree and checks what it writes.
+// download fetches a tree and checks the files that it writes.
 func (s *Store) download(ctx context.Context, src *source, dir string) error {
 	if src.manifest != nil {
 		if err := os.WriteFile(filepath.Join(dir, manifestName), src.manifest, 0o444); err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// Usage yields what a model takes up in the bucket, by one listing. Local copies
-// of trees are not counted.
+// Usage yields the sizes of a model's objects in the bucket, by one listing.
+// Local copies of trees are not counted.
 func (s *Store) Usage(ctx context.Context, useCase, model string) iter.Seq2[driver.ItemUsage, error] {
 	return func(yield func(driver.ItemUsage, error) bool) {
 		dir := modelKey(mr.ModelName{UseCase: useCase, Model: model}, "")

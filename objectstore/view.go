@@ -17,8 +17,8 @@ type revision struct {
 	document seen
 }
 
-// Changed asks for the next change by its name, which costs a tenth of a listing. It passes over what another
-// program wrote into the document.
+// Changed asks for the next change by its name, which costs a tenth of a
+// listing. It ignores changes to the document by another program.
 func (s *Store) Changed(ctx context.Context, useCase, model string, since driver.Revision) (bool, error) {
 	name := mr.ModelName{UseCase: useCase, Model: model}
 	rev, ok := since.(revision)
@@ -49,7 +49,7 @@ type view struct {
 	ctx     context.Context // the call's
 	name    mr.ModelName
 	newest  int64 // -1 until it was looked for
-	end     int64 // the position behind it
+	end     int64 // the position after it
 	listed  int64 // -1 until a listing told the newest
 	slots   map[int64]*slot
 	writes  bool   // a change is to follow the newest, which must be there
@@ -61,11 +61,12 @@ type view struct {
 	document seen // that the caller knows
 }
 
-// Revision returns the newest change and the document, as far as they were read.
+// Revision returns the newest change and the document, as far as they were
+// read.
 func (v *view) Revision() driver.Revision { return revision{max(0, v.newest), v.document} }
 
-// Log returns the lines behind a position. It reads from the newest change back to the
-// one that holds it.
+// Log returns the lines after a position. It reads from the newest change back
+// to the one that holds it.
 func (v *view) Log(from int64) ([]byte, int64, error) {
 	if err := v.find(); err != nil {
 		return nil, 0, err
@@ -94,8 +95,8 @@ func (v *view) Log(from int64) ([]byte, int64, error) {
 	return data, v.end, nil
 }
 
-// since returns the lines of the newest changes, back to the change that holds a
-// position, and where they start.
+// since returns the lines of the newest changes, back to the change that holds
+// a position, and where they start.
 func (v *view) since(from int64) (data []byte, start int64, err error) {
 	first, start := v.newest+1, v.end
 	for start > from && first > 1 {
@@ -120,8 +121,9 @@ func (v *view) since(from int64) (data []byte, start int64, err error) {
 	return data, start, nil
 }
 
-// guess says how many changes to fetch next on the way back from start to a position, by what the seen ones
-// take. The newest may be far smaller than the others, so not too many.
+// guess says how many changes to fetch next on the way back from start to a
+// position, by what the seen ones take. The newest may be far smaller than the
+// others, so not too many.
 func (v *view) guess(from, start, seen int64) int64 {
 	if from == 0 {
 		return logformat.Last
@@ -141,7 +143,8 @@ func (v *view) corrupt(number int64, err error) error {
 	return &mr.CorruptError{Path: v.s.prefix + slotKey(v.name, number), Err: err}
 }
 
-// probes is how many changes are asked for one by one before a listing tells how many there are.
+// probes is how many changes are asked for one by one before a listing tells
+// how many there are.
 const probes = 3
 
 // fetch reads changes that are there, if it was not done before.
@@ -168,7 +171,7 @@ func (v *view) fetch(first, last int64) error {
 	return err
 }
 
-// fetchBehind reads all changes behind one.
+// fetchBehind reads all changes after one.
 func (v *view) fetchBehind(after int64) error {
 	if err := v.find(); err != nil {
 		return err
@@ -176,8 +179,8 @@ func (v *view) fetchBehind(after int64) error {
 	return v.fetch(after+1, v.newest)
 }
 
-// find looks for the newest change: one by one behind what is known to be there, and by
-// a listing if that would take long.
+// find looks for the newest change: one by one after the newest known one, and
+// by a listing if that would take long.
 func (v *view) find() error {
 	if v.newest >= 0 {
 		return nil
@@ -217,9 +220,11 @@ func (v *view) find() error {
 	return nil
 }
 
-// following reads the change behind one; nil if there is none. If a change is to be written
-// there, it reports whether the one before is still the one that was known: nobody deletes one, but somebody may
-// have deleted the model, and begun it anew. At the same time it asks for the document, which will be wanted.
+// following reads the change after one, or returns nil if there is none. If a
+// change is to be written there, it reports whether the one before is still the
+// one that was known: a change is never deleted alone, but the whole model may
+// have been deleted and started again. At the same time it asks for the
+// document, which will be wanted.
 func (v *view) following(n int64) (sl *slot, there bool, err error) {
 	there = true
 	asks := 1
@@ -248,7 +253,8 @@ func (v *view) following(n int64) (sl *slot, there bool, err error) {
 	return sl, there, err
 }
 
-// forget drops all that is known of the model: it was deleted, and perhaps begun anew.
+// forget drops all that is known of the model: it was deleted, and perhaps
+// started again.
 func (v *view) forget() {
 	v.s.know(v.name, func(k *known) { *k = known{trees: map[string]treeInfo{}} })
 	v.slots, v.listed, v.anew = map[int64]*slot{}, -1, true
@@ -276,7 +282,7 @@ func (s *Store) newest(ctx context.Context, name mr.ModelName) (int64, error) {
 	return slotNumber(list[0].key)
 }
 
-// slot reads one change. What it says of versions is taken note of.
+// slot reads one change, and remembers the versions that it names.
 func (s *Store) slot(ctx context.Context, name mr.ModelName, number int64) (*slot, error) {
 	key := slotKey(name, number)
 	data, err := s.get(ctx, key)

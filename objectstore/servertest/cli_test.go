@@ -15,7 +15,8 @@ import (
 	"github.com/ubunye-go/modelregistry/objectstore"
 )
 
-// programDir is where the command line is built, once; it goes when all tests are over.
+// programDir is where the command line is built, once; it goes when all tests
+// are over.
 var programDir string
 
 var program = sync.OnceValues(func() (path string, err error) {
@@ -34,8 +35,8 @@ var program = sync.OnceValues(func() (path string, err error) {
 	return path, nil
 })
 
-// A service is a place for the command line's registry, opened as its users open it: by a
-// URL and what the environment says.
+// A service is a place for the command line's registry, opened as its users
+// open it: by a URL and what the environment says.
 type service struct {
 	url    func(bucket string) string
 	env    []string
@@ -135,7 +136,8 @@ func commandLine(t *testing.T, s service) {
 	}
 }
 
-// sweeps leaves what a registration leaves that dies, and has the command line find it.
+// sweeps leaves what a registration leaves that dies, and has the command line
+// find it.
 func sweeps(t *testing.T, b *blob.Bucket, sweep func(args ...string) (string, error)) {
 	store, err := objectstore.New(b, &objectstore.Options{Prefix: "team/models", CacheDir: t.TempDir()})
 	if err != nil {

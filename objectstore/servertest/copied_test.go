@@ -40,9 +40,10 @@ func open(t testing.TB, dir string) *mr.ModelRegistry {
 	return r
 }
 
-// The files that a real S3 server keeps are the copy that a tool would make of its bucket: a
-// store with all of the history, though registry.json is older. What was changed on disk goes into other buckets, S3
-// and GCS, with the history too.
+// The files that a real S3 server keeps are the copy that a tool would make of
+// its bucket: a store with all of the history, though registry.json is older.
+// What was changed on disk goes into other buckets, S3 and GCS, with the
+// history too.
 func TestServersFilesAreAStore(t *testing.T) {
 	t.Parallel()
 	server, folder := s3ServerOnDisk(t)

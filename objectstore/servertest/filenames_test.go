@@ -24,8 +24,9 @@ import (
 	"github.com/ubunye-go/modelregistry/objectstore"
 )
 
-// A rawService is a bucket that is reached in two ways: as the store does, and as
-// a tool does that copies a folder, whose keys are paths and are not escaped.
+// A rawService is a bucket that is reached in two ways: as the store does, and
+// as a tool does that copies a folder, whose keys are paths and are not
+// escaped.
 type rawService struct {
 	bucket *blob.Bucket
 	put    func(ctx context.Context, key string, data []byte) error

@@ -38,8 +38,8 @@ func registryOn(t testing.TB, b *blob.Bucket) *mr.ModelRegistry {
 	return registrytest.NewOn(t, storeAt(t, b, ""), nil)
 }
 
-// TestChild is no test of its own: it is a process that changes a registry, and says
-// which changes were acknowledged, and of which it never heard.
+// TestChild is no test of its own: it is a process that changes a registry, and
+// says which changes were acknowledged, and of which it never heard.
 func TestChild(t *testing.T) {
 	addr := os.Getenv(childAddr)
 	if addr == "" {
@@ -105,8 +105,9 @@ func write(r *mr.ModelRegistry, who string, each int) {
 	}
 }
 
-// Invariant 4, through a network that loses answers, delays requests and cuts uploads: each
-// acknowledged change is there exactly once, and none of those that failed.
+// Invariant 4, through a network that loses answers, delays requests and cuts
+// uploads: each acknowledged change is there exactly once, and none of those
+// that failed.
 func TestManyProcessesBadNetwork(t *testing.T) {
 	t.Parallel()
 	each := *changes

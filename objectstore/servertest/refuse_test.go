@@ -55,8 +55,8 @@ func answering(t *testing.T, status int, header, value, body string) (addr strin
 	return strings.TrimPrefix(s.URL, "http://")
 }
 
-// The emulator of GCS lets everybody in, so what the service answers to others is answered
-// for it, in its words.
+// The emulator of GCS lets everybody in, so what the service answers to others
+// is answered for it, in its words.
 func TestGCSRefuses(t *testing.T) {
 	t.Parallel()
 	server := gcsServer(t)
@@ -72,7 +72,8 @@ func TestGCSRefuses(t *testing.T) {
 	})
 }
 
-// The emulator of Azure knows one refusal of the service's many; the others are answered for it.
+// The emulator of Azure knows one refusal of the service's many; the others are
+// answered for it.
 func TestAzureRefuses(t *testing.T) {
 	t.Parallel()
 	server := azureServer(t)
@@ -90,9 +91,9 @@ func TestAzureRefuses(t *testing.T) {
 	})
 }
 
-// refuses holds that bad input is a typed error that names the cause, and nothing is written:
-// buckets that can't be used, and in the good one another's store under the prefix, and
-// keys that are no models.
+// refuses holds that bad input is a typed error that names the cause, and
+// nothing is written: buckets that can't be used, and in the good one another's
+// store under the prefix, and keys that are no models.
 func refuses(t *testing.T, good *blob.Bucket, list []refusal) {
 	put := func(keys ...string) {
 		for _, key := range keys {

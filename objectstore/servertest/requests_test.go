@@ -73,8 +73,8 @@ func (c *counter) take() map[string]int {
 	return count
 }
 
-// documented reads the table of requests in docs/scale.md: for each thing that is done, how many
-// of which there are.
+// documented reads the table of requests in docs/scale.md: for each thing that
+// is done, how many of which there are.
 func documented(t *testing.T) map[string]map[string]int {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/scale.md")
@@ -240,7 +240,8 @@ func (y *tally) reads(open opener) {
 	y.check("the history of a model with 14 changes, in a new process", c2, nil)
 }
 
-// release promotes a version whose files nobody has yet, and then lets a watch look at what does not change.
+// release promotes a version whose files nobody has yet, and then lets a watch
+// look at what does not change.
 func (y *tally) release(r, w *mr.ModelRegistry, c *counter) {
 	t := y.t
 	version := y.register(w, fstest.MapFS{"weights.bin": {Data: []byte("new")}})

@@ -26,8 +26,9 @@ var (
 	files = fstest.MapFS{"weights.bin": {Data: []byte("weights")}}
 )
 
-// conforms runs the suite on a bucket of a server, given how to open it at an address: the
-// server's own, or that of a network before it which loses answers.
+// conforms runs the suite on a bucket of a server, given how to open it at an
+// address: the server's own, or that of a network before it which loses
+// answers.
 func conforms(t *testing.T, server string, at func(addr string) *blob.Bucket) {
 	b, cache := at(server), t.TempDir()
 	on := func(b *blob.Bucket) (mr.Store, error) {
@@ -78,8 +79,9 @@ func TestGCSConforms(t *testing.T) {
 	conforms(t, gcsServer(t), func(addr string) *blob.Bucket { return gcsBucket(t, addr, bucket) })
 }
 
-// A large file goes up in parts, and comes back as it was; also one that is too large for
-// the service to copy, and passes through this process on the way to its place.
+// A large file goes up in parts, and comes back as it was; also one that is too
+// large for the service to copy, and passes through this process on the way to
+// its place.
 func TestS3LargeFile(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

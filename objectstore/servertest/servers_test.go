@@ -34,8 +34,8 @@ const (
 	bucket    = "models"
 )
 
-// unavailable skips a test for something that the machine lacks, or fails it where nothing
-// may be skipped.
+// unavailable skips a test for something that the machine lacks, or fails it
+// where nothing may be skipped.
 func unavailable(t testing.TB, format string, args ...any) {
 	t.Helper()
 	if os.Getenv("MODELREGISTRY_TEST_ALL") == "1" {
@@ -96,7 +96,8 @@ func s3Server(t testing.TB) (addr string) {
 	return addr
 }
 
-// s3ServerOnDisk is s3Server, and tells the folder that has the bucket's objects as files.
+// s3ServerOnDisk is s3Server, and tells the folder that has the bucket's
+// objects as files.
 func s3ServerOnDisk(t testing.TB) (addr, folder string) {
 	t.Helper()
 	if runtime.GOOS == "windows" {
@@ -134,7 +135,8 @@ func s3Client(addr string, change func(*s3.Options)) *s3.Client {
 	return s3.New(o)
 }
 
-// impatient has a client try again as often as it does, but soon: the network is bad for the test's sake.
+// impatient has a client try again as often as it does, but soon: the network
+// is bad for the test's sake.
 func impatient(o *s3.Options) {
 	o.Retryer = retry.NewStandard(func(r *retry.StandardOptions) { r.MaxBackoff = 50 * time.Millisecond })
 }

@@ -172,7 +172,8 @@ func TestTurnsWithUbunyeBesideARunningProgram(t *testing.T) {
 			p.python.want("1.0.0", "production")
 			p.python.wantList(map[string]string{"1.0.0": "production", "1.0.1": "archived", "1.0.2": "development"})
 
-			// Another program, without the option: the history says that it is shared.
+			// Another program, without the option: the history says that it is
+			// shared.
 			plain := p.open(nil)
 			wantProduction(t, plain, "1.0.0")
 			p.python.want("production", "promote", "1.0.2", "production")
