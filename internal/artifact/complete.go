@@ -21,8 +21,8 @@ type Listing struct {
 	digest string    // of names, sizes and times
 }
 
-// Complete checks that each file of a version's manifest is there with its size.
-// It reads no file but the manifest.
+// Complete checks that each file of a version's manifest is there with its
+// size. It reads no file but the manifest.
 func (k *Manifests) Complete(dir, digest string) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {

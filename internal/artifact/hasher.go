@@ -95,8 +95,8 @@ func (h *Hasher) follow(file string, size int64) *trail {
 	return t
 }
 
-// followFrom is the size of a file that is worth a goroutine. A smaller one goes
-// through one buffer.
+// followFrom is the size of a file that is worth a goroutine. A smaller one
+// goes through one buffer.
 const followFrom = 64 << 10
 
 // syncStep is how much of a large file is copied between two syncs.
@@ -105,9 +105,9 @@ const syncStep = 64 << 20
 // SyncNow is a seam for tests.
 var SyncNow = (*os.File).Sync
 
-// syncBehind has the disk write a large file while it is copied and hashed. Seal
-// makes the file durable, and then has little left to wait for. A system reports
-// a failed write only once, so an error here fails the registration.
+// syncBehind has the disk write a large file while it is copied and hashed.
+// Seal makes the file durable, and then has little left to wait for. A system
+// reports a failed write only once, so an error here fails the registration.
 func (h *Hasher) syncBehind(file string, t *trail) {
 	h.wg.Go(func() {
 		at, complete := t.beyond(0)

@@ -52,8 +52,8 @@ func (h *Hasher) Seal(seal func(context.Context) error) error {
 }
 
 // GiveBack moves an artifact back to where it was moved from, as it was, or
-// beside that if something else is there by now. It does nothing for an artifact
-// that was not moved, or that may have become a version.
+// beside that if something else is there by now. It does nothing for an
+// artifact that was not moved, or that may have become a version.
 func (h *Hasher) GiveBack() error {
 	if h.moved == "" {
 		return nil

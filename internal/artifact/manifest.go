@@ -46,8 +46,8 @@ type manifestEntry struct {
 	SHA256 string `json:"sha256"`
 }
 
-// FillTree writes a version's whole tree into the staging folder and returns its
-// manifest's digest.
+// FillTree writes a version's whole tree into the staging folder and returns
+// its manifest's digest.
 func (h *Hasher) FillTree(s Source, metadata, metrics []byte) (digest string, err error) {
 	model := filepath.Join(h.dir, ModelDir)
 	if err := os.Mkdir(model, 0o777); err != nil {
@@ -98,7 +98,8 @@ func (h *Hasher) FillTree(s Source, metadata, metrics []byte) (digest string, er
 // fill puts an artifact into an empty folder.
 func (h *Hasher) fill(dir string, s Source) (err error) {
 	defer func() {
-		// Also if the save function panics: Windows removes no file that is open.
+		// Also if the save function panics: Windows removes no file that is
+		// open.
 		if hashErr := h.wait(); err == nil {
 			err = hashErr
 		}

@@ -38,11 +38,12 @@ type Manifests struct {
 	files int // of all
 }
 
-// maxKnown bounds how many files the known Manifests list, themselves among them.
+// maxKnown bounds how many files the known Manifests list, themselves among
+// them.
 const maxKnown = 1 << 12
 
-// Verify checks the files below a version's folder against its manifest, and the
-// manifest against its digest. Without a digest there is nothing to check.
+// Verify checks the files below a version's folder against its manifest, and
+// the manifest against its digest. Without a digest there is nothing to check.
 func (k *Manifests) Verify(ctx context.Context, dir, digest string, progress *Meter) error {
 	if digest == "" {
 		return nil

@@ -102,8 +102,8 @@ func FromFS(fsys fs.FS) Source {
 	return Source{put: func(ctx context.Context, to string, h *Hasher) error { return h.copyTree(fsys, to) }}
 }
 
-// FromFunc has a function save the model into an empty folder, which becomes the
-// version's without being copied.
+// FromFunc has a function save the model into an empty folder, which becomes
+// the version's without being copied.
 func FromFunc(save func(dir string) error) Source {
 	if save == nil {
 		return Source{}

@@ -21,7 +21,8 @@ const (
 
 // A survey is what a listing of a tree found, without opening a file. Two
 // surveys tell whether the tree changed in between. A tree that is the same
-// before its first file is read and after its last one was read once as a whole.
+// before its first file is read and after its last one was read once as a
+// whole.
 type survey struct {
 	entries []surveyed // a folder comes before what is in it
 	files   int

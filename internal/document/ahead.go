@@ -11,11 +11,13 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// ahead scans a large document ahead of the scan, in parts, on several cores. A part is scanned on a
-// guess: that at its first quote a key of an object of versions starts. Who scans the document from its start on
-// learns which guesses are right: when it comes to just that key in such an object, it takes over what was found from
-// there on, which is what it would find itself, and goes on behind that. Of wrong guesses it learns nothing, and
-// faults it finds itself. So what comes out does not depend on where the parts start.
+// ahead scans a large document ahead of the scan, in parts, on several cores. A
+// part is scanned on a guess: that at its first quote a key of an object of
+// versions starts. Who scans the document from its start on learns which
+// guesses are right: when it comes to just that key in such an object, it takes
+// over what was found from there on, which is what it would find itself, and
+// goes on behind that. Of wrong guesses it learns nothing, and faults it finds
+// itself. So what comes out does not depend on where the parts start.
 type ahead struct {
 	data    []byte
 	helpers sync.WaitGroup
@@ -52,8 +54,8 @@ func helpers(size int) int {
 	return min(runtime.GOMAXPROCS(0), maxCores) - 1
 }
 
-// quotes returns where the parts of a document start: in our layout and Python's, at a version. No string holds a
-// newline.
+// quotes returns where the parts of a document start: in our layout and
+// Python's, at a version. No string holds a newline.
 func quotes(data []byte) []int {
 	list := make([]int, 0, len(data)/partSize+1)
 	for at := 0; at < len(data); at += partSize {
@@ -68,7 +70,8 @@ func quotes(data []byte) []int {
 	return list
 }
 
-// scanAhead begins to scan a document ahead, in parts that start at these of its quotes; its end must be called.
+// scanAhead begins to scan a document ahead, in parts that start at these of
+// its quotes; its end must be called.
 func scanAhead(data []byte, helpers int, starts func(data []byte) []int) *ahead {
 	a := &ahead{data: data}
 	a.mu.Lock() // to wake up takes the helpers longer than this
@@ -141,8 +144,9 @@ func (a *ahead) take() (p *part, list []entrySpan) {
 // errEnough ends the scan of a part.
 var errEnough = errors.New("what follows is not of this part")
 
-// appendMembers adds the members whose keys start before end, from the key at start on, up to a fault if there is
-// one, and no more than maxMembers. What is around them is not known, so they are taken to be as deep as any.
+// appendMembers adds the members whose keys start before end, from the key at
+// start on, up to a fault if there is one, and no more than maxMembers. What is
+// around them is not known, so they are taken to be as deep as any.
 func appendMembers(list []entrySpan, data []byte, start, end int) []entrySpan {
 	pyjson.MembersFrom(data, start, func(key, keyEnd, at int) (int, error) {
 		if key >= end || len(list) == maxMembers {
@@ -157,8 +161,8 @@ func appendMembers(list []entrySpan, data []byte, start, end int) []entrySpan {
 	return list
 }
 
-// from returns what was found from a key on, if a part starts there. While others are at it, it helps with what is
-// behind.
+// from returns what was found from a key on, if a part starts there. While
+// others are at it, it helps with what is behind.
 func (a *ahead) from(key int) []entrySpan {
 	for a.next < len(a.parts) && a.parts[a.next].start < key {
 		a.next++

@@ -99,7 +99,8 @@ func layouts(t testing.TB) map[string][]byte {
 	return list
 }
 
-// What is scanned ahead, and on which guesses, makes no difference to what comes out.
+// What is scanned ahead, and on which guesses, makes no difference to what
+// comes out.
 func TestAhead(t *testing.T) {
 	t.Parallel()
 	for name, data := range layouts(t) {
@@ -133,7 +134,8 @@ func TestAheadOfDamage(t *testing.T) {
 	}
 }
 
-// A large document in our layout is scanned ahead, all but a little of it, once.
+// A large document in our layout is scanned ahead, all but a little of it,
+// once.
 func TestAheadFindsAll(t *testing.T) {
 	t.Parallel()
 	const versions = 3000

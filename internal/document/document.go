@@ -155,8 +155,8 @@ func appendMark(b []byte, d *Document) []byte {
 	return appendSum(b)
 }
 
-// appendExtras writes what we keep of the entries, in their order, so that the bytes
-// are settled.
+// appendExtras writes what we keep of the entries, in their order, so that the
+// bytes are settled.
 func appendExtras(b []byte, entries []Entry) []byte {
 	first := true
 	for _, e := range entries {
@@ -241,7 +241,8 @@ func (f *Fields) layOut() []byte {
 	return append(b, behind...)
 }
 
-// Fields are the raw values of an entry by their keys; of a key that stands there twice, the last.
+// Fields are the raw values of an entry by their keys; of a key that stands
+// there twice, the last.
 type Fields struct {
 	values [keys][]byte // as Keys has them, nil for one that is not there
 	others []pyjson.Member
@@ -280,9 +281,10 @@ func cut(raw []byte) (f Fields, err error) {
 	return f, nil
 }
 
-// byLayout finds the values of an entry, which starts at an offset, and its end, if it has the keys of the format, no others,
-// and the layout that we give it and Python. Of any other, and of one with a fault, it reports false. depth is how many
-// values are around it.
+// byLayout finds the values of an entry, which starts at an offset, and its
+// end, if it has the keys of the format, no others, and the layout that we give
+// it and Python. Of any other, and of one with a fault, it reports false. depth
+// is how many values are around it.
 func byLayout(b []byte, at, depth int) (values [keys]struct{ start, end int }, end int, ok bool) {
 	for i := range before {
 		v := &values[i]
@@ -347,7 +349,8 @@ const (
 	behind = "\n" + entryPrefix + "}"
 )
 
-// places are where the keys stand in Keys, before what stands before their values, keys included.
+// places are where the keys stand in Keys, before what stands before their
+// values, keys included.
 var places, before = func() (places map[string]int, before [keys]string) {
 	places = map[string]int{}
 	for i, k := range Keys {

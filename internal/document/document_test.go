@@ -202,8 +202,8 @@ func TestParseErrors(t *testing.T) {
 	}
 }
 
-// Bytes that are no UTF-8 are no JSON; Python refuses them, and in a key they could not be
-// written back.
+// Bytes that are no UTF-8 are no JSON; Python refuses them, and in a key they
+// could not be written back.
 func TestParseRefusesWhatIsNoUTF8(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
@@ -280,8 +280,8 @@ func TestMark(t *testing.T) {
 	}
 }
 
-// Whatever one byte becomes, or goes, or comes in: the document is refused, or known to be edited,
-// or says the same as before.
+// Whatever one byte becomes, or goes, or comes in: the document is refused, or
+// known to be edited, or says the same as before.
 func TestMarkShowsAnyEdit(t *testing.T) {
 	t.Parallel()
 	d := parse(t, []byte(python))
@@ -337,7 +337,8 @@ func TestMarkIsLast(t *testing.T) {
 			t.Errorf("%s behind our key is not seen", more)
 		}
 	}
-	// In another order and layout, what we keep of the versions is found all the same.
+	// In another order and layout, what we keep of the versions is found all
+	// the same.
 	other := `{"modelregistry": {"versions": {"b": {"entered": 2}, "gone": {}, "\u0061": {"entered": 1}}, "event": 3},
 		"versions": {"a": {}, "b": {}, "c": {}, "a": []}}`
 	if diff := cmp.Diff(map[string]string{"a": `{"entered":1}`, "b": `{"entered":2}`}, extras(parse(t, []byte(other)))); diff != "" {

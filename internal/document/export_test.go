@@ -3,8 +3,8 @@ package document
 // ParseAlone is Parse without a scan ahead.
 func ParseAlone(data []byte) (*Document, error) { return parse(data, &ahead{data: data}) }
 
-// ParseAhead is Parse with parts that start at these quotes, and with so many helpers; with less than none,
-// all is scanned ahead before the scan begins.
+// ParseAhead is Parse with parts that start at these quotes, and with so many
+// helpers; with less than none, all is scanned ahead before the scan begins.
 func ParseAhead(data []byte, at []int, helpers int) (*Document, error) {
 	a := scanAhead(data, max(0, helpers), func([]byte) []int { return at })
 	if helpers < 0 {
@@ -26,8 +26,8 @@ func Ahead(data []byte) (found []int) {
 	return found
 }
 
-// BothWays looks through an entry by its layout, if it has that, and by walking: where it ends, where its stage starts and
-// ends, and its fields.
+// BothWays looks through an entry by its layout, if it has that, and by
+// walking: where it ends, where its stage starts and ends, and its fields.
 func BothWays(entry []byte) (byLayout, byWalk [3]int, laidOut bool, err error) {
 	var m, w entrySpan
 	laidOut = m.laidOut(entry, 2)

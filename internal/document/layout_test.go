@@ -8,7 +8,8 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/document"
 )
 
-// What is found by an entry's layout is what is found without, whatever is changed in it.
+// What is found by an entry's layout is what is found without, whatever is
+// changed in it.
 func TestEntryByItsLayout(t *testing.T) {
 	t.Parallel()
 	entry := entryOf(t, "1.0.0")

@@ -54,8 +54,8 @@ func TestMarkKeepsWhatItDoesNotKnow(t *testing.T) {
 	}
 }
 
-// Position passes over nothing of our key but what it keeps of the versions: what it
-// can't tell so it leaves to Parse.
+// Position passes over nothing of our key but what it keeps of the versions:
+// what it can't tell so it leaves to Parse.
 func TestPositionOfOthersLayouts(t *testing.T) {
 	t.Parallel()
 	d := parse(t, []byte(python))

@@ -7,8 +7,9 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// Parse reads a document, in one pass. It is strict about JSON and "versions", and
-// tolerant of all else: an entry of any shape is kept as it is. Raw values alias data.
+// Parse reads a document, in one pass. It is strict about JSON and "versions",
+// and tolerant of all else: an entry of any shape is kept as it is. Raw values
+// alias data.
 func Parse(data []byte) (*Document, error) {
 	if n := helpers(len(data)); n > 0 {
 		return parse(data, scanAhead(data, n, quotes))
@@ -56,7 +57,8 @@ type parser struct {
 // A span is a member of an object, as offsets.
 type span struct{ key, keyEnd, value, end int }
 
-// An entrySpan is a member whose value may be an entry: then, where in it its stage is, if it has one.
+// An entrySpan is a member whose value may be an entry: then, where in it its
+// stage is, if it has one.
 type entrySpan struct {
 	span
 	stage, stageEnd int
@@ -87,8 +89,8 @@ func (p *parser) top(start, end, at int) (stop int, err error) {
 
 func (p *parser) isObject(at int) bool { return at < len(p.data) && p.data[at] == '{' }
 
-// An entry in the layout, and what we keep of it, take some 800 bytes; the list is made for a
-// few more than that many.
+// An entry in the layout, and what we keep of it, take some 800 bytes; the list
+// is made for a few more than that many.
 const typicalEntry = 768
 
 // entries reads the versions. Of a key that stands there twice the last value
@@ -115,8 +117,8 @@ func (p *parser) entries(at int) (stop int, err error) {
 	})
 }
 
-// members goes through an object of versions: entries, or what we keep of them. What was scanned ahead is as it
-// would find it.
+// members goes through an object of versions: entries, or what we keep of them.
+// What was scanned ahead is as it would find it.
 func (p *parser) members(at, depth int, each func(entrySpan)) (stop int, err error) {
 	return pyjson.Members(p.data, at, depth, func(start, end, at int) (int, error) {
 		if found := p.ahead.from(start); len(found) > 0 {
@@ -138,7 +140,8 @@ func (p *parser) members(at, depth int, each func(entrySpan)) (stop int, err err
 // namesAtOnce is how many bytes of versions share their memory.
 const namesAtOnce = 4 << 10
 
-// text is a string of these bytes, in memory that it shares with others: the versions are as many as the entries.
+// text is a string of these bytes, in memory that it shares with others: the
+// versions are as many as the entries.
 func (p *parser) text(b []byte) string {
 	if p.names.Cap()-p.names.Len() < len(b) {
 		p.names = strings.Builder{}
@@ -149,15 +152,16 @@ func (p *parser) text(b []byte) string {
 	return p.names.String()[from:]
 }
 
-// SkipEntry returns where the entry that starts at an offset ends, and the raw value of its
-// stage, nil if it has none; depth is how many values are around it.
+// SkipEntry returns where the entry that starts at an offset ends, and the raw
+// value of its stage, nil if it has none; depth is how many values are around
+// it.
 func SkipEntry(b []byte, at, depth int) (stop int, stage []byte, err error) {
 	m, err := member(b, 0, 0, at, depth)
 	return m.end, m.rawStage(b), err
 }
 
-// member returns a member, given its key and where its value starts; depth is how many values are
-// around that.
+// member returns a member, given its key and where its value starts; depth is
+// how many values are around that.
 func member(b []byte, key, keyEnd, at, depth int) (m entrySpan, err error) {
 	m.span = span{key: key, keyEnd: keyEnd, value: at}
 	if at >= len(b) || b[at] != '{' {
@@ -182,7 +186,8 @@ func (m *entrySpan) walk(b []byte, depth int) (err error) {
 	return err
 }
 
-// laidOut is walk for nearly every entry; of others, and of what has a fault, it reports false.
+// laidOut is walk for nearly every entry; of others, and of what has a fault,
+// it reports false.
 func (m *entrySpan) laidOut(b []byte, depth int) bool {
 	values, end, ok := byLayout(b, m.value, depth)
 	if ok {
@@ -198,9 +203,9 @@ func (m *entrySpan) rawStage(b []byte) []byte {
 	return b[m.stage:m.stageEnd:m.stageEnd]
 }
 
-// find returns where a version stands already, and notes it as the next if it is new. As
-// long as each version is above the one before, which is how they are registered, none
-// can stand there twice, and no index is needed.
+// find returns where a version stands already, and notes it as the next if it
+// is new. As long as each version is above the one before, which is how they
+// are registered, none can stand there twice, and no index is needed.
 func (p *parser) find(version string) (at int, twice bool) {
 	if p.index == nil {
 		if r, ok := ParseRelease(version); ok && (len(p.d.Entries) == 0 || r.Compare(p.last) > 0) {
@@ -251,8 +256,8 @@ func (p *parser) extra(at int) (int, error) {
 	return p.members(at, 2, func(m entrySpan) { p.extras = append(p.extras, m.span) })
 }
 
-// match gives the entries what we keep of them. Both are in one order, as we write
-// them.
+// match gives the entries what we keep of them. Both are in one order, as we
+// write them.
 func (p *parser) match() {
 	d := p.d
 	if d.Mark == nil {

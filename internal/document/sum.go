@@ -13,7 +13,8 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func checksum(data []byte) string { return checksumFrom(0, data) }
 
-// checksumFrom is the checksum of data behind other data, given the CRC of that.
+// checksumFrom is the checksum of data behind other data, given the CRC of
+// that.
 func checksumFrom(crc uint32, data []byte) string {
 	return fmt.Sprintf("%08x", crc32.Update(crc, castagnoli, data))
 }
@@ -34,15 +35,17 @@ func appendSum(b []byte) []byte {
 const keyStart = "\n  \"" + Key + "\": {"
 
 // Our key ends in a few short members, the first of which says which event the
-// document stands at. Members that a later release adds stand before "versions".
+// document stands at. Members that a later release adds stand before
+// "versions".
 const (
 	tailStart = "\n    \"event\""
 	tailSize  = 512 // is more than they take
 )
 
-// Position tells from the two ends of our key, without reading what is between, that
-// a document is one of ours and unchanged, and returns all of the key but what it keeps of the
-// versions. It may miss one that was laid out anew; Parse does not.
+// Position tells from the two ends of our key, without reading what is between,
+// that a document is one of ours and unchanged, and returns all of the key but
+// what it keeps of the versions. It may miss one that was laid out anew; Parse
+// does not.
 func Position(data []byte) (at Mark, ok bool) {
 	end := len(data) - sumSize
 	if end < 0 || !bytes.HasPrefix(data[end:], []byte(sumStart)) || !bytes.HasSuffix(data, []byte(sumEnd)) ||

@@ -60,8 +60,8 @@ func TestLifecycle(t *testing.T) {
 	}
 }
 
-// The store is in a lower layer, as in a container's image: its files are copied
-// up when they are written, and its folders can't be renamed.
+// The store is in a lower layer, as in a container's image: its files are
+// copied up when they are written, and its folders can't be renamed.
 func TestLifecycleOnALowerLayer(t *testing.T) {
 	t.Parallel()
 	l := &lifecycle{T: t}

@@ -29,8 +29,8 @@ import (
 
 var rounds = flag.Int("rounds", 3, "power cuts of each file system")
 
-// The environment of a writer: where, who, how many workers at once, and which of the store's syncs it
-// leaves out.
+// The environment of a writer: where, who, how many workers at once, and which
+// of the store's syncs it leaves out.
 const (
 	storeVariable   = "MODELREGISTRY_POWERCUT_STORE"
 	nameVariable    = "MODELREGISTRY_POWERCUT_NAME"
@@ -55,8 +55,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// write works until the power is cut: some workers on one registry. It returns what is not to be
-// expected of that.
+// write works until the power is cut: some workers on one registry. It returns
+// what is not to be expected of that.
 func write(dir, name string, workers int, mutant string) error {
 	if mutant != "" {
 		fsstore.WrapAll = mutants[mutant]
@@ -135,9 +135,10 @@ func (s *site) round(ctx context.Context, flags int) (acks int, err error) {
 	if cutErr != nil {
 		return acks, cutErr
 	}
-	// What is acknowledged while the file system goes down nobody would hear of with
-	// the power gone. It proves nothing: an fsync that is under way then may succeed on
-	// ext4 though its data is lost, which was seen in one of 31 cuts.
+	// What is acknowledged while the file system goes down nobody would hear of
+	// with the power gone. It proves nothing: an fsync that is under way then
+	// may succeed on ext4 though its data is lost, which was seen in one of 31
+	// cuts.
 	for i := range s.lines[before:] {
 		if l := &s.lines[before+i]; l.Phase == ledger.Done {
 			l.Phase = ledger.Uncertain
@@ -146,7 +147,8 @@ func (s *site) round(ctx context.Context, flags int) (acks int, err error) {
 	return acks, errors.Join(append(errs, s.Remount())...)
 }
 
-// workers returns how many a writer has: every other so many that they share syncs.
+// workers returns how many a writer has: every other so many that they share
+// syncs.
 func (s *site) workers() int {
 	if s.writers%2 == 0 {
 		return 2
@@ -194,7 +196,8 @@ func (s *site) start(ctx context.Context, acked chan struct{}, ended chan error)
 	return nil
 }
 
-// check looks at what the cut left: as a reader, then as the next writer, then at the files.
+// check looks at what the cut left: as a reader, then as the next writer, then
+// at the files.
 func (s *site) check(ctx context.Context) error {
 	r, err := mr.Open(s.store(), nil)
 	if err != nil {
@@ -258,8 +261,9 @@ func newMountedSite(t *testing.T, kind volume.Kind) *site {
 	return &site{Volume: volume.NewAt(t, kind, filepath.Join(root, modelName.UseCase)), root: root}
 }
 
-// Invariants 1, 2, 3 and 5: what was acknowledged before the power went is there when it is
-// back, and nothing half done is; on a real file system, with its journal.
+// Invariants 1, 2, 3 and 5: what was acknowledged before the power went is
+// there when it is back, and nothing half done is; on a real file system, with
+// its journal.
 func TestPowerCut(t *testing.T) {
 	t.Parallel()
 	for name, new := range volumes {
@@ -330,8 +334,8 @@ func (d forgetful) Open(name string) (fsstore.File, error) {
 	return d.Disk.Open(name)
 }
 
-// A power cut is worth something only if it finds what is wrong: a store that leaves
-// out syncs loses what it acknowledged, or shows what is not whole.
+// A power cut is worth something only if it finds what is wrong: a store that
+// leaves out syncs loses what it acknowledged, or shows what is not whole.
 func TestPowerCutFindsMutants(t *testing.T) {
 	t.Parallel()
 	for _, mutant := range slices.Sorted(maps.Keys(mutants)) {

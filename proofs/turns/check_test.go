@@ -12,8 +12,9 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// check compares all that both sides show with what should be. What it sees while
-// Go brings the document up to date is of several moments, and is looked at again.
+// check compares all that both sides show with what should be. What it sees
+// while Go brings the document up to date is of several moments, and is looked
+// at again.
 func (w *world) check() error {
 	lags := w.behind()
 	err := w.checkOnce()

@@ -70,8 +70,8 @@ func (g *generator) more(by string) string {
 	return "edit"
 }
 
-// version draws one of those that are there, or once were. Each event of the padded
-// one would be so long that the document is due.
+// version draws one of those that are there, or once were. Each event of the
+// padded one would be so long that the document is due.
 func (g *generator) version(m *spec) string {
 	list := m.now.order
 	if g.rarely() || len(list) == 0 {

@@ -32,8 +32,8 @@ func (w *world) stayInTurns() error {
 	return w.caughtUp()
 }
 
-// mayCatchUp reports whether a registry may have begun to bring the document up to
-// date.
+// mayCatchUp reports whether a registry may have begun to bring the document up
+// to date.
 func (w *world) mayCatchUp() bool { return time.Since(w.changed) > before }
 
 // caughtUp waits until a document that lags is up to date.

@@ -32,8 +32,9 @@ var releases = []release{
 //go:embed driver.py
 var driverSource string
 
-// packages returns the folder with the packages of a release. A machine installs
-// them once for each version of Python. Where that can't be done the test is skipped.
+// packages returns the folder with the packages of a release. A machine
+// installs them once for each version of Python. Where that can't be done the
+// test is skipped.
 func (r release) packages(t *testing.T) string {
 	t.Helper()
 	dir, err := r.install()

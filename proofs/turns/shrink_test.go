@@ -10,8 +10,8 @@ import (
 // shrinking bounds how long a script is made shorter.
 const shrinking = 20 * time.Second
 
-// shrink leaves out steps of a script that failed for as long as the rest fails. It
-// returns what is left, and its error.
+// shrink leaves out steps of a script that failed for as long as the rest
+// fails. It returns what is left, and its error.
 func shrink(script []step, err error, replay func([]step) ([]step, error)) ([]step, error) {
 	end := time.Now().Add(shrinking)
 	for size := max(1, len(script)/2); ; size = max(1, size/2) {

@@ -10,9 +10,9 @@ import (
 // A spec says what should be after each step. It is written from the
 // documentation of both sides and shares nothing with the registry.
 //
-// registry.json is what Python reads. In step it holds what there is; a large one
-// may hold what there was after an earlier change of Go's. What Python changed in
-// it is laid over the state at the last event, field by field.
+// registry.json is what Python reads. In step it holds what there is; a large
+// one may hold what there was after an earlier change of Go's. What Python
+// changed in it is laid over the state at the last event, field by field.
 type spec struct {
 	now    state    // what both sides did
 	last   state    // at the last event of the history
@@ -113,8 +113,8 @@ func (m *spec) merge() {
 	m.now = now
 }
 
-// inConsequence reports whether Python archived a version only because it promoted
-// another one. If Go moved that version before, Go's move stands.
+// inConsequence reports whether Python archived a version only because it
+// promoted another one. If Go moved that version before, Go's move stands.
 func (m *spec) inConsequence(old, v *version) bool {
 	for _, other := range m.theirs.versions {
 		if v.archived != (stamp{}) && other.served == v.archived {
@@ -124,8 +124,9 @@ func (m *spec) inConsequence(old, v *version) bool {
 	return false
 }
 
-// settleProduction archives what Go put into production and Python, which promoted
-// another version since, did not know of: a promotion archives what was there.
+// settleProduction archives what Go put into production and Python, which
+// promoted another version since, did not know of: a promotion archives what
+// was there.
 func (m *spec) settleProduction(now *state) {
 	for _, v := range m.theirs.versions {
 		if old := m.base.versions[v.number]; v.stage != "production" || old != nil && old.served == v.served {
@@ -139,8 +140,8 @@ func (m *spec) settleProduction(now *state) {
 	}
 }
 
-// pending is the event that is not recorded yet, empty if there is none. A document
-// without versions is imported too.
+// pending is the event that is not recorded yet, empty if there is none. A
+// document without versions is imported too.
 func (m *spec) pending() string {
 	what := changes(m.last, m.now, func(old, v *version) []string {
 		more := forced(old, v)

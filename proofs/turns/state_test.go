@@ -146,7 +146,8 @@ func (s state) production() *version {
 	return nil
 }
 
-// first is the version in production that Python takes for the only one, or nil.
+// first is the version in production that Python takes for the only one, or
+// nil.
 func (s state) first() *version {
 	for _, number := range s.order {
 		if v := s.versions[number]; v.stage == "production" {
@@ -166,8 +167,8 @@ func (s state) seconds() (list []*version) {
 	return list
 }
 
-// shown is the stage of a version as Go shows it: a second version in production
-// counts as archived.
+// shown is the stage of a version as Go shows it: a second version in
+// production counts as archived.
 func (s state) shown(v *version) string {
 	if v.stage == "production" && v != s.production() {
 		return "archived"
@@ -220,9 +221,10 @@ func change(number, from, to string, more ...string) string {
 	return strings.Join(append([]string{fmt.Sprintf("%s %q to %q", number, from, to)}, more...), " ")
 }
 
-// forced tells of a promotion that Python forced: it notes in the metadata which
-// gates it skipped, and leaves the note there. So a note that was there before tells
-// of it only if the version moved up and the gates would have refused that.
+// forced tells of a promotion that Python forced: it notes in the metadata
+// which gates it skipped, and leaves the note there. So a note that was there
+// before tells of it only if the version moved up and the gates would have
+// refused that.
 func forced(old, v *version) []string {
 	skipped, marked := v.metadata["promotion_gates_skipped"].(map[string]any)
 	if !marked {

@@ -95,7 +95,8 @@ func parseStep(line string) (step, error) {
 	return s, nil
 }
 
-// parseScript reads steps that stand on lines of their own or between semicolons.
+// parseScript reads steps that stand on lines of their own or between
+// semicolons.
 func parseScript(text string) ([]step, error) {
 	var script []step
 	for _, line := range strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == ';' }) {

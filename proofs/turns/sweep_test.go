@@ -103,8 +103,8 @@ func TestEveryShortScript(t *testing.T) {
 // printed bounds how many failing scripts a sweep prints.
 const printed = 5
 
-// run tries the shorter scripts first, and none that begins with a failed one. Of
-// the longest it tries its share.
+// run tries the shorter scripts first, and none that begins with a failed one.
+// Of the longest it tries its share.
 func (s sweep) run(t *testing.T, x trial) {
 	scripts, alphabet := [][]step{mustParse(s.begin)}, mustParse(s.steps)
 	n := max(1, *length-s.less)

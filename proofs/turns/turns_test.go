@@ -89,8 +89,8 @@ func (x trial) explore(r *rand.Rand) (script []step, err error) {
 	return script, err
 }
 
-// replay makes the steps of a script, with all checks after each. It returns the
-// steps that it made, the one that failed included.
+// replay makes the steps of a script, with all checks after each. It returns
+// the steps that it made, the one that failed included.
 func (x trial) replay(script []step) (made []step, err error) {
 	n := 0
 	err = x.inWorld(func(w *world) error {
@@ -106,8 +106,8 @@ func (x trial) replay(script []step) (made []step, err error) {
 	return script[:n], err
 }
 
-// replayToEnd is replay with all checks after the last step alone. It also returns
-// how often Python wrote in a document that lagged.
+// replayToEnd is replay with all checks after the last step alone. It also
+// returns how often Python wrote in a document that lagged.
 func (x trial) replayToEnd(script []step) (lagged int, err error) {
 	err = x.inWorld(func(w *world) error {
 		defer func() { lagged = w.lagged }()

@@ -55,8 +55,8 @@ func memory() string {
 	return ""
 }
 
-// inWorld calls fn with a new world, in which the prelude of the way has passed. It
-// does so again if Python was too slow to take its turn.
+// inWorld calls fn with a new world, in which the prelude of the way has
+// passed. It does so again if Python was too slow to take its turn.
 func (x trial) inWorld(fn func(*world) error) (err error) {
 	for range 5 {
 		if err = x.inWorldOnce(fn); !errors.Is(err, errSlow) {
@@ -253,7 +253,8 @@ func classify(err error) outcome {
 	return outcome(err.Error())
 }
 
-// reopen closes the registry that is held, which brings the document up to date.
+// reopen closes the registry that is held, which brings the document up to
+// date.
 func (w *world) reopen() (err error) {
 	if w.held == nil {
 		return nil

@@ -72,8 +72,8 @@ func folder(t testing.TB) string {
 }
 
 // NewOnDisk is New for a file system whose image lies on an ext4 of its own.
-// [Volume.Cut] shuts that one down: it takes the disk away from the file system,
-// which loses what it wrote and did not flush, whatever its kind.
+// [Volume.Cut] shuts that one down: it takes the disk away from the file
+// system, which loses what it wrote and did not flush, whatever its kind.
 func NewOnDisk(t testing.TB, kind Kind) *Volume {
 	t.Helper()
 	disk := New(t, Ext4)
