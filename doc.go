@@ -115,7 +115,8 @@
 //	a killed process blocks no other         its lock is free within 100 ms
 //	by turns with Ubunye nothing of either   random and all short sequences of steps with
 //	side is lost                             four releases, against a model (proofs/turns)
-//	the clock does not matter                it stands still, runs backwards, jumps by years
+//	the clock does not matter, but for       it stands still, runs backwards, jumps by years
+//	a repeated move by a stage (MoveOptions)
 //
 // Tested on Linux (amd64), on these file systems (proofs/filesystems): ext4 with
 // and without a journal and with 128-byte inodes, xfs, btrfs, tmpfs, overlayfs

@@ -39,7 +39,9 @@ type PromotionGate struct {
 }
 
 // A GateFunc is a condition in Go. It returns nil to let the version pass, or
-// the reason why not. If the version changes before it is moved, it is asked again.
+// the reason why not. If the version changes before it is moved, the function is
+// called again. It must return when its context ends, because the promotion waits
+// for it.
 type GateFunc func(ctx context.Context, v ModelVersion) error
 
 type rule struct {
@@ -86,9 +88,12 @@ func RequireDriftCheck() PromotionGate {
 }
 
 // GateOf makes a gate of a function. Such a gate can be passed to Promote; it
-// can't be stored with a version.
-// Without a function it lets nothing pass.
+// can't be stored with a version. A gate with a nil function lets no version pass.
+// GateOf panics if name is empty.
 func GateOf(name string, fn GateFunc) PromotionGate {
+	if name == "" {
+		panic("modelregistry: a gate needs a name")
+	}
 	if fn == nil {
 		fn = func(context.Context, ModelVersion) error { return errors.New("the gate has no function") }
 	}

@@ -107,6 +107,7 @@ func TestGateConstructorsPanic(t *testing.T) {
 		"NaN":       func() mr.PromotionGate { return mr.MinMetric("auc", math.NaN()) },
 		"infinity":  func() mr.PromotionGate { return mr.MaxMetric("loss", math.Inf(-1)) },
 		"no metric": func() mr.PromotionGate { return mr.MinMetric("", 1) },
+		"no name":   func() mr.PromotionGate { return mr.GateOf("", nil) },
 	} {
 		func() {
 			defer func() {

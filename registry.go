@@ -53,8 +53,9 @@ type Options struct {
 	// request for each look, so without it only a change notices, and a look at
 	// a model that another program is known to have changed before.
 	ExternalChanges bool
-	// Now is the clock; nil takes time.Now. It may stand still or run backwards: what
-	// came first is decided by the history, not by the clock.
+	// Now is the clock; nil takes time.Now. It may stand still or run backwards: the
+	// history decides what came first, not the clock. The exception is a repeated
+	// move by a stage, see [MoveOptions].
 	Now func() time.Time
 }
 

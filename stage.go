@@ -55,7 +55,9 @@ func (s *ModelStage) UnmarshalText(text []byte) (err error) {
 // means the version that entered it last, also if this move has taken that version
 // on already: once Promote(name@staging, production) has promoted 1.2.0, it
 // succeeds again and names 1.2.0. It does not go on to an older version that is
-// left in staging; name that by its number. A version that enters staging later is
+// left in staging; name that by its number. Where two versions were in staging at
+// once, only the times of their entries can tell which one entered it last. So with
+// a wrong clock, name the version by its number. A version that enters staging later is
 // a new one to promote. A range never means an archived version, so it would mean
 // the next one when it is asked again to archive: that is ErrInvalid.
 type MoveOptions struct {

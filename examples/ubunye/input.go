@@ -91,7 +91,7 @@ func (g *gateFlags) define(cmd *cobra.Command, usage string) {
 	g.given = pairs{}
 	cmd.Flags().StringVar(&g.file, "gates", "", "JSON `file` of gates "+usage)
 	cmd.Flags().Func("gate", "gate "+usage+", as `min_auc=0.85`; repeatable", func(s string) error {
-		if err := g.given.add(s, isNumberOrBool, "a number, true or false"); err != nil {
+		if err := g.given.add(s, isNumberOrBool, "a number, true or false; --gates takes a file"); err != nil {
 			return err
 		}
 		_, err := modelregistry.ParseGates(g.given)
