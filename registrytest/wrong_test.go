@@ -260,6 +260,9 @@ func TestSuiteFindsWrongStores(t *testing.T) {
 	wrong := func(a appender) func(mr.Store) mr.Store {
 		return func(s mr.Store) mr.Store { return wrongStore{s, a} }
 	}
+	files := func(wrap func(driver.StagedFiles) driver.StagedFiles) func(mr.Store) mr.Store {
+		return func(s mr.Store) mr.Store { return filing{s, wrap} }
+	}
 	half, dir := new(sync.Map), t.TempDir()
 	tests := []struct {
 		name string
@@ -277,6 +280,13 @@ func TestSuiteFindsWrongStores(t *testing.T) {
 		{"half a line ends there", func(s mr.Store) mr.Store { return cutting{s} }, "LogBackwards"},
 		{"manifests are not counted", func(s mr.Store) mr.Store { return miscounting{s} }, "Usage"},
 		{"a refusal is passed over", func(s mr.Store) mr.Store { return eager{s} }, "RemoveTrees"},
+		{"the manifest is left out", func(s mr.Store) mr.Store { return forgettingManifest{s} }, "TreeFiles"},
+		{"other bytes are written", files(func(st driver.StagedFiles) driver.StagedFiles { return blanking{st} }), "StagedFiles"},
+		{"an open file is sealed", files(func(st driver.StagedFiles) driver.StagedFiles { return hasty{st} }), "UnfinishedFiles"},
+		{"a bad path is cleaned", files(func(st driver.StagedFiles) driver.StagedFiles { return tidying{st} }), "BadFiles"},
+		{"what is discarded stays", files(func(st driver.StagedFiles) driver.StagedFiles { return hoarding{st} }), "DiscardedFiles"},
+		{"it never sees a change", func(s mr.Store) mr.Store { return unseeing{s} }, "Look"},
+		{"an artifact is presumed", func(s mr.Store) mr.Store { return presuming{s} }, "ArtifactTree"},
 		{"it never sees a change", func(s mr.Store) mr.Store { return blind{s} }, "Changed"},
 		{"an older note will do", func(s mr.Store) mr.Store { return forgetting{s} }, "Note"},
 		{"any version has a tree", func(s mr.Store) mr.Store { return forgetting{s} }, "TreeKind"},
