@@ -34,8 +34,8 @@ func FromFS(fsys fs.FS) Artifact { return Artifact{artifact.FromFS(fsys)} }
 // of it. When save returns, nothing may write to the folder any more.
 func FromFunc(save func(dir string) error) Artifact { return Artifact{artifact.FromFunc(save)} }
 
-// MoveDir moves a directory into the store: by a rename, if it is on the store's
-// file system, else by a copy, after which the original stays. If the
+// MoveDir moves a directory into the store: by a rename, if it is on the
+// store's file system, else by a copy, after which the original stays. If the
 // registration fails, the directory is moved back, unless the error matches
 // ErrUncertain.
 func MoveDir(dir string) Artifact { return Artifact{artifact.MoveDir(dir)} }

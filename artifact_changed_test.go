@@ -98,8 +98,8 @@ func appendTo(name string) error {
 	return errors.Join(err, f.Close())
 }
 
-// nextTick returns when the clock of a folder's file system has gone on, so that
-// what is written then has another time than what was written before.
+// nextTick returns when the clock of a folder's file system has gone on, so
+// that what is written then has another time than what was written before.
 func nextTick(t testing.TB, dir string) {
 	t.Helper()
 	name := filepath.Join(dir, "clock")

@@ -15,8 +15,9 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// A file or a folder of the source that is swapped for a named pipe after it was
-// listed fails the registration. No open of it waits for the pipe's other end.
+// A file or a folder of the source that is swapped for a named pipe after it
+// was listed fails the registration. No open of it waits for the pipe's other
+// end.
 func TestSourceSwappedForAPipe(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"b", "d"} { // a file, a folder

@@ -46,9 +46,9 @@ type flip struct {
 	err   error
 }
 
-// flips has a fresh registry read the store for every byte of a file, with a bit of
-// it flipped, or with each of them in a long test. Most readers wait for a foreign writer to
-// end its write, so they run side by side.
+// flips has a fresh registry read the store for every byte of a file, with a
+// bit of it flipped, or with each of them in a long test. Most readers wait for
+// a foreign writer to end its write, so they run side by side.
 func (s *pyStore) flips(file string) []flip {
 	var list []flip
 	for at := range s.read(file) {
@@ -101,8 +101,8 @@ func (s *pyStore) state(wrap func(fsstore.Disk) fsstore.Disk) (string, error) {
 	return b.String(), nil
 }
 
-// corruptStore has five appends in its history, the third of two lines. No one bit
-// makes one of its versions the other.
+// corruptStore has five appends in its history, the third of two lines. No one
+// bit makes one of its versions the other.
 func corruptStore(t *testing.T, lag int) *pyStore {
 	t.Helper()
 	s := pyNewStore(t)
@@ -136,9 +136,10 @@ func corruptStore(t *testing.T, lag int) *pyStore {
 	return s
 }
 
-// Invariant 7: whatever bit of the history flips, a reader reads the right state
-// or gets a *CorruptError; only a last append that lost its end, or got a NUL in it, looks
-// like one that a crash tore, as far as no checkpoint covers it.
+// Invariant 7: whatever bit of the history flips, a reader reads the right
+// state or gets a *CorruptError; only a last append that lost its end, or got a
+// NUL in it, looks like one that a crash tore, as far as no checkpoint covers
+// it.
 func TestEveryFlippedBitOfTheHistory(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -187,11 +188,11 @@ func TestEveryFlippedBitOfTheHistory(t *testing.T) {
 	}
 }
 
-// Invariant 7: whatever bit of the document flips, a reader reads the right state, or
-// gets a *CorruptError where no history has it, or takes it for the work of an
-// editor, who may change, add and remove entries: one is, and no other, and the next
-// change says so in the history. With the history lost, nothing tells what our key
-// held of a version beside its entry.
+// Invariant 7: whatever bit of the document flips, a reader reads the right
+// state, or gets a *CorruptError where no history has it, or takes it for the
+// work of an editor, who may change, add and remove entries: one is, and no
+// other, and the next change says so in the history. With the history lost,
+// nothing tells what our key held of a version beside its entry.
 func TestEveryFlippedBitOfTheDocument(t *testing.T) {
 	t.Parallel()
 	for _, alone := range []bool{false, true} {
@@ -236,7 +237,8 @@ func TestEveryFlippedBitOfTheDocument(t *testing.T) {
 	}
 }
 
-// others counts the versions of a state that another has otherwise or not at all.
+// others counts the versions of a state that another has otherwise or not at
+// all.
 func others(a, b string) (n int) {
 	for line := range strings.Lines(a) {
 		if strings.Contains(line, "{") && !strings.Contains(b, line) {
@@ -255,8 +257,8 @@ func stageLines(state string) (list []string) {
 	return list
 }
 
-// flipIsRecorded checks that the next change takes a flip for somebody's change,
-// whom the history then names, and the state stays as it was read.
+// flipIsRecorded checks that the next change takes a flip for somebody's
+// change, whom the history then names, and the state stays as it was read.
 func (s *pyStore) flipIsRecorded(f flip) {
 	s.t.Helper()
 	copied := &pyStore{s.t, filepath.Join(s.t.TempDir(), "flipped")}
@@ -359,8 +361,8 @@ func TestNoDocumentAndNoLog(t *testing.T) {
 	}
 }
 
-// A history that is lost begins anew at the next change, which says so: once it is there,
-// nothing is amiss any more for Verify to tell.
+// A history that is lost begins anew at the next change, which says so: once it
+// is there, nothing is amiss any more for Verify to tell.
 func TestLostHistoryIsLogged(t *testing.T) {
 	t.Parallel()
 	dir := three(t)

@@ -19,8 +19,8 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/fsstore"
 )
 
-// bucketCopy makes of three what a copy of a bucket on disk is: a file for each change in
-// place of the log. It returns the log.
+// bucketCopy makes of three what a copy of a bucket on disk is: a file for each
+// change in place of the log. It returns the log.
 func bucketCopy(t testing.TB) (dir string, log []byte) {
 	t.Helper()
 	dir = three(t)
@@ -55,7 +55,8 @@ func pastOf(r *mr.ModelRegistry) (list []mr.Event, err error) {
 	return list, nil
 }
 
-// A copy is listed, read and verified as what it is, without registry.json too, and nothing is written.
+// A copy is listed, read and verified as what it is, without registry.json too,
+// and nothing is written.
 func TestBucketCopy(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"", "registry.json"} {
@@ -104,7 +105,8 @@ func TestBucketCopy(t *testing.T) {
 	}
 }
 
-// A folder of that name that holds no changes is no log, and one beside a log is none of the registry's.
+// A folder of that name that holds no changes is no log, and one beside a log
+// is none of the registry's.
 func TestNoBucketCopy(t *testing.T) {
 	t.Parallel()
 	dir, _ := bucketCopy(t)
@@ -138,7 +140,8 @@ func registerOn(dir string, wrap func(fsstore.Disk) fsstore.Disk) error {
 	return errors.Join(err, r.Close())
 }
 
-// takenOver checks what the first change of a copy left, whole or not, and makes another.
+// takenOver checks what the first change of a copy left, whole or not, and
+// makes another.
 func takenOver(dir string, before []mr.Event, acked bool) error {
 	r, err := mr.OpenBooted(dir, nil, fmt.Sprint("boot ", boots.Add(1)), noSync)
 	if err != nil {
@@ -167,9 +170,10 @@ func takenOver(dir string, before []mr.Event, acked bool) error {
 	return nil
 }
 
-// Invariants 2 and 5, for a bucket's copy: wherever a crash cuts the first change short, the
-// whole log is there, and the next change goes on. So too where a repair made the folder before that takes the
-// bucket's changes, and nothing is made that a sync of the model's folder would come with.
+// Invariants 2 and 5, for a bucket's copy: wherever a crash cuts the first
+// change short, the whole log is there, and the next change goes on. So too
+// where a repair made the folder before that takes the bucket's changes, and
+// nothing is made that a sync of the model's folder would come with.
 func TestEveryCrashOfTakingOver(t *testing.T) {
 	t.Parallel()
 	for _, repaired := range []bool{false, true} {
@@ -206,7 +210,8 @@ func crashesOfTakingOver(t *testing.T, repaired bool) {
 	})
 }
 
-// Invariant 6, for a bucket's copy: an error at any operation is reported with its cause, or did not matter.
+// Invariant 6, for a bucket's copy: an error at any operation is reported with
+// its cause, or did not matter.
 func TestEveryFaultOfTakingOver(t *testing.T) {
 	t.Parallel()
 	copied, _ := bucketCopy(t)

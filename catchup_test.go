@@ -25,7 +25,8 @@ func behind(t *testing.T, dir string) int64 {
 	return info.Size() - documentMark(t, dir).Offset
 }
 
-// stagesInDocument are the stages as a program reads them that knows registry.json only.
+// stagesInDocument are the stages as a program reads them that knows
+// registry.json only.
 func stagesInDocument(t *testing.T, dir string) map[string]mr.ModelStage {
 	t.Helper()
 	data, err := os.ReadFile(modelPath(dir, "registry.json"))

@@ -14,8 +14,9 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// A modelCheck is what all the bytes of a model show, read from the first to the
-// last without trusting any. Verify reports what is wrong; Repair repairs it.
+// A modelCheck is what all the bytes of a model show, read from the first to
+// the last without trusting any. Verify reports what is wrong; Repair repairs
+// it.
 type modelCheck struct {
 	lines  []logLine
 	end    int64    // the position behind the last line
@@ -166,8 +167,8 @@ func (x *modelCheck) last() int64 {
 // owns reports whether the document is ours, untouched by others.
 func (x *modelCheck) owns() bool { return x.doc != nil && x.doc.Mark != nil && x.doc.Intact }
 
-// changed reports whether another program or an editor changed the document, and
-// no event records it yet.
+// changed reports whether another program or an editor changed the document,
+// and no event records it yet.
 func (x *modelCheck) changed() bool {
 	return !x.owns() || x.state != nil && x.state.Pending != nil && x.state.Pending.Op == index.OpForeign
 }
@@ -190,7 +191,8 @@ func (x *modelCheck) facts() (f index.Facts) {
 }
 
 // stands reports whether the history has the event that the document of ours
-// stands at. A following line's digest tells, should that line itself be damaged.
+// stands at. A following line's digest tells, should that line itself be
+// damaged.
 func (x *modelCheck) stands() bool {
 	for _, l := range x.lines {
 		if l.Number == x.doc.Mark.Event && l.Hash == x.doc.Mark.Hash || l.Prev == x.doc.Mark.Hash {
@@ -200,15 +202,15 @@ func (x *modelCheck) stands() bool {
 	return false
 }
 
-// strange reports whether the document is one of ours, and of another history than this,
-// which is sound.
+// strange reports whether the document is one of ours, and of another history
+// than this, which is sound.
 func (x *modelCheck) strange() bool {
 	return x.owns() && len(x.damage) == 0 && !x.stands() &&
 		slices.ContainsFunc(x.lines, func(l logLine) bool { return l.Number == x.doc.Mark.Event })
 }
 
-// superseded reports whether the history began anew behind the document, which only was
-// not brought up to it.
+// superseded reports whether the history began anew behind the document, which
+// only was not brought up to it.
 func (x *modelCheck) superseded() bool {
 	return slices.ContainsFunc(x.lines, func(l logLine) bool { return l.Reset && l.Number > x.doc.Mark.Event })
 }
@@ -264,8 +266,8 @@ func (x *modelCheck) documentDiffers(name ModelName) string {
 	return index.FromDocument(name.UseCase, name.Model, x.doc).Differs(x.replayed(name, x.doc.Mark.Event))
 }
 
-// foreign says what somebody else changed in the document, or "" if it was nothing that a
-// version's entry holds.
+// foreign says what somebody else changed in the document, or "" if it was
+// nothing that a version's entry holds.
 func (x *modelCheck) foreign(name ModelName) string {
 	if x.state == nil || x.state.Pending == nil {
 		return ""
@@ -314,8 +316,8 @@ func (x *modelCheck) doubts() (list []eventDoubt) {
 	return list
 }
 
-// changedKeys returns the keys whose values differ between two objects, with those of
-// objects in them as "metrics.auc".
+// changedKeys returns the keys whose values differ between two objects, with
+// those of objects in them as "metrics.auc".
 func changedKeys(before, after []byte, prefix string) (keys []string) {
 	was, err1 := pyjson.Object(before)
 	is, err2 := pyjson.Object(after)

@@ -24,15 +24,15 @@ var defaultLag = lag{small: 1 << 20, share: 8, idle: time.Second}
 // date. A document that still lags then is due at the next change.
 const closeWait = time.Second
 
-// due reports whether the document is rewritten with the next append, which takes
-// a number of bytes.
+// due reports whether the document is rewritten with the next append, which
+// takes a number of bytes.
 func (l lag) due(s *state, bytes int64) bool {
 	return s.Checkpoint == 0 || s.Older || s.Size <= l.small || s.Offset+bytes-s.CheckpointEnd >= s.Size/l.share
 }
 
 // lagged notes whether the document lags because of this registry. If so, the
-// document is brought up to date when the model was not changed for a while. The
-// caller holds the lock.
+// document is brought up to date when the model was not changed for a while.
+// The caller holds the lock.
 func (m *model) lagged(behind bool) {
 	m.behind = behind
 	switch {
@@ -54,9 +54,9 @@ func (m *model) whenIdle() {
 	}
 }
 
-// catchUp brings the document up to date if it lags because of this registry, and
-// records an external change that was made to it since. A failure is logged; the
-// document is then due at the next change.
+// catchUp brings the document up to date if it lags because of this registry,
+// and records an external change that was made to it since. A failure is
+// logged; the document is then due at the next change.
 func (m *model) catchUp(ctx context.Context) {
 	m.mu.Lock()
 	behind := m.behind
@@ -88,9 +88,9 @@ func (m *model) catchUp(ctx context.Context) {
 	}
 }
 
-// checkpoint returns the commit that brings the document up to date, with an event
-// for an external change if there was one. It returns nil if the document is up to
-// date. The caller holds the lock.
+// checkpoint returns the commit that brings the document up to date, with an
+// event for an external change if there was one. It returns nil if the document
+// is up to date. The caller holds the lock.
 func (m *model) checkpoint() (*driver.Commit, error) {
 	s := m.state
 	if !s.behind() {
@@ -118,8 +118,8 @@ func (s *state) behind() bool {
 	return s.Checkpoint != s.Last
 }
 
-// stillBehind reads, without the store's lock, whether the document is behind. An
-// append would make the store's folder again if it was removed.
+// stillBehind reads, without the store's lock, whether the document is behind.
+// An append would make the store's folder again if it was removed.
 func (m *model) stillBehind(ctx context.Context) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

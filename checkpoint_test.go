@@ -154,7 +154,8 @@ func TestLagIsBounded(t *testing.T) {
 	}
 }
 
-// A document is as small for a registry that read of its versions as for the one that wrote them, whatever is in their texts.
+// A document is as small for a registry that read of its versions as for the
+// one that wrote them, whatever is in their texts.
 func TestSmallDocumentDoesNotLag(t *testing.T) {
 	t.Parallel()
 	a, dir := newStore(t, nil)
@@ -198,7 +199,8 @@ func lagged(t *testing.T) (r *mr.ModelRegistry, dir string, doc []byte) {
 func TestLagLeavesNoForeignDocument(t *testing.T) {
 	t.Parallel()
 	r, dir, doc := lagged(t)
-	// An editor notes something about the version that the lagging document has.
+	// An editor notes something about the version that the lagging document
+	// has.
 	edited := bytes.Replace(doc, []byte(`"config_hash": null`), []byte(`"config_hash": "abc"`), 1)
 	if err := os.WriteFile(modelPath(dir, "registry.json"), edited, 0o666); err != nil {
 		t.Fatal(err)
@@ -221,8 +223,9 @@ func TestLagLeavesNoForeignDocument(t *testing.T) {
 	wantDocumentAt(t, dir, 8)
 }
 
-// Invariants 6 and 11: another program wrote on a lagging document, and the checkpoint that should
-// take its place fails. What the document never held is not taken for removed by that program.
+// Invariants 6 and 11: another program wrote on a lagging document, and the
+// checkpoint that should take its place fails. What the document never held is
+// not taken for removed by that program.
 func TestLagBehindAForeignDocumentThatStays(t *testing.T) {
 	t.Parallel()
 	r, dir, doc := lagged(t)
@@ -243,7 +246,8 @@ func TestLagBehindAForeignDocumentThatStays(t *testing.T) {
 	}
 }
 
-// A program that sorts keys, as jq -S and Go's maps do, undoes nothing by writing a document back that lagged.
+// A program that sorts keys, as jq -S and Go's maps do, undoes nothing by
+// writing a document back that lagged.
 func TestSortedDocumentThatLagged(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -263,7 +267,8 @@ func TestSortedDocumentThatLagged(t *testing.T) {
 	}
 }
 
-// writeBackSorted writes a document as another program does that knows nothing of our key, and sorts those it knows.
+// writeBackSorted writes a document as another program does that knows nothing
+// of our key, and sorts those it knows.
 func writeBackSorted(t *testing.T, name string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(name)

@@ -31,8 +31,8 @@ var clocks = map[string]func(look int) time.Time{
 var day = time.Date(2026, 11, 23, 5, 30, 0, 0, time.UTC)
 
 // Invariant 10: whatever the clock says, the version of a stage is the one that
-// entered it last, a rollback goes back as the history has it, and the history and the
-// document, each alone, say the same.
+// entered it last, a rollback goes back as the history has it, and the history
+// and the document, each alone, say the same.
 func TestClock(t *testing.T) {
 	t.Parallel()
 	for name, clock := range clocks {
@@ -91,8 +91,8 @@ func TestClock(t *testing.T) {
 	}
 }
 
-// versions lists what there is, and checks that it is in the order that ListVersions
-// promises.
+// versions lists what there is, and checks that it is in the order that
+// ListVersions promises.
 func versions(t *testing.T, r *mr.ModelRegistry) (lines []string) {
 	t.Helper()
 	list, err := r.ListVersions(t.Context(), fraud)
@@ -129,8 +129,8 @@ func withoutDocument(t *testing.T, dir string) *mr.ModelRegistry {
 
 // Invariant 10, of the clock that stamps files: whatever the times of document
 // and log say afterwards, a registry that had them in memory sees that another
-// wrote them. What no stat shows is a foreign program's write in place, of the same size, whose time
-// is then set back to what it was before.
+// wrote them. What no stat shows is a foreign program's write in place, of the
+// same size, whose time is then set back to what it was before.
 func TestFileTimes(t *testing.T) {
 	t.Parallel()
 	files := []string{"history.jsonl", "registry.json"}
@@ -164,7 +164,8 @@ func TestFileTimes(t *testing.T) {
 					t.Fatalf("round %d: production is %s, want %s; %v", i, v.Version, version, err)
 				}
 			}
-			// A program that writes in place: of another size, or at another time.
+			// A program that writes in place: of another size, or at another
+			// time.
 			edit := func(old, new string, when time.Time) {
 				t.Helper()
 				data, err := os.ReadFile(modelPath(dir, "registry.json"))

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// mountCoarse mounts an ext4 whose inodes have no room for fractions of a second,
-// until the test ends.
+// mountCoarse mounts an ext4 whose inodes have no room for fractions of a
+// second, until the test ends.
 func mountCoarse(t *testing.T) (dir string) {
 	t.Helper()
 	if os.Geteuid() != 0 {

@@ -62,8 +62,8 @@ func (s *pyStore) wantAuc(r *modelregistry.ModelRegistry, want string) {
 	}
 }
 
-// An edit in the second in which a process last saw the document is seen, although
-// the document has the stamp that it had.
+// An edit in the second in which a process last saw the document is seen,
+// although the document has the stamp that it had.
 func TestEditWithinACoarseTick(t *testing.T) {
 	t.Parallel()
 	for name, by := range map[string]func(s *pyStore, r *modelregistry.ModelRegistry){

@@ -9,8 +9,9 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/index"
 )
 
-// commit makes one append of a batch: the changes that it is given, and those that
-// take returns once the model's turn in the store has come. It returns the batch.
+// commit makes one append of a batch: the changes that it is given, and those
+// that take returns once the model's turn in the store has come. It returns the
+// batch.
 func (m *model) commit(ctx context.Context, batch []*change, take func() []*change) ([]*change, error) {
 	var d *txn
 	var c *driver.Commit
@@ -56,8 +57,9 @@ func newTxn(s *state, now time.Time) *txn {
 
 func (t *txn) noteOf() string { return t.note }
 
-// decide lets each change of the batch decide in turn, on the state as the changes
-// before it leave it. It returns no commit if there is nothing to append.
+// decide lets each change of the batch decide in turn, on the state as the
+// changes before it leave it. It returns no commit if there is nothing to
+// append.
 func (m *model) decide(batch []*change) (*txn, *driver.Commit) {
 	s := m.state
 	t := newTxn(s, m.r.now())
@@ -122,8 +124,9 @@ func (m *model) document(t *txn) func(end int64) []byte {
 	}
 }
 
-// applied returns the state with an append that happened. A read may have applied
-// these events meanwhile, and later ones; Apply skips events that the state has.
+// applied returns the state with an append that happened. A read may have
+// applied these events meanwhile, and later ones; Apply skips events that the
+// state has.
 func (m *model) applied(t *txn, end int64) *state {
 	if m.state == nil {
 		m.state = t.state

@@ -28,8 +28,8 @@ type Config struct {
 	// objectstore.Open. The registry does not use it.
 	Store   string `json:"store,omitzero" yaml:"store,omitempty"`
 	UseCase string `json:"use_case" yaml:"use_case"`
-	// AutoVersion has the number chosen, and Version passed over. Left out, it is
-	// true if there is no Version.
+	// AutoVersion has the number chosen, and Version passed over. Left out, it
+	// is true if there is no Version.
 	AutoVersion    *bool         `json:"auto_version,omitzero" yaml:"auto_version,omitempty"`
 	Version        string        `json:"version,omitzero" yaml:"version,omitempty"`
 	PromoteTo      ModelStage    `json:"promote_to,omitzero" yaml:"promote_to,omitempty"` // empty: register only
@@ -119,14 +119,15 @@ type Outcome struct {
 	Gates      []GateResult // what the gates of the promotion found
 }
 
-// RegisterAndPromote registers a version of a model of cfg's use case and, if cfg
-// says so, promotes it through cfg's gates and those of opts, all of which are
-// kept with the version: a later promotion by hand meets them too. Store and the
-// version in opts are not used.
+// RegisterAndPromote registers a version of a model of cfg's use case and, if
+// cfg says so, promotes it through cfg's gates and those of opts, all of which
+// are kept with the version: a later promotion by hand meets them too. Store
+// and the version in opts are not used.
 //
 // If the outcome is Registered but not Promoted, the version stays in
-// development, and the error says why: a *GateError if gates failed, each of which is logged with its value and
-// threshold. If it is not Registered, nothing has changed.
+// development, and the error says why: a *GateError if gates failed, each of
+// which is logged with its value and threshold. If it is not Registered,
+// nothing has changed.
 func (r *ModelRegistry) RegisterAndPromote(ctx context.Context, cfg Config, modelName string, a Artifact, opts *RegisterOptions) (out Outcome, err error) {
 	name := ModelName{UseCase: cfg.UseCase, Model: modelName}
 	if err := cfg.Validate(); err != nil {

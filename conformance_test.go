@@ -35,8 +35,8 @@ func loseIndex(dir string) func(mr.ModelName) error {
 	}
 }
 
-// lateStore asks for a document when others may have appended already, as a store
-// without a lock does.
+// lateStore asks for a document when others may have appended already, as a
+// store without a lock does.
 type lateStore struct {
 	mr.Store
 	between func()
@@ -64,8 +64,8 @@ func (s *lateStore) Append(ctx context.Context, useCase, model string, decide fu
 	return done, err
 }
 
-// Invariant 12: a document says where it stands, also if another change was read before
-// it was written.
+// Invariant 12: a document says where it stands, also if another change was
+// read before it was written.
 func TestDocumentOvertaken(t *testing.T) {
 	t.Parallel()
 	memory := registrytest.NewMemory(t)

@@ -114,8 +114,8 @@ func recordCrashRun(base string, lags bool) (*crashRun, error) {
 	return run, nil
 }
 
-// allowed returns the states that a reader may find after a crash: the last that
-// was acknowledged, or the one that was under way (invariant 2).
+// allowed returns the states that a reader may find after a crash: the last
+// that was acknowledged, or the one that was under way (invariant 2).
 func (run *crashRun) allowed(after int) []map[string]string {
 	i := 0
 	for i+1 < len(run.acked) && run.acked[i+1].after <= after {
@@ -135,8 +135,8 @@ func (run *crashRun) allowed(after int) []map[string]string {
 	return list
 }
 
-// mayBeDamaged reports whether another program's unsynced document is what a crash can
-// have cut short.
+// mayBeDamaged reports whether another program's unsynced document is what a
+// crash can have cut short.
 func (run *crashRun) mayBeDamaged(after int) bool {
 	for i, ack := range run.acked {
 		if ack.foreign && run.acked[i-1].after < after && after < run.acked[i+1].after {
@@ -157,8 +157,8 @@ type crashKey struct {
 	allowed string
 }
 
-// states returns the states that crashes between two points can leave, each once, but those
-// that are known, to which it adds them.
+// states returns the states that crashes between two points can leave, each
+// once, but those that are known, to which it adds them.
 func (run *crashRun) states(from, to int, known map[crashKey]bool) []crashState {
 	var list []crashState
 	at, allowed := -1, ""
@@ -175,8 +175,8 @@ func (run *crashRun) states(from, to int, known map[crashKey]bool) []crashState 
 	return list
 }
 
-// sample takes about n of the states, half of them from those in which everything had the same
-// fate: every so many. -crash.all takes all.
+// sample takes about n of the states, half of them from those in which
+// everything had the same fate: every so many. -crash.all takes all.
 func sample(list []crashState, n int) []crashState {
 	if *crashAll || len(list) <= n {
 		return list
@@ -232,8 +232,8 @@ func (run *crashRun) check(ctx context.Context, base string, s crashState) error
 	return nil
 }
 
-// violations checks states, several at once, and returns what they broke, the first
-// few in full. With stop it stops at the first.
+// violations checks states, several at once, and returns what they broke, the
+// first few in full. With stop it stops at the first.
 func (run *crashRun) violations(t *testing.T, list []crashState, stop bool) (first []string, count int) {
 	t.Helper()
 	base := loadTemp(t)
@@ -281,8 +281,8 @@ func forBothLags(t *testing.T, fn func(t *testing.T, lags bool)) {
 	}
 }
 
-// Invariants 1, 2, 3, 5, 11 and 12: whatever a crash leaves, the next reader reads what
-// was acknowledged, and the next writer writes.
+// Invariants 1, 2, 3, 5, 11 and 12: whatever a crash leaves, the next reader
+// reads what was acknowledged, and the next writer writes.
 func TestEveryCrash(t *testing.T) {
 	t.Parallel()
 	forBothLags(t, func(t *testing.T, lags bool) {
@@ -299,8 +299,9 @@ func TestEveryCrash(t *testing.T) {
 	})
 }
 
-// Invariant 5, for a crash during recovery: from one state of each kind that crashes leave, the store is read and
-// changed again, and that too is cut short at every point.
+// Invariant 5, for a crash during recovery: from one state of each kind that
+// crashes leave, the store is read and changed again, and that too is cut short
+// at every point.
 func TestEveryCrashDuringRecovery(t *testing.T) {
 	t.Parallel()
 	forBothLags(t, func(t *testing.T, lags bool) {

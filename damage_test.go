@@ -271,7 +271,8 @@ func TestPythonCorruptDocumentBesideHistory(t *testing.T) {
 			if diff := cmp.Diff(lines, pyStages(s.same(r))); diff != "" {
 				t.Error(diff)
 			}
-			// Somebody puts the old one back, or removes it: it is a checkpoint again.
+			// Somebody puts the old one back, or removes it: it is a checkpoint
+			// again.
 			s.write("registry.json", data)
 			if diff := cmp.Diff(lines, pyStages(s.list(r))); diff != "" {
 				t.Errorf("with the old document put back:\n%s", diff)

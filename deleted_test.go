@@ -196,7 +196,8 @@ func TestPythonGivesANumberAgain(t *testing.T) {
 			s.same(r)
 			s.wantSound()
 
-			// The one that was deleted comes back, with somebody's old copy of the document.
+			// The one that was deleted comes back, with somebody's old copy of
+			// the document.
 			now := s.rawEntry("1.0.1")
 			s.pyWrite(func(entries map[string]map[string]string, _ *[]string) {
 				entries["1.0.1"] = membersOf(t, old)

@@ -23,8 +23,8 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/fsstore"
 )
 
-// counts are what an operation asks of the disk. Bytes are rounded, so that digits more
-// in a number don't show.
+// counts are what an operation asks of the disk. Bytes are rounded, so that
+// digits more in a number don't show.
 type counts struct {
 	Stamps, Opens, Reads, Syncs, Renames int
 	ReadKB, WrittenKB                    int64
@@ -96,8 +96,8 @@ func (f countingFile) Sync() error {
 	return f.File.Sync()
 }
 
-// countedStore makes a store of n versions by its history; two of them get files when
-// they are registered here.
+// countedStore makes a store of n versions by its history; two of them get
+// files when they are registered here.
 func countedStore(t testing.TB, n int) (*mr.ModelRegistry, *countingDisk, string) {
 	t.Helper()
 	dir, prev := t.TempDir(), ""
@@ -179,7 +179,8 @@ func TestCountsDoNotGrow(t *testing.T) {
 					promote(t, other, "1.0.1", mr.Production)
 				}
 				if i == 0 || last {
-					// So old that no further write in the same tick of the clock need be feared.
+					// So old that no further write in the same tick of the
+					// clock need be feared.
 					old := time.Now().Add(-time.Duration(len(steps)-i) * time.Second)
 					for _, name := range []string{modelPath(dir, "history.jsonl"), modelPath(dir, ".."), dir} {
 						if err := os.Chtimes(name, old, old); err != nil {
@@ -204,9 +205,10 @@ func TestCountsDoNotGrow(t *testing.T) {
 	}
 }
 
-// A check of a model that did not change is two stats, whoever makes it: of the log, for what
-// registries append, and of the document, for what other programs write. No file is opened or read, and
-// no lock taken, for which the lock file would be looked at.
+// A check of a model that did not change is two stats, whoever makes it: of the
+// log, for what registries append, and of the document, for what other programs
+// write. No file is opened or read, and no lock taken, for which the lock file
+// would be looked at.
 func TestChecksAreTwoStats(t *testing.T) {
 	t.Parallel()
 	const checks = 100
@@ -269,9 +271,9 @@ func TestChecksAreTwoStats(t *testing.T) {
 	}
 }
 
-// A parse of ten thousand entries shows by what it allocates. An answer takes at most three
-// allocations, whatever the size, and another writer's promotion costs no parse, though the
-// document was replaced.
+// A parse of ten thousand entries shows by what it allocates. An answer takes
+// at most three allocations, whatever the size, and another writer's promotion
+// costs no parse, though the document was replaced.
 func TestAllocations(t *testing.T) { // not parallel: it counts for the whole program
 	for _, n := range []int{10, 10_000} {
 		r, _, dir := countedStore(t, n)

@@ -105,8 +105,8 @@ func diskChild(t *testing.T, task, dir string, env ...string) {
 	}
 }
 
-// manyMetrics take more room in the document, where each has a line, than in the
-// history.
+// manyMetrics take more room in the document, where each has a line, than in
+// the history.
 func manyMetrics() map[string]any {
 	m := map[string]any{}
 	for i := range 100 {
@@ -129,8 +129,8 @@ func readsAll(t *testing.T, r *mr.ModelRegistry) {
 	}
 }
 
-// refused tries every kind of change, of a version in development or staging, and
-// wants the cause, and nothing changed.
+// refused tries every kind of change, of a version in development or staging,
+// and wants the cause, and nothing changed.
 func refused(t *testing.T, dir string, r *mr.ModelRegistry, cause error) {
 	t.Helper()
 	check := sameFiles(t, dir)
@@ -143,8 +143,9 @@ func refused(t *testing.T, dir string, r *mr.ModelRegistry, cause error) {
 	check()
 }
 
-// sameFiles returns a function that fails the test if a file has become another, or
-// came or went. A file that was written and cut back counts as the same.
+// sameFiles returns a function that fails the test if a file has become
+// another, or came or went. A file that was written and cut back counts as the
+// same.
 func sameFiles(t *testing.T, dir string) func() {
 	t.Helper()
 	before := files(t, dir)
@@ -179,8 +180,8 @@ func mountOn(t *testing.T, dir, options string) {
 	})
 }
 
-// clean checks that nothing is left of changes that failed, and that the history
-// and every version in it is whole. It returns the stages.
+// clean checks that nothing is left of changes that failed, and that the
+// history and every version in it is whole. It returns the stages.
 func clean(t *testing.T, dir string, r *mr.ModelRegistry) map[string]mr.ModelStage {
 	t.Helper()
 	for _, pattern := range []string{".staging/*", ".registry.json.tmp", ".orphans"} {
@@ -259,8 +260,8 @@ func fill(t *testing.T, dir string, names []string, inodes bool) (free func()) {
 	}
 }
 
-// Invariant 6: a disk that fills up refuses changes with ENOSPC, keeps what it has,
-// and holds nothing of what it refused; with room again, it all goes on.
+// Invariant 6: a disk that fills up refuses changes with ENOSPC, keeps what it
+// has, and holds nothing of what it refused; with room again, it all goes on.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -444,8 +445,9 @@ func sharedDir(t *testing.T, mode fs.FileMode) (dir string) {
 	return dir
 }
 
-// Invariant 6: another user reads what the modes let him read, and is told EACCES
-// where they don't; in a folder that is shared by a group, he writes too.
+// Invariant 6: another user reads what the modes let him read, and is told
+// EACCES where they don't; in a folder that is shared by a group, he writes
+// too.
 func TestAnotherUser(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
@@ -485,7 +487,8 @@ func TestAnotherUser(t *testing.T) {
 }
 
 // Files and folders get the modes that the umask leaves them; the files of a
-// version lose their write bits; and a second process of the same user writes on.
+// version lose their write bits; and a second process of the same user writes
+// on.
 func TestUmask(t *testing.T) {
 	t.Parallel()
 	for _, mask := range []fs.FileMode{0o077, 0o002, 0o022} {

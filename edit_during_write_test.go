@@ -113,7 +113,8 @@ func TestEditWhileTheDocumentIsWritten(t *testing.T) {
 	}
 }
 
-// A repair does not write over what another program wrote while it was under way.
+// A repair does not write over what another program wrote while it was under
+// way.
 func TestEditWhileARepairIsUnderWay(t *testing.T) {
 	t.Parallel()
 	s := pyNewStore(t)

@@ -14,8 +14,8 @@ import (
 
 // What a program can decide by, with errors.Is.
 var (
-	// ErrNotFound says that a use case, model, version or stage holds nothing. It
-	// matches fs.ErrNotExist.
+	// ErrNotFound says that a use case, model, version or stage holds nothing.
+	// It matches fs.ErrNotExist.
 	ErrNotFound = sentinel("not found", fs.ErrNotExist)
 	// ErrExists says that a version number was given out before. It matches
 	// fs.ErrExist.
@@ -23,25 +23,27 @@ var (
 	// ErrInvalid says that an argument can never be accepted: a name, version,
 	// stage, gate, metric or artifact. It matches fs.ErrInvalid.
 	ErrInvalid = driver.ErrInvalid
-	// ErrWrongDirection says that Promote was asked to go down, Demote to go up, or
-	// Rollback to restore a version that never was in production.
+	// ErrWrongDirection says that Promote was asked to go down, Demote to go
+	// up, or Rollback to restore a version that never was in production.
 	ErrWrongDirection = errors.New("wrong direction")
 	// ErrConflict says that a stated precondition does not hold: somebody else
 	// decided in between, or a version is not in the stage that was named.
 	ErrConflict = driver.ErrConflict
-	// ErrNonFinite says that a metric or a piece of metadata is NaN or infinite.
+	// ErrNonFinite says that a metric or a piece of metadata is NaN or
+	// infinite.
 	ErrNonFinite = pyjson.ErrNonFinite
-	// ErrArtifact says that an artifact is missing, empty, holds something other
-	// than files and folders, has a file name that not every store can keep, was
-	// written to while it was registered, or does not match the digests of its
-	// manifest.
+	// ErrArtifact says that an artifact is missing, empty, holds something
+	// other than files and folders, has a file name that not every store can
+	// keep, was written to while it was registered, or does not match the
+	// digests of its manifest.
 	ErrArtifact = driver.ErrArtifact
-	// ErrUncertain says that a change may or may not have happened: the disk failed
-	// while it was written and again while it was taken back. Read before retrying.
+	// ErrUncertain says that a change may or may not have happened: the disk
+	// failed while it was written and again while it was taken back. Read
+	// before retrying.
 	ErrUncertain = driver.ErrUncertain
-	// ErrOvertaken says that a store put a document in place while another writer
-	// appended, so that it may have replaced a newer document; or that it did
-	// not, because another program wrote the document meanwhile.
+	// ErrOvertaken says that a store put a document in place while another
+	// writer appended, so that it may have replaced a newer document; or that
+	// it did not, because another program wrote the document meanwhile.
 	ErrOvertaken = driver.ErrOvertaken
 	// ErrFormat says that a later release wrote a model, and that it must be
 	// understood before the model is written. This release reads it and changes
@@ -69,9 +71,9 @@ func (k *kind) Is(target error) bool { return target == k.is }
 // subject and the cause. It reads "op subject: cause".
 type Error struct {
 	Op string // "register", "promote", …
-	// Ref is the subject. Once a change knows which version a reference means, it
-	// names exactly that version. It has the name alone if the operation is about
-	// a model, and is zero if it is about no model.
+	// Ref is the subject. Once a change knows which version a reference means,
+	// it names exactly that version. It has the name alone if the operation is
+	// about a model, and is zero if it is about no model.
 	Ref Ref
 	Err error
 }
@@ -110,8 +112,8 @@ type NameError = driver.NameError
 // A CorruptError says which file of a store is damaged, and where.
 type CorruptError = driver.CorruptError
 
-// A FormatError says that a model needs what this release does not know, so that
-// it may only be read. It matches ErrFormat.
+// A FormatError says that a model needs what this release does not know, so
+// that it may only be read. It matches ErrFormat.
 type FormatError = driver.FormatError
 
 // A GateError says that gates held a promotion back. The version stays where it

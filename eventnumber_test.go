@@ -13,8 +13,8 @@ import (
 )
 
 // An event's number may leave some out. One after which no number comes would
-// make the next event unreadable, so that it is damage; after the highest number
-// a change is refused.
+// make the next event unreadable, so that it is damage; after the highest
+// number a change is refused.
 func TestEventNumbersAreBounded(t *testing.T) {
 	t.Parallel()
 	for number, want := range map[int64]struct{ damaged, written bool }{

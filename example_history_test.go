@@ -12,8 +12,8 @@ import (
 	"github.com/ubunye-go/modelregistry"
 )
 
-// exampleStore is a store in which two versions were in production, an hour after
-// another from 2026-11-01T09:00Z on.
+// exampleStore is a store in which two versions were in production, an hour
+// after another from 2026-11-01T09:00Z on.
 func exampleStore() (*modelregistry.ModelRegistry, modelregistry.ModelName, func()) {
 	dir, err := os.MkdirTemp("", "model_store")
 	if err != nil {

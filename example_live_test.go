@@ -11,7 +11,8 @@ import (
 	"github.com/ubunye-go/modelregistry"
 )
 
-// A server scores with the version in production, and takes up the next by itself.
+// A server scores with the version in production, and takes up the next by
+// itself.
 func ExampleLive() {
 	reg, fraud, cleanup := exampleStore()
 	defer cleanup()

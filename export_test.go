@@ -12,7 +12,8 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/fsstore"
 )
 
-// OpenOn is Open with the store's I/O going through what wrap makes of its disk.
+// OpenOn is Open with the store's I/O going through what wrap makes of its
+// disk.
 func OpenOn(dir string, opts *Options, wrap func(fsstore.Disk) fsstore.Disk) (*ModelRegistry, error) {
 	s, err := fsstore.Open(dir)
 	if err != nil {
@@ -44,8 +45,8 @@ func OpenBooted(dir string, opts *Options, boot string, wrap func(fsstore.Disk) 
 	return New(s, opts), nil
 }
 
-// SetLag has documents of more than small bytes lag, until the events behind take
-// 1/share of them, or nothing happened for idle.
+// SetLag has documents of more than small bytes lag, until the events behind
+// take 1/share of them, or nothing happened for idle.
 func (r *ModelRegistry) SetLag(small, share int64, idle time.Duration) {
 	r.lag.small, r.lag.share, r.lag.idle = small, share, idle
 }
@@ -64,7 +65,8 @@ func FolderStore(t testing.TB, dir string) Store {
 	return s
 }
 
-// WithLocks calls fn while every lock is taken that a Live or its registry takes.
+// WithLocks calls fn while every lock is taken that a Live or its registry
+// takes.
 func (l *Live[T]) WithLocks(fn func()) {
 	m, err := l.r.model(l.ref.Name)
 	if err != nil {
@@ -77,7 +79,8 @@ func (l *Live[T]) WithLocks(fn func()) {
 	fn()
 }
 
-// FailSyncBehind has the next sync of a large file that is being copied fail, and no other.
+// FailSyncBehind has the next sync of a large file that is being copied fail,
+// and no other.
 func FailSyncBehind(t *testing.T, err error) {
 	var failed atomic.Bool
 	artifact.SyncNow = func(f *os.File) error {

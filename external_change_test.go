@@ -175,7 +175,8 @@ func TestPythonWroteOnALaggingDocument(t *testing.T) {
 	}
 }
 
-// A checkpoint that failed, once or more, is not taken for one that was written.
+// A checkpoint that failed, once or more, is not taken for one that was
+// written.
 func TestPythonWroteAfterFailedCheckpoints(t *testing.T) {
 	t.Parallel()
 	for failures := 1; failures <= 3; failures++ {

@@ -80,8 +80,8 @@ func faultCases(t *testing.T, lags bool) []faultCase {
 	return cases
 }
 
-// faultsAt returns the faults that an operation meets in turn. One cause is like another to the registry, so they
-// alternate but with -crash.all.
+// faultsAt returns the faults that an operation meets in turn. One cause is
+// like another to the registry, so they alternate but with -crash.all.
 func faultsAt(n int) []crashtest.Fault {
 	causes := []error{syscall.EIO, syscall.ENOSPC}
 	if !*crashAll {
@@ -95,8 +95,8 @@ func faultsAt(n int) []crashtest.Fault {
 }
 
 // Invariant 6: an error at any operation is reported with its cause, or it did
-// not matter; what was not acknowledged is wholly there or not; and once the disk
-// is well again, everything goes on, and nothing lies about.
+// not matter; what was not acknowledged is wholly there or not; and once the
+// disk is well again, everything goes on, and nothing lies about.
 func TestEveryFault(t *testing.T) {
 	t.Parallel()
 	forBothLags(t, func(t *testing.T, lags bool) {
@@ -139,8 +139,8 @@ func TestEveryFault(t *testing.T) {
 	})
 }
 
-// run has an operation of the step fail. It returns how many operations the step
-// has.
+// run has an operation of the step fail. It returns how many operations the
+// step has.
 func (c faultCase) run(ctx context.Context, base string, fault crashtest.Fault) (count int, err error) {
 	if err := errors.Join(os.Mkdir(base, 0o777), c.state.Write(base)); err != nil {
 		return 0, err
@@ -235,13 +235,15 @@ func (c faultCase) reported(failure error, hit string, fault crashtest.Fault) er
 	return nil
 }
 
-// cleaningUp tells operations whose own failure leaves something to the next sweep.
+// cleaningUp tells operations whose own failure leaves something to the next
+// sweep.
 func cleaningUp(hit string) bool {
 	return strings.HasPrefix(hit, "remove")
 }
 
-// added returns the files that are there and were not, but lock files, which never go, and what was put aside.
-// Where a lock file stays, so do the folders above it.
+// added returns the files that are there and were not, but lock files, which
+// never go, and what was put aside. Where a lock file stays, so do the folders
+// above it.
 func added(was, now crashtest.State) []string {
 	var list []string
 	for name := range now {
@@ -253,8 +255,9 @@ func added(was, now crashtest.State) []string {
 	return list
 }
 
-// Invariant 6: a file of the registry's own that can't be written into the staged tree fails the
-// registration, and nothing is left of it. Here the program that saved its model took the name.
+// Invariant 6: a file of the registry's own that can't be written into the
+// staged tree fails the registration, and nothing is left of it. Here the
+// program that saved its model took the name.
 func TestFaultInStaging(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"metadata.json", "metrics.json", "manifest.json"} {

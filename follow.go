@@ -195,9 +195,10 @@ func (f *follower[T]) finish(ctx context.Context, res loaded[T]) {
 	}
 }
 
-// acceptable reports whether a version that a range meant when its load began may be used, though
-// the range means another one by now. Else one that is always late would never be
-// used. A version that lost its stage is another matter: it was withdrawn.
+// acceptable reports whether a version that a range meant when its load began
+// may be used, though the range means another one by now. Else one that is
+// always late would never be used. A version that lost its stage is another
+// matter: it was withdrawn.
 func (f *follower[T]) acceptable(ctx context.Context, v ModelVersion) bool {
 	if f.ref.Range == "" || f.want == nil || f.serves(f.want) {
 		return false
@@ -224,8 +225,8 @@ func (f *follower[T]) failed(res loaded[T], wanted bool) {
 	f.log.Warn("model not taken up", append(attrs, errorAttrs(res.err)...)...)
 }
 
-// takeUp makes what was loaded the current T, and has the one before closed when
-// nobody uses it any more.
+// takeUp makes what was loaded the current T, and has the one before closed
+// when nobody uses it any more.
 func (f *follower[T]) takeUp(res loaded[T]) {
 	now := time.Now()
 	f.failures, f.nextTry = 0, time.Time{}

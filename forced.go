@@ -8,17 +8,18 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// Ubunye since 0.7 can promote a version although gates fail. It then writes these
-// two into the version's metadata, and never takes them out again.
+// Ubunye since 0.7 can promote a version although gates fail. It then writes
+// these two into the version's metadata, and never takes them out again.
 const (
 	promotionForced  = "promotion_forced"
 	promotionSkipped = "promotion_gates_skipped"
 )
 
 // forcedChange reports whether another program's change of an entry is a forced
-// promotion, and what the gates that it skipped find of the version. The marks stay
-// in the metadata, so marks that were there before say nothing by themselves: the
-// promotion counts as forced if the gates that they name would have held it back.
+// promotion, and what the gates that it skipped find of the version. The marks
+// stay in the metadata, so marks that were there before say nothing by
+// themselves: the promotion counts as forced if the gates that they name would
+// have held it back.
 func forcedChange(before, after []byte) (skipped []GateResult, forced bool) {
 	now := decodeEntry(ModelName{}, "", after)
 	if mark, _ := now.Metadata.Get(promotionForced); mark != true {
@@ -35,7 +36,8 @@ func forcedChange(before, after []byte) (skipped []GateResult, forced bool) {
 	return skipped, moved && len((&GateError{Results: skipped}).Failed()) > 0
 }
 
-// A retrospect is what the events so far made of a model, as the history needs it.
+// A retrospect is what the events so far made of a model, as the history needs
+// it.
 type retrospect struct {
 	stages  map[string]ModelStage
 	entries map[string][]byte // raw
@@ -64,7 +66,8 @@ func (r *retrospect) remove(version string) {
 	delete(r.entries, version)
 }
 
-// modelGates returns the model's gates after an event if it changed them, else nil.
+// modelGates returns the model's gates after an event if it changed them, else
+// nil.
 func (r *retrospect) modelGates(e *index.Event) *PromotionGate {
 	if e.Model == nil {
 		return nil

@@ -9,8 +9,8 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// pyMoveForced is what Ubunye makes of an entry by a promotion, forced past gates if
-// they are given.
+// pyMoveForced is what Ubunye makes of an entry by a promotion, forced past
+// gates if they are given.
 func (s *pyStore) pyMoveForced(version, stage, when, skipped string) {
 	s.t.Helper()
 	s.pyWrite(func(entries map[string]map[string]string, _ *[]string) {
@@ -23,7 +23,8 @@ func (s *pyStore) pyMoveForced(version, stage, when, skipped string) {
 	})
 }
 
-// A promotion that another program forced shows as one, with the gates that it skipped.
+// A promotion that another program forced shows as one, with the gates that it
+// skipped.
 func TestForcedPromotionShowsInTheHistory(t *testing.T) {
 	t.Parallel()
 	const fails, holds = `{"min_auc": 0.85, "require_drift_check": false}`, `{"min_auc": 0.1}`

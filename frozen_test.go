@@ -7,8 +7,8 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// The store under testdata/stores/modelregistry-0.1 is frozen: every later release reads it,
-// finds it in order, and carries it on.
+// The store under testdata/stores/modelregistry-0.1 is frozen: every later
+// release reads it, finds it in order, and carries it on.
 func TestFrozenStore(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

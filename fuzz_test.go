@@ -1,7 +1,7 @@
 package modelregistry
 
-// The fuzz targets look inside: a reader that looks again at what seems damaged, for
-// a foreign writer might be at it, is too slow to fuzz.
+// The fuzz targets look inside: a reader that looks again at what seems
+// damaged, for a foreign writer might be at it, is too slow to fuzz.
 
 import (
 	"bytes"
@@ -82,8 +82,8 @@ func summary(s *index.State) (list []string) {
 var fuzzPrev = regexp.MustCompile(`"prev":"[^"]*"`)
 
 // FuzzHistory: whatever the log holds is read to its last line or refused as
-// damaged, and read again the same. With chain set, each line gets the digest and the
-// checksum that it should have, so that more than these are tried.
+// damaged, and read again the same. With chain set, each line gets the digest
+// and the checksum that it should have, so that more than these are tried.
 func FuzzHistory(f *testing.F) {
 	log, _ := fuzzStore(f)
 	f.Add(log, false)
@@ -124,7 +124,8 @@ func FuzzHistory(f *testing.F) {
 		if s.Hash != hash || s.Offset != int64(len(data)) {
 			t.Errorf("it stands at %d of %d", s.Offset, len(data))
 		}
-		// The document that is made of it reads the same, alone and beside the history.
+		// The document that is made of it reads the same, alone and beside the
+		// history.
 		doc := document.Format(s.Document(s.Offset))
 		for _, log := range [][]byte{data, nil} {
 			again, err := m.loadAll(fuzzView{doc, log})
@@ -138,10 +139,10 @@ func FuzzHistory(f *testing.F) {
 	})
 }
 
-// FuzzMerge: whatever document stands beside a sound history, nothing that the history
-// acknowledged is lost unless the document lacks it, nothing that the document holds is
-// lost, and when the next change has recorded that, it reads the same from
-// document and history, and from the history alone.
+// FuzzMerge: whatever document stands beside a sound history, nothing that the
+// history acknowledged is lost unless the document lacks it, nothing that the
+// document holds is lost, and when the next change has recorded that, it reads
+// the same from document and history, and from the history alone.
 func FuzzMerge(f *testing.F) {
 	log, documents := fuzzStore(f)
 	frozen, err := os.ReadFile("testdata/stores/python-0.1.7/fraud_detection/FraudRiskModel/registry.json")
@@ -229,8 +230,8 @@ func FuzzMerge(f *testing.F) {
 	})
 }
 
-// FuzzGates: gates that are accepted are written as they read, and judge any metrics
-// without a panic.
+// FuzzGates: gates that are accepted are written as they read, and judge any
+// metrics without a panic.
 func FuzzGates(f *testing.F) {
 	for _, gates := range []string{`{"min_auc":0.85,"max_loss":0.2,"require_drift_check":true}`, `{"min_n":123456789012345678901234567890}`,
 		`{"require_drift_check":false}`, `{"min_a":1e-7,"max_a":-0.0}`, `null`, `{"minauc":1}`, `{"min_a":NaN}`, `{"min_\ud800":1}`} {

@@ -16,8 +16,8 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// driftCheck is the gate without a metric, and driftPassed the piece of metadata
-// it wants, both named by the format.
+// driftCheck is the gate without a metric, and driftPassed the piece of
+// metadata it wants, both named by the format.
 const (
 	driftCheck  = "require_drift_check"
 	driftPassed = "drift_check_passed"
@@ -39,9 +39,9 @@ type PromotionGate struct {
 }
 
 // A GateFunc is a condition in Go. It returns nil to let the version pass, or
-// the reason why not. If the version changes before it is moved, the function is
-// called again. It must return when its context ends, because the promotion waits
-// for it.
+// the reason why not. If the version changes before it is moved, the function
+// is called again. It must return when its context ends, because the promotion
+// waits for it.
 type GateFunc func(ctx context.Context, v ModelVersion) error
 
 type rule struct {
@@ -88,8 +88,8 @@ func RequireDriftCheck() PromotionGate {
 }
 
 // GateOf makes a gate of a function. Such a gate can be passed to Promote; it
-// can't be stored with a version. A gate with a nil function lets no version pass.
-// GateOf panics if name is empty.
+// can't be stored with a version. A gate with a nil function lets no version
+// pass. GateOf panics if name is empty.
 func GateOf(name string, fn GateFunc) PromotionGate {
 	if name == "" {
 		panic("modelregistry: a gate needs a name")
@@ -133,7 +133,8 @@ func must(g PromotionGate, err error) PromotionGate {
 
 // ParseGates reads gates from a map as a configuration gives it; its values may
 // be any Go number, a json.Number, or for require_drift_check a bool. The gates
-// come out sorted by name. An error matches ErrInvalid and names every bad gate.
+// come out sorted by name. An error matches ErrInvalid and names every bad
+// gate.
 func ParseGates(config map[string]any) (PromotionGate, error) {
 	var g PromotionGate
 	var bad []string
@@ -319,8 +320,8 @@ func asJSON(v any) string {
 	return string(raw)
 }
 
-// MarshalJSON returns the map that UnmarshalJSON reads. It is an error if a gate
-// is a function, or two have one name.
+// MarshalJSON returns the map that UnmarshalJSON reads. It is an error if a
+// gate is a function, or two have one name.
 func (g PromotionGate) MarshalJSON() ([]byte, error) {
 	b := []byte{'{'}
 	seen := map[string]bool{}
@@ -348,8 +349,8 @@ func (g PromotionGate) MarshalJSON() ([]byte, error) {
 	return append(b, '}'), nil
 }
 
-// UnmarshalJSON reads a map of gates as ParseGates does. A gate that stands there
-// twice is an error.
+// UnmarshalJSON reads a map of gates as ParseGates does. A gate that stands
+// there twice is an error.
 func (g *PromotionGate) UnmarshalJSON(data []byte) error {
 	if string(data) == "null" {
 		*g = PromotionGate{}

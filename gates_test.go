@@ -408,7 +408,8 @@ func TestRefusal(t *testing.T) {
 	fresh := openStore(t, dir, nil)
 	wantStages(t, fresh, map[string]mr.ModelStage{"1.0.0": mr.Development})
 
-	// The history of this model holds a NaN, so that the refusal's line is read as text.
+	// The history of this model holds a NaN, so that the refusal's line is read
+	// as text.
 	lines := strings.Split(strings.TrimSpace(files(t, modelPath(dir))["history.jsonl"]), "\n")
 	if len(lines) != 2 {
 		t.Fatalf("%d events, want 2", len(lines))
@@ -501,8 +502,8 @@ func TestStoredGates(t *testing.T) {
 	}
 }
 
-// Joined sets may name the same gate twice, and all must hold, now and when read
-// again.
+// Joined sets may name the same gate twice, and all must hold, now and when
+// read again.
 func TestStoredGatesTwice(t *testing.T) {
 	t.Parallel()
 	for what, gates := range map[string]mr.PromotionGate{
@@ -582,7 +583,8 @@ func TestGatesInAnEntry(t *testing.T) {
 					t.Errorf("SkipGates: %v", err)
 				}
 			}
-			// The gates are still there after our write, and the neighbour is usable.
+			// The gates are still there after our write, and the neighbour is
+			// usable.
 			if !strings.Contains(files(t, modelPath(dir))["registry.json"], `"promotion_gates"`) {
 				t.Error("promotion_gates is gone from the entry")
 			}

@@ -281,7 +281,8 @@ func mustJSON(t testing.TB, v any) string {
 // testAll reports whether nothing may be skipped for want of rights or tools.
 func testAll() bool { return os.Getenv("MODELREGISTRY_TEST_ALL") == "1" }
 
-// testLong reports whether what is sampled elsewhere shall be tested to the full.
+// testLong reports whether what is sampled elsewhere shall be tested to the
+// full.
 func testLong() bool { return os.Getenv("MODELREGISTRY_TEST_LONG") == "1" }
 
 // unavailable skips a test that can't be run here, unless all shall be.

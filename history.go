@@ -39,8 +39,9 @@ type Event struct {
 	Time   time.Time // by the clock of who wrote it, UTC, in microseconds
 	Op     Operation
 
-	// Version is the one that the event is about, and From and To its stages. They are
-	// empty for a foreign change, an import and a repair, which Changes describes.
+	// Version is the one that the event is about, and From and To its stages.
+	// They are empty for a foreign change, an import and a repair, which
+	// Changes describes.
 	Version  string
 	From, To ModelStage
 
@@ -52,14 +53,15 @@ type Event struct {
 	Forced       bool         // Force let a rollback restore a version that never was in production
 	Gates        []GateResult // what each gate found, in order
 
-	// Changes tell every version whose entry the event added, changed or removed: a
-	// promotion's predecessor too.
+	// Changes tell every version whose entry the event added, changed or
+	// removed: a promotion's predecessor too.
 	Changes []Change
 
-	// ModelGates are the model's gates after the event, if it changed them, else nil.
+	// ModelGates are the model's gates after the event, if it changed them,
+	// else nil.
 	ModelGates *PromotionGate
-	// Doubts say what of a foreign change could not be told, and what was made of
-	// it. Verify reports each until the version is changed again.
+	// Doubts say what of a foreign change could not be told, and what was made
+	// of it. Verify reports each until the version is changed again.
 	Doubts []Doubt
 }
 
@@ -69,18 +71,20 @@ type Change struct {
 	From    ModelStage `json:"from,omitempty"` // empty if it was not there before
 	To      ModelStage `json:"to,omitempty"`   // empty if it was removed; equal to From if something else in its entry changed
 
-	// Forced says that another program promoted the version although its gates were
-	// not looked at, as the entry has it. SkippedGates are those gates, and what they find of the version.
+	// Forced says that another program promoted the version although its gates
+	// were not looked at, as the entry has it. SkippedGates are those gates,
+	// and what they find of the version.
 	Forced       bool         `json:"forced,omitempty"`
 	SkippedGates []GateResult `json:"skipped_gates,omitempty"`
-	// Reused reports that another version had the number before: another program
-	// counts from what is listed, so that it gives a deleted version's number again.
+	// Reused reports that another version had the number before: another
+	// program counts from what is listed, so that it gives a deleted version's
+	// number again.
 	Reused bool `json:"reused,omitempty"`
 }
 
-// Unrecorded reports whether the event is what another program or an editor changed
-// in registry.json since the last event. The next change records it, and then
-// it gets its number; until then Time is when it was looked at.
+// Unrecorded reports whether the event is what another program or an editor
+// changed in registry.json since the last event. The next change records it,
+// and then it gets its number; until then Time is when it was looked at.
 func (e *Event) Unrecorded() bool { return e.Number == 0 }
 
 // Touches reports whether the event is about a version, or changed its entry.
@@ -119,16 +123,17 @@ type HistoryOptions struct {
 	Versions []string    // events that touch one of these; all, if empty
 	Ops      []Operation // of these operations; all, if empty
 
-	// Since and Until bound the events' own times, by Since <= Time < Until. Zero
-	// bounds nothing.
+	// Since and Until bound the events' own times, by Since <= Time < Until.
+	// Zero bounds nothing.
 	Since, Until time.Time
 
 	After  int64 // events with a higher number, so without unrecorded changes; 0 takes all
 	Newest bool  // the newest first, not the oldest; not with Follow
 
-	// Follow waits for more behind the last event, until the context ends, which then is no
-	// error. It looks once a DefaultInterval. Unrecorded changes come when they are recorded. If another
-	// history took the place of this one, it ends with ErrNotFound.
+	// Follow waits for more behind the last event, until the context ends,
+	// which then is no error. It looks once a DefaultInterval. Unrecorded
+	// changes come when they are recorded. If another history took the place of
+	// this one, it ends with ErrNotFound.
 	Follow bool
 }
 
@@ -142,16 +147,17 @@ func (o HistoryOptions) take(e *Event) bool {
 }
 
 // History yields a model's events as they happened, the oldest first; refused
-// promotions, foreign changes, imports and repairs too. A store that has no history,
-// because another program wrote it, yields one unrecorded import.
+// promotions, foreign changes, imports and repairs too. A store that has no
+// history, because another program wrote it, yields one unrecorded import.
 //
-// A line that can't be read, or is not as it was written, is a *[CorruptError] in its place, with
-// an Event that has no more than the number that should stand there; iteration goes
-// on with the next line, whose From stages are as good as what could be read. After any
-// other error it ends. No filter holds such errors back.
+// A line that can't be read, or is not as it was written, is a *[CorruptError]
+// in its place, with an Event that has no more than the number that should
+// stand there; iteration goes on with the next line, whose From stages are as
+// good as what could be read. After any other error it ends. No filter holds
+// such errors back.
 //
-// It shows the history as of when the iteration began, takes no lock, and may be
-// left and begun again. It reads the whole history each time.
+// It shows the history as of when the iteration began, takes no lock, and may
+// be left and begun again. It reads the whole history each time.
 func (r *ModelRegistry) History(ctx context.Context, name ModelName, opts *HistoryOptions) iter.Seq2[Event, error] {
 	var o HistoryOptions
 	if opts != nil {
@@ -193,8 +199,9 @@ type page struct {
 	broken int64 // the last damage
 }
 
-// follows returns an error if a log is not the one of which some was shown: an event that was
-// shown stays, but for a repair. Where a log is damaged, that is told in its place.
+// follows returns an error if a log is not the one of which some was shown: an
+// event that was shown stays, but for a repair. Where a log is damaged, that is
+// told in its place.
 func (p *page) follows(log *historyLog) error {
 	lines := log.x.lines
 	at := len(lines) // behind what was shown
@@ -214,7 +221,8 @@ func (p *page) follows(log *historyLog) error {
 	return notFound("the event that was told last")
 }
 
-// show yields what was not shown before. It reports false if the caller has enough.
+// show yields what was not shown before. It reports false if the caller has
+// enough.
 func (p *page) show(events iter.Seq2[pastEvent, error]) bool {
 	if p.Newest {
 		events = backward(events)

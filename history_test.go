@@ -235,7 +235,8 @@ func TestHistoryFollows(t *testing.T) {
 	})
 }
 
-// lastLineRepaired loses the third event, and has two behind it, the first of which is the repair.
+// lastLineRepaired loses the third event, and has two behind it, the first of
+// which is the repair.
 func lastLineRepaired(t *testing.T, dir string) {
 	edit(t, modelPath(dir, "history.jsonl"), func(s string) string { l := lines(s); return l[0] + l[1] + "{}\n" })
 	r := openStore(t, dir, nil)
@@ -245,8 +246,8 @@ func lastLineRepaired(t *testing.T, dir string) {
 	register(t, r, "", nil)
 }
 
-// A history that another one took the place of is not followed as if it were the same; one that was
-// repaired is.
+// A history that another one took the place of is not followed as if it were
+// the same; one that was repaired is.
 func TestHistoryFollowsNoOther(t *testing.T) {
 	for name, test := range map[string]struct {
 		do    func(t *testing.T, dir string)

@@ -35,8 +35,8 @@ func (l *load) whole(ctx context.Context) (map[string]string, error) {
 	return m, err
 }
 
-// stages returns each version's stage. A model that can't be read and two versions in
-// production are errors (invariant 3).
+// stages returns each version's stage. A model that can't be read and two
+// versions in production are errors (invariant 3).
 func (l *load) stages(ctx context.Context) (map[string]string, error) {
 	list, err := l.ListVersions(ctx, loadModel)
 	if errors.Is(err, mr.ErrNotFound) {
@@ -59,8 +59,8 @@ func (l *load) stages(ctx context.Context) (map[string]string, error) {
 	return m, err
 }
 
-// A replayed is what a log alone says, read as simply as can be, and apart from the registry's own
-// reading.
+// A replayed is what a log alone says, read as simply as can be, and apart from
+// the registry's own reading.
 type replayed struct {
 	stages map[string]string
 	last   int64 // the last event's number
@@ -68,8 +68,8 @@ type replayed struct {
 	size   int   // bytes in the file
 }
 
-// replayLog reads the log of a store from its first event (invariant 11). The chain of digests must be
-// whole; only the end may be torn.
+// replayLog reads the log of a store from its first event (invariant 11). The
+// chain of digests must be whole; only the end may be torn.
 func replayLog(dir string) (replayed, error) {
 	r := replayed{stages: map[string]string{}}
 	data, err := os.ReadFile(filepath.Join(dir, loadPath("history.jsonl")))

@@ -59,10 +59,11 @@ func TestKillChild(t *testing.T) {
 	}
 }
 
-// killWrite writes until it is killed: two workers on one registry, so that changes
-// share appends. Half of the writers choose the operation of their disk
-// at which they die, so that every step of a change is hit, and not only the long ones.
-// A kill takes nothing from the system's caches, so nothing is synced.
+// killWrite writes until it is killed: two workers on one registry, so that
+// changes share appends. Half of the writers choose the operation of their disk
+// at which they die, so that every step of a change is hit, and not only the
+// long ones. A kill takes nothing from the system's caches, so nothing is
+// synced.
 func killWrite(t *testing.T, dir, name string) {
 	faulty := &crashtest.Faulty{}
 	r, err := mr.OpenOn(dir, nil, func(d fsstore.Disk) fsstore.Disk { return faulty.Wrap(crashtest.NoSync{Disk: d}) })
@@ -82,7 +83,8 @@ func killWrite(t *testing.T, dir, name string) {
 	wg.Wait()
 }
 
-// killRead reads until it is killed, and compares digests of versions at random.
+// killRead reads until it is killed, and compares digests of versions at
+// random.
 func killRead(t *testing.T, dir string) {
 	r := procOpen(t, dir)
 	procRead(t, dir, func() bool {
@@ -189,8 +191,8 @@ func (p *killed) check(t *testing.T) {
 	}
 }
 
-// round has 8 writers and 4 readers killed one by one at random and started again, then
-// all at once.
+// round has 8 writers and 4 readers killed one by one at random and started
+// again, then all at once.
 func (k *killRun) round(t *testing.T) {
 	t.Helper()
 	k.processes = nil
@@ -213,8 +215,8 @@ func (k *killRun) round(t *testing.T) {
 	}
 }
 
-// progress waits until n operations returned, and meanwhile starts anew whoever was
-// killed: holding a lock or not, the others go on.
+// progress waits until n operations returned, and meanwhile starts anew whoever
+// was killed: holding a lock or not, the others go on.
 func (k *killRun) progress(t *testing.T, n int) {
 	t.Helper()
 	for stuck := time.After(time.Minute); n > 0; {
@@ -232,14 +234,15 @@ func (k *killRun) progress(t *testing.T, n int) {
 	}
 }
 
-// check looks at what the killed left: first as a reader, then as the next writer,
-// then at the files themselves.
+// check looks at what the killed left: first as a reader, then as the next
+// writer, then at the files themselves.
 func (k *killRun) check(t *testing.T) {
 	t.Helper()
 	k.debris(t)
 	r := procOpen(t, k.dir)
 	before := killStages(t, r)
-	// What was killed between placing its trees and its append left them for later numbers.
+	// What was killed between placing its trees and its append left them for
+	// later numbers.
 	for range 10 {
 		k.count++
 		l := ledger.Line{Phase: ledger.Intent, Worker: fmt.Sprintf("next%d", k.count), Token: fmt.Sprintf("next%d", k.count), Op: "register"}
@@ -285,8 +288,8 @@ func (k *killRun) check(t *testing.T) {
 	}
 }
 
-// debris checks that the killed left nothing in the model's folder but what belongs there, what
-// the next writer clears away, and trees put aside.
+// debris checks that the killed left nothing in the model's folder but what
+// belongs there, what the next writer clears away, and trees put aside.
 func (k *killRun) debris(t *testing.T) {
 	t.Helper()
 	known := []string{".lock", ".orphans", ".registry.json.tmp", ".staging", "history.jsonl", "registry.json", "versions"}
@@ -331,9 +334,10 @@ func killStages(t *testing.T, r *mr.ModelRegistry) map[string]string {
 	return m
 }
 
-// Invariants 1, 2, 3, 4, 5, 8 and 11: whatever processes are killed at, what was
-// acknowledged is there in the order in which it was, what was refused is not, no
-// reader sees anything half done, and the next writer writes and clears away what the dead left.
+// Invariants 1, 2, 3, 4, 5, 8 and 11: whatever processes are killed at, what
+// was acknowledged is there in the order in which it was, what was refused is
+// not, no reader sees anything half done, and the next writer writes and clears
+// away what the dead left.
 func TestKilledProcesses(t *testing.T) {
 	t.Parallel()
 	var k *killRun
@@ -353,8 +357,8 @@ func TestKilledProcesses(t *testing.T) {
 	t.Logf("%d processes killed, some %d operations", processes, operations)
 }
 
-// Invariant 8: the staging of a process that is stopped, for however long, is not
-// taken for a dead one's.
+// Invariant 8: the staging of a process that is stopped, for however long, is
+// not taken for a dead one's.
 func TestStoppedProcessKeepsItsStaging(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

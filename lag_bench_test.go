@@ -13,8 +13,8 @@ import (
 
 // BenchmarkLag compares bounds of the lag. It reports the mean time of a
 // promotion with its share of the checkpoints, and the time in which a new
-// registry reads the model just before a checkpoint is due. The default's bounds
-// were chosen by it (docs/performance.md).
+// registry reads the model just before a checkpoint is due. The default's
+// bounds were chosen by it (docs/performance.md).
 func BenchmarkLag(b *testing.B) {
 	for _, n := range []int{300, 1000, 2000, 4000, 10_000, 100_000} {
 		for _, share := range []int64{0, 32, 16, 8, 4, 2} {

@@ -20,10 +20,10 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// laterStore returns a copy of the store that a later release could have written:
-// members that this release does not know in events, in what is kept of versions
-// and of the model, and in our key, and a stored gate that it can't read.
-// FrozenModel in it needs what this release does not know.
+// laterStore returns a copy of the store that a later release could have
+// written: members that this release does not know in events, in what is kept
+// of versions and of the model, and in our key, and a stored gate that it can't
+// read. FrozenModel in it needs what this release does not know.
 func laterStore(t testing.TB) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -108,7 +108,8 @@ func TestLaterStoreReads(t *testing.T) {
 	wantStages(t, openStore(t, dir, nil), map[string]mr.ModelStage{"1.0.0": mr.Production, "1.0.1": mr.Development, "1.0.2": mr.Staging})
 }
 
-// A stored gate that this release can't read holds back its version, and no other.
+// A stored gate that this release can't read holds back its version, and no
+// other.
 func TestUnreadableGateBlocksItsVersion(t *testing.T) {
 	t.Parallel()
 	for _, lost := range []string{"", "registry.json"} {
@@ -141,8 +142,8 @@ func TestUnreadableGateBlocksItsVersion(t *testing.T) {
 // later are the members of our key that this release does not know.
 var later = []string{`deleted={"0.9.0":{"by":"bob","at":"2027-02-01T00:00:00.000000+00:00"}}`, `signed_head=[1.50, NaN, "\u00e9"]`}
 
-// wantLaterKept checks that what this release does not know is still there; in our
-// key only if no other program wrote the document.
+// wantLaterKept checks that what this release does not know is still there; in
+// our key only if no other program wrote the document.
 func wantLaterKept(t *testing.T, dir string, inKey bool) {
 	t.Helper()
 	d := readDocument(t, modelPath(dir, "registry.json"))
@@ -174,8 +175,8 @@ func wantLaterKept(t *testing.T, dir string, inKey bool) {
 	}
 }
 
-// Whatever this release does, what a later one keeps is kept, in the document and
-// in the history.
+// Whatever this release does, what a later one keeps is kept, in the document
+// and in the history.
 func TestWhatALaterReleaseKeepsIsKept(t *testing.T) {
 	t.Parallel()
 	replaceIn := func(t *testing.T, name, old, new string) {
@@ -249,7 +250,8 @@ func TestWhatALaterReleaseKeepsIsKept(t *testing.T) {
 			repair(t, dir)
 		}, true},
 		"a history that an older release began anew": {func(t *testing.T, dir string) {
-			// It wrote the event that holds all it knows, and died before the document.
+			// It wrote the event that holds all it knows, and died before the
+			// document.
 			d := readDocument(t, modelPath(dir, "registry.json"))
 			var after, extra []string
 			for _, e := range d.Entries {
@@ -301,7 +303,8 @@ func setAside(dir string) (list []string) {
 	return list
 }
 
-// A registry that runs on takes over what a later release changes of our key meanwhile.
+// A registry that runs on takes over what a later release changes of our key
+// meanwhile.
 func TestLaterReleaseInTurns(t *testing.T) {
 	t.Parallel()
 	dir := laterStore(t)

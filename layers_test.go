@@ -27,8 +27,8 @@ var layers = []layer{
 	{"stores", []string{"internal/fsstore"}},
 	{"parts", nil},
 	{"registry", []string{"."}},
-	// For tests. Ledger writes through a registry as its users do. Crashtest and
-	// foldtest wrap the folder store's disk.
+	// For tests. Ledger writes through a registry as its users do. Crashtest
+	// and foldtest wrap the folder store's disk.
 	{"tests", []string{"registrytest", "internal/crashtest", "internal/foldtest", "internal/ledger"}},
 }
 

@@ -54,8 +54,8 @@ var sourceRevision = sync.OnceValue(func() string {
 
 // VersionsOfRun returns the versions that a run produced, in all models of the
 // store, in order of use case and model, newest first. It reads every model's
-// index. None is not an error. Models that can't be read are in the error, and do
-// not hide those that can.
+// index. None is not an error. Models that can't be read are in the error, and
+// do not hide those that can.
 func (r *ModelRegistry) VersionsOfRun(ctx context.Context, runID string) ([]ModelVersion, error) {
 	if runID == "" {
 		return nil, &Error{Op: "lineage", Err: invalid("run id: it is empty")}

@@ -12,18 +12,22 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/refcount"
 )
 
-// A Live is what a serving program holds of a model: the version that a reference means,
-// loaded, and replaced when the reference means another one.
+// A Live is what a serving program holds of a model: the version that a
+// reference means, loaded, and replaced when the reference means another one.
 //
-// A new version is taken up by the interval and 50 ms after it was promoted, plus the time that it takes to load,
-// in which the one before goes on serving. Its digests are verified before it is
-// loaded. One that does not verify, does not load or does not pass the check is reported and not used: the
-// last good one goes on serving. It is tried again after a while, and a later change of the model is followed at
-// once. The same holds when the reference comes to mean nothing: what was loaded stays.
+// A new version is taken up by the interval and 50 ms after it was promoted,
+// plus the time that it takes to load, in which the one before goes on serving.
+// Its digests are verified before it is loaded. One that does not verify, does
+// not load or does not pass the check is reported and not used: the last good
+// one goes on serving. It is tried again after a while, and a later change of
+// the model is followed at once. The same holds when the reference comes to
+// mean nothing: what was loaded stays.
 //
-// Callers use the current T by [Live.Do], or by [Live.Acquire] and [Lease.Release]. Both take no lock and
-// allocate nothing. A T that was replaced is closed when its last user is done, never before.
-// There are two Ts in memory at most: while one that was replaced is still in use, no third is loaded.
+// Callers use the current T by [Live.Do], or by [Live.Acquire] and
+// [Lease.Release]. Both take no lock and allocate nothing. A T that was
+// replaced is closed when its last user is done, never before. There are two Ts
+// in memory at most: while one that was replaced is still in use, no third is
+// loaded.
 //
 // All methods are safe for concurrent use.
 type Live[T any] struct {
@@ -59,32 +63,38 @@ type item[T any] = refcount.Item[served[T]]
 
 // LiveOptions say how to follow a reference. The zero value and nil serve.
 type LiveOptions[T any] struct {
-	// Interval is the time between two looks at the registry; 0 is DefaultInterval.
+	// Interval is the time between two looks at the registry; 0 is
+	// DefaultInterval.
 	Interval time.Duration
 
 	// Check is a warm-up: it may ask the new T for a prediction whose answer is
-	// known. A T that it returns an error for, or panics over, is closed and not used.
+	// known. A T that it returns an error for, or panics over, is closed and
+	// not used.
 	Check func(context.Context, T) error
 
-	// Close ends the use of a T that nobody uses any more. Without it a T that is
-	// an io.Closer is closed.
+	// Close ends the use of a T that nobody uses any more. Without it a T that
+	// is an io.Closer is closed.
 	Close func(T) error
 
-	// Retry is how long after a failure the same version is tried again; it doubles with each,
-	// up to MaxRetry. 0 is a second, and five minutes or Retry, if that is longer.
+	// Retry is how long after a failure the same version is tried again; it
+	// doubles with each, up to MaxRetry. 0 is a second, and five minutes or
+	// Retry, if that is longer.
 	Retry, MaxRetry time.Duration
 
-	// Logger is told of versions taken up, failed and closed; nil is the registry's.
+	// Logger is told of versions taken up, failed and closed; nil is the
+	// registry's.
 	Logger *slog.Logger
 }
 
-// NewLive loads the version that ref means, and returns once it serves; else with the error of
-// the registry, of load or of the check. From then on it follows the registry, until Close.
-// The context bounds the first load only; its values reach all.
+// NewLive loads the version that ref means, and returns once it serves; else
+// with the error of the registry, of load or of the check. From then on it
+// follows the registry, until Close. The context bounds the first load only;
+// its values reach all.
 //
-// load makes a T of the files in Model.Path. They stay as long as the T does, so it may map them.
-// load runs in a goroutine of its own, one at a time; its context ends at Close, which waits for it. A panic in it is an
-// error like any other.
+// load makes a T of the files in Model.Path. They stay as long as the T does,
+// so it may map them. load runs in a goroutine of its own, one at a time; its
+// context ends at Close, which waits for it. A panic in it is an error like any
+// other.
 func NewLive[T any](ctx context.Context, r *ModelRegistry, ref Ref, load func(context.Context, *Model) (T, error), opts *LiveOptions[T]) (*Live[T], error) {
 	l := &Live[T]{r: r, ref: ref, load: load, ended: make(chan struct{}), closed: make(chan struct{})}
 	if opts != nil {
@@ -114,8 +124,9 @@ func NewLive[T any](ctx context.Context, r *ModelRegistry, ref Ref, load func(co
 	return l, nil
 }
 
-// Do calls fn with the current T and its version, and returns what fn returns. Neither may be
-// used after fn returned: the T may be closed then. Do fails with ErrClosed after Close.
+// Do calls fn with the current T and its version, and returns what fn returns.
+// Neither may be used after fn returned: the T may be closed then. Do fails
+// with ErrClosed after Close.
 func (l *Live[T]) Do(fn func(value T, v *ModelVersion) error) error {
 	i, users := l.current.Acquire()
 	if i == nil {
@@ -125,8 +136,8 @@ func (l *Live[T]) Do(fn func(value T, v *ModelVersion) error) error {
 	return fn(i.Value.value, &i.Value.version)
 }
 
-// Acquire returns the current T for a use that does not fit a function, such as a stream. It must
-// be released, as by
+// Acquire returns the current T for a use that does not fit a function, such as
+// a stream. It must be released, as by
 //
 //	lease, err := live.Acquire()
 //	if err != nil {
@@ -134,8 +145,9 @@ func (l *Live[T]) Do(fn func(value T, v *ModelVersion) error) error {
 //	}
 //	defer lease.Release()
 //
-// A lease that is never released keeps its T open, and with that the next version but one from
-// being loaded; Status tells what is still in use. Acquire fails with ErrClosed after Close.
+// A lease that is never released keeps its T open, and with that the next
+// version but one from being loaded; Status tells what is still in use. Acquire
+// fails with ErrClosed after Close.
 func (l *Live[T]) Acquire() (Lease[T], error) {
 	i, users := l.current.Acquire()
 	if i == nil {
@@ -144,8 +156,8 @@ func (l *Live[T]) Acquire() (Lease[T], error) {
 	return Lease[T]{item: i, users: users}, nil
 }
 
-// A Lease keeps a T from being closed. It is one goroutine's, and is not to be copied; go vet
-// finds copies.
+// A Lease keeps a T from being closed. It is one goroutine's, and is not to be
+// copied; go vet finds copies.
 type Lease[T any] struct {
 	_     noCopy
 	item  *item[T]
@@ -179,13 +191,14 @@ func (l *Lease[T]) Release() {
 	}
 }
 
-// Close ends the following and the use of the current T: it waits for a load under way and for
-// all users, closes the T, and returns its error. Within Do or before a lease of the same goroutine is released
-// it would wait forever. It does not close the registry.
+// Close ends the following and the use of the current T: it waits for a load
+// under way and for all users, closes the T, and returns its error. Within Do
+// or before a lease of the same goroutine is released it would wait forever. It
+// does not close the registry.
 func (l *Live[T]) Close() error { return l.Shutdown(context.Background()) }
 
-// Shutdown is Close that waits no longer than the context lasts. What is left then
-// is closed when its users are done.
+// Shutdown is Close that waits no longer than the context lasts. What is left
+// then is closed when its users are done.
 func (l *Live[T]) Shutdown(ctx context.Context) error {
 	l.closing.Do(func() {
 		l.cancel()
@@ -213,8 +226,9 @@ type LiveStatus struct {
 	Version ModelVersion // that serves
 	Since   time.Time    // when it began to
 
-	// Wanted is the version that the reference means. While it is not Version, it is being loaded,
-	// waits, or failed. It is empty while the reference means nothing.
+	// Wanted is the version that the reference means. While it is not Version,
+	// it is being loaded, waits, or failed. It is empty while the reference
+	// means nothing.
 	Wanted   string
 	Loading  bool
 	Draining string    // a version that was replaced and is still in use
@@ -222,7 +236,8 @@ type LiveStatus struct {
 	NextTry  time.Time // of Wanted, after a failure
 
 	LastCheck time.Time // when the registry last answered
-	// LastError is what stands in the way of serving what the reference means; nil if nothing does.
+	// LastError is what stands in the way of serving what the reference means;
+	// nil if nothing does.
 	LastError   error
 	LastErrorAt time.Time
 }

@@ -232,8 +232,8 @@ func TestLiveFirst(t *testing.T) {
 	})
 }
 
-// The context bounds the first load: what fails by its end leaves nothing open, what was made in
-// spite of it serves.
+// The context bounds the first load: what fails by its end leaves nothing open,
+// what was made in spite of it serves.
 func TestLiveFirstWhenTheContextEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -296,8 +296,8 @@ func TestLiveRetry(t *testing.T) {
 	}
 }
 
-// overwriteArtifact changes a byte of a version's artifact, and nothing that a stat
-// shows but the time.
+// overwriteArtifact changes a byte of a version's artifact, and nothing that a
+// stat shows but the time.
 func overwriteArtifact(t testing.TB, dir, version string) {
 	t.Helper()
 	name := modelPath(dir, "versions", version, "model", "weights.bin")
@@ -307,8 +307,9 @@ func overwriteArtifact(t testing.TB, dir, version string) {
 	writeFile(t, name, "WEIGHTS")
 }
 
-// Whatever is wrong with a version: the last good one goes on serving, the failure
-// shows, it is tried again with growing pauses, and a later change is followed at once.
+// Whatever is wrong with a version: the last good one goes on serving, the
+// failure shows, it is tried again with growing pauses, and a later change is
+// followed at once.
 func TestLiveKeepsTheLastGoodOne(t *testing.T) {
 	t.Parallel()
 	bad := errors.New("bad weights")
@@ -386,7 +387,8 @@ func TestLiveKeepsTheLastGoodOne(t *testing.T) {
 						t.Errorf("tried after %v, want %v", tries, want)
 					}
 				}
-				// A later change is followed at once, and then the broken one again, if it is mended.
+				// A later change is followed at once, and then the broken one
+				// again, if it is mended.
 				inProduction(t, r, "1.0.2")
 				tick()
 				wantServing(t, l, "1.0.2")
@@ -528,8 +530,8 @@ func TestLiveCloseWhileLoading(t *testing.T) {
 	})
 }
 
-// What was withdrawn while it was loaded does not come into use; a version of a range
-// that is only overtaken does.
+// What was withdrawn while it was loaded does not come into use; a version of a
+// range that is only overtaken does.
 func TestLiveOvertaken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -585,8 +587,8 @@ func TestLiveStatusJSON(t *testing.T) {
 	}
 }
 
-// Do and Acquire answer whatever the rest waits for: a load, a warm-up, the closing of what was
-// replaced, and any lock that there is.
+// Do and Acquire answer whatever the rest waits for: a load, a warm-up, the
+// closing of what was replaced, and any lock that there is.
 func TestLiveTakesNoLock(t *testing.T) {
 	t.Parallel()
 	r, _ := newStore(t, nil)

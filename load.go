@@ -16,8 +16,8 @@ import (
 )
 
 // Another program truncates the document and writes it again, in place. What
-// reads as damaged in between is read again for tornFor, every tornEvery, before
-// it is reported as damaged.
+// reads as damaged in between is read again for tornFor, every tornEvery,
+// before it is reported as damaged.
 const (
 	tornFor   = 50 * time.Millisecond
 	tornEvery = 5 * time.Millisecond
@@ -223,10 +223,10 @@ func (m *model) replay(v driver.View) (*index.State, []*index.Event, error) {
 	return s, events, m.damaged(err)
 }
 
-// follow starts from the state of a document of ours and applies what the log has
-// behind it. If the log does not have the event that the document stands at, somebody
-// lost or cut it, and the document is what there is; if it has another one of that
-// number, the document came from somewhere else.
+// follow starts from the state of a document of ours and applies what the log
+// has behind it. If the log does not have the event that the document stands
+// at, somebody lost or cut it, and the document is what there is; if it has
+// another one of that number, the document came from somewhere else.
 func (m *model) follow(v driver.View, d *document.Document, s *index.State) (*state, error) {
 	base := s.Facts
 	if s.Damage != nil {
@@ -255,12 +255,12 @@ func (m *model) follow(v driver.View, d *document.Document, s *index.State) (*st
 	return m.lost(v, s)
 }
 
-// errStrange says that a document is one of ours, but tells of another history than the one
-// beside it. If that is sound it is the truth.
+// errStrange says that a document is one of ours, but tells of another history
+// than the one beside it. If that is sound it is the truth.
 var errStrange = errors.New("it stands at an event of another history")
 
-// lost has a state that stands on its document alone continue whatever log there
-// is.
+// lost has a state that stands on its document alone continue whatever log
+// there is.
 func (m *model) lost(v driver.View, s *index.State) (*state, error) {
 	if s.Damage != nil { // which says more than the log could
 		return nil, m.corrupt(documentFile, 0, s.Damage)
@@ -286,8 +286,8 @@ func (m *model) followOlder(v driver.View, d *document.Document) (*state, error)
 			return &state{State: s}, nil
 		}
 	}
-	// The history before the document can't be read as a whole, or is another one.
-	// The facts of the model are those that can be read there.
+	// The history before the document can't be read as a whole, or is another
+	// one. The facts of the model are those that can be read there.
 	var x modelCheck
 	x.readLog(lines)
 	s := index.FromDocument(m.name.UseCase, m.name.Model, d)

@@ -1,7 +1,7 @@
 package modelregistry
 
-// These tests look inside, at what is left of a change and of a reader's look without the
-// store: the way between the bytes and the state.
+// These tests look inside, at what is left of a change and of a reader's look
+// without the store: the way between the bytes and the state.
 
 import (
 	"bytes"
@@ -90,8 +90,8 @@ func (m *memoryModel) promote(version string) *change {
 	return m.move(index.OpPromote, version, Production)
 }
 
-// Changes that share an append come out as those that are made one after the other, and the state that they
-// leave is the one that the history tells of.
+// Changes that share an append come out as those that are made one after the
+// other, and the state that they leave is the one that the history tells of.
 func TestSharedAppends(t *testing.T) {
 	t.Parallel()
 	moves := []func(m *memoryModel, version string) *change{
@@ -177,8 +177,9 @@ func inWords(v *ModelVersion) string {
 	return fmt.Sprintf("%#v %s %s", c, v.Metrics, v.Metadata)
 }
 
-// What a change allocates between its turn and the state stays small, and is no more for one that shares an
-// append with many; nor is what a reader allocates that takes it in.
+// What a change allocates between its turn and the state stays small, and is no
+// more for one that shares an append with many; nor is what a reader allocates
+// that takes it in.
 func TestAllocationsInMemory(t *testing.T) { // not parallel: it counts for the whole program
 	const many = 32
 	per := func(n int, one func(m *memoryModel, version string) *change) float64 {
@@ -211,8 +212,8 @@ func TestAllocationsInMemory(t *testing.T) { // not parallel: it counts for the 
 	}
 }
 
-// takingIn returns a model and what takes in one promotion to production after the other that another process
-// appended, and looks at what is there then.
+// takingIn returns a model and what takes in one promotion to production after
+// the other that another process appended, and looks at what is there then.
 func takingIn(tb testing.TB) (m *memoryModel, look func()) {
 	m, versions := withVersions(tb, 2)
 	m.append(tb, m.promote(versions[1])) // from here on the two take turns

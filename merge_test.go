@@ -132,8 +132,8 @@ func (s *pyStore) doubted(r *modelregistry.ModelRegistry) (list []string) {
 	return list
 }
 
-// An entry of Python's that looks as ours once did is no old one: Python's demote
-// and archive leave no time, so that it can't look otherwise.
+// An entry of Python's that looks as ours once did is no old one: Python's
+// demote and archive leave no time, so that it can't look otherwise.
 func TestPythonPutsAnEntryBackToWhatItWas(t *testing.T) {
 	t.Parallel()
 	type step = func(s *pyStore, r *modelregistry.ModelRegistry)
@@ -209,8 +209,8 @@ func TestPythonPutsAnEntryBackToWhatItWas(t *testing.T) {
 	}
 }
 
-// pyLagging makes a store whose document is behind what act did: it has 1.0.0 in
-// production, and 1.1.0 and 1.2.0 in development.
+// pyLagging makes a store whose document is behind what act did: it has 1.0.0
+// in production, and 1.1.0 and 1.2.0 in development.
 func pyLagging(t *testing.T, act func(s *pyStore, r *modelregistry.ModelRegistry)) (*pyStore, *modelregistry.ModelRegistry) {
 	t.Helper()
 	s := pyNewStore(t)
@@ -345,9 +345,9 @@ func TestPythonWroteWhatItReadBeforeOurChange(t *testing.T) {
 	}
 }
 
-// Where it is not known what Python started from, as after a reboot or in a copy
-// without the note, what may be an old document undoes nothing, and what is left
-// open is said.
+// Where it is not known what Python started from, as after a reboot or in a
+// copy without the note, what may be an old document undoes nothing, and what
+// is left open is said.
 func TestPythonAfterARebootIsAGuessThatSaysSo(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

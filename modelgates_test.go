@@ -15,15 +15,16 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// pyGates ends a document that Python wrote with the model's gates, as Ubunye does
-// since 0.7, on one line each.
+// pyGates ends a document that Python wrote with the model's gates, as Ubunye
+// does since 0.7, on one line each.
 func (s *pyStore) pyGates(gates string) {
 	s.t.Helper()
 	doc := strings.TrimSuffix(string(s.read("registry.json")), "\n}")
 	s.write("registry.json", []byte(doc+",\n  \"promotion_gates\": "+string(pyjson.Indent(nil, []byte(gates), "  "))+"\n}"))
 }
 
-// pyModel is a store by Ubunye 0.8: versions with an auc of 0.25, and a model's gates.
+// pyModel is a store by Ubunye 0.8: versions with an auc of 0.25, and a model's
+// gates.
 func pyModel(t *testing.T, gates string, versions ...string) *pyStore {
 	t.Helper()
 	s := pyNewStore(t)
@@ -35,8 +36,9 @@ func pyModel(t *testing.T, gates string, versions ...string) *pyStore {
 	return s
 }
 
-// modelGates returns the model's gates as registries see them, which must agree: one
-// that read the model before, a fresh one, and one without the document.
+// modelGates returns the model's gates as registries see them, which must
+// agree: one that read the model before, a fresh one, and one without the
+// document.
 func (s *pyStore) modelGates(held *mr.ModelRegistry, version string) string {
 	s.t.Helper()
 	dir := s.t.TempDir()
@@ -80,8 +82,8 @@ func refusedBy(t testing.TB, err error) (names []string) {
 	return names
 }
 
-// The gates that Ubunye keeps at the top hold for every promotion of every version,
-// joined with the version's own and those that are passed.
+// The gates that Ubunye keeps at the top hold for every promotion of every
+// version, joined with the version's own and those that are passed.
 func TestModelGatesHoldForEveryVersion(t *testing.T) {
 	t.Parallel()
 	s := pyModel(t, `{"min_auc": 0.4, "require_drift_check": false, "max_loss": 1}`, "1.0.0")
@@ -161,7 +163,8 @@ func TestModelGatesChangeWhileAVersionIsChecked(t *testing.T) {
 	}
 }
 
-// The key stays as Ubunye wrote it, and comes back from the history where it was.
+// The key stays as Ubunye wrote it, and comes back from the history where it
+// was.
 func TestModelGatesComeBackFromTheHistory(t *testing.T) {
 	t.Parallel()
 	const gates = `{"max_psi": 0.20, "min_auc": 1e-01, "require_drift_check": false, "later": {"a": [1, NaN], "é": 1.50}}`
@@ -307,7 +310,8 @@ func TestModelGatesAreTheOtherPrograms(t *testing.T) {
 	}
 }
 
-// Gates of a model that can't be read hold back every version, and Verify says so.
+// Gates of a model that can't be read hold back every version, and Verify says
+// so.
 func TestModelGatesThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	for gates, names := range map[string][]string{
@@ -342,8 +346,8 @@ func TestModelGatesThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// An editor that writes an old document back, with our key in it, changes what it
-// edited and nothing else.
+// An editor that writes an old document back, with our key in it, changes what
+// it edited and nothing else.
 func TestModelGatesOfAnOldDocument(t *testing.T) {
 	t.Parallel()
 	s := pyModel(t, `{"min_auc": 0.4}`, "1.0.0")
@@ -363,7 +367,8 @@ func TestModelGatesOfAnOldDocument(t *testing.T) {
 	}
 }
 
-// What our key says of the model is held against the history, and mended from it.
+// What our key says of the model is held against the history, and mended from
+// it.
 func TestModelInOurKeyIsVerified(t *testing.T) {
 	t.Parallel()
 	s := pyModel(t, `{"min_auc": 0.4}`, "1.0.0")

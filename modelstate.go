@@ -35,10 +35,10 @@ func viewEntry(s *index.State, e *index.Entry) ModelVersion {
 // view returns an entry as a caller sees it once the changes are made.
 func (t *txn) view(e *index.Entry) ModelVersion { return viewAmong(t.Base, e, t.Production) }
 
-// viewAmong returns an entry as a caller sees it, given the function that returns
-// the entry in production. Of two in production, which only another program can
-// have left, the one promoted last counts. The other reads as archived, because
-// the next change will archive it.
+// viewAmong returns an entry as a caller sees it, given the function that
+// returns the entry in production. Of two in production, which only another
+// program can have left, the one promoted last counts. The other reads as
+// archived, because the next change will archive it.
 func viewAmong(s *index.State, e *index.Entry, production func() *index.Entry) ModelVersion {
 	v := *decodeVersion(modelName(s), e)
 	v.ModelGates = factsGates(s.Facts)
@@ -53,8 +53,8 @@ func viewAmong(s *index.State, e *index.Entry, production func() *index.Entry) M
 
 func modelName(s *index.State) ModelName { return ModelName{UseCase: s.UseCase, Model: s.Model} }
 
-// list returns every version as callers see it, newest first. The list is shared,
-// and must not be changed.
+// list returns every version as callers see it, newest first. The list is
+// shared, and must not be changed.
 func (s *state) list() []ModelVersion {
 	if known := s.listed.Load(); known != nil && known.generation == s.Generation {
 		return known.versions

@@ -114,8 +114,8 @@ type movePlan struct {
 	archives string       // the version that leaves production for it
 }
 
-// plan reads the present state once, and decides what to move or why it can't be
-// moved. The same is decided again under the lock.
+// plan reads the present state once, and decides what to move or why it can't
+// be moved. The same is decided again under the lock.
 func (mv move) plan(ctx context.Context, m *model, o MoveOptions) (p movePlan, err error) {
 	p.subject = mv.ref
 	err = m.lookForChange(ctx, func(s *state) error {
@@ -136,7 +136,8 @@ func (mv move) plan(ctx context.Context, m *model, o MoveOptions) (p movePlan, e
 	return p, err
 }
 
-// prove checks what has to hold before a move: the artifact's digests, then the gates. If one of these fails it returns a *GateError.
+// prove checks what has to hold before a move: the artifact's digests, then the
+// gates. If one of these fails it returns a *GateError.
 func (r *ModelRegistry) prove(ctx context.Context, mv move, o MoveOptions, v ModelVersion) ([]GateResult, error) {
 	if mv.guarded {
 		if err := r.verifyTelling(ctx, v, o.Progress); err != nil {
@@ -193,7 +194,8 @@ func loggable(v any) any {
 	return n
 }
 
-// same reports whether all that was looked at before a move is the same; where a gate is a function, whatever it may look at.
+// same reports whether all that was looked at before a move is the same; where
+// a gate is a function, whatever it may look at.
 func (mv move) same(a, b ModelVersion, o MoveOptions) bool {
 	if !mv.guarded {
 		return true
@@ -202,8 +204,8 @@ func (mv move) same(a, b ModelVersion, o MoveOptions) bool {
 	return sameForGates(a, b) && (!asksAll || sameOtherwise(a, b))
 }
 
-// sameForGates reports whether all that a stored gate or a digest check looks at is
-// the same.
+// sameForGates reports whether all that a stored gate or a digest check looks
+// at is the same.
 func sameForGates(a, b ModelVersion) bool {
 	same := func(x, y Values) bool { return pyjson.Equal(x.raw, y.raw) }
 	return same(a.Metrics, b.Metrics) && same(a.Metadata, b.Metadata) && a.ManifestSHA256 == b.ManifestSHA256 &&

@@ -10,7 +10,8 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// A move starts from what its registry last read. Whatever that is, what happens is what the present asks for.
+// A move starts from what its registry last read. Whatever that is, what
+// happens is what the present asks for.
 func TestMovesGoByThePresent(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -111,7 +112,8 @@ func TestGateThatRefusesIsAskedOnce(t *testing.T) {
 	}
 }
 
-// A gate that is a function may look at whatever there is of a version: what it said counts only of the version as it is.
+// A gate that is a function may look at whatever there is of a version: what it
+// said counts only of the version as it is.
 func TestGateSeesThePresent(t *testing.T) {
 	t.Parallel()
 	staged := mr.GateOf("staged", func(_ context.Context, v mr.ModelVersion) error {
@@ -147,7 +149,8 @@ func TestGateSeesThePresent(t *testing.T) {
 	}
 }
 
-// Of two in production, which another program left, the one that reads as archived can be promoted, whatever gate asks.
+// Of two in production, which another program left, the one that reads as
+// archived can be promoted, whatever gate asks.
 func TestOfTwoInProductionEitherIsPromoted(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -176,7 +179,8 @@ func TestOfTwoInProductionEitherIsPromoted(t *testing.T) {
 	}
 }
 
-// An error of a rollback names the version that it is about, not the one that memory chose.
+// An error of a rollback names the version that it is about, not the one that
+// memory chose.
 func TestRollbackNamesWhatItChose(t *testing.T) {
 	t.Parallel()
 	other, dir := newStore(t, nil)
@@ -195,7 +199,8 @@ func TestRollbackNamesWhatItChose(t *testing.T) {
 	}
 }
 
-// A move whose context has ended says so, not what it found by what may be so no more, and asks no gate.
+// A move whose context has ended says so, not what it found by what may be so
+// no more, and asks no gate.
 func TestCancelledMoveFindsNothing(t *testing.T) {
 	t.Parallel()
 	for _, when := range []string{"before", "meanwhile"} {
@@ -222,7 +227,8 @@ func TestCancelledMoveFindsNothing(t *testing.T) {
 	}
 }
 
-// A move of a model that was deleted finds none, and does not make its folder anew.
+// A move of a model that was deleted finds none, and does not make its folder
+// anew.
 func TestNoMoveMakesAModelAnew(t *testing.T) {
 	t.Parallel()
 	notOnWindows(t)

@@ -45,8 +45,8 @@ func (mv move) find(t *txn) (*index.Entry, error) {
 }
 
 // findInStage returns the version that entered the stage of the reference last.
-// That may be the one that this move has taken to its target already: a call that
-// is repeated must not go on to the next version.
+// That may be the one that this move has taken to its target already: a call
+// that is repeated must not go on to the next version.
 func (mv move) findInStage(t *txn) (*index.Entry, error) {
 	e, there := t.Holder(string(mv.ref.Stage)), t.Holder(string(mv.to))
 	if mv.ref.Stage != mv.to && there != nil && passed(mv.ref.Name, there, e, mv.ref.Stage) {
@@ -59,9 +59,9 @@ func (mv move) findInStage(t *txn) (*index.Entry, error) {
 }
 
 // passed reports whether a version, which is now in the target, entered a stage
-// after the one that is there did, or when there is none. The order of the events
-// decides as far as it tells. An entry has only a time of the stages that its
-// version has left.
+// after the one that is there did, or when there is none. The order of the
+// events decides as far as it tells. An entry has only a time of the stages
+// that its version has left.
 func passed(name ModelName, moved, there *index.Entry, stage ModelStage) bool {
 	at := stageTime(decodeVersion(name, moved), stage)
 	switch {

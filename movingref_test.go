@@ -82,8 +82,8 @@ func TestMoveByStageTakesTheOneThatWaits(t *testing.T) {
 	wantError(t, err, "promote", fraud, "", mr.ErrNotFound) // 1.0.0 never was in staging
 }
 
-// The stage of a reference that names a version is compared unless the version is
-// where it should go.
+// The stage of a reference that names a version is compared unless the version
+// is where it should go.
 func TestMoveByVersionAndStage(t *testing.T) {
 	t.Parallel()
 	r, _ := newStore(t, nil)

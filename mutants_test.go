@@ -12,8 +12,8 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/crashtest"
 )
 
-// A mutant is the workload with something left out. It is told the operations and which one
-// is looked at.
+// A mutant is the workload with something left out. It is told the operations
+// and which one is looked at.
 type mutant func(ops []crashtest.Op, i int) bool
 
 // syncOf matches a sync by how the name ends.
@@ -23,7 +23,8 @@ func syncOf(name string) mutant {
 	}
 }
 
-// behind is m where the operation before is of a kind, and its name, or that which it renames to, ends so.
+// behind is m where the operation before is of a kind, and its name, or that
+// which it renames to, ends so.
 func (m mutant) behind(kind, name string) mutant {
 	return func(ops []crashtest.Op, i int) bool {
 		return m(ops, i) && i > 0 && ops[i-1].Is(kind) && (strings.HasSuffix(ops[i-1].Name, name) || strings.HasSuffix(ops[i-1].To, name))
@@ -35,9 +36,10 @@ func (m mutant) second(kind string, is bool) mutant {
 	return func(ops []crashtest.Op, i int) bool { return m(ops, i) && i > 1 && ops[i-2].Is(kind) == is }
 }
 
-// crashMutants are all kinds of syncs that there are but one: that of the model's folder when .staging/ was made in
-// it. It can be left out without harm, for nothing that is in there is needed after a crash, and stays because all folders
-// are made in one way.
+// crashMutants are all kinds of syncs that there are but one: that of the
+// model's folder when .staging/ was made in it. It can be left out without
+// harm, for nothing that is in there is needed after a crash, and stays because
+// all folders are made in one way.
 var crashMutants = map[string]mutant{
 	"an artifact's file":                syncOf("tree/model/w.bin"),
 	"the manifest":                      syncOf("tree/manifest.json"),
@@ -90,8 +92,9 @@ func TestEveryCrashFindsMutants(t *testing.T) {
 	})
 }
 
-// wantViolation looks behind each site of a mutation, up to the change after the next, for a state
-// that the sound workload does not leave, and that violates an invariant.
+// wantViolation looks behind each site of a mutation, up to the change after
+// the next, for a state that the sound workload does not leave, and that
+// violates an invariant.
 func (run *crashRun) wantViolation(t *testing.T, sites []int, known map[crashKey]bool) {
 	t.Helper()
 	known = maps.Clone(known)
@@ -140,7 +143,8 @@ func (run *crashRun) without(drop mutant) (*crashRun, []int) {
 	return out, sites
 }
 
-// Steps of the protocol swapped: what early matches moves before what before matches.
+// Steps of the protocol swapped: what early matches moves before what before
+// matches.
 var crashSwaps = map[string]struct{ early, before func(crashtest.Op) bool }{
 	"the log before the tree": {
 		func(o crashtest.Op) bool { return strings.HasSuffix(o.Name, "/history.jsonl") },

@@ -560,8 +560,8 @@ func TestPlantedSymlinks(t *testing.T) {
 		filepath.Join(model, ".registry.json.tmp")} {
 		t.Run(filepath.ToSlash(planted), func(t *testing.T) {
 			t.Parallel()
-			// Elsewhere is a whole store of its own, so that whatever is looked for
-			// beyond the link is there.
+			// Elsewhere is a whole store of its own, so that whatever is looked
+			// for beyond the link is there.
 			elsewhere := t.TempDir()
 			register(t, openStore(t, elsewhere, nil), "1.0.0", nil)
 			target := filepath.Join(elsewhere, planted)

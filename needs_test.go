@@ -36,8 +36,8 @@ func wantFormatError(t testing.TB, what string, err error) {
 	}
 }
 
-// untouched returns a function that fails the test if a file of a store is no longer
-// what it was. Locks and folders for staging may come.
+// untouched returns a function that fails the test if a file of a store is no
+// longer what it was. Locks and folders for staging may come.
 func untouched(t testing.TB, dir string) func() {
 	t.Helper()
 	look := func() map[string]string {
@@ -113,8 +113,8 @@ func TestUnknownNeedRefusesEveryChange(t *testing.T) {
 	}
 }
 
-// A need that comes while a change is under way is met under the lock, by each way
-// in which a change can come to its turn.
+// A need that comes while a change is under way is met under the lock, by each
+// way in which a change can come to its turn.
 func TestUnknownNeedThatComesMeanwhile(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(r *mr.ModelRegistry, come func() error) error{
@@ -172,7 +172,8 @@ func (l *errorLog) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// one returns the error that was logged, or one that says that there was not just one.
+// one returns the error that was logged, or one that says that there was not
+// just one.
 func (l *errorLog) one() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -23,9 +23,10 @@ import (
 )
 
 // Two stores are frozen as a release before format 2 left them. format-1 was
-// written by it in turns with Ubunye 0.8.0: the model's gates are in the document
-// only. format-1-after-2 was then written in turns by it and a release of format 2,
-// the older one last: the model's gates are in the history, and not in our key.
+// written by it in turns with Ubunye 0.8.0: the model's gates are in the
+// document only. format-1-after-2 was then written in turns by it and a release
+// of format 2, the older one last: the model's gates are in the history, and
+// not in our key.
 func TestOlderReleasesStore(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -75,8 +76,9 @@ func TestOlderReleasesStore(t *testing.T) {
 	}
 }
 
-// An olderRelease writes as a release before format 2 does: it keeps entries, what
-// is kept beside them and the top-level keys, and nothing else that it does not know.
+// An olderRelease writes as a release before format 2 does: it keeps entries,
+// what is kept beside them and the top-level keys, and nothing else that it
+// does not know.
 type olderRelease struct {
 	t   *testing.T
 	dir string
@@ -185,8 +187,8 @@ func sealedDocument(held string) string {
 	return fmt.Sprintf("%s\"crc32c\": \"%08x\"\n  }\n}", held, crc32.Checksum([]byte(held), crc32.MakeTable(crc32.Castagnoli)))
 }
 
-// What the writer above writes is a sound document of a release before format 2, as
-// the frozen one is.
+// What the writer above writes is a sound document of a release before format
+// 2, as the frozen one is.
 func TestOlderReleaseWritesFormat1(t *testing.T) {
 	t.Parallel()
 	dir := laterStore(t)
@@ -210,8 +212,8 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// What is kept of a version beside its entry comes from the history, whatever the
-// document of an older release says with a right checksum.
+// What is kept of a version beside its entry comes from the history, whatever
+// the document of an older release says with a right checksum.
 func TestOlderReleasesDocumentIsNotAskedForWhatIsBesideEntries(t *testing.T) {
 	t.Parallel()
 	dir := laterStore(t)
@@ -227,8 +229,8 @@ func TestOlderReleasesDocumentIsNotAskedForWhatIsBesideEntries(t *testing.T) {
 	wantLaterKept(t, dir, false)
 }
 
-// A large document of an older release is brought up to date by the next change,
-// so that readers need not read the history for long.
+// A large document of an older release is brought up to date by the next
+// change, so that readers need not read the history for long.
 func TestOlderReleasesDocumentIsDue(t *testing.T) {
 	t.Parallel()
 	dir := laterStore(t)
@@ -242,8 +244,8 @@ func TestOlderReleasesDocumentIsDue(t *testing.T) {
 }
 
 // In random turns of this release, an older one and two of Ubunye, with
-// registry.json lost now and then, the model's gates are what Ubunye set last, and
-// what a later release keeps is kept.
+// registry.json lost now and then, the model's gates are what Ubunye set last,
+// and what a later release keeps is kept.
 func TestTurnsWithAnOlderRelease(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(8) {

@@ -117,7 +117,8 @@ func procRegister(t *testing.T, dir string, n int) {
 	}
 }
 
-// procPromote brings the newest version there is to production, again and again.
+// procPromote brings the newest version there is to production, again and
+// again.
 func procPromote(t *testing.T, dir string, n int) {
 	r := procOpen(t, dir)
 	for range n {
@@ -134,7 +135,8 @@ func procPromote(t *testing.T, dir string, n int) {
 }
 
 // procRead looks at the model until stop says so, and checks what no reader may
-// ever see otherwise: the stored productions are one at most, the versions only grow, and each is whole.
+// ever see otherwise: the stored productions are one at most, the versions only
+// grow, and each is whole.
 func procRead(t *testing.T, dir string, stop func() bool) {
 	r := procOpen(t, dir)
 	seen := 0
@@ -194,7 +196,8 @@ func procWhole(t *testing.T, r *modelregistry.ModelRegistry, version string) {
 
 // procCheck looks at a finished store with fresh eyes: n versions with distinct
 // consecutive numbers, events with consecutive numbers each of which carries
-// the digest of the line before, every version's files whole, nothing left over.
+// the digest of the line before, every version's files whole, nothing left
+// over.
 func procCheck(t *testing.T, dir string, n int) {
 	t.Helper()
 	r := procOpen(t, dir)
@@ -310,8 +313,8 @@ func TestProcessesRegisterPromoteAndRead(t *testing.T) {
 	procProductions(t, dir)
 }
 
-// procProductions replays the history line by line: no event leaves two versions in
-// production, or gives one back that was archived with it.
+// procProductions replays the history line by line: no event leaves two
+// versions in production, or gives one back that was archived with it.
 func procProductions(t *testing.T, dir string) {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(dir, procName.UseCase, procName.Model, "history.jsonl"))
@@ -528,7 +531,8 @@ func TestProcessesLockHeldElsewhere(t *testing.T) {
 	procCheck(t, dir, 2)
 }
 
-// procLateContext is not done when it is first asked, and done when it is waited for.
+// procLateContext is not done when it is first asked, and done when it is
+// waited for.
 type procLateContext struct {
 	context.Context
 	asked atomic.Bool
@@ -544,8 +548,8 @@ func (c *procLateContext) Err() error {
 	return nil
 }
 
-// A context that ends at the very moment when the change is handed over ends the
-// call, and nothing else.
+// A context that ends at the very moment when the change is handed over ends
+// the call, and nothing else.
 func TestContextEndsAsTheChangeBegins(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -574,7 +578,8 @@ func TestContextEndsAsTheChangeBegins(t *testing.T) {
 	procCheck(t, dir, 2)
 }
 
-// procQueuedContext tells when it is waited for: its change is in the queue then.
+// procQueuedContext tells when it is waited for: its change is in the queue
+// then.
 type procQueuedContext struct {
 	context.Context
 	queued func()
@@ -650,8 +655,9 @@ func TestFailedAppendFailsAllThatBuiltOnIt(t *testing.T) {
 			<-queued
 			continue
 		}
-		// A registration asks for the end of its context while it hashes, too; it is
-		// in the queue once its tree is sealed and the staging stands still.
+		// A registration asks for the end of its context while it hashes, too;
+		// it is in the queue once its tree is sealed and the staging stands
+		// still.
 		armed.Store(true)
 		staging := filepath.Join(dir, procName.UseCase, procName.Model, ".staging")
 		deadline := time.Now().Add(10 * time.Second)

@@ -10,7 +10,8 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// A large file is hashed behind its copy, and what the manifest says of it holds.
+// A large file is hashed behind its copy, and what the manifest says of it
+// holds.
 func TestProgressOfACopy(t *testing.T) {
 	t.Parallel()
 	const size = 20<<20 + 17
@@ -73,7 +74,8 @@ func TestProgressOfASave(t *testing.T) {
 	}
 }
 
-// Whoever waits for an artifact to be checked is told, and that it is read once.
+// Whoever waits for an artifact to be checked is told, and that it is read
+// once.
 func TestProgressOfAMove(t *testing.T) {
 	t.Parallel()
 	r, dir := newStore(t, nil)
@@ -125,8 +127,9 @@ func TestProgressOfAMove(t *testing.T) {
 	}
 }
 
-// What could not be written while a large file was copied fails its registration: the system tells of it once, and the
-// sync at the end would succeed. Not parallel, for it sets what all registries share.
+// What could not be written while a large file was copied fails its
+// registration: the system tells of it once, and the sync at the end would
+// succeed. Not parallel, for it sets what all registries share.
 func TestLostWriteOfALargeFile(t *testing.T) {
 	from := t.TempDir()
 	large := filepath.Join(from, "large")

@@ -14,7 +14,8 @@ type PromotionCheck struct {
 	Allowed bool         // else gates refuse it
 	Done    bool         // the version is there already: nothing would change, and no gate was asked
 	Gates   []GateResult // of every gate, in order
-	// Archives is the version that would leave production for it, empty for none.
+	// Archives is the version that would leave production for it, empty for
+	// none.
 	Archives string
 }
 
@@ -30,13 +31,13 @@ func (c PromotionCheck) MarshalJSON() ([]byte, error) {
 	}{c.Version, c.To, c.Allowed, c.Done, append([]GateResult{}, c.Gates...), textOrNull(c.Archives)})
 }
 
-// CheckPromotion decides what Promote would decide now, with the same options, and
-// changes and records nothing. It reads the artifact to check its digests, and
-// asks every gate.
+// CheckPromotion decides what Promote would decide now, with the same options,
+// and changes and records nothing. It reads the artifact to check its digests,
+// and asks every gate.
 //
 // A refusal by gates is in the answer. Whatever else stands in the way of the
-// promotion is the error that Promote would return: the artifact is damaged, the
-// direction is wrong, or IfProduction does not hold.
+// promotion is the error that Promote would return: the artifact is damaged,
+// the direction is wrong, or IfProduction does not hold.
 func (r *ModelRegistry) CheckPromotion(ctx context.Context, ref Ref, to ModelStage, opts *MoveOptions) (c PromotionCheck, err error) {
 	mv, subject := promotion(ref, to), ref
 	defer func() { err = opError("check promotion", subject, err) }()

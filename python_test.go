@@ -263,7 +263,8 @@ func (s *pyStore) rawEntry(version string) string {
 	return ""
 }
 
-// pyEntry is an entry with the eleven keys, as Python lays it out in the document.
+// pyEntry is an entry with the eleven keys, as Python lays it out in the
+// document.
 func pyEntry(version, stage string, set ...string) string {
 	values := map[string]string{
 		"version": string(pyjson.Quote(version)), "stage": string(pyjson.Quote(stage)), "registered_at": string(pyjson.Quote(pyDay1)),
@@ -303,8 +304,8 @@ func pyDocument(entries ...string) []byte {
 }
 
 // pyWrite does what the Python program does when it changes something: it reads
-// the document, knows three top-level keys and eleven in an entry, and writes it
-// all anew, in place.
+// the document, knows three top-level keys and eleven in an entry, and writes
+// it all anew, in place.
 func (s *pyStore) pyWrite(change func(entries map[string]map[string]string, order *[]string)) {
 	s.t.Helper()
 	entries := map[string]map[string]string{}
@@ -661,7 +662,8 @@ func TestPythonTwoProductions(t *testing.T) {
 	}
 }
 
-// The same content in other dress is read the same, and entries keep their dress.
+// The same content in other dress is read the same, and entries keep their
+// dress.
 func TestPythonLayouts(t *testing.T) {
 	t.Parallel()
 	frozen, err := os.ReadFile(filepath.Join(pyFrozen, pyName.UseCase, pyName.Model, "registry.json"))

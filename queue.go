@@ -12,9 +12,9 @@ import (
 )
 
 // A queue holds the changes of one model that wait for their turn. Changes that
-// arrive while an append is under way share the next one: they are a batch. If no
-// append is under way, the caller becomes the leader and makes the append in its
-// own goroutine, because waking another one can take as long as the append.
+// arrive while an append is under way share the next one: they are a batch. If
+// no append is under way, the caller becomes the leader and makes the append in
+// its own goroutine, because waking another one can take as long as the append.
 type queue struct {
 	mu      sync.Mutex
 	waiting []*change
@@ -70,8 +70,8 @@ func (m *model) change(ctx context.Context, decide func(*txn) (string, error), s
 	return c.result, q.told(ctx, c.err)
 }
 
-// told returns what an append's error is to a caller: if the append was ended, for the caller's
-// context or for Close.
+// told returns what an append's error is to a caller: if the append was ended,
+// for the caller's context or for Close.
 func (q *queue) told(ctx context.Context, err error) error {
 	if !errors.Is(err, context.Canceled) {
 		return err
@@ -108,10 +108,10 @@ func (m *model) lead(ctx context.Context, c *change) {
 	m.round(c)
 }
 
-// leave takes a change out of the queue. It reports false if the append of the change
-// is under way. If no caller waits for that append any more, its context is
-// cancelled: a bucket store may be losing one race after another. If the leader
-// leaves before its turn, a goroutine goes on for the others.
+// leave takes a change out of the queue. It reports false if the append of the
+// change is under way. If no caller waits for that append any more, its context
+// is cancelled: a bucket store may be losing one race after another. If the
+// leader leaves before its turn, a goroutine goes on for the others.
 func (q *queue) leave(c *change, leader bool) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -178,12 +178,12 @@ func (m *model) run() {
 	}
 }
 
-// errPanicked is the error of changes whose append panicked, in the program's clock
-// or store.
+// errPanicked is the error of changes whose append panicked, in the program's
+// clock or store.
 var errPanicked = fmt.Errorf("%w: panic during the append", ErrUncertain)
 
-// round makes one append of the changes that wait. With own, it does so only if own
-// is still among them.
+// round makes one append of the changes that wait. With own, it does so only if
+// own is still among them.
 func (m *model) round(own *change) {
 	q := &m.queue
 	ctx, cancel := context.WithCancel(context.Background())
@@ -218,8 +218,9 @@ func (m *model) round(own *change) {
 		batch = q.take(context.Background()) // the store could not even begin
 	}
 	if (errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist)) && !errors.Is(err, ErrUncertain) && len(took) > 1 {
-		// A folder of another program is where one of the trees goes, or a tree was
-		// removed. Each change is appended by itself, so that only that one fails.
+		// A folder of another program is where one of the trees goes, or a tree
+		// was removed. Each change is appended by itself, so that only that one
+		// fails.
 		for err = errPanicked; len(batch) > 0; batch = batch[1:] {
 			_, failed := m.commit(context.Background(), batch[:1:1], func() []*change { return nil })
 			finish(batch[:1], failed)
@@ -228,8 +229,8 @@ func (m *model) round(own *change) {
 	}
 }
 
-// finish gives an append's error to the changes of a batch that depended on it, and
-// wakes their callers.
+// finish gives an append's error to the changes of a batch that depended on it,
+// and wakes their callers.
 func finish(batch []*change, err error) {
 	settle(batch, err)
 	for _, c := range batch {

@@ -16,14 +16,15 @@ import (
 	"github.com/ubunye-go/modelregistry/registrytest"
 )
 
-// queued returns a context, and a channel that is closed once a change with it waits.
+// queued returns a context, and a channel that is closed once a change with it
+// waits.
 func queued(ctx context.Context) (context.Context, <-chan struct{}) {
 	in := make(chan struct{})
 	return &procQueuedContext{ctx, sync.OnceFunc(func() { close(in) })}, in
 }
 
-// Whoever makes the append for others as well leaves when its own context ends, and the
-// others' changes happen all the same.
+// Whoever makes the append for others as well leaves when its own context ends,
+// and the others' changes happen all the same.
 func TestLeaderLeaves(t *testing.T) {
 	t.Parallel()
 	r, dir := newStore(t, nil)
@@ -68,8 +69,8 @@ func TestLeaderLeaves(t *testing.T) {
 	}
 }
 
-// Of changes that share an append each has its own result and its own error, and one that fails harms none of its
-// neighbours.
+// Of changes that share an append each has its own result and its own error,
+// and one that fails harms none of its neighbours.
 func TestSharedAppendFailsForSome(t *testing.T) {
 	t.Parallel()
 	r, dir := newStore(t, nil)
@@ -132,7 +133,8 @@ func TestSharedAppendFailsForSome(t *testing.T) {
 		"1.0.2": mr.Development, "1.0.3": mr.Archived, "2.0.0": mr.Development})
 }
 
-// A change that finds nobody before it waits for no other: the clock of a bubble stands still unless all wait.
+// A change that finds nobody before it waits for no other: the clock of a
+// bubble stands still unless all wait.
 func TestLoneChangeDoesNotWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -146,8 +148,9 @@ func TestLoneChangeDoesNotWait(t *testing.T) {
 	})
 }
 
-// A clock of the program's that panics takes down the call that it was called in, if that is
-// not recovered; who shared the append is told, and the next change goes on.
+// A clock of the program's that panics takes down the call that it was called
+// in, if that is not recovered; who shared the append is told, and the next
+// change goes on.
 func TestPanicInTheAppend(t *testing.T) {
 	t.Parallel()
 	var armed atomic.Bool
@@ -194,8 +197,8 @@ func TestPanicInTheAppend(t *testing.T) {
 	}
 }
 
-// A slowStore is one that decides once and then takes until it is told to go on, or its
-// context ends: as one that loses races does.
+// A slowStore is one that decides once and then takes until it is told to go
+// on, or its context ends: as one that loses races does.
 type slowStore struct {
 	mr.Store
 	decided chan struct{}
@@ -218,8 +221,8 @@ func (s *slowStore) Append(ctx context.Context, useCase, model string, decide fu
 	})
 }
 
-// An append that is under way ends when all whose changes it holds gave up, and not when one who waits
-// for the next did.
+// An append that is under way ends when all whose changes it holds gave up, and
+// not when one who waits for the next did.
 func TestGivingUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -279,7 +282,8 @@ func (s *appendStore) Append(ctx context.Context, useCase, model string, decide 
 	return s.append(ctx, useCase, model, decide)
 }
 
-// untilEnded returns a store whose appends decide, and then take until their context ends.
+// untilEnded returns a store whose appends decide, and then take until their
+// context ends.
 func untilEnded(t *testing.T, failed func(error) error) *appendStore {
 	s := &appendStore{Store: registrytest.NewMemory(t).Open()}
 	s.append = func(ctx context.Context, useCase, model string, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
@@ -347,7 +351,8 @@ func closed(r *mr.ModelRegistry) (context.Context, context.CancelFunc) {
 	return context.Background(), func() {}
 }
 
-// Close returns also while another process holds the lock, whatever waits for it.
+// Close returns also while another process holds the lock, whatever waits for
+// it.
 func TestCloseWhileChangesWait(t *testing.T) {
 	t.Parallel()
 	for range 300 {
@@ -384,7 +389,8 @@ func TestCloseWhileChangesWait(t *testing.T) {
 	}
 }
 
-// threeOnAppends is a registry of three versions on a store whose appends the test may replace.
+// threeOnAppends is a registry of three versions on a store whose appends the
+// test may replace.
 func threeOnAppends(t *testing.T) (s *appendStore, r *mr.ModelRegistry, versions []string) {
 	t.Helper()
 	s = &appendStore{Store: registrytest.NewMemory(t).Open()}
@@ -397,8 +403,9 @@ func threeOnAppends(t *testing.T) (s *appendStore, r *mr.ModelRegistry, versions
 	return s, r, versions
 }
 
-// A tree that was taken away fails its own registration, and nobody's change that shared the append. One of
-// which nobody knows what became of it is not made again, nor one that was not even begun.
+// A tree that was taken away fails its own registration, and nobody's change
+// that shared the append. One of which nobody knows what became of it is not
+// made again, nor one that was not even begun.
 func TestATreeIsGone(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -454,8 +461,9 @@ func TestATreeIsGone(t *testing.T) {
 	}
 }
 
-// When a batch is taken apart, for a tree that is in the way of a folder, a panic is told those whose
-// changes it took down, and not those whose changes happened.
+// When a batch is taken apart, for a tree that is in the way of a folder, a
+// panic is told those whose changes it took down, and not those whose changes
+// happened.
 func TestPanicInABatchTakenApart(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

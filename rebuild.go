@@ -42,7 +42,8 @@ func (p *repairPlan) rebuildHistory(ctx context.Context) error {
 	return p.recoverTrees(ctx)
 }
 
-// rebuiltDocument returns the state of a document of ours with the events behind it.
+// rebuiltDocument returns the state of a document of ours with the events
+// behind it.
 func (x *modelCheck) rebuiltDocument(name ModelName) *index.State {
 	s := index.FromDocument(name.UseCase, name.Model, x.doc)
 	base := s.Facts
@@ -68,9 +69,10 @@ func (p *repairPlan) known(d damage) string {
 	return "; what it changed is undone, as far as no later line says it"
 }
 
-// log returns the history as it is to be, and brings the state to its end. Lines
-// behind a damaged place get the digest of the line that now stands before them, an event
-// in the gap says that something is missing, and one at the end holds all that is known.
+// log returns the history as it is to be, and brings the state to its end.
+// Lines behind a damaged place get the digest of the line that now stands
+// before them, an event in the gap says that something is missing, and one at
+// the end holds all that is known.
 func (p *repairPlan) log(o RepairOptions) ([]byte, error) {
 	w := index.LogWriter{Now: p.m.r.now()}
 	for _, l := range p.x.lines {

@@ -13,7 +13,8 @@ import (
 )
 
 // A Ref refers to one version of a model: by its number, by its stage, by both,
-// which then must agree, or by a range of numbers, of which the highest is meant.
+// which then must agree, or by a range of numbers, of which the highest is
+// meant.
 //
 // As text it is what a program is configured with:
 //
@@ -24,9 +25,10 @@ import (
 //	fraud_detection/FraudRiskModel@latest       the highest release
 //	fraud_detection/FraudRiskModel@~1.2         the highest of 1.2.x; also ^1, >=1.2 <2, 1.x || 3.x
 //
-// A range never means an archived version: it was taken out of use, and a program that is told
-// "~1.2" must not go on with it. Else it asks for no stage, and so for no gate:
-// to serve what was approved, name production. A pre-release matches only a constraint that names one, such as ">=2.0.0-rc.1";
+// A range never means an archived version: it was taken out of use, and a
+// program that is told "~1.2" must not go on with it. Else it asks for no
+// stage, and so for no gate: to serve what was approved, name production. A
+// pre-release matches only a constraint that names one, such as ">=2.0.0-rc.1";
 // a version that is no strict SemVer matches none.
 //
 // *Ref is a flag.Value and an encoding.TextUnmarshaler, Ref an
@@ -35,9 +37,9 @@ type Ref struct {
 	Name    ModelName
 	Version string
 	Stage   ModelStage
-	// Range is Latest or a SemVer constraint, and goes with neither of the others. The
-	// constraints are those of Masterminds/semver: comparisons, ~, ^, x and hyphen
-	// ranges; a space or comma is "and", || is "or".
+	// Range is Latest or a SemVer constraint, and goes with neither of the
+	// others. The constraints are those of Masterminds/semver: comparisons, ~,
+	// ^, x and hyphen ranges; a space or comma is "and", || is "or".
 	Range string
 }
 
@@ -54,13 +56,14 @@ func (n ModelName) At(version string) Ref { return Ref{Name: n, Version: version
 // that entered it last.
 func (n ModelName) In(stage ModelStage) Ref { return Ref{Name: n, Stage: stage} }
 
-// Matching refers to the highest version of the model that matches a range: Latest, or a
-// SemVer constraint.
+// Matching refers to the highest version of the model that matches a range:
+// Latest, or a SemVer constraint.
 func (n ModelName) Matching(constraint string) Ref { return Ref{Name: n, Range: constraint} }
 
-// ParseRef reads a reference as [Ref] describes it. It does no I/O; what it refuses matches
-// ErrInvalid. A model whose name ends like a reference, in "@production" or "@1.0.0", can only be named by
-// a Ref: in a text that is a mistake.
+// ParseRef reads a reference as [Ref] describes it. It does no I/O; what it
+// refuses matches ErrInvalid. A model whose name ends like a reference, in
+// "@production" or "@1.0.0", can only be named by a Ref: in a text that is a
+// mistake.
 func ParseRef(s string) (Ref, error) {
 	i := strings.LastIndexByte(s, '@')
 	if i < 0 {
@@ -80,7 +83,8 @@ func ParseRef(s string) (Ref, error) {
 	return r, nil
 }
 
-// namesOne reports whether what stands behind an @ can't be the end of a name by chance.
+// namesOne reports whether what stands behind an @ can't be the end of a name
+// by chance.
 func namesOne(s string) bool { return s == Latest || ModelName{}.which(s).Range == "" }
 
 // which refers to what stands behind the @.
@@ -144,8 +148,8 @@ func (r Ref) what() string {
 	return strings.Trim(r.Version+","+string(r.Stage), ",")
 }
 
-// MarshalText is String, but that a reference that could not be read again is an
-// error.
+// MarshalText is String, but that a reference that could not be read again is
+// an error.
 func (r Ref) MarshalText() ([]byte, error) {
 	if r == (Ref{}) {
 		return nil, nil
@@ -190,11 +194,12 @@ func (r Ref) matcher() (func(*semver.Version) bool, error) {
 	return c.Check, nil
 }
 
-// constraints spares a reference that is followed again and again the parsing: in a Ref itself
-// nothing could be kept, for Refs are compared.
+// constraints spares a reference that is followed again and again the parsing:
+// in a Ref itself nothing could be kept, for Refs are compared.
 var constraints constraintMemo
 
-// A constraintMemo remembers the constraints that were parsed, up to maxConstraints.
+// A constraintMemo remembers the constraints that were parsed, up to
+// maxConstraints.
 type constraintMemo struct {
 	mu    sync.RWMutex
 	known map[string]*semver.Constraints
@@ -231,8 +236,8 @@ func (r Ref) in(s *state) (v ModelVersion, err error) {
 	return s.view(e), nil
 }
 
-// find returns the entry that the reference means, and the error that says why there is
-// none.
+// find returns the entry that the reference means, and the error that says why
+// there is none.
 func (r Ref) find(s *state) (*index.Entry, error) {
 	switch {
 	case s.Empty():
@@ -255,8 +260,8 @@ func (r Ref) find(s *state) (*index.Entry, error) {
 	return e, nil
 }
 
-// highest returns the highest version in the range. Asked again before the model changed, it
-// does not go through the versions again.
+// highest returns the highest version in the range. Asked again before the
+// model changed, it does not go through the versions again.
 func (r Ref) highest(s *state) (*index.Entry, error) {
 	best, known := s.ranges.get(s.Generation, r.Range)
 	if !known {
@@ -297,7 +302,8 @@ func (r Ref) matched(best *index.Entry) (*index.Entry, error) {
 	return nil, notFound("a version that matches %s and is not archived", r.Range)
 }
 
-// A rangeIndex remembers the highest version of ranges, until a version changes.
+// A rangeIndex remembers the highest version of ranges, until a version
+// changes.
 type rangeIndex struct {
 	mu         sync.RWMutex // readers of a state share the model's lock
 	generation int64        // of the state that best was found in

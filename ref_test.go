@@ -178,7 +178,8 @@ func TestRefsThatCantBeFollowed(t *testing.T) {
 	}
 }
 
-// Whatever is read is written the same, leads nowhere else, and can be looked for.
+// Whatever is read is written the same, leads nowhere else, and can be looked
+// for.
 func FuzzParseRef(f *testing.F) {
 	for text := range refs {
 		f.Add(text)
@@ -224,7 +225,8 @@ func ExampleParseRef() {
 		fmt.Printf("model %s, stage %q, range %q\n", ref.Name.Model, ref.Stage, ref.Range)
 	}
 	// Output:
-	// model FraudRiskModel, stage "production", range ""
-	// model FraudRiskModel, stage "", range "~1.2"
-	// reference "fraud_detection/FraudRiskModel@prod": invalid range "prod": want latest or a SemVer constraint like ~1.2 or >=1.2 <2
+	// model FraudRiskModel, stage "production", range "" model FraudRiskModel,
+	// stage "", range "~1.2" reference "fraud_detection/FraudRiskModel@prod":
+	// invalid range "prod": want latest or a SemVer constraint like ~1.2 or
+	// >=1.2 <2
 }

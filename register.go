@@ -15,15 +15,16 @@ import (
 
 // RegisterOptions describe a registration. The zero value and nil serve.
 type RegisterOptions struct {
-	// Version pins the version's number, a strict SemVer ("1.2.3"). Empty takes the
-	// next: the patch of the highest release plus one; if there are pre-releases
-	// only, the release that the highest leads to; 1.0.0 for the first. A number once given
-	// out is never given again.
+	// Version pins the version's number, a strict SemVer ("1.2.3"). Empty takes
+	// the next: the patch of the highest release plus one; if there are
+	// pre-releases only, the release that the highest leads to; 1.0.0 for the
+	// first. A number once given out is never given again.
 	Version string
 
-	// Metrics are what training measured, Metadata what the model says of itself:
-	// any values with a JSON form. A NaN or an infinity in them is refused, for it would break
-	// every JSON tool that reads the store, unless AllowNonFinite is set.
+	// Metrics are what training measured, Metadata what the model says of
+	// itself: any values with a JSON form. A NaN or an infinity in them is
+	// refused, for it would break every JSON tool that reads the store, unless
+	// AllowNonFinite is set.
 	Metrics        map[string]any
 	Metadata       map[string]any
 	AllowNonFinite bool
@@ -37,8 +38,9 @@ type RegisterOptions struct {
 	Actor          string // who registers it; empty takes the registry's Actor
 	Reason         string // why, for the history
 
-	// Progress is told how far the files are, some ten times a second and at the
-	// end, by one goroutine at a time. The work waits for it, so it should return soon.
+	// Progress is told how far the files are, some ten times a second and at
+	// the end, by one goroutine at a time. The work waits for it, so it should
+	// return soon.
 	Progress func(Progress)
 }
 

@@ -44,24 +44,24 @@ type Options struct {
 	// Logger is told of refused promotions and of checkpoints that could not be
 	// written; nil is silent.
 	Logger *slog.Logger
-	// AlwaysCheckpoint brings registry.json up to date with every change, however
-	// large it is. Without it a document over 1 MiB may lag behind the history:
-	// see "On disk" in the package's doc.
+	// AlwaysCheckpoint brings registry.json up to date with every change,
+	// however large it is. Without it a document over 1 MiB may lag behind the
+	// history: see "On disk" in the package's doc.
 	AlwaysCheckpoint bool
 	// ExternalChanges has every look notice what another program changed in
 	// registry.json. A folder shows that anyway. In a bucket it costs a second
 	// request for each look, so without it only a change notices, and a look at
 	// a model that another program is known to have changed before.
 	ExternalChanges bool
-	// Now is the clock; nil takes time.Now. It may stand still or run backwards: the
-	// history decides what came first, not the clock. The exception is a repeated
-	// move by a stage, see [MoveOptions].
+	// Now is the clock; nil takes time.Now. It may stand still or run
+	// backwards: the history decides what came first, not the clock. The
+	// exception is a repeated move by a stage, see [MoveOptions].
 	Now func() time.Time
 }
 
-// Open returns a registry on the folder store in dir. The folder may be missing;
-// the first registration makes it. Reading needs no right to write. A URL and a
-// name with a leading ~ match ErrInvalid.
+// Open returns a registry on the folder store in dir. The folder may be
+// missing; the first registration makes it. Reading needs no right to write. A
+// URL and a name with a leading ~ match ErrInvalid.
 func Open(dir string, opts *Options) (*ModelRegistry, error) {
 	s, err := openFolder(dir)
 	if err != nil {
@@ -87,8 +87,9 @@ func New(store Store, opts *Options) *ModelRegistry {
 }
 
 // Close ends the registry's use of its store. Changes that still wait for their
-// turn fail with ErrClosed, as later calls do; Close returns when registrations and
-// appends under way are done, and documents that lag were brought up to date.
+// turn fail with ErrClosed, as later calls do; Close returns when registrations
+// and appends under way are done, and documents that lag were brought up to
+// date.
 func (r *ModelRegistry) Close() error {
 	r.mu.Lock()
 	if r.closed {
@@ -211,14 +212,16 @@ type GetOptions struct {
 	// Verify checks the artifact against its digests, which reads every byte of
 	// it. What does not match is ErrArtifact.
 	Verify bool
-	// Progress is told how far that is, some ten times a second and at the end, by one goroutine at a time.
+	// Progress is told how far that is, some ten times a second and at the end,
+	// by one goroutine at a time.
 	Progress func(Progress)
 }
 
 // GetModel returns the version that ref names, and where its artifact lies. It
-// matches ErrNotFound if there is no such version or nothing is in that stage or range, ErrConflict
-// if ref names both and the version is in another stage, and ErrArtifact if
-// the files are gone. While the model does not change it reads no file.
+// matches ErrNotFound if there is no such version or nothing is in that stage
+// or range, ErrConflict if ref names both and the version is in another stage,
+// and ErrArtifact if the files are gone. While the model does not change it
+// reads no file.
 func (r *ModelRegistry) GetModel(ctx context.Context, ref Ref, opts *GetOptions) (_ *Model, err error) {
 	defer func() { err = opError("get", ref, err) }()
 	v, err := r.version(ctx, ref)
@@ -327,8 +330,8 @@ func (m *model) lookAlso(ctx context.Context, external bool, fn func(*state) err
 }
 
 // news reports whether the model may have changed since a revision, if external
-// is true by an external change too, and returns a view of it if the store gives
-// that with the answer.
+// is true by an external change too, and returns a view of it if the store
+// gives that with the answer.
 func (m *model) news(ctx context.Context, since driver.Revision, external bool) (v driver.View, changed bool, err error) {
 	if s, ok := m.r.store.(driver.Looker); ok {
 		v, err = s.Look(ctx, m.name.UseCase, m.name.Model, since)
@@ -338,9 +341,11 @@ func (m *model) news(ctx context.Context, since driver.Revision, external bool) 
 	return nil, changed, err
 }
 
-// takeIn brings the state up to date with a view of what is new since a revision, or without one. A view is as old as the look that
-// made it: if others took something in meanwhile, or gave the state up, it could take the state back behind what an append under way
-// goes on from. The caller holds the lock.
+// takeIn brings the state up to date with a view of what is new since a
+// revision, or without one. A view is as old as the look that made it: if
+// others took something in meanwhile, or gave the state up, it could take the
+// state back behind what an append under way goes on from. The caller holds the
+// lock.
 func (m *model) takeIn(ctx context.Context, v driver.View, since driver.Revision) error {
 	if v != nil && m.state != nil && m.state.rev == since {
 		if err := m.load(v); !errors.Is(err, driver.ErrStaleView) {

@@ -176,8 +176,8 @@ func TestCallerLeaves(t *testing.T) {
 	register(t, r, "", nil) // its turn comes when nothing is left of those who went
 }
 
-// While the document can't be written, the history must not say that it was: what
-// another program then writes into the old document would be misread.
+// While the document can't be written, the history must not say that it was:
+// what another program then writes into the old document would be misread.
 func TestDocumentThatLags(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -196,7 +196,8 @@ func TestDocumentThatLags(t *testing.T) {
 	if err := os.RemoveAll(blocked); err != nil {
 		t.Fatal(err)
 	}
-	// The other program reads the old document, drops our key and changes a metric.
+	// The other program reads the old document, drops our key and changes a
+	// metric.
 	theirs, _, ok := strings.Cut(old, ",\n  \"modelregistry\"")
 	if !ok {
 		t.Fatalf("no key of ours in %s", old)

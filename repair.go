@@ -58,22 +58,27 @@ type RepairOptions struct {
 	Reason string // why, for the history
 }
 
-// Repair mends a model of which Verify has found something wrong, as far as what is left
-// of it allows. Without Apply it only says what it would do.
+// Repair mends a model of which Verify has found something wrong, as far as
+// what is left of it allows. Without Apply it only says what it would do.
 //
-//   - A document that is lost, damaged or in disagreement is rebuilt from the history.
-//   - Of a history with damaged lines, those that can be read are kept, in order.
-//     What the lost ones changed comes from the document, if that was in step; a version
-//     that only a lost line named is listed again from its manifest, in
-//     development. An event of its own says all this.
-//   - A history that is lost starts anew from the document; if that is lost too, from the manifests.
-//   - What another program wrote, or two productions, become an event, as the next change would make them.
-//   - A tree that no event names, under a sound history, is put aside; what a crash left is removed.
+//   - A document that is lost, damaged or in disagreement is rebuilt from the
+//     history.
+//   - Of a history with damaged lines, those that can be read are kept, in
+//     order. What the lost ones changed comes from the document, if that was in
+//     step; a version that only a lost line named is listed again from its
+//     manifest, in development. An event of its own says all this.
+//   - A history that is lost starts anew from the document; if that is lost
+//     too, from the manifests.
+//   - What another program wrote, or two productions, become an event, as the
+//     next change would make them.
+//   - A tree that no event names, under a sound history, is put aside; what a
+//     crash left is removed.
 //
-// The files that it replaces are kept in .repairs, and a folder that stands in the place of one. It can't bring back the bytes of an artifact, nor
-// tell which is right where a manifest is not the one that the history names; and it
-// never touches what is not the registry's. It is safe beside other programs' changes, and a
-// second Repair finds nothing to do.
+// The files that it replaces are kept in .repairs, and a folder that stands in
+// the place of one. It can't bring back the bytes of an artifact, nor tell
+// which is right where a manifest is not the one that the history names; and it
+// never touches what is not the registry's. It is safe beside other programs'
+// changes, and a second Repair finds nothing to do.
 //
 // It matches ErrNotFound if nothing is there, ErrConflict if another program
 // wrote registry.json meanwhile, which then stays, and errors.ErrUnsupported if
@@ -180,8 +185,8 @@ type repairPlan struct {
 	remove     []driver.Item
 }
 
-// done returns what is replaced by the plan now, after the event was appended, and what of
-// the debris is gone since: the append may have written over it.
+// done returns what is replaced by the plan now, after the event was appended,
+// and what of the debris is gone since: the append may have written over it.
 func (p *repairPlan) done(now *repairPlan) (list []RepairAction) {
 	for _, a := range p.replaced {
 		if slices.Contains(now.replaced, a) || len(p.appended) > 0 && a.Kind == RemoveDebris {
@@ -200,7 +205,8 @@ func (p *repairPlan) actions() []RepairAction {
 	return append(p.appended[:len(p.appended):len(p.appended)], p.replaced...)
 }
 
-// plan decides what to do about a model. It is right if no change was under way.
+// plan decides what to do about a model. It is right if no change was under
+// way.
 func (m *model) plan(ctx context.Context, x *modelCheck) (*repairPlan, error) {
 	if x.isNone() && len(x.items) == 0 {
 		return nil, notFound("model %s", m.name)
@@ -315,8 +321,8 @@ func (p *repairPlan) recoverTrees(ctx context.Context) error {
 	return nil
 }
 
-// diskFailed reports whether a tree could not be looked at, which says nothing of
-// what is in it.
+// diskFailed reports whether a tree could not be looked at, which says nothing
+// of what is in it.
 func diskFailed(err error) bool {
 	var failed *fs.PathError
 	return errors.As(err, &failed) && !errors.Is(err, fs.ErrNotExist)

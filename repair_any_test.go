@@ -20,7 +20,8 @@ import (
 
 var repairSeeds = flag.Uint64("repair.seeds", 50, "random damages that are repaired")
 
-// mangle harms a file in a way that a disk, an editor or a careless script could.
+// mangle harms a file in a way that a disk, an editor or a careless script
+// could.
 func mangle(rnd *rand.Rand, data []byte) []byte {
 	if len(data) == 0 {
 		return []byte("\x00")
@@ -54,8 +55,8 @@ func mangle(rnd *rand.Rand, data []byte) []byte {
 }
 
 // Whatever happens to history and document, a repair makes of it a store that
-// Verify finds in order, that reads the same by its document and by replay, in which
-// changes go on; and it keeps what it replaces.
+// Verify finds in order, that reads the same by its document and by replay, in
+// which changes go on; and it keeps what it replaces.
 func TestRepairOfAnyDamage(t *testing.T) {
 	t.Parallel()
 	sound := files(t, three(t))
@@ -86,8 +87,9 @@ func TestRepairOfAnyDamage(t *testing.T) {
 	}
 }
 
-// nothingToMend reports whether a report holds nothing that a repair mends. What is in an
-// entry is not: an edit that makes sense as JSON is somebody's word.
+// nothingToMend reports whether a report holds nothing that a repair mends.
+// What is in an entry is not: an edit that makes sense as JSON is somebody's
+// word.
 func nothingToMend(report *mr.VerifyReport) bool {
 	return !slices.ContainsFunc(report.Findings, func(f mr.Finding) bool {
 		switch f.Kind {
@@ -157,7 +159,8 @@ func repairs(t *testing.T, dir string) error {
 		return fmt.Errorf("did %v; document %v, replay %v, %w", report.Actions, byDocument, byReplay, err)
 	}
 	for version := range threeStages {
-		// Every version's tree is whole, so none may be lost for good: it is listed, or put aside.
+		// Every version's tree is whole, so none may be lost for good: it is
+		// listed, or put aside.
 		if _, listed := byDocument[version]; !listed && !aside(t, dir, version) {
 			return fmt.Errorf("did %v, and %s is gone", report.Actions, version)
 		}

@@ -24,8 +24,8 @@ import (
 var repairCases = []string{"document cut", "line unreadable", "registration lost, document damaged", "external change and a damaged line",
 	"history deleted", "history and document deleted", "history is a folder", "document is a folder", "what crashes leave"}
 
-// forRepairCases calls fn with a store that was harmed, as a state, and the stages that a
-// repair makes of it.
+// forRepairCases calls fn with a store that was harmed, as a state, and the
+// stages that a repair makes of it.
 func forRepairCases(t *testing.T, fn func(t *testing.T, harmed crashtest.State, want map[string]mr.ModelStage)) {
 	for _, name := range repairCases {
 		t.Run(name, func(t *testing.T) {
@@ -51,8 +51,9 @@ func repairOn(dir string, wrap func(fsstore.Disk) fsstore.Disk) error {
 	return err
 }
 
-// mended repairs what a repair left that was cut short, and checks that it makes of it
-// what it should, and that the history from before is still to be had.
+// mended repairs what a repair left that was cut short, and checks that it
+// makes of it what it should, and that the history from before is still to be
+// had.
 func mended(dir string, harmed crashtest.State, want map[string]mr.ModelStage) error {
 	if err := repairOn(dir, noSync); err != nil {
 		return fmt.Errorf("repairing: %w", err)
@@ -89,7 +90,8 @@ func mended(dir string, harmed crashtest.State, want map[string]mr.ModelStage) e
 	return nil
 }
 
-// keeps reports whether the history starts with the bytes of old, or was put by.
+// keeps reports whether the history starts with the bytes of old, or was put
+// by.
 func keeps(dir string, old []byte) bool {
 	names, _ := filepath.Glob(modelPath(dir, ".repairs", "*", "history.jsonl"))
 	for _, name := range append(names, modelPath(dir, "history.jsonl")) {
@@ -117,8 +119,8 @@ func TestEveryCrashOfARepair(t *testing.T) {
 	})
 }
 
-// crashes calls check with some of the states that crashes of what was recorded leave, each written to a folder
-// below base.
+// crashes calls check with some of the states that crashes of what was recorded
+// leave, each written to a folder below base.
 func crashes(t *testing.T, base string, record crashtest.Record, most int, check func(dir string, crash crashtest.Crash) error) {
 	t.Helper()
 	known := map[uint64]bool{}
@@ -150,8 +152,8 @@ func crashes(t *testing.T, base string, record crashtest.Record, most int, check
 	wg.Wait()
 }
 
-// Invariant 6, for Repair: an error at any operation is reported with its cause, and
-// when the disk is well again, another repair ends it.
+// Invariant 6, for Repair: an error at any operation is reported with its
+// cause, and when the disk is well again, another repair ends it.
 func TestEveryFaultOfARepair(t *testing.T) {
 	t.Parallel()
 	forRepairCases(t, func(t *testing.T, harmed crashtest.State, want map[string]mr.ModelStage) {

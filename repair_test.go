@@ -98,8 +98,8 @@ func wantKept(t testing.TB, dir string, before map[string]string, kept []string)
 	}
 }
 
-// goesOn checks that fresh registries read the repaired store, from the document and by
-// replay, and that changes go on.
+// goesOn checks that fresh registries read the repaired store, from the
+// document and by replay, and that changes go on.
 func goesOn(t testing.TB, dir string, want map[string]mr.ModelStage) {
 	t.Helper()
 	wantStages(t, openStore(t, dir, nil), want)

@@ -27,8 +27,8 @@ func TestRollbackGoesBackTo(t *testing.T) {
 		}
 	}
 	for name, test := range map[string]struct {
-		// before happens when 1.0.0, 1.0.1 and 1.0.2 were in production, one after the other, and
-		// 1.0.3 never was.
+		// before happens when 1.0.0, 1.0.1 and 1.0.2 were in production, one
+		// after the other, and 1.0.3 never was.
 		before func(t *testing.T, r *mr.ModelRegistry, dir string)
 		want   []string
 	}{

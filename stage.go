@@ -18,8 +18,8 @@ const (
 	Archived    ModelStage = "archived"    // taken out of use, kept
 )
 
-// rank orders the stages for Promote and Demote: from archived one may come back
-// up, so it is below development.
+// rank orders the stages for Promote and Demote: from archived one may come
+// back up, so it is below development.
 var rank = map[ModelStage]int{Archived: 0, Development: 1, Staging: 2, Production: 3}
 
 func (s ModelStage) known() bool { _, ok := rank[s]; return ok }
@@ -46,20 +46,21 @@ func (s *ModelStage) UnmarshalText(text []byte) (err error) {
 // # References
 //
 // A reference that moves (a stage, a range, latest) is followed when the call
-// begins and again under the lock. If it means another version by then, the call
-// starts over. The result and every error name the version. A reference by version
-// and stage fails with ErrConflict if the version is in neither that stage nor the
-// one to move to.
+// begins and again under the lock. If it means another version by then, the
+// call starts over. The result and every error name the version. A reference by
+// version and stage fails with ErrConflict if the version is in neither that
+// stage nor the one to move to.
 //
-// A call that succeeded can be repeated, by a retry or by a nightly job. A stage
-// means the version that entered it last, also if this move has taken that version
-// on already: once Promote(name@staging, production) has promoted 1.2.0, it
-// succeeds again and names 1.2.0. It does not go on to an older version that is
-// left in staging; name that by its number. Where two versions were in staging at
-// once, only the times of their entries can tell which one entered it last. So with
-// a wrong clock, name the version by its number. A version that enters staging later is
-// a new one to promote. A range never means an archived version, so it would mean
-// the next one when it is asked again to archive: that is ErrInvalid.
+// A call that succeeded can be repeated, by a retry or by a nightly job. A
+// stage means the version that entered it last, also if this move has taken
+// that version on already: once Promote(name@staging, production) has promoted
+// 1.2.0, it succeeds again and names 1.2.0. It does not go on to an older
+// version that is left in staging; name that by its number. Where two versions
+// were in staging at once, only the times of their entries can tell which one
+// entered it last. So with a wrong clock, name the version by its number. A
+// version that enters staging later is a new one to promote. A range never
+// means an archived version, so it would mean the next one when it is asked
+// again to archive: that is ErrInvalid.
 type MoveOptions struct {
 	Actor  string // who moves it; empty takes the registry's Actor
 	Reason string // why
@@ -78,9 +79,9 @@ type MoveOptions struct {
 	// history records it.
 	Force bool
 
-	// Progress is told how far the check of the artifact's digests is, about ten
-	// times a second and at the end, by one goroutine at a time. If the version
-	// changes meanwhile, the check starts over.
+	// Progress is told how far the check of the artifact's digests is, about
+	// ten times a second and at the end, by one goroutine at a time. If the
+	// version changes meanwhile, the check starts over.
 	Progress func(Progress)
 }
 
@@ -89,13 +90,13 @@ const NoVersion = "none"
 
 // Promote moves a version up to a stage. Its artifact must be there and match
 // its digests, and every gate must pass: those stored with the version, those
-// stored for the model, and those of the options. Else the version stays where it
-// was, and a *GateError has the result of each gate. A promotion to production
-// archives the version that was there, in the same step.
+// stored for the model, and those of the options. Else the version stays where
+// it was, and a *GateError has the result of each gate. A promotion to
+// production archives the version that was there, in the same step.
 //
-// If the version is in that stage already, Promote succeeds and writes nothing. It
-// then returns when that is durable. So a call can be repeated; see [MoveOptions]
-// for what a reference that moves means then.
+// If the version is in that stage already, Promote succeeds and writes nothing.
+// It then returns when that is durable. So a call can be repeated; see
+// [MoveOptions] for what a reference that moves means then.
 func (r *ModelRegistry) Promote(ctx context.Context, ref Ref, to ModelStage, opts *MoveOptions) (ModelVersion, error) {
 	v, _, err := r.promote(ctx, ref, to, opts)
 	return v, err
@@ -114,17 +115,18 @@ func (r *ModelRegistry) Archive(ctx context.Context, ref Ref, opts *MoveOptions)
 	return v, err
 }
 
-// Rollback restores the version that was in production before the present one, as
-// the history has it, and archives the present one in the same step. If no version
-// is in production, it restores the last one that was. No gate applies; the
-// artifact must be there and match its digests.
+// Rollback restores the version that was in production before the present one,
+// as the history has it, and archives the present one in the same step. If no
+// version is in production, it restores the last one that was. No gate applies;
+// the artifact must be there and match its digests.
 //
 // A version that was rolled back from is not restored again: two rollbacks in a
 // row go back two versions, and one after a promotion that followed a rollback
-// goes back to what that rollback restored. A version that was archived since is
-// restored, because every predecessor is archived. One whose entry is gone is
-// passed over. An external change counts as one promotion: what it took out of
-// production is what comes back. The memory reaches back a hundred productions.
+// goes back to what that rollback restored. A version that was archived since
+// is restored, because every predecessor is archived. One whose entry is gone
+// is passed over. An external change counts as one promotion: what it took out
+// of production is what comes back. The memory reaches back a hundred
+// productions.
 //
 // If other changes are so frequent that the version to restore is another one
 // each time that it has been checked, Rollback fails with ErrConflict after ten
@@ -135,8 +137,9 @@ func (r *ModelRegistry) Rollback(ctx context.Context, name ModelName, opts *Move
 	return v, err
 }
 
-// RollbackTo is Rollback to a version of the caller's choice, which must have been
-// in production before. Else it fails with ErrWrongDirection, unless Force is set.
+// RollbackTo is Rollback to a version of the caller's choice, which must have
+// been in production before. Else it fails with ErrWrongDirection, unless Force
+// is set.
 func (r *ModelRegistry) RollbackTo(ctx context.Context, ref Ref, opts *MoveOptions) (ModelVersion, error) {
 	v, _, err := r.move(ctx, move{op: index.OpRollback, ref: ref, to: Production, guarded: true}, opts)
 	return v, err

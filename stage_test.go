@@ -273,7 +273,8 @@ func TestIfProduction(t *testing.T) {
 	if _, err := r.Promote(ctx, fraud.At("1.0.1"), mr.Production, &mr.MoveOptions{IfProduction: "1.0.0"}); err != nil {
 		t.Error(err)
 	}
-	// Decided while somebody else decides: the gate is where the other comes between.
+	// Decided while somebody else decides: the gate is where the other comes
+	// between.
 	register(t, r, "1.0.2", nil)
 	other := openStore(t, dir, nil)
 	_, err = r.Promote(ctx, fraud.At("1.0.2"), mr.Production, &mr.MoveOptions{IfProduction: "1.0.1", Gates: mr.GateOf("slow", func(context.Context, mr.ModelVersion) error {
@@ -468,8 +469,8 @@ func TestChangedArtifactIsNotPromoted(t *testing.T) {
 	})
 }
 
-// A move that finds its version changed each time it has checked it gives up with an
-// error that a program can decide by, and changes nothing.
+// A move that finds its version changed each time it has checked it gives up
+// with an error that a program can decide by, and changes nothing.
 func TestMoveThatIsOvertakenAgainAndAgainIsAConflict(t *testing.T) {
 	t.Parallel()
 	r, dir := newStore(t, nil)

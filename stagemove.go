@@ -29,8 +29,8 @@ func (t *txn) moveVersion(mv move, e *index.Entry, o MoveOptions, results []Gate
 	return nil
 }
 
-// carry copies the decoded version of an entry that was moved to its new entry, so
-// that readers need not decode it again.
+// carry copies the decoded version of an entry that was moved to its new entry,
+// so that readers need not decode it again.
 func (t *txn) carry(old *index.Entry, to ModelStage, promotedBy *string) {
 	known, _ := old.Decoded.Load().(*ModelVersion)
 	if known == nil || len(known.Problems) > 0 || promotedBy != nil && !utf8.ValidString(*promotedBy) {

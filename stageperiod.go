@@ -16,24 +16,27 @@ type StagePeriod struct {
 	Version string
 	Stage   ModelStage
 
-	// Since and Until bound it, by Since <= t < Until. Since is zero if nothing tells
-	// when it began, Until if it goes on.
+	// Since and Until bound it, by Since <= t < Until. Since is zero if nothing
+	// tells when it began, Until if it goes on.
 	Since, Until time.Time
 
 	// By is who moved the version there, empty if nobody said.
 	By string
-	// Event moved it there: Event.Reason says why. End moved it away, nil if it goes on.
+	// Event moved it there: Event.Reason says why. End moved it away, nil if it
+	// goes on.
 	Event Event
 	End   *Event
 
-	// Inferred says that Since and By are what another program wrote into the version's
-	// entry, which the registry took over by Event and did not see happen.
+	// Inferred says that Since and By are what another program wrote into the
+	// version's entry, which the registry took over by Event and did not see
+	// happen.
 	Inferred bool
 
 	from time.Time // where it is first known to hold
 }
 
-// Holds reports whether the period covers an instant. The zero time is the present.
+// Holds reports whether the period covers an instant. The zero time is the
+// present.
 func (t *StagePeriod) Holds(at time.Time) bool {
 	if at.IsZero() {
 		return t.End == nil
@@ -66,11 +69,12 @@ func (t StagePeriod) MarshalJSON() ([]byte, error) {
 }
 
 // ProductionAt tells which version was in production at an instant, since when
-// and until when, who put it there and why. The zero time, and any that is not before the
-// registry's clock, is the present. It matches ErrNotFound if none was, or nothing tells.
+// and until when, who put it there and why. The zero time, and any that is not
+// before the registry's clock, is the present. It matches ErrNotFound if none
+// was, or nothing tells.
 //
-// See [ModelRegistry.StagePeriods] for what time means here, and for how far another program's
-// stores tell.
+// See [ModelRegistry.StagePeriods] for what time means here, and for how far
+// another program's stores tell.
 func (r *ModelRegistry) ProductionAt(ctx context.Context, name ModelName, at time.Time) (StagePeriod, error) {
 	list, err := r.StageAt(ctx, name, Production, at)
 	if err != nil {
@@ -82,8 +86,8 @@ func (r *ModelRegistry) ProductionAt(ctx context.Context, name ModelName, at tim
 	return list[0], nil
 }
 
-// StageAt is ProductionAt for any stage: it tells every version that was in the stage at an
-// instant, the one that entered it last first; none is no error.
+// StageAt is ProductionAt for any stage: it tells every version that was in the
+// stage at an instant, the one that entered it last first; none is no error.
 func (r *ModelRegistry) StageAt(ctx context.Context, name ModelName, stage ModelStage, at time.Time) ([]StagePeriod, error) {
 	all, err := r.StagePeriods(ctx, name, stage)
 	if err != nil {
@@ -94,26 +98,29 @@ func (r *ModelRegistry) StageAt(ctx context.Context, name ModelName, stage Model
 	return held, nil
 }
 
-// StagePeriods tells every stretch of time in which a version held a stage, in the order in
-// which they began. In production they don't overlap.
+// StagePeriods tells every stretch of time in which a version held a stage, in
+// the order in which they began. In production they don't overlap.
 //
 // # Time
 //
-// What came first is decided by the events' order, not by the clock. A stage period is dated by the
-// events that began and ended it, as long as their times fit that order. A clock may run wrong: of
-// the events' times, as many as can be are believed such that they go up, later ones rather than
-// earlier ones; an event whose time does not fit counts as having happened when the one before it did.
-// Event.Time is what was written, believed or not.
+// What came first is decided by the events' order, not by the clock. A stage
+// period is dated by the events that began and ended it, as long as their times
+// fit that order. A clock may run wrong: of the events' times, as many as can
+// be are believed such that they go up, later ones rather than earlier ones; an
+// event whose time does not fit counts as having happened when the one before
+// it did. Event.Time is what was written, believed or not.
 //
 // # Other programs
 //
-// What another program did is known from what it left. The times in its entries count, as far as they lie
-// between the events around its turn; Inferred marks such a period. An entry tells only the last time that the
-// version entered each stage: of a version that was in production twice, the first time is
+// What another program did is known from what it left. The times in its entries
+// count, as far as they lie between the events around its turn; Inferred marks
+// such a period. An entry tells only the last time that the version entered
+// each stage: of a version that was in production twice, the first time is
 // lost. What no time tells counts from the event that took it over.
 //
-// A damaged history is a *[CorruptError]: half of it could give a wrong answer. After a repair the
-// answer is what the events that are left tell; the history says which are lost.
+// A damaged history is a *[CorruptError]: half of it could give a wrong answer.
+// After a repair the answer is what the events that are left tell; the history
+// says which are lost.
 func (r *ModelRegistry) StagePeriods(ctx context.Context, name ModelName, stage ModelStage) (list []StagePeriod, err error) {
 	defer func() { err = opError("stage periods", name.all(), err) }()
 	if !stage.known() {
@@ -272,8 +279,8 @@ func stampedMoves(v ModelVersion, after, until time.Time) (moves []stampedMove) 
 	return moves
 }
 
-// promotedBy returns who put a version into a stage, if its entry tells: it names
-// who promoted it last.
+// promotedBy returns who put a version into a stage, if its entry tells: it
+// names who promoted it last.
 func promotedBy(v ModelVersion, stage ModelStage) string {
 	latest := Staging
 	if v.PromotedToProduction.After(v.PromotedToStaging) {
@@ -294,8 +301,8 @@ func believed(events []pastEvent, now time.Time) []time.Time {
 			times[i] = now
 		}
 	}
-	// The longest run of events whose times go up: tails[k] ends one of k+1 events,
-	// with the earliest time that any such run ends with.
+	// The longest run of events whose times go up: tails[k] ends one of k+1
+	// events, with the earliest time that any such run ends with.
 	var tails []int
 	previous := make([]int, len(times))
 	for i, t := range times {

@@ -174,8 +174,8 @@ func TestProductionAtByAWrongClock(t *testing.T) {
 
 func stampAt(hour int) string { return oclock(hour).Format(time.RFC3339) }
 
-// What another program did before the registry took its store over is known from
-// the times in its entries.
+// What another program did before the registry took its store over is known
+// from the times in its entries.
 func TestStagePeriodsBeforeAnImport(t *testing.T) {
 	t.Parallel()
 	entry := func(stage string, stamps ...any) string {

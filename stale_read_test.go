@@ -13,7 +13,8 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/fsstore"
 )
 
-// beforeAppend is a disk on which something happens before lines are appended to a log.
+// beforeAppend is a disk on which something happens before lines are appended
+// to a log.
 type beforeAppend struct {
 	fsstore.Disk
 	happens *func()
@@ -26,8 +27,9 @@ func (d beforeAppend) Open(name string) (fsstore.File, error) {
 	return d.Disk.Open(name)
 }
 
-// What a look found is as old as the look: it does not take the state back behind what an append under way goes on
-// from, even if that was given up meanwhile.
+// What a look found is as old as the look: it does not take the state back
+// behind what an append under way goes on from, even if that was given up
+// meanwhile.
 func TestLookThatIsOlderThanAnAppend(t *testing.T) {
 	t.Parallel()
 	ctx, dir, happens := t.Context(), t.TempDir(), new(func())

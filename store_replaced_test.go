@@ -32,8 +32,8 @@ func removeAll(t *testing.T, dir string) {
 	}
 }
 
-// A watch sees a store appear, and goes on when a model or the whole store is deleted, moved
-// away, put back or made anew under it.
+// A watch sees a store appear, and goes on when a model or the whole store is
+// deleted, moved away, put back or made anew under it.
 func TestWatchOfWhatIsDeletedAndMadeAgain(t *testing.T) {
 	onMovingGround(t, func(t *testing.T, dir string) {
 		w := watch(t, openStore(t, dir, nil), fraud.In(mr.Production), 0)
@@ -97,8 +97,8 @@ func TestStoreThatIsDeletedUnderAHistoryAlone(t *testing.T) {
 	})
 }
 
-// A registry that had the deleted store open writes to the one that took its place, and makes one if
-// there is none.
+// A registry that had the deleted store open writes to the one that took its
+// place, and makes one if there is none.
 func TestWritingToAStoreThatWasMadeAgain(t *testing.T) {
 	onMovingGround(t, func(t *testing.T, dir string) {
 		r := openStore(t, dir, nil)
@@ -119,7 +119,8 @@ func TestWritingToAStoreThatWasMadeAgain(t *testing.T) {
 	})
 }
 
-// A registry that has a store open reads the one that was put in its place, though the first is still there to read.
+// A registry that has a store open reads the one that was put in its place,
+// though the first is still there to read.
 func TestReadingAStoreThatTookAnothersPlace(t *testing.T) {
 	t.Parallel()
 	notOnWindows(t)

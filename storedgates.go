@@ -12,8 +12,8 @@ import (
 )
 
 // storedGates reads the gates that a store holds under a key. A gate that this
-// release can't read, because a later one or another program wrote it, becomes a
-// gate that no version passes: it must not stand open. The others keep their
+// release can't read, because a later one or another program wrote it, becomes
+// a gate that no version passes: it must not stand open. The others keep their
 // meaning. The gates come out sorted by name.
 func storedGates(key string, raw []byte) PromotionGate {
 	if len(raw) == 0 || string(raw) == "null" {
@@ -50,8 +50,8 @@ func parseStored(m pyjson.Member) (r rule, on bool, err error) {
 	return parseRule(m.Key, value)
 }
 
-// unreadable returns the rule that stands for a gate that can't be read. The raw
-// value stays, so that what is written again is what was there.
+// unreadable returns the rule that stands for a gate that can't be read. The
+// raw value stays, so that what is written again is what was there.
 func unreadable(name string, raw []byte, err error) rule {
 	reason := strings.TrimPrefix(err.Error(), name+": ")
 	return rule{name: name, raw: string(pyjson.Compact(nil, raw)), err: fmt.Errorf("this release can't read it: %s", reason)}
@@ -78,7 +78,8 @@ func (r rule) refuse() GateResult {
 	return GateResult{Name: r.name, Message: r.err.Error(), Threshold: wanted}
 }
 
-// appendStored appends the value of a gate that can't be read, as standard JSON.
+// appendStored appends the value of a gate that can't be read, as standard
+// JSON.
 func (r rule) appendStored(b []byte) []byte { return pyjson.Finite(b, []byte(r.raw)) }
 
 // factsGates returns the gates of a model, as another program stored them.

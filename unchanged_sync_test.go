@@ -12,8 +12,9 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/fsstore"
 )
 
-// A syncDisk calls sync before each sync of a history, and counts these. If sync
-// returns an error, the sync fails with it, and so does cutting the history.
+// A syncDisk calls sync before each sync of a history, and counts these. If
+// sync returns an error, the sync fails with it, and so does cutting the
+// history.
 type syncDisk struct {
 	fsstore.Disk
 	sync   func() error

@@ -83,8 +83,8 @@ func (v Values) Map() map[string]any {
 	return m
 }
 
-// MarshalJSON returns the values in the order of the store. A non-finite number,
-// for which JSON has no form, becomes null.
+// MarshalJSON returns the values in the order of the store. A non-finite
+// number, for which JSON has no form, becomes null.
 func (v Values) MarshalJSON() ([]byte, error) {
 	if len(v.members()) == 0 {
 		return []byte("{}"), nil

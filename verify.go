@@ -41,8 +41,8 @@ const (
 	ForeignFile        FindingKind = "foreign file"        // a file that the registry did not make, where only its own should be; it is never touched
 )
 
-// Notice reports whether the kind is worth knowing and nothing is wrong: all that
-// was acknowledged is there and can be read.
+// Notice reports whether the kind is worth knowing and nothing is wrong: all
+// that was acknowledged is there and can be read.
 func (k FindingKind) Notice() bool {
 	switch k {
 	case ExternalChange, ExternalDoubt, NoHistory, NewerFormat, NoDigests, Debris, SetAside, ForeignFile, UnlistedVersion:
@@ -61,8 +61,8 @@ type Finding struct {
 	Err     error  // what is wrong with it; nil if the kind says it all
 }
 
-// String returns "kind: use_case/model@version: what", or the path where there is
-// one.
+// String returns "kind: use_case/model@version: what", or the path where there
+// is one.
 func (f Finding) String() string {
 	subject := f.Name.String()
 	var corrupt *CorruptError
@@ -121,12 +121,12 @@ type VerifyOptions struct {
 	UseCase string // all, if empty
 	Model   string // all, if empty
 
-	// WithoutArtifacts leaves the files of versions alone, and checks the history and the
-	// document only.
+	// WithoutArtifacts leaves the files of versions alone, and checks the
+	// history and the document only.
 	WithoutArtifacts bool
 
-	// Progress is told how far the reading is, some ten times a second and at the
-	// end of each version, by one goroutine at a time.
+	// Progress is told how far the reading is, some ten times a second and at
+	// the end of each version, by one goroutine at a time.
 	Progress func(VerifyProgress)
 }
 
@@ -139,12 +139,13 @@ type VerifyProgress struct {
 }
 
 // Verify holds a store against itself: every line of each history, the document
-// against the history by replay, every manifest against the event that
-// named it, and every file against its digest. It reports all it finds, and changes nothing; an error says
-// that it could not look. It reads every byte of every artifact, so it takes as long as that takes.
+// against the history by replay, every manifest against the event that named
+// it, and every file against its digest. It reports all it finds, and changes
+// nothing; an error says that it could not look. It reads every byte of every
+// artifact, so it takes as long as that takes.
 //
-// It takes a model's lock, for a moment and only if it can, when something looks wrong
-// that could be a change under way.
+// It takes a model's lock, for a moment and only if it can, when something
+// looks wrong that could be a change under way.
 func (r *ModelRegistry) Verify(ctx context.Context, opts *VerifyOptions) (*VerifyReport, error) {
 	var o VerifyOptions
 	if opts != nil {
@@ -239,8 +240,9 @@ func (r *ModelRegistry) verifyModel(ctx context.Context, name ModelName, o Verif
 	return nil
 }
 
-// mayBeUnderWay reports whether something looks wrong, or like the remains of a change, that
-// could be one that is happening: log, document and files are not read at one moment.
+// mayBeUnderWay reports whether something looks wrong, or like the remains of a
+// change, that could be one that is happening: log, document and files are not
+// read at one moment.
 func (x *modelCheck) mayBeUnderWay(name ModelName) bool {
 	if len(x.damage) > 0 || x.docErr != nil || x.err != nil || x.hasDoc != (len(x.lines) > 0) ||
 		x.lost() || x.hasDoc && !x.owns() || x.owns() && x.documentDiffers(name) != "" {
@@ -334,7 +336,8 @@ func (x *modelCheck) reportDocument(name ModelName, path string, report *VerifyR
 	report.add(f)
 }
 
-// reportFacts adds what is to say of what is kept of the model beside its versions.
+// reportFacts adds what is to say of what is kept of the model beside its
+// versions.
 func (x *modelCheck) reportFacts(name ModelName, report *VerifyReport) {
 	f := x.facts()
 	if problems := factsGates(f).unreadable(); len(problems) > 0 {

@@ -7,7 +7,8 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// What a writer is in the middle of is nothing to report, and nothing to repair.
+// What a writer is in the middle of is nothing to report, and nothing to
+// repair.
 func TestVerifyBesideWriters(t *testing.T) {
 	t.Parallel()
 	dir := three(t)

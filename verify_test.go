@@ -85,8 +85,8 @@ func edit(t testing.TB, name string, change func(string) string) {
 // lines returns the history line by line.
 func lines(s string) []string { return strings.SplitAfter(s, "\n") }
 
-// harms are ways to harm the store that three made: what Verify finds then, and the
-// stages after a repair.
+// harms are ways to harm the store that three made: what Verify finds then, and
+// the stages after a repair.
 var harms = map[string]struct {
 	do      func(t testing.TB, dir string)
 	finds   []string
@@ -401,7 +401,8 @@ func TestVerifyArtifacts(t *testing.T) {
 	}
 }
 
-// A write by another program is told with the versions and the keys that it changed.
+// A write by another program is told with the versions and the keys that it
+// changed.
 func TestVerifySaysWhatIsForeign(t *testing.T) {
 	t.Parallel()
 	const head = `{"use_case":"fraud_detection","model_name":"FraudRiskModel","versions":{`

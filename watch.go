@@ -27,22 +27,28 @@ func (o *WatchOptions) interval() time.Duration {
 	return o.Interval
 }
 
-// Watch yields the version that a reference means, and then again whenever that is
-// another one or its entry changes, until the context ends or the loop is left.
+// Watch yields the version that a reference means, and then again whenever that
+// is another one or its entry changes, until the context ends or the loop is
+// left.
 //
-//   - A change is yielded by the interval and 50 ms after it happened, whoever made it, in
-//     whichever process. Changes that come quicker, or while the loop's body runs, may be
-//     taken together; the last one is always yielded.
-//   - A version is yielded once its artifact is complete: every file of its manifest is there with its
-//     size. Digests are not checked; GetModel does that when asked to. Of a version that another program registered,
-//     without a manifest, it is complete when its files have not changed for an interval.
-//   - An error is yielded once, not at each look, and the watch goes on: nothing is in that stage
-//     (ErrNotFound), the files are not there yet (ErrArtifact), the disk failed. When it is over, the
-//     version is yielded, even if it is the one before the error. Only a reference that is invalid and a
-//     registry that is closed end the iteration with their error; the end of the context ends it without one.
+//   - A change is yielded by the interval and 50 ms after it happened, whoever
+//     made it, in whichever process. Changes that come quicker, or while the
+//     loop's body runs, may be taken together; the last one is always yielded.
+//   - A version is yielded once its artifact is complete: every file of its
+//     manifest is there with its size. Digests are not checked; GetModel does
+//     that when asked to. Of a version that another program registered, without
+//     a manifest, it is complete when its files have not changed for an
+//     interval.
+//   - An error is yielded once, not at each look, and the watch goes on:
+//     nothing is in that stage (ErrNotFound), the files are not there yet
+//     (ErrArtifact), the disk failed. When it is over, the version is yielded,
+//     even if it is the one before the error. Only a reference that is invalid
+//     and a registry that is closed end the iteration with their error; the end
+//     of the context ends it without one.
 //
-// A look at a model that did not change reads no file: on a folder it costs a stat of each history.jsonl and
-// registry.json, on another store whatever its Changed costs.
+// A look at a model that did not change reads no file: on a folder it costs a
+// stat of each history.jsonl and registry.json, on another store whatever its
+// Changed costs.
 func (r *ModelRegistry) Watch(ctx context.Context, ref Ref, opts *WatchOptions) iter.Seq2[ModelVersion, error] {
 	interval := opts.interval()
 	return func(yield func(ModelVersion, error) bool) {
@@ -67,8 +73,9 @@ func (r *ModelRegistry) Watch(ctx context.Context, ref Ref, opts *WatchOptions) 
 	}
 }
 
-// untilLook returns how long it is to the next look. All that look equally often do so
-// at once: a thousand wakings of an idle processor cost far more than a thousand stats.
+// untilLook returns how long it is to the next look. All that look equally
+// often do so at once: a thousand wakings of an idle processor cost far more
+// than a thousand stats.
 func (r *ModelRegistry) untilLook(interval time.Duration) time.Duration {
 	return interval - time.Since(r.opened)%interval
 }
@@ -89,8 +96,8 @@ type watcher struct {
 	files  treeLook        // what was seen of a version's files that have no manifest
 }
 
-// poll looks once. There is news if it finds a version, or an error, other than the one
-// it told last.
+// poll looks once. There is news if it finds a version, or an error, other than
+// the one it told last.
 func (w *watcher) poll(ctx context.Context) (v ModelVersion, news bool, err error) {
 	m, err := w.r.model(w.ref.Name)
 	if err == nil {

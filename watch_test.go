@@ -106,7 +106,8 @@ func TestWatch(t *testing.T) {
 		time.Sleep(second)
 		w.want("1.0.1 production")
 
-		// It goes on after an error, and tells one once; what was before is told again.
+		// It goes on after an error, and tells one once; what was before is
+		// told again.
 		if _, err := r.Archive(t.Context(), fraud.At("1.0.1"), nil); err != nil {
 			t.Fatal(err)
 		}
@@ -234,8 +235,8 @@ func TestWatchWaitsForTheArtifact(t *testing.T) {
 	})
 }
 
-// A version of another program's has no manifest: it is complete when its files stay
-// as they are.
+// A version of another program's has no manifest: it is complete when its files
+// stay as they are.
 func TestWatchWaitsForAForeignArtifact(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -23,7 +23,8 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// The store under load is not there in the beginning, nor is the folder above it.
+// The store under load is not there in the beginning, nor is the folder above
+// it.
 const loadStore = "above/store"
 
 var loadModel = mr.ModelName{UseCase: "uc", Model: "m"}
@@ -240,8 +241,9 @@ var loadSteps = []loadStep{
 	}},
 }
 
-// python writes the document as the Python program does: it reads nothing else, drops our key, and
-// writes in place. It may give the first entry another stage.
+// python writes the document as the Python program does: it reads nothing else,
+// drops our key, and writes in place. It may give the first entry another
+// stage.
 func (l *load) python(stage string) error {
 	data, err := l.read("registry.json")
 	if err != nil {
@@ -261,8 +263,8 @@ func (l *load) python(stage string) error {
 // orphanMark is what a tree holds that nobody may lose.
 const orphanMark = `{"files": []}`
 
-// tear leaves at the end of the log what an earlier crash may: an append whose first
-// half never arrived.
+// tear leaves at the end of the log what an earlier crash may: an append whose
+// first half never arrived.
 func tear(l *load) error {
 	data, err := l.read("history.jsonl")
 	if err != nil {
@@ -272,11 +274,12 @@ func tear(l *load) error {
 	return errors.Join(l.write("history.jsonl", append(torn, '\n'), int64(len(data))), l.disk.Sync(loadPath("history.jsonl")))
 }
 
-// giveUpAfter is how long a document that a fault may have left behind is waited for.
+// giveUpAfter is how long a document that a fault may have left behind is
+// waited for.
 const giveUpAfter = 50 * time.Millisecond
 
-// idle waits until the document is in step. Where a fault may have kept it from that, it is due with the
-// next change.
+// idle waits until the document is in step. Where a fault may have kept it from
+// that, it is due with the next change.
 func (l *load) idle(ctx context.Context) error {
 	if l.failing {
 		var cancel context.CancelFunc

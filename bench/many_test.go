@@ -137,7 +137,8 @@ func liveDo(b *testing.B, _ int) (res result) {
 	for b.Loop() {
 		res.took, res.floor = append(res.took, use(l, 1)), append(res.floor, 15)
 	}
-	// The promotions beside allocate, but not a thousand times in so short a time.
+	// The promotions beside allocate, but not a thousand times in so short a
+	// time.
 	allocs := testing.AllocsPerRun(1000, func() { l.Do(func(int, *mr.ModelVersion) error { return nil }) })
 	res.also = fmt.Sprintf("%.0f allocations", allocs)
 	return res

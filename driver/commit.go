@@ -2,10 +2,10 @@ package driver
 
 // A Commit is what Append makes happen.
 type Commit struct {
-	// Trees become versions. A tree that is there already, although the log does
-	// not name it, is the remains of a change that never happened. It is put
-	// aside if it has a manifest. Without a manifest it is another program's,
-	// and the commit fails with an error that matches fs.ErrExist.
+	// Trees become versions. A tree that is there already, although the log
+	// does not name it, is the remains of a change that never happened. It is
+	// put aside if it has a manifest. Without a manifest it is another
+	// program's, and the commit fails with an error that matches fs.ErrExist.
 	Trees []StagedTree
 
 	// Lines are appended to the log, in order, as one append. They contain no
@@ -15,22 +15,22 @@ type Commit struct {
 	// Document returns the document that replaces the one in place. A nil
 	// function, or one that returns nil, leaves the old document. It is called
 	// after the lines are safe, with the position after them. The document is
-	// replaced whole or not at all, and need not survive a power cut. If another
-	// program changed the document since the view was taken, that document
-	// stays, and DocumentErr matches ErrOvertaken.
+	// replaced whole or not at all, and need not survive a power cut. If
+	// another program changed the document since the view was taken, that
+	// document stays, and DocumentErr matches ErrOvertaken.
 	Document func(end int64) []byte
 
-	// Note returns what a store with NotedViews notes of the document: one short
-	// line of text. It is called after Document.
+	// Note returns what a store with NotedViews notes of the document: one
+	// short line of text. It is called after Document.
 	Note func() string
 
-	// Replaces reports whether Document may replace a document that the view did
-	// not show. It may if another append wrote that document, and not if another
-	// program did. A store where a document can appear between the view and the
-	// replacement reads it just before it replaces it, and calls Replaces. If
-	// the answer is no, that document stays, and DocumentErr matches
-	// ErrOvertaken. A store whose appends exclude each other need not ask.
-	// Without Replaces any document is replaced.
+	// Replaces reports whether Document may replace a document that the view
+	// did not show. It may if another append wrote that document, and not if
+	// another program did. A store where a document can appear between the view
+	// and the replacement reads it just before it replaces it, and calls
+	// Replaces. If the answer is no, that document stays, and DocumentErr
+	// matches ErrOvertaken. A store whose appends exclude each other need not
+	// ask. Without Replaces any document is replaced.
 	Replaces func(there []byte) bool
 }
 

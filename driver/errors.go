@@ -14,11 +14,11 @@ var (
 	// ErrInvalid says that an argument can never be accepted. It matches
 	// fs.ErrInvalid.
 	ErrInvalid error = invalidError{}
-	// ErrConflict says that a precondition does not hold: another program made a
-	// change in between.
+	// ErrConflict says that a precondition does not hold: another program made
+	// a change in between.
 	ErrConflict = errors.New("precondition does not hold")
-	// ErrArtifact says that the files of a tree are missing, or do not match the
-	// digests of its manifest.
+	// ErrArtifact says that the files of a tree are missing, or do not match
+	// the digests of its manifest.
 	ErrArtifact = errors.New("bad artifact")
 	// ErrUncertain says that a change may or may not have happened.
 	ErrUncertain = errors.New("outcome uncertain")
@@ -29,8 +29,8 @@ var (
 	// ErrFormat says that a later release wrote a model, and that this release
 	// may not write it. The error is a *[FormatError].
 	ErrFormat = errors.New("written by a later release")
-	// ErrIndexLost says that a model has neither a log nor a document, but trees
-	// that a registry made.
+	// ErrIndexLost says that a model has neither a log nor a document, but
+	// trees that a registry made.
 	ErrIndexLost = errors.New("history and registry.json are lost")
 	// ErrStaleView says that a view of a [Looker] may not show what the store
 	// holds now, and that Read does.

@@ -8,8 +8,8 @@ import (
 // An Inspector is a [Store] that lists what it holds beside logs and documents.
 // Without it, Verify checks what the logs and documents name, and no more.
 type Inspector interface {
-	// Places yields every model of which anything is there, sorted. Remains of a
-	// crash or a loss count, too.
+	// Places yields every model of which anything is there, sorted. Remains of
+	// a crash or a loss count, too.
 	Places(ctx context.Context) iter.Seq2[Name, error]
 
 	// Inspect yields what a model holds beside its log and document. It changes

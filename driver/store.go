@@ -1,14 +1,14 @@
 // Package driver is the contract between a model registry and the store that
-// keeps its bytes. Programs that use a registry do not need it; import it to put
-// a registry on a database or a service of your own. It does not know what the
-// bytes mean: events, stages and gates are the business of package
+// keeps its bytes. Programs that use a registry do not need it; import it to
+// put a registry on a database or a service of your own. It does not know what
+// the bytes mean: events, stages and gates are the business of package
 // modelregistry.
 //
 // Implement [Store], pass it to modelregistry.New, and prove it with
 // registrytest.TestStore, whose cases quote the rules of this page. The
 // interfaces [Inspector], [Maintainer], [NotedView], [TreeView], [BackwardLog],
-// [ExternalChecker], [Looker], [ArtifactTree], [Usage], [Remover], [TreeReader] and
-// [TreeWriter] are optional. Each says what a registry does without it.
+// [ExternalChecker], [Looker], [ArtifactTree], [Usage], [Remover], [TreeReader]
+// and [TreeWriter] are optional. Each says what a registry does without it.
 //
 // # Data
 //
@@ -21,21 +21,21 @@
 // position in the log is a number that the store chooses. Position 0 is the
 // start. Positions only grow, at about the rate of the bytes: the registry
 // decides by their difference when the document is due. If positions count the
-// bytes of the lines, the document stays valid in a copy of the model in another
-// store.
+// bytes of the lines, the document stays valid in a copy of the model in
+// another store.
 //
 // A tree that a registry made contains a manifest.json: an object whose "files"
-// list the path, size, mode and SHA-256 of every other file of the tree. By it a
-// store can check copies that it keeps, and tell the registry's trees from
-// others. A manifest can be wrong: nothing outside the tree is read or written on
-// its word. Folders without a file in them need not be kept.
+// list the path, size, mode and SHA-256 of every other file of the tree. By it
+// a store can check copies that it keeps, and tell the registry's trees from
+// others. A manifest can be wrong: nothing outside the tree is read or written
+// on its word. Folders without a file in them need not be kept.
 //
 // # Names
 //
 // Methods get validated names of use cases and models. Different names are
-// different models, byte for byte. If the system below the store finds a model by
-// other spellings of its name, as a file system does that ignores case or the
-// normal forms of Unicode, the store refuses those with a *[NameError].
+// different models, byte for byte. If the system below the store finds a model
+// by other spellings of its name, as a file system does that ignores case or
+// the normal forms of Unicode, the store refuses those with a *[NameError].
 //
 // A model is not made while another model exists whose use case and name equal
 // its own under strings.EqualFold: the commit fails with a *NameError, and
@@ -52,18 +52,18 @@
 // # Changes and reads
 //
 // [Store.Append] is the only way to change a model. It calls decide with a view
-// of the model's present bytes, and makes the commit that decide returns happen,
-// whole or not at all, provided that nothing was appended since the view was
-// taken. A store with a lock calls decide once, under the lock. A store with an
-// atomic create-if-absent calls it again after each race that it lost. When
-// Append returns without an error, the change survives a power cut.
+// of the model's present bytes, and makes the commit that decide returns
+// happen, whole or not at all, provided that nothing was appended since the
+// view was taken. A store with a lock calls decide once, under the lock. A
+// store with an atomic create-if-absent calls it again after each race that it
+// lost. When Append returns without an error, the change survives a power cut.
 //
 // Reads take no lock and see whole lines and whole trees only. A version's tree
 // is complete before the lines that come with it can be read.
 //
 // A model that has trees with a manifest, but neither a log nor a document, has
-// lost both. A commit in it fails with an error that matches [ErrIndexLost], and
-// nothing happens, because the registry would give out the numbers of those
+// lost both. A commit in it fails with an error that matches [ErrIndexLost],
+// and nothing happens, because the registry would give out the numbers of those
 // versions again. A crash during a model's first commit can leave such trees,
 // too. That is not a loss, and the store tells the two apart.
 //
@@ -79,8 +79,8 @@ import (
 	"iter"
 )
 
-// A Store keeps the bytes of a registry. The package documentation has the rules
-// that concern more than one method.
+// A Store keeps the bytes of a registry. The package documentation has the
+// rules that concern more than one method.
 type Store interface {
 	// Models yields the names of the models, sorted. After an error it may go
 	// on with the next.
@@ -93,9 +93,9 @@ type Store interface {
 	// store may ignore external changes here and implement [ExternalChecker].
 	Changed(ctx context.Context, useCase, model string, since Revision) (bool, error)
 
-	// Read calls look with a view of the model's present bytes, and returns what
-	// look returns. A model that does not exist has no document and an empty
-	// log.
+	// Read calls look with a view of the model's present bytes, and returns
+	// what look returns. A model that does not exist has no document and an
+	// empty log.
 	Read(ctx context.Context, useCase, model string, look func(View) error) error
 
 	// Append calls decide and makes its commit happen. If decide returns an

@@ -13,13 +13,14 @@ type Tree interface {
 	Close() error
 }
 
-// An ArtifactTree is a [Tree] whose OpenTree looked for the artifact, the folder
-// model in the tree. Without it the registry looks for the folder itself.
+// An ArtifactTree is a [Tree] whose OpenTree looked for the artifact, the
+// folder model in the tree. Without it the registry looks for the folder
+// itself.
 type ArtifactTree interface {
 	Tree
 
-	// Artifact returns the path of the artifact's folder. It is empty if OpenTree
-	// did not find a folder of that name.
+	// Artifact returns the path of the artifact's folder. It is empty if
+	// OpenTree did not find a folder of that name.
 	Artifact() string
 }
 

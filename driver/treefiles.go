@@ -14,9 +14,9 @@ import (
 // A TreeReader is a [Store] that reads a version's files as streams, without a
 // local folder. Without it they are read from the folder of OpenTree.
 type TreeReader interface {
-	// ReadTree returns the files of a version's tree, the same that OpenTree has
-	// in its folder. Its errors are those of OpenTree: a version without a tree
-	// matches fs.ErrNotExist.
+	// ReadTree returns the files of a version's tree, the same that OpenTree
+	// has in its folder. Its errors are those of OpenTree: a version without a
+	// tree matches fs.ErrNotExist.
 	ReadTree(ctx context.Context, useCase, model, version string) (TreeFiles, error)
 }
 
@@ -24,8 +24,8 @@ type TreeReader interface {
 // methods may be called concurrently.
 type TreeFiles interface {
 	// Files yields each file of the tree, in any order. An error is the last
-	// thing that it yields. A thing that is neither a file nor a folder, such as
-	// a symbolic link, is an error that matches fs.ErrInvalid.
+	// thing that it yields. A thing that is neither a file nor a folder, such
+	// as a symbolic link, is an error that matches fs.ErrInvalid.
 	Files(ctx context.Context) iter.Seq2[TreeFile, error]
 
 	// Open opens a file by its path for reading. The context holds until the
@@ -43,8 +43,8 @@ type TreeFile struct {
 	Path string // relative to the tree, separated by slashes
 	Size int64  // bytes
 
-	// Mode has the permission bits. A store that keeps no modes reports those in
-	// the manifest, or 0444.
+	// Mode has the permission bits. A store that keeps no modes reports those
+	// in the manifest, or 0444.
 	Mode fs.FileMode
 }
 
@@ -83,22 +83,23 @@ type TreeWriter interface {
 type StagedFiles interface {
 	Staged
 
-	// Create begins a file, which its Validate accepts, and which ends at Close.
-	// Files may be written concurrently, each by one goroutine. The context
-	// holds until the file is closed. The caller creates manifest.json last,
-	// after it closed every other file, and sees to it that the files match it.
+	// Create begins a file, which its Validate accepts, and which ends at
+	// Close. Files may be written concurrently, each by one goroutine. The
+	// context holds until the file is closed. The caller creates manifest.json
+	// last, after it closed every other file, and sees to it that the files
+	// match it.
 	//
 	// Create refuses a file with an error, and the tree stays as it was. The
 	// error matches fs.ErrInvalid if Validate refuses the file or if it is not
 	// the turn of manifest.json. It matches fs.ErrExist if the path is that of
-	// another file of the tree, or of a folder of one, or is below another file.
-	// It matches fs.ErrClosed after Seal or Discard.
+	// another file of the tree, or of a folder of one, or is below another
+	// file. It matches fs.ErrClosed after Seal or Discard.
 	//
 	// The file must get exactly as many bytes as its Size says. A Write beyond
-	// them and a Close before them fail. Close reports whether the store has the
-	// file; Seal makes it durable.
+	// them and a Close before them fail. Close reports whether the store has
+	// the file; Seal makes it durable.
 	//
-	// Seal fails if a file is still open, or if a Write or Close failed. Discard
-	// removes what was written of open files too.
+	// Seal fails if a file is still open, or if a Write or Close failed.
+	// Discard removes what was written of open files too.
 	Create(ctx context.Context, file TreeFile) (io.WriteCloser, error)
 }

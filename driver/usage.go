@@ -5,13 +5,13 @@ import (
 	"iter"
 )
 
-// A Usage is a [Store] that measures what a model takes up. Without it the sizes
-// of a model are not known.
+// A Usage is a [Store] that measures what a model takes up. Without it the
+// sizes of a model are not known.
 type Usage interface {
 	// Usage yields what a model takes up: its log, its document, the trees of
-	// versions and everything that Inspect yields. It also yields trees that are
-	// being staged, but may leave out those that are in a local folder only. A
-	// tree is one item.
+	// versions and everything that Inspect yields. It also yields trees that
+	// are being staged, but may leave out those that are in a local folder
+	// only. A tree is one item.
 	Usage(ctx context.Context, useCase, model string) iter.Seq2[ItemUsage, error]
 }
 

@@ -1,8 +1,8 @@
 package driver
 
-// A Revision is a store's own note of how much of a model was read. The registry
-// hands it back to the same store. A nil revision stands for nothing read, and so
-// does a value that the store did not make.
+// A Revision is a store's own note of how much of a model was read. The
+// registry hands it back to the same store. A nil revision stands for nothing
+// read, and so does a value that the store did not make.
 type Revision = any
 
 // A View shows a model's bytes. It is valid during the call that it was passed
@@ -22,9 +22,9 @@ type View interface {
 	// Read of an ExternalChecker may rely on what was found before.
 	DocumentChanged(since Revision) bool
 
-	// Log returns the whole lines from a position on, each with its newline, and
-	// the position after them. The error matches fs.ErrNotExist if no line of
-	// the log ends at from: it is not the log that it was.
+	// Log returns the whole lines from a position on, each with its newline,
+	// and the position after them. The error matches fs.ErrNotExist if no line
+	// of the log ends at from: it is not the log that it was.
 	Log(from int64) (lines []byte, end int64, err error)
 
 	// Revision returns the revision that covers what the view was asked for.
@@ -40,9 +40,9 @@ type NotedView interface {
 
 	// Note returns the Note of the commit that last put a document in place,
 	// whatever another program made of the document since. The registry calls
-	// it after Document. It reports false if the store is not sure: a commit may
-	// have replaced the document that the view showed, or a power cut may have
-	// brought an older document back.
+	// it after Document. It reports false if the store is not sure: a commit
+	// may have replaced the document that the view showed, or a power cut may
+	// have brought an older document back.
 	Note() (note string, ok bool)
 }
 

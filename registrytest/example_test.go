@@ -21,7 +21,8 @@ func weightsInProduction(ctx context.Context, reg *mr.ModelRegistry, name mr.Mod
 	return os.ReadFile(filepath.Join(m.Path, "weights.bin"))
 }
 
-// A test of a program that serves what is in production: the one in the package's documentation.
+// A test of a program that serves what is in production: the one in the
+// package's documentation.
 func TestServes(t *testing.T) {
 	fraud := mr.ModelName{UseCase: "fraud_detection", Model: "FraudRiskModel"}
 	reg := registrytest.New(t, nil)

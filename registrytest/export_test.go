@@ -19,8 +19,8 @@ func Rules() map[string]string {
 	return m
 }
 
-// Failures runs the suite's cases, all of them or those named, and returns what each that fails
-// or is skipped has to say.
+// Failures runs the suite's cases, all of them or those named, and returns what
+// each that fails or is skipped has to say.
 func Failures(ctx context.Context, open func() (mr.Store, error), opts *StoreOptions, only ...string) map[string][]string {
 	all := map[string][]string{}
 	for _, c := range cases {

@@ -23,14 +23,15 @@ type Fault struct {
 	Delay time.Duration // before it, or until its context ends
 	// Err fails the call, which does nothing.
 	Err error
-	// Lost fails the call after it did its work, as when the answer to it is lost. The
-	// caller of an Append finds an error that matches mr.ErrUncertain and Lost.
+	// Lost fails the call after it did its work, as when the answer to it is
+	// lost. The caller of an Append finds an error that matches mr.ErrUncertain
+	// and Lost.
 	Lost error
 }
 
 // WithFaults returns a store that does what s does, but for the faults that
-// choose says. choose is called by one goroutine at a time. The store is no Maintainer.
-// It reads and writes trees as streams if s does both.
+// choose says. choose is called by one goroutine at a time. The store is no
+// Maintainer. It reads and writes trees as streams if s does both.
 func WithFaults(s mr.Store, choose func(Call) Fault) mr.Store {
 	f := &faultStore{s: s, choose: choose, calls: map[string]int{}}
 	reader, reads := s.(driver.TreeReader)

@@ -22,8 +22,9 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/logformat"
 )
 
-// A Memory is what in-memory stores keep: logs and documents in memory, trees in a temporary
-// folder, since programs read them as files. Any number of stores share one.
+// A Memory is what in-memory stores keep: logs and documents in memory, trees
+// in a temporary folder, since programs read them as files. Any number of
+// stores share one.
 type Memory struct {
 	dir string
 
@@ -31,8 +32,8 @@ type Memory struct {
 	models map[mr.ModelName]*memModel
 }
 
-// A memModel is one model. What its slices hold is never written over, so that a
-// view keeps what it showed.
+// A memModel is one model. What its slices hold is never written over, so that
+// a view keeps what it showed.
 type memModel struct {
 	turn     chan struct{} // holds a token while nobody changes the model
 	log      []byte
@@ -417,8 +418,8 @@ func (s *memStore) Inspect(_ context.Context, useCase, model string) iter.Seq2[d
 
 func keptPath(name mr.ModelName, i int) string { return fmt.Sprintf("%s/.repairs/%d", name, i) }
 
-// Replace puts a log and a document in place of those there. What it replaces is
-// only counted: nobody repairs a memory in earnest.
+// Replace puts a log and a document in place of those there. What it replaces
+// is only counted: nobody repairs a memory in earnest.
 func (s *memStore) Replace(ctx context.Context, useCase, model string, decide func(driver.View) (*driver.Replacement, error)) (kept []string, err error) {
 	name := mr.ModelName{UseCase: useCase, Model: model}
 	held, release, err := s.acquire(ctx, name)

@@ -14,8 +14,9 @@
 //		}
 //	}
 //
-// Prove an implementation of [driver.Store] with [TestStore]. [WithFaults] shows
-// what a program makes of a store that fails, is slow, or loses an answer.
+// Prove an implementation of [driver.Store] with [TestStore]. [WithFaults]
+// shows what a program makes of a store that fails, is slow, or loses an
+// answer.
 package registrytest
 
 import (
@@ -35,8 +36,8 @@ func New(t testing.TB, opts *mr.Options) *mr.ModelRegistry {
 	return NewOn(t, NewMemory(t).Open(), opts)
 }
 
-// NewOn returns a registry on a store. When the test ends, it is checked by Verify
-// and closed.
+// NewOn returns a registry on a store. When the test ends, it is checked by
+// Verify and closed.
 func NewOn(t testing.TB, store mr.Store, opts *mr.Options) *mr.ModelRegistry {
 	t.Helper()
 	r := mr.New(store, opts)
@@ -58,9 +59,9 @@ func NewOn(t testing.TB, store mr.Store, opts *mr.Options) *mr.ModelRegistry {
 	return r
 }
 
-// Put registers a version of the model that ref names, with these files, and moves
-// it to the stage that ref names. Without a version it takes the next; without a
-// stage it leaves it in development.
+// Put registers a version of the model that ref names, with these files, and
+// moves it to the stage that ref names. Without a version it takes the next;
+// without a stage it leaves it in development.
 func Put(t testing.TB, r *mr.ModelRegistry, ref mr.Ref, files fs.FS) mr.ModelVersion {
 	t.Helper()
 	return PutWith(t, r, ref, files, nil)

@@ -22,14 +22,16 @@ type StoreOptions struct {
 	// Rounds is how often 8 callers race for one append, at least 200.
 	Rounds int
 
-	// Lossy opens a handle on the same data that reaches it over something which can lose an
-	// answer: after lose, the answer to what is written next is lost, and the writing is
-	// done. Without it the case LostAnswer is skipped. A store that reaches its data by calls that
-	// can't be lost takes [LossyByFaults].
+	// Lossy opens a handle on the same data that reaches it over something
+	// which can lose an answer: after lose, the answer to what is written next
+	// is lost, and the writing is done. Without it the case LostAnswer is
+	// skipped. A store that reaches its data by calls that can't be lost takes
+	// [LossyByFaults].
 	Lossy func() (store mr.Store, lose func(), err error)
 
-	// WriteDocument writes a model's document as another program does, past every
-	// store. Without it the cases ExternalChange and ExternalMeanwhile are skipped.
+	// WriteDocument writes a model's document as another program does, past
+	// every store. Without it the cases ExternalChange and ExternalMeanwhile
+	// are skipped.
 	WriteDocument func(name mr.ModelName, document []byte) error
 
 	// LoseIndex takes a model's log and document away from the data, as a
@@ -38,8 +40,8 @@ type StoreOptions struct {
 	LoseIndex func(name mr.ModelName) error
 }
 
-// LossyByFaults makes StoreOptions.Lossy of the function that opens a store: what is
-// lost is the answer of Append itself.
+// LossyByFaults makes StoreOptions.Lossy of the function that opens a store:
+// what is lost is the answer of Append itself.
 func LossyByFaults(open func() (mr.Store, error)) func() (store mr.Store, lose func(), err error) {
 	return func() (mr.Store, func(), error) {
 		store, err := open()
@@ -58,9 +60,10 @@ func LossyByFaults(open func() (mr.Store, error)) func() (store mr.Store, lose f
 }
 
 // TestStore proves a store, as far as tests can, against the contract in the
-// documentation of package driver; each case quotes the rule that it holds. open opens
-// a further handle on the same data, which is empty at first; the suite opens
-// many, uses them at once, and closes them. Run it with the race detector too.
+// documentation of package driver; each case quotes the rule that it holds.
+// open opens a further handle on the same data, which is empty at first; the
+// suite opens many, uses them at once, and closes them. Run it with the race
+// detector too.
 func TestStore(t *testing.T, open func() (mr.Store, error), opts *StoreOptions) {
 	t.Helper()
 	for _, c := range cases {

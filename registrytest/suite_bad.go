@@ -14,7 +14,8 @@ import (
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// names uses names that a store may mix up with each other, or with names of its own.
+// names uses names that a store may mix up with each other, or with names of
+// its own.
 func names(s *suite) {
 	store, other := s.handle(), s.handle()
 	list := []mr.ModelName{
@@ -136,8 +137,8 @@ func badVersions(s *suite) {
 	s.want("the files of what was there", files, someFiles("1.0.0"))
 }
 
-// badManifests commits trees whose manifest names files that are not the tree's. The
-// store may refuse to seal, to commit or to open such a tree.
+// badManifests commits trees whose manifest names files that are not the
+// tree's. The store may refuse to seal, to commit or to open such a tree.
 func badManifests(s *suite) {
 	store, name := s.handle(), s.name("m")
 	s.addTree(store, name, "1.0.0")
@@ -174,7 +175,8 @@ func badManifests(s *suite) {
 	}
 }
 
-// tryTree commits a tree and opens it, if the store lets it. It returns the folder.
+// tryTree commits a tree and opens it, if the store lets it. It returns the
+// folder.
 func (s *suite) tryTree(store mr.Store, name mr.ModelName, version string, files map[string]string) (dir string) {
 	st, err := store.Stage(s.Context(), name.UseCase, name.Model)
 	if err != nil {

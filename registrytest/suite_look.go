@@ -17,8 +17,8 @@ func look(s *suite) {
 	if !ok {
 		return
 	}
-	// lookAt returns the lines that Look shows, or those of Read if its view may
-	// be stale, and the revision of the view.
+	// lookAt returns the lines that Look shows, or those of Read if its view
+	// may be stale, and the revision of the view.
 	lookAt := func(since driver.Revision) (lines []string, rev driver.Revision, changed bool) {
 		s.Helper()
 		v, err := l.Look(s.Context(), name.UseCase, name.Model, since)

@@ -16,7 +16,8 @@ import (
 )
 
 // race has 8 callers, each with a handle of its own, decide at once to append
-// the line of the round unless it is there. In each round one must win, and no more.
+// the line of the round unless it is there. In each round one must win, and no
+// more.
 func race(s *suite) {
 	name, all := s.name("m"), s.handles(callers)
 	at := make([]int64, callers)
@@ -61,8 +62,9 @@ func race(s *suite) {
 	s.want("the log", s.log(s.handle(), name), want)
 }
 
-// A meeting holds those who decide up until all have decided, so that they go on
-// to write at once. Where only one decides at a time, which a few rounds show, nobody waits.
+// A meeting holds those who decide up until all have decided, so that they go
+// on to write at once. Where only one decides at a time, which a few rounds
+// show, nobody waits.
 type meeting struct {
 	inside, most, alone atomic.Int32
 }
@@ -177,8 +179,8 @@ func inThrees(lines []string) error {
 	return nil
 }
 
-// cancelled ends contexts at any moment, and holds what Append says against what
-// is there.
+// cancelled ends contexts at any moment, and holds what Append says against
+// what is there.
 func cancelled(s *suite) {
 	name, all := s.name("m"), s.handles(callers)
 	var mu sync.Mutex
@@ -224,8 +226,8 @@ func cancelled(s *suite) {
 	s.within("waiting for a turn that does not come", func() { waiterGivesUp(s, all[0], all[1]) })
 }
 
-// waiterGivesUp cancels an append while another decides. A store that locks must
-// give up waiting; one that does not has it happen.
+// waiterGivesUp cancels an append while another decides. A store that locks
+// must give up waiting; one that does not has it happen.
 func waiterGivesUp(s *suite, first, second mr.Store) {
 	name := s.name("busy")
 	deciding, release, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)

@@ -74,8 +74,8 @@ func trees(s *suite) {
 	}
 }
 
-// treeWhole opens each version the moment that its line can be read, and the next one
-// at any moment before: it is there whole, or not at all.
+// treeWhole opens each version the moment that its line can be read, and the
+// next one at any moment before: it is there whole, or not at all.
 func treeWhole(s *suite) {
 	name, all := s.name("m"), s.handles(callers)
 	const versions = 10

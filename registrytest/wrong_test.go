@@ -100,8 +100,8 @@ func linesFirst(s mr.Store, ctx context.Context, name mr.ModelName, decide func(
 	return done, err
 }
 
-// fileByFile copies a tree to where readers see it, one file after the other, before the
-// change that names it.
+// fileByFile copies a tree to where readers see it, one file after the other,
+// before the change that names it.
 type fileByFile struct {
 	mr.Store
 	dir  string
@@ -227,7 +227,8 @@ func (s *lossy) Append(ctx context.Context, useCase, model string, decide func(d
 	return write(ctx, s.Store, name, c)
 }
 
-// A forgetting store keeps a note for good, and takes any version for one of the registry's.
+// A forgetting store keeps a note for good, and takes any version for one of
+// the registry's.
 type forgetting struct{ mr.Store }
 
 func (s forgetting) Read(ctx context.Context, useCase, model string, look func(driver.View) error) error {

@@ -87,8 +87,8 @@ func (t *Txn) Production() *Entry {
 	return h
 }
 
-// Holder returns the version of a stage, as the events so far leave it: of several,
-// the one that entered it last.
+// Holder returns the version of a stage, as the events so far leave it: of
+// several, the one that entered it last.
 func (t *Txn) Holder(stage string) (h *Entry) {
 	switch {
 	case stage == Production:
