@@ -14,9 +14,8 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// A modelCheck is what all the bytes of a model show, read from the first to
-// the last without trusting any. Verify reports what is wrong; Repair repairs
-// it.
+// A modelCheck is the result of reading all bytes of a model without trusting
+// any. Verify reports the problems in it; Repair repairs them.
 type modelCheck struct {
 	lines  []logLine
 	end    int64    // the position behind the last line
@@ -92,9 +91,9 @@ func (m *model) check(ctx context.Context, v driver.View) (*modelCheck, error) {
 	return x, ctx.Err()
 }
 
-// checkQuietly checks a model, under its lock if something looks wrong that
-// could be a change under way. A store that can't be locked is taken as it was
-// read: no process can change it either.
+// checkQuietly checks a model. It checks again under the model's lock if a
+// problem could be a change under way. If the store can't be locked, the first
+// result stands, because no process can change the store either.
 func (m *model) checkQuietly(ctx context.Context) (x *modelCheck, err error) {
 	look := func(v driver.View) (err error) {
 		x, err = m.check(ctx, v)
@@ -190,9 +189,8 @@ func (x *modelCheck) facts() (f index.Facts) {
 	return f
 }
 
-// stands reports whether the history has the event that the document of ours
-// stands at. A following line's digest tells, should that line itself be
-// damaged.
+// stands reports whether the history has the event of our document. If the line
+// of that event is damaged, the digest in the next line decides.
 func (x *modelCheck) stands() bool {
 	for _, l := range x.lines {
 		if l.Number == x.doc.Mark.Event && l.Hash == x.doc.Mark.Hash || l.Prev == x.doc.Mark.Hash {
@@ -209,14 +207,13 @@ func (x *modelCheck) strange() bool {
 		slices.ContainsFunc(x.lines, func(l logLine) bool { return l.Number == x.doc.Mark.Event })
 }
 
-// superseded reports whether the history began anew behind the document, which
-// only was not brought up to it.
+// superseded reports whether a new history was begun after the document was
+// written, and the document was not rewritten since.
 func (x *modelCheck) superseded() bool {
 	return slices.ContainsFunc(x.lines, func(l logLine) bool { return l.Reset && l.Number > x.doc.Mark.Event })
 }
 
-// lost reports whether the document tells of events that the history does not
-// have.
+// lost reports whether the document has events that the history lacks.
 func (x *modelCheck) lost() bool {
 	switch {
 	case x.doc == nil || x.doc.Mark == nil || x.superseded():
@@ -232,9 +229,9 @@ func (x *modelCheck) hasTrees() bool {
 	return slices.ContainsFunc(x.items, func(it driver.Item) bool { return it.Kind == driver.ItemTree })
 }
 
-// indexLost reports whether history and document are gone, and versions that
-// the registry made are not. Beside a history without a line, these are what a
-// first change left that did not happen.
+// indexLost reports whether history and document are missing while versions of
+// the registry are there. Versions beside an empty history are the remains of a
+// first change that did not happen.
 func (x *modelCheck) indexLost() bool {
 	begun := slices.ContainsFunc(x.items, func(it driver.Item) bool { return it.Kind == driver.ItemBegun })
 	return x.isNone() && x.hasTrees() && !begun
@@ -245,8 +242,8 @@ func (x *modelCheck) isNone() bool {
 	return len(x.lines) == 0 && len(x.damage) == 0 && !x.hasDoc
 }
 
-// replayed returns the state that the events up to a number make; behind all of
-// them, it stands at the end of the log.
+// replayed returns the state after the events up to a number. After all events,
+// its position is the end of the log.
 func (x *modelCheck) replayed(name ModelName, upTo int64) *index.State {
 	s := index.New(name.UseCase, name.Model)
 	for _, l := range x.lines {
@@ -257,8 +254,8 @@ func (x *modelCheck) replayed(name ModelName, upTo int64) *index.State {
 	return s
 }
 
-// documentDiffers says where the document of ours is not what the history makes
-// of it, or "".
+// documentDiffers describes where our document differs from the state that the
+// history makes, or returns "".
 func (x *modelCheck) documentDiffers(name ModelName) string {
 	if !x.stands() && x.superseded() {
 		return ""
@@ -266,8 +263,8 @@ func (x *modelCheck) documentDiffers(name ModelName) string {
 	return index.FromDocument(name.UseCase, name.Model, x.doc).Differs(x.replayed(name, x.doc.Mark.Event))
 }
 
-// foreign says what somebody else changed in the document, or "" if it was
-// nothing that a version's entry holds.
+// foreign describes what another program changed in the entries of the
+// document, or returns "".
 func (x *modelCheck) foreign(name ModelName) string {
 	if x.state == nil || x.state.Pending == nil {
 		return ""
@@ -296,8 +293,8 @@ type eventDoubt struct {
 	event int64
 }
 
-// doubts returns what could not be told of external changes, but for versions
-// that were changed since.
+// doubts returns the doubts about external changes, without those about
+// versions that were changed since.
 func (x *modelCheck) doubts() (list []eventDoubt) {
 	take := func(e *index.Event, number int64) {
 		list = slices.DeleteFunc(list, func(d eventDoubt) bool {
@@ -347,7 +344,7 @@ func changedKeys(before, after []byte, prefix string) (keys []string) {
 	return keys
 }
 
-// some joins what a person can take in, and says how many more there are.
+// some joins the first few items of a list, and says how many more there are.
 func some(list []string, separator string) string {
 	const shown = 5
 	if more := len(list) - shown; more > 0 {

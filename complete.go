@@ -7,7 +7,7 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/artifact"
 )
 
-// A treeLook is what the files of a version without a manifest looked like.
+// A treeLook describes the files of a version without a manifest at one time.
 type treeLook struct {
 	version string
 	artifact.Listing

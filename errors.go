@@ -12,7 +12,7 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// What a program can decide by, with errors.Is.
+// The causes of errors, for errors.Is.
 var (
 	// ErrNotFound says that a use case, model, version or stage holds nothing.
 	// It matches fs.ErrNotExist.
@@ -26,8 +26,8 @@ var (
 	// ErrWrongDirection says that Promote was asked to go down, Demote to go
 	// up, or Rollback to restore a version that never was in production.
 	ErrWrongDirection = errors.New("wrong direction")
-	// ErrConflict says that a stated precondition does not hold: somebody else
-	// decided in between, or a version is not in the stage that was named.
+	// ErrConflict says that a stated precondition does not hold: another change
+	// came in between, or a version is not in the stage that was named.
 	ErrConflict = driver.ErrConflict
 	// ErrNonFinite says that a metric or a piece of metadata is NaN or
 	// infinite.

@@ -13,8 +13,8 @@ import (
 func (s *state) shared() bool { return s.External > 0 || s.Pending != nil || s.docErr != nil }
 
 // changed reports whether a model may have changed since a revision. It looks
-// for external changes too if it is told to, if the options say so, and where
-// that costs nothing.
+// for external changes too if external is true, if the options ask for it, and
+// where that costs nothing.
 func (r *ModelRegistry) changed(ctx context.Context, name ModelName, since driver.Revision, external bool) (bool, error) {
 	if c, ok := r.store.(driver.ExternalChecker); ok && (external || r.opts.ExternalChanges) {
 		return c.ChangedExternally(ctx, name.UseCase, name.Model, since)
@@ -22,8 +22,8 @@ func (r *ModelRegistry) changed(ctx context.Context, name ModelName, since drive
 	return r.store.Changed(ctx, name.UseCase, name.Model, since)
 }
 
-// lookForChange is look for a change that may find nothing to do, and then ends
-// without the commit that would find an external change.
+// lookForChange is look for a change whose errors are decided without a commit:
+// it looks for external changes too, as a commit does.
 func (m *model) lookForChange(ctx context.Context, fn func(*state) error) error {
 	return m.lookAlso(ctx, true, fn)
 }

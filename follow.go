@@ -87,7 +87,7 @@ func (f *follower[T]) run(ctx context.Context) {
 	}
 }
 
-// look asks the registry what the reference means.
+// look asks the registry for the version that the reference means.
 func (f *follower[T]) look(ctx context.Context) error {
 	v, news, err := f.watcher.poll(ctx)
 	if ctx.Err() != nil {
@@ -178,7 +178,7 @@ func (f *follower[T]) loadVersion(ctx context.Context, v ModelVersion) loaded[T]
 	return loaded[T]{item: i, v: v, took: time.Since(start), err: err}
 }
 
-// finish takes up what was loaded, unless it is not wanted any more.
+// finish uses the loaded version, unless another one is wanted by now.
 func (f *follower[T]) finish(ctx context.Context, res loaded[T]) {
 	f.loading = nil
 	f.note(func(s *LiveStatus) { s.Loading = false })
@@ -225,8 +225,8 @@ func (f *follower[T]) failed(res loaded[T], wanted bool) {
 	f.log.Warn("model not taken up", append(attrs, errorAttrs(res.err)...)...)
 }
 
-// takeUp makes what was loaded the current T, and has the one before closed
-// when nobody uses it any more.
+// takeUp makes the loaded T the current one. The one before is closed when its
+// last user is done.
 func (f *follower[T]) takeUp(res loaded[T]) {
 	now := time.Now()
 	f.failures, f.nextTry = 0, time.Time{}
@@ -254,7 +254,7 @@ func (f *follower[T]) takeUp(res loaded[T]) {
 	})
 }
 
-// A panicError is what became of a panic in a caller's function.
+// A panicError is a panic in a caller's function, as an error.
 type panicError struct {
 	what  string
 	value any

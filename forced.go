@@ -36,8 +36,7 @@ func forcedChange(before, after []byte) (skipped []GateResult, forced bool) {
 	return skipped, moved && len((&GateError{Results: skipped}).Failed()) > 0
 }
 
-// A retrospect is what the events so far made of a model, as the history needs
-// it.
+// A retrospect is the model after some events, as far as the history needs it.
 type retrospect struct {
 	stages  map[string]ModelStage
 	entries map[string][]byte // raw
@@ -48,7 +47,7 @@ func newRetrospect() *retrospect {
 	return &retrospect{stages: map[string]ModelStage{}, entries: map[string][]byte{}}
 }
 
-// change returns what an event did to the entry of a version, and takes it in.
+// change returns how an event changed the entry of a version, and applies it.
 func (r *retrospect) change(e *index.Event, im index.Image, to ModelStage) Change {
 	c := Change{Version: im.Version, From: r.stages[im.Version], To: to, Reused: slices.Contains(e.Reused, im.Version)}
 	if e.Op == index.OpForeign || e.Op == index.OpImport {

@@ -12,7 +12,7 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/index"
 )
 
-// An Operation says what an event of a model's history did.
+// An Operation is the kind of an event in a model's history.
 type Operation string
 
 // The operations.
@@ -31,17 +31,17 @@ const (
 type Event struct {
 	Name ModelName
 
-	// Number orders the events of a model, from 1 and up by one; an import or a
-	// repair may leave numbers out. It is 0 for what another program changed in
-	// registry.json and no change has recorded yet: see Unrecorded.
+	// Number orders the events of a model. Numbers start at 1 and go up by one;
+	// an import or a repair may leave numbers out. It is 0 for an external
+	// change that is not recorded yet: see Unrecorded.
 	Number int64
 	ID     string    // 128 random bits, hex
 	Time   time.Time // by the clock of who wrote it, UTC, in microseconds
 	Op     Operation
 
-	// Version is the one that the event is about, and From and To its stages.
-	// They are empty for a foreign change, an import and a repair, which
-	// Changes describes.
+	// Version is the version that the event is about, and From and To are its
+	// stages. They are empty for an external change, an import and a repair,
+	// which Changes describes.
 	Version  string
 	From, To ModelStage
 
@@ -53,38 +53,39 @@ type Event struct {
 	Forced       bool         // Force let a rollback restore a version that never was in production
 	Gates        []GateResult // what each gate found, in order
 
-	// Changes tell every version whose entry the event added, changed or
-	// removed: a promotion's predecessor too.
+	// Changes has every version whose entry the event added, changed or
+	// removed, the predecessor of a promotion too.
 	Changes []Change
 
 	// ModelGates are the model's gates after the event, if it changed them,
 	// else nil.
 	ModelGates *PromotionGate
-	// Doubts say what of a foreign change could not be told, and what was made
-	// of it. Verify reports each until the version is changed again.
+	// Doubts has what could not be decided about an external change, and how
+	// the registry resolved it. Verify reports each until the version is
+	// changed again.
 	Doubts []Doubt
 }
 
-// A Change is what an event did to one version.
+// A Change describes how an event changed one version.
 type Change struct {
 	Version string     `json:"version"`
 	From    ModelStage `json:"from,omitempty"` // empty if it was not there before
 	To      ModelStage `json:"to,omitempty"`   // empty if it was removed; equal to From if something else in its entry changed
 
-	// Forced says that another program promoted the version although its gates
-	// were not looked at, as the entry has it. SkippedGates are those gates,
-	// and what they find of the version.
+	// Forced reports whether the entry says that another program promoted the
+	// version without asking its gates. SkippedGates has the results that these
+	// gates give.
 	Forced       bool         `json:"forced,omitempty"`
 	SkippedGates []GateResult `json:"skipped_gates,omitempty"`
-	// Reused reports that another version had the number before: another
-	// program counts from what is listed, so that it gives a deleted version's
-	// number again.
+	// Reused reports whether another version had the number before. Another
+	// program counts from the listed versions, so it can give the number of a
+	// deleted version again.
 	Reused bool `json:"reused,omitempty"`
 }
 
-// Unrecorded reports whether the event is what another program or an editor
-// changed in registry.json since the last event. The next change records it,
-// and then it gets its number; until then Time is when it was looked at.
+// Unrecorded reports whether the event is an external change since the last
+// event. The next change records it and gives it a number. Until then, Time is
+// when it was read.
 func (e *Event) Unrecorded() bool { return e.Number == 0 }
 
 // Touches reports whether the event is about a version, or changed its entry.
@@ -118,7 +119,7 @@ func (e Event) MarshalJSON() ([]byte, error) {
 		e.Refused, e.SkippedGates, e.Forced, e.Gates, e.Changes, e.ModelGates, e.Doubts, e.Unrecorded()})
 }
 
-// HistoryOptions say which events to look at. The zero value and nil take all.
+// HistoryOptions selects events. The zero value and nil select all.
 type HistoryOptions struct {
 	Versions []string    // events that touch one of these; all, if empty
 	Ops      []Operation // of these operations; all, if empty
@@ -130,10 +131,10 @@ type HistoryOptions struct {
 	After  int64 // events with a higher number, so without unrecorded changes; 0 takes all
 	Newest bool  // the newest first, not the oldest; not with Follow
 
-	// Follow waits for more behind the last event, until the context ends,
-	// which then is no error. It looks once a DefaultInterval. Unrecorded
-	// changes come when they are recorded. If another history took the place of
-	// this one, it ends with ErrNotFound.
+	// Follow waits for more events after the last one, until the context ends,
+	// which is no error. It polls every DefaultInterval. An external change is
+	// yielded when it is recorded. If another history replaced this one, the
+	// iteration ends with ErrNotFound.
 	Follow bool
 }
 
@@ -146,15 +147,14 @@ func (o HistoryOptions) take(e *Event) bool {
 		(o.After == 0 || e.Number > o.After)
 }
 
-// History yields a model's events as they happened, the oldest first; refused
-// promotions, foreign changes, imports and repairs too. A store that has no
-// history, because another program wrote it, yields one unrecorded import.
+// History yields a model's events, the oldest first, with refused promotions,
+// external changes, imports and repairs. For a store without a history, which
+// another program wrote, it yields one unrecorded import.
 //
-// A line that can't be read, or is not as it was written, is a *[CorruptError]
-// in its place, with an Event that has no more than the number that should
-// stand there; iteration goes on with the next line, whose From stages are as
-// good as what could be read. After any other error it ends. No filter holds
-// such errors back.
+// A damaged line yields a *[CorruptError] with an Event that has only the
+// expected number. The iteration goes on with the next line; the From stages
+// after it are those that the readable lines make. After any other error the
+// iteration ends. Filters do not hide errors.
 //
 // It shows the history as of when the iteration began, takes no lock, and may
 // be left and begun again. It reads the whole history each time.
@@ -189,7 +189,7 @@ func (r *ModelRegistry) History(ctx context.Context, name ModelName, opts *Histo
 	}
 }
 
-// A page is what of a history one iteration has shown.
+// A page is the part of a history that one iteration has yielded.
 type page struct {
 	HistoryOptions
 	name   ModelName
@@ -199,9 +199,9 @@ type page struct {
 	broken int64 // the last damage
 }
 
-// follows returns an error if a log is not the one of which some was shown: an
-// event that was shown stays, but for a repair. Where a log is damaged, that is
-// told in its place.
+// follows returns an error if the log is not the one whose events were yielded.
+// Only a repair may remove an event that was yielded. Damage is reported where
+// it is.
 func (p *page) follows(log *historyLog) error {
 	lines := log.x.lines
 	at := len(lines) // behind what was shown
@@ -221,8 +221,8 @@ func (p *page) follows(log *historyLog) error {
 	return notFound("the event that was told last")
 }
 
-// show yields what was not shown before. It reports false if the caller has
-// enough.
+// show yields the events that were not yielded before. It reports false if the
+// caller stops.
 func (p *page) show(events iter.Seq2[pastEvent, error]) bool {
 	if p.Newest {
 		events = backward(events)
@@ -315,7 +315,7 @@ func (r *ModelRegistry) readHistory(ctx context.Context, name ModelName) (*histo
 	return log, err
 }
 
-// events yields the events in order, and what is damaged in its place.
+// events yields the events in order, and an error where a line is damaged.
 func (l *historyLog) events(ctx context.Context) iter.Seq2[pastEvent, error] {
 	return func(yield func(pastEvent, error) bool) {
 		damage, before := l.x.damage, newRetrospect()
@@ -349,8 +349,8 @@ func (l *historyLog) damaged(d damage) (pastEvent, error) {
 	return pastEvent{Event: Event{Name: l.m.name, Number: d.event}}, l.m.corrupt(logFile, d.at, d.err)
 }
 
-// past returns an event as callers see it, given what was before it, which it
-// brings up to date.
+// past returns an event as callers see it, given the model before the event,
+// and applies the event to that.
 func (l *historyLog) past(e *index.Event, before *retrospect) pastEvent {
 	p := pastEvent{line: e, Event: Event{
 		Name: l.m.name, Number: e.Number, ID: e.ID, Time: e.Time, Op: Operation(e.Op),

@@ -225,8 +225,7 @@ func ExampleParseRef() {
 		fmt.Printf("model %s, stage %q, range %q\n", ref.Name.Model, ref.Stage, ref.Range)
 	}
 	// Output:
-	// model FraudRiskModel, stage "production", range "" model FraudRiskModel,
-	// stage "", range "~1.2" reference "fraud_detection/FraudRiskModel@prod":
-	// invalid range "prod": want latest or a SemVer constraint like ~1.2 or
-	// >=1.2 <2
+	// model FraudRiskModel, stage "production", range ""
+	// model FraudRiskModel, stage "", range "~1.2"
+	// reference "fraud_detection/FraudRiskModel@prod": invalid range "prod": want latest or a SemVer constraint like ~1.2 or >=1.2 <2
 }

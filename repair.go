@@ -12,7 +12,7 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/index"
 )
 
-// A RepairKind says what Repair does about a finding.
+// A RepairKind is a kind of repair.
 type RepairKind string
 
 // What Repair does.
@@ -58,27 +58,27 @@ type RepairOptions struct {
 	Reason string // why, for the history
 }
 
-// Repair mends a model of which Verify has found something wrong, as far as
-// what is left of it allows. Without Apply it only says what it would do.
+// Repair repairs a model in which Verify found problems, as far as the
+// remaining files allow. Without Apply it only reports what it would do.
 //
 //   - A document that is lost, damaged or in disagreement is rebuilt from the
 //     history.
-//   - Of a history with damaged lines, those that can be read are kept, in
-//     order. What the lost ones changed comes from the document, if that was in
-//     step; a version that only a lost line named is listed again from its
-//     manifest, in development. An event of its own says all this.
-//   - A history that is lost starts anew from the document; if that is lost
-//     too, from the manifests.
-//   - What another program wrote, or two productions, become an event, as the
-//     next change would make them.
-//   - A tree that no event names, under a sound history, is put aside; what a
-//     crash left is removed.
+//   - Of a history with damaged lines, the readable lines are kept, in order.
+//     The effect of the lost ones comes from the document if that did not lag.
+//     A version that only a lost line named is listed again from its manifest,
+//     in development. An event records this.
+//   - A lost history is replaced by a new one, which starts with the document,
+//     or with the manifests if the document is lost too.
+//   - An external change, or a second version in production, is recorded by an
+//     event, as the next change would do.
+//   - Under a sound history, a tree that no event names is set aside, and the
+//     remains of a crash are removed.
 //
-// The files that it replaces are kept in .repairs, and a folder that stands in
-// the place of one. It can't bring back the bytes of an artifact, nor tell
-// which is right where a manifest is not the one that the history names; and it
-// never touches what is not the registry's. It is safe beside other programs'
-// changes, and a second Repair finds nothing to do.
+// The files that Repair replaces are kept in .repairs. It can't restore the
+// bytes of an artifact. If a manifest is not the one that the history names, it
+// can't decide which one is right. It never touches files that the registry did
+// not make. It is safe beside other programs' changes, and a second Repair
+// finds nothing to do.
 //
 // It matches ErrNotFound if nothing is there, ErrConflict if another program
 // wrote registry.json meanwhile, which then stays, and errors.ErrUnsupported if
@@ -150,8 +150,8 @@ func (r *ModelRegistry) Repair(ctx context.Context, name ModelName, opts *Repair
 	return report, err
 }
 
-// appendRepair has the event appended that the next change would make, and what
-// was recovered with it.
+// appendRepair appends the event that the next change would make, with the
+// recovered versions.
 func (m *model) appendRepair(ctx context.Context, p *repairPlan, o RepairOptions) error {
 	_, err := m.change(ctx, func(t *txn) (string, error) {
 		e := p.event(o, p.appended)
@@ -168,7 +168,7 @@ func (m *model) appendRepair(ctx context.Context, p *repairPlan, o RepairOptions
 	return err
 }
 
-// A repairPlan is what Repair is to do about what a check shows.
+// A repairPlan has the actions that a check leads to.
 type repairPlan struct {
 	m *model
 	x *modelCheck
@@ -205,8 +205,8 @@ func (p *repairPlan) actions() []RepairAction {
 	return append(p.appended[:len(p.appended):len(p.appended)], p.replaced...)
 }
 
-// plan decides what to do about a model. It is right if no change was under
-// way.
+// plan decides how to repair a model. The plan is valid if no change was under
+// way during the check.
 func (m *model) plan(ctx context.Context, x *modelCheck) (*repairPlan, error) {
 	if x.isNone() && len(x.items) == 0 {
 		return nil, notFound("model %s", m.name)
@@ -256,7 +256,7 @@ func (p *repairPlan) append(a RepairAction) { p.appended = append(p.appended, a)
 
 func (p *repairPlan) replace(a RepairAction) { p.replaced = append(p.replaced, a) }
 
-// event is what the history says of a repair.
+// event returns the event that records a repair.
 func (p *repairPlan) event(o RepairOptions, actions []RepairAction) *index.Event {
 	var notes []string
 	if o.Reason != "" {
@@ -268,7 +268,7 @@ func (p *repairPlan) event(o RepairOptions, actions []RepairAction) *index.Event
 	return &index.Event{Op: index.OpRepair, Actor: o.Actor, Reason: strings.Join(notes, "; ")}
 }
 
-// recordForeign has what another program or an editor wrote become an event.
+// recordForeign records an external change by an event.
 func (p *repairPlan) recordForeign() {
 	detail := "what another program or an editor wrote"
 	if what := p.x.foreign(p.m.name); what != "" {
@@ -291,8 +291,8 @@ func (p *repairPlan) rebuildDocument(detail string) {
 	p.replace(RepairAction{Kind: RebuildDocument, Path: p.file(documentFile), Detail: detail})
 }
 
-// recoverTrees lists versions again whose events were lost: those whose tree is
-// whole, by its own manifest.
+// recoverTrees lists versions again whose events were lost, if their trees
+// match their manifests.
 func (p *repairPlan) recoverTrees(ctx context.Context) error {
 	s := p.final()
 	for _, it := range p.x.items {
@@ -321,8 +321,8 @@ func (p *repairPlan) recoverTrees(ctx context.Context) error {
 	return nil
 }
 
-// diskFailed reports whether a tree could not be looked at, which says nothing
-// of what is in it.
+// diskFailed reports whether a tree could not be read, which says nothing about
+// its content.
 func diskFailed(err error) bool {
 	var failed *fs.PathError
 	return errors.As(err, &failed) && !errors.Is(err, fs.ErrNotExist)
@@ -339,7 +339,7 @@ func (p *repairPlan) final() *index.State {
 	return nil
 }
 
-// clear decides about what lies around.
+// clear decides about other files in the model's folder.
 func (p *repairPlan) clear() {
 	for _, it := range p.x.items {
 		switch s := p.final(); {

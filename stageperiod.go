@@ -16,20 +16,20 @@ type StagePeriod struct {
 	Version string
 	Stage   ModelStage
 
-	// Since and Until bound it, by Since <= t < Until. Since is zero if nothing
-	// tells when it began, Until if it goes on.
+	// Since and Until bound the period: Since <= t < Until. Since is zero if
+	// its begin is not known, and Until is zero if it goes on.
 	Since, Until time.Time
 
-	// By is who moved the version there, empty if nobody said.
+	// By is who moved the version there, empty if that is not known.
 	By string
 	// Event moved it there: Event.Reason says why. End moved it away, nil if it
 	// goes on.
 	Event Event
 	End   *Event
 
-	// Inferred says that Since and By are what another program wrote into the
-	// version's entry, which the registry took over by Event and did not see
-	// happen.
+	// Inferred reports whether Since and By come from the version's entry,
+	// which another program wrote and Event took over. The registry did not see
+	// the move.
 	Inferred bool
 
 	from time.Time // where it is first known to hold
@@ -68,10 +68,10 @@ func (t StagePeriod) MarshalJSON() ([]byte, error) {
 	}{t.Name.UseCase, t.Name.Model, t.Version, t.Stage, when(t.Since), when(t.Until), t.By, t.Event.Reason, t.Inferred, t.Event, t.End})
 }
 
-// ProductionAt tells which version was in production at an instant, since when
-// and until when, who put it there and why. The zero time, and any that is not
-// before the registry's clock, is the present. It matches ErrNotFound if none
-// was, or nothing tells.
+// ProductionAt returns the version that was in production at an instant, since
+// when and until when, who moved it there and why. The zero time, and any time
+// that is not before the registry's clock, means now. The error matches
+// ErrNotFound if no version was in production, or if that is not known.
 //
 // See [ModelRegistry.StagePeriods] for what time means here, and for how far
 // another program's stores tell.
@@ -86,8 +86,9 @@ func (r *ModelRegistry) ProductionAt(ctx context.Context, name ModelName, at tim
 	return list[0], nil
 }
 
-// StageAt is ProductionAt for any stage: it tells every version that was in the
-// stage at an instant, the one that entered it last first; none is no error.
+// StageAt is ProductionAt for any stage: it returns every version that was in
+// the stage at an instant, the one that entered it last first. No version is no
+// error.
 func (r *ModelRegistry) StageAt(ctx context.Context, name ModelName, stage ModelStage, at time.Time) ([]StagePeriod, error) {
 	all, err := r.StagePeriods(ctx, name, stage)
 	if err != nil {
@@ -98,8 +99,8 @@ func (r *ModelRegistry) StageAt(ctx context.Context, name ModelName, stage Model
 	return held, nil
 }
 
-// StagePeriods tells every stretch of time in which a version held a stage, in
-// the order in which they began. In production they don't overlap.
+// StagePeriods returns every period in which a version held a stage, in the
+// order in which they began. Periods in production don't overlap.
 //
 // # Time
 //
@@ -118,9 +119,9 @@ func (r *ModelRegistry) StageAt(ctx context.Context, name ModelName, stage Model
 // each stage: of a version that was in production twice, the first time is
 // lost. What no time tells counts from the event that took it over.
 //
-// A damaged history is a *[CorruptError]: half of it could give a wrong answer.
-// After a repair the answer is what the events that are left tell; the history
-// says which are lost.
+// A damaged history is a *[CorruptError], because half of it could give a wrong
+// answer. After a repair, the answer comes from the remaining events; the
+// history says which are lost.
 func (r *ModelRegistry) StagePeriods(ctx context.Context, name ModelName, stage ModelStage) (list []StagePeriod, err error) {
 	defer func() { err = opError("stage periods", name.all(), err) }()
 	if !stage.known() {

@@ -14,7 +14,7 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/index"
 )
 
-// A FindingKind says what Verify found.
+// A FindingKind is a kind of finding of Verify.
 type FindingKind string
 
 // What is wrong.
@@ -98,7 +98,7 @@ func (f Finding) MarshalJSON() ([]byte, error) {
 	}{f.Kind, f.Kind.Notice(), f.Name.UseCase, f.Name.Model, f.Version, f.Event, f.Path, text})
 }
 
-// A VerifyReport is what Verify looked at and found.
+// A VerifyReport has what Verify read and found.
 type VerifyReport struct {
 	Models   int
 	Versions int
@@ -116,7 +116,8 @@ func (r *VerifyReport) Problems() []Finding {
 	return list
 }
 
-// VerifyOptions say what to look at. The zero value and nil look at everything.
+// VerifyOptions selects what Verify reads. The zero value and nil select
+// everything.
 type VerifyOptions struct {
 	UseCase string // all, if empty
 	Model   string // all, if empty
@@ -138,14 +139,14 @@ type VerifyProgress struct {
 	Files    Progress     `json:"files"`    // of the version
 }
 
-// Verify holds a store against itself: every line of each history, the document
-// against the history by replay, every manifest against the event that named
-// it, and every file against its digest. It reports all it finds, and changes
-// nothing; an error says that it could not look. It reads every byte of every
-// artifact, so it takes as long as that takes.
+// Verify checks a store: every line of each history, the document against a
+// replay of the history, every manifest against the event that named it, and
+// every file against its digest. It reports all findings and changes nothing;
+// an error means that it could not read the store. It reads every byte of every
+// artifact, and takes as long as that takes.
 //
-// It takes a model's lock, for a moment and only if it can, when something
-// looks wrong that could be a change under way.
+// If a problem could be a change under way, it checks the model again under the
+// model's lock, if it can take that.
 func (r *ModelRegistry) Verify(ctx context.Context, opts *VerifyOptions) (*VerifyReport, error) {
 	var o VerifyOptions
 	if opts != nil {
@@ -240,9 +241,8 @@ func (r *ModelRegistry) verifyModel(ctx context.Context, name ModelName, o Verif
 	return nil
 }
 
-// mayBeUnderWay reports whether something looks wrong, or like the remains of a
-// change, that could be one that is happening: log, document and files are not
-// read at one moment.
+// mayBeUnderWay reports whether a problem could be a change under way: log,
+// document and files are not read at one moment.
 func (x *modelCheck) mayBeUnderWay(name ModelName) bool {
 	if len(x.damage) > 0 || x.docErr != nil || x.err != nil || x.hasDoc != (len(x.lines) > 0) ||
 		x.lost() || x.hasDoc && !x.owns() || x.owns() && x.documentDiffers(name) != "" {
@@ -261,7 +261,7 @@ func (x *modelCheck) unnamed(it driver.Item) bool {
 	return x.state == nil || x.state.Get(it.Version) == nil
 }
 
-// report adds what is to say of history, document and remains.
+// report adds the findings about history, document and other files.
 func (x *modelCheck) report(name ModelName, report *VerifyReport) {
 	file := func(f string) string { return name.String() + "/" + f }
 	for _, d := range x.damage {
@@ -336,7 +336,7 @@ func (x *modelCheck) reportDocument(name ModelName, path string, report *VerifyR
 	report.add(f)
 }
 
-// reportFacts adds what is to say of what is kept of the model beside its
+// reportFacts adds the findings about what is kept of the model beside its
 // versions.
 func (x *modelCheck) reportFacts(name ModelName, report *VerifyReport) {
 	f := x.facts()

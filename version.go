@@ -12,8 +12,8 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pathname"
 )
 
-// A ModelVersion is what the registry knows of one version: a copy, which later
-// changes do not reach.
+// A ModelVersion describes one version. It is a copy: later changes do not
+// change it.
 type ModelVersion struct {
 	Name    ModelName
 	Version string
@@ -117,8 +117,8 @@ func decodeVersion(name ModelName, e *index.Entry) *ModelVersion {
 	return &v
 }
 
-// decodeEntry reads an entry as it stands in the index. What can't be read is
-// noted in Problems and left zero.
+// decodeEntry reads an entry of the index. A member that can't be read is noted
+// in Problems and left zero.
 func decodeEntry(name ModelName, version string, raw []byte) ModelVersion {
 	f := index.ReadFields(version, raw)
 	v := ModelVersion{

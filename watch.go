@@ -10,13 +10,12 @@ import (
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// DefaultInterval is how often Watch and Live look at the registry unless told
-// otherwise.
+// DefaultInterval is how often Watch and Live poll the registry by default.
 const DefaultInterval = time.Second
 
 // WatchOptions say how to watch. The zero value and nil serve.
 type WatchOptions struct {
-	// Interval is the time between two looks; 0 is DefaultInterval.
+	// Interval is the time between two polls; 0 is DefaultInterval.
 	Interval time.Duration
 }
 
@@ -80,10 +79,10 @@ func (r *ModelRegistry) untilLook(interval time.Duration) time.Duration {
 	return interval - time.Since(r.opened)%interval
 }
 
-// terminal reports whether no later look can go better.
+// terminal reports whether no later poll can succeed.
 func terminal(err error) bool { return errors.Is(err, ErrInvalid) || errors.Is(err, ErrClosed) }
 
-// A watcher looks at what a reference means, again and again.
+// A watcher polls for the version that a reference means.
 type watcher struct {
 	r        *ModelRegistry
 	ref      Ref
@@ -96,8 +95,8 @@ type watcher struct {
 	files  treeLook        // what was seen of a version's files that have no manifest
 }
 
-// poll looks once. There is news if it finds a version, or an error, other than
-// the one it told last.
+// poll looks once. It reports true if it finds another version, or another
+// error, than the one that it yielded last.
 func (w *watcher) poll(ctx context.Context) (v ModelVersion, news bool, err error) {
 	m, err := w.r.model(w.ref.Name)
 	if err == nil {
@@ -140,7 +139,7 @@ func (w *watcher) poll(ctx context.Context) (v ModelVersion, news bool, err erro
 	return w.tell(v, err)
 }
 
-// tell notes what the caller is told.
+// tell notes what the caller gets.
 func (w *watcher) tell(v ModelVersion, err error) (ModelVersion, bool, error) {
 	if err != nil {
 		news := w.failed != err.Error()
