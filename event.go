@@ -41,8 +41,8 @@ type Event struct {
 	Version  string
 	From, To ModelStage
 
-	Actor  string // who did it; empty if nobody said
-	Reason string // why; empty if nobody said
+	Actor  string // who did it; empty if not given
+	Reason string // why; empty if not given
 
 	Refused      bool         // gates held the promotion back: nothing changed
 	SkippedGates bool         // the promotion was told to look at no gate

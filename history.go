@@ -161,7 +161,7 @@ func (r *ModelRegistry) awaitChange(ctx context.Context, log *historyLog) bool {
 type historyLog struct {
 	m       *model
 	x       modelCheck   // of its lines
-	pending *index.Event // what somebody else changed since
+	pending *index.Event // an external change since
 	seen    driver.Revision
 	shared  bool // with other programs
 	now     time.Time

@@ -72,7 +72,7 @@ type LiveOptions[T any] struct {
 	// not used.
 	Check func(context.Context, T) error
 
-	// Close ends the use of a T that nobody uses any more. Without it a T that
+	// Close ends the use of a T that has no user any more. Without it a T that
 	// is an io.Closer is closed.
 	Close func(T) error
 

@@ -89,8 +89,8 @@ func (m *model) tryState(load, fn func() error, last bool) (torn bool, err error
 }
 
 // advance applies what was appended since the state was read. It reports false
-// if the state has to be read anew: the document is not ours, or the log is not
-// the one it was.
+// if the state has to be read again: the document is not ours, or the log is
+// not the one it was.
 func (m *model) advance(v driver.View) (bool, error) {
 	s := m.state
 	if s.Pending != nil || s.docErr != nil || s.rev == nil {
@@ -225,7 +225,7 @@ func (m *model) replay(v driver.View) (*index.State, []*index.Event, error) {
 
 // follow starts from the state of a document of ours and applies what the log
 // has behind it. If the log does not have the event that the document stands
-// at, somebody lost or cut it, and the document is what there is; if it has
+// at, the log was lost or cut, and the document is all there is; if it has
 // another one of that number, the document came from somewhere else.
 func (m *model) follow(v driver.View, d *document.Document, s *index.State) (*state, error) {
 	base := s.Facts
@@ -255,8 +255,8 @@ func (m *model) follow(v driver.View, d *document.Document, s *index.State) (*st
 	return m.lost(v, s)
 }
 
-// errStrange says that a document is one of ours, but tells of another history
-// than the one beside it. If that is sound it is the truth.
+// errStrange says that a document is one of ours, but belongs to another
+// history than the one beside it. If that is sound it is the truth.
 var errStrange = errors.New("it stands at an event of another history")
 
 // lost has a state that stands on its document alone continue whatever log

@@ -161,7 +161,7 @@ func (m *model) appendRepair(ctx context.Context, p *repairPlan, o RepairOptions
 			}
 		}
 		if len(e.After) == 0 && t.Base.Pending == nil && len(t.Base.Productive) < 2 {
-			return "", nil // somebody else's change did it
+			return "", nil // another process did it
 		}
 		return "", t.Emit(e)
 	}, nil)

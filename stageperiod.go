@@ -250,8 +250,8 @@ func (c *chronicle) stamps(e *pastEvent, before, at time.Time) {
 	}
 }
 
-// stampedMoves returns what a version's entry tells of its moves between two
-// instants, in order.
+// stampedMoves returns the moves of a version between two instants that its
+// entry has, in order.
 func stampedMoves(v ModelVersion, after, until time.Time) (moves []stampedMove) {
 	for _, s := range []stampedMove{
 		{stage: Development, at: v.RegisteredAt}, {stage: Staging, at: v.PromotedToStaging},

@@ -30,8 +30,8 @@ func (o *WatchOptions) interval() time.Duration {
 // is another one or its entry changes, until the context ends or the loop is
 // left.
 //
-//   - A change is yielded by the interval and 50 ms after it happened, whoever
-//     made it, in whichever process. Changes that come quicker, or while the
+//   - A change is yielded by the interval and 50 ms after it happened, in
+//     whichever process it was made. Changes that come quicker, or while the
 //     loop's body runs, may be taken together; the last one is always yielded.
 //   - A version is yielded once its artifact is complete: every file of its
 //     manifest is there with its size. Digests are not checked; GetModel does

@@ -37,7 +37,7 @@ type Replacement struct {
 	Document []byte
 	Note     string   // of the document, as Commit.Note returns it
 	Aside    []string // versions whose trees are put aside
-	Remove   []Item   // what is removed, if it is still what it was
+	Remove   []Item   // removed, if it did not change since
 }
 
 // An Item is one thing in a model beside its log and document.

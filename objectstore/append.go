@@ -160,7 +160,7 @@ func (s *Store) change(ctx context.Context, v *view, c *driver.Commit, sl *slot)
 		}
 		st := uploadOf(t)
 		if remains[i], err = s.remains(ctx, v.name, t.Version); err != nil {
-			// Or it is that of whoever is first just now, half in its place.
+			// Or it is the first change of another writer, half in its place.
 			taken, lookErr := s.exists(ctx, slotKey(v.name, sl.Number))
 			if lookErr == nil && taken {
 				return false, nil

@@ -20,7 +20,7 @@ import (
 // A cache keeps trees in a folder that processes share:
 //
 //	trees/{key}/          a whole tree; the key ends in its size
-//	trees/{key}.lock      held for as long as somebody uses it; its time is that of the last use
+//	trees/{key}.lock      held while the tree is used; its time is that of the last use
 //	trees/{key}.partial/  one on its way, under an exclusive lock
 //	staging/{id}, {id}.lock   a registration's files, while its process lives
 type cache struct {

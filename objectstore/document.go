@@ -156,8 +156,8 @@ func (v *view) DocumentChanged(since driver.Revision) bool {
 }
 
 // checkpoint puts a document in place. Two may cross on their way, so that the
-// older one stays; whoever appended first finds then that another change was
-// made.
+// older one stays; the writer that appended first finds then that another
+// change was made.
 func (s *Store) checkpoint(ctx context.Context, v *view, c *driver.Commit, number int64, data []byte) error {
 	if err := s.putDocument(ctx, v, c, data); err != nil {
 		return err

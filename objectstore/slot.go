@@ -39,8 +39,8 @@ type head struct {
 	logformat.Head
 	// Trees are the files that become versions with it.
 	Trees map[string]treeInfo `json:"trees,omitempty"`
-	// Swept are stagings that were taken for dead. Whoever still wants to use
-	// one finds it here, for this object stands where his was to be.
+	// Swept are stagings that were taken for dead. A writer that still wants to
+	// use one finds it here, for this object stands where his was to be.
 	Swept []string `json:"swept,omitempty"`
 }
 

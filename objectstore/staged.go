@@ -93,8 +93,8 @@ func (st *upload) begin(ctx context.Context) (err error) {
 	return nil
 }
 
-// Seal uploads the files, the manifest last. Nobody lists them before a change
-// names them.
+// Seal uploads the files, the manifest last. No reader lists them before a
+// change names them.
 func (st *staged) Seal(ctx context.Context) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -37,17 +37,22 @@ func (s Source) Check() error {
 	return nil
 }
 
+// isFolder returns an error unless dir is a folder, and not one around to.
+func isFolder(stat func(string) (fs.FileInfo, error), dir, to string) error {
+	info, err := stat(dir)
+	if err != nil {
+		return Bad(err)
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("%w: %s is %s, not a folder", ErrBad, dir, fsroot.Describe(info.Mode()))
+	}
+	return outside(dir, to)
+}
+
 // FromDir copies a directory.
 func FromDir(dir string) Source {
 	return Source{dir, func(ctx context.Context, to string, h *Hasher) error {
-		info, err := os.Stat(dir)
-		if err != nil {
-			return Bad(err)
-		}
-		if !info.IsDir() {
-			return fmt.Errorf("%w: %s is %s, not a folder", ErrBad, dir, fsroot.Describe(info.Mode()))
-		}
-		if err := outside(dir, to); err != nil {
+		if err := isFolder(os.Stat, dir, to); err != nil {
 			return err
 		}
 		root, err := os.OpenRoot(dir)
@@ -118,14 +123,7 @@ func FromFunc(save func(dir string) error) Source {
 // another file system. GiveBack moves it back.
 func MoveDir(dir string) Source {
 	return Source{dir, func(ctx context.Context, to string, h *Hasher) error {
-		info, err := os.Lstat(dir)
-		if err != nil {
-			return Bad(err)
-		}
-		if !info.IsDir() {
-			return fmt.Errorf("%w: %s is %s, not a folder", ErrBad, dir, fsroot.Describe(info.Mode()))
-		}
-		if err := outside(dir, to); err != nil {
+		if err := isFolder(os.Lstat, dir, to); err != nil {
 			return err
 		}
 		if err := notRegistered(dir); err != nil {

@@ -1,7 +1,7 @@
 // Package document reads and writes registry.json, the index of one model's
 // versions that a Python registry shares.
 //
-// Entries stay raw bytes: whatever nobody asked to change is written back byte
+// Entries stay raw bytes: what no caller asked to change is written back byte
 // for byte. Our own position in the model's history goes into one further
 // top-level key, "modelregistry", which the Python program ignores when it
 // reads and drops when it writes. That is how we know that it wrote; a checksum
@@ -198,7 +198,7 @@ func appendStrings(b []byte, key string, list []string) []byte {
 // ones as null; keys that we do not know follow. Values not named keep their
 // bytes.
 func Set(raw []byte, set []pyjson.Member) []byte {
-	f, _ := Cut(raw) // an entry that is no object is written anew
+	f, _ := Cut(raw) // an entry that is no object is replaced
 	for _, m := range set {
 		if i, known := places[m.Key]; known {
 			f.values[i] = m.Value

@@ -35,7 +35,7 @@ func parse(data []byte, ahead *ahead) (*Document, error) {
 	}
 	p.match()
 	if d.Mark != nil && (!p.markLast || string(bytes.TrimSpace(data[p.markEnd:])) != "}") {
-		d.Intact = false // somebody added to it, behind what the checksum covers
+		d.Intact = false // another program added to it, after what the checksum covers
 	}
 	return d, nil
 }

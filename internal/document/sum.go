@@ -44,7 +44,7 @@ const (
 
 // Position tells from the two ends of our key, without reading what is between,
 // that a document is one of ours and unchanged, and returns all of the key but
-// what it keeps of the versions. It may miss one that was laid out anew; Parse
+// what it keeps of the versions. It may miss one whose layout changed; Parse
 // does not.
 func Position(data []byte) (at Mark, ok bool) {
 	end := len(data) - sumSize

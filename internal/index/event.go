@@ -18,7 +18,7 @@ const (
 	OpRollback = "rollback"
 	OpArchive  = "archive"
 	OpImport   = "import"  // the state of a document that had no history, or had lost it
-	OpForeign  = "foreign" // what somebody else changed in the document
+	OpForeign  = "foreign" // what another program changed in the document
 	OpRepair   = "repair"  // what Repair found and made of it
 )
 
@@ -71,11 +71,11 @@ func (im *Image) Stage() string {
 	return stageOf(im.Raw)
 }
 
-// Skips reports whether the event may leave out numbers: it starts anew, or
-// tells that lines were lost.
+// Skips reports whether the event may leave out numbers: it resets the model,
+// or tells that lines were lost.
 func (e *Event) Skips() bool { return e.Reset || e.Op == OpRepair }
 
-// restates reports whether the event says anew what is known of the model.
+// restates reports whether the event repeats what is known of the model.
 func (e *Event) restates() bool { return e.Reset || e.Op == OpImport || e.Op == OpRepair }
 
 // newID returns the identifier of a new event.

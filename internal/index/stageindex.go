@@ -57,7 +57,7 @@ func (s *State) leave(e *Entry) {
 	}
 }
 
-// forget has the stages looked up anew, after entries changed places.
+// forget drops the found versions of all stages, after entries changed places.
 func (s *State) forget() {
 	for _, x := range s.byStage {
 		*x = stageIndex{}

@@ -46,7 +46,7 @@ type State struct {
 	Older         bool   // a release that keeps nothing it does not know wrote the document
 	External      int64  // the last event that recorded what another program changed, 0 for none
 	Damage        error  // what of our key in the document can't be read
-	Pending       *Event // what somebody else changed, for the next writer to record
+	Pending       *Event // an external change, for the next writer to record
 }
 
 // New returns the state of a model without versions.

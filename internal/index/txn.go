@@ -218,8 +218,7 @@ func (t *Txn) staged(e *Entry, stage string, also ...pyjson.Member) Image {
 	return Image{Version: e.Version, Raw: document.Set(e.layOut(), set), Extra: e.Extra, stageRead: stage}
 }
 
-// Record appends what another program did and nobody recorded yet, if there is
-// such.
+// Record appends an external change that is not recorded yet, if there is one.
 func (t *Txn) Record(pending *Event) error {
 	if pending == nil {
 		return nil

@@ -8,7 +8,7 @@ import (
 
 // CheckFolder returns why a program should not make a folder of that path, or
 // nil. It refuses a URL, also one whose two slashes a path function made one,
-// and a leading tilde. The folder would be ./s3: or ./~, where nobody looks.
+// and a leading tilde. The folder would be ./s3: or ./~, where no user looks.
 func CheckFolder(dir string) error {
 	scheme, rest, named := strings.Cut(dir, ":")
 	switch {
