@@ -12,37 +12,26 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// check compares all that both sides show with what should be. What it sees
-// while Go brings the document up to date is of several moments, and is looked
-// at again.
+// check compares all that both sides show with what should be.
 func (w *world) check() error {
-	lags := w.behind()
-	err := w.checkOnce()
-	if err != nil && lags && w.mayCatchUp() {
-		if err = w.caughtUp(); err == nil {
-			err = w.checkOnce()
-		}
-	}
-	return err
-}
-
-func (w *world) checkOnce() error {
 	see := func(r *mr.ModelRegistry) error {
 		if err := w.checkList(r); err != nil {
 			return err
 		}
-		if err := w.checkProduction(r); err != nil {
-			return err
-		}
-		return w.checkVerify(r)
+		return w.checkProduction(r)
 	}
 	if w.held != nil {
-		if err := see(w.held); err != nil {
+		err := see(w.held)
+		if err == nil { // Verify takes the store's lock, so it needs Go's turn
+			err = w.goTurn(func() error { return w.checkVerify(w.held) })
+		}
+		if err != nil {
 			return fmt.Errorf("in the running registry %w", err)
 		}
 	}
-	if err := w.fresh(see); err != nil {
-		return fmt.Errorf("in a registry opened anew %w", err)
+	err := w.fresh(func(r *mr.ModelRegistry) error { return errors.Join(see(r), w.checkVerify(r)) })
+	if err != nil {
+		return fmt.Errorf("in a newly opened registry %w", err)
 	}
 	if err := w.checkHistory(); err != nil {
 		return err

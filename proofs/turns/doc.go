@@ -29,7 +29,8 @@
 //
 // Two things are left out, because no order of turns makes them right. Python
 // does not write at the moment at which a running registry brings the document
-// up to date. It does not choose a number from a document that lags.
+// up to date: the store of the running registry waits for Go's turn before it
+// changes anything. Python does not choose a number from a document that lags.
 //
 // # How it is tested
 //

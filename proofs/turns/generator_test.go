@@ -32,8 +32,8 @@ func (g *generator) step(m *spec) step {
 	if s.do == "more" {
 		s.do = g.more(s.by)
 	}
-	s.anew = g.way.running && s.by == goSide && s.do != "reopen" && g.rarely()
-	if s.do != "register" && s.do != "reopen" {
+	s.anew = g.way.running && s.by == goSide && s.do != "reopen" && s.do != "wait" && g.rarely()
+	if s.do != "register" && s.do != "reopen" && s.do != "wait" {
 		s.version = g.version(m)
 	}
 	switch s.do {
@@ -62,6 +62,8 @@ func (g *generator) step(m *spec) step {
 // more draws an operation that one side alone has.
 func (g *generator) more(by string) string {
 	switch {
+	case by == goSide && g.way == way{true, true}:
+		return g.one("reopen", "wait")
 	case by == goSide:
 		return "reopen"
 	case g.release.deletes:

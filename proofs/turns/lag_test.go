@@ -1,9 +1,13 @@
 package turns
 
 import (
-	"errors"
+	"context"
 	"fmt"
+	"sync"
 	"time"
+
+	store "github.com/ubunye-go/modelregistry/driver"
+	"github.com/ubunye-go/modelregistry/internal/fsstore"
 )
 
 // A document over 1 MiB lags. The metadata of one version make it so long.
@@ -17,44 +21,59 @@ func (y way) prelude() []step {
 	return nil
 }
 
-// A running registry brings a document that lags up to date when nothing was
-// changed for a second. Python may not write at that moment, for then the two
-// would not take turns: it writes well before, or waits for that.
-const wellBefore, before, longAfter = 300 * time.Millisecond, 900 * time.Millisecond, 20 * time.Second
-
-// errSlow says that Python took so long that the two did not take turns.
-var errSlow = errors.New("the step took so long that Go may have brought the document up to date meanwhile")
-
-func (w *world) stayInTurns() error {
-	if time.Since(w.changed) < wellBefore {
-		return nil
-	}
-	return w.caughtUp()
+// A turnStore is a folder store that changes a model only during Go's turn. A
+// running registry brings a document that lags up to date after a second
+// without a change, so it would otherwise write while Python does.
+type turnStore struct {
+	*fsstore.Store
+	turn *sync.Mutex
 }
 
-// mayCatchUp reports whether a registry may have begun to bring the document up
-// to date.
-func (w *world) mayCatchUp() bool { return time.Since(w.changed) > before }
+func (s turnStore) Append(ctx context.Context, useCase, model string, decide func(store.View) (*store.Commit, error)) (store.AppendResult, error) {
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	return s.Store.Append(ctx, useCase, model, decide)
+}
 
-// caughtUp waits until a document that lags is up to date.
-func (w *world) caughtUp() (err error) {
-	for deadline := time.Now().Add(longAfter); w.behind(); time.Sleep(50 * time.Millisecond) {
+// goTurn calls fn during Go's turn.
+func (w *world) goTurn(fn func() error) error {
+	w.turn.Unlock()
+	defer w.turn.Lock()
+	return fn()
+}
+
+// wait waits, during Go's turn, until the running registry has brought a
+// document that lags up to date.
+func (w *world) wait() error {
+	const limit, interval = 20 * time.Second, 50 * time.Millisecond
+	for deadline := time.Now().Add(limit); w.behind(); {
 		if time.Now().After(deadline) {
-			return fmt.Errorf("the document still lags after %v: %w", longAfter, err)
+			return fmt.Errorf("the document still lags after %v", limit)
 		}
-		if w.spec.theirs != nil { // what Python wrote is recorded then
-			err = w.checkHistory()
-			continue
+		if err := w.goTurn(func() error { time.Sleep(interval); return nil }); err != nil {
+			return err
 		}
-		var a *answer
-		if a, err = w.python.ask(map[string]any{"do": "list", "store": w.store}); err == nil {
-			err = w.readBy(a.After)
+		if err := w.readDocument(); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// behind reports whether the document lags, or may do so.
+// readDocument finds out which state registry.json holds, and whether what
+// Python wrote in it is recorded.
+func (w *world) readDocument() error {
+	if w.spec.theirs != nil {
+		return w.checkHistory()
+	}
+	a, err := w.python.ask(map[string]any{"do": "list", "store": w.store})
+	if err != nil {
+		return err
+	}
+	return w.readBy(a.After)
+}
+
+// behind reports whether the document may lag.
 func (w *world) behind() bool {
 	if !w.running || !w.lagging {
 		return false

@@ -25,7 +25,7 @@ type step struct {
 	stored string // the least auc that Python stores with the model, or "none"
 	gate   string // the least auc that is passed to a promotion
 	force  bool   // skip the gates; for a rollback, restore what never was in production
-	named  bool   // say who does it: more entries are equal if nobody does
+	named  bool   // say who does it: more entries are equal without
 	anew   bool   // by a registry opened anew, beside the one that runs
 	pad    bool   // register with metadata that make the document lag
 }

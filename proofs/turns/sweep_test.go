@@ -55,18 +55,18 @@ var sweeps = []sweep{
 		python register stored=none
 		python register stored=0.95`},
 	{"a document that lags", lagging, anyRelease, 1,
-		"go register 1.0.0; go register 1.0.1; go promote 1.0.0 production; go reopen", `
+		lags, `
 		go register
 		go promote 1.0.1 production
 		go archive 1.0.0
 		go rollback 1.0.0
 		python edit 1.0.0 auc=0.7
 		python archive 1.0.0
-		python promote 1.0.1 staging
+		python promote 1.0.1 development
 		python promote 1.0.1 production
 		python rollback 1.0.0`},
 	{"deletions in a document that lags", lagging, deletes, 1,
-		"go register 1.0.0; go register 1.0.1; go promote 1.0.0 production; go reopen", `
+		lags, `
 		go register
 		go promote 1.0.1 production
 		go archive 1.0.0
@@ -76,6 +76,9 @@ var sweeps = []sweep{
 		python delete 1.0.2
 		python register 2.0.0`},
 }
+
+// lags is a beginning after which the document lacks the last change.
+const lags = "go register 1.0.0; go register 1.0.1; go promote 1.0.0 production; go reopen; go promote 1.0.1 staging"
 
 const oneVersion = `
 	go promote 1.0.0 development

@@ -8,10 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing/fstest"
 	"time"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/internal/fsstore"
 )
 
 var modelName = mr.ModelName{UseCase: "fraud", Model: "Risk"}
@@ -23,7 +25,7 @@ type way struct {
 }
 
 func (y way) String() string {
-	s := "opened anew"
+	s := "opened for each step"
 	if y.running {
 		s = "running"
 	}
@@ -41,9 +43,9 @@ type world struct {
 	held   *mr.ModelRegistry
 	spec   spec
 
-	changed time.Time // when Go's last change began
-	late    bool      // what Python wrote last, it wrote in a document that lagged
-	lagged  int       // how often it did
+	turn   sync.Mutex // held except during Go's turns
+	late   bool       // Python's last change was made in a document that lagged
+	lagged int        // how many of Python's changes were
 }
 
 // memory is a folder in memory, where syncs are quick, or empty for none.
@@ -56,28 +58,20 @@ func memory() string {
 }
 
 // inWorld calls fn with a new world, in which the prelude of the way has
-// passed. It does so again if Python was too slow to take its turn.
+// passed.
 func (x trial) inWorld(fn func(*world) error) (err error) {
-	for range 5 {
-		if err = x.inWorldOnce(fn); !errors.Is(err, errSlow) {
-			break
-		}
-	}
-	return err
-}
-
-func (x trial) inWorldOnce(fn func(*world) error) (err error) {
 	dir, err := os.MkdirTemp(memory(), "turns")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	w := &world{way: x.way, python: x.python, store: filepath.Join(dir, "store")}
+	w.turn.Lock()
 	if w.running {
-		if w.held, err = w.open(); err != nil {
+		if w.held, err = w.start(); err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, w.held.Close()) }()
+		defer func() { err = errors.Join(err, w.goTurn(w.held.Close)) }()
 	}
 	for _, s := range x.way.prelude() {
 		if err := w.pass(s); err != nil {
@@ -87,8 +81,13 @@ func (x trial) inWorldOnce(fn func(*world) error) (err error) {
 	return fn(w)
 }
 
-func (w *world) open() (*mr.ModelRegistry, error) {
-	return mr.Open(w.store, nil)
+// start opens the registry that runs all along.
+func (w *world) start() (*mr.ModelRegistry, error) {
+	s, err := fsstore.Open(w.store)
+	if err != nil {
+		return nil, err
+	}
+	return mr.New(turnStore{s, &w.turn}, nil), nil
 }
 
 // with calls fn with the registry that is held, or a new one.
@@ -96,16 +95,12 @@ func (w *world) with(fn func(*mr.ModelRegistry) error) error {
 	if w.held != nil {
 		return fn(w.held)
 	}
-	r, err := w.open()
-	if err != nil {
-		return err
-	}
-	return errors.Join(fn(r), r.Close())
+	return w.fresh(fn)
 }
 
 // fresh calls fn with a new registry.
 func (w *world) fresh(fn func(*mr.ModelRegistry) error) error {
-	r, err := w.open()
+	r, err := mr.Open(w.store, nil)
 	if err != nil {
 		return err
 	}
@@ -132,8 +127,10 @@ func (w *world) pass(s step) error {
 		err = w.takePython(s, content)
 	case s.do == "reopen":
 		err = w.reopen()
+	case s.do == "wait":
+		err = w.wait()
 	default:
-		err = w.takeGo(s, content)
+		err = w.goTurn(func() error { return w.takeGo(s, content) })
 	}
 	if err != nil {
 		return err
@@ -145,19 +142,12 @@ func (w *world) pass(s step) error {
 func moment() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 
 func (w *world) takePython(s step, content string) error {
-	if err := w.stayInTurns(); err != nil {
-		return err
-	}
 	command := s.command(content)
 	command["store"] = w.store
 	from := moment()
-	waits := w.behind()
 	a, err := w.python.ask(command)
 	if err != nil {
 		return err
-	}
-	if waits && w.mayCatchUp() {
-		return errSlow
 	}
 	if err := w.readBy(a.Before); err != nil {
 		return fmt.Errorf("before the step %w", err)
@@ -185,12 +175,8 @@ func (w *world) takeGo(s step, content string) error {
 	}
 	return with(func(r *mr.ModelRegistry) error {
 		from := moment()
-		events := len(w.spec.events)
 		v, err := call(r, s, content)
 		number, want := w.spec.golang(s, content, stamp{from, moment()})
-		if len(w.spec.events) > events {
-			w.changed = from
-		}
 		if got := classify(err); got != want {
 			return fmt.Errorf("Go's outcome is %v, want %q", err, want)
 		}
@@ -259,8 +245,14 @@ func (w *world) reopen() (err error) {
 	if w.held == nil {
 		return nil
 	}
-	if err = w.held.Close(); err == nil {
-		w.held, err = w.open()
+	if err := w.goTurn(w.held.Close); err != nil {
+		return err
 	}
-	return errors.Join(err, w.caughtUp())
+	if w.held, err = w.start(); err != nil {
+		return err
+	}
+	if err = w.readDocument(); err == nil && w.behind() {
+		err = errors.New("the document still lags after Close")
+	}
+	return err
 }
