@@ -75,7 +75,7 @@ func (r *ModelRegistry) pair(ctx context.Context, a, b Ref) (x, y ModelVersion, 
 	if err != nil {
 		return x, y, err
 	}
-	err = m.look(ctx, func(s *state) (err error) {
+	err = m.read(ctx, func(s state) (err error) {
 		if x, err = a.in(s); err == nil {
 			subject = b
 			y, err = b.in(s)

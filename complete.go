@@ -24,7 +24,7 @@ func (w *watcher) complete(ctx context.Context, v ModelVersion) (bool, error) {
 	if v.ManifestSHA256 != "" {
 		return true, w.r.manifests.Complete(a.Path(), v.ManifestSHA256)
 	}
-	list, err := artifact.List(ctx, a.modelDir)
+	list, err := artifact.List(ctx, a.ModelDir)
 	if err != nil {
 		return false, err
 	}

@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 	"strings"
 
 	"github.com/ubunye-go/modelregistry/driver"
+	"github.com/ubunye-go/modelregistry/internal/engine"
 	"github.com/ubunye-go/modelregistry/internal/index"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
@@ -54,7 +54,7 @@ var (
 	// repaired, because numbers would be given out again.
 	ErrIndexLost = driver.ErrIndexLost
 	// ErrClosed says that the registry was closed.
-	ErrClosed = errors.New("registry is closed")
+	ErrClosed = engine.ErrClosed
 )
 
 type kind struct {
@@ -156,8 +156,6 @@ func notFound(format string, args ...any) error {
 // indexError returns an error of the index as callers know it.
 func indexError(err error) error {
 	switch e := err.(type) {
-	case *index.NeedsError:
-		return &FormatError{Needs: slices.Clone(e.Needs)}
 	case *index.TakenError:
 		if e.Alike == "" {
 			return fmt.Errorf("%w", ErrExists)
@@ -168,10 +166,6 @@ func indexError(err error) error {
 	}
 	return err
 }
-
-// writable returns a *FormatError if this release may not change a model with
-// these facts, or nil.
-func writable(f index.Facts) error { return indexError(f.Writable()) }
 
 func conflictStage(stage, want ModelStage) error {
 	return fmt.Errorf("%w: it is in %s, not in %s", ErrConflict, stage, want)

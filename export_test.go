@@ -3,12 +3,12 @@ package modelregistry
 import (
 	"context"
 	"os"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/ubunye-go/modelregistry/internal/artifact"
+	"github.com/ubunye-go/modelregistry/internal/engine"
 	"github.com/ubunye-go/modelregistry/internal/fsstore"
 )
 
@@ -48,7 +48,7 @@ func OpenBooted(dir string, opts *Options, boot string, wrap func(fsstore.Disk) 
 // SetLag has documents of more than small bytes lag, until the events behind
 // take 1/share of them, or nothing happened for idle.
 func (r *ModelRegistry) SetLag(small, share int64, idle time.Duration) {
-	r.lag.small, r.lag.share, r.lag.idle = small, share, idle
+	r.engine.Lag = engine.Lag{Small: small, Share: share, Idle: idle}
 }
 
 // VerifyTree checks a version's files against its manifest.
@@ -72,7 +72,7 @@ func (l *Live[T]) WithLocks(fn func()) {
 	if err != nil {
 		panic(err)
 	}
-	for _, lock := range []sync.Locker{&m.mu, &m.queue.mu, &l.r.mu, &l.mu} {
+	for _, lock := range append(m.Locks(), &l.r.mu, &l.mu) {
 		lock.Lock()
 		defer lock.Unlock()
 	}

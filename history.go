@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ubunye-go/modelregistry/driver"
+	"github.com/ubunye-go/modelregistry/internal/engine"
 	"github.com/ubunye-go/modelregistry/internal/index"
 )
 
@@ -95,7 +96,7 @@ type page struct {
 // Only a repair may remove an event that was yielded. Damage is reported where
 // it is.
 func (p *page) follows(log *historyLog) error {
-	lines := log.x.lines
+	lines := log.lines.Lines
 	at := len(lines) // behind what was shown
 	for at > 0 && lines[at-1].Number > p.shown {
 		at--
@@ -107,7 +108,7 @@ func (p *page) follows(log *historyLog) error {
 			p.shown-- // a repair may take the number of what was lost
 		}
 	}
-	if goesOn || len(log.x.damage) > 0 {
+	if goesOn || len(log.lines.Damage) > 0 {
 		return nil
 	}
 	return notFound("the event that was told last")
@@ -150,7 +151,7 @@ func (r *ModelRegistry) awaitChange(ctx context.Context, log *historyLog) bool {
 			return false
 		case <-timer.C:
 		}
-		if changed, err := r.changed(ctx, log.m.name, log.seen, log.shared); err != nil || changed {
+		if changed, err := log.m.Changed(ctx, log.seen, log.shared); err != nil || changed {
 			return ctx.Err() == nil
 		}
 		timer.Reset(r.untilLook(DefaultInterval))
@@ -160,7 +161,8 @@ func (r *ModelRegistry) awaitChange(ctx context.Context, log *historyLog) bool {
 // A historyLog is a model's history, read at one instant.
 type historyLog struct {
 	m       *model
-	x       modelCheck   // of its lines
+	name    ModelName
+	lines   *index.Log
 	pending *index.Event // an external change since
 	seen    driver.Revision
 	shared  bool // with other programs
@@ -181,22 +183,21 @@ func (r *ModelRegistry) readHistory(ctx context.Context, name ModelName) (*histo
 	if err != nil {
 		return nil, err
 	}
-	log := &historyLog{m: m, now: r.now()}
+	log := &historyLog{m: m, name: name, now: r.now()}
 	err = r.store.Read(ctx, name.UseCase, name.Model, func(v driver.View) (err error) {
-		lines, _, err := m.readLog(v, 0)
+		lines, _, err := engine.Reader{View: v, Name: m.Name}.ReadLog(0)
 		if err != nil {
 			return err
 		}
-		log.x.readLog(lines)
-		fresh := &model{r: r, name: name}
-		err = fresh.loadSettled(ctx, v)
+		log.lines = index.ReadLog(lines)
+		now, err := m.Load(ctx, v)
 		log.seen = v.Revision()
-		log.shared = err == nil && fresh.state.shared()
+		log.shared = err == nil && now.Shared()
 		switch {
-		case err == nil && fresh.state.Empty() && fresh.state.Pending == nil:
+		case err == nil && now.Empty() && now.Pending == nil:
 			return notFound("model %s", name)
-		case err == nil && fresh.state.Pending != nil:
-			p := *fresh.state.Pending
+		case err == nil && now.Pending != nil:
+			p := *now.Pending
 			p.Time = log.now
 			log.pending = &p
 		case err != nil && len(lines) == 0:
@@ -210,16 +211,16 @@ func (r *ModelRegistry) readHistory(ctx context.Context, name ModelName) (*histo
 // events yields the events in order, and an error where a line is damaged.
 func (l *historyLog) events(ctx context.Context) iter.Seq2[pastEvent, error] {
 	return func(yield func(pastEvent, error) bool) {
-		damage, before := l.x.damage, newRetrospect()
-		for _, line := range l.x.lines {
-			for len(damage) > 0 && damage[0].at <= line.at {
+		damage, before := l.lines.Damage, newRetrospect()
+		for _, line := range l.lines.Lines {
+			for len(damage) > 0 && damage[0].At <= line.At {
 				if !yield(l.damaged(damage[0])) {
 					return
 				}
 				damage = damage[1:]
 			}
 			if err := ctx.Err(); err != nil {
-				yield(pastEvent{Event: Event{Name: l.m.name}}, err)
+				yield(pastEvent{Event: Event{Name: l.name}}, err)
 				return
 			}
 			if !yield(l.past(line.Event, before), nil) {
@@ -237,15 +238,15 @@ func (l *historyLog) events(ctx context.Context) iter.Seq2[pastEvent, error] {
 	}
 }
 
-func (l *historyLog) damaged(d damage) (pastEvent, error) {
-	return pastEvent{Event: Event{Name: l.m.name, Number: d.event}}, l.m.corrupt(logFile, d.at, d.err)
+func (l *historyLog) damaged(d index.LogDamage) (pastEvent, error) {
+	return pastEvent{Event: Event{Name: l.name, Number: d.Event}}, engine.Reader{Name: l.m.Name}.Corrupt(engine.LogFile, d.At, d.Err)
 }
 
 // past returns an event as callers see it, given the model before the event,
 // and applies the event to that.
 func (l *historyLog) past(e *index.Event, before *retrospect) pastEvent {
 	p := pastEvent{line: e, Event: Event{
-		Name: l.m.name, Number: e.Number, ID: e.ID, Time: e.Time, Op: Operation(e.Op),
+		Name: l.name, Number: e.Number, ID: e.ID, Time: e.Time, Op: Operation(e.Op),
 		Version: e.Version, From: ModelStage(e.From), To: ModelStage(e.To), Actor: e.Actor, Reason: e.Reason,
 		Refused: e.Refused, SkippedGates: e.SkippedGates, Forced: e.Forced, Gates: decodeResults(e.Gates), ModelGates: before.modelGates(e), Doubts: publicDoubts(e.Doubts),
 	}}

@@ -26,6 +26,8 @@ var layers = []layer{
 	{"document", []string{"internal/document"}},
 	{"stores", []string{"internal/fsstore"}},
 	{"parts", nil},
+	{"engine", []string{"internal/engine"}},
+	{"check", []string{"internal/check"}},
 	{"registry", []string{"."}},
 	// For tests. Ledger writes through a registry as its users do. Crashtest
 	// and foldtest wrap the folder store's disk.
@@ -42,6 +44,8 @@ var only = map[string][]string{
 	"driver":           {"leaves"},
 	"internal/fsstore": {"leaves", "contract"},
 	"internal/index":   {"leaves", "format", "document"},
+	"internal/engine":  {"leaves", "contract", "format", "document", "parts"},
+	"internal/check":   {"leaves", "contract", "document", "parts", "engine"},
 }
 
 // layerOf returns the position of a package in layers, or -1.

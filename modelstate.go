@@ -1,32 +1,50 @@
 package modelregistry
 
 import (
+	"context"
 	"slices"
-	"sync/atomic"
 
 	"github.com/ubunye-go/modelregistry/driver"
+	"github.com/ubunye-go/modelregistry/internal/engine"
 	"github.com/ubunye-go/modelregistry/internal/index"
 )
 
-// A state is what is known of one model, with how it was read and what readers
-// made of it. The model's lock guards it.
+// A state is the present state of a model, under the model's lock.
 type state struct {
-	*index.State
-	rev    driver.Revision
-	docErr error // the document is damaged; the history is not
-
-	listed atomic.Pointer[versionList]
-	ranges rangeIndex
+	*engine.State
+	derived *derived
 }
 
-// A versionList is every version as callers see it, newest first.
-type versionList struct {
-	generation int64 // of the state that it was made of
-	versions   []ModelVersion
+// read calls fn with the model's present state, under the model's lock.
+func (m *model) read(ctx context.Context, fn func(state) error) error {
+	return m.Read(ctx, false, func(s *engine.State) error { return fn(state{s, &m.derived}) })
+}
+
+// A txn collects the events of a change. The derived values are of its state.
+type txn struct {
+	*engine.Txn
+	derived *derived
+}
+
+func (m *model) txn(t *engine.Txn) *txn { return &txn{t, &m.derived} }
+
+// change waits for its turn and makes a change, as engine.Model.Change says. It
+// returns the version that the change is about.
+func (m *model) change(ctx context.Context, decide func(*txn) (string, error), staged driver.Staged) (v ModelVersion, err error) {
+	done, err := m.Change(ctx, func(t *engine.Txn) (string, error) {
+		version, err := decide(m.txn(t))
+		return version, indexError(err)
+	}, staged)
+	if err != nil || done.Entry == nil {
+		return v, err
+	}
+	v = *decodeVersion(ModelName(m.Name), done.Entry)
+	v.Stage, v.ModelGates = ModelStage(done.Stage), factsGates(done.Facts)
+	return v, nil
 }
 
 // view returns an entry as a caller sees it.
-func (s *state) view(e *index.Entry) ModelVersion { return viewEntry(s.State, e) }
+func (s state) view(e *index.Entry) ModelVersion { return viewEntry(s.State.State, e) }
 
 func viewEntry(s *index.State, e *index.Entry) ModelVersion {
 	return viewAmong(s, e, func() *index.Entry { return s.Holder(index.Production) })
@@ -52,23 +70,3 @@ func viewAmong(s *index.State, e *index.Entry, production func() *index.Entry) M
 }
 
 func modelName(s *index.State) ModelName { return ModelName{UseCase: s.UseCase, Model: s.Model} }
-
-// list returns every version as callers see it, newest first. The list is
-// shared, and must not be changed.
-func (s *state) list() []ModelVersion {
-	if known := s.listed.Load(); known != nil && known.generation == s.Generation {
-		return known.versions
-	}
-	list := make([]ModelVersion, len(s.Entries))
-	for i, e := range s.Entries {
-		list[i] = s.view(e)
-	}
-	slices.SortStableFunc(list, func(a, b ModelVersion) int {
-		if c := b.RegisteredAt.Compare(a.RegisteredAt); c != 0 {
-			return c
-		}
-		return index.CompareVersions(b.Version, a.Version)
-	})
-	s.listed.Store(&versionList{s.Generation, list})
-	return list
-}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ubunye-go/modelregistry/internal/engine"
 	"github.com/ubunye-go/modelregistry/internal/index"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
@@ -118,16 +119,16 @@ type movePlan struct {
 // be moved. The same is decided again under the lock.
 func (mv move) plan(ctx context.Context, m *model, o MoveOptions) (p movePlan, err error) {
 	p.subject = mv.ref
-	err = m.lookForChange(ctx, func(s *state) error {
-		t := newTxn(s, time.Time{})
+	err = m.Read(ctx, true, func(s *engine.State) error { // an external change counts, as it does in the commit
+		t := m.txn(engine.NewTxn(s, time.Time{}))
 		e, done, err := mv.check(t, o)
 		if e != nil {
-			p.subject = m.name.At(e.Version)
+			p.subject = mv.ref.Name.At(e.Version)
 		}
 		if err != nil {
 			return err
 		}
-		p.version, p.done = s.view(e), done
+		p.version, p.done = viewEntry(s.State, e), done
 		if now := t.Production(); !done && mv.to == Production && now != nil {
 			p.archives = now.Version
 		}
@@ -159,7 +160,7 @@ func (r *ModelRegistry) prove(ctx context.Context, mv move, o MoveOptions, v Mod
 
 // refuse records that gates refused a promotion.
 func (r *ModelRegistry) refuse(ctx context.Context, m *model, mv move, version string, o MoveOptions, refusal *GateError) {
-	about := []slog.Attr{slog.String("model", m.name.String()), slog.String("version", version)}
+	about := []slog.Attr{slog.String("model", m.Name.String()), slog.String("version", version)}
 	for _, f := range refusal.Failed() {
 		r.log.LogAttrs(ctx, slog.LevelWarn, "promotion gate failed", append(slices.Clip(about), slog.String("to", string(mv.to)),
 			slog.String("gate", f.Name), slog.Any("actual", loggable(f.Actual)), slog.Any("threshold", loggable(f.Threshold)),
@@ -233,7 +234,7 @@ func (mv move) check(t *txn, o MoveOptions) (e *index.Entry, done bool, err erro
 	case mv.ref.Version != "" && mv.ref.Stage != "" && from != mv.ref.Stage:
 		return e, false, conflictStage(from, mv.ref.Stage)
 	}
-	if err := writable(t.Base.Facts); err != nil {
+	if err := engine.Writable(t.Base.Facts); err != nil {
 		return e, false, err
 	}
 	if err := mv.direction(from, e, o); err != nil {

@@ -94,7 +94,7 @@ func stageTime(v *ModelVersion, stage ModelStage) time.Time {
 // highest is Ref.highest with the changes so far.
 func (t *txn) highest(ref Ref) (*index.Entry, error) {
 	if len(t.Events) == 0 {
-		return ref.highest(t.state)
+		return ref.highest(state{t.State, t.derived})
 	}
 	best, err := ref.highestOf(t.Entries(), func(e *index.Entry) bool { return t.Stage(e) == index.Archived })
 	if err != nil {

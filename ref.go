@@ -228,7 +228,7 @@ func (m *constraintMemo) parse(s string) (*semver.Constraints, error) {
 }
 
 // in returns the version that the reference means, as readers see it.
-func (r Ref) in(s *state) (v ModelVersion, err error) {
+func (r Ref) in(s state) (v ModelVersion, err error) {
 	e, err := r.find(s)
 	if err != nil {
 		return v, err
@@ -238,7 +238,7 @@ func (r Ref) in(s *state) (v ModelVersion, err error) {
 
 // find returns the entry that the reference means, and the error that says why
 // there is none.
-func (r Ref) find(s *state) (*index.Entry, error) {
+func (r Ref) find(s state) (*index.Entry, error) {
 	switch {
 	case s.Empty():
 		return nil, notFound("model %s", r.Name)
@@ -262,14 +262,14 @@ func (r Ref) find(s *state) (*index.Entry, error) {
 
 // highest returns the highest version in the range. Asked again before the
 // model changed, it does not go through the versions again.
-func (r Ref) highest(s *state) (*index.Entry, error) {
-	best, known := s.ranges.get(s.Generation, r.Range)
+func (r Ref) highest(s state) (*index.Entry, error) {
+	best, known := s.knownHighest(r.Range)
 	if !known {
 		var err error
 		if best, err = r.highestOf(slices.Values(s.Entries), s.Withdrawn); err != nil {
 			return nil, err
 		}
-		s.ranges.put(s.Generation, r.Range, best)
+		s.keepHighest(r.Range, best)
 	}
 	return r.matched(best)
 }
@@ -300,33 +300,4 @@ func (r Ref) matched(best *index.Entry) (*index.Entry, error) {
 		return nil, notFound("a release that is not archived")
 	}
 	return nil, notFound("a version that matches %s and is not archived", r.Range)
-}
-
-// A rangeIndex remembers the highest version of ranges, until a version
-// changes.
-type rangeIndex struct {
-	mu         sync.RWMutex // readers of a state share the model's lock
-	generation int64        // of the state that best was found in
-	best       map[string]*index.Entry
-}
-
-// maxRanges bounds what is remembered of one model.
-const maxRanges = 100
-
-func (x *rangeIndex) get(generation int64, text string) (best *index.Entry, known bool) {
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	if x.generation == generation {
-		best, known = x.best[text]
-	}
-	return best, known
-}
-
-func (x *rangeIndex) put(generation int64, text string, best *index.Entry) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.best == nil || x.generation != generation || len(x.best) >= maxRanges {
-		x.best = map[string]*index.Entry{}
-	}
-	x.generation, x.best[text] = generation, best
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/ubunye-go/modelregistry/internal/artifact"
-	"github.com/ubunye-go/modelregistry/internal/document"
+	"github.com/ubunye-go/modelregistry/internal/engine"
 	"github.com/ubunye-go/modelregistry/internal/index"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
@@ -58,10 +58,10 @@ func (r *ModelRegistry) Register(ctx context.Context, name ModelName, a Artifact
 	if err != nil {
 		return v, err
 	}
-	if !r.start() {
+	if !r.engine.Start() {
 		return v, ErrClosed
 	}
-	defer r.stop() // Close leaves time to clear the staging away
+	defer r.engine.Stop() // Close leaves time to clear the staging away
 	if err := a.source.Check(); err != nil {
 		return v, err
 	}
@@ -89,7 +89,7 @@ func (r *ModelRegistry) Register(ctx context.Context, name ModelName, a Artifact
 			err = errors.Join(err, files.GiveBack())
 		}
 	}()
-	if reg.extra.Manifest, err = files.FillTree(a.source, reg.metadata, reg.metrics); err != nil {
+	if reg.extra.Manifest, err = files.FillTree(a.source, reg.Metadata, reg.Metrics); err != nil {
 		return v, err
 	}
 	if err := files.Seal(staged.Seal); err != nil {
@@ -106,20 +106,19 @@ func (m *model) early(ctx context.Context, version string) error {
 	if version == "" {
 		return nil
 	}
-	return m.look(ctx, func(s *state) error {
-		if err := writable(s.Facts); err != nil {
+	return m.read(ctx, func(s state) error {
+		if err := engine.Writable(s.Facts); err != nil {
 			return err
 		}
-		return indexError(newTxn(s, time.Time{}).Free(version))
+		return indexError(engine.NewTxn(s.State, time.Time{}).Free(version))
 	})
 }
 
 // A registration is what was made of RegisterOptions before the artifact is
 // saved.
 type registration struct {
-	metrics, metadata []byte
-	runID             string
-	extra             index.Extra
+	index.Registration
+	extra index.Extra
 }
 
 func (r *ModelRegistry) registration(ctx context.Context, o RegisterOptions) (reg registration, err error) {
@@ -128,10 +127,10 @@ func (r *ModelRegistry) registration(ctx context.Context, o RegisterOptions) (re
 			return reg, err
 		}
 	}
-	if reg.metrics, err = encodeValues("metrics", o.Metrics, !o.AllowNonFinite); err != nil {
+	if reg.Metrics, err = encodeValues("metrics", o.Metrics, !o.AllowNonFinite); err != nil {
 		return reg, err
 	}
-	if reg.metadata, err = encodeValues("metadata", o.Metadata, !o.AllowNonFinite); err != nil {
+	if reg.Metadata, err = encodeValues("metadata", o.Metadata, !o.AllowNonFinite); err != nil {
 		return reg, err
 	}
 	if o.Gates.Len() > 0 {
@@ -139,7 +138,8 @@ func (r *ModelRegistry) registration(ctx context.Context, o RegisterOptions) (re
 			return reg, fmt.Errorf("%w gates to keep: %w", ErrInvalid, err)
 		}
 	}
-	reg.runID = firstOf(o.LineageRunID, runID(ctx), r.opts.RunID)
+	reg.RunID = firstOf(o.LineageRunID, runID(ctx), r.opts.RunID)
+	reg.ConfigHash = o.ConfigHash
 	reg.extra.RegisteredBy = firstOf(o.Actor, r.opts.Actor)
 	reg.extra.SourceRevision = firstOf(o.SourceRevision, sourceRevision())
 	return reg, nil
@@ -174,29 +174,10 @@ func (reg registration) decide(t *txn, o RegisterOptions) (version string, err e
 	if err != nil {
 		return version, err
 	}
-	raw := reg.entry(version, t.Now, o.ConfigHash)
+	raw := reg.Entry(version, t.Now)
 	x, err := reg.extra.Encode()
 	if err != nil {
 		return version, err
 	}
 	return version, t.Register(version, raw, x, reg.extra.RegisteredBy, o.Reason)
-}
-
-// entry is what the index says of a version that was just registered.
-func (reg registration) entry(version string, at time.Time, configHash string) []byte {
-	orNull := func(s string) []byte {
-		if s == "" {
-			return []byte("null")
-		}
-		return pyjson.Quote(s)
-	}
-	return document.Set([]byte("{}"), []pyjson.Member{
-		{Key: "version", Value: pyjson.Quote(version)},
-		{Key: "stage", Value: pyjson.Quote(string(Development))},
-		{Key: "registered_at", Value: pyjson.Quote(index.FormatTime(at))},
-		{Key: "metrics", Value: document.Lay(reg.metrics)},
-		{Key: "metadata", Value: document.Lay(reg.metadata)},
-		{Key: "lineage_run_id", Value: orNull(reg.runID)},
-		{Key: "config_hash", Value: orNull(configHash)},
-	})
 }

@@ -2,10 +2,8 @@ package modelregistry
 
 import (
 	"context"
-	"errors"
 	"iter"
 	"log/slog"
-	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -13,25 +11,28 @@ import (
 
 	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/artifact"
+	"github.com/ubunye-go/modelregistry/internal/engine"
 )
 
 // A ModelRegistry registers the versions of models and moves them through their
 // stages. It is safe for concurrent use, and so are several registries on one
 // store, in one process or in many.
 type ModelRegistry struct {
-	store  Store
-	opts   Options
-	log    *slog.Logger
-	opened time.Time // paces watches
-	lag    lag
-	mu     sync.Mutex
-	models map[ModelName]*model
-	closed bool
-
+	store     Store
+	opts      Options
+	log       *slog.Logger
+	opened    time.Time // paces watches
+	engine    *engine.Engine
 	manifests artifact.Manifests
 
-	running int        // registrations, and models whose changes are being appended
-	idle    *sync.Cond // running fell to 0
+	mu     sync.Mutex
+	models map[ModelName]*model
+}
+
+// A model is the engine's model, with what readers made of its state.
+type model struct {
+	*engine.Model
+	derived derived
 }
 
 // Options configure a registry. The zero value and nil serve.
@@ -72,17 +73,18 @@ func Open(dir string, opts *Options) (*ModelRegistry, error) {
 
 // New returns a registry on any store. The registry's Close closes the store.
 func New(store Store, opts *Options) *ModelRegistry {
-	r := &ModelRegistry{store: store, opened: time.Now(), lag: defaultLag, models: map[ModelName]*model{}}
-	r.idle = sync.NewCond(&r.mu)
+	r := &ModelRegistry{store: store, opened: time.Now(), models: map[ModelName]*model{}}
 	if opts != nil {
 		r.opts = *opts
-	}
-	if r.opts.AlwaysCheckpoint {
-		r.lag.small = math.MaxInt64
 	}
 	if r.log = r.opts.Logger; r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
+	lag := engine.DefaultLag
+	if r.opts.AlwaysCheckpoint {
+		lag.Small = math.MaxInt64
+	}
+	r.engine = engine.New(engine.Config{Store: store, Log: r.log, Now: r.now, Lag: lag, ExternalChanges: r.opts.ExternalChanges})
 	return r
 }
 
@@ -90,54 +92,7 @@ func New(store Store, opts *Options) *ModelRegistry {
 // turn fail with ErrClosed, as later calls do; Close returns when registrations
 // and appends under way are done, and documents that lag were brought up to
 // date.
-func (r *ModelRegistry) Close() error {
-	r.mu.Lock()
-	if r.closed {
-		r.mu.Unlock()
-		return nil
-	}
-	r.closed = true
-	models := slices.Collect(maps.Values(r.models))
-	r.mu.Unlock()
-	for _, m := range models { // not under r.mu: a change takes its queue's lock first
-		m.queue.close()
-	}
-	r.mu.Lock()
-	for r.running > 0 {
-		r.idle.Wait()
-	}
-	r.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), closeWait)
-	defer cancel()
-	for _, m := range models {
-		m.catchUp(ctx)
-	}
-	return r.store.Close()
-}
-
-func (r *ModelRegistry) isClosed() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.closed
-}
-
-// start counts something that Close waits for, unless the registry is closed.
-func (r *ModelRegistry) start() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.closed {
-		r.running++
-	}
-	return !r.closed
-}
-
-func (r *ModelRegistry) stop() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.running--; r.running == 0 {
-		r.idle.Broadcast()
-	}
-}
+func (r *ModelRegistry) Close() error { return r.engine.Close() }
 
 // The times that the format can write. The zero time would read as none.
 var (
@@ -162,18 +117,22 @@ func (r *ModelRegistry) now() time.Time {
 
 // model returns what is held of a model, after its name was checked.
 func (r *ModelRegistry) model(name ModelName) (*model, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.closed {
+	if r.engine.Closed() {
 		return nil, ErrClosed
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if m := r.models[name]; m != nil {
 		return m, nil
 	}
 	if err := name.Validate(); err != nil {
 		return nil, err
 	}
-	m := &model{r: r, name: name}
+	held, err := r.engine.Model(driver.Name(name))
+	if err != nil {
+		return nil, err
+	}
+	m := &model{Model: held}
 	r.models[name] = m
 	return m, nil
 }
@@ -182,7 +141,7 @@ func (r *ModelRegistry) model(name ModelName) (*model, error) {
 // goes on with the next.
 func (r *ModelRegistry) Models(ctx context.Context) iter.Seq2[ModelName, error] {
 	return func(yield func(ModelName, error) bool) {
-		if r.isClosed() {
+		if r.engine.Closed() {
 			yield(ModelName{}, &Error{Op: "list models", Err: ErrClosed})
 			return
 		}
@@ -237,7 +196,7 @@ func (r *ModelRegistry) GetModel(ctx context.Context, ref Ref, opts *GetOptions)
 	if err != nil {
 		return nil, err
 	}
-	return &Model{Version: v, Path: tree.modelDir, tree: tree.Tree}, nil
+	return &Model{Version: v, Path: tree.ModelDir, tree: tree.Tree}, nil
 }
 
 // GetVersion returns what the registry knows of the version that ref names,
@@ -255,7 +214,7 @@ func (r *ModelRegistry) version(ctx context.Context, ref Ref) (v ModelVersion, e
 	if err != nil {
 		return v, err
 	}
-	err = m.look(ctx, func(s *state) error {
+	err = m.read(ctx, func(s state) error {
 		v, err = ref.in(s)
 		return err
 	})
@@ -270,7 +229,7 @@ func (r *ModelRegistry) ListVersions(ctx context.Context, name ModelName) (list 
 	if err != nil {
 		return nil, err
 	}
-	err = m.look(ctx, func(s *state) error {
+	err = m.read(ctx, func(s state) error {
 		if s.Empty() {
 			return notFound("model %s", name)
 		}
@@ -278,84 +237,4 @@ func (r *ModelRegistry) ListVersions(ctx context.Context, name ModelName) (list 
 		return nil
 	})
 	return list, err
-}
-
-// model is what the registry holds of one model: its state as last read, and
-// the changes that wait for their turn.
-type model struct {
-	r    *ModelRegistry
-	name ModelName
-
-	mu     sync.RWMutex // guards all below but the queue
-	state  *state
-	behind bool        // this registry left the document behind
-	idle   *time.Timer // brings it up to date
-
-	queue queue
-}
-
-// look calls fn with the model's present state, under the model's lock.
-func (m *model) look(ctx context.Context, fn func(*state) error) error {
-	return m.lookAlso(ctx, false, fn)
-}
-
-// lookAlso is look. If external is true, it looks for external changes whatever
-// that costs.
-func (m *model) lookAlso(ctx context.Context, external bool, fn func(*state) error) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	m.mu.RLock()
-	var news driver.View
-	var since driver.Revision
-	if s := m.state; s != nil && s.rev != nil {
-		since = s.rev
-		v, changed, err := m.news(ctx, since, external || s.shared())
-		if err == nil && !changed {
-			defer m.mu.RUnlock()
-			return fn(s)
-		}
-		news = v
-	}
-	m.mu.RUnlock()
-	load := func() error {
-		err := m.takeIn(ctx, news, since)
-		news = nil // a second read takes a view of its own
-		if err != nil && m.r.isClosed() {
-			return ErrClosed // whatever a closed store's error is
-		}
-		return err
-	}
-	return m.withState(ctx, load, func() error { return fn(m.state) })
-}
-
-// news reports whether the model may have changed since a revision, if external
-// is true by an external change too, and returns a view of it if the store
-// gives that with the answer.
-func (m *model) news(ctx context.Context, since driver.Revision, external bool) (v driver.View, changed bool, err error) {
-	if s, ok := m.r.store.(driver.Looker); ok {
-		v, err = s.Look(ctx, m.name.UseCase, m.name.Model, since)
-		return v, v != nil, err
-	}
-	changed, err = m.r.changed(ctx, m.name, since, external)
-	return nil, changed, err
-}
-
-// takeIn brings the state up to date with a view of what is new since a
-// revision, or without one. A view is as old as the look that made it: if
-// others took something in meanwhile, or gave the state up, it could take the
-// state back behind what an append under way goes on from. The caller holds the
-// lock.
-func (m *model) takeIn(ctx context.Context, v driver.View, since driver.Revision) error {
-	if v != nil && m.state != nil && m.state.rev == since {
-		if err := m.load(v); !errors.Is(err, driver.ErrStaleView) {
-			return err
-		}
-	}
-	return m.refresh(ctx)
-}
-
-// refresh brings the state up to date. The caller holds the lock.
-func (m *model) refresh(ctx context.Context) error {
-	return m.r.store.Read(ctx, m.name.UseCase, m.name.Model, m.load)
 }

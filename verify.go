@@ -11,6 +11,7 @@ import (
 
 	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/artifact"
+	"github.com/ubunye-go/modelregistry/internal/check"
 	"github.com/ubunye-go/modelregistry/internal/index"
 )
 
@@ -19,26 +20,26 @@ type FindingKind string
 
 // What is wrong.
 const (
-	HistoryDamaged     FindingKind = "history damaged"     // a line is unreadable, missing, or not as it was written
-	HistoryLost        FindingKind = "history lost"        // the document stands at an event that the history does not have, or both are gone
-	DocumentDamaged    FindingKind = "document damaged"    // registry.json can't be read
-	DocumentMissing    FindingKind = "document missing"    // there is a history, and no registry.json
-	DocumentDiffers    FindingKind = "document differs"    // it is not what the history makes of it
-	MultipleProduction FindingKind = "multiple production" // another program's doing; readers see the one promoted last
-	EntryUnreadable    FindingKind = "entry unreadable"    // something in a version's entry, or a gate of the version or the model
-	ArtifactMissing    FindingKind = "artifact missing"    // a version without its files
-	ArtifactDamaged    FindingKind = "artifact damaged"    // a file is changed, missing or added
-	ManifestDamaged    FindingKind = "manifest damaged"    // it is not the one that was registered
-	StoreUnreadable    FindingKind = "unreadable"          // the disk failed, or a right is missing
-	UnlistedVersion    FindingKind = "version not listed"  // a tree that is neither in the history nor in the document
-	ExternalChange     FindingKind = "external change"     // another program or an editor wrote registry.json; the next change records it
-	ExternalDoubt      FindingKind = "external doubt"      // something of an external change can't be told; the history says what was made of it
-	NoHistory          FindingKind = "no history"          // another program's store, not written to by this one yet
-	NewerFormat        FindingKind = "newer format"        // a later release wrote what this one must not change; it reads the model
-	NoDigests          FindingKind = "no digests"          // registered by another program, without a manifest
-	Debris             FindingKind = "debris"              // what a crash left; harmless
-	SetAside           FindingKind = "set aside"           // a tree of a change that never happened, files that a repair replaced, or a bucket's changes that history.jsonl has
-	ForeignFile        FindingKind = "foreign file"        // a file that the registry did not make, where only its own should be; it is never touched
+	HistoryDamaged     FindingKind = FindingKind(check.HistoryDamaged)     // a line is unreadable, missing, or not as it was written
+	HistoryLost        FindingKind = FindingKind(check.HistoryLost)        // the document stands at an event that the history does not have, or both are gone
+	DocumentDamaged    FindingKind = FindingKind(check.DocumentDamaged)    // registry.json can't be read
+	DocumentMissing    FindingKind = FindingKind(check.DocumentMissing)    // there is a history, and no registry.json
+	DocumentDiffers    FindingKind = FindingKind(check.DocumentDiffers)    // it is not what the history makes of it
+	MultipleProduction FindingKind = FindingKind(check.MultipleProduction) // another program's doing; readers see the one promoted last
+	EntryUnreadable    FindingKind = "entry unreadable"                    // something in a version's entry, or a gate of the version or the model
+	ArtifactMissing    FindingKind = "artifact missing"                    // a version without its files
+	ArtifactDamaged    FindingKind = "artifact damaged"                    // a file is changed, missing or added
+	ManifestDamaged    FindingKind = "manifest damaged"                    // it is not the one that was registered
+	StoreUnreadable    FindingKind = FindingKind(check.StoreUnreadable)    // the disk failed, or a right is missing
+	UnlistedVersion    FindingKind = FindingKind(check.UnlistedVersion)    // a tree that is neither in the history nor in the document
+	ExternalChange     FindingKind = FindingKind(check.ExternalChange)     // another program or an editor wrote registry.json; the next change records it
+	ExternalDoubt      FindingKind = FindingKind(check.ExternalDoubt)      // something of an external change can't be told; the history says what was made of it
+	NoHistory          FindingKind = FindingKind(check.NoHistory)          // another program's store, not written to by this one yet
+	NewerFormat        FindingKind = FindingKind(check.NewerFormat)        // a later release wrote what this one must not change; it reads the model
+	NoDigests          FindingKind = "no digests"                          // registered by another program, without a manifest
+	Debris             FindingKind = FindingKind(check.Debris)             // what a crash left; harmless
+	SetAside           FindingKind = FindingKind(check.SetAside)           // a tree of a change that never happened, files that a repair replaced, or a bucket's changes that history.jsonl has
+	ForeignFile        FindingKind = FindingKind(check.ForeignFile)        // a file that the registry did not make, where only its own should be; it is never touched
 )
 
 // Notice reports whether the kind is worth knowing and nothing is wrong: all
@@ -152,10 +153,10 @@ func (r *ModelRegistry) Verify(ctx context.Context, opts *VerifyOptions) (*Verif
 	if opts != nil {
 		o = *opts
 	}
-	if !r.start() {
+	if !r.engine.Start() {
 		return nil, &Error{Op: "verify", Err: ErrClosed}
 	}
-	defer r.stop()
+	defer r.engine.Stop()
 	report := &VerifyReport{}
 	matched := false
 	for name, err := range r.places(ctx) {
@@ -198,11 +199,6 @@ func modelNames(names iter.Seq2[driver.Name, error]) iter.Seq2[ModelName, error]
 	}
 }
 
-// removable reports whether nothing uses a thing of that kind any more.
-func removable(k driver.ItemKind) bool {
-	return k == driver.ItemStaging || k == driver.ItemTorn || k == driver.ItemTemp
-}
-
 func (r *VerifyReport) add(f Finding) { r.Findings = append(r.Findings, f) }
 
 func (r *ModelRegistry) verifyModel(ctx context.Context, name ModelName, o VerifyOptions, report *VerifyReport) error {
@@ -210,17 +206,22 @@ func (r *ModelRegistry) verifyModel(ctx context.Context, name ModelName, o Verif
 	if err != nil {
 		return err
 	}
-	x, err := m.checkQuietly(ctx)
+	x, err := check.Read(ctx, m.Model)
 	if err != nil {
 		return err
 	}
 	report.Models++
-	x.report(name, report)
-	if x.state == nil {
+	for _, f := range x.Findings() {
+		report.add(Finding{Name: name, Kind: FindingKind(f.Kind), Version: f.Version, Event: f.Event, Path: f.Path, Err: f.Err})
+	}
+	if problems := factsGates(x.Facts()).unreadable(); len(problems) > 0 {
+		report.add(Finding{Name: name, Kind: EntryUnreadable, Err: fmt.Errorf("%s: %s", index.GatesKey, strings.Join(problems, "; "))})
+	}
+	if x.State == nil {
 		return nil
 	}
-	for i, e := range x.state.Entries {
-		v := x.state.view(e)
+	for i, e := range x.State.Entries {
+		v := viewEntry(x.State.State, e)
 		report.Versions++
 		if problems := decodeVersion(name, e).Problems; len(problems) > 0 { // without what a view adds of a second production
 			report.add(Finding{Name: name, Version: e.Version, Kind: EntryUnreadable, Err: errors.New(strings.Join(problems, "; "))})
@@ -233,119 +234,12 @@ func (r *ModelRegistry) verifyModel(ctx context.Context, name ModelName, o Verif
 		}
 		var progress *artifact.Meter
 		if o.Progress != nil {
-			progress = newMeter(func(p Progress) { o.Progress(VerifyProgress{v, i + 1, len(x.state.Entries), p}) })
+			progress = newMeter(func(p Progress) { o.Progress(VerifyProgress{v, i + 1, len(x.State.Entries), p}) })
 		}
 		r.verifyFiles(ctx, v, progress, report)
 		progress.Done()
 	}
 	return nil
-}
-
-// mayBeUnderWay reports whether a problem could be a change under way: log,
-// document and files are not read at one moment.
-func (x *modelCheck) mayBeUnderWay(name ModelName) bool {
-	if len(x.damage) > 0 || x.docErr != nil || x.err != nil || x.hasDoc != (len(x.lines) > 0) ||
-		x.lost() || x.hasDoc && !x.owns() || x.owns() && x.documentDiffers(name) != "" {
-		return true
-	}
-	for _, it := range x.items {
-		if it.Kind == driver.ItemTorn || it.Kind == driver.ItemTemp || it.Kind == driver.ItemTree && x.unnamed(it) {
-			return true
-		}
-	}
-	return false
-}
-
-// unnamed reports whether a tree's version is not among those that readers see.
-func (x *modelCheck) unnamed(it driver.Item) bool {
-	return x.state == nil || x.state.Get(it.Version) == nil
-}
-
-// report adds the findings about history, document and other files.
-func (x *modelCheck) report(name ModelName, report *VerifyReport) {
-	file := func(f string) string { return name.String() + "/" + f }
-	for _, d := range x.damage {
-		report.add(Finding{Name: name, Kind: HistoryDamaged, Event: d.event, Path: file(logFile),
-			Err: &CorruptError{Path: file(logFile), Offset: d.at, Err: d.err}})
-	}
-	x.reportDocument(name, file(documentFile), report)
-	x.reportFacts(name, report)
-	if x.indexLost() {
-		report.add(Finding{Name: name, Kind: HistoryLost, Path: file(logFile), Err: errors.New("and the document with it; there are files of versions")})
-	}
-	if x.err != nil && len(x.damage) == 0 && x.docErr == nil {
-		report.add(Finding{Name: name, Kind: StoreUnreadable, Err: x.err})
-	}
-	if s := x.state; s != nil && len(s.Productive) > 1 {
-		report.add(Finding{Name: name, Kind: MultipleProduction, Version: s.Holder(index.Production).Version,
-			Err: fmt.Errorf("%d versions are stored as in production; this one was promoted last", len(s.Productive))})
-	}
-	for _, d := range x.doubts() {
-		report.add(Finding{Name: name, Version: d.Version, Event: d.event, Kind: ExternalDoubt, Err: errors.New(d.Reason)})
-	}
-	for _, it := range x.items {
-		f := Finding{Name: name, Version: it.Version, Path: it.Path}
-		switch {
-		case removable(it.Kind):
-			f.Kind = Debris
-		case it.Kind == driver.ItemOrphan || it.Kind == driver.ItemKept:
-			f.Kind = SetAside
-		case it.Kind == driver.ItemTree && x.state != nil && x.unnamed(it):
-			f.Kind = UnlistedVersion
-		case it.Kind == driver.ItemStrange || it.Kind == driver.ItemBare && x.state != nil && x.unnamed(it):
-			f.Kind = ForeignFile
-		default:
-			continue
-		}
-		report.add(f)
-	}
-}
-
-func (x *modelCheck) reportDocument(name ModelName, path string, report *VerifyReport) {
-	f := Finding{Name: name, Path: path}
-	switch d := x.doc; {
-	case x.docErr != nil:
-		f.Kind, f.Err = DocumentDamaged, x.docErr
-	case !x.hasDoc && len(x.lines) > 0:
-		f.Kind = DocumentMissing
-	case !x.hasDoc:
-		return
-	case x.lost():
-		f.Kind, f.Path, f.Event = HistoryLost, name.String()+"/"+logFile, d.Mark.Event
-		f.Err = fmt.Errorf("the document stands at event %d, which is not there", d.Mark.Event)
-	case len(x.damage) > 0:
-		return // it can't be held against a history that is not whole
-	case x.owns():
-		what := x.documentDiffers(name)
-		switch {
-		case what != "":
-			f.Kind, f.Err = DocumentDiffers, errors.New(what)
-		case x.changed():
-			f.Kind, f.Err = ExternalChange, errors.New(x.foreign(name))
-		default:
-			return
-		}
-	case len(x.lines) == 0:
-		f.Kind = NoHistory
-	default:
-		f.Kind = ExternalChange
-		if what := x.foreign(name); what != "" {
-			f.Err = errors.New(what)
-		}
-	}
-	report.add(f)
-}
-
-// reportFacts adds the findings about what is kept of the model beside its
-// versions.
-func (x *modelCheck) reportFacts(name ModelName, report *VerifyReport) {
-	f := x.facts()
-	if problems := factsGates(f).unreadable(); len(problems) > 0 {
-		report.add(Finding{Name: name, Kind: EntryUnreadable, Err: fmt.Errorf("%s: %s", index.GatesKey, strings.Join(problems, "; "))})
-	}
-	if err := writable(f); err != nil {
-		report.add(Finding{Name: name, Kind: NewerFormat, Err: err})
-	}
 }
 
 func (r *ModelRegistry) verifyFiles(ctx context.Context, v ModelVersion, progress *artifact.Meter, report *VerifyReport) {

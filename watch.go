@@ -106,17 +106,17 @@ func (w *watcher) poll(ctx context.Context) (v ModelVersion, news bool, err erro
 		return w.tell(v, err)
 	}
 	if w.seen != nil {
-		if changed, err := w.r.changed(ctx, w.ref.Name, w.seen, w.shared); err == nil && !changed {
+		if changed, err := m.Changed(ctx, w.seen, w.shared); err == nil && !changed {
 			return v, false, nil
 		}
 	}
 	w.seen = nil
 	var seen driver.Revision
 	absent := false
-	err = m.look(ctx, func(s *state) error {
+	err = m.read(ctx, func(s state) error {
 		e, err := w.ref.find(s)
-		w.shared = s.shared()
-		if seen, absent = s.rev, err != nil; err == nil {
+		w.shared = s.Shared()
+		if seen, absent = s.Revision, err != nil; err == nil {
 			v = s.view(e)
 		}
 		return err

@@ -1,42 +1,6 @@
 package index
 
-import (
-	"bytes"
-	"errors"
-	"fmt"
-
-	"github.com/ubunye-go/modelregistry/internal/pyjson"
-)
-
-// ParseLog reads lines that follow the event last with the digest hash. The
-// numbers go up by one, but for an import or a repair, which may leave some
-// out. Before the first damage it returns the events so far, and a
-// *DamageError.
-func ParseLog(lines []byte, at, last int64, hash string) (events []*Event, err error) {
-	for len(lines) > 0 {
-		n := bytes.IndexByte(lines, '\n')
-		line := bytes.TrimRight(lines[:n], " ")
-		e, err := decodeEffect(line, hash)
-		switch {
-		case err != nil:
-		case e.Prev != hash:
-			err = errors.New("the line does not follow the one before it")
-		case e.Number != last+1 && !(e.Skips() && e.Number > last):
-			err = fmt.Errorf("event %d follows event %d", e.Number, last)
-		}
-		if err != nil {
-			var syntax *pyjson.SyntaxError
-			if errors.As(err, &syntax) {
-				at += syntax.Offset
-			}
-			return events, &DamageError{Offset: at, Err: err}
-		}
-		last, hash = e.Number, e.Hash
-		events = append(events, e)
-		at, lines = at+int64(n)+1, lines[n+1:]
-	}
-	return events, nil
-}
+import "bytes"
 
 // ApplyAll applies events that end at a position of the log.
 func (s *State) ApplyAll(events []*Event, end int64) {
@@ -70,21 +34,6 @@ func Replay(useCase, model string, lines []byte, end int64) (*State, []*Event, e
 	s := New(useCase, model)
 	events, err := s.Extend(lines, 0, end)
 	return s, events, err
-}
-
-// Stands reports whether log has the event that the state stands at: its line,
-// or its digest in the next line. What a position means is the store's
-// business.
-func (s *State) Stands(log []byte) bool {
-	if bytes.Contains(log, []byte(`"prev":"`+s.Hash+`"`)) {
-		return true
-	}
-	for line := range bytes.Lines(log) {
-		if HashLine(bytes.TrimRight(line, " \n")) == s.Hash {
-			return true
-		}
-	}
-	return false
 }
 
 // Continue makes a state that stands on its document alone continue whatever

@@ -1,4 +1,4 @@
-package modelregistry
+package engine
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/ubunye-go/modelregistry/driver"
+	"github.com/ubunye-go/modelregistry/internal/index"
 )
 
 // A queue holds the changes of one model that wait for their turn. Changes that
@@ -26,32 +27,41 @@ type queue struct {
 
 // A change is one call that changes the model.
 type change struct {
-	decide func(*txn) (version string, err error) // pure and quick; may be called several times
+	decide func(*Txn) (version string, err error) // pure and quick; may be called several times
 	staged driver.Staged
 	left   bool // its caller gave up,
 	gone   bool // before its turn
 
 	version string
-	result  ModelVersion
+	result  Result
 	wrote   bool
 	leaned  bool // it was decided on the events of changes before it in the batch
 	err     error
 	done    chan struct{}
 }
 
-// change waits for its turn, calls decide, and appends the events that decide
-// emits. decide returns the version that the change is about.
-func (m *model) change(ctx context.Context, decide func(*txn) (string, error), staged driver.Staged) (ModelVersion, error) {
+// A Result is the version that a change is about, after the change.
+type Result struct {
+	Entry *index.Entry // nil if the change is about no version
+	Stage string       // as readers see it
+	Facts index.Facts  // of the model
+}
+
+// Change waits for its turn, calls decide, and appends the events that decide
+// emits. decide returns the version that the change is about; it may be called
+// several times, so it should be pure and quick. With the events, a staged tree
+// becomes that version's.
+func (m *Model) Change(ctx context.Context, decide func(*Txn) (string, error), staged driver.Staged) (Result, error) {
 	if err := ctx.Err(); err != nil {
-		return ModelVersion{}, err
+		return Result{}, err
 	}
 	c := &change{decide: decide, staged: staged, done: make(chan struct{})}
 	q := &m.queue
 	q.mu.Lock()
 	lead := !q.running
-	if q.closed || lead && !m.r.start() {
+	if q.closed || lead && !m.e.Start() {
 		q.mu.Unlock()
-		return ModelVersion{}, ErrClosed
+		return Result{}, ErrClosed
 	}
 	q.running = true
 	q.waiting = append(q.waiting, c)
@@ -63,7 +73,7 @@ func (m *model) change(ctx context.Context, decide func(*txn) (string, error), s
 	case <-c.done:
 	case <-ctx.Done():
 		if q.leave(c, false) {
-			return ModelVersion{}, ctx.Err()
+			return Result{}, ctx.Err()
 		}
 		<-c.done // its append is under way, and soon known
 	}
@@ -87,7 +97,7 @@ func (q *queue) told(ctx context.Context, err error) error {
 	switch {
 	case why == nil || errors.Is(err, why):
 		return err
-	case errors.Is(err, ErrUncertain):
+	case errors.Is(err, driver.ErrUncertain):
 		return fmt.Errorf("%w: %w", err, why)
 	}
 	return why
@@ -95,14 +105,14 @@ func (q *queue) told(ctx context.Context, err error) error {
 
 // lead makes the append with the caller's own change, and leaves changes that
 // arrived meanwhile to a goroutine.
-func (m *model) lead(ctx context.Context, c *change) {
+func (m *Model) lead(ctx context.Context, c *change) {
 	stop := context.AfterFunc(ctx, func() { m.queue.leave(c, true) })
 	defer stop()
 	defer func() {
 		if m.queue.more() {
 			go m.run()
 		} else {
-			m.r.stop()
+			m.e.Stop()
 		}
 	}()
 	m.round(c)
@@ -171,8 +181,8 @@ func (q *queue) take(ctx context.Context) []*change {
 }
 
 // run makes appends until no change waits.
-func (m *model) run() {
-	defer m.r.stop()
+func (m *Model) run() {
+	defer m.e.Stop()
 	for m.queue.more() {
 		m.round(nil)
 	}
@@ -180,11 +190,11 @@ func (m *model) run() {
 
 // errPanicked is the error of changes whose append panicked, in the program's
 // clock or store.
-var errPanicked = fmt.Errorf("%w: panic during the append", ErrUncertain)
+var errPanicked = fmt.Errorf("%w: panic during the append", driver.ErrUncertain)
 
 // round makes one append of the changes that wait. With own, it does so only if
 // own is still among them.
-func (m *model) round(own *change) {
+func (m *Model) round(own *change) {
 	q := &m.queue
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -202,27 +212,24 @@ func (m *model) round(own *change) {
 		q.cancel = nil
 		q.mu.Unlock()
 		if err == errPanicked {
-			m.mu.Lock()
-			m.state = nil
-			m.mu.Unlock()
+			m.Forget()
 		}
 		finish(batch, err)
 	}()
-	took, failed := m.commit(ctx, nil, func() []*change {
-		taken := q.take(ctx)
-		batch = append(batch, taken...)
-		return taken
+	_, err = m.commit(ctx, func() (plan, error) {
+		batch = append(batch, q.take(ctx)...)
+		return m.planBatch(batch), nil
 	})
-	batch, err = took, failed
+	took := len(batch)
 	if err != nil && len(batch) == 0 && ctx.Err() == nil {
 		batch = q.take(context.Background()) // the store could not even begin
 	}
-	if (errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist)) && !errors.Is(err, ErrUncertain) && len(took) > 1 {
+	if (errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist)) && !errors.Is(err, driver.ErrUncertain) && took > 1 {
 		// A folder of another program is where one of the trees goes, or a tree
 		// was removed. Each change is appended by itself, so that only that one
 		// fails.
 		for err = errPanicked; len(batch) > 0; batch = batch[1:] {
-			_, failed := m.commit(context.Background(), batch[:1:1], func() []*change { return nil })
+			_, failed := m.commit(context.Background(), func() (plan, error) { return m.planBatch(batch[:1]), nil })
 			finish(batch[:1], failed)
 		}
 		err = nil
@@ -243,7 +250,7 @@ func finish(batch []*change, err error) {
 func settle(batch []*change, err error) {
 	for _, c := range batch {
 		if err != nil && (c.leaned || c.err == nil) {
-			c.err, c.result = err, ModelVersion{}
+			c.err, c.result = err, Result{}
 		}
 	}
 }

@@ -1,11 +1,12 @@
-package modelregistry
+package engine
 
 import (
 	"os"
 	"path/filepath"
 	"testing"
-	"testing/fstest"
 	"time"
+
+	"github.com/ubunye-go/modelregistry/internal/fsstore"
 )
 
 // A reader that finds a torn document reads it again. It does not keep the
@@ -13,28 +14,18 @@ import (
 func TestReaderOfATornDocumentLeavesTheLock(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	r, err := Open(dir, nil)
+	s, err := fsstore.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
-	ctx := t.Context()
-	if _, err := r.Register(ctx, fuzzName, FromFS(fstest.MapFS{"weights.bin": {Data: []byte("weights")}}), nil); err != nil {
-		t.Fatal(err)
-	}
-	document := filepath.Join(dir, fuzzName.UseCase, fuzzName.Model, documentFile)
+	m := testModel(t, s)
+	register(t, m)
+	document := filepath.Join(dir, m.Name.UseCase, m.Name.Model, DocumentFile)
 	if err := os.WriteFile(document, []byte("{"), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	m, err := r.model(fuzzName)
-	if err != nil {
-		t.Fatal(err)
-	}
 	done := make(chan error, 1)
-	go func() {
-		_, err := r.ListVersions(ctx, fuzzName)
-		done <- err
-	}()
+	go func() { done <- m.Read(t.Context(), false, func(*State) error { return nil }) }()
 	free := 0
 	for {
 		select {

@@ -1,4 +1,4 @@
-package modelregistry
+package check
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"github.com/ubunye-go/modelregistry/internal/artifact"
+	"github.com/ubunye-go/modelregistry/internal/engine"
 	"github.com/ubunye-go/modelregistry/internal/fsroot"
 	"github.com/ubunye-go/modelregistry/internal/index"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
@@ -18,40 +19,40 @@ import (
 // rebuildHistory plans what becomes of a history that is damaged, or lost with
 // its document. A document of ours holds what the lost lines changed, up to the
 // event that it stands at. One that another program wrote is merged as usual.
-func (p *repairPlan) rebuildHistory(ctx context.Context) error {
-	x, name := p.x, p.m.name
-	for _, d := range x.damage {
-		p.replace(RepairAction{Kind: RebuildHistory, Path: p.file(logFile),
-			Detail: fmt.Sprintf("at byte %d, where event %d should be: %v%s", d.at, d.event, d.err, p.known(d))})
+func (p *plan) rebuildHistory(ctx context.Context) error {
+	x := p.check
+	for _, d := range x.log.Damage {
+		p.replace(Action{Kind: RebuildHistory, Path: p.file(engine.LogFile),
+			Detail: fmt.Sprintf("at byte %d, where event %d should be: %v%s", d.At, d.Event, d.Err, p.known(d))})
 	}
-	if len(x.damage) == 0 {
-		p.replace(RepairAction{Kind: RebuildHistory, Path: p.file(logFile), Detail: "history and document are lost; the manifests tell"})
+	if len(x.log.Damage) == 0 {
+		p.replace(Action{Kind: RebuildHistory, Path: p.file(engine.LogFile), Detail: "history and document are lost; the manifests tell"})
 	}
 	if p.rewriteLog = true; x.owns() {
-		p.state = x.rebuiltDocument(name)
+		p.state = x.rebuiltDocument()
 	} else {
-		p.state = x.replayed(name, x.last())
-		if events := x.events(); x.doc != nil && len(events) > 0 {
+		p.state = x.replayed(x.log.Last())
+		if events := x.log.Events(); x.doc != nil && len(events) > 0 {
 			p.state.MergeBlind(x.doc, events)
 		} else if x.doc != nil {
-			p.state = index.FromDocument(name.UseCase, name.Model, x.doc)
+			p.state = index.FromDocument(x.Name.UseCase, x.Name.Model, x.doc)
 			p.state.LayGates(p.state.Facts)
 		}
 	}
-	p.replace(RepairAction{Kind: RebuildDocument, Path: p.file(documentFile)})
+	p.replace(Action{Kind: RebuildDocument, Path: p.file(engine.DocumentFile)})
 	return p.recoverTrees(ctx)
 }
 
 // rebuiltDocument returns the state of a document of ours with the events
 // behind it.
-func (x *modelCheck) rebuiltDocument(name ModelName) *index.State {
-	s := index.FromDocument(name.UseCase, name.Model, x.doc)
+func (x *Check) rebuiltDocument() *index.State {
+	s := index.FromDocument(x.Name.UseCase, x.Name.Model, x.doc)
 	base := s.Facts
 	if s.Older { // it keeps no facts
-		base = index.FactsAt(x.events(), s.Last)
+		base = index.FactsAt(x.log.Events(), s.Last)
 		s.Facts = base
 	}
-	for _, l := range x.lines {
+	for _, l := range x.log.Lines {
 		s.Apply(l.Event, 0)
 	}
 	s.TakeGates(base, x.doc)
@@ -59,11 +60,11 @@ func (x *modelCheck) rebuiltDocument(name ModelName) *index.State {
 }
 
 // known says what becomes of what a damaged line changed.
-func (p *repairPlan) known(d damage) string {
+func (p *plan) known(d index.LogDamage) string {
 	switch {
-	case !d.dropped:
+	case !d.Dropped:
 		return ""
-	case p.x.owns() && p.x.doc.Mark.Event >= d.event:
+	case p.check.owns() && p.check.doc.Mark.Event >= d.Event:
 		return "; what it changed is in the document"
 	}
 	return "; what it changed is undone, as far as no later line says it"
@@ -73,9 +74,9 @@ func (p *repairPlan) known(d damage) string {
 // Lines behind a damaged place get the digest of the line that now stands
 // before them, an event in the gap says that something is missing, and one at
 // the end holds all that is known.
-func (p *repairPlan) log(o RepairOptions) ([]byte, error) {
-	w := index.LogWriter{Now: p.m.r.now()}
-	for _, l := range p.x.lines {
+func (p *plan) log(o Options) ([]byte, error) {
+	w := index.LogWriter{Now: p.Model.Now()}
+	for _, l := range p.check.log.Lines {
 		if l.Number > w.Last+1 && !l.Skips() {
 			gap := p.event(o, nil)
 			gap.Number, gap.Reason = l.Number-1, fmt.Sprintf("event %d is lost", w.Last+1)
@@ -86,7 +87,7 @@ func (p *repairPlan) log(o RepairOptions) ([]byte, error) {
 				return nil, err
 			}
 		}
-		if err := w.Keep(l.Event, l.raw); err != nil {
+		if err := w.Keep(l.Event, l.Raw); err != nil {
 			return nil, err
 		}
 	}
@@ -102,9 +103,9 @@ func (p *repairPlan) log(o RepairOptions) ([]byte, error) {
 }
 
 // fromTree makes an entry of what a version's own files say.
-func (m *model) fromTree(ctx context.Context, version string) (index.Image, error) {
+func (r Repairer) fromTree(ctx context.Context, version string) (index.Image, error) {
 	im := index.Image{Version: version}
-	tree, err := m.r.store.OpenTree(ctx, m.name.UseCase, m.name.Model, version)
+	tree, err := r.Model.Store().OpenTree(ctx, r.Model.Name.UseCase, r.Model.Name.Model, version)
 	if err != nil {
 		return im, artifact.Bad(err)
 	}
@@ -123,22 +124,21 @@ func (m *model) fromTree(ctx context.Context, version string) (index.Image, erro
 	if im.Extra, err = x.Encode(); err != nil {
 		return im, err
 	}
-	v := ModelVersion{Name: m.name, Version: version, ManifestSHA256: x.Manifest}
-	if err := m.r.verifyTree(ctx, v, nil); err != nil {
+	if err := r.Manifests.VerifyTree(ctx, r.Model.Store(), r.Model.Name, version, x.Manifest, nil); err != nil {
 		return im, err
 	}
-	var reg registration
-	if reg.metrics, err = readValues(root, artifact.MetricsFile); err != nil {
+	var reg index.Registration
+	if reg.Metrics, err = readValues(root, artifact.MetricsFile); err != nil {
 		return im, err
 	}
-	if reg.metadata, err = readValues(root, artifact.MetadataFile); err != nil {
+	if reg.Metadata, err = readValues(root, artifact.MetadataFile); err != nil {
 		return im, err
 	}
 	info, err := root.Stat(artifact.ManifestFile) // it was written last
 	if err != nil {
 		return im, artifact.Bad(err)
 	}
-	im.Raw = reg.entry(version, info.ModTime(), "")
+	im.Raw = reg.Entry(version, info.ModTime())
 	return im, nil
 }
 
@@ -151,7 +151,7 @@ func readValues(root *os.Root, name string) ([]byte, error) {
 		return nil, artifact.Bad(err)
 	}
 	if _, err := pyjson.Object(raw); err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", ErrArtifact, name, err)
+		return nil, fmt.Errorf("%w: %s: %w", artifact.ErrBad, name, err)
 	}
 	return raw, nil
 }

@@ -1,0 +1,81 @@
+package modelregistry
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/ubunye-go/modelregistry/internal/index"
+)
+
+// derived keeps what readers made of a model's state, until a version changes:
+// the list of versions, and the highest version of ranges. Readers share the
+// model's lock, so it has a lock of its own.
+type derived struct {
+	mu         sync.RWMutex
+	state      *index.State // that the rest was made of
+	generation int64        // of the state
+	list       []ModelVersion
+	highest    map[string]*index.Entry // by range
+}
+
+// maxRanges bounds how many ranges are kept of one model.
+const maxRanges = 100
+
+// current reports whether what is kept was made of the state as it is. The
+// caller holds the lock.
+func (d *derived) current(s *index.State) bool {
+	return d.state == s && d.generation == s.Generation
+}
+
+// renew drops what was made of another state. The caller holds the lock.
+func (d *derived) renew(s *index.State) {
+	if !d.current(s) {
+		d.state, d.generation, d.list, d.highest = s, s.Generation, nil, map[string]*index.Entry{}
+	}
+}
+
+// list returns every version as callers see it, newest first. The list is
+// shared, and must not be changed.
+func (s state) list() []ModelVersion {
+	d := s.derived
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.renew(s.State.State)
+	if d.list != nil {
+		return d.list
+	}
+	d.list = make([]ModelVersion, len(s.Entries))
+	for i, e := range s.Entries {
+		d.list[i] = s.view(e)
+	}
+	slices.SortStableFunc(d.list, func(a, b ModelVersion) int {
+		if c := b.RegisteredAt.Compare(a.RegisteredAt); c != 0 {
+			return c
+		}
+		return index.CompareVersions(b.Version, a.Version)
+	})
+	return d.list
+}
+
+// knownHighest returns the highest version of a range, nil for none, if it was
+// looked up since a version changed.
+func (s state) knownHighest(text string) (best *index.Entry, known bool) {
+	d := s.derived
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if d.current(s.State.State) {
+		best, known = d.highest[text]
+	}
+	return best, known
+}
+
+func (s state) keepHighest(text string, best *index.Entry) {
+	d := s.derived
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.renew(s.State.State)
+	if len(d.highest) >= maxRanges {
+		clear(d.highest)
+	}
+	d.highest[text] = best
+}

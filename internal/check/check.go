@@ -1,0 +1,187 @@
+// Package check owns the verification and the repair of one model: it reads all
+// bytes of the model without trusting any, says what is wrong, and plans and
+// makes a repair. It knows no gate and no version as callers see it.
+package check
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/ubunye-go/modelregistry/driver"
+	"github.com/ubunye-go/modelregistry/internal/document"
+	"github.com/ubunye-go/modelregistry/internal/engine"
+	"github.com/ubunye-go/modelregistry/internal/index"
+)
+
+// A Check is the result of reading all bytes of a model.
+type Check struct {
+	Name  driver.Name
+	State *engine.State // as readers find it, nil if they can't
+
+	log    *index.Log
+	end    int64              // the position after the last line
+	doc    *document.Document // nil if there is none, or it can't be read
+	docErr error              // a *driver.CorruptError
+	hasDoc bool
+	err    error         // why readers find no state
+	items  []driver.Item // what lies beside log and document, if the store can tell
+}
+
+// Read checks a model. It checks again under the model's lock if a problem could
+// be a change under way. If the store can't be locked, the first result stands,
+// because no process can change the store either.
+func Read(ctx context.Context, m *engine.Model) (x *Check, err error) {
+	look := func(v driver.View) (err error) {
+		x, err = read(ctx, m, v)
+		return err
+	}
+	if err := m.Store().Read(ctx, m.Name.UseCase, m.Name.Model, look); err != nil {
+		return nil, err
+	}
+	if x.mayBeUnderWay() {
+		seen := x
+		_, err := m.Store().Append(ctx, m.Name.UseCase, m.Name.Model, func(v driver.View) (*driver.Commit, error) { return nil, look(v) })
+		if err != nil || x == nil {
+			x = seen
+		}
+	}
+	return x, ctx.Err()
+}
+
+// read checks what a view shows of a model.
+func read(ctx context.Context, m *engine.Model, v driver.View) (*Check, error) {
+	x, r := &Check{Name: m.Name}, engine.Reader{View: v, Name: m.Name}
+	var corrupt *driver.CorruptError
+	log, end, err := r.ReadLog(0)
+	if err != nil && !errors.As(err, &corrupt) {
+		return nil, err
+	}
+	x.log, x.end = index.ReadLog(log), end
+	switch { // what a store could read of a damaged log shows where it is
+	case err == nil:
+	case len(x.log.Damage) > 0:
+		x.log.Damage[0].Err = corrupt.Err
+	default:
+		x.log.Damage = []index.LogDamage{{At: end, Event: x.log.Last() + 1, Dropped: true, Err: corrupt.Err}}
+	}
+	if x.doc, x.hasDoc, err = r.ReadDocument(); errors.As(err, &corrupt) {
+		x.docErr = err
+	} else if err != nil {
+		return nil, err
+	}
+	if x.doc != nil {
+		if damage := index.FromDocument(m.Name.UseCase, m.Name.Model, x.doc).Damage; damage != nil {
+			x.doc, x.docErr = nil, r.Corrupt(engine.DocumentFile, 0, damage)
+		}
+	}
+	if x.owns() && x.log.Contradicts(x.doc.Mark) {
+		x.doc, x.docErr = nil, r.Corrupt(engine.DocumentFile, 0, engine.ErrContradiction)
+	}
+	x.State, x.err = m.Load(ctx, v)
+	if s, ok := m.Store().(driver.Inspector); ok {
+		for it, err := range s.Inspect(ctx, m.Name.UseCase, m.Name.Model) {
+			if err != nil {
+				return nil, err
+			}
+			x.items = append(x.items, it)
+		}
+	}
+	return x, ctx.Err()
+}
+
+// mayBeUnderWay reports whether a problem could be a change under way: log,
+// document and files are not read at one moment.
+func (x *Check) mayBeUnderWay() bool {
+	if len(x.log.Damage) > 0 || x.docErr != nil || x.err != nil || x.hasDoc != (len(x.log.Lines) > 0) ||
+		x.lost() || x.hasDoc && !x.owns() || x.owns() && x.documentDiffers() != "" {
+		return true
+	}
+	for _, it := range x.items {
+		if it.Kind == driver.ItemTorn || it.Kind == driver.ItemTemp || it.Kind == driver.ItemTree && x.unnamed(it) {
+			return true
+		}
+	}
+	return false
+}
+
+// unnamed reports whether a tree's version is not among those that readers see.
+func (x *Check) unnamed(it driver.Item) bool {
+	return x.State == nil || x.State.Get(it.Version) == nil
+}
+
+// owns reports whether the document is ours, untouched by others.
+func (x *Check) owns() bool { return x.doc != nil && x.doc.Mark != nil && x.doc.Intact }
+
+// changed reports whether another program or an editor changed the document,
+// and no event records it yet.
+func (x *Check) changed() bool {
+	return !x.owns() || x.State != nil && x.State.Pending != nil && x.State.Pending.Op == index.OpForeign
+}
+
+// Facts returns the facts of the model, as far as they can be read.
+func (x *Check) Facts() (f index.Facts) {
+	if x.State != nil {
+		return x.State.Facts
+	}
+	at := int64(0)
+	for _, l := range x.log.Lines {
+		if l.Model != nil {
+			f, at = index.ReadFacts(l.Model), l.Number
+		}
+	}
+	if x.doc != nil && x.doc.Mark != nil && x.doc.Mark.Model != nil && x.doc.Mark.Event >= at {
+		f = index.ReadFacts(x.doc.Mark.Model)
+	}
+	return f
+}
+
+// lost reports whether the document has events that the history lacks.
+func (x *Check) lost() bool {
+	switch {
+	case x.doc == nil || x.doc.Mark == nil || x.log.Supersedes(x.doc.Mark):
+		return false
+	case x.doc.Intact:
+		return !x.log.Has(x.doc.Mark)
+	}
+	return x.doc.Mark.Event > x.log.Last()
+}
+
+// hasTrees reports whether there are files of versions that the registry made.
+func (x *Check) hasTrees() bool {
+	return slices.ContainsFunc(x.items, func(it driver.Item) bool { return it.Kind == driver.ItemTree })
+}
+
+// indexLost reports whether history and document are missing while versions of
+// the registry are there. Versions beside an empty history are the remains of a
+// first change that did not happen.
+func (x *Check) indexLost() bool {
+	begun := slices.ContainsFunc(x.items, func(it driver.Item) bool { return it.Kind == driver.ItemBegun })
+	return x.isNone() && x.hasTrees() && !begun
+}
+
+// isNone reports whether there is no model: neither a history nor a document.
+func (x *Check) isNone() bool {
+	return len(x.log.Lines) == 0 && len(x.log.Damage) == 0 && !x.hasDoc
+}
+
+// replayed returns the state after the events up to a number. After all events,
+// its position is the end of the log.
+func (x *Check) replayed(upTo int64) *index.State {
+	s := index.New(x.Name.UseCase, x.Name.Model)
+	for _, l := range x.log.Lines {
+		if l.Number <= upTo {
+			s.Apply(l.Event, x.end)
+		}
+	}
+	return s
+}
+
+// documentDiffers describes where our document differs from the state that the
+// history makes, or returns "".
+func (x *Check) documentDiffers() string {
+	if !x.log.Has(x.doc.Mark) && x.log.Supersedes(x.doc.Mark) {
+		return ""
+	}
+	return index.FromDocument(x.Name.UseCase, x.Name.Model, x.doc).Differs(x.replayed(x.doc.Mark.Event))
+}

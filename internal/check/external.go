@@ -1,0 +1,100 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ubunye-go/modelregistry/internal/index"
+	"github.com/ubunye-go/modelregistry/internal/pyjson"
+)
+
+// foreign describes what another program changed in the entries of the
+// document, or returns "".
+func (x *Check) foreign() string {
+	if x.State == nil || x.State.Pending == nil {
+		return ""
+	}
+	before := x.replayed(x.log.Last())
+	var list []string
+	if x.State.Pending.Model != nil {
+		list = append(list, fmt.Sprintf("%s: %s", index.GatesKey, x.State.Facts.Get(index.GatesKey)))
+	}
+	for _, im := range x.State.Pending.After {
+		if old := before.Get(im.Version); old != nil {
+			list = append(list, im.Version+": "+some(changedKeys(old.Raw, im.Raw, ""), ", "))
+		} else {
+			list = append(list, im.Version+": added")
+		}
+	}
+	for _, version := range x.State.Pending.Removed {
+		list = append(list, version+": removed")
+	}
+	return some(list, "; ")
+}
+
+// An eventDoubt is a doubt, and the event that has it: 0 for none yet.
+type eventDoubt struct {
+	index.Doubt
+	event int64
+}
+
+// doubts returns the doubts about external changes, without those about
+// versions that were changed since.
+func (x *Check) doubts() (list []eventDoubt) {
+	take := func(e *index.Event, number int64) {
+		list = slices.DeleteFunc(list, func(d eventDoubt) bool {
+			return slices.ContainsFunc(e.After, func(im index.Image) bool { return im.Version == d.Version }) || slices.Contains(e.Removed, d.Version)
+		})
+		for _, d := range e.Doubts {
+			list = append(list, eventDoubt{d, number})
+		}
+	}
+	for _, l := range x.log.Lines {
+		take(l.Event, l.Number)
+	}
+	if s := x.State; s != nil && s.Pending != nil {
+		take(s.Pending, 0)
+	}
+	return list
+}
+
+// changedKeys returns the keys whose values differ between two objects, with
+// those of objects in them as "metrics.auc".
+func changedKeys(before, after []byte, prefix string) (keys []string) {
+	was, err1 := pyjson.Object(before)
+	is, err2 := pyjson.Object(after)
+	if err1 != nil || err2 != nil {
+		return []string{"the whole entry"}
+	}
+	left := map[string][]byte{}
+	for _, m := range was {
+		left[m.Key] = m.Value
+	}
+	for _, m := range is {
+		old := left[m.Key]
+		delete(left, m.Key)
+		switch {
+		case old != nil && pyjson.Equal(old, m.Value):
+		case prefix == "" && old != nil && old[0] == '{' && m.Value[0] == '{':
+			keys = append(keys, changedKeys(old, m.Value, m.Key+".")...)
+		default:
+			keys = append(keys, prefix+m.Key)
+		}
+	}
+	for _, m := range was {
+		if _, gone := left[m.Key]; gone {
+			keys = append(keys, prefix+m.Key)
+		}
+	}
+	return keys
+}
+
+// some joins the first few items of a list, and says how many more there are.
+func some(list []string, separator string) string {
+	const shown = 5
+	if more := len(list) - shown; more > 0 {
+		list = append(list[:shown:shown], fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(list, separator)
+}

@@ -1,0 +1,129 @@
+package check
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/ubunye-go/modelregistry/driver"
+	"github.com/ubunye-go/modelregistry/internal/engine"
+	"github.com/ubunye-go/modelregistry/internal/index"
+)
+
+// A Kind is a kind of finding.
+type Kind string
+
+// What a check finds.
+const (
+	HistoryDamaged     Kind = "history damaged"     // a line is unreadable, missing, or not as it was written
+	HistoryLost        Kind = "history lost"        // the document stands at an event that the history does not have, or both are gone
+	DocumentDamaged    Kind = "document damaged"    // registry.json can't be read
+	DocumentMissing    Kind = "document missing"    // there is a history, and no registry.json
+	DocumentDiffers    Kind = "document differs"    // it is not what the history makes of it
+	MultipleProduction Kind = "multiple production" // another program's doing; readers see the one promoted last
+	StoreUnreadable    Kind = "unreadable"          // the disk failed, or a right is missing
+	UnlistedVersion    Kind = "version not listed"  // a tree that is neither in the history nor in the document
+	ExternalChange     Kind = "external change"     // another program or an editor wrote registry.json; the next change records it
+	ExternalDoubt      Kind = "external doubt"      // something of an external change can't be told; the history says what was made of it
+	NoHistory          Kind = "no history"          // another program's store, not written to by this one yet
+	NewerFormat        Kind = "newer format"        // a later release wrote what this one must not change; it reads the model
+	Debris             Kind = "debris"              // what a crash left; harmless
+	SetAside           Kind = "set aside"           // a tree of a change that never happened, files that a repair replaced, or a bucket's changes that history.jsonl has
+	ForeignFile        Kind = "foreign file"        // a file that the registry did not make, where only its own should be; it is never touched
+)
+
+// removable reports whether nothing uses a thing of that kind any more.
+func removable(k driver.ItemKind) bool {
+	return k == driver.ItemStaging || k == driver.ItemTorn || k == driver.ItemTemp
+}
+
+// A Finding is one thing that a check has to say.
+type Finding struct {
+	Kind    Kind
+	Version string // if it is about one
+	Event   int64  // the first event that is not right, if it is about the history
+	Path    string // relative to the store, if it is about one file or folder
+	Err     error  // what is wrong with it; nil if the kind says it all
+}
+
+// Findings returns what is to be said of history, document and other files. The
+// files of versions are not among them.
+func (x *Check) Findings() (list []Finding) {
+	add := func(f Finding) { list = append(list, f) }
+	file := func(f string) string { return x.Name.String() + "/" + f }
+	for _, d := range x.log.Damage {
+		add(Finding{Kind: HistoryDamaged, Event: d.Event, Path: file(engine.LogFile),
+			Err: &driver.CorruptError{Path: file(engine.LogFile), Offset: d.At, Err: d.Err}})
+	}
+	if f, found := x.documentFinding(); found {
+		add(f)
+	}
+	if err := engine.Writable(x.Facts()); err != nil {
+		add(Finding{Kind: NewerFormat, Err: err})
+	}
+	if x.indexLost() {
+		add(Finding{Kind: HistoryLost, Path: file(engine.LogFile), Err: errors.New("and the document with it; there are files of versions")})
+	}
+	if x.err != nil && len(x.log.Damage) == 0 && x.docErr == nil {
+		add(Finding{Kind: StoreUnreadable, Err: x.err})
+	}
+	if s := x.State; s != nil && len(s.Productive) > 1 {
+		add(Finding{Kind: MultipleProduction, Version: s.Holder(index.Production).Version,
+			Err: fmt.Errorf("%d versions are stored as in production; this one was promoted last", len(s.Productive))})
+	}
+	for _, d := range x.doubts() {
+		add(Finding{Version: d.Version, Event: d.event, Kind: ExternalDoubt, Err: errors.New(d.Reason)})
+	}
+	for _, it := range x.items {
+		f := Finding{Version: it.Version, Path: it.Path}
+		switch {
+		case removable(it.Kind):
+			f.Kind = Debris
+		case it.Kind == driver.ItemOrphan || it.Kind == driver.ItemKept:
+			f.Kind = SetAside
+		case it.Kind == driver.ItemTree && x.State != nil && x.unnamed(it):
+			f.Kind = UnlistedVersion
+		case it.Kind == driver.ItemStrange || it.Kind == driver.ItemBare && x.State != nil && x.unnamed(it):
+			f.Kind = ForeignFile
+		default:
+			continue
+		}
+		add(f)
+	}
+	return list
+}
+
+// documentFinding returns what is to be said of the document, if anything is.
+func (x *Check) documentFinding() (f Finding, found bool) {
+	f.Path = x.Name.String() + "/" + engine.DocumentFile
+	switch d := x.doc; {
+	case x.docErr != nil:
+		f.Kind, f.Err = DocumentDamaged, x.docErr
+	case !x.hasDoc && len(x.log.Lines) > 0:
+		f.Kind = DocumentMissing
+	case !x.hasDoc:
+		return f, false
+	case x.lost():
+		f.Kind, f.Path, f.Event = HistoryLost, x.Name.String()+"/"+engine.LogFile, d.Mark.Event
+		f.Err = fmt.Errorf("the document stands at event %d, which is not there", d.Mark.Event)
+	case len(x.log.Damage) > 0:
+		return f, false // it can't be held against a history that is not whole
+	case x.owns():
+		what := x.documentDiffers()
+		switch {
+		case what != "":
+			f.Kind, f.Err = DocumentDiffers, errors.New(what)
+		case x.changed():
+			f.Kind, f.Err = ExternalChange, errors.New(x.foreign())
+		default:
+			return f, false
+		}
+	case len(x.log.Lines) == 0:
+		f.Kind = NoHistory
+	default:
+		f.Kind = ExternalChange
+		if what := x.foreign(); what != "" {
+			f.Err = errors.New(what)
+		}
+	}
+	return f, true
+}

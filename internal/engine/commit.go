@@ -1,0 +1,177 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/ubunye-go/modelregistry/driver"
+	"github.com/ubunye-go/modelregistry/internal/document"
+	"github.com/ubunye-go/modelregistry/internal/index"
+)
+
+// A Txn collects the events of a commit before they are appended.
+type Txn struct {
+	*index.Txn
+	State *State // before the commit
+	note  string // of the document, after the document was made
+}
+
+// NewTxn begins a transaction on a state, at the time of its changes.
+func NewTxn(s *State, now time.Time) *Txn {
+	return &Txn{Txn: index.NewTxn(s.State, now), State: s}
+}
+
+// A plan is what a commit is to do: nothing, if it has no commit.
+type plan struct {
+	txn    *Txn
+	commit *driver.Commit
+}
+
+// commit makes one append of what decide plans on the model's present state.
+// The plan is for the changes of a batch, or for the document alone. If the
+// append happened and the document could not be written, commit returns that
+// error as documentErr.
+func (m *Model) commit(ctx context.Context, decide func() (plan, error)) (documentErr, err error) {
+	var p plan
+	done, err := m.e.Store.Append(ctx, m.Name.UseCase, m.Name.Model, func(v driver.View) (*driver.Commit, error) {
+		err := m.withState(ctx, func() error { return m.load(v) }, func() (err error) {
+			if p, err = decide(); p.commit == nil {
+				m.state.Revision = v.Revision()
+			}
+			return err
+		})
+		return p.commit, err
+	})
+	if p.commit == nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err != nil {
+		m.state = nil // the store may have more or less than it, so it is read again
+		return nil, err
+	}
+	s := m.applied(p.txn, done.End)
+	s.Revision = done.Revision
+	if done.DocumentErr != nil {
+		s.Revision = nil // the document may be of another event, so it is read again
+		m.warnDocument(done.DocumentErr)
+	}
+	m.lags((p.commit.Document == nil || done.DocumentErr != nil) && s.DocumentErr == nil)
+	return done.DocumentErr, nil
+}
+
+// applied returns the state with an append that happened. A read may have
+// applied these events meanwhile, and later ones; Apply skips events that the
+// state has.
+func (m *Model) applied(t *Txn, end int64) *State {
+	if m.state == nil {
+		m.state = t.State
+	}
+	for _, e := range t.Events {
+		m.state.Apply(e, end)
+	}
+	m.state.Settle()
+	return m.state
+}
+
+// planBatch lets each change of the batch decide in turn, on the state as the
+// changes before it leave it. It records an external change first. The caller
+// holds the lock.
+func (m *Model) planBatch(batch []*change) plan {
+	s := m.state
+	t := NewTxn(s, m.e.Now())
+	pending := s.Pending
+	if s.Facts.Writable() != nil {
+		pending = nil // a change that must write fails by itself; the others can succeed
+	}
+	if err := m.record(t, pending); err != nil {
+		for _, c := range batch {
+			c.err = err
+		}
+		return plan{}
+	}
+	var trees []driver.StagedTree
+	wrote := false
+	for _, c := range batch {
+		before := len(t.Events)
+		c.version, c.err = c.decide(t)
+		c.err = formatError(c.err)
+		c.wrote, c.leaned = len(t.Events) > before, before > 0
+		if c.err != nil {
+			continue
+		}
+		if e := t.Get(c.version); e != nil {
+			c.result = Result{Entry: e, Stage: t.Stage(e), Facts: s.Facts}
+		}
+		wrote = wrote || c.wrote || pending != nil // a success rests on the history alone
+		if c.wrote && c.staged != nil {
+			trees = append(trees, driver.StagedTree{Staged: c.staged, Version: c.version})
+		}
+	}
+	if !wrote {
+		return plan{}
+	}
+	commit := &driver.Commit{Trees: trees, Lines: t.Lines, Note: t.noteOf}
+	switch {
+	case s.DocumentErr != nil:
+		m.warnDocument(s.DocumentErr)
+	case s.Pending != nil || m.e.Lag.due(s, t.Bytes()):
+		m.withDocument(commit, t)
+	}
+	return plan{t, commit}
+}
+
+// record appends an external change that is not recorded yet, if there is one.
+func (m *Model) record(t *Txn, pending *index.Event) error {
+	if s := t.State; pending != nil && pending.Op == index.OpImport && s.Last > 0 {
+		m.e.Log.LogAttrs(context.Background(), slog.LevelWarn, "history lost; a new one starts with what registry.json holds",
+			slog.String("model", m.Name.String()), slog.Int64("after event", s.Last))
+	}
+	return formatError(t.Record(pending))
+}
+
+// withDocument has a commit replace the document. The document may replace one
+// that the commit's view did not show, if that is a checkpoint of the same
+// history that is not newer. An external change stays, for the next view to
+// show.
+func (m *Model) withDocument(c *driver.Commit, t *Txn) {
+	last := t.Base.Last + int64(len(t.Events)) // the base goes on once they are appended
+	c.Document = func(end int64) []byte {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		s := m.applied(t, end)
+		t.note = s.Note()
+		return s.Format(s.Offset) // a read may have applied later events meanwhile
+	}
+	c.Replaces = func(there []byte) bool {
+		at, ours := document.Position(there)
+		return ours && at.Event <= last
+	}
+}
+
+func (t *Txn) noteOf() string { return t.note }
+
+func (m *Model) warnDocument(err error) {
+	if errors.Is(err, driver.ErrOvertaken) {
+		return // no failure: the document is read again
+	}
+	m.e.Log.LogAttrs(context.Background(), slog.LevelWarn, "registry.json not brought up to date",
+		slog.String("model", m.Name.String()), slog.Any("error", err))
+}
+
+// formatError returns an error of the index as callers know it, if it says that
+// this release may not write a model.
+func formatError(err error) error {
+	if needs, ok := err.(*index.NeedsError); ok {
+		return &driver.FormatError{Needs: slices.Clone(needs.Needs)}
+	}
+	return err
+}
+
+// Writable returns a *driver.FormatError if this release may not change a model
+// with these facts, or nil.
+func Writable(f index.Facts) error { return formatError(f.Writable()) }

@@ -1,0 +1,299 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"time"
+
+	"github.com/ubunye-go/modelregistry/driver"
+	"github.com/ubunye-go/modelregistry/internal/document"
+	"github.com/ubunye-go/modelregistry/internal/format"
+	"github.com/ubunye-go/modelregistry/internal/index"
+	"github.com/ubunye-go/modelregistry/internal/pyjson"
+)
+
+// Another program truncates the document and writes it again, in place. What
+// reads as damaged in between is read again for tornFor, every tornEvery,
+// before it is reported as damaged.
+const (
+	tornFor   = 50 * time.Millisecond
+	tornEvery = 5 * time.Millisecond
+)
+
+// Load returns the state of the model that a view shows. It keeps nothing of
+// earlier reads.
+func (m *Model) Load(ctx context.Context, v driver.View) (s *State, err error) {
+	err = untorn(ctx, func(last bool) (again bool, err error) {
+		s, err = m.loader(v).all()
+		return !last && torn(s, err), err
+	})
+	return s, err
+}
+
+// untorn calls read, and calls it again for tornFor as long as it asks for
+// that. The last call may not.
+func untorn(ctx context.Context, read func(last bool) (again bool, err error)) error {
+	for deadline := time.Now().Add(tornFor); ; time.Sleep(tornEvery) {
+		last := ctx.Err() != nil || !time.Now().Before(deadline)
+		if again, err := read(last); !again {
+			return err
+		}
+	}
+}
+
+// torn reports whether what was read is damaged, so that another program may be
+// writing it.
+func torn(s *State, err error) bool {
+	if err == nil {
+		err = s.DocumentErr
+	}
+	var corrupt *driver.CorruptError
+	return errors.As(err, &corrupt)
+}
+
+// A loader makes a state of what a view shows of one model.
+type loader struct {
+	Reader
+	small int64 // see Lag
+}
+
+// all reads the model from the start.
+func (l loader) all() (*State, error) {
+	s, err := l.read()
+	if err != nil {
+		return nil, err
+	}
+	s.Revision = l.Revision()
+	s.Settle()
+	return s, nil
+}
+
+// advance applies to a state what was appended since it was read. It reports
+// false if the model has to be read again: the document is not ours, or the log
+// is not the one it was.
+func (l loader) advance(s *State) (bool, error) {
+	if s.Pending != nil || s.DocumentErr != nil || s.Revision == nil {
+		return false, nil
+	}
+	checkpoint, checkpointEnd, older := s.Checkpoint, s.CheckpointEnd, s.Older
+	if l.DocumentChanged(s.Revision) {
+		data, ok, err := l.Document()
+		if errors.Is(err, fs.ErrInvalid) {
+			return false, nil // a full read says so
+		}
+		if err != nil || !ok {
+			return false, err
+		}
+		at, ours := document.Position(data)
+		if !ours || at.Event == s.Last && at.Hash != s.Hash { // a repair made another history of it
+			return false, nil
+		}
+		if older = at.Format < format.Version; !older && !sameMembers(at.Others, s.Others) {
+			return false, nil // a later release wrote it
+		}
+		checkpoint, checkpointEnd = at.Event, at.Offset
+	}
+	lines, end, err := l.ReadLog(s.Offset)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	events, err := index.ParseLog(lines, s.Offset, s.Last, s.Hash)
+	if err != nil {
+		return false, nil // a full read says what is wrong, or finds that nothing is
+	}
+	if slices.ContainsFunc(events, func(e *index.Event) bool {
+		return e.Op == index.OpForeign || e.Op == index.OpImport || e.Op == index.OpRepair
+	}) {
+		return false, nil // the document may hold bytes and keys that no event does
+	}
+	s.ApplyAll(events, end)
+	s.Checkpoint, s.CheckpointEnd, s.Older = checkpoint, checkpointEnd, older
+	if checkpoint > s.Last {
+		return false, nil
+	}
+	s.Revision = l.Revision()
+	s.Settle()
+	return true, nil
+}
+
+// read reads the document, if it is one of ours, and the lines of the log after
+// it; otherwise the whole log, merged with the document.
+func (l loader) read() (*State, error) {
+	d, exists, damage := l.ReadDocument()
+	var corrupt *driver.CorruptError
+	switch {
+	case errors.As(damage, &corrupt):
+		s, _, err := l.replay()
+		if err != nil {
+			return nil, errors.Join(damage, err)
+		}
+		if s.Last == 0 {
+			return nil, damage
+		}
+		return &State{State: s, DocumentErr: damage}, nil
+	case damage != nil:
+		return nil, damage
+	case !exists:
+		return asState(l.replay())
+	case d.Mark == nil || !d.Intact:
+		return l.merge(d)
+	case d.Mark.Format < format.Version:
+		return l.followOlder(d)
+	}
+	return l.follow(d, index.FromDocument(l.Name.UseCase, l.Name.Model, d))
+}
+
+// asState returns what replay returned as read does.
+func asState(s *index.State, _ []*index.Event, err error) (*State, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &State{State: s}, nil
+}
+
+// replay applies the whole log.
+func (l loader) replay() (*index.State, []*index.Event, error) {
+	lines, end, err := l.ReadLog(0)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, events, err := index.Replay(l.Name.UseCase, l.Name.Model, lines, end)
+	return s, events, l.damaged(err)
+}
+
+// follow starts from the state of a document of ours and applies what the log
+// has behind it. If the log does not have the event that the document stands
+// at, the log was lost or cut, and the document is all there is; if it has
+// another one of that number, the document came from somewhere else.
+func (l loader) follow(d *document.Document, s *index.State) (*State, error) {
+	base := s.Facts
+	if s.Damage != nil {
+		return nil, l.Corrupt(DocumentFile, 0, s.Damage)
+	}
+	lines, end, err := l.ReadLog(s.Offset)
+	if err == nil {
+		if _, err = s.Extend(lines, s.Offset, end); err == nil {
+			s.TakeGates(base, d)
+			return &State{State: s}, nil
+		}
+		err = l.damaged(err)
+	} else if errors.Is(err, fs.ErrNotExist) {
+		err = l.Corrupt(LogFile, s.Offset, fmt.Errorf("no line ends where event %d should", s.Last))
+	}
+	var corrupt *driver.CorruptError
+	if !errors.As(err, &corrupt) {
+		return nil, err
+	}
+	whole, end, readErr := l.ReadLog(0)
+	if readErr != nil {
+		return nil, readErr
+	}
+	switch log := index.ReadLog(whole); {
+	case log.Has(d.Mark):
+		return nil, err
+	case log.Contradicts(d.Mark):
+		r, _, err := l.replay()
+		if err != nil {
+			return nil, err
+		}
+		return &State{State: r, DocumentErr: l.Corrupt(DocumentFile, 0, ErrContradiction)}, nil
+	}
+	return l.lost(s, whole, end)
+}
+
+// ErrContradiction says that a document is one of ours, but belongs to another
+// history than the one beside it. If that history is sound, it is right.
+var ErrContradiction = errors.New("it stands at an event of another history")
+
+// lost has a state that stands on its document alone continue whatever log
+// there is.
+func (l loader) lost(s *index.State, log []byte, end int64) (*State, error) {
+	if s.Damage != nil { // which says more than the log could
+		return nil, l.Corrupt(DocumentFile, 0, s.Damage)
+	}
+	s, err := s.Continue(log, end)
+	return asState(s, nil, l.damaged(err))
+}
+
+// followOlder is follow for a document by a release that keeps nothing it does
+// not know. It takes the history's word for what such a release drops.
+func (l loader) followOlder(d *document.Document) (*State, error) {
+	lines, end, err := l.ReadLog(0)
+	var corrupt *driver.CorruptError
+	if err != nil && !errors.As(err, &corrupt) {
+		return nil, err
+	}
+	if events, damage := index.ParseLog(lines, 0, 0, ""); err == nil && damage == nil {
+		if s := index.FromOlder(l.Name.UseCase, l.Name.Model, d, events, end); s != nil {
+			return &State{State: s}, nil
+		}
+	}
+	// The history before the document can't be read as a whole, or is another
+	// one. The facts of the model are those that can be read there.
+	s := index.FromDocument(l.Name.UseCase, l.Name.Model, d)
+	s.Facts = index.FactsAt(index.ReadLog(lines).Events(), d.Mark.Event)
+	return l.follow(d, s)
+}
+
+// merge takes in a document that another program wrote or edited. What that
+// program changed, against the document that it started from, is laid over what
+// the history has; the next change records it.
+func (l loader) merge(d *document.Document) (*State, error) {
+	s, events, err := l.replay()
+	if err != nil {
+		return nil, err
+	}
+	if s.Last == 0 || d.Mark != nil && d.Mark.Event > s.Last { // it never had a history, or lost it
+		log, end, err := l.ReadLog(0)
+		if err != nil {
+			return nil, err
+		}
+		return l.lost(index.FromDocument(l.Name.UseCase, l.Name.Model, d), log, end)
+	}
+	s.Merge(d, events, noteIn(l.View), s.Size <= l.small, treesIn(l.View))
+	return &State{State: s}, nil
+}
+
+// noteIn returns what the store noted of the document.
+func noteIn(v driver.View) (n index.Note) {
+	noted, ok := v.(driver.NotedView)
+	if !ok {
+		return n
+	}
+	n.Kept = true
+	if text, sure := noted.Note(); sure {
+		n.Text = text
+	}
+	return n
+}
+
+// treesIn returns how to look which files a version has.
+func treesIn(v driver.View) func(version string) index.Tree {
+	trees, ok := v.(driver.TreeView)
+	return func(version string) index.Tree {
+		if !ok {
+			return index.TreeUnknown
+		}
+		kind, err := trees.Tree(version)
+		switch {
+		case err != nil:
+			return index.TreeUnknown
+		case kind == "":
+			return index.NoTree
+		case kind == driver.ItemTree:
+			return index.OurTree
+		}
+		return index.OtherTree
+	}
+}
+
+// sameMembers reports whether two lists of members say the same.
+func sameMembers(a, b []pyjson.Member) bool {
+	return slices.EqualFunc(a, b, func(x, y pyjson.Member) bool { return x.Key == y.Key && pyjson.Equal(x.Value, y.Value) })
+}

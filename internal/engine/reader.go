@@ -1,0 +1,67 @@
+package engine
+
+import (
+	"errors"
+	"io/fs"
+
+	"github.com/ubunye-go/modelregistry/driver"
+	"github.com/ubunye-go/modelregistry/internal/document"
+	"github.com/ubunye-go/modelregistry/internal/index"
+	"github.com/ubunye-go/modelregistry/internal/pyjson"
+)
+
+// DocumentFile and LogFile are how errors call a model's document and log.
+const (
+	DocumentFile = "registry.json"
+	LogFile      = "history.jsonl"
+)
+
+// A Reader reads what a view shows of a model. What is damaged is a
+// *driver.CorruptError that names the file.
+type Reader struct {
+	driver.View
+	Name driver.Name
+}
+
+// ReadDocument reads the document. What can't be one is corrupt.
+func (r Reader) ReadDocument() (d *document.Document, exists bool, err error) {
+	data, exists, err := r.Document()
+	switch {
+	case errors.Is(err, fs.ErrInvalid):
+		return nil, true, r.Corrupt(DocumentFile, 0, err)
+	case err != nil || !exists:
+		return nil, exists, err
+	}
+	if d, err = document.Parse(data); err != nil {
+		var syntax *pyjson.SyntaxError
+		errors.As(err, &syntax)
+		return nil, true, r.Corrupt(DocumentFile, syntax.Offset, err)
+	}
+	return d, true, nil
+}
+
+// ReadLog reads the log from a position on. What can't be a log is corrupt.
+func (r Reader) ReadLog(from int64) (lines []byte, end int64, err error) {
+	lines, end, err = r.Log(from)
+	if errors.Is(err, fs.ErrInvalid) {
+		err = r.Corrupt(LogFile, from, err)
+	}
+	return lines, end, err
+}
+
+// Corrupt returns a *driver.CorruptError about one of the model's files.
+func (r Reader) Corrupt(file string, offset int64, err error) error {
+	return &driver.CorruptError{Path: r.Name.String() + "/" + file, Offset: offset, Err: err}
+}
+
+// damaged returns err, as a *driver.CorruptError if the index found damage.
+func (r Reader) damaged(err error) error {
+	var d *index.DamageError
+	switch {
+	case !errors.As(err, &d):
+		return err
+	case d.Document:
+		return r.Corrupt(DocumentFile, d.Offset, d.Err)
+	}
+	return r.Corrupt(LogFile, d.Offset, d.Err)
+}

@@ -1,0 +1,175 @@
+package index
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+
+	"github.com/ubunye-go/modelregistry/internal/document"
+	"github.com/ubunye-go/modelregistry/internal/pyjson"
+)
+
+// A LogLine is one line of a log that can be read as an event.
+type LogLine struct {
+	*Event
+	At  int64  // where the line begins
+	Raw []byte // without its end
+}
+
+// A LogDamage is a place where a log can't be right.
+type LogDamage struct {
+	At      int64 // where the line begins
+	Event   int64 // the event that should be there
+	Dropped bool  // the line can't be read, or belongs elsewhere
+	Err     error
+}
+
+// A logReader reads lines that follow the event last with the digest hash.
+type logReader struct {
+	at     int64
+	last   int64
+	hash   string
+	decode func(line []byte, prev string) (*Event, error)
+}
+
+// lines yields each line of a log that ends with whole lines, with what is
+// wrong at it, or nil. The line has no event if it was dropped. The numbers go
+// up by one, but for an import or a repair, which may leave some out. One fault
+// is yielded once: a line that only follows a damaged one badly is in order.
+func (r logReader) lines(log []byte) iter.Seq2[LogLine, *LogDamage] {
+	return func(yield func(LogLine, *LogDamage) bool) {
+		noted := int64(-1) // the event of the last damage
+		for len(log) > 0 {
+			n := bytes.IndexByte(log, '\n')
+			line := LogLine{At: r.at, Raw: bytes.TrimRight(log[:n], " ")}
+			e, damage := r.event(line, noted)
+			if damage != nil {
+				noted = damage.Event
+			}
+			if damage == nil || !damage.Dropped {
+				line.Event, r.last, r.hash = e, e.Number, e.Hash
+			}
+			if !yield(line, damage) {
+				return
+			}
+			r.at, log = r.at+int64(n)+1, log[n+1:]
+		}
+	}
+}
+
+// event reads the event of a line, and returns what is wrong with it, or nil.
+func (r *logReader) event(line LogLine, noted int64) (*Event, *LogDamage) {
+	e, err := r.decode(line.Raw, r.hash)
+	edited := errors.Is(err, ErrChecksum)
+	d := &LogDamage{At: line.At, Event: r.last + 1}
+	switch {
+	case err != nil && !edited:
+		d.Dropped, d.Err = true, err
+	case e.Number <= r.last:
+		d.Dropped, d.Err = true, fmt.Errorf("event %d stands behind event %d", e.Number, r.last)
+	case edited:
+		d.Event, d.Err = e.Number, err
+	case noted == r.last+1, noted == r.last:
+		return e, nil
+	case e.Number != r.last+1 && !e.Skips():
+		d.Err = fmt.Errorf("event %d is missing", r.last+1)
+	case e.Prev != r.hash:
+		d.Err = fmt.Errorf("event %d does not follow the one before it", e.Number)
+	default:
+		return e, nil
+	}
+	return e, d
+}
+
+// ParseLog reads lines at a position of a log, which follow the event last with
+// the digest hash. Of an event it reads what changes a state. Before the first
+// damage it returns the events so far, and a *DamageError.
+func ParseLog(lines []byte, at, last int64, hash string) (events []*Event, err error) {
+	r := logReader{at: at, last: last, hash: hash, decode: decodeEffect}
+	for line, damage := range r.lines(lines) {
+		if damage == nil {
+			events = append(events, line.Event)
+			continue
+		}
+		var syntax *pyjson.SyntaxError
+		if errors.As(damage.Err, &syntax) {
+			damage.At += syntax.Offset
+		}
+		return events, &DamageError{Offset: damage.At, Err: damage.Err}
+	}
+	return events, nil
+}
+
+// A Log is a whole log, read as far as that is possible.
+type Log struct {
+	Lines  []LogLine
+	Damage []LogDamage // in order
+
+	dropped [][]byte // lines that can't be read, or belong elsewhere
+}
+
+// ReadLog reads a whole log. It goes on after damage.
+func ReadLog(raw []byte) *Log {
+	l := &Log{}
+	r := logReader{decode: func(line []byte, _ string) (*Event, error) { return DecodeEvent(line) }}
+	for line, damage := range r.lines(raw) {
+		if damage != nil {
+			l.Damage = append(l.Damage, *damage)
+		}
+		if line.Event != nil {
+			l.Lines = append(l.Lines, line)
+		} else {
+			l.dropped = append(l.dropped, line.Raw)
+		}
+	}
+	return l
+}
+
+// Events returns the events that can be read.
+func (l *Log) Events() []*Event {
+	list := make([]*Event, len(l.Lines))
+	for i, line := range l.Lines {
+		list[i] = line.Event
+	}
+	return list
+}
+
+// Last returns the number of the last event that can be read, 0 for none.
+func (l *Log) Last() int64 {
+	if len(l.Lines) == 0 {
+		return 0
+	}
+	return l.Lines[len(l.Lines)-1].Number
+}
+
+// Has reports whether the log has the event that a document stands at: its
+// line, or its digest in the next line, which says enough if the line itself is
+// damaged. The mark's position is the store's business.
+func (l *Log) Has(m *document.Mark) bool {
+	for _, line := range l.Lines {
+		if line.Hash == m.Hash || line.Prev == m.Hash {
+			return true
+		}
+	}
+	next := []byte(`"prev":"` + m.Hash + `"`)
+	for _, line := range l.dropped {
+		if HashLine(line) == m.Hash || bytes.Contains(line, next) {
+			return true
+		}
+	}
+	return false
+}
+
+// Contradicts reports whether the log is sound and has another event of the
+// number that a document stands at: the document came from another history.
+func (l *Log) Contradicts(m *document.Mark) bool {
+	return len(l.Damage) == 0 && !l.Has(m) && slices.ContainsFunc(l.Lines, func(line LogLine) bool { return line.Number == m.Event })
+}
+
+// Supersedes reports whether the log began a new history after the event that a
+// document stands at.
+func (l *Log) Supersedes(m *document.Mark) bool {
+	return slices.ContainsFunc(l.Lines, func(line LogLine) bool { return line.Reset && line.Number > m.Event })
+}
