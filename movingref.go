@@ -96,9 +96,9 @@ func (t *txn) highest(ref Ref) (*index.Entry, error) {
 	if len(t.Events) == 0 {
 		return ref.highest(state{t.State, t.derived})
 	}
-	best, err := ref.highestOf(t.Entries(), func(e *index.Entry) bool { return t.Stage(e) == index.Archived })
+	in, err := ref.versionRange()
 	if err != nil {
 		return nil, err
 	}
-	return ref.matched(best)
+	return ref.matched(in.Highest(t.Entries(), func(e *index.Entry) bool { return t.Stage(e) == index.Archived }))
 }

@@ -2,12 +2,8 @@ package modelregistry
 
 import (
 	"fmt"
-	"iter"
 	"slices"
 	"strings"
-	"sync"
-
-	"github.com/Masterminds/semver/v3"
 
 	"github.com/ubunye-go/modelregistry/internal/index"
 )
@@ -116,7 +112,7 @@ func (r Ref) check() error {
 	case r.Range != "" && (r.Version != "" || r.Stage != ""):
 		return invalid("reference: a range goes with neither a version nor a stage")
 	case r.Range != "":
-		_, err := r.matcher()
+		_, err := r.versionRange()
 		return err
 	case r.Version == "" && r.Stage == "":
 		return invalid("reference: it names neither a version, a stage nor a range")
@@ -179,52 +175,19 @@ func (r *Ref) Set(s string) (err error) {
 	return err
 }
 
-// matcher returns what tells whether a version is in the range.
-func (r Ref) matcher() (func(*semver.Version) bool, error) {
+// versionRange returns the reference's range.
+func (r Ref) versionRange() (index.Range, error) {
 	if r.Range == Latest {
-		return func(v *semver.Version) bool { return v.Prerelease() == "" }, nil
+		return index.Releases, nil
 	}
 	if len(r.Range) > maxRange {
 		return nil, invalid("range: it has %d bytes, more than %d", len(r.Range), maxRange)
 	}
-	c, err := constraints.parse(r.Range)
+	in, err := index.ParseRange(r.Range)
 	if err != nil || strings.TrimSpace(r.Range) != r.Range || strings.ContainsAny(r.Range, "@/") {
 		return nil, invalid("range %q: want latest or a SemVer constraint like ~1.2 or >=1.2 <2", r.Range)
 	}
-	return c.Check, nil
-}
-
-// constraints spares a reference that is followed again and again the parsing:
-// in a Ref itself nothing could be kept, for Refs are compared.
-var constraints constraintMemo
-
-// A constraintMemo remembers the constraints that were parsed, up to
-// maxConstraints.
-type constraintMemo struct {
-	mu    sync.RWMutex
-	known map[string]*semver.Constraints
-}
-
-const maxConstraints = 1000
-
-func (m *constraintMemo) parse(s string) (*semver.Constraints, error) {
-	m.mu.RLock()
-	c := m.known[s]
-	m.mu.RUnlock()
-	if c != nil {
-		return c, nil
-	}
-	c, err := semver.NewConstraint(s)
-	if err != nil {
-		return nil, err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.known == nil || len(m.known) >= maxConstraints {
-		m.known = map[string]*semver.Constraints{}
-	}
-	m.known[s] = c
-	return c, nil
+	return in, nil
 }
 
 // in returns the version that the reference means, as readers see it.
@@ -260,35 +223,19 @@ func (r Ref) find(s state) (*index.Entry, error) {
 	return e, nil
 }
 
-// highest returns the highest version in the range. Asked again before the
-// model changed, it does not go through the versions again.
+// highest returns the highest version in the range. It is looked up again only
+// after the model changed.
 func (r Ref) highest(s state) (*index.Entry, error) {
 	best, known := s.knownHighest(r.Range)
 	if !known {
-		var err error
-		if best, err = r.highestOf(slices.Values(s.Entries), s.Withdrawn); err != nil {
+		in, err := r.versionRange()
+		if err != nil {
 			return nil, err
 		}
+		best = in.Highest(slices.Values(s.Entries), s.Withdrawn)
 		s.keepHighest(r.Range, best)
 	}
 	return r.matched(best)
-}
-
-// highestOf returns the highest of some entries that is in the range, or nil.
-func (r Ref) highestOf(entries iter.Seq[*index.Entry], withdrawn func(*index.Entry) bool) (best *index.Entry, err error) {
-	match, err := r.matcher()
-	if err != nil {
-		return nil, err
-	}
-	for e := range entries {
-		if best != nil && index.CompareVersions(e.Version, best.Version) <= 0 || withdrawn(e) {
-			continue
-		}
-		if v := index.ParseVersion(e.Version); v != nil && match(v) {
-			best = e
-		}
-	}
-	return best, nil
 }
 
 // matched returns an error if no version is in the range.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
-	"sort"
 	"time"
 
 	"github.com/ubunye-go/modelregistry/internal/index"
@@ -156,7 +155,11 @@ type chronicle struct {
 
 func stagePeriods(name ModelName, events []pastEvent, now time.Time) []*StagePeriod {
 	c := &chronicle{state: index.New(name.UseCase, name.Model), now: map[string]*StagePeriod{}}
-	times := believed(events, now)
+	times := make([]time.Time, len(events))
+	for i, e := range events {
+		times[i] = e.Event.Time
+	}
+	times = index.Believed(times, now)
 	var before time.Time
 	for i := range events {
 		c.take(&events[i], before, times[i])
@@ -291,46 +294,4 @@ func promotedBy(v ModelVersion, stage ModelStage) string {
 		return ""
 	}
 	return v.PromotedBy
-}
-
-// believed returns when each event counts as having happened: never before the
-// one before it, and never after now.
-func believed(events []pastEvent, now time.Time) []time.Time {
-	times := make([]time.Time, len(events))
-	for i, e := range events {
-		if times[i] = e.Event.Time; times[i].After(now) {
-			times[i] = now
-		}
-	}
-	// The longest run of events whose times go up: tails[k] ends one of k+1
-	// events, with the earliest time that any such run ends with.
-	var tails []int
-	previous := make([]int, len(times))
-	for i, t := range times {
-		k := sort.Search(len(tails), func(k int) bool { return times[tails[k]].After(t) })
-		previous[i] = -1
-		if k > 0 {
-			previous[i] = tails[k-1]
-		}
-		if k == len(tails) {
-			tails = append(tails, i)
-		}
-		tails[k] = i
-	}
-	fits := make([]bool, len(times))
-	first := 0
-	if len(tails) > 0 {
-		for i := tails[len(tails)-1]; i >= 0; i = previous[i] {
-			fits[i], first = true, i
-		}
-	}
-	for i := range times {
-		switch {
-		case i < first:
-			times[i] = times[first]
-		case !fits[i]:
-			times[i] = times[i-1]
-		}
-	}
-	return times
 }

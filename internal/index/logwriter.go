@@ -49,7 +49,10 @@ func (w *LogWriter) Record(pending *Event) error {
 // state to the end of the log.
 func (w *LogWriter) Restate(e *Event, s *State) error {
 	e.Number, e.Reset = max(w.Last, s.Last)+1, true
-	s.settleProduction(w.Now, e.Number)
+	for _, im := range NewTxn(s, w.Now).archiveSeconds() {
+		im.Extra = entering(im.Extra, e.Number)
+		s.Set(im)
+	}
 	e.After, e.Removed, e.Deleted, e.Model = s.images(), s.Removed, s.deleted, s.Facts.image()
 	if err := w.Write(e); err != nil {
 		return err
@@ -61,19 +64,6 @@ func (w *LogWriter) Restate(e *Event, s *State) error {
 func (w *LogWriter) add(number int64, line []byte) {
 	w.Log = append(append(w.Log, line...), '\n')
 	w.Last, w.hash = number, HashLine(line)
-}
-
-// settleProduction archives all versions in production but the one that was
-// promoted last.
-func (s *State) settleProduction(now time.Time, event int64) {
-	t, h := NewTxn(s, now), s.Holder(Production)
-	for _, e := range slices.Clone(s.Entries) {
-		if e.Stage == Production && e != h {
-			im := t.staged(e, Archived)
-			im.Extra = entering(im.Extra, event)
-			s.Set(im)
-		}
-	}
 }
 
 // linked returns the line of an event, which has the digest prev, with another

@@ -274,15 +274,27 @@ func (t *Txn) Emit(ev *Event) error {
 	return nil
 }
 
+// mend has an event archive all versions in production but the one that entered
+// it last. What the event does to a version counts.
 func (t *Txn) mend(ev *Event) {
-	h := t.Base.Holder(Production)
-	for v := range t.Base.Productive {
-		touched := slices.ContainsFunc(ev.After, func(im Image) bool { return im.Version == v })
-		if v != h.Version && !touched {
-			ev.After = append(ev.After, t.staged(t.Get(v), Archived))
+	for _, im := range t.archiveSeconds() {
+		if !slices.ContainsFunc(ev.After, func(other Image) bool { return other.Version == im.Version }) {
+			ev.After = append(ev.After, im)
 		}
 	}
 	slices.SortStableFunc(ev.After, func(a, b Image) int { return t.place(a) - t.place(b) })
+}
+
+// archiveSeconds returns the images that archive all versions in production but
+// the one that entered it last. Only another program can have left several.
+func (t *Txn) archiveSeconds() (list []Image) {
+	h := t.Base.Holder(Production)
+	for _, e := range t.Base.Entries {
+		if e.Stage == Production && e != h {
+			list = append(list, t.staged(t.Get(e.Version), Archived))
+		}
+	}
+	return list
 }
 
 func (t *Txn) place(im Image) int {

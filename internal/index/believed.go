@@ -1,0 +1,51 @@
+package index
+
+import (
+	"slices"
+	"sort"
+	"time"
+)
+
+// Believed returns when each event of a history counts as having happened, given
+// the times that the events have: never before the event before it, and never
+// after now. Of the times, as many as possible are believed such that they go
+// up. An event whose time does not fit gets the time of the event before it.
+func Believed(written []time.Time, now time.Time) []time.Time {
+	times := slices.Clone(written)
+	for i, t := range times {
+		if t.After(now) {
+			times[i] = now
+		}
+	}
+	// The longest run of events whose times go up: tails[k] ends one of k+1
+	// events, with the earliest time that any such run ends with.
+	var tails []int
+	previous := make([]int, len(times))
+	for i, t := range times {
+		k := sort.Search(len(tails), func(k int) bool { return times[tails[k]].After(t) })
+		previous[i] = -1
+		if k > 0 {
+			previous[i] = tails[k-1]
+		}
+		if k == len(tails) {
+			tails = append(tails, i)
+		}
+		tails[k] = i
+	}
+	fits := make([]bool, len(times))
+	first := 0
+	if len(tails) > 0 {
+		for i := tails[len(tails)-1]; i >= 0; i = previous[i] {
+			fits[i], first = true, i
+		}
+	}
+	for i := range times {
+		switch {
+		case i < first:
+			times[i] = times[first]
+		case !fits[i]:
+			times[i] = times[i-1]
+		}
+	}
+	return times
+}

@@ -1,0 +1,68 @@
+package index
+
+import (
+	"iter"
+	"sync"
+
+	"github.com/Masterminds/semver/v3"
+)
+
+// A Range reports whether a version is in it.
+type Range func(*semver.Version) bool
+
+// Releases has every version that is no pre-release.
+func Releases(v *semver.Version) bool { return v.Prerelease() == "" }
+
+// ParseRange reads a SemVer constraint. A reference that is followed again and
+// again is parsed once: references are compared, so they can't keep the result.
+func ParseRange(text string) (Range, error) {
+	c, err := ranges.parse(text)
+	if err != nil {
+		return nil, err
+	}
+	return c.Check, nil
+}
+
+// Highest returns the highest of some entries that is in the range and was not
+// withdrawn, or nil.
+func (r Range) Highest(entries iter.Seq[*Entry], withdrawn func(*Entry) bool) (best *Entry) {
+	for e := range entries {
+		if best != nil && CompareVersions(e.Version, best.Version) <= 0 || withdrawn(e) {
+			continue
+		}
+		if v := ParseVersion(e.Version); v != nil && r(v) {
+			best = e
+		}
+	}
+	return best
+}
+
+var ranges parsedRanges
+
+// parsedRanges keeps up to maxParsed constraints that were parsed.
+type parsedRanges struct {
+	mu    sync.RWMutex
+	known map[string]*semver.Constraints
+}
+
+const maxParsed = 1000
+
+func (p *parsedRanges) parse(text string) (*semver.Constraints, error) {
+	p.mu.RLock()
+	c := p.known[text]
+	p.mu.RUnlock()
+	if c != nil {
+		return c, nil
+	}
+	c, err := semver.NewConstraint(text)
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.known == nil || len(p.known) >= maxParsed {
+		p.known = map[string]*semver.Constraints{}
+	}
+	p.known[text] = c
+	return c, nil
+}
