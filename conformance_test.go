@@ -43,22 +43,22 @@ type lateStore struct {
 }
 
 func (s *lateStore) Append(ctx context.Context, useCase, model string, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
-	var document func(int64) []byte
+	var late *driver.Checkpoint
 	done, err := s.Store.Append(ctx, useCase, model, func(v driver.View) (*driver.Commit, error) {
 		c, err := decide(v)
 		if c == nil || err != nil {
 			return nil, err
 		}
-		document = c.Document
+		late = c.Checkpoint
 		return &driver.Commit{Trees: c.Trees, Lines: c.Lines}, nil
 	})
-	if document == nil || err != nil {
+	if late == nil || err != nil {
 		return done, err
 	}
 	s.between()
-	doc := document(done.End)
+	doc, note := late.Make(done.End)
 	_, err = s.Store.Append(ctx, useCase, model, func(driver.View) (*driver.Commit, error) {
-		return &driver.Commit{Document: func(int64) []byte { return doc }}, nil
+		return &driver.Commit{Checkpoint: &driver.Checkpoint{Make: func(int64) ([]byte, string) { return doc, note }}}, nil
 	})
 	done.DocumentErr = mr.ErrOvertaken
 	return done, err

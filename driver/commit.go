@@ -12,20 +12,22 @@ type Commit struct {
 	// newline. A commit without lines replaces the document and nothing else.
 	Lines [][]byte
 
-	// Document returns the document that replaces the one in place. A nil
-	// function, or one that returns nil, leaves the old document. It is called
-	// after the lines are safe, with the position after them. The document is
-	// replaced whole or not at all, and need not survive a power cut. If
-	// another program changed the document since the view was taken, that
-	// document stays, and DocumentErr matches ErrOvertaken.
-	Document func(end int64) []byte
+	// Checkpoint replaces the document. Nil leaves the document as it is.
+	Checkpoint *Checkpoint
+}
 
-	// Note returns what a store with NotedViews notes of the document: one
-	// short line of text. It is called after Document.
-	Note func() string
+// A Checkpoint is the document of a commit. The document is replaced whole or
+// not at all, and need not survive a power cut.
+type Checkpoint struct {
+	// Make returns the document, and what a store with NotedViews notes of it:
+	// one short line of text. It is called after the lines are safe, with the
+	// position after them. If another program changed the document since the
+	// view was taken, that document stays, and DocumentErr matches
+	// ErrOvertaken.
+	Make func(end int64) (document []byte, note string)
 
-	// Replaces reports whether Document may replace a document that the view
-	// did not show. It may if another append wrote that document, and not if
+	// Replaces reports whether the document may replace one that the view did
+	// not show. It may if another append wrote that document, and not if
 	// another program did. A store where a document can appear between the view
 	// and the replacement reads it just before it replaces it, and calls
 	// Replaces. If the answer is no, that document stays, and DocumentErr

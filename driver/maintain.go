@@ -35,7 +35,7 @@ type Maintainer interface {
 type Replacement struct {
 	Log      []byte
 	Document []byte
-	Note     string   // of the document, as Commit.Note returns it
+	Note     string   // of the document, as Checkpoint.Make returns it
 	Aside    []string // versions whose trees are put aside
 	Remove   []Item   // removed, if it did not change since
 }

@@ -104,8 +104,8 @@ func (s *Store) commit(ctx context.Context, v *view, c *driver.Commit) (done dri
 		}
 	}
 	done.End = end
-	if c.Document != nil {
-		data := c.Document(end)
+	if c.Checkpoint != nil {
+		data, _ := c.Checkpoint.Make(end)
 		if done.DocumentErr = s.checkpoint(ctx, v, c, number, data); done.DocumentErr == nil {
 			v.document = written(data)
 		}

@@ -177,7 +177,7 @@ func (s *Store) checkpoint(ctx context.Context, v *view, c *driver.Commit, numbe
 // look and the request is lost.
 func (s *Store) putDocument(ctx context.Context, v *view, c *driver.Commit, data []byte) error {
 	key := modelKey(v.name, documentName)
-	if c.Replaces == nil {
+	if c.Checkpoint.Replaces == nil {
 		return s.put(ctx, key, data, blob.WriterOptions{})
 	}
 	for {
@@ -191,7 +191,7 @@ func (s *Store) putDocument(ctx context.Context, v *view, c *driver.Commit, data
 			case errors.Is(err, fs.ErrNotExist):
 			case err != nil:
 				return err
-			case !c.Replaces(there):
+			case !c.Checkpoint.Replaces(there):
 				return mr.ErrOvertaken
 			}
 		}

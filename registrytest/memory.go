@@ -190,13 +190,9 @@ func (s *memStore) Append(ctx context.Context, useCase, model string, decide fun
 	done.End = int64(len(held.log))
 	rev := memRevision{held.rev.log, v.rev.document}
 	s.m.mu.Unlock()
-	if c.Document != nil {
-		document := slices.Clone(c.Document(done.End))
-		note := ""
-		if c.Note != nil {
-			note = c.Note()
-		}
-		done.DocumentErr = s.m.replaceDocument(held, &rev, document, note)
+	if c.Checkpoint != nil {
+		document, note := c.Checkpoint.Make(done.End)
+		done.DocumentErr = s.m.replaceDocument(held, &rev, slices.Clone(document), note)
 	}
 	done.Revision = rev
 	return done, nil

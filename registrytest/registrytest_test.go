@@ -105,7 +105,7 @@ func TestMemoryIsMaintained(t *testing.T) {
 	registrytest.Put(t, reg, fraud.In(mr.Production), files)
 	store := memory.Open()
 	_, err := store.Append(t.Context(), fraud.UseCase, fraud.Model, func(driver.View) (*driver.Commit, error) {
-		return &driver.Commit{Lines: [][]byte{[]byte("no event")}, Document: func(int64) []byte { return []byte("no document") }}, nil
+		return &driver.Commit{Lines: [][]byte{[]byte("no event")}, Checkpoint: &driver.Checkpoint{Make: func(int64) ([]byte, string) { return []byte("no document"), "" }}}, nil
 	})
 	if err != nil {
 		t.Fatal(err)

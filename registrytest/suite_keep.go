@@ -61,7 +61,7 @@ func usage(s *suite) {
 		s.put(store, name, version, files)
 	}
 	document := []byte("a document of some length")
-	if _, err := commit(s.Context(), store, name, &driver.Commit{Document: func(int64) []byte { return document }}); err != nil {
+	if _, err := commit(s.Context(), store, name, &driver.Commit{Checkpoint: &driver.Checkpoint{Make: func(int64) ([]byte, string) { return document, "" }}}); err != nil {
 		s.Fatalf("replacing the document: %v", err)
 	}
 	trees, kinds = measure(name.UseCase, name.Model)

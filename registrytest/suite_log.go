@@ -123,10 +123,10 @@ func documents(s *suite) {
 	s.want("the document before there is one", s.document(other, name), "none")
 	var rev driver.Revision
 	for _, doc := range []string{"first", "a second, which is longer", "3"} {
-		done, err := commit(s.Context(), store, name, &driver.Commit{Document: func(at int64) []byte {
+		done, err := commit(s.Context(), store, name, &driver.Commit{Checkpoint: &driver.Checkpoint{Make: func(at int64) ([]byte, string) {
 			s.want("the position that the document is told", at, end)
-			return []byte(doc)
-		}})
+			return []byte(doc), ""
+		}}})
 		if err != nil || done.DocumentErr != nil {
 			s.Errorf("replacing the document: %v, %v", err, done.DocumentErr)
 		}
@@ -149,11 +149,11 @@ func documents(s *suite) {
 func documentAfterLines(s *suite) {
 	store, other, name := s.handle(), s.handle(), s.name("m")
 	called := false
-	done, err := commit(s.Context(), store, name, &driver.Commit{Lines: raw([]string{"line"}), Document: func(at int64) []byte {
+	done, err := commit(s.Context(), store, name, &driver.Commit{Lines: raw([]string{"line"}), Checkpoint: &driver.Checkpoint{Make: func(at int64) ([]byte, string) {
 		called = true
 		s.want("the log when the document is asked for", s.log(other, name), []string{"line"})
-		return fmt.Appendf(nil, "at %d", at)
-	}})
+		return fmt.Appendf(nil, "at %d", at), ""
+	}}})
 	if err != nil {
 		s.Fatalf("appending: %v", err)
 	}

@@ -35,21 +35,9 @@ func notes(s *suite) {
 			}
 		}
 	}
-	put := func(document string, note func() string, lines ...string) {
+	put := func(document, note string, lines ...string) {
 		s.Helper()
-		made := false
-		c := &driver.Commit{Lines: raw(lines), Document: func(int64) []byte {
-			made = true
-			return []byte(document)
-		}}
-		if note != nil {
-			c.Note = func() string {
-				if !made {
-					s.Errorf("the note of %q is asked for before the document", document)
-				}
-				return note()
-			}
-		}
+		c := &driver.Commit{Lines: raw(lines), Checkpoint: &driver.Checkpoint{Make: func(int64) ([]byte, string) { return []byte(document), note }}}
 		done, err := commit(s.Context(), store, name, c)
 		if err != nil || done.DocumentErr != nil {
 			s.Fatalf("replacing the document: %v, %v", err, done.DocumentErr)
@@ -57,14 +45,14 @@ func notes(s *suite) {
 	}
 	for i := range 5 {
 		document, note := fmt.Sprintf("document %d", i), fmt.Sprintf("%d note", i)
-		put(document, func() string { return note }, fmt.Sprint("line ", i))
+		put(document, note, fmt.Sprint("line ", i))
 		check("after a document", document, note)
 		s.add(store, name, "a line without a document")
 		check("after lines alone", document, note)
 	}
-	put("of a caller without notes", nil)
+	put("of a caller without notes", "")
 	check("after a document without a note", "of a caller without notes", "")
-	put("the last", func() string { return "again" })
+	put("the last", "again")
 	check("after the next with one", "the last", "again")
 	own := false
 	_, err := store.Append(s.Context(), name.UseCase, name.Model, func(v driver.View) (*driver.Commit, error) {

@@ -130,7 +130,7 @@ func treeless(s mr.Store, ctx context.Context, name mr.ModelName, decide func(dr
 	if done, err := write(ctx, s, name, c); err == nil {
 		return done, nil
 	}
-	return write(ctx, s, name, &driver.Commit{Lines: c.Lines, Document: c.Document})
+	return write(ctx, s, name, &driver.Commit{Lines: c.Lines, Checkpoint: c.Checkpoint})
 }
 
 // believing makes the files that a manifest names, wherever.

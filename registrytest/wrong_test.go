@@ -90,7 +90,7 @@ func linesFirst(s mr.Store, ctx context.Context, name mr.ModelName, decide func(
 			return nil, err
 		}
 		trees = c.Trees
-		return &driver.Commit{Lines: c.Lines, Document: c.Document}, nil
+		return &driver.Commit{Lines: c.Lines, Checkpoint: c.Checkpoint}, nil
 	})
 	if err != nil || trees == nil {
 		return done, err
@@ -162,7 +162,7 @@ func lineByLine(s mr.Store, ctx context.Context, name mr.ModelName, decide func(
 			return c, err
 		}
 		rest = c.Lines[1:]
-		return &driver.Commit{Trees: c.Trees, Lines: c.Lines[:1], Document: c.Document}, nil
+		return &driver.Commit{Trees: c.Trees, Lines: c.Lines[:1], Checkpoint: c.Checkpoint}, nil
 	})
 	for _, line := range rest {
 		if err == nil {
@@ -176,15 +176,15 @@ func lineByLine(s mr.Store, ctx context.Context, name mr.ModelName, decide func(
 func documentFirst(s mr.Store, ctx context.Context, name mr.ModelName, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
 	return s.Append(ctx, name.UseCase, name.Model, func(v driver.View) (*driver.Commit, error) {
 		c, err := decide(v)
-		if c == nil || c.Document == nil || err != nil {
+		if c == nil || c.Checkpoint == nil || err != nil {
 			return c, err
 		}
 		_, at, err := v.Log(0)
 		for _, line := range c.Lines {
 			at += int64(len(line)) + 1
 		}
-		doc := c.Document(at)
-		return &driver.Commit{Trees: c.Trees, Lines: c.Lines, Document: func(int64) []byte { return doc }}, err
+		doc, _ := c.Checkpoint.Make(at)
+		return &driver.Commit{Trees: c.Trees, Lines: c.Lines, Checkpoint: &driver.Checkpoint{Make: func(int64) ([]byte, string) { return doc, "" }}}, err
 	})
 }
 

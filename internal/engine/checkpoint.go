@@ -92,9 +92,7 @@ func (m *Model) planDocument() (plan, error) {
 	if err := m.record(t, s.Pending); err != nil {
 		return plan{}, err
 	}
-	commit := &driver.Commit{Lines: t.Lines, Note: t.noteOf}
-	m.withDocument(commit, t)
-	return plan{t, commit}, nil
+	return plan{t, &driver.Commit{Lines: t.Lines, Checkpoint: m.checkpoint(t)}}, nil
 }
 
 // behind reports whether the document lacks events of the history: it lags, or

@@ -16,12 +16,11 @@ import (
 type Txn struct {
 	*index.Txn
 	State *State // before the commit
-	note  string // of the document, after the document was made
 }
 
 // NewTxn begins a transaction on a state, at the time of its changes.
 func NewTxn(s *State, now time.Time) *Txn {
-	return &Txn{Txn: index.NewTxn(s.State, now), State: s}
+	return &Txn{index.NewTxn(s.State, now), s}
 }
 
 // A plan is what a commit is to do: nothing, if it has no commit.
@@ -60,7 +59,7 @@ func (m *Model) commit(ctx context.Context, decide func() (plan, error)) (docume
 		s.Revision = nil // the document may be of another event, so it is read again
 		m.warnDocument(done.DocumentErr)
 	}
-	m.lags((p.commit.Document == nil || done.DocumentErr != nil) && s.DocumentErr == nil)
+	m.lags((p.commit.Checkpoint == nil || done.DocumentErr != nil) && s.DocumentErr == nil)
 	return done.DocumentErr, nil
 }
 
@@ -115,12 +114,12 @@ func (m *Model) planBatch(batch []*change) plan {
 	if !wrote {
 		return plan{}
 	}
-	commit := &driver.Commit{Trees: trees, Lines: t.Lines, Note: t.noteOf}
+	commit := &driver.Commit{Trees: trees, Lines: t.Lines}
 	switch {
 	case s.DocumentErr != nil:
 		m.warnDocument(s.DocumentErr)
 	case s.Pending != nil || m.e.Lag.due(s, t.Bytes()):
-		m.withDocument(commit, t)
+		commit.Checkpoint = m.checkpoint(t)
 	}
 	return plan{t, commit}
 }
@@ -134,26 +133,25 @@ func (m *Model) record(t *Txn, pending *index.Event) error {
 	return formatError(t.Record(pending))
 }
 
-// withDocument has a commit replace the document. The document may replace one
-// that the commit's view did not show, if that is a checkpoint of the same
-// history that is not newer. An external change stays, for the next view to
-// show.
-func (m *Model) withDocument(c *driver.Commit, t *Txn) {
+// checkpoint returns the document of a commit. The document may replace one that
+// the commit's view did not show, if that is a checkpoint of the same history
+// that is not newer. An external change stays, for the next view to show.
+func (m *Model) checkpoint(t *Txn) *driver.Checkpoint {
 	last := t.Base.Last + int64(len(t.Events)) // the base goes on once they are appended
-	c.Document = func(end int64) []byte {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		s := m.applied(t, end)
-		t.note = s.Note()
-		return s.Format(s.Offset) // a read may have applied later events meanwhile
-	}
-	c.Replaces = func(there []byte) bool {
-		at, ours := document.Position(there)
-		return ours && at.Event <= last
+	return &driver.Checkpoint{
+		Make: func(end int64) (doc []byte, note string) {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			s := m.applied(t, end)
+			note = s.Note()
+			return s.Format(s.Offset), note // a read may have applied later events meanwhile
+		},
+		Replaces: func(there []byte) bool {
+			at, ours := document.Position(there)
+			return ours && at.Event <= last
+		},
 	}
 }
-
-func (t *Txn) noteOf() string { return t.note }
 
 func (m *Model) warnDocument(err error) {
 	if errors.Is(err, driver.ErrOvertaken) {

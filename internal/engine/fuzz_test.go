@@ -203,8 +203,8 @@ func FuzzMerge(f *testing.F) {
 		}
 		now := fuzzView{doc, append(bytes.Clone(log), bytes.Join(commit.Lines, []byte(" \n"))...)}
 		now.log = append(now.log, '\n')
-		if commit.Document != nil {
-			now.document = commit.Document(int64(len(now.log)))
+		if commit.Checkpoint != nil {
+			now.document, _ = commit.Checkpoint.Make(int64(len(now.log)))
 		}
 		var read [][]string
 		for _, v := range []fuzzView{now, {nil, now.log}} {

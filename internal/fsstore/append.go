@@ -114,24 +114,14 @@ func (s *Store) commit(d Disk, v *View, c *driver.Commit) (done driver.AppendRes
 	if known {
 		s.noteStamp(rev.place, rev.log, done.End)
 	}
-	if c.Document != nil {
-		if document := c.Document(done.End); document != nil {
-			rev.document, done.DocumentErr = s.replaceDocument(v, document, noteOf(c))
-		}
+	if c.Checkpoint != nil {
+		document, note := c.Checkpoint.Make(done.End)
+		rev.document, done.DocumentErr = s.replaceDocument(v, document, note)
 	}
 	if known && done.DocumentErr == nil {
 		done.Revision = rev
 	}
 	return done, nil
-}
-
-// noteOf returns the note of a commit's document. It is called after the
-// commit's Document.
-func noteOf(c *driver.Commit) string {
-	if c.Note == nil {
-		return ""
-	}
-	return c.Note()
 }
 
 // stagedOf returns this store's part of a tree.

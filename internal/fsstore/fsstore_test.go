@@ -601,9 +601,9 @@ func TestLeftoverVersion(t *testing.T) {
 		before := tree(t, name)
 		first, second := staged(t, s), staged(t, s)
 		done, err := add(t, s, &driver.Commit{
-			Trees:    []driver.StagedTree{{Staged: first, Version: "2.0.0"}, {Staged: second, Version: version}},
-			Lines:    lines("{3}", "{4}"),
-			Document: func(int64) []byte { t.Error("the document was asked for"); return nil },
+			Trees:      []driver.StagedTree{{Staged: first, Version: "2.0.0"}, {Staged: second, Version: version}},
+			Lines:      lines("{3}", "{4}"),
+			Checkpoint: &driver.Checkpoint{Make: func(int64) ([]byte, string) { t.Error("the document was asked for"); return nil, "" }},
 		})
 		if !errors.Is(err, fs.ErrExist) {
 			t.Errorf("%s: %+v, %v", version, done, err)
@@ -648,7 +648,7 @@ func TestAppendDecides(t *testing.T) {
 	if err != boom {
 		t.Error(err)
 	}
-	done, err := add(t, s, &driver.Commit{Lines: lines("{1}"), Document: func(end int64) []byte { return fmt.Appendf(nil, "%d", end) }})
+	done, err := add(t, s, &driver.Commit{Lines: lines("{1}"), Checkpoint: &driver.Checkpoint{Make: func(end int64) ([]byte, string) { return fmt.Appendf(nil, "%d", end), "" }}})
 	if err != nil || done.End != 4 || done.DocumentErr != nil {
 		t.Fatalf("%+v, %v", done, err)
 	}
@@ -657,7 +657,7 @@ func TestAppendDecides(t *testing.T) {
 	}
 	// A document that can't be written fails no change.
 	write(t, s.path("uc/m/"+documentTemp+"/in-the-way"), "")
-	done, err = add(t, s, &driver.Commit{Lines: lines("{2}"), Document: func(int64) []byte { return []byte("x") }})
+	done, err = add(t, s, &driver.Commit{Lines: lines("{2}"), Checkpoint: &driver.Checkpoint{Make: func(int64) ([]byte, string) { return []byte("x"), "" }}})
 	if err != nil || done.DocumentErr == nil || done.End != 8 {
 		t.Errorf("%+v, %v", done, err)
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // A note names the document that the store put in place last, in the words of
-// the caller (Commit.Note). Another program that writes the document would drop
+// the caller (Checkpoint.Make). Another program that writes the document would drop
 // the note, so it is kept in the model's lock file. The note is not synced.
 // Within one boot of the system every process reads the bytes that were
 // written. After a reboot it is not known which of the latest renames a power

@@ -24,14 +24,14 @@ func place(t *testing.T, s *fsstore.Store, document string) (driver.AppendResult
 		if _, _, err := v.Document(); err != nil {
 			return nil, err
 		}
-		c := &driver.Commit{
-			Lines:    [][]byte{[]byte("line of " + document)},
-			Document: func(int64) []byte { return []byte(document) },
+		note := document
+		if document == noNote {
+			note = ""
 		}
-		if document != noNote {
-			c.Note = func() string { return document }
-		}
-		return c, nil
+		return &driver.Commit{
+			Lines:      [][]byte{[]byte("line of " + document)},
+			Checkpoint: &driver.Checkpoint{Make: func(int64) ([]byte, string) { return []byte(document), note }},
+		}, nil
 	})
 }
 
@@ -243,7 +243,7 @@ func TestNoteThatIsNotWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := s.Append(t.Context(), "uc", "m", func(v driver.View) (*driver.Commit, error) {
-		return &driver.Commit{Document: func(int64) []byte { return []byte("second") }}, nil
+		return &driver.Commit{Checkpoint: &driver.Checkpoint{Make: func(int64) ([]byte, string) { return []byte("second"), "" }}}, nil
 	})
 	if err != nil {
 		t.Fatal(err)
