@@ -53,7 +53,8 @@ func (r *ModelRegistry) SetLag(small, share int64, idle time.Duration) {
 
 // VerifyTree checks a version's files against its manifest.
 func (r *ModelRegistry) VerifyTree(ctx context.Context, v ModelVersion) error {
-	return r.verifyTree(ctx, v, nil)
+	_, err := r.verifyTree(ctx, v, nil)
+	return err
 }
 
 // FolderStore is the store that Open makes.

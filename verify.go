@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+	"path"
 	"strings"
 
 	"github.com/ubunye-go/modelregistry/driver"
@@ -243,7 +244,10 @@ func (r *ModelRegistry) verifyModel(ctx context.Context, name ModelName, o Verif
 }
 
 func (r *ModelRegistry) verifyFiles(ctx context.Context, v ModelVersion, progress *artifact.Meter, report *VerifyReport) {
-	err := r.verifyTree(ctx, v, progress)
+	bySystem, err := r.verifyTree(ctx, v, progress)
+	for _, name := range bySystem {
+		report.add(Finding{Name: v.Name, Version: v.Version, Kind: ForeignFile, Path: path.Join(v.Name.UseCase, v.Name.Model, "versions", v.Version, name)})
+	}
 	f := Finding{Name: v.Name, Version: v.Version, Kind: ArtifactDamaged, Err: err}
 	switch {
 	case ctx.Err() != nil:

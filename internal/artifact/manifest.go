@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 
 	"github.com/ubunye-go/modelregistry/internal/fsroot"
+	"github.com/ubunye-go/modelregistry/internal/pathname"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
@@ -177,13 +178,18 @@ func walkFolder(ctx context.Context, root *os.Root, folder string, visit func(na
 
 // check returns an error that names the files of a tree that are missing,
 // changed or added since the manifest was made. Modes may differ, as they do in
-// a store that was copied.
-func (m *manifest) check(ctx context.Context, root *os.Root, progress *Meter) error {
+// a store that was copied. It returns the paths of added files that a system
+// puts into folders by itself.
+func (m *manifest) check(ctx context.Context, root *os.Root, progress *Meter) (bySystem []string, err error) {
 	var faults []error
 	have := make([]manifestEntry, 0, len(m.Files))
 	there := make([]bool, len(m.Files))
-	err := walkFiles(ctx, root, func(name string, _ fs.DirEntry) error {
+	err = walkFiles(ctx, root, func(name string, d fs.DirEntry) error {
 		i, listed := m.at[name]
+		if !listed && d.Type().IsRegular() && pathname.MadeBySystem(d.Name()) {
+			bySystem = append(bySystem, name)
+			return nil
+		}
 		if !listed {
 			faults = append(faults, fmt.Errorf("%w: %s was added", ErrBad, name))
 			return nil
@@ -197,7 +203,7 @@ func (m *manifest) check(ctx context.Context, root *os.Root, progress *Meter) er
 		err = hashFiles(ctx, root, have, progress)
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, h := range have {
 		if want := m.Files[m.at[h.Path]].SHA256; h.SHA256 != want {
@@ -212,7 +218,7 @@ func (m *manifest) check(ctx context.Context, root *os.Root, progress *Meter) er
 			faults = append(faults, fmt.Errorf("%w: %s is missing", ErrBad, f.Path))
 		}
 	}
-	return errors.Join(faults...)
+	return bySystem, errors.Join(faults...)
 }
 
 // hashAlone is the size of a tree that is hashed before other goroutines would

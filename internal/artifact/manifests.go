@@ -44,18 +44,20 @@ const maxKnown = 1 << 12
 
 // Verify checks the files below a version's folder against its manifest, and
 // the manifest against its digest. Without a digest there is nothing to check.
-func (k *Manifests) Verify(ctx context.Context, dir, digest string, progress *Meter) error {
+// Files that a system put there by itself are no fault; Verify returns their
+// paths.
+func (k *Manifests) Verify(ctx context.Context, dir, digest string, progress *Meter) (bySystem []string, err error) {
 	if digest == "" {
-		return nil
+		return nil, nil
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return Bad(err)
+		return nil, Bad(err)
 	}
 	defer root.Close()
 	m, err := k.read(root, digest)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	return m.check(ctx, root, progress)
 }

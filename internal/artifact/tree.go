@@ -38,11 +38,12 @@ func OpenTree(ctx context.Context, store driver.Store, model driver.Name, versio
 }
 
 // VerifyTree checks a version's files against its manifest, and the manifest
-// against its digest. Without a digest it checks that the artifact is there.
-func (k *Manifests) VerifyTree(ctx context.Context, store driver.Store, model driver.Name, version, digest string, progress *Meter) error {
+// against its digest, as Verify does. Without a digest it checks that the
+// artifact is there.
+func (k *Manifests) VerifyTree(ctx context.Context, store driver.Store, model driver.Name, version, digest string, progress *Meter) (bySystem []string, err error) {
 	t, err := OpenTree(ctx, store, model, version)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer t.Close()
 	return k.Verify(ctx, t.Path(), digest, progress)

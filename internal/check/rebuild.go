@@ -124,7 +124,7 @@ func (r Repairer) fromTree(ctx context.Context, version string) (index.Image, er
 	if im.Extra, err = x.Encode(); err != nil {
 		return im, err
 	}
-	if err := r.Manifests.VerifyTree(ctx, r.Model.Store(), r.Model.Name, version, x.Manifest, nil); err != nil {
+	if _, err := r.Manifests.VerifyTree(ctx, r.Model.Store(), r.Model.Name, version, x.Manifest, nil); err != nil {
 		return im, err
 	}
 	var reg index.Registration

@@ -34,6 +34,9 @@ func (s *Store) models(ctx context.Context, is func(d Disk, dir string) (bool, e
 		}
 		for _, useCase := range useCases {
 			models, err := folders(d, useCase)
+			if errors.Is(err, fs.ErrPermission) && pathname.FolderOfSystem(useCase) {
+				continue // the store is the root of a volume
+			}
 			if err != nil && !yield(driver.Name{UseCase: useCase}, err) {
 				return
 			}
