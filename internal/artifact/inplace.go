@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/ubunye-go/modelregistry/internal/filestat"
+	"github.com/ubunye-go/modelregistry/internal/fsroot"
 )
 
 // A formerMode is a file of the staging folder and the mode that it had.
@@ -17,9 +18,10 @@ type formerMode struct {
 	mode fs.FileMode
 }
 
-// lock takes a file's write bits, and then its stat again, which shows that.
-func (h *Hasher) lock(root *os.Root, e *surveyed) error {
-	mode := readOnly(e.mode)
+// lock takes a file's write bits, and lets those read it who may read the
+// folder. Then it takes the file's stat again, which shows that.
+func (h *Hasher) lock(root *os.Root, e *surveyed, folder fs.FileMode) error {
+	mode := readOnly(fsroot.Shared(e.mode, folder))
 	if mode == e.mode.Perm() {
 		return nil
 	}

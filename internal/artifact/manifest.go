@@ -64,7 +64,7 @@ func (h *Hasher) FillTree(s Source, metadata, metrics []byte) (digest string, er
 	defer root.Close()
 	for name, raw := range map[string][]byte{MetadataFile: metadata, MetricsFile: metrics} {
 		raw = pyjson.Indent(nil, raw, "")
-		if err := root.WriteFile(name, raw, 0o444); err != nil {
+		if err := writeReadOnly(root, name, raw); err != nil {
 			return "", err
 		}
 		h.meter.add(0, int64(len(raw)), int64(len(raw)))
@@ -84,7 +84,7 @@ func (h *Hasher) FillTree(s Source, metadata, metrics []byte) (digest string, er
 	if len(raw) > MaxManifest {
 		return "", fmt.Errorf("%w: %d files need a manifest of %d bytes, more than %d", ErrBad, len(m.Files), len(raw), MaxManifest)
 	}
-	if err := root.WriteFile(ManifestFile, raw, 0o444); err != nil {
+	if err := writeReadOnly(root, ManifestFile, raw); err != nil {
 		return "", err
 	}
 	info, err := root.Lstat(ManifestFile)
@@ -94,6 +94,25 @@ func (h *Hasher) FillTree(s Source, metadata, metrics []byte) (digest string, er
 	h.sealed.add(ManifestFile, info)
 	sum := sha256.Sum256(raw)
 	return hex.EncodeToString(sum[:]), nil
+}
+
+// writeReadOnly writes a file that those can read who can read its folder.
+func writeReadOnly(root *os.Root, name string, raw []byte) error {
+	if err := root.WriteFile(name, raw, 0o444); err != nil {
+		return err
+	}
+	info, err := root.Lstat(name)
+	if err != nil {
+		return err
+	}
+	folder, err := root.Stat(".")
+	if err != nil {
+		return err
+	}
+	if mode := readOnly(fsroot.Shared(info.Mode(), folder.Mode())); mode != info.Mode().Perm() {
+		_ = root.Chmod(name, mode) // the umask took rights; a system without modes keeps its own
+	}
+	return nil
 }
 
 // fill puts an artifact into an empty folder.
@@ -118,14 +137,22 @@ func (h *Hasher) digestTree(root *os.Root) (*manifest, error) {
 		return nil, err
 	}
 	h.sealed = s
+	folder, err := root.Stat(".")
+	if err != nil {
+		return nil, err
+	}
 	for i, e := range s.entries {
-		if e.mode.IsDir() || e.name == ManifestFile {
+		if e.mode.IsDir() {
+			fsroot.Share(root, e.name)
 			continue
 		}
-		if err := h.lock(root, &s.entries[i]); err != nil {
+		if e.name == ManifestFile {
+			continue
+		}
+		if err := h.lock(root, &s.entries[i], folder.Mode()); err != nil {
 			return nil, err
 		}
-		f := manifestEntry{Path: e.name, Size: e.Size, Mode: fmt.Sprintf("%04o", readOnly(e.mode))}
+		f := manifestEntry{Path: e.name, Size: e.Size, Mode: fmt.Sprintf("%04o", readOnly(fsroot.Shared(e.mode, folder.Mode())))}
 		sum, counted := h.sums[filepath.Join(h.dir, filepath.FromSlash(e.name))]
 		if sum.size == f.Size {
 			f.SHA256 = sum.sha256

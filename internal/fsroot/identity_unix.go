@@ -4,6 +4,7 @@ package fsroot
 
 import (
 	"io/fs"
+	"os"
 	"syscall"
 )
 
@@ -14,4 +15,14 @@ func Identity(info fs.FileInfo) (device, inode uint64) {
 		return uint64(st.Dev), uint64(st.Ino)
 	}
 	return 0, 0
+}
+
+// setGroup gives a file the group of another one, if they differ and the user
+// may.
+func setGroup(root *os.Root, name string, now, like fs.FileInfo) {
+	is, ok := now.Sys().(*syscall.Stat_t)
+	want, known := like.Sys().(*syscall.Stat_t)
+	if ok && known && is.Gid != want.Gid {
+		_ = root.Lchown(name, -1, int(want.Gid))
+	}
 }

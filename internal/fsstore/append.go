@@ -262,6 +262,7 @@ func replaceFile(d Disk, temp, name string, data []byte) error {
 func swapFile(d Disk, temp, name string, data []byte) error {
 	err := writeFile(d, temp, data)
 	if err == nil {
+		d.ShareLike(temp, name)
 		err = d.Rename(temp, name)
 	}
 	if err != nil {

@@ -1,6 +1,7 @@
 package fsstore
 
 import (
+	"errors"
 	"io"
 	"io/fs"
 	"math"
@@ -44,6 +45,11 @@ type Disk interface {
 	RemoveAll(name string) error
 	// Open opens a file for writing, and makes it if it is missing.
 	Open(name string) (File, error)
+	// ShareLike gives a new file the mode and the group of the file that it is
+	// to replace, as far as the system lets it.
+	ShareLike(name, other string)
+	// Share gives a new file the rights of its folder. Open and Mkdir do so.
+	Share(name string)
 	// Sync makes a file's bytes, or a folder's entries, durable.
 	Sync(name string) error
 	Close() error
@@ -74,11 +80,20 @@ type dirDisk struct{ root *os.Root }
 func (d dirDisk) Dir() string                            { return d.root.Name() }
 func (d dirDisk) Lstat(name string) (fs.FileInfo, error) { return d.root.Lstat(name) }
 func (d dirDisk) Stamp(name string) (Stamp, error)       { return lstat(d.root.Name(), name) }
-func (d dirDisk) Mkdir(name string) error                { return d.root.Mkdir(name, 0o777) }
 func (d dirDisk) Rename(from, to string) error           { return d.root.Rename(from, to) }
 func (d dirDisk) Remove(name string) error               { return d.root.Remove(name) }
 func (d dirDisk) RemoveAll(name string) error            { return d.root.RemoveAll(name) }
+func (d dirDisk) Share(name string)                      { fsroot.Share(d.root, name) }
+func (d dirDisk) ShareLike(name, other string)           { fsroot.ShareLike(d.root, name, other) }
 func (d dirDisk) Close() error                           { return d.root.Close() }
+
+func (d dirDisk) Mkdir(name string) error {
+	err := d.root.Mkdir(name, 0o777)
+	if err == nil {
+		fsroot.Share(d.root, name)
+	}
+	return err
+}
 
 func (d dirDisk) ReadDir(name string) ([]fs.DirEntry, error) { return fsroot.ReadDir(d.root, name) }
 
@@ -129,7 +144,12 @@ func (d dirDisk) OpenRead(name string) (fs.File, error) {
 }
 
 func (d dirDisk) Open(name string) (File, error) {
-	f, _, err := fsroot.OpenFile(d.root, name, os.O_WRONLY|os.O_CREATE, 0o666)
+	f, _, err := fsroot.OpenFile(d.root, name, os.O_WRONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		if f, _, err = fsroot.OpenFile(d.root, name, os.O_WRONLY|os.O_CREATE, 0o666); err == nil {
+			fsroot.Share(d.root, name)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

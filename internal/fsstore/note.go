@@ -119,6 +119,7 @@ func (s *Store) replaceDocument(v *View, data []byte, as string) (placed Stamp, 
 		return placed, err
 	}
 	if err = writeFile(d, temp, data); err == nil {
+		d.ShareLike(temp, path.Join(dir, documentName))
 		placed, err = stampOf(d, temp)
 	}
 	if err == nil {

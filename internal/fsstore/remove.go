@@ -26,7 +26,7 @@ func (s *Store) RemoveTrees(ctx context.Context, useCase, model string, decide f
 	if err := s.checkSpelling(d, at); err != nil {
 		return nil, err
 	}
-	held, err := s.lock(ctx, at.dir)
+	held, err := s.lock(ctx, d, at.dir)
 	if err != nil {
 		return nil, err
 	}

@@ -36,7 +36,7 @@ func (s *Store) replace(ctx context.Context, useCase, model string, decide func(
 	if err := s.checkSpelling(d, at); err != nil {
 		return nil, err
 	}
-	held, err := s.lock(ctx, dir)
+	held, err := s.lock(ctx, d, dir)
 	if err != nil {
 		return nil, err
 	}

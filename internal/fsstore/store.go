@@ -337,9 +337,13 @@ func (s *Store) localLock(dir string) *localLock {
 }
 
 // lock locks a model whose folder exists.
-func (s *Store) lock(ctx context.Context, dir string) (hold, error) {
+func (s *Store) lock(ctx context.Context, d Disk, dir string) (hold, error) {
+	file := path.Join(dir, lockName)
+	if _, err := d.Lstat(file); errors.Is(err, fs.ErrNotExist) {
+		defer d.Share(file)
+	}
 	for {
-		held, err := s.localLock(dir).acquire(ctx, &lockFile{Flock: newFlock(s.path(path.Join(dir, lockName)))})
+		held, err := s.localLock(dir).acquire(ctx, &lockFile{Flock: newFlock(s.path(file))})
 		if err != errVoid {
 			return held, err
 		}
@@ -359,6 +363,6 @@ func (s *Store) lockMade(ctx context.Context, at *place) (Disk, hold, error) {
 	if err := s.checkSpelling(d, at); err != nil {
 		return nil, hold{}, err
 	}
-	held, err := s.lock(ctx, at.dir)
+	held, err := s.lock(ctx, d, at.dir)
 	return d, held, err
 }
