@@ -1,5 +1,5 @@
 //go:build unix && !race
 
-package modelregistry_test
+package crash
 
 const fewer = 1

@@ -1,6 +1,6 @@
 //go:build unix
 
-package modelregistry_test
+package crash
 
 import (
 	"bytes"
@@ -132,7 +132,7 @@ func TestNoBucketCopy(t *testing.T) {
 }
 
 func registerOn(dir string, wrap func(fsstore.Disk) fsstore.Disk) error {
-	r, err := mr.OpenOn(dir, &mr.Options{Now: ticker()}, wrap)
+	r, err := machine{disk: wrap}.open(dir, &mr.Options{Now: ticker()})
 	if err != nil {
 		return err
 	}
@@ -143,7 +143,7 @@ func registerOn(dir string, wrap func(fsstore.Disk) fsstore.Disk) error {
 // takenOver checks what the first change of a copy left, whole or not, and
 // makes another.
 func takenOver(dir string, before []mr.Event, acked bool) error {
-	r, err := mr.OpenBooted(dir, nil, fmt.Sprint("boot ", boots.Add(1)), noSync)
+	r, err := machine{disk: noSync, boot: nextBoot()}.open(dir, nil)
 	if err != nil {
 		return err
 	}

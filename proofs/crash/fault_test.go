@@ -1,6 +1,6 @@
 //go:build unix
 
-package modelregistry_test
+package crash
 
 import (
 	"context"
@@ -253,25 +253,4 @@ func added(was, now crashtest.State) []string {
 		}
 	}
 	return list
-}
-
-// Invariant 6: a file of the registry's own that can't be written into the
-// staged tree fails the registration, and nothing is left of it. Here the
-// program that saved its model took the name.
-func TestFaultInStaging(t *testing.T) {
-	t.Parallel()
-	for _, name := range []string{"metadata.json", "metrics.json", "manifest.json"} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			r, dir := newStore(t, nil)
-			register(t, r, "1.0.0", nil)
-			check := unchanged(t, dir)
-			_, err := r.Register(t.Context(), fraud, mr.FromFunc(func(dir string) error {
-				return errors.Join(os.WriteFile(filepath.Join(dir, "w.bin"), []byte("w"), 0o666),
-					os.Mkdir(filepath.Join(filepath.Dir(dir), name), 0o777))
-			}), nil)
-			wantError(t, err, "register", fraud, "", syscall.EISDIR)
-			check()
-		})
-	}
 }

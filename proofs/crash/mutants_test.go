@@ -1,6 +1,6 @@
 //go:build unix
 
-package modelregistry_test
+package crash
 
 import (
 	"cmp"

@@ -1,6 +1,6 @@
 //go:build unix
 
-package modelregistry_test
+package crash
 
 import (
 	"bytes"
@@ -28,9 +28,11 @@ func (l *load) whole(ctx context.Context) (map[string]string, error) {
 	}
 	list, err := l.ListVersions(ctx, loadModel)
 	for _, v := range list {
-		if err := l.VerifyTree(ctx, v); err != nil {
+		m, err := l.GetModel(ctx, loadModel.At(v.Version), &mr.GetOptions{Verify: true})
+		if err != nil {
 			return nil, fmt.Errorf("version %s shows and is not whole: %w", v.Version, err)
 		}
+		m.Close()
 	}
 	return m, err
 }

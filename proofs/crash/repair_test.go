@@ -1,6 +1,6 @@
 //go:build unix
 
-package modelregistry_test
+package crash
 
 import (
 	"bytes"
@@ -20,29 +20,25 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/fsstore"
 )
 
-// repairCases are the harms whose repair takes every path that writes.
-var repairCases = []string{"document cut", "line unreadable", "registration lost, document damaged", "external change and a damaged line",
-	"history deleted", "history and document deleted", "history is a folder", "document is a folder", "what crashes leave"}
-
-// forRepairCases calls fn with a store that was harmed, as a state, and the
-// stages that a repair makes of it.
-func forRepairCases(t *testing.T, fn func(t *testing.T, harmed crashtest.State, want map[string]mr.ModelStage)) {
-	for _, name := range repairCases {
+// forHarms calls fn with each store that was harmed, as a state, and the stages
+// that a repair makes of it.
+func forHarms(t *testing.T, fn func(t *testing.T, harmed crashtest.State, want map[string]mr.ModelStage)) {
+	for name, harm := range harms {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := three(t)
-			harms[name].do(t, dir)
+			harm.do(t, dir)
 			state, err := snapshot(dir)
 			if err != nil {
 				t.Fatal(err)
 			}
-			fn(t, state, harms[name].stages)
+			fn(t, state, harm.stages)
 		})
 	}
 }
 
 func repairOn(dir string, wrap func(fsstore.Disk) fsstore.Disk) error {
-	r, err := mr.OpenOn(dir, &mr.Options{Now: ticker()}, wrap)
+	r, err := machine{disk: wrap}.open(dir, &mr.Options{Now: ticker()})
 	if err != nil {
 		return err
 	}
@@ -58,7 +54,7 @@ func mended(dir string, harmed crashtest.State, want map[string]mr.ModelStage) e
 	if err := repairOn(dir, noSync); err != nil {
 		return fmt.Errorf("repairing: %w", err)
 	}
-	r, err := mr.OpenBooted(dir, nil, fmt.Sprint("boot ", boots.Add(1)), noSync)
+	r, err := machine{disk: noSync, boot: nextBoot()}.open(dir, nil)
 	if err != nil {
 		return err
 	}
@@ -105,7 +101,7 @@ func keeps(dir string, old []byte) bool {
 // Invariant 5, for Repair: wherever a crash cuts it short, another one ends it.
 func TestEveryCrashOfARepair(t *testing.T) {
 	t.Parallel()
-	forRepairCases(t, func(t *testing.T, harmed crashtest.State, want map[string]mr.ModelStage) {
+	forHarms(t, func(t *testing.T, harmed crashtest.State, want map[string]mr.ModelStage) {
 		base := loadTemp(t)
 		dir := filepath.Join(base, "recorded")
 		if err := errors.Join(os.Mkdir(dir, 0o777), harmed.Write(dir)); err != nil {
@@ -156,7 +152,7 @@ func crashes(t *testing.T, base string, record crashtest.Record, most int, check
 // cause, and when the disk is well again, another repair ends it.
 func TestEveryFaultOfARepair(t *testing.T) {
 	t.Parallel()
-	forRepairCases(t, func(t *testing.T, harmed crashtest.State, want map[string]mr.ModelStage) {
+	forHarms(t, func(t *testing.T, harmed crashtest.State, want map[string]mr.ModelStage) {
 		base := loadTemp(t)
 		step := 3 * fewer
 		if *crashAll {

@@ -1,6 +1,6 @@
 //go:build unix
 
-package modelregistry_test
+package crash
 
 import (
 	"bytes"
@@ -56,15 +56,14 @@ type load struct {
 // boots counts the boots of the system that were played.
 var boots atomic.Int64
 
+func nextBoot() string { return fmt.Sprint("boot ", boots.Add(1)) }
+
 // newLoad opens a registry on a store in a folder below base, after a boot of
 // the system. Its I/O goes through under.
 func newLoad(base string, lags bool, under func(fsstore.Disk) fsstore.Disk) (*load, error) {
-	l := &load{dir: filepath.Join(base, loadStore), lags: lags, under: under, boot: fmt.Sprint("boot ", boots.Add(1))}
+	l := &load{dir: filepath.Join(base, loadStore), lags: lags, under: under, boot: nextBoot()}
 	return l, l.open(time.Hour)
 }
-
-// noSync opens a registry on what a crash or a fault left.
-func noSync(d fsstore.Disk) fsstore.Disk { return crashtest.NoSync{Disk: d} }
 
 // open begins anew with a registry that knows nothing, as another process
 // would.
@@ -74,15 +73,16 @@ func (l *load) open(idle time.Duration) error {
 			return err
 		}
 	}
-	r, err := mr.OpenBooted(l.dir, &mr.Options{Now: ticker()}, l.boot, func(d fsstore.Disk) fsstore.Disk {
+	m := machine{boot: l.boot, disk: func(d fsstore.Disk) fsstore.Disk {
 		l.disk = l.under(d)
 		return l.faulty.Wrap(l.disk)
-	})
+	}}
+	if l.lags {
+		m.lag = lagFromTheStart(idle)
+	}
+	r, err := m.open(l.dir, &mr.Options{Now: ticker()})
 	if err != nil {
 		return err
-	}
-	if l.lags {
-		r.SetLag(-1, 1, idle)
 	}
 	l.ModelRegistry = r
 	return nil
