@@ -5,42 +5,43 @@ package filesystems
 import (
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"testing"
 	"time"
 )
 
-// elsewhere are the tests of the root package that say nothing more on another
+// elsewhere are the tests of these packages that say nothing more on another
 // file system: they simulate the disk, mount one of their own, count
 // calls or allocations, need a machine that is not busy, or take minutes.
 const elsewhere = `^Test(Every|RepairOfAnyDamage|FailuresLeakNothing|Allocations|CountsDoNotGrow|Live|Ranges|CallerLeaves|CloseUnderLoad|HistoryFollows|PythonTornRead|CatchUpRecords)` +
 	`|Disk|Mount|Exfat|Ext4|Coarse|Folding`
 
-// rootTests builds the tests of the root package.
-func rootTests(t *testing.T) (program string) {
+// buildTests builds the tests of a package, given its path below the root.
+func buildTests(t *testing.T, pkg string) (program string) {
 	t.Helper()
-	program = filepath.Join(t.TempDir(), "root.test")
-	build := exec.Command("go", "test", "-c", "-o", program, "github.com/ubunye-go/modelregistry")
+	program = filepath.Join(t.TempDir(), "package.test")
+	build := exec.Command("go", "test", "-c", "-o", program, path.Join("github.com/ubunye-go/modelregistry", pkg))
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building the tests of the root package: %v\n%s", err, out)
+		t.Fatalf("building the tests of %s: %v\n%s", pkg, err, out)
 	}
 	return program
 }
 
-// runRootTests runs the tests of the root package with their temporary folders
-// below a folder.
-func runRootTests(t *testing.T, program, dir string) {
+// runTests runs the tests of a package, in its folder, with their temporary
+// folders below dir.
+func runTests(t *testing.T, program, pkg, dir string) {
 	t.Helper()
 	limit := time.Duration(0) // none
 	if deadline, ok := t.Deadline(); ok {
 		limit = time.Until(deadline) - time.Minute // so that the file system is unmounted
 	}
 	cmd := exec.CommandContext(t.Context(), program, "-test.skip", elsewhere, "-test.timeout", limit.String())
-	cmd.Dir = filepath.Join("..", "..")
+	cmd.Dir = filepath.Join("..", "..", pkg)
 	cmd.Env = append(os.Environ(), "TMPDIR="+dir)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		t.Fatalf("the tests of the root package: %v\n%s", err, out)
+		t.Errorf("the tests of %s: %v\n%s", pkg, err, out)
 	}
 	t.Logf("%v of processor time", cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
 }
