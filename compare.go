@@ -8,15 +8,16 @@ import (
 	"slices"
 )
 
-// A Comparison sets two versions side by side.
+// A Comparison has two versions and the differences of their metrics.
 type Comparison struct {
 	A       ModelVersion       `json:"a"`
 	B       ModelVersion       `json:"b"`
-	Metrics []MetricComparison `json:"metrics"` // every metric that either has, sorted by name
+	Metrics []MetricComparison `json:"metrics"` // the metrics of both, sorted by name
 }
 
-// A MetricComparison is one metric of two versions. A value is nil where the
-// version lacks the metric; Delta is nil unless both are finite numbers.
+// A MetricComparison is one metric of two versions. A value is nil if the
+// version does not have the metric. Delta is nil unless both values are finite
+// numbers.
 type MetricComparison struct {
 	Name  string
 	A     any
@@ -24,13 +25,16 @@ type MetricComparison struct {
 	Delta *float64 // B - A, unrounded
 }
 
-// MarshalJSON writes a non-finite value, for which JSON has no form, as null.
+// MarshalJSON writes NaN and infinite values as null, because JSON has no form
+// for them.
 func (m MetricComparison) MarshalJSON() ([]byte, error) {
 	return finiteJSON(map[string]any{"name": m.Name, "a": m.A, "b": m.B, "delta": m.Delta})
 }
 
-// Compare returns two versions, also of two models, and the difference of their
-// metrics. Two versions of one model are read at the same moment.
+// Compare returns two versions and the differences of their metrics. The
+// versions may belong to different models. Two versions of one model are read
+// at the same moment. The error matches ErrNotFound if one of them does not
+// exist.
 func (r *ModelRegistry) Compare(ctx context.Context, a, b Ref) (c Comparison, err error) {
 	if c.A, c.B, err = r.pair(ctx, a, b); err != nil {
 		return Comparison{}, err
@@ -53,7 +57,8 @@ func (r *ModelRegistry) Compare(ctx context.Context, a, b Ref) (c Comparison, er
 	return c, nil
 }
 
-// pair returns two versions; of one model, as they are at the same moment.
+// pair returns two versions. If they belong to one model, it reads them at the
+// same moment.
 func (r *ModelRegistry) pair(ctx context.Context, a, b Ref) (x, y ModelVersion, err error) {
 	subject := a
 	defer func() { err = opError("compare", subject, err) }()
@@ -85,8 +90,9 @@ func (r *ModelRegistry) pair(ctx context.Context, a, b Ref) (x, y ModelVersion, 
 	return x, y, err
 }
 
-// delta subtracts as float64 does; integers, which may be beyond its reach,
-// exactly.
+// delta returns b - a, or nil if a value is not a finite number. It subtracts
+// integers exactly, because a float64 can't hold all of them, and other numbers
+// as float64.
 func delta(a, b any) *float64 {
 	x, okA := a.(json.Number)
 	y, okB := b.(json.Number)

@@ -7,14 +7,17 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/artifact"
 )
 
-// A treeLook describes the files of a version without a manifest at one time.
-type treeLook struct {
+// A treeListing describes the files of a version without a manifest, at one
+// time.
+type treeListing struct {
 	version string
 	artifact.Listing
 }
 
-// complete reports whether a version's files are all there, without reading
-// them. It reports false without an error if only a later look can say.
+// complete reports whether all files of a version are there. It does not read
+// the files. If the version has no manifest, its files may still be changing:
+// complete then reports false without an error, and the caller has to ask
+// again.
 func (w *watcher) complete(ctx context.Context, v ModelVersion) (bool, error) {
 	a, err := w.r.openArtifact(ctx, v)
 	if err != nil {
@@ -29,7 +32,7 @@ func (w *watcher) complete(ctx context.Context, v ModelVersion) (bool, error) {
 		return false, err
 	}
 	before := w.files
-	w.files = treeLook{v.Version, list}
+	w.files = treeListing{v.Version, list}
 	if list.Files == 0 {
 		return false, artifact.ErrNoFile
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/index"
 )
 
-// A Config is the block that says in a training pipeline's configuration what
-// becomes of the model, in JSON or YAML:
+// A Config is the "registry" block of a training pipeline's configuration, in
+// JSON or YAML. It says how the trained model is registered and promoted:
 //
 //	registry:
 //	  store: ".ubunye/model_store"
@@ -21,15 +21,15 @@ import (
 //	  promote_to: staging
 //	  promotion_gates: {min_auc: 0.85, max_loss: 0.20, require_drift_check: true}
 //
-// Make it a field of your own configuration's struct, tagged "registry". A key
-// that it does not know is an error.
+// Use it as a field of your own configuration's struct, with the tag
+// "registry". An unknown key is an error.
 type Config struct {
 	// Store is a folder for Open, or a URL that the program gives to
 	// objectstore.Open. The registry does not use it.
 	Store   string `json:"store,omitzero" yaml:"store,omitempty"`
 	UseCase string `json:"use_case" yaml:"use_case"`
-	// AutoVersion has the number chosen, and Version passed over. Left out, it
-	// is true if there is no Version.
+	// AutoVersion lets the registry choose the number, and ignores Version. If
+	// it is missing, it is true if Version is empty.
 	AutoVersion    *bool         `json:"auto_version,omitzero" yaml:"auto_version,omitempty"`
 	Version        string        `json:"version,omitzero" yaml:"version,omitempty"`
 	PromoteTo      ModelStage    `json:"promote_to,omitzero" yaml:"promote_to,omitempty"` // empty: register only
@@ -41,13 +41,13 @@ var configKeys = []string{"store", "use_case", "auto_version", "version", "promo
 // plainConfig is Config without its methods.
 type plainConfig Config
 
-// UnmarshalJSON reads the block strictly.
+// UnmarshalJSON reads and validates the block. An unknown key is an error.
 func (c *Config) UnmarshalJSON(data []byte) error {
 	return c.read(func(v any) error { return json.Unmarshal(data, v) })
 }
 
-// UnmarshalYAML reads the block strictly, with any YAML library that knows this
-// form of the method.
+// UnmarshalYAML reads and validates the block. An unknown key is an error. It
+// works with every YAML library that supports this form of the method.
 func (c *Config) UnmarshalYAML(unmarshal func(any) error) error { return c.read(unmarshal) }
 
 func (c *Config) read(unmarshal func(any) error) error {
@@ -63,7 +63,7 @@ func (c *Config) read(unmarshal func(any) error) error {
 	}
 	if unknown != nil {
 		slices.Sort(unknown)
-		return invalid("registry configuration: unknown %s", strings.Join(unknown, ", "))
+		return invalid("registry configuration: unknown key %s", strings.Join(unknown, ", "))
 	}
 	var plain plainConfig
 	if err := unmarshal(&plain); err != nil {
@@ -76,10 +76,11 @@ func (c *Config) read(unmarshal func(any) error) error {
 	return nil
 }
 
-// Validate returns an error that matches ErrInvalid and says what is wrong.
+// Validate returns nil if the configuration can be used. Otherwise it returns
+// an error that matches ErrInvalid and gives the reason.
 func (c Config) Validate() error {
 	if c.UseCase == "" {
-		return invalid("registry configuration: there is no use_case")
+		return invalid("registry configuration: use_case is missing")
 	}
 	if c.Store != "" && !strings.Contains(c.Store, "://") {
 		if err := checkStore(c.Store); err != nil {
@@ -91,12 +92,12 @@ func (c Config) Validate() error {
 			return err
 		}
 		if c.PromoteTo == Archived {
-			return invalid("registry configuration: promote_to: archived is no promotion")
+			return invalid("registry configuration: promote_to: a promotion to archived is not possible")
 		}
 	}
 	if !c.auto() {
 		if c.Version == "" {
-			return invalid("registry configuration: auto_version is false, and there is no version")
+			return invalid("registry configuration: version is missing, and auto_version is false")
 		}
 		_, err := checkVersion(c.Version)
 		return err
@@ -111,23 +112,25 @@ func (c Config) auto() bool {
 	return *c.AutoVersion
 }
 
-// An Outcome says how far RegisterAndPromote came.
+// An Outcome is the result of RegisterAndPromote. Registered and Promoted say
+// which of its two steps succeeded.
 type Outcome struct {
-	Version    ModelVersion // as it stands now
+	Version    ModelVersion // as it is now
 	Registered bool
-	Promoted   bool         // it is in the stage that was asked for
-	Gates      []GateResult // what the gates of the promotion found
+	Promoted   bool         // it is in the stage of Config.PromoteTo
+	Gates      []GateResult // the result of each gate of the promotion
 }
 
-// RegisterAndPromote registers a version of a model of cfg's use case and, if
-// cfg says so, promotes it through cfg's gates and those of opts, all of which
-// are kept with the version: a later promotion by hand meets them too. Store
-// and the version in opts are not used.
+// RegisterAndPromote registers a version of a model in cfg's use case. If
+// cfg.PromoteTo is set, it then promotes the version. The gates of cfg and of
+// opts are stored with the version, so they apply to every later promotion,
+// too. cfg.Store and opts.Version are not used.
 //
 // If the outcome is Registered but not Promoted, the version stays in
-// development, and the error says why: a *GateError if gates failed, each of
-// which is logged with its value and threshold. If it is not Registered,
-// nothing has changed.
+// development. The error then says why the promotion failed: a *GateError if
+// gates refused it. Each failed gate is also logged with its value and
+// threshold. If the outcome is not Registered, nothing has changed, unless the
+// error matches ErrUncertain.
 func (r *ModelRegistry) RegisterAndPromote(ctx context.Context, cfg Config, modelName string, a Artifact, opts *RegisterOptions) (out Outcome, err error) {
 	name := ModelName{UseCase: cfg.UseCase, Model: modelName}
 	if err := cfg.Validate(); err != nil {

@@ -7,27 +7,27 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/index"
 )
 
-// derived keeps what readers made of a model's state, until a version changes:
-// the list of versions, and the highest version of ranges. Readers share the
-// model's lock, so it has a lock of its own.
+// derived caches what readers computed from a model's state: the list of
+// versions, and the highest version of each range. It is valid until a version
+// changes. Readers share the model's lock, so derived has its own lock.
 type derived struct {
 	mu         sync.RWMutex
-	state      *index.State // that the rest was made of
+	state      *index.State // the rest was computed from it
 	generation int64        // of the state
 	list       []ModelVersion
 	highest    map[string]*index.Entry // by range
 }
 
-// maxRanges bounds how many ranges are kept of one model.
+// maxRanges bounds how many ranges are cached for one model.
 const maxRanges = 100
 
-// current reports whether what is kept was made of the state as it is. The
+// current reports whether the cache was computed from the present state s. The
 // caller holds the lock.
 func (d *derived) current(s *index.State) bool {
 	return d.state == s && d.generation == s.Generation
 }
 
-// renew drops what was made of another state. The caller holds the lock.
+// renew empties the cache unless it is current. The caller holds the lock.
 func (d *derived) renew(s *index.State) {
 	if !d.current(s) {
 		d.state, d.generation, d.list, d.highest = s, s.Generation, nil, map[string]*index.Entry{}
@@ -35,7 +35,7 @@ func (d *derived) renew(s *index.State) {
 }
 
 // list returns every version as callers see it, newest first. The list is
-// shared, and must not be changed.
+// shared: the caller must not change it.
 func (s state) list() []ModelVersion {
 	d := s.derived
 	d.mu.Lock()
@@ -57,8 +57,8 @@ func (s state) list() []ModelVersion {
 	return d.list
 }
 
-// knownHighest returns the highest version of a range, nil for none, if it was
-// looked up since a version changed.
+// knownHighest returns the cached highest version of a range, nil if no version
+// matches. known is false if the range is not in the cache.
 func (s state) knownHighest(text string) (best *index.Entry, known bool) {
 	d := s.derived
 	d.mu.RLock()

@@ -2,8 +2,8 @@ package modelregistry
 
 import "github.com/ubunye-go/modelregistry/internal/index"
 
-// A Doubt is what can't be told of an external change: what another program
-// meant, or what it knew.
+// A Doubt is a question about an external change that the registry could not
+// settle: what the other program intended, or which state it had read.
 type Doubt struct {
 	Version string `json:"version"`
 	Reason  string `json:"reason"`
@@ -12,7 +12,7 @@ type Doubt struct {
 // String returns "version: reason".
 func (d Doubt) String() string { return d.Version + ": " + d.Reason }
 
-// publicDoubts returns the doubts of an event as callers know them.
+// publicDoubts converts the doubts of an event to the public type.
 func publicDoubts(list []index.Doubt) []Doubt {
 	var public []Doubt
 	for _, d := range list {

@@ -14,46 +14,49 @@ import (
 
 // The causes of errors, for errors.Is.
 var (
-	// ErrNotFound says that a use case, model, version or stage holds nothing.
-	// It matches fs.ErrNotExist.
+	// ErrNotFound says that a use case, model or version does not exist, or
+	// that no version is in a stage or range. It matches fs.ErrNotExist.
 	ErrNotFound = sentinel("not found", fs.ErrNotExist)
-	// ErrExists says that a version number was given out before. It matches
-	// fs.ErrExist.
+	// ErrExists says that a version number was used before, or differs from a
+	// used one in case only. It matches fs.ErrExist.
 	ErrExists = sentinel("version already registered", fs.ErrExist)
-	// ErrInvalid says that an argument can never be accepted: a name, version,
-	// stage, gate, metric or artifact. It matches fs.ErrInvalid.
+	// ErrInvalid says that an argument can never be accepted, such as a name,
+	// version, stage, gate or metric. It matches fs.ErrInvalid.
 	ErrInvalid = driver.ErrInvalid
-	// ErrWrongDirection says that Promote was asked to go down, Demote to go
-	// up, or Rollback to restore a version that never was in production.
+	// ErrWrongDirection says that Promote was called with a lower stage, Demote
+	// with a higher stage, or RollbackTo with a version that never was in
+	// production.
 	ErrWrongDirection = errors.New("wrong direction")
-	// ErrConflict says that a stated precondition does not hold: another change
-	// came in between, or a version is not in the stage that was named.
+	// ErrConflict says that a precondition does not hold: a version is not in
+	// the named stage, IfProduction names another version, or another program
+	// made a change meanwhile.
 	ErrConflict = driver.ErrConflict
-	// ErrNonFinite says that a metric or a piece of metadata is NaN or
-	// infinite.
+	// ErrNonFinite says that a value is NaN or infinite: a metric, a member of
+	// the metadata, or a threshold.
 	ErrNonFinite = pyjson.ErrNonFinite
-	// ErrArtifact says that an artifact is missing, empty, holds something
-	// other than files and folders, has a file name that not every store can
-	// keep, was written to while it was registered, or does not match the
-	// digests of its manifest.
+	// ErrArtifact says that an artifact can't be used. It is missing or empty,
+	// contains something other than files and folders, or has a file name that
+	// not every store can keep; or it was written to during its registration,
+	// or it does not match the digests of its manifest.
 	ErrArtifact = driver.ErrArtifact
-	// ErrUncertain says that a change may or may not have happened: the disk
-	// failed while it was written and again while it was taken back. Read
-	// before retrying.
+	// ErrUncertain says that a change may or may not have happened. The disk
+	// failed while the change was written, and again while it was undone. Read
+	// the model before you retry.
 	ErrUncertain = driver.ErrUncertain
-	// ErrOvertaken says that a store put a document in place while another
-	// writer appended, so that it may have replaced a newer document; or that
-	// it did not, because another program wrote the document meanwhile.
+	// ErrOvertaken says that another writer interfered with the writing of
+	// registry.json. Either another change was appended meanwhile, so that a
+	// newer document may have been replaced; or another program wrote the
+	// document, and the store left it in place.
 	ErrOvertaken = driver.ErrOvertaken
-	// ErrFormat says that a later release wrote a model, and that it must be
-	// understood before the model is written. This release reads it and changes
-	// nothing; the error is a *[FormatError] that names what is not known.
+	// ErrFormat says that a model needs a later release for every change. This
+	// release can read the model and refuses to change it. The error is a
+	// *[FormatError], which names what this release does not know.
 	ErrFormat = driver.ErrFormat
-	// ErrIndexLost says that a model has neither a history nor a registry.json,
-	// but versions that a registry made. Nothing is registered until it is
-	// repaired, because numbers would be given out again.
+	// ErrIndexLost says that a model has files of versions, but its history and
+	// its registry.json are both lost. Register fails until Repair has listed
+	// the versions again, because it would use their numbers a second time.
 	ErrIndexLost = driver.ErrIndexLost
-	// ErrClosed says that the registry was closed.
+	// ErrClosed says that the registry is closed.
 	ErrClosed = engine.ErrClosed
 )
 
@@ -67,13 +70,13 @@ func sentinel(text string, is error) error { return &kind{text, is} }
 func (k *kind) Error() string        { return k.text }
 func (k *kind) Is(target error) bool { return target == k.is }
 
-// An Error is what every operation returns when it fails: the operation, its
-// subject and the cause. It reads "op subject: cause".
+// An Error is returned by every operation that fails. It has the operation, its
+// subject and the cause, and reads "op subject: cause".
 type Error struct {
 	Op string // "register", "promote", …
-	// Ref is the subject. Once a change knows which version a reference means,
-	// it names exactly that version. It has the name alone if the operation is
-	// about a model, and is zero if it is about no model.
+	// Ref is the subject of the operation. If a reference was resolved before a
+	// change failed, Ref names the exact version. It has only a name if the
+	// operation is about a model, and is zero if it is about the whole store.
 	Ref Ref
 	Err error
 }
@@ -89,8 +92,8 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// opError returns err as an *Error. Of an *Error about the same model it keeps
-// what that says of the version.
+// opError returns err as an *Error. If err is an *Error about the same model,
+// opError keeps the version that it names.
 func opError(op string, subject Ref, err error) error {
 	if err == nil {
 		return nil
@@ -104,20 +107,21 @@ func opError(op string, subject Ref, err error) error {
 	return &Error{Op: op, Ref: subject, Err: err}
 }
 
-// A NameError says that a model's name can't be told from another name on every
-// file system: the two differ in case only, or this store's file system takes
-// one for the other. It matches ErrInvalid.
+// A NameError says that a model's name could be confused with another name. The
+// two differ in case only, or this store's file system treats them as equal. It
+// matches ErrInvalid.
 type NameError = driver.NameError
 
-// A CorruptError says which file of a store is damaged, and where.
+// A CorruptError says which file of a store is damaged, and at which offset.
 type CorruptError = driver.CorruptError
 
-// A FormatError says that a model needs what this release does not know, so
-// that it may only be read. It matches ErrFormat.
+// A FormatError lists what a model needs and this release does not know. This
+// release can read the model and refuses to change it. The error matches
+// ErrFormat.
 type FormatError = driver.FormatError
 
-// A GateError says that gates held a promotion back. The version stays where it
-// was.
+// A GateError says that gates refused a promotion. The version stays in its
+// stage.
 type GateError struct {
 	Target  ModelStage
 	Results []GateResult // of every gate, passed ones too, in order
@@ -143,7 +147,7 @@ func (e *GateError) Error() string {
 	return fmt.Sprintf("%d of %d gates to %s failed: %s", len(failed), len(e.Results), e.Target, strings.Join(lines, "; "))
 }
 
-// invalid returns an error that matches ErrInvalid and says what is wrong.
+// invalid returns an error that matches ErrInvalid and gives the reason.
 func invalid(format string, args ...any) error {
 	return fmt.Errorf("%w %s", ErrInvalid, fmt.Sprintf(format, args...))
 }
@@ -153,7 +157,7 @@ func notFound(format string, args ...any) error {
 	return fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), ErrNotFound)
 }
 
-// indexError returns an error of the index as callers know it.
+// indexError converts an error of the index to the public one.
 func indexError(err error) error {
 	switch e := err.(type) {
 	case *index.TakenError:

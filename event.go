@@ -19,77 +19,77 @@ const (
 	OpRollback Operation = index.OpRollback
 	OpArchive  Operation = index.OpArchive
 	OpForeign  Operation = index.OpForeign // another program or an editor changed registry.json
-	OpImport   Operation = index.OpImport  // a store that had no history, or had lost it, was taken over
-	OpRepair   Operation = index.OpRepair  // Repair found the history damaged, and says what it made of it
+	OpImport   Operation = index.OpImport  // a history began from a registry.json, because there was none or it was lost
+	OpRepair   Operation = index.OpRepair  // Repair changed the model; Reason says how
 )
 
-// An Event is one change of a model, or a promotion that gates refused.
+// An Event is one change of a model, or one promotion that gates refused.
 type Event struct {
 	Name ModelName
 
-	// Number orders the events of a model. Numbers start at 1 and go up by one;
-	// an import or a repair may leave numbers out. It is 0 for an external
+	// Number orders the events of a model. Numbers start at 1 and increase by
+	// one; an import or a repair may skip numbers. Number is 0 for an external
 	// change that is not recorded yet: see Unrecorded.
 	Number int64
 	ID     string    // 128 random bits, hex
-	Time   time.Time // by the clock of who wrote it, UTC, in microseconds
+	Time   time.Time // by the writer's clock; UTC, in microseconds
 	Op     Operation
 
-	// Version is the version that the event is about, and From and To are its
-	// stages. They are empty for an external change, an import and a repair,
-	// which Changes describes.
+	// Version is the version that the event is about. From and To are its
+	// stages before and after. All three are empty for an external change, an
+	// import and a repair: Changes describes those.
 	Version  string
 	From, To ModelStage
 
-	Actor  string // who did it; empty if not given
-	Reason string // why; empty if not given
+	Actor  string // the person or program that made the change; empty if not given
+	Reason string // the reason for the change; empty if not given
 
-	Refused      bool         // gates held the promotion back: nothing changed
-	SkippedGates bool         // the promotion was told to look at no gate
-	Forced       bool         // Force let a rollback restore a version that never was in production
-	Gates        []GateResult // what each gate found, in order
+	Refused      bool         // gates refused the promotion: nothing changed
+	SkippedGates bool         // MoveOptions.SkipGates was set
+	Forced       bool         // a rollback restored a version that never was in production
+	Gates        []GateResult // the result of each gate, in order
 
-	// Changes has every version whose entry the event added, changed or
-	// removed, the predecessor of a promotion too.
+	// Changes lists every version whose entry the event added, changed or
+	// removed. For a promotion that includes the version that left production.
 	Changes []Change
 
-	// ModelGates are the model's gates after the event, if it changed them,
-	// else nil.
+	// ModelGates are the gates of the model after the event. It is nil if the
+	// event did not change them.
 	ModelGates *PromotionGate
-	// Doubts has what could not be decided about an external change, and how
-	// the registry resolved it. Verify reports each until the version is
-	// changed again.
+	// Doubts lists what could not be decided about an external change, and how
+	// the registry resolved it. Verify reports each doubt until its version
+	// changes again.
 	Doubts []Doubt
 }
 
 // A Change describes how an event changed one version.
 type Change struct {
 	Version string     `json:"version"`
-	From    ModelStage `json:"from,omitempty"` // empty if it was not there before
-	To      ModelStage `json:"to,omitempty"`   // empty if it was removed; equal to From if something else in its entry changed
+	From    ModelStage `json:"from,omitempty"` // empty if the event added the version
+	To      ModelStage `json:"to,omitempty"`   // empty if the event removed it; equal to From if only other fields changed
 
-	// Forced reports whether the entry says that another program promoted the
-	// version without asking its gates. SkippedGates has the results that these
-	// gates give.
+	// Forced is true if another program promoted the version although gates
+	// failed, and its entry says so. SkippedGates then has the results of these
+	// gates for the version.
 	Forced       bool         `json:"forced,omitempty"`
 	SkippedGates []GateResult `json:"skipped_gates,omitempty"`
-	// Reused reports whether another version had the number before. Another
-	// program counts from the listed versions, so it can give the number of a
-	// deleted version again.
+	// Reused is true if an earlier version had the same number. Another program
+	// chooses numbers from the listed versions only, so it can use the number
+	// of a deleted version again.
 	Reused bool `json:"reused,omitempty"`
 }
 
-// Unrecorded reports whether the event is an external change since the last
-// event. The next change records it and gives it a number. Until then, Time is
-// when it was read.
+// Unrecorded reports whether the event is an external change that the history
+// does not have yet. The next change of the model records it with a number.
+// Until then, Time is the time of the read.
 func (e *Event) Unrecorded() bool { return e.Number == 0 }
 
-// Touches reports whether the event is about a version, or changed its entry.
+// Touches reports whether the event is about the version or changed its entry.
 func (e *Event) Touches(version string) bool {
 	return e.Version == version || slices.ContainsFunc(e.Changes, func(c Change) bool { return c.Version == version })
 }
 
-// MarshalJSON returns the event under the names that history.jsonl uses.
+// MarshalJSON returns the event with the member names of history.jsonl.
 func (e Event) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		UseCase      string         `json:"use_case"`

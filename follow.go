@@ -11,22 +11,22 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/refcount"
 )
 
-// A follower is the loop of a Live. Its own fields are the loop's alone.
+// A follower is the loop of a Live. Only the loop uses its own fields.
 type follower[T any] struct {
 	*Live[T]
 
-	want     *ModelVersion // what the reference means, nil for nothing
+	target   *ModelVersion // the version that the reference means, nil for none
 	loading  *ModelVersion
 	retiring *item[T] // replaced, and not yet closed
-	failures int      // of want, in a row
+	failures int      // of target, in a row
 	nextTry  time.Time
-	waited   bool // it was said that want waits for retiring
+	warned   bool // the log says that target waits for retiring
 
 	loaded chan loaded[T]
 	freed  chan struct{}
 }
 
-// loaded is how a load ended.
+// loaded is the result of a load.
 type loaded[T any] struct {
 	item *item[T]
 	v    ModelVersion
@@ -37,30 +37,30 @@ type loaded[T any] struct {
 // first loads the first version.
 func (f *follower[T]) first(ctx context.Context) error {
 	for {
-		if err := f.look(ctx); err != nil {
+		if err := f.poll(ctx); err != nil {
 			return err
 		}
-		if f.want != nil {
+		if f.target != nil {
 			break
 		}
-		select { // another program's version may be in the copying
-		case <-time.After(f.r.untilLook(f.opts.Interval)):
+		select { // another program may still be copying the files of the version
+		case <-time.After(f.r.untilPoll(f.opts.Interval)):
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
-	res := f.loadVersion(ctx, *f.want)
+	res := f.loadVersion(ctx, *f.target)
 	if res.err != nil {
 		return fmt.Errorf("version %s: %w", res.v.Version, res.err)
 	}
-	f.takeUp(res)
+	f.replaceCurrent(res)
 	return nil
 }
 
 func (f *follower[T]) run(ctx context.Context) {
 	defer close(f.ended)
-	look := time.NewTimer(f.r.untilLook(f.opts.Interval))
-	defer look.Stop()
+	timer := time.NewTimer(f.r.untilPoll(f.opts.Interval))
+	defer timer.Stop()
 	retry := time.NewTimer(0)
 	defer retry.Stop()
 	for ctx.Err() == nil {
@@ -70,9 +70,9 @@ func (f *follower[T]) run(ctx context.Context) {
 			retry.Reset(wait)
 		}
 		select {
-		case <-look.C:
-			f.look(ctx)
-			look.Reset(f.r.untilLook(f.opts.Interval))
+		case <-timer.C:
+			f.poll(ctx)
+			timer.Reset(f.r.untilPoll(f.opts.Interval))
 		case res := <-f.loaded:
 			f.finish(ctx, res)
 		case <-f.freed:
@@ -87,9 +87,10 @@ func (f *follower[T]) run(ctx context.Context) {
 	}
 }
 
-// look asks the registry for the version that the reference means.
-func (f *follower[T]) look(ctx context.Context) error {
-	v, news, err := f.watcher.poll(ctx)
+// poll asks the registry for the version that the reference means, and updates
+// target and the status.
+func (f *follower[T]) poll(ctx context.Context) error {
+	v, changed, err := f.watcher.poll(ctx)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -98,7 +99,7 @@ func (f *follower[T]) look(ctx context.Context) error {
 		if err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrArtifact) || errors.Is(err, ErrConflict) {
 			s.LastCheck = now
 		}
-		if !news {
+		if !changed {
 			return
 		}
 		s.Wanted, s.Failures, s.NextTry = v.Version, 0, time.Time{}
@@ -108,33 +109,34 @@ func (f *follower[T]) look(ctx context.Context) error {
 			s.LastError, s.LastErrorAt = nil, time.Time{}
 		}
 	})
-	if !news {
+	if !changed {
 		return err
 	}
-	f.want, f.failures, f.nextTry = nil, 0, time.Time{}
+	f.target, f.failures, f.nextTry = nil, 0, time.Time{}
 	if err != nil {
-		f.log.Warn("model not followed", errorAttrs(err)...)
+		f.log.Warn("model version not available", errorAttrs(err)...)
 		return err
 	}
-	f.want = &v
+	f.target = &v
 	return nil
 }
 
-// serves reports whether a version is the one in use.
+// serves reports whether a version is the current one.
 func (f *follower[T]) serves(v *ModelVersion) bool {
 	s := f.current.Peek()
 	return s != nil && s.Value.version.Version == v.Version && s.Value.version.ManifestSHA256 == v.ManifestSHA256
 }
 
-// due reports whether there is something to load and room for it.
+// due reports whether target has to be loaded now. It is false while the
+// version before the current one is still in use.
 func (f *follower[T]) due() bool {
-	if f.loading != nil || f.want == nil || f.serves(f.want) || time.Now().Before(f.nextTry) {
+	if f.loading != nil || f.target == nil || f.serves(f.target) || time.Now().Before(f.nextTry) {
 		return false
 	}
 	if f.retiring != nil {
-		if !f.waited {
-			f.waited = true
-			f.log.Warn("model waits for the users of an older one", slog.String("version", f.want.Version),
+		if !f.warned {
+			f.warned = true
+			f.log.Warn("model not loaded yet: an older version is still in use", slog.String("version", f.target.Version),
 				slog.String("older", f.retiring.Value.version.Version))
 		}
 		return false
@@ -143,13 +145,14 @@ func (f *follower[T]) due() bool {
 }
 
 func (f *follower[T]) start(ctx context.Context) {
-	v := *f.want
-	f.loading, f.waited = &v, false
+	v := *f.target
+	f.loading, f.warned = &v, false
 	f.note(func(s *LiveStatus) { s.Loading = true })
 	go func() { f.loaded <- f.loadVersion(ctx, v) }()
 }
 
-// loadVersion makes a T of a version, verified and checked.
+// loadVersion verifies the files of a version, loads a T from them and checks
+// it.
 func (f *follower[T]) loadVersion(ctx context.Context, v ModelVersion) loaded[T] {
 	start := time.Now()
 	i := refcount.NewItem(served[T]{})
@@ -178,29 +181,30 @@ func (f *follower[T]) loadVersion(ctx context.Context, v ModelVersion) loaded[T]
 	return loaded[T]{item: i, v: v, took: time.Since(start), err: err}
 }
 
-// finish uses the loaded version, unless another one is wanted by now.
+// finish makes the loaded version the current one, unless the reference means
+// another one by now.
 func (f *follower[T]) finish(ctx context.Context, res loaded[T]) {
 	f.loading = nil
 	f.note(func(s *LiveStatus) { s.Loading = false })
-	wanted := f.want != nil && f.want.Version == res.v.Version && f.want.ManifestSHA256 == res.v.ManifestSHA256
+	wanted := f.target != nil && f.target.Version == res.v.Version && f.target.ManifestSHA256 == res.v.ManifestSHA256
 	switch {
 	case res.err != nil && ctx.Err() == nil:
 		f.failed(res, wanted)
 	case res.err != nil:
 	case ctx.Err() == nil && (wanted || f.acceptable(ctx, res.v)):
-		f.takeUp(res)
+		f.replaceCurrent(res)
 	default:
-		f.log.Info("model loaded and not wanted any more", slog.String("version", res.v.Version))
+		f.log.Info("model loaded but no longer needed", slog.String("version", res.v.Version))
 		f.discard(&res.item.Value)
 	}
 }
 
-// acceptable reports whether a version that a range meant when its load began
-// may be used, though the range means another one by now. Else one that is
-// always late would never be used. A version that lost its stage is another
-// matter: it was withdrawn.
+// acceptable reports whether a version may be used although its range matched a
+// higher one while it was loaded. Otherwise a slow load could be overtaken
+// every time. It is false for a stage: a version that lost its stage was
+// withdrawn.
 func (f *follower[T]) acceptable(ctx context.Context, v ModelVersion) bool {
-	if f.ref.Range == "" || f.want == nil || f.serves(f.want) {
+	if f.ref.Range == "" || f.target == nil || f.serves(f.target) {
 		return false
 	}
 	now, err := f.r.GetVersion(ctx, v.Ref())
@@ -222,12 +226,12 @@ func (f *follower[T]) failed(res loaded[T], wanted bool) {
 		})
 		attrs = append(attrs, slog.Int("failures", f.failures), slog.Duration("next_try", delay))
 	}
-	f.log.Warn("model not taken up", append(attrs, errorAttrs(res.err)...)...)
+	f.log.Warn("model not loaded", append(attrs, errorAttrs(res.err)...)...)
 }
 
-// takeUp makes the loaded T the current one. The one before is closed when its
+// replaceCurrent makes the loaded T the current one. The previous T is closed when its
 // last user is done.
-func (f *follower[T]) takeUp(res loaded[T]) {
+func (f *follower[T]) replaceCurrent(res loaded[T]) {
 	now := time.Now()
 	f.failures, f.nextTry = 0, time.Time{}
 	res.item.Value.since = now
@@ -242,7 +246,7 @@ func (f *follower[T]) takeUp(res loaded[T]) {
 			s.Draining = old.Value.version.Version
 		}
 	})
-	f.log.Info("model taken up", slog.String("version", res.v.Version), slog.Duration("took", res.took))
+	f.log.Info("model in use", slog.String("version", res.v.Version), slog.Duration("took", res.took))
 	if old == nil {
 		return
 	}
@@ -250,11 +254,11 @@ func (f *follower[T]) takeUp(res loaded[T]) {
 	f.retirements.Go(func() {
 		old.Wait()
 		f.discard(&old.Value)
-		f.freed <- struct{}{} // there is room: no other retires before this is taken
+		f.freed <- struct{}{} // never blocks: no other T retires until this is received
 	})
 }
 
-// A panicError is a panic in a caller's function, as an error.
+// A panicError is the error for a panic in a caller's function.
 type panicError struct {
 	what  string
 	value any
@@ -268,13 +272,13 @@ func (e *panicError) Unwrap() error {
 	return err
 }
 
-// contained calls a caller's function such that nothing that it does ends the
-// calling goroutine.
+// contained calls a caller's function in a goroutine of its own. It returns a
+// panic or a call of runtime.Goexit as an error.
 func contained(what string, fn func() error) (err error) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		err = fmt.Errorf("%s: it called runtime.Goexit", what)
+		err = fmt.Errorf("%s: the function called runtime.Goexit", what)
 		defer func() {
 			if p := recover(); p != nil {
 				err = &panicError{what: what, value: p, stack: debug.Stack()}

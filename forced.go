@@ -8,18 +8,17 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// Ubunye since 0.7 can promote a version although gates fail. It then writes
-// these two into the version's metadata, and never takes them out again.
+// Ubunye 0.7 and later can promote a version although gates fail. They then
+// write these two keys into the version's metadata, and never remove them.
 const (
 	promotionForced  = "promotion_forced"
 	promotionSkipped = "promotion_gates_skipped"
 )
 
 // forcedChange reports whether another program's change of an entry is a forced
-// promotion, and what the gates that it skipped find of the version. The marks
-// stay in the metadata, so marks that were there before say nothing by
-// themselves: the promotion counts as forced if the gates that they name would
-// have held it back.
+// promotion, and returns the results of the gates that it skipped. The marks
+// stay in the metadata for ever. So if they were there before, a promotion
+// counts as forced only if one of the gates that they name fails now.
 func forcedChange(before, after []byte) (skipped []GateResult, forced bool) {
 	now := decodeEntry(ModelName{}, "", after)
 	if mark, _ := now.Metadata.Get(promotionForced); mark != true {
@@ -36,19 +35,19 @@ func forcedChange(before, after []byte) (skipped []GateResult, forced bool) {
 	return skipped, moved && len((&GateError{Results: skipped}).Failed()) > 0
 }
 
-// A retrospect is the model after some events, as far as the history needs it.
-type retrospect struct {
+// A pastState is a model after some of its events, as far as History needs it.
+type pastState struct {
 	stages  map[string]ModelStage
 	entries map[string][]byte // raw
-	gates   PromotionGate     // of the model
+	gates   PromotionGate     // the model's
 }
 
-func newRetrospect() *retrospect {
-	return &retrospect{stages: map[string]ModelStage{}, entries: map[string][]byte{}}
+func newPastState() *pastState {
+	return &pastState{stages: map[string]ModelStage{}, entries: map[string][]byte{}}
 }
 
 // change returns how an event changed the entry of a version, and applies it.
-func (r *retrospect) change(e *index.Event, im index.Image, to ModelStage) Change {
+func (r *pastState) change(e *index.Event, im index.Image, to ModelStage) Change {
 	c := Change{Version: im.Version, From: r.stages[im.Version], To: to, Reused: slices.Contains(e.Reused, im.Version)}
 	if e.Op == index.OpForeign || e.Op == index.OpImport {
 		if c.SkippedGates, c.Forced = forcedChange(r.entries[im.Version], im.Raw); !c.Forced {
@@ -59,15 +58,15 @@ func (r *retrospect) change(e *index.Event, im index.Image, to ModelStage) Chang
 	return c
 }
 
-// remove takes in that a version's entry is no longer there.
-func (r *retrospect) remove(version string) {
+// remove applies the removal of a version's entry.
+func (r *pastState) remove(version string) {
 	delete(r.stages, version)
 	delete(r.entries, version)
 }
 
-// modelGates returns the model's gates after an event if it changed them, else
-// nil.
-func (r *retrospect) modelGates(e *index.Event) *PromotionGate {
+// modelGates returns the model's gates after an event, or nil if the event did
+// not change them.
+func (r *pastState) modelGates(e *index.Event) *PromotionGate {
 	if e.Model == nil {
 		return nil
 	}
@@ -76,6 +75,6 @@ func (r *retrospect) modelGates(e *index.Event) *PromotionGate {
 		return nil
 	}
 	r.gates = gates
-	shown := gates.storable() // of two of one name, one
+	shown := gates.storable() // only one gate of each name
 	return &shown
 }

@@ -16,15 +16,15 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// driftCheck is the gate without a metric, and driftPassed the piece of
-// metadata it wants, both named by the format.
+// driftCheck is the name of the gate without a metric. driftPassed is the key
+// in the metadata that it reads. The format defines both.
 const (
 	driftCheck  = "require_drift_check"
 	driftPassed = "drift_check_passed"
 )
 
 // A PromotionGate is a set of conditions that a version must meet before it is
-// promoted. The zero PromotionGate has none and lets everything pass. A
+// promoted. The zero value has no condition, so every version passes. A
 // PromotionGate is immutable and safe for concurrent use.
 //
 // In JSON and YAML, and for ParseGates, it is a map:
@@ -33,15 +33,15 @@ const (
 //	max_<metric>: number          the metric must be at most this
 //	require_drift_check: bool     metadata's drift_check_passed must be true; false disables the gate
 //
-// Any other key is an error, so that a misspelt gate does not stand open.
+// Any other key is an error, so that a misspelt gate can't be ignored.
 type PromotionGate struct {
 	rules []rule
 }
 
-// A GateFunc is a condition in Go. It returns nil to let the version pass, or
-// the reason why not. If the version changes before it is moved, the function
-// is called again. It must return when its context ends, because the promotion
-// waits for it.
+// A GateFunc is a condition written in Go. It returns nil if the version
+// passes, and otherwise an error that gives the reason. It is called again if
+// the version changes before it is moved. It must return when its context ends,
+// because the promotion waits for it.
 type GateFunc func(ctx context.Context, v ModelVersion) error
 
 type rule struct {
@@ -50,46 +50,47 @@ type rule struct {
 	threshold json.Number
 	fn        GateFunc
 
-	err error  // why a gate that a store holds can't be read, and
-	raw string // its value
+	err error  // why a stored gate can't be read; nil for a gate that can
+	raw string // the stored value of a gate that can't be read
 }
 
-// A GateResult says what one gate found.
+// A GateResult is the result of one gate.
 type GateResult struct {
 	Name      string
 	Passed    bool
 	Message   string
-	Actual    any // the value found, nil if there was none
-	Threshold any // the value wanted, nil for a GateFunc
+	Actual    any // the version's value, nil if it has none
+	Threshold any // the required value, nil for a GateFunc
 }
 
-// MarshalJSON writes a non-finite value, for which JSON has no form, as null.
+// MarshalJSON writes NaN and infinite values as null, because JSON has no form
+// for them.
 func (r GateResult) MarshalJSON() ([]byte, error) {
 	return finiteJSON(map[string]any{"name": r.Name, "passed": r.Passed, "message": r.Message,
 		"actual": r.Actual, "threshold": r.Threshold})
 }
 
-// MinMetric wants a metric to be at least threshold. It panics if threshold is
-// not finite or metric is empty.
+// MinMetric returns a gate that requires a metric to be at least threshold. It
+// panics if threshold is not finite or metric is empty.
 func MinMetric(metric string, threshold float64) PromotionGate {
 	return must(ParseGates(map[string]any{"min_" + metric: threshold}))
 }
 
-// MaxMetric wants a metric to be at most threshold. It panics if threshold is
-// not finite or metric is empty.
+// MaxMetric returns a gate that requires a metric to be at most threshold. It
+// panics if threshold is not finite or metric is empty.
 func MaxMetric(metric string, threshold float64) PromotionGate {
 	return must(ParseGates(map[string]any{"max_" + metric: threshold}))
 }
 
-// RequireDriftCheck wants the metadata's drift_check_passed to be the boolean
-// true.
+// RequireDriftCheck returns a gate that requires drift_check_passed to be true
+// in the metadata. Only the boolean true passes.
 func RequireDriftCheck() PromotionGate {
 	return PromotionGate{rules: []rule{{name: driftCheck}}}
 }
 
-// GateOf makes a gate of a function. Such a gate can be passed to Promote; it
-// can't be stored with a version. A gate with a nil function lets no version
-// pass. GateOf panics if name is empty.
+// GateOf returns a gate that calls fn. It can be passed to Promote, and it
+// can't be stored with a version. If fn is nil, no version passes. GateOf
+// panics if name is empty.
 func GateOf(name string, fn GateFunc) PromotionGate {
 	if name == "" {
 		panic("modelregistry: a gate needs a name")
@@ -100,8 +101,8 @@ func GateOf(name string, fn GateFunc) PromotionGate {
 	return PromotionGate{rules: []rule{{name: name, fn: fn}}}
 }
 
-// Gates joins several sets of conditions into one; all must hold. A condition
-// that stands in several is asked once.
+// Gates joins several sets of conditions into one. A version must meet all of
+// them. A condition that is in several sets is evaluated once.
 func Gates(gates ...PromotionGate) PromotionGate {
 	var all PromotionGate
 	for _, g := range gates {
@@ -119,7 +120,8 @@ func (g PromotionGate) custom() bool {
 	return slices.ContainsFunc(g.rules, func(r rule) bool { return r.fn != nil })
 }
 
-// same reports whether two rules ask for the same; no two functions do.
+// same reports whether two rules are the same condition. It is false if one is
+// a function, because Go functions can't be compared.
 func (r rule) same(o rule) bool {
 	return r.fn == nil && o.fn == nil && r.name == o.name && r.threshold == o.threshold && r.raw == o.raw
 }
@@ -131,10 +133,10 @@ func must(g PromotionGate, err error) PromotionGate {
 	return g
 }
 
-// ParseGates reads gates from a map as a configuration gives it; its values may
-// be any Go number, a json.Number, or for require_drift_check a bool. The gates
-// come out sorted by name. An error matches ErrInvalid and names every bad
-// gate.
+// ParseGates reads gates from a map, as a configuration has it. A threshold may
+// be any Go number or a json.Number, and the value of require_drift_check is a
+// bool. The gates are sorted by name. The error matches ErrInvalid and names
+// every bad gate.
 func ParseGates(config map[string]any) (PromotionGate, error) {
 	var g PromotionGate
 	var bad []string
@@ -154,13 +156,13 @@ func ParseGates(config map[string]any) (PromotionGate, error) {
 
 func parseRule(name string, value any) (r rule, ok bool, err error) {
 	r.name = name
-	if !utf8.ValidString(name) { // it would be stored as another
+	if !utf8.ValidString(name) { // JSON can't hold it unchanged
 		return r, false, fmt.Errorf("gate %q is not UTF-8", name)
 	}
 	if name == driftCheck {
 		on, isBool := value.(bool)
 		if !isBool {
-			return r, false, fmt.Errorf("%s wants true or false, not %v", name, value)
+			return r, false, fmt.Errorf("%s: %v is not true or false", name, value)
 		}
 		return r, on, nil
 	}
@@ -193,7 +195,7 @@ func threshold(value any) (json.Number, error) {
 	}
 	n, ok := decoded.(json.Number)
 	if !ok {
-		return "", fmt.Errorf("threshold %s is no number", raw)
+		return "", fmt.Errorf("threshold %s is not a number", raw)
 	}
 	if _, err := exact(n); err != nil {
 		return "", fmt.Errorf("threshold %s: %w", n, err)
@@ -204,8 +206,8 @@ func threshold(value any) (json.Number, error) {
 // maxDigits bounds the integers that are compared exactly.
 const maxDigits = 4096
 
-// exact returns a number as it compares: an integer as it stands, anything else
-// as the float64 it reads as.
+// exact returns the value by which a number is compared: the exact value of an
+// integer, and the nearest float64 of any other number.
 func exact(n json.Number) (*big.Rat, error) {
 	if !strings.ContainsAny(string(n), ".eEN") && n != "Infinity" && n != "-Infinity" {
 		if len(n) > maxDigits {
@@ -225,8 +227,8 @@ func exact(n json.Number) (*big.Rat, error) {
 // Len returns the number of gates.
 func (g PromotionGate) Len() int { return len(g.rules) }
 
-// Evaluate checks a version against every gate and returns one result a gate,
-// in order. A GateFunc that panics fails its gate.
+// Evaluate checks a version against every gate and returns a result for each
+// gate, in order. If a GateFunc panics, its gate fails.
 func (g PromotionGate) Evaluate(ctx context.Context, v ModelVersion) []GateResult {
 	results := make([]GateResult, len(g.rules))
 	for i, r := range g.rules {
@@ -285,20 +287,20 @@ func (r rule) compare(metrics Values) GateResult {
 		res.Message = fmt.Sprintf("metric %s is missing", r.metric)
 		return res
 	case !isNumber:
-		res.Message = fmt.Sprintf("metric %s is no number: %s", r.metric, asJSON(actual))
+		res.Message = fmt.Sprintf("metric %s is not a number: %s", r.metric, asJSON(actual))
 		return res
 	}
-	have, err := exact(n)
+	value, err := exact(n)
 	if err != nil {
 		res.Message = fmt.Sprintf("metric %s is %s: %v", r.metric, n, err)
 		return res
 	}
-	want, err := exact(r.threshold)
-	if err != nil { // not reached by a parsed threshold
+	limit, err := exact(r.threshold)
+	if err != nil { // impossible: parseRule has checked the threshold
 		res.Message = err.Error()
 		return res
 	}
-	order, fails, holds := have.Cmp(want), "<", ">="
+	order, fails, holds := value.Cmp(limit), "<", ">="
 	if strings.HasPrefix(r.name, "max_") {
 		order, fails, holds = -order, ">", "<="
 	}
@@ -311,7 +313,8 @@ func (r rule) compare(metrics Values) GateResult {
 	return res
 }
 
-// asJSON shows a value so that a string can be told from what it spells.
+// asJSON formats a value as JSON, so that the string "1" and the number 1 look
+// different.
 func asJSON(v any) string {
 	raw, err := pyjson.Marshal(v, false)
 	if err != nil {
@@ -320,8 +323,8 @@ func asJSON(v any) string {
 	return string(raw)
 }
 
-// MarshalJSON returns the map that UnmarshalJSON reads. It is an error if a
-// gate is a function, or two have one name.
+// MarshalJSON returns the map that UnmarshalJSON reads. It fails if a gate is a
+// function or if two gates have the same name.
 func (g PromotionGate) MarshalJSON() ([]byte, error) {
 	b := []byte{'{'}
 	seen := map[string]bool{}
@@ -330,7 +333,7 @@ func (g PromotionGate) MarshalJSON() ([]byte, error) {
 			return nil, fmt.Errorf("gate %s is a function, which has no JSON form", r.name)
 		}
 		if seen[r.name] {
-			return nil, fmt.Errorf("gate %s stands there twice", r.name)
+			return nil, fmt.Errorf("gate %s is given twice", r.name)
 		}
 		seen[r.name] = true
 		if i > 0 {
@@ -349,8 +352,8 @@ func (g PromotionGate) MarshalJSON() ([]byte, error) {
 	return append(b, '}'), nil
 }
 
-// UnmarshalJSON reads a map of gates as ParseGates does. A gate that stands
-// there twice is an error.
+// UnmarshalJSON reads a map of gates as ParseGates does. A key that is given
+// twice is an error.
 func (g *PromotionGate) UnmarshalJSON(data []byte) error {
 	if string(data) == "null" {
 		*g = PromotionGate{}
@@ -363,7 +366,7 @@ func (g *PromotionGate) UnmarshalJSON(data []byte) error {
 	config := make(map[string]any, len(members))
 	for _, m := range members {
 		if _, twice := config[m.Key]; twice {
-			return invalid("gates: %s stands there twice", m.Key)
+			return invalid("gates: %s is given twice", m.Key)
 		}
 		if config[m.Key], err = pyjson.Decode(m.Value); err != nil {
 			return invalid("gates: %v", err)
@@ -376,8 +379,8 @@ func (g *PromotionGate) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// UnmarshalYAML reads a map of gates as ParseGates does, with any YAML library
-// that knows this form of the method.
+// UnmarshalYAML reads a map of gates as ParseGates does. It works with every
+// YAML library that supports this form of the method.
 func (g *PromotionGate) UnmarshalYAML(unmarshal func(any) error) error {
 	var config map[string]any
 	if err := unmarshal(&config); err != nil {

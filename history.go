@@ -12,22 +12,23 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/index"
 )
 
-// HistoryOptions selects events. The zero value and nil select all.
+// HistoryOptions selects the events that History yields. The zero value and nil
+// select all events, the oldest first.
 type HistoryOptions struct {
-	Versions []string    // events that touch one of these; all, if empty
-	Ops      []Operation // of these operations; all, if empty
+	Versions []string    // only events that touch one of these versions; empty for all
+	Ops      []Operation // only events of these operations; empty for all
 
-	// Since and Until bound the events' own times, by Since <= Time < Until.
-	// Zero bounds nothing.
+	// Since and Until select events with Since <= Time < Until. A zero time is
+	// no bound.
 	Since, Until time.Time
 
-	After  int64 // events with a higher number, so without unrecorded changes; 0 takes all
-	Newest bool  // the newest first, not the oldest; not with Follow
+	After  int64 // only events with a higher number, which excludes unrecorded changes; 0 for all
+	Newest bool  // yield the newest event first; not possible with Follow
 
-	// Follow waits for more events after the last one, until the context ends,
-	// which is no error. It polls every DefaultInterval. An external change is
-	// yielded when it is recorded. If another history replaced this one, the
-	// iteration ends with ErrNotFound.
+	// Follow waits for more events after the last one, until the context ends.
+	// The end of the context is not an error. History then polls every
+	// DefaultInterval, and yields an external change once it is recorded. If
+	// another history replaces this one, the iteration ends with ErrNotFound.
 	Follow bool
 }
 
@@ -40,17 +41,18 @@ func (o HistoryOptions) take(e *Event) bool {
 		(o.After == 0 || e.Number > o.After)
 }
 
-// History yields a model's events, the oldest first, with refused promotions,
-// external changes, imports and repairs. For a store without a history, which
-// another program wrote, it yields one unrecorded import.
+// History yields a model's events, the oldest first. They include refused
+// promotions, external changes, imports and repairs. If another program wrote
+// the model and there is no history, it yields one unrecorded import.
 //
-// A damaged line yields a *[CorruptError] with an Event that has only the
-// expected number. The iteration goes on with the next line; the From stages
-// after it are those that the readable lines make. After any other error the
-// iteration ends. Filters do not hide errors.
+// For a damaged line it yields a *[CorruptError] and an Event that has only the
+// name and the expected number. The iteration then goes on with the next line.
+// The From stages of later changes follow from the readable lines. After any
+// other error the iteration ends. The options do not filter errors.
 //
-// It shows the history as of when the iteration began, takes no lock, and may
-// be left and begun again. It reads the whole history each time.
+// The iteration shows the history as it was when the iteration began. It takes
+// no lock. The sequence can be iterated several times; each iteration reads the
+// whole history.
 func (r *ModelRegistry) History(ctx context.Context, name ModelName, opts *HistoryOptions) iter.Seq2[Event, error] {
 	var o HistoryOptions
 	if opts != nil {
@@ -58,7 +60,7 @@ func (r *ModelRegistry) History(ctx context.Context, name ModelName, opts *Histo
 	}
 	if o.Newest && o.Follow {
 		return func(yield func(Event, error) bool) {
-			yield(Event{Name: name}, opError("history", name.all(), invalid("options: Newest goes not with Follow")))
+			yield(Event{Name: name}, opError("history", name.all(), invalid("options: Newest and Follow exclude each other")))
 		}
 	}
 	return func(yield func(Event, error) bool) {
@@ -69,7 +71,7 @@ func (r *ModelRegistry) History(ctx context.Context, name ModelName, opts *Histo
 				return
 			}
 			if err == nil && o.Follow {
-				err = p.follows(log)
+				err = p.continues(log)
 			}
 			if err != nil {
 				yield(Event{Name: name}, opError("history", name.all(), err))
@@ -82,40 +84,40 @@ func (r *ModelRegistry) History(ctx context.Context, name ModelName, opts *Histo
 	}
 }
 
-// A page is the part of a history that one iteration has yielded.
+// A page is the part of a history that one iteration has yielded so far.
 type page struct {
 	HistoryOptions
 	name   ModelName
 	yield  func(Event, error) bool
-	shown  int64 // the last event
-	id     string
-	broken int64 // the last damage
+	shown  int64  // the number of the last event that was yielded
+	id     string // its id
+	broken int64  // the number of the last damaged event that was yielded
 }
 
-// follows returns an error if the log is not the one whose events were yielded.
-// Only a repair may remove an event that was yielded. Damage is reported where
-// it is.
-func (p *page) follows(log *historyLog) error {
+// continues returns an error if the log is not the one whose events were
+// yielded. Only a repair may remove an event that was yielded. A damaged log is
+// not an error here, because the events yield the damage in its place.
+func (p *page) continues(log *historyLog) error {
 	lines := log.lines.Lines
-	at := len(lines) // behind what was shown
+	at := len(lines) // the first line that was not yielded
 	for at > 0 && lines[at-1].Number > p.shown {
 		at--
 	}
-	goesOn := p.shown == 0 || at < len(lines)
+	continued := p.shown == 0 || at < len(lines)
 	if at > 0 && lines[at-1].Number == p.shown {
 		same, repair := lines[at-1].ID == p.id, lines[at-1].Op == index.OpRepair
-		if goesOn = same || repair; !same {
-			p.shown-- // a repair may take the number of what was lost
+		if continued = same || repair; !same {
+			p.shown-- // a repair event may reuse the number of a lost event
 		}
 	}
-	if goesOn || len(log.lines.Damage) > 0 {
+	if continued || len(log.lines.Damage) > 0 {
 		return nil
 	}
-	return notFound("the event that was told last")
+	return notFound("event %d, the last one yielded", p.shown)
 }
 
-// show yields the events that were not yielded before. It reports false if the
-// caller stops.
+// show yields the events that were not yielded before. It returns false if the
+// caller ends the iteration.
 func (p *page) show(events iter.Seq2[pastEvent, error]) bool {
 	if p.Newest {
 		events = backward(events)
@@ -140,10 +142,10 @@ func (p *page) show(events iter.Seq2[pastEvent, error]) bool {
 	return true
 }
 
-// awaitChange returns true when a model may have changed since its log was
-// read, false when the context ended.
+// awaitChange waits until the model may have changed since its log was read,
+// and returns true. It returns false if the context ends before.
 func (r *ModelRegistry) awaitChange(ctx context.Context, log *historyLog) bool {
-	timer := time.NewTimer(r.untilLook(DefaultInterval))
+	timer := time.NewTimer(r.untilPoll(DefaultInterval))
 	defer timer.Stop()
 	for {
 		select {
@@ -154,7 +156,7 @@ func (r *ModelRegistry) awaitChange(ctx context.Context, log *historyLog) bool {
 		if changed, err := log.m.Changed(ctx, log.seen, log.shared); err != nil || changed {
 			return ctx.Err() == nil
 		}
-		timer.Reset(r.untilLook(DefaultInterval))
+		timer.Reset(r.untilPoll(DefaultInterval))
 	}
 }
 
@@ -163,13 +165,13 @@ type historyLog struct {
 	m       *model
 	name    ModelName
 	lines   *index.Log
-	pending *index.Event // an external change since
+	pending *index.Event // an external change that the lines do not have
 	seen    driver.Revision
-	shared  bool // with other programs
+	shared  bool // another program is known to change the model
 	now     time.Time
 }
 
-// A pastEvent is an event, with what only the registry needs to know of it.
+// A pastEvent is an event and the line of the history that it comes from.
 type pastEvent struct {
 	Event
 	line *index.Event
@@ -203,15 +205,15 @@ func (r *ModelRegistry) readHistory(ctx context.Context, name ModelName) (*histo
 		case err != nil && len(lines) == 0:
 			return err
 		}
-		return nil // damage shows in its place
+		return nil // events yields the damage in its place
 	})
 	return log, err
 }
 
-// events yields the events in order, and an error where a line is damaged.
+// events yields the events in order, and an error for each damaged line.
 func (l *historyLog) events(ctx context.Context) iter.Seq2[pastEvent, error] {
 	return func(yield func(pastEvent, error) bool) {
-		damage, before := l.lines.Damage, newRetrospect()
+		damage, before := l.lines.Damage, newPastState()
 		for _, line := range l.lines.Lines {
 			for len(damage) > 0 && damage[0].At <= line.At {
 				if !yield(l.damaged(damage[0])) {
@@ -242,9 +244,9 @@ func (l *historyLog) damaged(d index.LogDamage) (pastEvent, error) {
 	return pastEvent{Event: Event{Name: l.name, Number: d.Event}}, engine.Reader{Name: l.m.Name}.Corrupt(engine.LogFile, d.At, d.Err)
 }
 
-// past returns an event as callers see it, given the model before the event,
-// and applies the event to that.
-func (l *historyLog) past(e *index.Event, before *retrospect) pastEvent {
+// past returns an event as callers see it. before is the model before the
+// event; past applies the event to it.
+func (l *historyLog) past(e *index.Event, before *pastState) pastEvent {
 	p := pastEvent{line: e, Event: Event{
 		Name: l.name, Number: e.Number, ID: e.ID, Time: e.Time, Op: Operation(e.Op),
 		Version: e.Version, From: ModelStage(e.From), To: ModelStage(e.To), Actor: e.Actor, Reason: e.Reason,
@@ -253,23 +255,23 @@ func (l *historyLog) past(e *index.Event, before *retrospect) pastEvent {
 	stays := map[string]bool{}
 	for _, im := range e.After {
 		stays[im.Version] = true
-		if from, ok := before.stages[im.Version]; ok && slices.Contains(e.Removed, im.Version) { // another one has the number now
+		if from, ok := before.stages[im.Version]; ok && slices.Contains(e.Removed, im.Version) { // the entry in After is another version with the same number
 			p.Changes = append(p.Changes, Change{Version: im.Version, From: from})
 			before.remove(im.Version)
 		}
 		to := ModelStage(cmp.Or(im.Stage(), index.Development))
 		p.Changes = append(p.Changes, before.change(e, im, to))
 	}
-	gone := slices.Clone(e.Removed)
+	removed := slices.Clone(e.Removed)
 	if e.Reset {
 		for v := range before.stages {
-			if !stays[v] && !slices.Contains(gone, v) {
-				gone = append(gone, v)
+			if !stays[v] && !slices.Contains(removed, v) {
+				removed = append(removed, v)
 			}
 		}
-		slices.SortFunc(gone, index.CompareVersions)
+		slices.SortFunc(removed, index.CompareVersions)
 	}
-	for _, v := range gone {
+	for _, v := range removed {
 		if from, ok := before.stages[v]; ok && !stays[v] {
 			p.Changes = append(p.Changes, Change{Version: v, From: from})
 			before.remove(v)
@@ -278,7 +280,7 @@ func (l *historyLog) past(e *index.Event, before *retrospect) pastEvent {
 	return p
 }
 
-// backward yields a sequence from its end.
+// backward yields the elements of a sequence in reverse order.
 func backward[V any](seq iter.Seq2[V, error]) iter.Seq2[V, error] {
 	return func(yield func(V, error) bool) {
 		type pair struct {

@@ -12,8 +12,8 @@ import (
 
 type runIDKey struct{}
 
-// WithRunID returns a context under which every version is registered with this
-// lineage run id.
+// WithRunID returns a context that carries a lineage run id. Register stores it
+// with the version, unless RegisterOptions.LineageRunID is set.
 func WithRunID(ctx context.Context, id string) context.Context {
 	return context.WithValue(ctx, runIDKey{}, id)
 }
@@ -24,14 +24,14 @@ func runID(ctx context.Context) string {
 }
 
 // ConfigHash returns the SHA-256 of a configuration's bytes, in hex, for
-// RegisterOptions.
+// RegisterOptions.ConfigHash.
 func ConfigHash(config []byte) string {
 	sum := sha256.Sum256(config)
 	return hex.EncodeToString(sum[:])
 }
 
-// sourceRevision returns the revision of the source that the running program
-// was built from, or "".
+// sourceRevision returns the source revision that the running program was built
+// from, or "" if it is not known.
 var sourceRevision = sync.OnceValue(func() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -53,9 +53,10 @@ var sourceRevision = sync.OnceValue(func() string {
 })
 
 // VersionsOfRun returns the versions that a run produced, in all models of the
-// store, in order of use case and model, newest first. It reads every model's
-// index. None is not an error. Models that can't be read are in the error, and
-// do not hide those that can.
+// store. They are ordered by use case and model, then newest first. It reads
+// every model's index. If the run produced no version, the list is empty and
+// the error nil. The error joins those of the models that can't be read; the
+// list has the versions of the others.
 func (r *ModelRegistry) VersionsOfRun(ctx context.Context, runID string) ([]ModelVersion, error) {
 	if runID == "" {
 		return nil, &Error{Op: "lineage", Err: invalid("run id: it is empty")}

@@ -12,22 +12,21 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/refcount"
 )
 
-// A Live is what a serving program holds of a model: the version that a
-// reference means, loaded, and replaced when the reference means another one.
+// A Live holds the loaded version of a reference for a serving program. It
+// loads another version when the reference means another one, and then replaces
+// the current one.
 //
-// A new version is taken up by the interval and 50 ms after it was promoted,
-// plus the time that it takes to load, in which the one before goes on serving.
-// Its digests are verified before it is loaded. One that does not verify, does
-// not load or does not pass the check is reported and not used: the last good
-// one goes on serving. It is tried again after a while, and a later change of
-// the model is followed at once. The same holds when the reference comes to
-// mean nothing: what was loaded stays.
+// A Live notices a promotion within the interval and 50 ms. It verifies the
+// digests of the new version, loads it and checks it, while the previous
+// version stays in use. If one of these steps fails, the Live logs the failure,
+// keeps the previous version and tries again later. If the reference means
+// another version meanwhile, that is loaded at once. If the reference means no
+// version any more, the current one also stays in use.
 //
 // Callers use the current T by [Live.Do], or by [Live.Acquire] and
-// [Lease.Release]. Both take no lock and allocate nothing. A T that was
-// replaced is closed when its last user is done, never before. There are two Ts
-// in memory at most: while one that was replaced is still in use, no third is
-// loaded.
+// [Lease.Release]. Both take no lock and allocate nothing. A replaced T is
+// closed when its last user is done. At most two Ts are in memory: while a
+// replaced T is still in use, no third one is loaded.
 //
 // All methods are safe for concurrent use.
 type Live[T any] struct {
@@ -41,17 +40,17 @@ type Live[T any] struct {
 
 	watcher     *watcher
 	cancel      context.CancelFunc
-	ended       chan struct{}  // the loop is at its end
-	retirements sync.WaitGroup // of what was replaced
+	ended       chan struct{}  // closed when the loop has ended
+	retirements sync.WaitGroup // replaced Ts that are not closed yet
 	closing     sync.Once
-	closed      chan struct{} // all is closed
-	err         error         // of closing the last T
+	closed      chan struct{} // closed when all Ts are closed
+	err         error         // the error of closing the last T
 
 	mu     sync.Mutex
 	status LiveStatus
 }
 
-// served is a T and what it was loaded from.
+// served is a T and the version that it was loaded from.
 type served[T any] struct {
 	value   T
 	version ModelVersion
@@ -61,40 +60,40 @@ type served[T any] struct {
 
 type item[T any] = refcount.Item[served[T]]
 
-// LiveOptions say how to follow a reference. The zero value and nil serve.
+// LiveOptions configure a Live. The zero value and nil are valid.
 type LiveOptions[T any] struct {
-	// Interval is the time between two looks at the registry; 0 is
+	// Interval is the time between two polls of the registry; 0 means
 	// DefaultInterval.
 	Interval time.Duration
 
-	// Check is a warm-up: it may ask the new T for a prediction whose answer is
-	// known. A T that it returns an error for, or panics over, is closed and
+	// Check tests a new T before it is used, for example by a prediction whose
+	// answer is known. If it returns an error or panics, the T is closed and
 	// not used.
 	Check func(context.Context, T) error
 
-	// Close ends the use of a T that has no user any more. Without it a T that
-	// is an io.Closer is closed.
+	// Close is called for a T that has no user any more. If it is nil and the T
+	// is an io.Closer, the T's own Close is called.
 	Close func(T) error
 
-	// Retry is how long after a failure the same version is tried again; it
-	// doubles with each, up to MaxRetry. 0 is a second, and five minutes or
-	// Retry, if that is longer.
+	// Retry is the delay after which a failed version is tried again. It
+	// doubles with each failure, up to MaxRetry. Retry is a second by default.
+	// MaxRetry is five minutes by default, or Retry if that is longer.
 	Retry, MaxRetry time.Duration
 
-	// Logger is told of versions taken up, failed and closed; nil is the
-	// registry's.
+	// Logger gets a message for each version that comes into use, fails or is
+	// closed. If it is nil, the registry's logger is used.
 	Logger *slog.Logger
 }
 
-// NewLive loads the version that ref means, and returns once it serves; else
-// with the error of the registry, of load or of the check. From then on it
-// follows the registry, until Close. The context bounds the first load only;
-// its values reach all.
+// NewLive loads the version that ref means and returns a Live that has it in
+// use. It fails with the error of the registry, of load or of the check. The
+// Live then polls the registry until Close. The end of ctx only ends the first
+// load; the values of ctx reach every load and check.
 //
-// load makes a T of the files in Model.Path. They stay as long as the T does,
-// so it may map them. load runs in a goroutine of its own, one at a time; its
-// context ends at Close, which waits for it. A panic in it is an error like any
-// other.
+// load makes a T from the files in Model.Path. The files stay until the T is
+// closed, so load may map them into memory. It runs in a goroutine of its own,
+// and never twice at the same time. Its context ends at Close, which waits for
+// it. A panic in it counts as an error.
 func NewLive[T any](ctx context.Context, r *ModelRegistry, ref Ref, load func(context.Context, *Model) (T, error), opts *LiveOptions[T]) (*Live[T], error) {
 	l := &Live[T]{r: r, ref: ref, load: load, ended: make(chan struct{}), closed: make(chan struct{})}
 	if opts != nil {
@@ -124,9 +123,9 @@ func NewLive[T any](ctx context.Context, r *ModelRegistry, ref Ref, load func(co
 	return l, nil
 }
 
-// Do calls fn with the current T and its version, and returns what fn returns.
-// Neither may be used after fn returned: the T may be closed then. Do fails
-// with ErrClosed after Close.
+// Do calls fn with the current T and its version, and returns the error of fn.
+// Neither may be used after fn has returned, because the T may be closed then.
+// After Close, Do returns ErrClosed.
 func (l *Live[T]) Do(fn func(value T, v *ModelVersion) error) error {
 	i, users := l.current.Acquire()
 	if i == nil {
@@ -136,8 +135,8 @@ func (l *Live[T]) Do(fn func(value T, v *ModelVersion) error) error {
 	return fn(i.Value.value, &i.Value.version)
 }
 
-// Acquire returns the current T for a use that does not fit a function, such as
-// a stream. It must be released, as by
+// Acquire returns a lease of the current T, for a use that does not fit a
+// function, such as a stream. The caller must release it:
 //
 //	lease, err := live.Acquire()
 //	if err != nil {
@@ -145,9 +144,9 @@ func (l *Live[T]) Do(fn func(value T, v *ModelVersion) error) error {
 //	}
 //	defer lease.Release()
 //
-// A lease that is never released keeps its T open, and with that the next
-// version but one from being loaded; Status tells what is still in use. Acquire
-// fails with ErrClosed after Close.
+// A lease that is never released keeps its T open. The Live then loads one more
+// version and no other; Status.Draining has the version that is still in use.
+// After Close, Acquire returns ErrClosed.
 func (l *Live[T]) Acquire() (Lease[T], error) {
 	i, users := l.current.Acquire()
 	if i == nil {
@@ -156,8 +155,8 @@ func (l *Live[T]) Acquire() (Lease[T], error) {
 	return Lease[T]{item: i, users: users}, nil
 }
 
-// A Lease keeps a T from being closed. It is one goroutine's, and is not to be
-// copied; go vet finds copies.
+// A Lease keeps a T open until Release. It must not be copied, which go vet
+// reports, and its methods must not be called concurrently.
 type Lease[T any] struct {
 	_     noCopy
 	item  *item[T]
@@ -169,21 +168,22 @@ type noCopy struct{}
 func (*noCopy) Lock()   {}
 func (*noCopy) Unlock() {}
 
-// Value returns the T, the same one until the release. It panics after it.
+// Value returns the T, which stays the same until Release. It panics after
+// Release.
 func (l *Lease[T]) Value() T { return l.held().value }
 
-// Version returns what the T was loaded from, as it was then; it is not to be
-// changed. It panics after the release.
+// Version returns the version that the T was loaded from, as it was at that
+// time. The caller must not change it. Version panics after Release.
 func (l *Lease[T]) Version() *ModelVersion { return &l.held().version }
 
 func (l *Lease[T]) held() *served[T] {
 	if l.item == nil {
-		panic("modelregistry: Lease used after its release")
+		panic("modelregistry: Lease used after Release")
 	}
 	return &l.item.Value
 }
 
-// Release says that the T is no longer used. A second call does nothing.
+// Release ends the use of the T. A second call does nothing.
 func (l *Lease[T]) Release() {
 	if i := l.item; i != nil {
 		l.item = nil
@@ -191,20 +191,21 @@ func (l *Lease[T]) Release() {
 	}
 }
 
-// Close ends the following and the use of the current T: it waits for a load
-// under way and for all users, closes the T, and returns its error. Within Do
-// or before a lease of the same goroutine is released it would wait forever. It
-// does not close the registry.
+// Close stops the Live. It waits for a load in progress and for all users,
+// closes the current T, and returns the error of that. It does not close the
+// registry. Close blocks forever if it is called within Do, or by a goroutine
+// that holds a lease.
 func (l *Live[T]) Close() error { return l.Shutdown(context.Background()) }
 
-// Shutdown is Close that waits no longer than the context lasts. What is left
-// then is closed when its users are done.
+// Shutdown is like Close, but it returns the context's error if the context
+// ends first. The Ts that are still in use are then closed when their users are
+// done.
 func (l *Live[T]) Shutdown(ctx context.Context) error {
 	l.closing.Do(func() {
 		l.cancel()
 		go func() {
 			defer close(l.closed)
-			<-l.ended // no T comes into use any more
+			<-l.ended // no other T can come into use now
 			if i := l.current.Replace(nil); i != nil {
 				i.Wait()
 				l.err = l.discard(&i.Value)
@@ -220,29 +221,29 @@ func (l *Live[T]) Shutdown(ctx context.Context) error {
 	}
 }
 
-// A LiveStatus tells how a Live is doing, for a health check.
+// A LiveStatus is the state of a Live, for a health check.
 type LiveStatus struct {
 	Ref     Ref
-	Version ModelVersion // that serves
-	Since   time.Time    // when it began to
+	Version ModelVersion // the version in use
+	Since   time.Time    // when it came into use
 
-	// Wanted is the version that the reference means. While it is not Version,
-	// it is being loaded, waits, or failed. It is empty while the reference
-	// means nothing.
+	// Wanted is the version that the reference means, empty if it means none.
+	// If it is not Version, it is being loaded, waits to be loaded, or has
+	// failed.
 	Wanted   string
-	Loading  bool
-	Draining string    // a version that was replaced and is still in use
-	Failures int       // in a row, of Wanted
-	NextTry  time.Time // of Wanted, after a failure
+	Loading  bool      // a version is being loaded
+	Draining string    // the replaced version that is still in use, empty for none
+	Failures int       // how often Wanted has failed in a row
+	NextTry  time.Time // when Wanted is tried again, zero if it has not failed
 
 	LastCheck time.Time // when the registry last answered
-	// LastError is what stands in the way of serving what the reference means;
-	// nil if nothing does.
+	// LastError is why Wanted is not in use, or why the reference means no
+	// version. It is nil if there is no such error.
 	LastError   error
 	LastErrorAt time.Time
 }
 
-// Status tells how it is doing.
+// Status returns the present state of the Live.
 func (l *Live[T]) Status() LiveStatus {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -255,7 +256,7 @@ func (l *Live[T]) note(change func(*LiveStatus)) {
 	change(&l.status)
 }
 
-// MarshalJSON returns the status, of the version its number only.
+// MarshalJSON returns the status. Of Version it has only the number.
 func (s LiveStatus) MarshalJSON() ([]byte, error) {
 	var lastError *string
 	if s.LastError != nil {

@@ -375,7 +375,7 @@ func TestLiveKeepsTheLastGoodOne(t *testing.T) {
 				if s.Failures != 9 || s.NextTry.Sub(start) != 66*time.Second || s.LastErrorAt.Sub(start) != 56*time.Second {
 					t.Errorf("%d failures, the last after %v, next try after %v", s.Failures, s.LastErrorAt.Sub(start), s.NextTry.Sub(start))
 				}
-				if text := logged.String(); !strings.Contains(text, "model not taken up") || !strings.Contains(text, "version=1.0.1") {
+				if text := logged.String(); !strings.Contains(text, "model not loaded") || !strings.Contains(text, "version=1.0.1") {
 					t.Errorf("logged: %s", text)
 				}
 				if name != "digest" {

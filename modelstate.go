@@ -9,7 +9,8 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/index"
 )
 
-// A state is the present state of a model, under the model's lock.
+// A state is the present state of a model. It is valid only while the model's
+// lock is held.
 type state struct {
 	*engine.State
 	derived *derived
@@ -20,7 +21,8 @@ func (m *model) read(ctx context.Context, fn func(state) error) error {
 	return m.Read(ctx, false, func(s *engine.State) error { return fn(state{s, &m.derived}) })
 }
 
-// A txn collects the events of a change. The derived values are of its state.
+// A txn collects the events of a change, and has the values that are derived
+// from the state before it.
 type txn struct {
 	*engine.Txn
 	derived *derived
@@ -28,8 +30,8 @@ type txn struct {
 
 func (m *model) txn(t *engine.Txn) *txn { return &txn{t, &m.derived} }
 
-// change waits for its turn and makes a change, as engine.Model.Change says. It
-// returns the version that the change is about.
+// change waits for its turn and makes a change, as described at
+// engine.Model.Change. It returns the version that the change is about.
 func (m *model) change(ctx context.Context, decide func(*txn) (string, error), staged driver.Staged) (v ModelVersion, err error) {
 	done, err := m.Change(ctx, func(t *engine.Txn) (string, error) {
 		version, err := decide(m.txn(t))
@@ -50,20 +52,20 @@ func viewEntry(s *index.State, e *index.Entry) ModelVersion {
 	return viewAmong(s, e, func() *index.Entry { return s.Holder(index.Production) })
 }
 
-// view returns an entry as a caller sees it once the changes are made.
+// view returns an entry as a caller will see it after the events of t.
 func (t *txn) view(e *index.Entry) ModelVersion { return viewAmong(t.Base, e, t.Production) }
 
-// viewAmong returns an entry as a caller sees it, given the function that
-// returns the entry in production. Of two in production, which only another
-// program can have left, the one promoted last counts. The other reads as
-// archived, because the next change will archive it.
+// viewAmong returns an entry as a caller sees it. production returns the entry
+// that is in production. If another program left two in production, that is the
+// one promoted last. The other is shown as archived, because the next change
+// will archive it.
 func viewAmong(s *index.State, e *index.Entry, production func() *index.Entry) ModelVersion {
 	v := *decodeVersion(modelName(s), e)
 	v.ModelGates = factsGates(s.Facts)
 	if v.Stage == Production {
 		if p := production(); p != e {
 			v.Stage = Archived
-			v.Problems = append(slices.Clip(v.Problems), "stored as production beside "+p.Version+", which was promoted last")
+			v.Problems = append(slices.Clip(v.Problems), "stored as in production, but "+p.Version+" was promoted later")
 		}
 	}
 	return v

@@ -15,7 +15,7 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// promote is Promote, with what the gates found.
+// promote is Promote, and also returns the results of the gates.
 func (r *ModelRegistry) promote(ctx context.Context, ref Ref, to ModelStage, opts *MoveOptions) (ModelVersion, []GateResult, error) {
 	return r.move(ctx, promotion(ref, to), opts)
 }
@@ -27,13 +27,14 @@ func promotion(ref Ref, to ModelStage) move {
 // A move is one request to change a version's stage.
 type move struct {
 	op       string
-	ref      Ref  // the version; with previous, the model
-	previous bool // of the version that was in production before the present one
+	ref      Ref  // the version to move; only the model if previous is set
+	previous bool // move the version that was in production before the present one
 	to       ModelStage
-	guarded  bool // the artifact is checked first
+	guarded  bool // check the artifact before the move
 }
 
-// errChanged says that what was checked before the lock is no longer so.
+// errChanged says that the version changed after it was checked and before the
+// lock was taken.
 var errChanged = fmt.Errorf("%w: the version changed while it was checked", ErrConflict)
 
 // maxRechecks bounds how often a move starts over because the version changed
@@ -56,7 +57,8 @@ func (r *ModelRegistry) move(ctx context.Context, mv move, opts *MoveOptions) (v
 	return v, results, err
 }
 
-// begin checks what can be checked of a move without a look at the model.
+// begin checks the arguments of a move and fills in the default options. It
+// does not read the model.
 func (r *ModelRegistry) begin(mv move, opts *MoveOptions) (*model, MoveOptions, error) {
 	var o MoveOptions
 	if opts != nil {
@@ -76,15 +78,15 @@ func (r *ModelRegistry) begin(mv move, opts *MoveOptions) (*model, MoveOptions, 
 	return m, o, err
 }
 
-// tryMove makes one attempt. It returns the reference that names the version
-// exactly, as soon as it knows which one that is.
+// tryMove makes one attempt at a move. subject is the exact version if the
+// reference was resolved, and otherwise the reference itself.
 func (r *ModelRegistry) tryMove(ctx context.Context, m *model, mv move, o MoveOptions) (subject Ref, v ModelVersion, results []GateResult, err error) {
 	p, err := mv.plan(ctx, m, o)
 	if err != nil {
 		return p.subject, v, nil, err
 	}
-	if !p.done { // else the change has only to see that it is so and durable
-		results, err = r.prove(ctx, mv, o, p.version)
+	if !p.done { // a move that is done needs no checks, only a turn to find it durable
+		results, err = r.checkArtifactAndGates(ctx, mv, o, p.version)
 	}
 	if refusal, ok := err.(*GateError); ok {
 		r.refuse(ctx, m, mv, p.version.Version, o, refusal)
@@ -96,7 +98,7 @@ func (r *ModelRegistry) tryMove(ctx context.Context, m *model, mv move, o MoveOp
 		e, done, err := mv.check(t, o)
 		switch {
 		case e == nil && mv.moves(), e != nil && e.Version != p.version.Version:
-			return p.version.Version, errChanged // it means another version by now, or none
+			return p.version.Version, errChanged // the reference means another version by now, or none
 		case err != nil || done:
 			return p.version.Version, err
 		case p.done || !mv.same(t.view(e), p.version, o):
@@ -107,16 +109,16 @@ func (r *ModelRegistry) tryMove(ctx context.Context, m *model, mv move, o MoveOp
 	return p.subject, v, results, err
 }
 
-// A movePlan is what a move comes to as things stand.
+// A movePlan is what a move would do in the present state.
 type movePlan struct {
-	subject  Ref          // the version exactly, once that is known
-	version  ModelVersion // to move
-	done     bool         // it is there already
-	archives string       // the version that leaves production for it
+	subject  Ref          // the exact version if it is known, otherwise the reference
+	version  ModelVersion // the version to move
+	done     bool         // the version is in the target stage already
+	archives string       // the version that would leave production, empty for none
 }
 
-// plan reads the present state once, and decides what to move or why it can't
-// be moved. The same is decided again under the lock.
+// plan reads the present state once and decides which version to move, or why
+// it can't be moved. tryMove decides again under the lock.
 func (mv move) plan(ctx context.Context, m *model, o MoveOptions) (p movePlan, err error) {
 	p.subject = mv.ref
 	err = m.Read(ctx, true, func(s *engine.State) error { // an external change counts, as it does in the commit
@@ -137,11 +139,11 @@ func (mv move) plan(ctx context.Context, m *model, o MoveOptions) (p movePlan, e
 	return p, err
 }
 
-// prove checks what has to hold before a move: the artifact's digests, then the
-// gates. If one of these fails it returns a *GateError.
-func (r *ModelRegistry) prove(ctx context.Context, mv move, o MoveOptions, v ModelVersion) ([]GateResult, error) {
+// checkArtifactAndGates checks the digests of the artifact, then evaluates the gates, as
+// far as the kind of move needs them. It returns a *GateError if a gate fails.
+func (r *ModelRegistry) checkArtifactAndGates(ctx context.Context, mv move, o MoveOptions, v ModelVersion) ([]GateResult, error) {
 	if mv.guarded {
-		if err := r.verifyTelling(ctx, v, o.Progress); err != nil {
+		if err := r.verifyWithProgress(ctx, v, o.Progress); err != nil {
 			return nil, err
 		}
 	}
@@ -150,7 +152,7 @@ func (r *ModelRegistry) prove(ctx context.Context, mv move, o MoveOptions, v Mod
 	}
 	results := Gates(v.ModelGates, v.Gates, o.Gates).Evaluate(ctx, v)
 	if err := ctx.Err(); err != nil {
-		return nil, err // a gate that was cut short has not refused
+		return nil, err // a gate that the context ended has not refused
 	}
 	if refusal := (&GateError{Target: mv.to, Results: results}); len(refusal.Failed()) > 0 {
 		return results, refusal
@@ -183,7 +185,8 @@ func (r *ModelRegistry) refuse(ctx context.Context, m *model, mv move, version s
 	}
 }
 
-// loggable gives a handler that writes JSON something it can write.
+// loggable returns a value that a log handler can write as JSON: a NaN or an
+// infinity becomes a string.
 func loggable(v any) any {
 	n, ok := v.(json.Number)
 	if !ok {
@@ -195,8 +198,9 @@ func loggable(v any) any {
 	return n
 }
 
-// same reports whether all that was looked at before a move is the same; where
-// a gate is a function, whatever it may look at.
+// same reports whether two readings of a version are equal in everything that
+// the checks before a move depend on. If a gate is a function, that is
+// everything in the version.
 func (mv move) same(a, b ModelVersion, o MoveOptions) bool {
 	if !mv.guarded {
 		return true
@@ -205,15 +209,15 @@ func (mv move) same(a, b ModelVersion, o MoveOptions) bool {
 	return sameForGates(a, b) && (!asksAll || sameOtherwise(a, b))
 }
 
-// sameForGates reports whether all that a stored gate or a digest check looks
-// at is the same.
+// sameForGates reports whether two readings are equal in everything that stored
+// gates and the check of the digests read.
 func sameForGates(a, b ModelVersion) bool {
 	same := func(x, y Values) bool { return pyjson.Equal(x.raw, y.raw) }
 	return same(a.Metrics, b.Metrics) && same(a.Metadata, b.Metadata) && a.ManifestSHA256 == b.ManifestSHA256 &&
 		a.Gates.same(b.Gates) && a.ModelGates.same(b.ModelGates)
 }
 
-// sameOtherwise reports whether all else is.
+// sameOtherwise reports whether two readings are equal in all other fields.
 func sameOtherwise(a, b ModelVersion) bool {
 	return a.Stage == b.Stage && a.RegisteredAt.Equal(b.RegisteredAt) && a.PromotedToStaging.Equal(b.PromotedToStaging) &&
 		a.PromotedToProduction.Equal(b.PromotedToProduction) && a.ArchivedAt.Equal(b.ArchivedAt) &&
@@ -221,15 +225,15 @@ func sameOtherwise(a, b ModelVersion) bool {
 		a.RegisteredBy == b.RegisteredBy && a.PromotedBy == b.PromotedBy && slices.Equal(a.Problems, b.Problems)
 }
 
-// check decides whether the move may happen as things stand, and whether it has
-// happened already.
+// check decides whether the move is allowed in the present state. done reports
+// whether the version is in the target stage already.
 func (mv move) check(t *txn, o MoveOptions) (e *index.Entry, done bool, err error) {
 	if e, err = mv.find(t); err != nil {
 		return nil, false, err
 	}
 	from := ModelStage(t.Stage(e))
 	switch {
-	case from == mv.to: // before the stage of the reference is compared, so that a call can be repeated
+	case from == mv.to: // decided before the reference's stage is compared, so that a call can be repeated
 		return e, true, nil
 	case mv.ref.Version != "" && mv.ref.Stage != "" && from != mv.ref.Stage:
 		return e, false, conflictStage(from, mv.ref.Stage)
@@ -252,8 +256,8 @@ func (mv move) check(t *txn, o MoveOptions) (e *index.Entry, done bool, err erro
 	return e, false, nil
 }
 
-// forbids reports whether only Force makes the move possible.
-func (mv move) forbids(e *index.Entry) bool {
+// needsForce reports whether the move is allowed only with Force.
+func (mv move) needsForce(e *index.Entry) bool {
 	return mv.op == index.OpRollback && decodeVersion(mv.ref.Name, e).PromotedToProduction.IsZero()
 }
 
@@ -261,11 +265,11 @@ func (mv move) direction(from ModelStage, e *index.Entry, o MoveOptions) error {
 	fromRank, known := rank[from]
 	switch {
 	case mv.op == index.OpRollback:
-		if mv.forbids(e) && !o.Force {
+		if mv.needsForce(e) && !o.Force {
 			return fmt.Errorf("%w: it never was in production", ErrWrongDirection)
 		}
 	case mv.op == index.OpArchive:
-	case !known: // of another program's: any named stage is a way out
+	case !known: // a stage of another program: every move is allowed
 	case mv.op == index.OpPromote && rank[mv.to] < fromRank:
 		return fmt.Errorf("%w: %s is below %s; use Demote or Archive", ErrWrongDirection, mv.to, from)
 	case mv.op == index.OpDemote && rank[mv.to] > fromRank:

@@ -7,9 +7,9 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pathname"
 )
 
-// A ModelName names one model: the use case it serves, and its own name. Each
-// is one path segment of at most 200 bytes; names that some system could not
-// store or would read as something else are refused before any I/O.
+// A ModelName names one model by its use case and its own name. Each is one
+// path segment of at most 200 bytes. A name that some system can't store, or
+// would read as something else, is refused before any I/O.
 type ModelName struct {
 	UseCase string
 	Model   string
@@ -18,11 +18,11 @@ type ModelName struct {
 // String returns "use_case/model".
 func (n ModelName) String() string { return n.UseCase + "/" + n.Model }
 
-// all refers to the model as a whole.
+// all returns a reference to the model as a whole.
 func (n ModelName) all() Ref { return Ref{Name: n} }
 
-// Validate returns an error that matches ErrInvalid and gives the reason, or
-// nil.
+// Validate returns nil if the name can be used. Otherwise it returns an error
+// that matches ErrInvalid and gives the reason.
 func (n ModelName) Validate() error {
 	if err := pathname.Check(n.UseCase); err != nil {
 		return fmt.Errorf("%w use case %q: %w", ErrInvalid, n.UseCase, err)
@@ -33,7 +33,7 @@ func (n ModelName) Validate() error {
 	return nil
 }
 
-// ParseModelName reads "use_case/model", and checks it as Validate does.
+// ParseModelName parses "use_case/model" and validates the name.
 func ParseModelName(s string) (ModelName, error) {
 	useCase, model, found := strings.Cut(s, "/")
 	if !found {

@@ -6,20 +6,19 @@ import (
 	"errors"
 )
 
-// A PromotionCheck says what a promotion would do.
+// A PromotionCheck is the result of CheckPromotion: what a promotion would do.
 type PromotionCheck struct {
-	Version ModelVersion // that it would move, as it is now
+	Version ModelVersion // the version to promote, as it is now
 	To      ModelStage
 
-	Allowed bool         // else gates refuse it
-	Done    bool         // the version is there already: nothing would change, and no gate was asked
-	Gates   []GateResult // of every gate, in order
-	// Archives is the version that would leave production for it, empty for
-	// none.
+	Allowed bool         // false if gates refuse the promotion
+	Done    bool         // the version is in the stage already: nothing would change, and no gate was evaluated
+	Gates   []GateResult // the result of every gate, in order
+	// Archives is the version that the promotion would archive, empty for none.
 	Archives string
 }
 
-// MarshalJSON returns the check, and the version in full.
+// MarshalJSON returns all fields of the check, with the whole version.
 func (c PromotionCheck) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		Version  ModelVersion `json:"version"`
@@ -31,13 +30,13 @@ func (c PromotionCheck) MarshalJSON() ([]byte, error) {
 	}{c.Version, c.To, c.Allowed, c.Done, append([]GateResult{}, c.Gates...), textOrNull(c.Archives)})
 }
 
-// CheckPromotion decides what Promote would decide now, with the same options,
-// and changes and records nothing. It reads the artifact to check its digests,
-// and asks every gate.
+// CheckPromotion decides as Promote with the same options would decide now. It
+// changes and records nothing. It reads the artifact to check its digests, and
+// evaluates every gate.
 //
-// A refusal by gates is in the answer. Whatever else stands in the way of the
-// promotion is the error that Promote would return: the artifact is damaged,
-// the direction is wrong, or IfProduction does not hold.
+// If gates refuse the promotion, CheckPromotion returns no error, and Allowed
+// is false. Any other obstacle is the error that Promote would return, such as
+// a damaged artifact, a wrong direction or an IfProduction that does not hold.
 func (r *ModelRegistry) CheckPromotion(ctx context.Context, ref Ref, to ModelStage, opts *MoveOptions) (c PromotionCheck, err error) {
 	mv, subject := promotion(ref, to), ref
 	defer func() { err = opError("check promotion", subject, err) }()
@@ -54,7 +53,7 @@ func (r *ModelRegistry) CheckPromotion(ctx context.Context, ref Ref, to ModelSta
 	if p.done {
 		return c, nil
 	}
-	c.Gates, err = r.prove(ctx, mv, o, p.version)
+	c.Gates, err = r.checkArtifactAndGates(ctx, mv, o, p.version)
 	var refusal *GateError
 	if errors.As(err, &refusal) {
 		c.Allowed, err = false, nil

@@ -13,41 +13,44 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// RegisterOptions describe a registration. The zero value and nil serve.
+// RegisterOptions describe a version to register. The zero value and nil are
+// valid.
 type RegisterOptions struct {
-	// Version pins the version's number, a strict SemVer ("1.2.3"). Empty takes
-	// the next: the patch of the highest release plus one; if there are
-	// pre-releases only, the release that the highest leads to; 1.0.0 for the
-	// first. A number once given out is never given again.
+	// Version is the version's number, a strict SemVer such as "1.2.3". If it
+	// is empty, the registry chooses the number. It takes the highest release
+	// and increases its patch number. If there are only pre-releases, it takes
+	// the release of the highest one. The first number is 1.0.0. A number is
+	// never used twice.
 	Version string
 
-	// Metrics are what training measured, Metadata what the model says of
-	// itself: any values with a JSON form. A NaN or an infinity in them is
-	// refused, for it would break every JSON tool that reads the store, unless
-	// AllowNonFinite is set.
+	// Metrics are the measurements of the training, and Metadata describes the
+	// model. Their values need a JSON form. NaN and infinite values are refused
+	// unless AllowNonFinite is set, because most JSON tools could not read the
+	// store.
 	Metrics        map[string]any
 	Metadata       map[string]any
 	AllowNonFinite bool
 
-	// Gates are kept with the version and apply to every promotion of it.
+	// Gates are stored with the version and apply to each of its promotions.
 	Gates PromotionGate
 
-	LineageRunID   string // the run that produced it; empty takes the context's or the registry's
-	ConfigHash     string // see ConfigHash
-	SourceRevision string // empty takes the running program's, from its build info
-	Actor          string // who registers it; empty takes the registry's Actor
-	Reason         string // why, for the history
+	LineageRunID   string // the run that produced the version; by default that of WithRunID, then Options.RunID
+	ConfigHash     string // the hash of the run's configuration; see ConfigHash
+	SourceRevision string // by default that of the running program, from its build info
+	Actor          string // the person or program that registers; by default Options.Actor
+	Reason         string // the reason, for the history
 
-	// Progress is told how far the files are, some ten times a second and at
-	// the end, by one goroutine at a time. The work waits for it, so it should
-	// return soon.
+	// Progress is called about ten times a second while files are saved, copied
+	// and hashed, and once at the end. Calls do not overlap. The registration
+	// waits for it, so it should return quickly.
 	Progress func(Progress)
 }
 
-// Register adds a version, in development. It saves and hashes the artifact
-// first, where no reader sees it; the version shows whole or not at all. A
-// pinned version that was given out before is ErrExists, and nothing changes.
-// When Register returns, the version survives a power cut.
+// Register adds a version of a model, in development. It saves and hashes the
+// artifact first, where readers do not see it, so a reader sees the whole
+// version or nothing. The error matches ErrExists if the number in opts was
+// used before, and ErrArtifact if the artifact can't be used. When Register has
+// returned without an error, the version survives a power cut.
 func (r *ModelRegistry) Register(ctx context.Context, name ModelName, a Artifact, opts *RegisterOptions) (v ModelVersion, err error) {
 	var o RegisterOptions
 	if opts != nil {
@@ -61,7 +64,7 @@ func (r *ModelRegistry) Register(ctx context.Context, name ModelName, a Artifact
 	if !r.engine.Start() {
 		return v, ErrClosed
 	}
-	defer r.engine.Stop() // Close leaves time to clear the staging away
+	defer r.engine.Stop() // Close waits until the staging folder is removed
 	if err := a.source.Check(); err != nil {
 		return v, err
 	}
@@ -69,7 +72,7 @@ func (r *ModelRegistry) Register(ctx context.Context, name ModelName, a Artifact
 	if err != nil {
 		return v, err
 	}
-	if err := m.early(ctx, o.Version); err != nil {
+	if err := m.checkFree(ctx, o.Version); err != nil {
 		return v, err
 	}
 	staged, err := r.store.Stage(ctx, name.UseCase, name.Model)
@@ -101,8 +104,8 @@ func (r *ModelRegistry) Register(ctx context.Context, name ModelName, a Artifact
 	return v, err
 }
 
-// early refuses a taken version before the artifact is saved.
-func (m *model) early(ctx context.Context, version string) error {
+// checkFree refuses a used version number before the artifact is saved.
+func (m *model) checkFree(ctx context.Context, version string) error {
 	if version == "" {
 		return nil
 	}
@@ -114,8 +117,7 @@ func (m *model) early(ctx context.Context, version string) error {
 	})
 }
 
-// A registration is what was made of RegisterOptions before the artifact is
-// saved.
+// A registration is the checked and encoded form of RegisterOptions.
 type registration struct {
 	index.Registration
 	extra index.Extra

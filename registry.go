@@ -15,13 +15,13 @@ import (
 )
 
 // A ModelRegistry registers the versions of models and moves them through their
-// stages. It is safe for concurrent use, and so are several registries on one
-// store, in one process or in many.
+// stages. It is safe for concurrent use. Several registries may use one store
+// at the same time, in one process or in many.
 type ModelRegistry struct {
 	store     Store
 	opts      Options
 	log       *slog.Logger
-	opened    time.Time // paces watches
+	opened    time.Time // polls happen at multiples of their interval since then
 	engine    *engine.Engine
 	manifests artifact.Manifests
 
@@ -29,40 +29,44 @@ type ModelRegistry struct {
 	models map[ModelName]*model
 }
 
-// A model is the engine's model, with what readers made of its state.
+// A model is the engine's model, with a cache of what readers derived from its
+// state.
 type model struct {
 	*engine.Model
 	derived derived
 }
 
-// Options configure a registry. The zero value and nil serve.
+// Options configure a registry. The zero value and nil are valid.
 type Options struct {
-	// RunID reaches every version that is registered, as its lineage run id,
-	// unless the context or the registration carries its own.
+	// RunID is the lineage run id of every version that is registered, unless
+	// the context or RegisterOptions has another one.
 	RunID string
-	// Actor is who registers and moves, unless the call says otherwise.
+	// Actor is the person or program that makes the changes, unless the options
+	// of a call name another one.
 	Actor string
-	// Logger is told of refused promotions and of checkpoints that could not be
-	// written; nil is silent.
+	// Logger gets warnings, such as refused promotions and failures to write
+	// registry.json. If it is nil, the registry logs nothing.
 	Logger *slog.Logger
-	// AlwaysCheckpoint brings registry.json up to date with every change,
-	// however large it is. Without it a document over 1 MiB may lag behind the
-	// history: see "On disk" in the package's doc.
+	// AlwaysCheckpoint rewrites registry.json after every change, however large
+	// it is. Without it, a registry.json over 1 MiB may lag behind the history:
+	// see "On disk" in the package documentation.
 	AlwaysCheckpoint bool
-	// ExternalChanges has every look notice what another program changed in
-	// registry.json. A folder shows that anyway. In a bucket it costs a second
-	// request for each look, so without it only a change notices, and a look at
-	// a model that another program is known to have changed before.
+	// ExternalChanges lets every read of a bucket notice what another program
+	// changed in registry.json. That costs a second request for each read.
+	// Without it, these reads do so only for models that another program is
+	// known to have changed before. Changes always notice it, and so does every
+	// read of a folder.
 	ExternalChanges bool
-	// Now is the clock; nil takes time.Now. It may stand still or run
-	// backwards: the history decides what came first, not the clock. The
-	// exception is a repeated move by a stage, see [MoveOptions].
+	// Now is the clock; nil means time.Now. It may stand still or run
+	// backwards, because the order of events does not depend on it. The
+	// exception is a repeated move by a stage: see [MoveOptions].
 	Now func() time.Time
 }
 
-// Open returns a registry on the folder store in dir. The folder may be
-// missing; the first registration makes it. Reading needs no right to write. A
-// URL and a name with a leading ~ match ErrInvalid.
+// Open returns a registry whose store is the folder dir. The folder may be
+// missing: the first registration creates it. A program that only reads needs
+// no write permission. The error matches ErrInvalid if dir is a URL or begins
+// with ~.
 func Open(dir string, opts *Options) (*ModelRegistry, error) {
 	s, err := openFolder(dir)
 	if err != nil {
@@ -71,7 +75,7 @@ func Open(dir string, opts *Options) (*ModelRegistry, error) {
 	return New(s, opts), nil
 }
 
-// New returns a registry on any store. The registry's Close closes the store.
+// New returns a registry that uses store. Close closes the store, too.
 func New(store Store, opts *Options) *ModelRegistry {
 	r := &ModelRegistry{store: store, opened: time.Now(), models: map[ModelName]*model{}}
 	if opts != nil {
@@ -88,13 +92,14 @@ func New(store Store, opts *Options) *ModelRegistry {
 	return r
 }
 
-// Close ends the registry's use of its store. Changes that still wait for their
-// turn fail with ErrClosed, as later calls do; Close returns when registrations
-// and appends under way are done, and documents that lag were brought up to
-// date.
+// Close closes the registry and its store. Changes that wait for their turn
+// fail with ErrClosed, and so do later calls. Close waits for registrations and
+// appends in progress. It then brings each registry.json that lags up to date,
+// for a second at most.
 func (r *ModelRegistry) Close() error { return r.engine.Close() }
 
-// The times that the format can write. The zero time would read as none.
+// earliest and latest bound the times that the format can hold. It has no zero
+// time, which means "never".
 var (
 	earliest = time.Time{}.Add(time.Microsecond)
 	latest   = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC).Add(-time.Microsecond)
@@ -115,7 +120,8 @@ func (r *ModelRegistry) now() time.Time {
 	return t
 }
 
-// model returns what is held of a model, after its name was checked.
+// model returns the model of a name. It checks the name, and makes the model at
+// the first call.
 func (r *ModelRegistry) model(name ModelName) (*model, error) {
 	if r.engine.Closed() {
 		return nil, ErrClosed
@@ -137,8 +143,8 @@ func (r *ModelRegistry) model(name ModelName) (*model, error) {
 	return m, nil
 }
 
-// Models yields the names of the models in the store, sorted. After an error it
-// goes on with the next.
+// Models yields the names of the models in the store, sorted. If a name can't
+// be read, it yields an error and continues with the next one.
 func (r *ModelRegistry) Models(ctx context.Context) iter.Seq2[ModelName, error] {
 	return func(yield func(ModelName, error) bool) {
 		if r.engine.Closed() {
@@ -153,34 +159,36 @@ func (r *ModelRegistry) Models(ctx context.Context) iter.Seq2[ModelName, error] 
 	}
 }
 
-// A Model is one version with its files.
+// A Model is one version and the folder with its files.
 type Model struct {
 	Version ModelVersion `json:"version"`
-	// Path is the folder of the artifact: the directory that was registered, or
-	// the one that holds the file that was.
+	// Path is the folder with the files of the artifact. A file that was
+	// registered by FromFile is in it, under its own name.
 	Path string `json:"path"`
 	tree driver.Tree
 }
 
-// Close says that the files are no longer used. The folder store keeps them
-// anyway; a store that keeps a local copy may then drop it.
+// Close ends the use of the files. A store that downloads files may then remove
+// its local copy. The folder store does nothing.
 func (m *Model) Close() error { return m.tree.Close() }
 
-// GetOptions say how to get a model. The zero value and nil serve.
+// GetOptions go with GetModel. The zero value and nil are valid.
 type GetOptions struct {
 	// Verify checks the artifact against its digests, which reads every byte of
-	// it. What does not match is ErrArtifact.
+	// it. If a file does not match, the error matches ErrArtifact.
 	Verify bool
-	// Progress is told how far that is, some ten times a second and at the end,
-	// by one goroutine at a time.
+	// Progress is called about ten times a second during that check, and once
+	// at the end. Calls do not overlap.
 	Progress func(Progress)
 }
 
-// GetModel returns the version that ref names, and where its artifact lies. It
-// matches ErrNotFound if there is no such version or nothing is in that stage
-// or range, ErrConflict if ref names both and the version is in another stage,
-// and ErrArtifact if the files are gone. While the model does not change it
-// reads no file.
+// GetModel returns the version that ref means and the folder with its files.
+// The caller should close the Model after use. While the model does not change,
+// GetModel reads no file of the registry.
+//
+// The error matches ErrNotFound if ref means no version, ErrConflict if ref
+// names a version and a stage and the version is in another stage, and
+// ErrArtifact if the files are missing.
 func (r *ModelRegistry) GetModel(ctx context.Context, ref Ref, opts *GetOptions) (_ *Model, err error) {
 	defer func() { err = opError("get", ref, err) }()
 	v, err := r.version(ctx, ref)
@@ -188,7 +196,7 @@ func (r *ModelRegistry) GetModel(ctx context.Context, ref Ref, opts *GetOptions)
 		return nil, err
 	}
 	if opts != nil && opts.Verify {
-		if err := r.verifyTelling(ctx, v, opts.Progress); err != nil {
+		if err := r.verifyWithProgress(ctx, v, opts.Progress); err != nil {
 			return nil, err
 		}
 	}
@@ -199,8 +207,8 @@ func (r *ModelRegistry) GetModel(ctx context.Context, ref Ref, opts *GetOptions)
 	return &Model{Version: v, Path: tree.ModelDir, tree: tree.Tree}, nil
 }
 
-// GetVersion returns what the registry knows of the version that ref names,
-// without looking for its files.
+// GetVersion returns the version that ref means. It is like GetModel, but does
+// not check that the files exist.
 func (r *ModelRegistry) GetVersion(ctx context.Context, ref Ref) (ModelVersion, error) {
 	v, err := r.version(ctx, ref)
 	return v, opError("get", ref, err)
@@ -221,8 +229,9 @@ func (r *ModelRegistry) version(ctx context.Context, ref Ref) (v ModelVersion, e
 	return v, err
 }
 
-// ListVersions returns every version of a model, newest first by registration
-// time, ties by version, highest first.
+// ListVersions returns every version of a model, the one registered last first.
+// Versions that were registered at the same time are sorted by number, the
+// highest first. The error matches ErrNotFound if the model does not exist.
 func (r *ModelRegistry) ListVersions(ctx context.Context, name ModelName) (list []ModelVersion, err error) {
 	defer func() { err = opError("list", name.all(), err) }()
 	m, err := r.model(name)

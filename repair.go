@@ -10,72 +10,73 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/index"
 )
 
-// A RepairKind is a kind of repair.
+// A RepairKind is a kind of RepairAction.
 type RepairKind string
 
-// What Repair does.
+// The kinds of actions of Repair.
 const (
-	RebuildHistory  RepairKind = RepairKind(check.RebuildHistory)  // the lines that can be read are kept, and an event says what was lost
-	RecoverVersion  RepairKind = RepairKind(check.RecoverVersion)  // a tree whose event was lost is listed again, in development
-	RebuildDocument RepairKind = RepairKind(check.RebuildDocument) // from the history
-	RecordState     RepairKind = RepairKind(check.RecordState)     // what the document has and the history has not; two productions
-	PutAside        RepairKind = RepairKind(check.PutAside)        // a tree of a change that never happened, into .orphans
-	RemoveDebris    RepairKind = RepairKind(check.RemoveDebris)    // what a crash left
+	RebuildHistory  RepairKind = RepairKind(check.RebuildHistory)  // write the history again from its readable lines; an event says what was lost
+	RecoverVersion  RepairKind = RepairKind(check.RecoverVersion)  // list a version again whose event was lost, in development
+	RebuildDocument RepairKind = RepairKind(check.RebuildDocument) // write registry.json again
+	RecordState     RepairKind = RepairKind(check.RecordState)     // append an event for an external change, a lost history or a second version in production
+	PutAside        RepairKind = RepairKind(check.PutAside)        // move the files of a change that did not happen to .orphans
+	RemoveDebris    RepairKind = RepairKind(check.RemoveDebris)    // remove what a crash left
 )
 
-// A RepairAction is one thing that Repair does, or would do.
+// A RepairAction is one thing that Repair did, or would do.
 type RepairAction struct {
 	Kind    RepairKind
-	Version string // if it is about one
-	Path    string // relative to the store, if it is about one file or folder
-	Detail  string // what a person wants to know of it
+	Version string // the version, if the action is about one
+	Path    string // the file or folder, if it is about one; relative to the store
+	Detail  string // an explanation
 }
 
-// String returns "kind: version: path: detail", without the parts that are
-// empty.
+// String returns "kind: version: path: detail" without the empty parts.
 func (a RepairAction) String() string {
 	return check.Action{Kind: check.ActionKind(a.Kind), Version: a.Version, Path: a.Path, Detail: a.Detail}.String()
 }
 
-// A RepairReport is what Repair did, or would do.
+// A RepairReport lists what Repair did, or would do.
 type RepairReport struct {
 	Actions []RepairAction
 	Applied bool
-	Kept    []string // where the files are that were replaced, relative to the store
+	Kept    []string // the folders with the replaced files, relative to the store
 }
 
-// RepairOptions go with Repair. The zero value and nil say what would be done.
+// RepairOptions go with Repair. With the zero value and nil, Repair changes
+// nothing.
 type RepairOptions struct {
-	Apply  bool   // do it
-	Actor  string // who repairs; empty takes the registry's Actor
-	Reason string // why, for the history
+	Apply  bool   // make the repair; otherwise only report it
+	Actor  string // the person or program that repairs; by default Options.Actor
+	Reason string // the reason, for the history
 }
 
 // Repair repairs a model in which Verify found problems, as far as the
 // remaining files allow. Without Apply it only reports what it would do.
 //
-//   - A document that is lost, damaged or in disagreement is rebuilt from the
-//     history.
-//   - Of a history with damaged lines, the readable lines are kept, in order.
-//     The effect of the lost ones comes from the document if that did not lag.
-//     A version that only a lost line named is listed again from its manifest,
-//     in development. An event records this.
-//   - A lost history is replaced by a new one, which starts with the document,
-//     or with the manifests if the document is lost too.
+//   - A registry.json that is lost, damaged, or different from what the history
+//     says is rebuilt from the history.
+//   - A history with damaged lines is written again from its readable lines, in
+//     order. What the lost lines changed is taken from registry.json if that
+//     did not lag. A version that only a lost line named is listed again from
+//     its manifest, in development. An event records all this.
+//   - A lost history is replaced by a new one. It starts with registry.json, or
+//     with the manifests if that is lost, too.
 //   - An external change, or a second version in production, is recorded by an
-//     event, as the next change would do.
-//   - Under a sound history, a tree that no event names is set aside, and the
-//     remains of a crash are removed.
+//     event. The next change would do the same.
+//   - If the history is undamaged, files of a version that no event names are
+//     moved to .orphans, and the remains of a crash are removed.
 //
-// The files that Repair replaces are kept in .repairs. It can't restore the
-// bytes of an artifact. If a manifest is not the one that the history names, it
-// can't decide which one is right. It never touches files that the registry did
-// not make. It is safe beside other programs' changes, and a second Repair
+// Repair keeps the files that it replaces in .repairs, and never touches files
+// that the registry did not make. It can't restore the bytes of an artifact. If
+// a manifest is not the one that the history names, it can't decide which one
+// is right. Other processes may use the registry meanwhile. A second Repair
 // finds nothing to do.
 //
-// It matches ErrNotFound if nothing is there, ErrConflict if another program
-// wrote registry.json meanwhile, which then stays, and errors.ErrUnsupported if
-// the store is no [Maintainer].
+// The error matches ErrNotFound if there is no such model, and
+// errors.ErrUnsupported if the store does not implement driver.Maintainer. It
+// matches ErrConflict if another program wrote registry.json meanwhile; that
+// file then stays.
 func (r *ModelRegistry) Repair(ctx context.Context, name ModelName, opts *RepairOptions) (report *RepairReport, err error) {
 	defer func() { err = opError(index.OpRepair, name.all(), err) }()
 	var o RepairOptions
@@ -91,7 +92,7 @@ func (r *ModelRegistry) Repair(ctx context.Context, name ModelName, opts *Repair
 	}
 	store, ok := r.store.(driver.Maintainer)
 	if !ok {
-		return nil, fmt.Errorf("%w by this store", errors.ErrUnsupported)
+		return nil, fmt.Errorf("%w: this store can't be repaired", errors.ErrUnsupported)
 	}
 	if !r.engine.Start() {
 		return nil, ErrClosed

@@ -7,14 +7,14 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/index"
 )
 
-// moveVersion appends the event of a move that was checked.
+// moveVersion emits the event of a checked move.
 func (t *txn) moveVersion(mv move, e *index.Entry, o MoveOptions, results []GateResult) error {
 	gates, err := encodeResults(results)
 	if err != nil {
 		return err
 	}
 	predecessor, err := t.Move(index.Move{Op: mv.op, Entry: e, To: string(mv.to), Actor: o.Actor, Reason: o.Reason,
-		Gates: gates, SkippedGates: o.SkipGates && mv.op == index.OpPromote, Forced: o.Force && mv.forbids(e)})
+		Gates: gates, SkippedGates: o.SkipGates && mv.op == index.OpPromote, Forced: o.Force && mv.needsForce(e)})
 	if err != nil {
 		return err
 	}

@@ -6,13 +6,13 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pathname"
 )
 
-// A Store keeps the bytes of a registry. Most programs use the folder store by
-// [Open] and never see it. To write one, see package driver, which has its
-// contract.
+// A Store keeps the bytes of a registry. Most programs call [Open], which makes
+// a folder store, and never use a Store themselves. Package driver has the
+// contract for those who implement one.
 type Store = driver.Store
 
-// NewFolderStore returns the store that [Open] puts a registry on, for programs
-// that wrap it before [New]. It refuses the names that Open refuses.
+// NewFolderStore returns the folder store that [Open] uses, for programs that
+// wrap it and pass it to [New]. It refuses the same names as Open.
 func NewFolderStore(dir string) (Store, error) {
 	s, err := openFolder(dir)
 	if err != nil {
@@ -28,8 +28,8 @@ func openFolder(dir string) (*fsstore.Store, error) {
 	return fsstore.Open(dir)
 }
 
-// checkStore refuses a name that is not a folder's, and says what to use
-// instead.
+// checkStore returns an error if dir can't be the name of a folder, such as a
+// URL. The error says what to use instead.
 func checkStore(dir string) error {
 	err := pathname.CheckFolder(dir)
 	switch {
@@ -38,5 +38,5 @@ func checkStore(dir string) error {
 	case dir == "" || dir[0] == '~':
 		return invalid("store %q: %v", dir, err)
 	}
-	return invalid("store %q: %v; for one in a bucket, give what objectstore.Open returns to modelregistry.New", dir, err)
+	return invalid("store %q: %v; for a store in a bucket, pass the result of objectstore.Open to modelregistry.New", dir, err)
 }

@@ -11,24 +11,24 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// storedGates reads the gates that a store holds under a key. A gate that this
-// release can't read, because a later one or another program wrote it, becomes
-// a gate that no version passes: it must not stand open. The others keep their
-// meaning. The gates come out sorted by name.
+// storedGates reads the gates that a store holds under a key, and sorts them by
+// name. A later release or another program may have written a gate that this
+// release can't read. It becomes a gate that no version passes, so that it is
+// not ignored.
 func storedGates(key string, raw []byte) PromotionGate {
 	if len(raw) == 0 || string(raw) == "null" {
 		return PromotionGate{}
 	}
 	members, err := pyjson.Object(raw)
 	if err != nil {
-		return PromotionGate{rules: []rule{unreadable(key, raw, errors.New("it is no object"))}}
+		return PromotionGate{rules: []rule{unreadable(key, raw, errors.New("it is not an object"))}}
 	}
 	var g PromotionGate
 	seen := map[string]bool{}
 	for _, m := range members {
 		r, on, err := parseStored(m)
 		if err == nil && seen[m.Key] {
-			err = errors.New("it stands there twice")
+			err = errors.New("it is given twice")
 		}
 		seen[m.Key] = true
 		if err != nil {
@@ -50,19 +50,21 @@ func parseStored(m pyjson.Member) (r rule, on bool, err error) {
 	return parseRule(m.Key, value)
 }
 
-// unreadable returns the rule that stands for a gate that can't be read. The
-// raw value stays, so that what is written again is what was there.
+// unreadable returns a rule for a gate that can't be read. It keeps the raw
+// value, so that the gate can be written again unchanged.
 func unreadable(name string, raw []byte, err error) rule {
 	reason := strings.TrimPrefix(err.Error(), name+": ")
 	return rule{name: name, raw: string(pyjson.Compact(nil, raw)), err: fmt.Errorf("this release can't read it: %s", reason)}
 }
 
-// same reports whether two lists of gates ask for the same. Functions never do.
+// same reports whether two lists have the same gates. It is false if one of the
+// gates is a function.
 func (g PromotionGate) same(o PromotionGate) bool {
 	return slices.EqualFunc(g.rules, o.rules, rule.same)
 }
 
-// unreadable returns why some of the gates can't be read, one line a gate.
+// unreadable returns one line for each gate that can't be read, with the
+// reason.
 func (g PromotionGate) unreadable() (problems []string) {
 	for _, r := range g.rules {
 		if r.err != nil {
@@ -72,7 +74,7 @@ func (g PromotionGate) unreadable() (problems []string) {
 	return problems
 }
 
-// refuse is the result of a gate that can't be read.
+// refuse returns the result of a gate that can't be read.
 func (r rule) refuse() GateResult {
 	wanted, _ := pyjson.Decode([]byte(r.raw))
 	return GateResult{Name: r.name, Message: r.err.Error(), Threshold: wanted}
@@ -82,7 +84,7 @@ func (r rule) refuse() GateResult {
 // JSON.
 func (r rule) appendStored(b []byte) []byte { return pyjson.Finite(b, []byte(r.raw)) }
 
-// factsGates returns the gates of a model, as another program stored them.
+// factsGates returns the gates that another program stored for a model.
 func factsGates(f index.Facts) PromotionGate {
 	if f.Decoded == nil {
 		return PromotionGate{}
@@ -95,7 +97,8 @@ func factsGates(f index.Facts) PromotionGate {
 	return g
 }
 
-// encodeResults returns what gates found as an event has it; nil for no result.
+// encodeResults encodes the results of gates for an event. It returns nil for
+// nil.
 func encodeResults(results []GateResult) ([]byte, error) {
 	if results == nil {
 		return nil, nil
@@ -115,7 +118,8 @@ func encodeResults(results []GateResult) ([]byte, error) {
 	return append(b, ']'), nil
 }
 
-// decodeResults reads what gates found from an event, nil for no result.
+// decodeResults decodes the results of gates from an event. It returns nil for
+// nil.
 func decodeResults(raw []byte) []GateResult {
 	if raw == nil {
 		return nil
@@ -133,8 +137,8 @@ func decodeResults(raw []byte) []GateResult {
 	return results
 }
 
-// storable returns the gates that have a JSON form: no functions, and of two by
-// one name the stricter.
+// storable returns the gates that have a JSON form. It leaves out functions,
+// and keeps only the stricter of two gates with the same name.
 func (g PromotionGate) storable() PromotionGate {
 	var out PromotionGate
 	for _, r := range g.rules {
@@ -151,7 +155,7 @@ func (g PromotionGate) storable() PromotionGate {
 	return out
 }
 
-// stricter compares two gates of one name.
+// stricter reports whether r is stricter than o, which has the same name.
 func (r rule) stricter(o rule) bool {
 	a, errA := exact(r.threshold)
 	b, errB := exact(o.threshold)

@@ -9,14 +9,14 @@ import (
 )
 
 // Values is a read-only, ordered set of named JSON values: the metrics or the
-// metadata of a version, as they stand in the store, digit for digit. The zero
-// Values is empty. Values is safe for concurrent use.
+// metadata of a version. Numbers have the same digits as in the store. The zero
+// Values is empty. A Values is safe for concurrent use.
 type Values struct {
-	raw []byte // a valid JSON value; one that is no object counts as empty
+	raw []byte // a valid JSON value; anything but an object counts as empty
 }
 
-// NewValues encodes a map for use with [PromotionGate.Evaluate]; what has no
-// JSON form is an error. Non-finite numbers are taken.
+// NewValues encodes a map, for use with [PromotionGate.Evaluate]. It returns an
+// error if a value has no JSON form. NaN and infinite numbers are allowed.
 func NewValues(m map[string]any) (Values, error) {
 	raw, err := pyjson.Marshal(m, false)
 	return Values{raw}, err
@@ -30,9 +30,10 @@ func (v Values) members() []pyjson.Member {
 	return m
 }
 
-// Get returns a value as nil, bool, string, json.Number, []any or
-// map[string]any, a copy of the caller's own. A number keeps its digits; a
-// non-finite one reads "NaN", "Infinity" or "-Infinity".
+// Get returns a copy of a value as nil, bool, string, json.Number, []any or
+// map[string]any. ok is false if there is no such value. A number keeps its
+// digits. NaN and infinite numbers are the json.Numbers "NaN", "Infinity" and
+// "-Infinity".
 func (v Values) Get(name string) (value any, ok bool) {
 	var raw []byte
 	for _, m := range v.members() {
@@ -47,8 +48,8 @@ func (v Values) Get(name string) (value any, ok bool) {
 	return value, err == nil
 }
 
-// Float returns a number as a float64. ok is false if there is no such value,
-// or it is no number; NaN and the infinities are numbers here.
+// Float returns a number as a float64. ok is false if there is no such value or
+// if it is not a number. NaN and infinite numbers count as numbers.
 func (v Values) Float(name string) (f float64, ok bool) {
 	value, _ := v.Get(name)
 	n, ok := value.(json.Number)
@@ -74,7 +75,7 @@ func (v Values) All() iter.Seq2[string, any] {
 // Len returns the number of values.
 func (v Values) Len() int { return len(v.members()) }
 
-// Map returns the values as a map of the caller's own, encoded as by Get.
+// Map returns the values in a new map, with the types that Get returns.
 func (v Values) Map() map[string]any {
 	m := map[string]any{}
 	for k, value := range v.All() {
@@ -83,8 +84,8 @@ func (v Values) Map() map[string]any {
 	return m
 }
 
-// MarshalJSON returns the values in the order of the store. A non-finite
-// number, for which JSON has no form, becomes null.
+// MarshalJSON returns the values in the order of the store. It writes NaN and
+// infinite numbers as null, because JSON has no form for them.
 func (v Values) MarshalJSON() ([]byte, error) {
 	if len(v.members()) == 0 {
 		return []byte("{}"), nil
@@ -92,7 +93,8 @@ func (v Values) MarshalJSON() ([]byte, error) {
 	return pyjson.Finite(nil, v.raw), nil
 }
 
-// String returns the values as compact JSON, non-finite literals as they stand.
+// String returns the values as compact JSON, but with NaN, Infinity and
+// -Infinity as they are stored.
 func (v Values) String() string {
 	if len(v.raw) == 0 {
 		return "{}"
@@ -100,7 +102,8 @@ func (v Values) String() string {
 	return string(pyjson.Compact(nil, v.raw))
 }
 
-// finiteJSON encodes v as standard JSON.
+// finiteJSON encodes v as standard JSON, with null for NaN and infinite
+// numbers.
 func finiteJSON(v any) ([]byte, error) {
 	raw, err := pyjson.Marshal(v, false)
 	if err != nil {

@@ -16,35 +16,35 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/index"
 )
 
-// A FindingKind is a kind of finding of Verify.
+// A FindingKind is a kind of Finding.
 type FindingKind string
 
-// What is wrong.
+// The kinds of findings of Verify. Notice says which of them are no problems.
 const (
-	HistoryDamaged     FindingKind = FindingKind(check.HistoryDamaged)     // a line is unreadable, missing, or not as it was written
-	HistoryLost        FindingKind = FindingKind(check.HistoryLost)        // the document stands at an event that the history does not have, or both are gone
+	HistoryDamaged     FindingKind = FindingKind(check.HistoryDamaged)     // a line is unreadable, missing or changed
+	HistoryLost        FindingKind = FindingKind(check.HistoryLost)        // registry.json refers to an event that the history does not have, or both files are lost
 	DocumentDamaged    FindingKind = FindingKind(check.DocumentDamaged)    // registry.json can't be read
-	DocumentMissing    FindingKind = FindingKind(check.DocumentMissing)    // there is a history, and no registry.json
-	DocumentDiffers    FindingKind = FindingKind(check.DocumentDiffers)    // it is not what the history makes of it
-	MultipleProduction FindingKind = FindingKind(check.MultipleProduction) // another program's doing; readers see the one promoted last
-	EntryUnreadable    FindingKind = "entry unreadable"                    // something in a version's entry, or a gate of the version or the model
-	ArtifactMissing    FindingKind = "artifact missing"                    // a version without its files
-	ArtifactDamaged    FindingKind = "artifact damaged"                    // a file is changed, missing or added
-	ManifestDamaged    FindingKind = "manifest damaged"                    // it is not the one that was registered
-	StoreUnreadable    FindingKind = FindingKind(check.StoreUnreadable)    // the disk failed, or a right is missing
-	UnlistedVersion    FindingKind = FindingKind(check.UnlistedVersion)    // a tree that is neither in the history nor in the document
-	ExternalChange     FindingKind = FindingKind(check.ExternalChange)     // another program or an editor wrote registry.json; the next change records it
-	ExternalDoubt      FindingKind = FindingKind(check.ExternalDoubt)      // something of an external change can't be told; the history says what was made of it
-	NoHistory          FindingKind = FindingKind(check.NoHistory)          // another program's store, not written to by this one yet
-	NewerFormat        FindingKind = FindingKind(check.NewerFormat)        // a later release wrote what this one must not change; it reads the model
-	NoDigests          FindingKind = "no digests"                          // registered by another program, without a manifest
-	Debris             FindingKind = FindingKind(check.Debris)             // what a crash left; harmless
-	SetAside           FindingKind = FindingKind(check.SetAside)           // a tree of a change that never happened, files that a repair replaced, or a bucket's changes that history.jsonl has
-	ForeignFile        FindingKind = FindingKind(check.ForeignFile)        // a file that the registry did not make, where only its own should be; it is never touched
+	DocumentMissing    FindingKind = FindingKind(check.DocumentMissing)    // there is a history but no registry.json
+	DocumentDiffers    FindingKind = FindingKind(check.DocumentDiffers)    // registry.json differs from what the history says
+	MultipleProduction FindingKind = FindingKind(check.MultipleProduction) // another program left several versions in production; readers see the one promoted last
+	EntryUnreadable    FindingKind = "entry unreadable"                    // a field of a version's entry, or a gate of a version or of the model, can't be read
+	ArtifactMissing    FindingKind = "artifact missing"                    // the files of a version are missing
+	ArtifactDamaged    FindingKind = "artifact damaged"                    // a file of a version was changed, removed or added
+	ManifestDamaged    FindingKind = "manifest damaged"                    // manifest.json is not the one that was registered
+	StoreUnreadable    FindingKind = FindingKind(check.StoreUnreadable)    // a read failed, or a permission is missing
+	UnlistedVersion    FindingKind = FindingKind(check.UnlistedVersion)    // files of a version that neither the history nor registry.json has
+	ExternalChange     FindingKind = FindingKind(check.ExternalChange)     // another program or an editor changed registry.json; the next change records it
+	ExternalDoubt      FindingKind = FindingKind(check.ExternalDoubt)      // an external change is ambiguous; see Doubt
+	NoHistory          FindingKind = FindingKind(check.NoHistory)          // another program made the model, and the registry has not changed it yet
+	NewerFormat        FindingKind = FindingKind(check.NewerFormat)        // this release can read the model but must not change it; see ErrFormat
+	NoDigests          FindingKind = "no digests"                          // another program registered the version, without a manifest
+	Debris             FindingKind = FindingKind(check.Debris)             // the harmless remains of a crash
+	SetAside           FindingKind = FindingKind(check.SetAside)           // files of a change that did not happen, files that Repair replaced, or a bucket's changes that history.jsonl has
+	ForeignFile        FindingKind = FindingKind(check.ForeignFile)        // a file that the registry did not make and never touches
 )
 
-// Notice reports whether the kind is worth knowing and nothing is wrong: all
-// that was acknowledged is there and can be read.
+// Notice reports whether findings of the kind are mere notices: everything that
+// was acknowledged is there and can be read.
 func (k FindingKind) Notice() bool {
 	switch k {
 	case ExternalChange, ExternalDoubt, NoHistory, NewerFormat, NoDigests, Debris, SetAside, ForeignFile, UnlistedVersion:
@@ -53,18 +53,18 @@ func (k FindingKind) Notice() bool {
 	return false
 }
 
-// A Finding is one thing that Verify has to say.
+// A Finding is one thing that Verify found in a model.
 type Finding struct {
 	Name    ModelName
 	Kind    FindingKind
-	Version string // if it is about one
-	Event   int64  // the first event that is not right, if it is about the history
-	Path    string // relative to the store, if it is about one file or folder
-	Err     error  // what is wrong with it; nil if the kind says it all
+	Version string // the version, if the finding is about one
+	Event   int64  // the first event concerned, if the finding is about the history
+	Path    string // the file or folder, if the finding is about one; relative to the store
+	Err     error  // the cause; nil if the kind is enough
 }
 
-// String returns "kind: use_case/model@version: what", or the path where there
-// is one.
+// String returns "kind: use_case/model@version: cause", with the path in place
+// of the name if there is one.
 func (f Finding) String() string {
 	subject := f.Name.String()
 	var corrupt *CorruptError
@@ -100,14 +100,14 @@ func (f Finding) MarshalJSON() ([]byte, error) {
 	}{f.Kind, f.Kind.Notice(), f.Name.UseCase, f.Name.Model, f.Version, f.Event, f.Path, text})
 }
 
-// A VerifyReport has what Verify read and found.
+// A VerifyReport is the result of Verify.
 type VerifyReport struct {
-	Models   int
-	Versions int
+	Models   int // how many models were checked
+	Versions int // how many versions were checked
 	Findings []Finding
 }
 
-// Problems returns the findings that are no mere notices.
+// Problems returns the findings that are not mere notices.
 func (r *VerifyReport) Problems() []Finding {
 	var list []Finding
 	for _, f := range r.Findings {
@@ -121,34 +121,37 @@ func (r *VerifyReport) Problems() []Finding {
 // VerifyOptions selects what Verify reads. The zero value and nil select
 // everything.
 type VerifyOptions struct {
-	UseCase string // all, if empty
-	Model   string // all, if empty
+	UseCase string // only models of this use case; empty for all
+	Model   string // only models of this name; empty for all
 
-	// WithoutArtifacts leaves the files of versions alone, and checks the
-	// history and the document only.
+	// WithoutArtifacts skips the files of versions. Verify then checks the
+	// history and registry.json only.
 	WithoutArtifacts bool
 
-	// Progress is told how far the reading is, some ten times a second and at
-	// the end of each version, by one goroutine at a time.
+	// Progress is called about ten times a second while files are read, and
+	// once at the end of each version. Calls do not overlap.
 	Progress func(VerifyProgress)
 }
 
-// A VerifyProgress says how far Verify is.
+// A VerifyProgress reports how far Verify is.
 type VerifyProgress struct {
 	Version  ModelVersion `json:"version"`  // the version whose files are being read
-	Number   int          `json:"number"`   // of that version in its model, from 1
-	Versions int          `json:"versions"` // of the model
-	Files    Progress     `json:"files"`    // of the version
+	Number   int          `json:"number"`   // the position of that version in its model, from 1
+	Versions int          `json:"versions"` // the number of versions of the model
+	Files    Progress     `json:"files"`    // the progress within the version
 }
 
-// Verify checks a store: every line of each history, the document against a
-// replay of the history, every manifest against the event that named it, and
-// every file against its digest. It reports all findings and changes nothing;
-// an error means that it could not read the store. It reads every byte of every
-// artifact, and takes as long as that takes.
+// Verify checks a store and changes nothing. It checks every line of each
+// history, each registry.json against its history, every manifest against the
+// digest in the history, and every file against its manifest. It reads every
+// byte of every artifact.
 //
-// If a problem could be a change under way, it checks the model again under the
-// model's lock, if it can take that.
+// Verify returns all findings in the report. The error matches ErrNotFound if
+// opts selects no model, and is otherwise that of the context or ErrClosed.
+//
+// Other processes may change the store meanwhile. If a problem could be a
+// change in progress, Verify checks the model again under the model's lock, if
+// it can take that.
 func (r *ModelRegistry) Verify(ctx context.Context, opts *VerifyOptions) (*VerifyReport, error) {
 	var o VerifyOptions
 	if opts != nil {
@@ -176,12 +179,12 @@ func (r *ModelRegistry) Verify(ctx context.Context, opts *VerifyOptions) (*Verif
 		}
 	}
 	if named := (ModelName{o.UseCase, o.Model}); !matched && len(report.Findings) == 0 && named != (ModelName{}) {
-		return report, opError("verify", named.all(), notFound("a model of that name"))
+		return report, opError("verify", named.all(), notFound("a model with this name"))
 	}
 	return report, nil
 }
 
-// places yields every model of which anything is there.
+// places yields the name of every model that has any file in the store.
 func (r *ModelRegistry) places(ctx context.Context) iter.Seq2[ModelName, error] {
 	if s, ok := r.store.(driver.Inspector); ok {
 		return modelNames(s.Places(ctx))
@@ -189,7 +192,7 @@ func (r *ModelRegistry) places(ctx context.Context) iter.Seq2[ModelName, error] 
 	return modelNames(r.store.Models(ctx))
 }
 
-// modelNames returns a store's names of models as the registry's.
+// modelNames converts a store's names of models to the public type.
 func modelNames(names iter.Seq2[driver.Name, error]) iter.Seq2[ModelName, error] {
 	return func(yield func(ModelName, error) bool) {
 		for name, err := range names {
@@ -224,7 +227,7 @@ func (r *ModelRegistry) verifyModel(ctx context.Context, name ModelName, o Verif
 	for i, e := range x.State.Entries {
 		v := viewEntry(x.State.State, e)
 		report.Versions++
-		if problems := decodeVersion(name, e).Problems; len(problems) > 0 { // without what a view adds of a second production
+		if problems := decodeVersion(name, e).Problems; len(problems) > 0 { // without the problem that viewEntry adds for a second version in production
 			report.add(Finding{Name: name, Version: e.Version, Kind: EntryUnreadable, Err: errors.New(strings.Join(problems, "; "))})
 		}
 		if o.WithoutArtifacts {

@@ -12,14 +12,15 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pathname"
 )
 
-// A ModelVersion describes one version. It is a copy: later changes do not
-// change it.
+// A ModelVersion describes one version, as it was when it was read. Later
+// changes do not affect it.
 type ModelVersion struct {
 	Name    ModelName
 	Version string
-	Stage   ModelStage // as the store has it: an entry of another program's may hold a stage unknown here
+	Stage   ModelStage // an entry that another program wrote may have a stage that is unknown here
 
-	// When it was registered, and when it last entered a stage; zero for never.
+	// The time of the registration, and when the version last entered each
+	// stage; zero for never.
 	RegisteredAt         time.Time
 	PromotedToStaging    time.Time
 	PromotedToProduction time.Time
@@ -28,22 +29,22 @@ type ModelVersion struct {
 	Metrics  Values
 	Metadata Values
 
-	LineageRunID   string // the run that produced it
-	ConfigHash     string // the configuration of that run
-	SourceRevision string // the revision of the program that registered it, "+dirty" if it had been edited
-	RegisteredBy   string
-	PromotedBy     string // who last moved it up, or rolled back to it
+	LineageRunID   string // the run that produced the version
+	ConfigHash     string // the hash of that run's configuration
+	SourceRevision string // the source revision of the program that registered it, with "+dirty" if that was modified
+	RegisteredBy   string // the person or program that registered it
+	PromotedBy     string // the person or program that last promoted it or rolled back to it
 
-	Gates          PromotionGate // kept with the version, apply to every promotion of it
-	ModelGates     PromotionGate // kept with the model by another program, apply to every promotion of every version
-	ManifestSHA256 string        // digest of its manifest.json, hex; empty for one that another program registered
+	Gates          PromotionGate // stored with the version; they apply to each of its promotions
+	ModelGates     PromotionGate // stored with the model by another program; they apply to all of its versions
+	ManifestSHA256 string        // digest of manifest.json, in hex; empty if another program registered the version
 
-	// Problems says what in the entry could not be read; empty for an entry in
-	// order. Such a version is listed all the same.
+	// Problems lists what could not be read in the version's entry. It is empty
+	// if everything was. A version with problems is listed like any other.
 	Problems []string
 }
 
-// textOrNull is a string in JSON, null if it is empty.
+// textOrNull returns a string for JSON: null if it is empty.
 func textOrNull(s string) *string {
 	if s == "" {
 		return nil
@@ -51,7 +52,7 @@ func textOrNull(s string) *string {
 	return &s
 }
 
-// timeOrNull is a time in JSON, null if it is zero.
+// timeOrNull returns a time for JSON: null if it is zero.
 func timeOrNull(t time.Time) *string {
 	if t.IsZero() {
 		return nil
@@ -59,7 +60,8 @@ func timeOrNull(t time.Time) *string {
 	return textOrNull(index.FormatTime(t))
 }
 
-// MarshalJSON returns the version under the format's names, ours behind them.
+// MarshalJSON returns the version with the member names of registry.json,
+// followed by those that only this package uses.
 func (v ModelVersion) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		UseCase        string         `json:"use_case"`
@@ -91,13 +93,13 @@ func (v ModelVersion) MarshalJSON() ([]byte, error) {
 
 func gatesOrNil(g PromotionGate) *PromotionGate {
 	if g = g.storable(); g.Len() == 0 {
-		return nil // one that can't be read is among the problems
+		return nil // ModelVersion.Problems names a gate that can't be read
 	}
 	return &g
 }
 
 // decodeVersion returns the version that an entry describes. The version is
-// shared, and must not be changed.
+// shared: the caller must not change it.
 func decodeVersion(name ModelName, e *index.Entry) *ModelVersion {
 	if v, ok := e.Decoded.Load().(*ModelVersion); ok {
 		return v
@@ -105,7 +107,7 @@ func decodeVersion(name ModelName, e *index.Entry) *ModelVersion {
 	v := decodeEntry(name, e.Version, e.Raw)
 	x, err := index.ReadExtra(e.Extra)
 	gates := storedGates("gates", x.Gates)
-	if err != nil { // gates might be among it
+	if err != nil { // what can't be read may contain gates
 		gates = PromotionGate{rules: []rule{unreadable(document.Key, e.Extra, err)}}
 	}
 	for _, p := range gates.unreadable() {
@@ -117,8 +119,8 @@ func decodeVersion(name ModelName, e *index.Entry) *ModelVersion {
 	return &v
 }
 
-// decodeEntry reads an entry of the index. A member that can't be read is noted
-// in Problems and left zero.
+// decodeEntry decodes an entry of the index. A member that can't be read is
+// listed in Problems and left zero.
 func decodeEntry(name ModelName, version string, raw []byte) ModelVersion {
 	f := index.ReadFields(version, raw)
 	v := ModelVersion{
@@ -139,7 +141,8 @@ func (v *ModelVersion) problem(format string, args ...any) {
 	v.Problems = append(v.Problems, fmt.Sprintf(format, args...))
 }
 
-// checkVersion accepts a strict SemVer that can name a folder.
+// checkVersion parses a version number, which must be a strict SemVer that can
+// name a folder.
 func checkVersion(version string) (*semver.Version, error) {
 	sv, err := semver.StrictNewVersion(version)
 	if err != nil {
@@ -154,5 +157,5 @@ func checkVersion(version string) (*semver.Version, error) {
 // String returns "use_case/model@version".
 func (v ModelVersion) String() string { return v.Ref().String() }
 
-// Ref refers to exactly this version.
+// Ref returns the reference to exactly this version.
 func (v ModelVersion) Ref() Ref { return v.Name.At(v.Version) }

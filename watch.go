@@ -13,9 +13,9 @@ import (
 // DefaultInterval is how often Watch and Live poll the registry by default.
 const DefaultInterval = time.Second
 
-// WatchOptions say how to watch. The zero value and nil serve.
+// WatchOptions go with Watch. The zero value and nil are valid.
 type WatchOptions struct {
-	// Interval is the time between two polls; 0 is DefaultInterval.
+	// Interval is the time between two polls; 0 means DefaultInterval.
 	Interval time.Duration
 }
 
@@ -26,28 +26,27 @@ func (o *WatchOptions) interval() time.Duration {
 	return o.Interval
 }
 
-// Watch yields the version that a reference means, and then again whenever that
-// is another one or its entry changes, until the context ends or the loop is
-// left.
+// Watch yields the version that a reference means. It yields again whenever the
+// reference means another version or the version's entry changes. It ends with
+// the context or when the caller leaves the loop.
 //
-//   - A change is yielded by the interval and 50 ms after it happened, in
-//     whichever process it was made. Changes that come quicker, or while the
-//     loop's body runs, may be taken together; the last one is always yielded.
-//   - A version is yielded once its artifact is complete: every file of its
-//     manifest is there with its size. Digests are not checked; GetModel does
-//     that when asked to. Of a version that another program registered, without
-//     a manifest, it is complete when its files have not changed for an
-//     interval.
-//   - An error is yielded once, not at each look, and the watch goes on:
-//     nothing is in that stage (ErrNotFound), the files are not there yet
-//     (ErrArtifact), the disk failed. When it is over, the version is yielded,
-//     even if it is the one before the error. Only a reference that is invalid
-//     and a registry that is closed end the iteration with their error; the end
-//     of the context ends it without one.
+//   - A change is yielded within the interval and 50 ms, whichever process made
+//     it. Of several changes within an interval, or while the loop's body runs,
+//     some may be skipped. The last one is always yielded.
+//   - A version is yielded when its artifact is complete: every file of its
+//     manifest is there with its size. Digests are not checked: see
+//     GetOptions.Verify. If another program registered the version, there is no
+//     manifest; the artifact then counts as complete when its files have not
+//     changed for an interval.
+//   - An error is yielded once and not at each poll, and the watch goes on. For
+//     example, no version is in that stage (ErrNotFound), or the files are not
+//     there yet (ErrArtifact). When the error is over, the version is yielded,
+//     even if it is the one before the error. ErrInvalid and ErrClosed end the
+//     iteration. The end of the context ends it without an error.
 //
-// A look at a model that did not change reads no file: on a folder it costs a
-// stat of each history.jsonl and registry.json, on another store whatever its
-// Changed costs.
+// A poll of an unchanged model reads no file. In a folder it costs a stat of
+// history.jsonl and one of registry.json, and in another store a call of its
+// Changed.
 func (r *ModelRegistry) Watch(ctx context.Context, ref Ref, opts *WatchOptions) iter.Seq2[ModelVersion, error] {
 	interval := opts.interval()
 	return func(yield func(ModelVersion, error) bool) {
@@ -55,14 +54,14 @@ func (r *ModelRegistry) Watch(ctx context.Context, ref Ref, opts *WatchOptions) 
 		timer := time.NewTimer(0)
 		defer timer.Stop()
 		for {
-			v, news, err := w.poll(ctx)
+			v, changed, err := w.poll(ctx)
 			if ctx.Err() != nil {
 				return
 			}
-			if news && !yield(v, opError("watch", ref, err)) || terminal(err) {
+			if changed && !yield(v, opError("watch", ref, err)) || terminal(err) {
 				return
 			}
-			timer.Reset(r.untilLook(interval))
+			timer.Reset(r.untilPoll(interval))
 			select {
 			case <-timer.C:
 			case <-ctx.Done():
@@ -72,10 +71,10 @@ func (r *ModelRegistry) Watch(ctx context.Context, ref Ref, opts *WatchOptions) 
 	}
 }
 
-// untilLook returns how long it is to the next look. All that look equally
-// often do so at once: a thousand wakings of an idle processor cost far more
-// than a thousand stats.
-func (r *ModelRegistry) untilLook(interval time.Duration) time.Duration {
+// untilPoll returns the time until the next poll. All polls of one interval
+// happen at the same moments, because waking an idle processor a thousand times
+// costs far more than a thousand stats.
+func (r *ModelRegistry) untilPoll(interval time.Duration) time.Duration {
 	return interval - time.Since(r.opened)%interval
 }
 
@@ -88,22 +87,22 @@ type watcher struct {
 	ref      Ref
 	interval time.Duration
 
-	seen   driver.Revision // of the model, as of the last look that came to something
-	shared bool            // with other programs, as of the last look
-	have   *ModelVersion   // the version that was told last, if no error was told since
-	failed string          // the error that was told last, if no version was told since
-	files  treeLook        // what was seen of a version's files that have no manifest
+	seen    driver.Revision // the model's revision at the last conclusive poll; nil to read again
+	shared  bool            // another program is known to change the model
+	yielded *ModelVersion   // the last version reported, nil if an error was reported since
+	failed  string          // the last error reported, empty if a version was reported since
+	files   treeListing     // the last listing of the files of a version without a manifest
 }
 
-// poll looks once. It reports true if it finds another version, or another
-// error, than the one that it yielded last.
-func (w *watcher) poll(ctx context.Context) (v ModelVersion, news bool, err error) {
+// poll asks the registry once. changed is true if it finds another version or
+// another error than it reported last.
+func (w *watcher) poll(ctx context.Context) (v ModelVersion, changed bool, err error) {
 	m, err := w.r.model(w.ref.Name)
 	if err == nil {
 		err = w.ref.check()
 	}
 	if err != nil {
-		return w.tell(v, err)
+		return w.report(v, err)
 	}
 	if w.seen != nil {
 		if changed, err := m.Changed(ctx, w.seen, w.shared); err == nil && !changed {
@@ -124,7 +123,7 @@ func (w *watcher) poll(ctx context.Context) (v ModelVersion, news bool, err erro
 	switch {
 	case absent:
 		w.seen = seen
-	case err == nil && w.have != nil && reflect.DeepEqual(*w.have, v):
+	case err == nil && w.yielded != nil && reflect.DeepEqual(*w.yielded, v):
 		w.seen = seen
 		return v, false, nil
 	case err == nil:
@@ -136,16 +135,16 @@ func (w *watcher) poll(ctx context.Context) (v ModelVersion, news bool, err erro
 			w.seen = seen
 		}
 	}
-	return w.tell(v, err)
+	return w.report(v, err)
 }
 
-// tell notes what the caller gets.
-func (w *watcher) tell(v ModelVersion, err error) (ModelVersion, bool, error) {
+// report remembers the version or the error that poll returns.
+func (w *watcher) report(v ModelVersion, err error) (ModelVersion, bool, error) {
 	if err != nil {
-		news := w.failed != err.Error()
-		w.have, w.failed = nil, err.Error()
-		return ModelVersion{}, news, err
+		changed := w.failed != err.Error()
+		w.yielded, w.failed = nil, err.Error()
+		return ModelVersion{}, changed, err
 	}
-	w.have, w.failed, w.files = &v, "", treeLook{}
+	w.yielded, w.failed, w.files = &v, "", treeListing{}
 	return v, true, nil
 }
