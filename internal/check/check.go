@@ -1,6 +1,6 @@
-// Package check owns the verification and the repair of one model: it reads all
-// bytes of the model without trusting any, says what is wrong, and plans and
-// makes a repair. It knows no gate and no version as callers see it.
+// Package check verifies and repairs one model. It reads all bytes of the model
+// without trusting any, reports what is wrong, and plans and makes a repair. It
+// must not know gates, or versions as callers see them.
 package check
 
 import (
@@ -28,9 +28,9 @@ type Check struct {
 	items  []driver.Item // what lies beside log and document, if the store can tell
 }
 
-// Read checks a model. It checks again under the model's lock if a problem could
-// be a change under way. If the store can't be locked, the first result stands,
-// because no process can change the store either.
+// Read checks a model. If a problem could be a change in progress, Read checks
+// again under the model's lock. If the lock can't be taken, Read returns the
+// first result.
 func Read(ctx context.Context, m *engine.Model) (x *Check, err error) {
 	look := func(v driver.View) (err error) {
 		x, err = read(ctx, m, v)

@@ -31,12 +31,13 @@ const (
 	ForeignFile        Kind = "foreign file"        // a file that the registry did not make, where only its own should be; it is never touched
 )
 
-// removable reports whether nothing uses a thing of that kind any more.
+// removable reports whether an item of the kind is no longer in use and may be
+// removed.
 func removable(k driver.ItemKind) bool {
 	return k == driver.ItemStaging || k == driver.ItemTorn || k == driver.ItemTemp
 }
 
-// A Finding is one thing that a check has to say.
+// A Finding is one thing that a check found.
 type Finding struct {
 	Kind    Kind
 	Version string // if it is about one
@@ -45,8 +46,8 @@ type Finding struct {
 	Err     error  // what is wrong with it; nil if the kind says it all
 }
 
-// Findings returns what is to be said of history, document and other files. The
-// files of versions are not among them.
+// Findings returns the findings about the history, the document and other files
+// in the model's folder. It does not check the files of versions.
 func (x *Check) Findings() (list []Finding) {
 	add := func(f Finding) { list = append(list, f) }
 	file := func(f string) string { return x.Name.String() + "/" + f }
@@ -61,7 +62,7 @@ func (x *Check) Findings() (list []Finding) {
 		add(Finding{Kind: NewerFormat, Err: err})
 	}
 	if x.indexLost() {
-		add(Finding{Kind: HistoryLost, Path: file(engine.LogFile), Err: errors.New("and the document with it; there are files of versions")})
+		add(Finding{Kind: HistoryLost, Path: file(engine.LogFile), Err: errors.New("registry.json is lost, too, but files of versions are there")})
 	}
 	if x.err != nil && len(x.log.Damage) == 0 && x.docErr == nil {
 		add(Finding{Kind: StoreUnreadable, Err: x.err})
@@ -92,7 +93,7 @@ func (x *Check) Findings() (list []Finding) {
 	return list
 }
 
-// documentFinding returns what is to be said of the document, if anything is.
+// documentFinding returns the finding about the document, if there is one.
 func (x *Check) documentFinding() (f Finding, found bool) {
 	f.Path = x.Name.String() + "/" + engine.DocumentFile
 	switch d := x.doc; {
@@ -104,9 +105,9 @@ func (x *Check) documentFinding() (f Finding, found bool) {
 		return f, false
 	case x.lost():
 		f.Kind, f.Path, f.Event = HistoryLost, x.Name.String()+"/"+engine.LogFile, d.Mark.Event
-		f.Err = fmt.Errorf("the document stands at event %d, which is not there", d.Mark.Event)
+		f.Err = fmt.Errorf("registry.json refers to event %d, which the history does not have", d.Mark.Event)
 	case len(x.log.Damage) > 0:
-		return f, false // it can't be held against a history that is not whole
+		return f, false // the document can't be compared with a damaged history
 	case x.owns():
 		what := x.documentDiffers()
 		switch {

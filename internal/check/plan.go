@@ -13,7 +13,7 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/index"
 )
 
-// A plan has the actions that a check leads to.
+// A plan has the actions that repair a model.
 type plan struct {
 	Repairer
 	check *Check
@@ -30,8 +30,9 @@ type plan struct {
 	remove     []driver.Item
 }
 
-// done returns what is replaced by the plan now, after the event was appended,
-// and what of the debris is gone since: the append may have written over it.
+// done returns the replacements of now, the plan after the event was appended.
+// It adds debris of p that is no longer there, because the append may have
+// overwritten it.
 func (p *plan) done(now *plan) (list []Action) {
 	for _, a := range p.replaced {
 		if slices.Contains(now.replaced, a) || len(p.appended) > 0 && a.Kind == RemoveDebris {
@@ -173,7 +174,8 @@ func diskFailed(err error) bool {
 	return errors.As(err, &failed) && !errors.Is(err, fs.ErrNotExist)
 }
 
-// final is the state that the model will have, but for what is recovered.
+// final returns the state that the model will have, without the recovered
+// versions.
 func (p *plan) final() *index.State {
 	switch {
 	case p.state != nil:
@@ -203,7 +205,7 @@ func (p *plan) recovers(version string) bool {
 	return slices.ContainsFunc(p.recovered, func(im index.Image) bool { return im.Version == version })
 }
 
-// replacement is what the store is to put in place.
+// replacement returns the files that the store has to put in place.
 func (p *plan) replacement(o Options) (*driver.Replacement, error) {
 	r := &driver.Replacement{Aside: p.aside, Remove: p.remove}
 	if p.state == nil {

@@ -16,9 +16,9 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// rebuildHistory plans what becomes of a history that is damaged, or lost with
-// its document. A document of ours holds what the lost lines changed, up to the
-// event that it stands at. One that another program wrote is merged as usual.
+// rebuildHistory plans the repair of a history that is damaged, or lost with
+// its document. A document of ours has the changes of lost lines up to its own
+// event. A document of another program is merged as usual.
 func (p *plan) rebuildHistory(ctx context.Context) error {
 	x := p.check
 	for _, d := range x.log.Damage {
@@ -43,8 +43,8 @@ func (p *plan) rebuildHistory(ctx context.Context) error {
 	return p.recoverTrees(ctx)
 }
 
-// rebuiltDocument returns the state of a document of ours with the events
-// behind it.
+// rebuiltDocument returns the state of a document of ours with the later events
+// applied.
 func (x *Check) rebuiltDocument() *index.State {
 	s := index.FromDocument(x.Name.UseCase, x.Name.Model, x.doc)
 	base := s.Facts
@@ -59,7 +59,7 @@ func (x *Check) rebuiltDocument() *index.State {
 	return s
 }
 
-// known says what becomes of what a damaged line changed.
+// known describes what happens to the changes of a damaged line.
 func (p *plan) known(d index.LogDamage) string {
 	switch {
 	case !d.Dropped:
@@ -102,7 +102,7 @@ func (p *plan) log(o Options) ([]byte, error) {
 	return w.Log, nil
 }
 
-// fromTree makes an entry of what a version's own files say.
+// fromTree makes an entry from a version's own files.
 func (r Repairer) fromTree(ctx context.Context, version string) (index.Image, error) {
 	im := index.Image{Version: version}
 	tree, err := r.Model.Store().OpenTree(ctx, r.Model.Name.UseCase, r.Model.Name.Model, version)

@@ -99,7 +99,7 @@ func (m *Model) planBatch(batch []*change) plan {
 		before := len(t.Events)
 		c.version, c.err = c.decide(t)
 		c.err = formatError(c.err)
-		c.wrote, c.leaned = len(t.Events) > before, before > 0
+		c.wrote, c.dependent = len(t.Events) > before, before > 0
 		if c.err != nil {
 			continue
 		}

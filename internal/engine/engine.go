@@ -1,9 +1,9 @@
-// Package engine owns what a program holds of a store's models: the state of
-// each as last read, the changes that wait for their turn, the commit that makes
-// them durable, and the policy for when a document is written. It knows no
-// gate, no artifact and no version as callers see it, and no concrete store.
+// Package engine holds the models of a store: the state of each as last read,
+// the changes that wait for their turn, the commit that makes them durable, and
+// the rule for when a document is written. It must not know gates, artifacts,
+// versions as callers see them, or a concrete store.
 //
-// Start reading in commit.go. Read bytes become a state in load.go.
+// Start reading in commit.go. load.go turns the bytes of a store into a state.
 package engine
 
 import (
@@ -16,11 +16,11 @@ import (
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// ErrClosed says that the engine was closed.
+// ErrClosed says that the engine is closed.
 var ErrClosed = errors.New("registry is closed")
 
-// An Engine holds the models of a store. It is safe for concurrent use, and so
-// are several engines on one store, in one process or in many.
+// An Engine holds the models of a store. It is safe for concurrent use. Several
+// engines may use one store at the same time, in one process or in many.
 type Engine struct {
 	Config
 
@@ -32,15 +32,15 @@ type Engine struct {
 	idle    *sync.Cond // running fell to 0
 }
 
-// A Config configures an engine. All but ExternalChanges is required.
+// A Config configures an engine. All fields but ExternalChanges are required.
 type Config struct {
 	Store driver.Store
-	Log   *slog.Logger     // warns of checkpoints that could not be written
+	Log   *slog.Logger     // gets a warning if a checkpoint can't be written
 	Now   func() time.Time // the time of changes
 	Lag   Lag
 
-	// ExternalChanges has every read look for external changes, whatever that
-	// costs in the store.
+	// ExternalChanges makes every read check for external changes, even where
+	// the store has to make a request for that.
 	ExternalChanges bool
 }
 
@@ -51,10 +51,10 @@ func New(c Config) *Engine {
 	return e
 }
 
-// Close ends the use of the store, and closes it. Changes that still wait for
-// their turn fail with ErrClosed, as later calls do; Close returns when the work
-// that Start counted and appends under way are done, and documents that lag were
-// brought up to date.
+// Close closes the engine and its store. Changes that wait for their turn fail
+// with ErrClosed, and so do later calls. Close waits for appends in progress
+// and for the work that Start counted. It then brings documents that lag up to
+// date, for closeWait at most.
 func (e *Engine) Close() error {
 	e.mu.Lock()
 	if e.closed {
@@ -87,8 +87,8 @@ func (e *Engine) Closed() bool {
 	return e.closed
 }
 
-// Start counts something that Close waits for. It reports false if the engine
-// is closed.
+// Start begins work that Close waits for, until Stop. It returns false if the
+// engine is closed.
 func (e *Engine) Start() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -98,7 +98,7 @@ func (e *Engine) Start() bool {
 	return !e.closed
 }
 
-// Stop ends what Start began.
+// Stop ends the work that a call of Start began.
 func (e *Engine) Stop() {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -15,9 +15,9 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// Another program truncates the document and writes it again, in place. What
-// reads as damaged in between is read again for tornFor, every tornEvery,
-// before it is reported as damaged.
+// Another program truncates the document and then writes it, in place. A
+// document may look damaged in between. So it is read again every tornEvery,
+// for tornFor, before damage is reported.
 const (
 	tornFor   = 50 * time.Millisecond
 	tornEvery = 5 * time.Millisecond
@@ -33,8 +33,8 @@ func (m *Model) Load(ctx context.Context, v driver.View) (s *State, err error) {
 	return s, err
 }
 
-// untorn calls read, and calls it again for tornFor as long as it asks for
-// that. The last call may not.
+// untorn calls read until it returns again == false, for tornFor at most. In
+// the last call, last is true, and read must return false.
 func untorn(ctx context.Context, read func(last bool) (again bool, err error)) error {
 	for deadline := time.Now().Add(tornFor); ; time.Sleep(tornEvery) {
 		last := ctx.Err() != nil || !time.Now().Before(deadline)
@@ -54,7 +54,7 @@ func torn(s *State, err error) bool {
 	return errors.As(err, &corrupt)
 }
 
-// A loader makes a state of what a view shows of one model.
+// A loader makes a state from what a view shows of one model.
 type loader struct {
 	Reader
 	small int64 // see Lag
@@ -71,9 +71,9 @@ func (l loader) all() (*State, error) {
 	return s, nil
 }
 
-// advance applies to a state what was appended since it was read. It reports
-// false if the model has to be read again: the document is not ours, or the log
-// is not the one it was.
+// advance applies the events that were appended since the state was read. It
+// returns false if the model has to be read from the start: the document is not
+// ours, or the log is another one.
 func (l loader) advance(s *State) (bool, error) {
 	if s.Pending != nil || s.DocumentErr != nil || s.Revision == nil {
 		return false, nil
@@ -122,8 +122,9 @@ func (l loader) advance(s *State) (bool, error) {
 	return true, nil
 }
 
-// read reads the document, if it is one of ours, and the lines of the log after
-// it; otherwise the whole log, merged with the document.
+// read reads the document. If that is one of ours, read applies the later lines
+// of the log to it. Otherwise it reads the whole log and merges the document
+// into it.
 func (l loader) read() (*State, error) {
 	d, exists, damage := l.ReadDocument()
 	var corrupt *driver.CorruptError
@@ -149,7 +150,7 @@ func (l loader) read() (*State, error) {
 	return l.follow(d, index.FromDocument(l.Name.UseCase, l.Name.Model, d))
 }
 
-// asState returns what replay returned as read does.
+// asState converts the results of replay to those of read.
 func asState(s *index.State, _ []*index.Event, err error) (*State, error) {
 	if err != nil {
 		return nil, err
@@ -211,8 +212,8 @@ func (l loader) follow(d *document.Document, s *index.State) (*State, error) {
 // history than the one beside it. If that history is sound, it is right.
 var ErrContradiction = errors.New("it stands at an event of another history")
 
-// lost has a state that stands on its document alone continue whatever log
-// there is.
+// lost returns a state that consists of its document alone. Its next event
+// continues the log that is there.
 func (l loader) lost(s *index.State, log []byte, end int64) (*State, error) {
 	if s.Damage != nil { // which says more than the log could
 		return nil, l.Corrupt(DocumentFile, 0, s.Damage)
@@ -221,8 +222,8 @@ func (l loader) lost(s *index.State, log []byte, end int64) (*State, error) {
 	return asState(s, nil, l.damaged(err))
 }
 
-// followOlder is follow for a document by a release that keeps nothing it does
-// not know. It takes the history's word for what such a release drops.
+// followOlder is follow for a document by an older release, which drops members
+// that it does not know. followOlder takes these from the history.
 func (l loader) followOlder(d *document.Document) (*State, error) {
 	lines, end, err := l.ReadLog(0)
 	var corrupt *driver.CorruptError
@@ -273,7 +274,7 @@ func noteIn(v driver.View) (n index.Note) {
 	return n
 }
 
-// treesIn returns how to look which files a version has.
+// treesIn returns a function that reports which files a version has.
 func treesIn(v driver.View) func(version string) index.Tree {
 	trees, ok := v.(driver.TreeView)
 	return func(version string) index.Tree {
@@ -293,7 +294,7 @@ func treesIn(v driver.View) func(version string) index.Tree {
 	}
 }
 
-// sameMembers reports whether two lists of members say the same.
+// sameMembers reports whether two lists have equal members in the same order.
 func sameMembers(a, b []pyjson.Member) bool {
 	return slices.EqualFunc(a, b, func(x, y pyjson.Member) bool { return x.Key == y.Key && pyjson.Equal(x.Value, y.Value) })
 }

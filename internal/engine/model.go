@@ -10,8 +10,8 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/index"
 )
 
-// A Model is what an engine holds of one model: its state as last read, and the
-// changes that wait for their turn.
+// A Model is one model in an engine: its state as last read, and the changes
+// that wait for their turn.
 type Model struct {
 	Name driver.Name
 	e    *Engine
@@ -24,8 +24,8 @@ type Model struct {
 	queue queue
 }
 
-// A State is what is known of one model, and how it was read. The model's lock
-// guards it.
+// A State is the state of one model and the revision at which it was read. The
+// model's lock guards it.
 type State struct {
 	*index.State
 	Revision    driver.Revision // nil if the next read must begin from the start
@@ -56,9 +56,9 @@ func (m *Model) Store() driver.Store { return m.e.Store }
 // Now returns the time for a change.
 func (m *Model) Now() time.Time { return m.e.Now() }
 
-// Changed reports whether the model may have changed since a revision. It looks
-// for external changes too if external is true, if the engine is configured so,
-// and where that costs nothing.
+// Changed reports whether the model may have changed since a revision. It
+// includes external changes if external or Config.ExternalChanges is true, and
+// in stores that notice them at no cost.
 func (m *Model) Changed(ctx context.Context, since driver.Revision, external bool) (bool, error) {
 	if c, ok := m.e.Store.(driver.ExternalChecker); ok && (external || m.e.ExternalChanges) {
 		return c.ChangedExternally(ctx, m.Name.UseCase, m.Name.Model, since)
@@ -66,41 +66,41 @@ func (m *Model) Changed(ctx context.Context, since driver.Revision, external boo
 	return m.e.Store.Changed(ctx, m.Name.UseCase, m.Name.Model, since)
 }
 
-// Read calls fn with the model's present state, under the model's lock. The
-// state is fn's for the call. If external is true, Read looks for external
-// changes whatever that costs, as a commit does.
+// Read calls fn with the model's present state, under the model's lock. fn must
+// not keep the state. If external is true, Read checks for external changes as
+// a commit does, even where that costs a request.
 func (m *Model) Read(ctx context.Context, external bool, fn func(*State) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	m.mu.RLock()
-	var news driver.View
+	var view driver.View
 	var since driver.Revision
 	if s := m.state; s != nil && s.Revision != nil {
 		since = s.Revision
-		v, changed, err := m.news(ctx, since, external || s.Shared())
+		v, changed, err := m.look(ctx, since, external || s.Shared())
 		if err == nil && !changed {
 			defer m.mu.RUnlock()
 			return fn(s)
 		}
-		news = v
+		view = v
 	}
 	m.mu.RUnlock()
 	load := func() error {
-		err := m.takeIn(ctx, news, since)
-		news = nil // a second read takes a view of its own
+		err := m.update(ctx, view, since)
+		view = nil // a second read needs a newer view
 		if err != nil && m.e.Closed() {
-			return ErrClosed // whatever a closed store's error is
+			return ErrClosed // the error of a closed store may be any
 		}
 		return err
 	}
 	return m.withState(ctx, load, func() error { return fn(m.state) })
 }
 
-// news reports whether the model may have changed since a revision, if external
-// is true by an external change too, and returns a view of it if the store
-// gives that with the answer.
-func (m *Model) news(ctx context.Context, since driver.Revision, external bool) (v driver.View, changed bool, err error) {
+// look reports whether the model may have changed since a revision, also by an
+// external change if external is true. It returns a view of the model if the
+// store is a driver.Looker.
+func (m *Model) look(ctx context.Context, since driver.Revision, external bool) (v driver.View, changed bool, err error) {
 	if s, ok := m.e.Store.(driver.Looker); ok {
 		v, err = s.Look(ctx, m.Name.UseCase, m.Name.Model, since)
 		return v, v != nil, err
@@ -109,12 +109,12 @@ func (m *Model) news(ctx context.Context, since driver.Revision, external bool) 
 	return nil, changed, err
 }
 
-// takeIn brings the state up to date with a view of what is new since a
-// revision, or without one. A view is as old as the look that made it: if other
-// goroutines read a newer one meanwhile, or gave the state up, it could take the
-// state back behind what an append under way goes on from. The caller holds the
-// lock.
-func (m *Model) takeIn(ctx context.Context, v driver.View, since driver.Revision) error {
+// update brings the state up to date, from the view v if it can be used. v
+// shows the changes since a revision. If another goroutine has changed or
+// dropped the state since, v may be older than the state that an append in
+// progress started from. update then reads the store instead. The caller holds
+// the lock.
+func (m *Model) update(ctx context.Context, v driver.View, since driver.Revision) error {
 	if v != nil && m.state != nil && m.state.Revision == since {
 		if err := m.load(v); !errors.Is(err, driver.ErrStaleView) {
 			return err
@@ -128,16 +128,16 @@ func (m *Model) refresh(ctx context.Context) error {
 	return m.e.Store.Read(ctx, m.Name.UseCase, m.Name.Model, m.load)
 }
 
-// Forget drops the state, so that it is read again: the store has other bytes
-// than this engine wrote.
+// Forget drops the state, so that the next use reads it from the start. It is
+// for stores that hold other bytes than this engine wrote.
 func (m *Model) Forget() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.state = nil
 }
 
-// load brings m.state up to what the view shows, from where it stands or from
-// the start.
+// load brings m.state up to what the view shows. It applies the new events if
+// it can, and otherwise reads everything. The caller holds the lock.
 func (m *Model) load(v driver.View) (err error) {
 	l := m.loader(v)
 	if m.state != nil {
@@ -158,9 +158,9 @@ func (m *Model) loader(v driver.View) loader {
 	return loader{Reader{v, m.Name}, m.e.Lag.Small}
 }
 
-// withState brings the state up to date by load and calls fn, both under the
-// model's lock. If load finds damage it is tried again for tornFor, without the
-// lock in between, so that other readers go on.
+// withState calls load to bring the state up to date, and then fn, both under
+// the model's lock. If load finds damage, it is called again for tornFor. The
+// lock is free in between, so that other readers are not held up.
 func (m *Model) withState(ctx context.Context, load, fn func() error) error {
 	return untorn(ctx, func(last bool) (again bool, err error) {
 		m.mu.Lock()

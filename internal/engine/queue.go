@@ -27,17 +27,17 @@ type queue struct {
 
 // A change is one call that changes the model.
 type change struct {
-	decide func(*Txn) (version string, err error) // pure and quick; may be called several times
-	staged driver.Staged
-	left   bool // its caller gave up,
-	gone   bool // before its turn
+	decide    func(*Txn) (version string, err error) // pure and quick; may be called several times
+	staged    driver.Staged
+	abandoned bool // its caller does not wait any more
+	dequeued  bool // it was taken out of the queue before its turn
 
-	version string
-	result  Result
-	wrote   bool
-	leaned  bool // it was decided on the events of changes before it in the batch
-	err     error
-	done    chan struct{}
+	version   string
+	result    Result
+	wrote     bool
+	dependent bool // earlier changes of its batch had emitted events when it decided
+	err       error
+	done      chan struct{}
 }
 
 // A Result is the version that a change is about, after the change.
@@ -48,9 +48,9 @@ type Result struct {
 }
 
 // Change waits for its turn, calls decide, and appends the events that decide
-// emits. decide returns the version that the change is about; it may be called
-// several times, so it should be pure and quick. With the events, a staged tree
-// becomes that version's.
+// emits. decide returns the version that the change is about. It may be called
+// several times, so it must be pure and quick. If staged is not nil, the commit
+// makes its tree the tree of that version.
 func (m *Model) Change(ctx context.Context, decide func(*Txn) (string, error), staged driver.Staged) (Result, error) {
 	if err := ctx.Err(); err != nil {
 		return Result{}, err
@@ -77,12 +77,13 @@ func (m *Model) Change(ctx context.Context, decide func(*Txn) (string, error), s
 		}
 		<-c.done // its append is under way, and soon known
 	}
-	return c.result, q.told(ctx, c.err)
+	return c.result, q.callerError(ctx, c.err)
 }
 
-// told returns what an append's error is to a caller: if the append was ended,
-// for the caller's context or for Close.
-func (q *queue) told(ctx context.Context, err error) error {
+// callerError maps the error of a shared append to the error that one caller
+// gets. If the append was cancelled, that is the error of the caller's context,
+// or ErrClosed.
+func (q *queue) callerError(ctx context.Context, err error) error {
 	if !errors.Is(err, context.Canceled) {
 		return err
 	}
@@ -103,8 +104,8 @@ func (q *queue) told(ctx context.Context, err error) error {
 	return why
 }
 
-// lead makes the append with the caller's own change, and leaves changes that
-// arrived meanwhile to a goroutine.
+// lead makes the append that contains the caller's own change. A new goroutine
+// handles the changes that arrived meanwhile.
 func (m *Model) lead(ctx context.Context, c *change) {
 	stop := context.AfterFunc(ctx, func() { m.queue.leave(c, true) })
 	defer stop()
@@ -118,32 +119,34 @@ func (m *Model) lead(ctx context.Context, c *change) {
 	m.round(c)
 }
 
-// leave takes a change out of the queue. It reports false if the append of the
-// change is under way. If no caller waits for that append any more, its context
-// is cancelled: a bucket store may be losing one race after another. If the
-// leader leaves before its turn, a goroutine goes on for the others.
+// leave takes a change out of the queue. It returns false if the append of the
+// change is in progress. If no caller waits for that append any more, leave
+// cancels its context, because a bucket store may be losing one race after
+// another. If the leader leaves before its turn, a goroutine continues for the
+// others.
 func (q *queue) leave(c *change, leader bool) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	first := !c.left
-	c.left = true
+	first := !c.abandoned
+	c.abandoned = true
 	if i := slices.Index(q.waiting, c); i >= 0 {
-		c.gone = true
+		c.dequeued = true
 		q.waiting = slices.Delete(slices.Clone(q.waiting), i, i+1)
-	} else if first && !c.gone {
+	} else if first && !c.dequeued {
 		select {
 		case <-c.done:
 		default:
 			q.wanted--
 		}
 	}
-	if q.cancel != nil && q.wanted == 0 && (len(q.waiting) == 0 || leader && c.gone) {
+	if q.cancel != nil && q.wanted == 0 && (len(q.waiting) == 0 || leader && c.dequeued) {
 		q.cancel()
 	}
-	return c.gone
+	return c.dequeued
 }
 
-// more reports whether changes wait. If not, the queue has no leader any more.
+// more reports whether changes wait. If not, the queue has no leader from then
+// on.
 func (q *queue) more() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -151,8 +154,8 @@ func (q *queue) more() bool {
 	return q.running
 }
 
-// close fails the changes that wait and those that come, and cancels the append
-// under way. It does so in one step; otherwise an append could start in between
+// close makes waiting and later changes fail, and cancels the append in
+// progress. It does so in one step. Otherwise an append could start in between
 // that nothing cancels.
 func (q *queue) close() {
 	q.mu.Lock()
@@ -222,12 +225,12 @@ func (m *Model) round(own *change) {
 	})
 	took := len(batch)
 	if err != nil && len(batch) == 0 && ctx.Err() == nil {
-		batch = q.take(context.Background()) // the store could not even begin
+		batch = q.take(context.Background()) // the store failed before it called decide
 	}
 	if (errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist)) && !errors.Is(err, driver.ErrUncertain) && took > 1 {
-		// A folder of another program is where one of the trees goes, or a tree
-		// was removed. Each change is appended by itself, so that only that one
-		// fails.
+		// A folder of another program has the place of one of the trees, or a
+		// staged tree was removed. Each change is appended by itself, so that
+		// only the affected one fails.
 		for err = errPanicked; len(batch) > 0; batch = batch[1:] {
 			_, failed := m.commit(context.Background(), func() (plan, error) { return m.planBatch(batch[:1]), nil })
 			finish(batch[:1], failed)
@@ -245,11 +248,11 @@ func finish(batch []*change, err error) {
 	}
 }
 
-// settle gives an append's error to all changes of a batch but those that were
-// refused because of the state before the batch.
+// settle gives an append's error to all changes of a batch, except those that
+// had failed on the state before the batch.
 func settle(batch []*change, err error) {
 	for _, c := range batch {
-		if err != nil && (c.leaned || c.err == nil) {
+		if err != nil && (c.dependent || c.err == nil) {
 			c.err, c.result = err, Result{}
 		}
 	}

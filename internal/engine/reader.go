@@ -10,20 +10,22 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// DocumentFile and LogFile are how errors call a model's document and log.
+// DocumentFile and LogFile are the names of a model's document and log in
+// errors.
 const (
 	DocumentFile = "registry.json"
 	LogFile      = "history.jsonl"
 )
 
-// A Reader reads what a view shows of a model. What is damaged is a
-// *driver.CorruptError that names the file.
+// A Reader reads what a view shows of a model. If a file is damaged, the error
+// is a *driver.CorruptError that names it.
 type Reader struct {
 	driver.View
 	Name driver.Name
 }
 
-// ReadDocument reads the document. What can't be one is corrupt.
+// ReadDocument reads and parses the document. If that fails, the error is a
+// *driver.CorruptError.
 func (r Reader) ReadDocument() (d *document.Document, exists bool, err error) {
 	data, exists, err := r.Document()
 	switch {

@@ -79,7 +79,7 @@ func TestReadThatIsOlderThanAnAppend(t *testing.T) {
 		t.Fatal(err)
 	}
 	since := m.state.Revision
-	v, changed, err := m.news(ctx, since, false)
+	v, changed, err := m.look(ctx, since, false)
 	if err != nil || !changed {
 		t.Fatalf("news: %v, %v", changed, err)
 	}
@@ -88,7 +88,7 @@ func TestReadThatIsOlderThanAnAppend(t *testing.T) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		m.state = nil // as by a document that could not be brought up to date
-		if err := m.takeIn(ctx, v, since); err != nil {
+		if err := m.update(ctx, v, since); err != nil {
 			t.Error(err)
 		}
 	}
