@@ -9,10 +9,10 @@ import (
 )
 
 // A Ref refers to one version of a model: by its number, by its stage, by both,
-// which then must agree, or by a range of numbers, of which the highest is
-// meant.
+// which must then agree, or by a range of numbers, which means the highest
+// match.
 //
-// As text it is what a program is configured with:
+// Its text form is for configuration files and flags:
 //
 //	fraud_detection/FraudRiskModel@1.3.0        this version
 //	fraud_detection/FraudRiskModel@production   the version in production
@@ -21,20 +21,20 @@ import (
 //	fraud_detection/FraudRiskModel@latest       the highest release
 //	fraud_detection/FraudRiskModel@~1.2         the highest of 1.2.x; also ^1, >=1.2 <2, 1.x || 3.x
 //
-// A range never means an archived version: it was taken out of use, and a
-// program that is told "~1.2" must not go on with it. Else it asks for no
-// stage, and so for no gate: to serve what was approved, name production. A
-// pre-release matches only a constraint that names one, such as ">=2.0.0-rc.1";
-// a version that is no strict SemVer matches none.
+// A range never means an archived version, because that is no longer in use. A
+// range ignores all other stages, and therefore gates: to serve an approved
+// version, name production. A pre-release matches only a constraint that
+// contains one, such as ">=2.0.0-rc.1". A version that is not a strict SemVer
+// matches no range.
 //
-// *Ref is a flag.Value and an encoding.TextUnmarshaler, Ref an
-// encoding.TextMarshaler. Refs can be compared.
+// *Ref implements flag.Value and encoding.TextUnmarshaler, and Ref implements
+// encoding.TextMarshaler. Refs can be compared with ==.
 type Ref struct {
 	Name    ModelName
 	Version string
 	Stage   ModelStage
-	// Range is Latest or a SemVer constraint, and goes with neither of the
-	// others. The constraints are those of Masterminds/semver: comparisons, ~,
+	// Range is Latest or a SemVer constraint. Version and Stage must then be
+	// empty. The constraints are those of Masterminds/semver: comparisons, ~,
 	// ^, x and hyphen ranges; a space or comma is "and", || is "or".
 	Range string
 }
@@ -42,24 +42,24 @@ type Ref struct {
 // Latest is the range of all releases.
 const Latest = "latest"
 
-// maxRange is how many bytes a constraint may have.
+// maxRange is the maximal length of a constraint in bytes.
 const maxRange = 200
 
-// At refers to one version of the model.
+// At returns a reference to one version of the model.
 func (n ModelName) At(version string) Ref { return Ref{Name: n, Version: version} }
 
-// In refers to the version of the model that is in a stage; of several, the one
-// that entered it last.
+// In returns a reference to the version of the model that is in a stage. If
+// several are, it means the version that entered the stage last.
 func (n ModelName) In(stage ModelStage) Ref { return Ref{Name: n, Stage: stage} }
 
-// Matching refers to the highest version of the model that matches a range:
-// Latest, or a SemVer constraint.
+// Matching returns a reference to the highest version of the model that matches
+// a range: Latest, or a SemVer constraint.
 func (n ModelName) Matching(constraint string) Ref { return Ref{Name: n, Range: constraint} }
 
-// ParseRef reads a reference as [Ref] describes it. It does no I/O; what it
-// refuses matches ErrInvalid. A model whose name ends like a reference, in
-// "@production" or "@1.0.0", can only be named by a Ref: in a text that is a
-// mistake.
+// ParseRef parses the text form of a reference, as [Ref] describes it. It does
+// no I/O. The error matches ErrInvalid. A model whose name ends like a
+// reference, such as in "@production" or "@1.0.0", has no text form; use a Ref
+// for it.
 func ParseRef(s string) (Ref, error) {
 	i := strings.LastIndexByte(s, '@')
 	if i < 0 {
@@ -79,11 +79,11 @@ func ParseRef(s string) (Ref, error) {
 	return r, nil
 }
 
-// namesOne reports whether what stands behind an @ can't be the end of a name
-// by chance.
+// namesOne reports whether the text after an @ is surely a version, a stage or
+// latest, and not the end of a name.
 func namesOne(s string) bool { return s == Latest || ModelName{}.which(s).Range == "" }
 
-// which refers to what stands behind the @.
+// which returns the reference for the text after the @.
 func (n ModelName) which(s string) Ref {
 	version, stage, both := strings.Cut(s, ",")
 	switch {
@@ -97,8 +97,8 @@ func (n ModelName) which(s string) Ref {
 	return n.Matching(s)
 }
 
-// Validate returns an error that matches ErrInvalid and says why the reference
-// can never be followed, or nil.
+// Validate returns nil if the reference can be resolved in principle. Otherwise
+// it returns an error that matches ErrInvalid and gives the reason.
 func (r Ref) Validate() error {
 	if err := r.Name.Validate(); err != nil {
 		return err
@@ -106,7 +106,7 @@ func (r Ref) Validate() error {
 	return r.check()
 }
 
-// check is Validate but for the name.
+// check is Validate without the check of the name.
 func (r Ref) check() error {
 	switch {
 	case r.Range != "" && (r.Version != "" || r.Stage != ""):
@@ -144,8 +144,8 @@ func (r Ref) what() string {
 	return strings.Trim(r.Version+","+string(r.Stage), ",")
 }
 
-// MarshalText is String, but that a reference that could not be read again is
-// an error.
+// MarshalText returns the text form, and "" for the zero Ref. It returns an
+// error if ParseRef would not return the same reference.
 func (r Ref) MarshalText() ([]byte, error) {
 	if r == (Ref{}) {
 		return nil, nil
@@ -158,8 +158,8 @@ func (r Ref) MarshalText() ([]byte, error) {
 	return []byte(r.String()), nil
 }
 
-// UnmarshalText is ParseRef. The empty text is the zero Ref, which refers to
-// nothing.
+// UnmarshalText sets the reference as ParseRef does. The empty text gives the
+// zero Ref, which refers to no version.
 func (r *Ref) UnmarshalText(text []byte) (err error) {
 	if len(text) == 0 {
 		*r = Ref{}
@@ -169,7 +169,7 @@ func (r *Ref) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// Set is ParseRef, for the flag package.
+// Set sets the reference as ParseRef does. It implements flag.Value.
 func (r *Ref) Set(s string) (err error) {
 	*r, err = ParseRef(s)
 	return err

@@ -16,19 +16,19 @@ type StagePeriod struct {
 	Stage   ModelStage
 
 	// Since and Until bound the period: Since <= t < Until. Since is zero if
-	// its begin is not known, and Until is zero if it goes on.
+	// the beginning is not known. Until is zero if the period has not ended.
 	Since, Until time.Time
 
-	// By is who moved the version there, empty if that is not known.
+	// By is the person or program that moved the version there, empty if not
+	// known.
 	By string
-	// Event moved it there: Event.Reason says why. End moved it away, nil if it
-	// goes on.
+	// Event began the period; Event.Reason is the reason. End ended it, and is
+	// nil if the period has not ended.
 	Event Event
 	End   *Event
 
-	// Inferred reports whether Since and By come from the version's entry,
-	// which another program wrote and Event took over. The registry did not see
-	// the move.
+	// Inferred is true if Since and By come from an entry that another program
+	// wrote. The registry did not make the move; Event recorded the entry.
 	Inferred bool
 
 	from time.Time // where it is first known to hold
@@ -43,8 +43,8 @@ func (t *StagePeriod) Holds(at time.Time) bool {
 	return !at.Before(t.from) && (t.End == nil || at.Before(t.Until))
 }
 
-// MarshalJSON returns the period, with null for what is not known or did not
-// happen.
+// MarshalJSON returns the period, with null for unknown times and for an end
+// that has not happened.
 func (t StagePeriod) MarshalJSON() ([]byte, error) {
 	when := func(t time.Time) any {
 		if t.IsZero() {
@@ -67,13 +67,13 @@ func (t StagePeriod) MarshalJSON() ([]byte, error) {
 	}{t.Name.UseCase, t.Name.Model, t.Version, t.Stage, when(t.Since), when(t.Until), t.By, t.Event.Reason, t.Inferred, t.Event, t.End})
 }
 
-// ProductionAt returns the version that was in production at an instant, since
-// when and until when, who moved it there and why. The zero time, and any time
-// that is not before the registry's clock, means now. The error matches
-// ErrNotFound if no version was in production, or if that is not known.
+// ProductionAt returns the period of the version that was in production at an
+// instant. The zero time, and any time that is not before the registry's clock,
+// means now. The error matches ErrNotFound if no version was in production, or
+// if that is not known.
 //
-// See [ModelRegistry.StagePeriods] for what time means here, and for how far
-// another program's stores tell.
+// [ModelRegistry.StagePeriods] describes how events are dated, and what is
+// known about changes by other programs.
 func (r *ModelRegistry) ProductionAt(ctx context.Context, name ModelName, at time.Time) (StagePeriod, error) {
 	list, err := r.StageAt(ctx, name, Production, at)
 	if err != nil {
@@ -85,9 +85,9 @@ func (r *ModelRegistry) ProductionAt(ctx context.Context, name ModelName, at tim
 	return list[0], nil
 }
 
-// StageAt is ProductionAt for any stage: it returns every version that was in
-// the stage at an instant, the one that entered it last first. No version is no
-// error.
+// StageAt is like ProductionAt for any stage. It returns the periods of all
+// versions that were in the stage at an instant, the one that entered it last
+// first. If there are none, the list is empty and the error nil.
 func (r *ModelRegistry) StageAt(ctx context.Context, name ModelName, stage ModelStage, at time.Time) ([]StagePeriod, error) {
 	all, err := r.StagePeriods(ctx, name, stage)
 	if err != nil {
@@ -103,24 +103,23 @@ func (r *ModelRegistry) StageAt(ctx context.Context, name ModelName, stage Model
 //
 // # Time
 //
-// What came first is decided by the events' order, not by the clock. A stage
-// period is dated by the events that began and ended it, as long as their times
-// fit that order. A clock may run wrong: of the events' times, as many as can
-// be are believed such that they go up, later ones rather than earlier ones; an
-// event whose time does not fit counts as having happened when the one before
-// it did. Event.Time is what was written, believed or not.
+// The order of the events decides, not the clock. A stage period has the times
+// of the events that began and ended it, if these times fit the order. Because
+// a clock may be wrong, the registry uses the longest sequence of events whose
+// times do not decrease. Any other event counts as having happened at the time
+// of the event before it. Event.Time is always the time as it was written.
 //
 // # Other programs
 //
-// What another program did is known from what it left. The times in its entries
-// count, as far as they lie between the events around its turn; Inferred marks
-// such a period. An entry tells only the last time that the version entered
-// each stage: of a version that was in production twice, the first time is
-// lost. What no time tells counts from the event that took it over.
+// Moves by other programs are dated by the times in their entries, if these lie
+// between the events before and after. Inferred marks such a period. An entry
+// has only the last time at which its version entered each stage. So if another
+// program moved a version to production twice, the first time is lost. A move
+// without a usable time counts from the event that recorded it.
 //
-// A damaged history is a *[CorruptError], because half of it could give a wrong
-// answer. After a repair, the answer comes from the remaining events; the
-// history says which are lost.
+// If the history is damaged, the error is a *[CorruptError], because a part of
+// it could give a wrong answer. After a repair, the periods come from the
+// remaining events; the history says which events are lost.
 func (r *ModelRegistry) StagePeriods(ctx context.Context, name ModelName, stage ModelStage) (list []StagePeriod, err error) {
 	defer func() { err = opError("stage periods", name.all(), err) }()
 	if !stage.known() {
