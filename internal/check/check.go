@@ -98,15 +98,15 @@ func (x *Check) mayBeUnderWay() bool {
 		return true
 	}
 	for _, it := range x.items {
-		if it.Kind == driver.ItemTorn || it.Kind == driver.ItemTemp || it.Kind == driver.ItemTree && x.unnamed(it) {
+		if it.Kind == driver.ItemTorn || it.Kind == driver.ItemTemp || it.Kind == driver.ItemTree && x.unlisted(it) {
 			return true
 		}
 	}
 	return false
 }
 
-// unnamed reports whether a tree's version is not among those that readers see.
-func (x *Check) unnamed(it driver.Item) bool {
+// unlisted reports whether readers do not see a version for a tree.
+func (x *Check) unlisted(it driver.Item) bool {
 	return x.State == nil || x.State.Get(it.Version) == nil
 }
 

@@ -9,9 +9,9 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// foreign describes what another program changed in the entries of the
-// document, or returns "".
-func (x *Check) foreign() string {
+// externalChanges describes what another program changed in the document, or
+// returns "".
+func (x *Check) externalChanges() string {
 	if x.State == nil || x.State.Pending == nil {
 		return ""
 	}
@@ -39,8 +39,8 @@ type eventDoubt struct {
 	event int64
 }
 
-// doubts returns the doubts about external changes, without those about
-// versions that were changed since.
+// doubts returns the doubts about external changes, except those about versions
+// that changed later.
 func (x *Check) doubts() (list []eventDoubt) {
 	take := func(e *index.Event, number int64) {
 		list = slices.DeleteFunc(list, func(d eventDoubt) bool {
@@ -59,21 +59,21 @@ func (x *Check) doubts() (list []eventDoubt) {
 	return list
 }
 
-// changedKeys returns the keys whose values differ between two objects, with
-// those of objects in them as "metrics.auc".
+// changedKeys returns the keys whose values differ between two objects. It
+// names a key of a nested object like "metrics.auc".
 func changedKeys(before, after []byte, prefix string) (keys []string) {
 	was, err1 := pyjson.Object(before)
 	is, err2 := pyjson.Object(after)
 	if err1 != nil || err2 != nil {
 		return []string{"the whole entry"}
 	}
-	left := map[string][]byte{}
+	remaining := map[string][]byte{}
 	for _, m := range was {
-		left[m.Key] = m.Value
+		remaining[m.Key] = m.Value
 	}
 	for _, m := range is {
-		old := left[m.Key]
-		delete(left, m.Key)
+		old := remaining[m.Key]
+		delete(remaining, m.Key)
 		switch {
 		case old != nil && pyjson.Equal(old, m.Value):
 		case prefix == "" && old != nil && old[0] == '{' && m.Value[0] == '{':
@@ -83,7 +83,7 @@ func changedKeys(before, after []byte, prefix string) (keys []string) {
 		}
 	}
 	for _, m := range was {
-		if _, gone := left[m.Key]; gone {
+		if _, removed := remaining[m.Key]; removed {
 			keys = append(keys, prefix+m.Key)
 		}
 	}

@@ -9,26 +9,26 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/index"
 )
 
-// A Kind is a kind of finding.
+// A Kind is a kind of Finding.
 type Kind string
 
-// What a check finds.
+// The kinds of findings of a check.
 const (
-	HistoryDamaged     Kind = "history damaged"     // a line is unreadable, missing, or not as it was written
-	HistoryLost        Kind = "history lost"        // the document stands at an event that the history does not have, or both are gone
+	HistoryDamaged     Kind = "history damaged"     // a line is unreadable, missing or changed
+	HistoryLost        Kind = "history lost"        // registry.json refers to an event that the history does not have, or both files are lost
 	DocumentDamaged    Kind = "document damaged"    // registry.json can't be read
-	DocumentMissing    Kind = "document missing"    // there is a history, and no registry.json
-	DocumentDiffers    Kind = "document differs"    // it is not what the history makes of it
-	MultipleProduction Kind = "multiple production" // another program's doing; readers see the one promoted last
-	StoreUnreadable    Kind = "unreadable"          // the disk failed, or a right is missing
-	UnlistedVersion    Kind = "version not listed"  // a tree that is neither in the history nor in the document
-	ExternalChange     Kind = "external change"     // another program or an editor wrote registry.json; the next change records it
-	ExternalDoubt      Kind = "external doubt"      // something of an external change can't be told; the history says what was made of it
-	NoHistory          Kind = "no history"          // another program's store, not written to by this one yet
-	NewerFormat        Kind = "newer format"        // a later release wrote what this one must not change; it reads the model
-	Debris             Kind = "debris"              // what a crash left; harmless
-	SetAside           Kind = "set aside"           // a tree of a change that never happened, files that a repair replaced, or a bucket's changes that history.jsonl has
-	ForeignFile        Kind = "foreign file"        // a file that the registry did not make, where only its own should be; it is never touched
+	DocumentMissing    Kind = "document missing"    // there is a history but no registry.json
+	DocumentDiffers    Kind = "document differs"    // registry.json differs from what the history says
+	MultipleProduction Kind = "multiple production" // another program left several versions in production; readers see the one promoted last
+	StoreUnreadable    Kind = "unreadable"          // a read failed, or a permission is missing
+	UnlistedVersion    Kind = "version not listed"  // files of a version that neither the history nor registry.json has
+	ExternalChange     Kind = "external change"     // another program or an editor changed registry.json; the next change records it
+	ExternalDoubt      Kind = "external doubt"      // an external change is ambiguous; see index.Doubt
+	NoHistory          Kind = "no history"          // another program made the model, and the registry has not changed it yet
+	NewerFormat        Kind = "newer format"        // this release can read the model but must not change it; see driver.ErrFormat
+	Debris             Kind = "debris"              // the harmless remains of a crash
+	SetAside           Kind = "set aside"           // files of a change that did not happen, files that Repair replaced, or a bucket's changes that history.jsonl has
+	ForeignFile        Kind = "foreign file"        // a file that the registry did not make and never touches
 )
 
 // removable reports whether an item of the kind is no longer in use and may be
@@ -40,10 +40,10 @@ func removable(k driver.ItemKind) bool {
 // A Finding is one thing that a check found.
 type Finding struct {
 	Kind    Kind
-	Version string // if it is about one
-	Event   int64  // the first event that is not right, if it is about the history
-	Path    string // relative to the store, if it is about one file or folder
-	Err     error  // what is wrong with it; nil if the kind says it all
+	Version string // the version, if the finding is about one
+	Event   int64  // the first event concerned, if the finding is about the history
+	Path    string // the file or folder, if the finding is about one; relative to the store
+	Err     error  // the cause; nil if the kind is enough
 }
 
 // Findings returns the findings about the history, the document and other files
@@ -81,9 +81,9 @@ func (x *Check) Findings() (list []Finding) {
 			f.Kind = Debris
 		case it.Kind == driver.ItemOrphan || it.Kind == driver.ItemKept:
 			f.Kind = SetAside
-		case it.Kind == driver.ItemTree && x.State != nil && x.unnamed(it):
+		case it.Kind == driver.ItemTree && x.State != nil && x.unlisted(it):
 			f.Kind = UnlistedVersion
-		case it.Kind == driver.ItemStrange || it.Kind == driver.ItemBare && x.State != nil && x.unnamed(it):
+		case it.Kind == driver.ItemStrange || it.Kind == driver.ItemBare && x.State != nil && x.unlisted(it):
 			f.Kind = ForeignFile
 		default:
 			continue
@@ -114,7 +114,7 @@ func (x *Check) documentFinding() (f Finding, found bool) {
 		case what != "":
 			f.Kind, f.Err = DocumentDiffers, errors.New(what)
 		case x.changed():
-			f.Kind, f.Err = ExternalChange, errors.New(x.foreign())
+			f.Kind, f.Err = ExternalChange, errors.New(x.externalChanges())
 		default:
 			return f, false
 		}
@@ -122,7 +122,7 @@ func (x *Check) documentFinding() (f Finding, found bool) {
 		f.Kind = NoHistory
 	default:
 		f.Kind = ExternalChange
-		if what := x.foreign(); what != "" {
+		if what := x.externalChanges(); what != "" {
 			f.Err = errors.New(what)
 		}
 	}

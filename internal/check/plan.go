@@ -76,10 +76,10 @@ func (r Repairer) plan(ctx context.Context, x *Check) (*plan, error) {
 		p.state = x.State.State // with what the document has that the history has not, such as its layout
 		p.replace(Action{Kind: RebuildDocument, Path: p.file(engine.DocumentFile), Detail: "another program wrote it, and changed no version"})
 	case !x.owns():
-		p.recordForeign()
+		p.recordExternal()
 	default:
 		if x.changed() {
-			p.recordForeign()
+			p.recordExternal()
 		}
 		if what := x.documentDiffers(); what != "" {
 			p.rebuildDocument("from the history: " + what)
@@ -114,10 +114,10 @@ func (p *plan) event(o Options, actions []Action) *index.Event {
 	return &index.Event{Op: index.OpRepair, Actor: o.Actor, Reason: strings.Join(notes, "; ")}
 }
 
-// recordForeign records an external change by an event.
-func (p *plan) recordForeign() {
+// recordExternal records an external change by an event.
+func (p *plan) recordExternal() {
 	detail := "what another program or an editor wrote"
-	if what := p.check.foreign(); what != "" {
+	if what := p.check.externalChanges(); what != "" {
 		detail += ": " + what
 	}
 	p.append(Action{Kind: RecordState, Path: p.file(engine.DocumentFile), Detail: detail})

@@ -13,29 +13,28 @@ import (
 // ErrNoModel says that there is nothing to repair.
 var ErrNoModel = errors.New("no model")
 
-// An ActionKind is a kind of repair.
+// An ActionKind is a kind of Action.
 type ActionKind string
 
-// What a repair does.
+// The kinds of actions of a repair.
 const (
-	RebuildHistory  ActionKind = "rebuild history"  // the lines that can be read are kept, and an event says what was lost
-	RecoverVersion  ActionKind = "recover version"  // a tree whose event was lost is listed again, in development
-	RebuildDocument ActionKind = "rebuild document" // from the history
-	RecordState     ActionKind = "record state"     // what the document has and the history has not; two productions
-	PutAside        ActionKind = "put aside"        // a tree of a change that never happened, into .orphans
-	RemoveDebris    ActionKind = "remove debris"    // what a crash left
+	RebuildHistory  ActionKind = "rebuild history"  // write the history again from its readable lines; an event says what was lost
+	RecoverVersion  ActionKind = "recover version"  // list a version again whose event was lost, in development
+	RebuildDocument ActionKind = "rebuild document" // write registry.json again
+	RecordState     ActionKind = "record state"     // append an event for an external change, a lost history or a second version in production
+	PutAside        ActionKind = "put aside"        // move the files of a change that did not happen to .orphans
+	RemoveDebris    ActionKind = "remove debris"    // remove what a crash left
 )
 
 // An Action is one thing that a repair does, or would do.
 type Action struct {
 	Kind    ActionKind
-	Version string // if it is about one
-	Path    string // relative to the store, if it is about one file or folder
-	Detail  string // what a person wants to know of it
+	Version string // the version, if the action is about one
+	Path    string // the file or folder, if it is about one; relative to the store
+	Detail  string // an explanation
 }
 
-// String returns "kind: version: path: detail", without the parts that are
-// empty.
+// String returns "kind: version: path: detail" without the empty parts.
 func (a Action) String() string {
 	parts := []string{string(a.Kind)}
 	for _, s := range []string{a.Version, a.Path, a.Detail} {
@@ -66,9 +65,10 @@ type Repairer struct {
 	Manifests *artifact.Manifests
 }
 
-// Repair repairs the model as far as its files allow, or says what it would do.
-// The error matches ErrNoModel if there is nothing of the model, and
-// driver.ErrConflict if another program wrote the document meanwhile.
+// Repair repairs the model as far as its files allow. Without Options.Apply it
+// only reports what it would do. The error matches ErrNoModel if there is
+// nothing of the model, and driver.ErrConflict if another program wrote the
+// document meanwhile.
 func (r Repairer) Repair(ctx context.Context, o Options) (report Report, err error) {
 	x, err := Read(ctx, r.Model)
 	if err != nil {
@@ -114,8 +114,8 @@ func (r Repairer) Repair(ctx context.Context, o Options) (report Report, err err
 	return report, err
 }
 
-// appendEvent appends the event that the next change would make, with the
-// recovered versions.
+// appendEvent appends the event of the repair, with the recovered versions. As
+// with every change, an external change is recorded first.
 func (p *plan) appendEvent(ctx context.Context, o Options) error {
 	_, err := p.Model.Change(ctx, func(t *engine.Txn) (string, error) {
 		e := p.event(o, p.appended)
