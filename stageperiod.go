@@ -220,15 +220,16 @@ func (c *chronicle) leave(version string, e *Event, at time.Time) {
 	}
 }
 
-// A stampedMove is a move that only a time in an entry tells.
+// A stampedMove is a move that is known only from a time in an entry.
 type stampedMove struct {
 	version ModelVersion
 	stage   ModelStage
 	at      time.Time
-	vague   bool // nothing tells when it ended
+	vague   bool // the end of the stage is not known
 }
 
-// stamps goes through what the times in entries tell between two events.
+// stamps applies the moves between two events that are known from times in
+// entries.
 func (c *chronicle) stamps(e *pastEvent, before, at time.Time) {
 	var moves []stampedMove
 	for _, im := range e.line.After {
@@ -282,8 +283,8 @@ func stampedMoves(v ModelVersion, after, until time.Time) (moves []stampedMove) 
 	return moves
 }
 
-// promotedBy returns who put a version into a stage, if its entry tells: it
-// names who promoted it last.
+// promotedBy returns the person or program that moved a version into a stage,
+// or "". The entry names only the one that promoted it last.
 func promotedBy(v ModelVersion, stage ModelStage) string {
 	latest := Staging
 	if v.PromotedToProduction.After(v.PromotedToStaging) {

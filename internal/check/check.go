@@ -25,7 +25,7 @@ type Check struct {
 	docErr error              // a *driver.CorruptError
 	hasDoc bool
 	err    error         // why readers find no state
-	items  []driver.Item // what lies beside log and document, if the store can tell
+	items  []driver.Item // the other files of the model, if the store is a driver.Inspector
 }
 
 // Read checks a model. If a problem could be a change in progress, Read checks

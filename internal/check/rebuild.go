@@ -71,9 +71,9 @@ func (p *plan) known(d index.LogDamage) string {
 }
 
 // log returns the history as it is to be, and brings the state to its end.
-// Lines behind a damaged place get the digest of the line that now stands
-// before them, an event in the gap says that something is missing, and one at
-// the end holds all that is known.
+// Lines after a damaged place get the digest of the line that is now before
+// them, an event in the gap says that something is missing, and one at the end
+// holds all that is known.
 func (p *plan) log(o Options) ([]byte, error) {
 	w := index.LogWriter{Now: p.Model.Now()}
 	for _, l := range p.check.log.Lines {

@@ -168,10 +168,10 @@ func (l loader) replay() (*index.State, []*index.Event, error) {
 	return s, events, l.damaged(err)
 }
 
-// follow starts from the state of a document of ours and applies what the log
-// has behind it. If the log does not have the event that the document stands
-// at, the log was lost or cut, and the document is all there is; if it has
-// another one of that number, the document came from somewhere else.
+// follow starts from the state of a document of ours and applies the later
+// events of the log. If the log does not have the event of the document, the
+// log was lost or cut, and follow uses the document alone. If the log has
+// another event with that number, the document belongs to another history.
 func (l loader) follow(d *document.Document, s *index.State) (*State, error) {
 	base := s.Facts
 	if s.Damage != nil {
