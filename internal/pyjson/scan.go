@@ -9,12 +9,9 @@ package pyjson
 
 import (
 	"bytes"
-	"encoding/binary"
-	"encoding/json"
 	"fmt"
+	"encoding/binary"
 	"math/bits"
-	"unicode/utf16"
-	"unicode/utf8"
 )
 
 // maxDepth bounds nesting. Python's own reader fails near a depth of a
@@ -92,45 +89,6 @@ func Valid(b []byte) error {
 	return nil
 }
 
-// Decode returns a raw value as nil, bool, string, json.Number, []any or
-// map[string]any. A number keeps its digits. The non-finite literals become the
-// numbers "NaN", "Infinity" and "-Infinity", which strconv.ParseFloat accepts.
-func Decode(b []byte) (any, error) {
-	if err := Valid(b); err != nil {
-		return nil, err
-	}
-	v, _ := decode(b, space(b, 0))
-	return v, nil
-}
-
-// decode decodes the value at i. b must be valid.
-func decode(b []byte, i int) (any, int) {
-	switch b[i] {
-	case '{':
-		m := map[string]any{}
-		end, _ := object(b, i, 0, func(mem Member) { m[mem.Key], _ = decode(mem.Value, 0) })
-		return m, end
-	case '[':
-		list := []any{}
-		end, _ := array(b, i, 0, func(raw []byte) {
-			v, _ := decode(raw, 0)
-			list = append(list, v)
-		})
-		return list, end
-	case '"':
-		end, _ := str(b, i)
-		return Unquote(b[i:end]), end
-	case 't':
-		return true, i + 4
-	case 'f':
-		return false, i + 5
-	case 'n':
-		return nil, i + 4
-	}
-	end, _ := value(b, i, 0)
-	return json.Number(b[i:end]), end
-}
-
 // Array returns the raw elements of the list that is all of b.
 func Array(b []byte) ([][]byte, error) {
 	i := space(b, 0)
@@ -147,11 +105,6 @@ func Array(b []byte) ([][]byte, error) {
 	}
 	return elems, nil
 }
-
-const (
-	ones  = 0x0101010101010101 // the lowest bit of each byte
-	highs = 0x8080808080808080 // the highest bit of each byte
-)
 
 // space returns the offset of the first byte from i on that is not white space.
 // It compares eight bytes at once, because documents have long indents.
@@ -173,25 +126,6 @@ func space(b []byte, i int) int {
 		default:
 			return i
 		}
-	}
-	return i
-}
-
-// special returns the offset of the first quote, backslash or control character
-// from i on. These are the bytes that are special in a string.
-func special(b []byte, i int) int {
-	for ; len(b)-i >= 8; i += 8 {
-		x := binary.LittleEndian.Uint64(b[i:])
-		// low has quotes and spaces swapped: one test for bytes below '!' then
-		// finds quotes and control characters.
-		low, slash := x^(ones*2), x^(ones*'\\')
-		// Only the lowest bit found is reliable: a higher one may be a carry.
-		if found := ((low-ones*'!')&^low | (slash-ones)&^slash) & highs; found != 0 {
-			return i + bits.TrailingZeros64(found)>>3
-		}
-	}
-	for i < len(b) && b[i] >= ' ' && b[i] != '"' && b[i] != '\\' {
-		i++
 	}
 	return i
 }
@@ -327,152 +261,4 @@ func array(b []byte, i, depth int, each func([]byte)) (int, error) {
 			return i, fault(i, "want a comma or a closing bracket")
 		}
 	}
-}
-
-func str(b []byte, i int) (int, error) {
-	start := i
-	for i = special(b, i+1); i < len(b); i = special(b, i+1) {
-		switch c := b[i]; {
-		case c == '"':
-			return i + 1, nil
-		case c < 0x20:
-			return i, fault(i, "control character in a string")
-		case c == '\\':
-			i++
-			if i >= len(b) {
-				return i, fault(start, "unterminated string")
-			}
-			switch b[i] {
-			case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-			case 'u':
-				if i+4 >= len(b) {
-					return i, fault(start, "unterminated string")
-				}
-				if _, ok := hex4(b[i+1 : i+5]); !ok {
-					return i, fault(i, "invalid \\u escape")
-				}
-				i += 4
-			default:
-				return i, fault(i, "invalid escape")
-			}
-		}
-	}
-	return i, fault(start, "unterminated string")
-}
-
-func hex4(b []byte) (rune, bool) {
-	var r rune
-	for _, c := range b {
-		switch {
-		case '0' <= c && c <= '9':
-			c -= '0'
-		case 'a' <= c && c <= 'f':
-			c -= 'a' - 10
-		case 'A' <= c && c <= 'F':
-			c -= 'A' - 10
-		default:
-			return 0, false
-		}
-		r = r<<4 | rune(c)
-	}
-	return r, true
-}
-
-func number(b []byte, i int) (int, error) {
-	start := i
-	if b[i] == '-' {
-		i++
-		if i < len(b) && b[i] == 'I' {
-			return literal(b, i, "Infinity")
-		}
-	}
-	first := i
-	if i < len(b) && b[i] == '0' {
-		i++
-	} else if i = digits(b, i); i == first {
-		return start, fault(start, "want a value")
-	}
-	if i < len(b) && b[i] == '.' {
-		first = i + 1
-		if i = digits(b, first); i == first {
-			return start, fault(start, "invalid number")
-		}
-	}
-	if i < len(b) && (b[i] == 'e' || b[i] == 'E') {
-		i++
-		if i < len(b) && (b[i] == '+' || b[i] == '-') {
-			i++
-		}
-		first = i
-		if i = digits(b, first); i == first {
-			return start, fault(start, "invalid number")
-		}
-	}
-	return i, nil
-}
-
-func digits(b []byte, i int) int {
-	for i < len(b) && '0' <= b[i] && b[i] <= '9' {
-		i++
-	}
-	return i
-}
-
-// Unquote returns the text of a valid raw string. A lone surrogate, which a
-// Python string can contain and a Go string cannot, becomes U+FFFD.
-func Unquote(raw []byte) string { return string(Text(raw)) }
-
-// Text is Unquote without a copy where possible: if the string has no escapes,
-// the result aliases raw.
-func Text(raw []byte) []byte {
-	in := raw[1 : len(raw)-1]
-	if bytes.IndexByte(in, '\\') < 0 {
-		return in
-	}
-	out := make([]byte, 0, len(in))
-	for i := 0; i < len(in); i++ {
-		if in[i] != '\\' {
-			out = append(out, in[i])
-			continue
-		}
-		i++
-		switch in[i] {
-		case 'b':
-			out = append(out, '\b')
-		case 'f':
-			out = append(out, '\f')
-		case 'n':
-			out = append(out, '\n')
-		case 'r':
-			out = append(out, '\r')
-		case 't':
-			out = append(out, '\t')
-		case 'u':
-			r, _ := hex4(in[i+1 : i+5])
-			i += 4
-			if utf16.IsSurrogate(r) {
-				low := rune(-1)
-				if i+6 < len(in) && in[i+1] == '\\' && in[i+2] == 'u' {
-					low, _ = hex4(in[i+3 : i+7])
-				}
-				if pair := utf16.DecodeRune(r, low); pair != utf8.RuneError {
-					r, i = pair, i+6
-				} else {
-					r = utf8.RuneError
-				}
-			}
-			out = utf8.AppendRune(out, r)
-		default:
-			out = append(out, in[i])
-		}
-	}
-	return out
-}
-
-// Names reports whether a valid raw string has the given text.
-func Names(raw []byte, text string) bool {
-	if c := raw[1]; c != '\\' && text != "" && c != text[0] { // fast path
-		return false
-	}
-	return string(Text(raw)) == text
 }
