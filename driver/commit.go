@@ -2,10 +2,11 @@ package driver
 
 // A Commit is what Append makes happen.
 type Commit struct {
-	// Trees become versions. A tree that is there already, although the log
-	// does not name it, is the remains of a change that never happened. It is
-	// put aside if it has a manifest. Without a manifest it is another
-	// program's, and the commit fails with an error that matches fs.ErrExist.
+	// Trees become versions. If a tree is already in the place of one, and the
+	// log does not name it, it is the remains of a change that did not happen.
+	// It is put aside if it has a manifest. Without a manifest it belongs to
+	// another program, and the commit fails with an error that matches
+	// fs.ErrExist.
 	Trees []StagedTree
 
 	// Lines are appended to the log, in order, as one append. They contain no
@@ -26,25 +27,26 @@ type Checkpoint struct {
 	// ErrOvertaken.
 	Make func(end int64) (document []byte, note string)
 
-	// Replaces reports whether the document may replace one that the view did
-	// not show. It may if another append wrote that document, and not if
-	// another program did. A store where a document can appear between the view
-	// and the replacement reads it just before it replaces it, and calls
-	// Replaces. If the answer is no, that document stays, and DocumentErr
-	// matches ErrOvertaken. A store whose appends exclude each other need not
-	// ask. Without Replaces any document is replaced.
+	// Replaces reports whether the document may replace a document that the
+	// view did not show. It may if another append wrote that document, and it
+	// may not if another program did. In some stores a document can appear
+	// between the view and the replacement. Such a store reads the document
+	// just before it replaces it, and calls Replaces. If the answer is no, that
+	// document stays, and DocumentErr matches ErrOvertaken. A store whose
+	// appends exclude each other need not call it. Without Replaces any
+	// document is replaced.
 	Replaces func(there []byte) bool
 }
 
-// An AppendResult is what Append reports of a commit that happened.
+// An AppendResult is what Append reports about a commit that happened.
 type AppendResult struct {
 	Revision Revision // covers the commit
 	End      int64    // the position after the lines
 
 	// DocumentErr says why the document could not be replaced. The change
-	// stands: the document is a checkpoint, and stays due. DocumentErr matches
-	// ErrOvertaken if another program's document stays. It does so too in a
-	// store whose appends do not wait for each other's documents, if an older
-	// document may have replaced a newer one.
+	// stands: the document is only a checkpoint, and the registry writes it
+	// later. DocumentErr matches ErrOvertaken if another program's document
+	// stays. If appends do not wait for each other's documents, it also matches
+	// ErrOvertaken when an older document may have replaced a newer one.
 	DocumentErr error
 }

@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// The errors of stores that a registry or a program decides by, with errors.Is.
-// Package modelregistry has all but ErrStaleView under the same names.
+// These are the errors of stores that a registry or a program distinguishes
+// with errors.Is. Package modelregistry has all but ErrStaleView under the same
+// names.
 var (
 	// ErrInvalid says that an argument can never be accepted. It matches
 	// fs.ErrInvalid.
@@ -22,9 +23,10 @@ var (
 	ErrArtifact = errors.New("bad artifact")
 	// ErrUncertain says that a change may or may not have happened.
 	ErrUncertain = errors.New("outcome uncertain")
-	// ErrOvertaken says that a document was put in place while another writer
-	// appended, so that it may have replaced a newer document; or that it was
-	// not put in place, because another program wrote the document meanwhile.
+	// ErrOvertaken says one of two things. Either a document was put in place
+	// while another writer appended, so that it may have replaced a newer
+	// document. Or it was not put in place, because another program wrote the
+	// document meanwhile.
 	ErrOvertaken = errors.New("the model was changed meanwhile")
 	// ErrFormat says that a later release wrote a model, and that this release
 	// may not write it. The error is a *[FormatError].
@@ -42,11 +44,11 @@ type invalidError struct{}
 func (invalidError) Error() string        { return "invalid" }
 func (invalidError) Is(target error) bool { return target == fs.ErrInvalid }
 
-// A NameError says that a model's name can't be told from another name on every
-// file system: the two differ in case only, or this store's file system takes
-// one for the other. It matches ErrInvalid.
+// A NameError says that a file system may confuse a model's name with another
+// name: the two differ in case only, or this store's file system finds one by
+// the other. It matches ErrInvalid.
 type NameError struct {
-	Name  Name // that was asked for
+	Name  Name // the name that the caller gave
 	Other Name // the store's spelling, or the model that exists
 }
 
@@ -78,7 +80,7 @@ func (e *CorruptError) Unwrap() error { return e.Err }
 // A FormatError says that a model needs something that this release does not
 // know, so that it may only be read. It matches ErrFormat.
 type FormatError struct {
-	Needs []string // what is not known
+	Needs []string // what this release does not know
 }
 
 func (e *FormatError) Error() string {

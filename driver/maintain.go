@@ -5,16 +5,17 @@ import (
 	"iter"
 )
 
-// An Inspector is a [Store] that lists what it holds beside logs and documents.
+// An Inspector is a [Store] that lists what it holds besides logs and documents.
 // Without it, Verify checks what the logs and documents name, and no more.
 type Inspector interface {
-	// Places yields every model of which anything is there, sorted. Remains of
-	// a crash or a loss count, too.
+	// Places yields every model of which anything exists, sorted. Remains of a
+	// crash or of a loss count, too.
 	Places(ctx context.Context) iter.Seq2[Name, error]
 
-	// Inspect yields what a model holds beside its log and document. It changes
-	// nothing. A change that is under way can look like the remains of one.
-	// Within Append or Replace of a store with a lock there is no such change.
+	// Inspect yields what a model holds besides its log and document. It
+	// changes nothing. A change that is under way can look like the remains of
+	// one that failed. In a store with a lock, no change is under way inside
+	// the functions of Append and Replace.
 	Inspect(ctx context.Context, useCase, model string) iter.Seq2[Item, error]
 }
 
@@ -23,24 +24,25 @@ type Inspector interface {
 type Maintainer interface {
 	Inspector
 
-	// Replace calls decide when it is the model's turn, and then puts a log and
+	// Replace calls decide when it is the model's turn. It then puts a log and
 	// a document in place, in that order, so that the model can be read at any
-	// instant. It keeps what it replaces, and returns where. A nil replacement
-	// changes nothing. If another program changed the document after decide was
-	// called, that document stays, and the error matches ErrConflict.
+	// instant. It keeps the files that it replaces, and returns their paths. A
+	// nil replacement changes nothing. If another program changed the document
+	// after decide was called, that document stays, and the error matches
+	// ErrConflict.
 	Replace(ctx context.Context, useCase, model string, decide func(View) (*Replacement, error)) (kept []string, err error)
 }
 
-// A Replacement is what Replace puts in place. Nil leaves what is there.
+// A Replacement is what Replace puts in place. A nil field leaves the old file.
 type Replacement struct {
 	Log      []byte
 	Document []byte
 	Note     string   // of the document, as Checkpoint.Make returns it
 	Aside    []string // versions whose trees are put aside
-	Remove   []Item   // removed, if it did not change since
+	Remove   []Item   // removed, unless it changed since it was listed
 }
 
-// An Item is one thing in a model beside its log and document.
+// An Item is one thing in a model besides its log and document.
 type Item struct {
 	Kind    ItemKind
 	Path    string // relative to the store
@@ -54,13 +56,13 @@ type ItemKind string
 const (
 	ItemTree    ItemKind = "tree"    // a version's tree with a registry's manifest
 	ItemBare    ItemKind = "bare"    // a version's tree without one: another program's
-	ItemStaging ItemKind = "staging" // what a process that died was making
+	ItemStaging ItemKind = "staging" // a tree that a process was making when it died
 	ItemOrphan  ItemKind = "orphan"  // a tree that was put aside
 	ItemBegun   ItemKind = "begun"   // a log without a line: a first change that did not happen; trees beside it are its remains
-	ItemTorn    ItemKind = "torn"    // an append that was never finished
-	ItemTemp    ItemKind = "temp"    // a file that never took its place
-	ItemKept    ItemKind = "kept"    // what a repair replaced
-	ItemStrange ItemKind = "strange" // not the store's, where only the store's own things belong
+	ItemTorn    ItemKind = "torn"    // an append that was not completed
+	ItemTemp    ItemKind = "temp"    // a temporary file that was not renamed into its place
+	ItemKept    ItemKind = "kept"    // a file that a repair replaced
+	ItemStrange ItemKind = "strange" // not the store's, in a place for the store's own files
 
 	// The kinds that only Usage yields.
 	ItemLog      ItemKind = "log"

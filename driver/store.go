@@ -1,10 +1,9 @@
 // Package driver is the contract between a model registry and the store that
-// keeps its bytes. Programs that use a registry do not need it; import it to
+// keeps its bytes. Programs that use a registry do not need it. Import it to
 // put a registry on a database or a service of your own. It does not know what
-// the bytes mean: events, stages and gates are the business of package
-// modelregistry.
+// the bytes mean: events, stages and gates belong to package modelregistry.
 //
-// Implement [Store], pass it to modelregistry.New, and prove it with
+// Implement [Store], pass it to modelregistry.New, and test it with
 // registrytest.TestStore, whose cases quote the rules of this page. The
 // interfaces [Inspector], [Maintainer], [NotedView], [TreeView], [BackwardLog],
 // [ExternalChecker], [Looker], [ArtifactTree], [Usage], [Remover], [TreeReader]
@@ -20,28 +19,31 @@
 // The log is a sequence of lines, none of which contains a newline or a NUL. A
 // position in the log is a number that the store chooses. Position 0 is the
 // start. Positions only grow, at about the rate of the bytes: the registry
-// decides by their difference when the document is due. If positions count the
-// bytes of the lines, the document stays valid in a copy of the model in
+// decides by their difference when to write the document. If positions count
+// the bytes of the lines, the document stays valid in a copy of the model in
 // another store.
 //
 // A tree that a registry made contains a manifest.json: an object whose "files"
-// list the path, size, mode and SHA-256 of every other file of the tree. By it
-// a store can check copies that it keeps, and tell the registry's trees from
-// others. A manifest can be wrong: nothing outside the tree is read or written
-// on its word. Folders without a file in them need not be kept.
+// list the path, size, mode and SHA-256 of every other file of the tree. With
+// it a store can check copies that it keeps, and can distinguish the registry's
+// trees from others. A manifest can be wrong, so a store reads and writes
+// nothing outside the tree because of it. Folders without a file in them need
+// not be kept.
 //
 // # Names
 //
 // Methods get validated names of use cases and models. Different names are
-// different models, byte for byte. If the system below the store finds a model
+// different models, byte for byte. The system below the store may find a model
 // by other spellings of its name, as a file system does that ignores case or
-// the normal forms of Unicode, the store refuses those with a *[NameError].
+// the normal forms of Unicode. Then the store refuses those spellings with a
+// *[NameError].
 //
 // A model is not made while another model exists whose use case and name equal
 // its own under strings.EqualFold: the commit fails with a *NameError, and
-// nothing happens. Not every file system could hold a copy of both. Existing
-// models that the store can tell apart stay usable. If two such models are made
-// at the same moment, either one is made, or both are made and stay apart.
+// nothing happens. The reason is that not every file system could hold a copy
+// of both. Existing models that the store can distinguish stay usable. If two
+// such models are made at the same moment, either one is made, or both are made
+// and stay apart.
 //
 // A version that is not a path segment, as names are, does not exist. The
 // registry reads versions from what other programs may have written, so it may
@@ -65,7 +67,7 @@
 // lost both. A commit in it fails with an error that matches [ErrIndexLost],
 // and nothing happens, because the registry would give out the numbers of those
 // versions again. A crash during a model's first commit can leave such trees,
-// too. That is not a loss, and the store tells the two apart.
+// too. That is not a loss, and the store distinguishes the two cases.
 //
 // # Errors and concurrency
 //
@@ -89,7 +91,7 @@ type Store interface {
 	// Changed reports whether the model may have changed since the revision was
 	// taken. It may report true although nothing changed. The registry calls it
 	// before each answer from memory, so it should cost a stat or two, or one
-	// small request. If a look at the document would cost another request, a
+	// small request. If checking the document would cost another request, a
 	// store may ignore external changes here and implement [ExternalChecker].
 	Changed(ctx context.Context, useCase, model string, since Revision) (bool, error)
 
@@ -105,8 +107,8 @@ type Store interface {
 	// If Append returns no error, the lines that the view showed are durable,
 	// also after a nil commit: the writer that appended them may have died
 	// before it synced them. An error that matches [ErrUncertain] says that the
-	// change may have happened; after any other error, it has not. The context
-	// ends the wait for the change's turn, not the change itself.
+	// change may have happened. After any other error, it has not happened. The
+	// context ends the wait for the change's turn, not the change itself.
 	Append(ctx context.Context, useCase, model string, decide func(View) (*Commit, error)) (AppendResult, error)
 
 	// Stage begins a tree in a local folder that no reader sees.
@@ -132,7 +134,7 @@ func (n Name) String() string { return n.UseCase + "/" + n.Model }
 // An ExternalChecker is a [Store] whose Changed ignores external changes:
 // documents that another program wrote. Without it, Changed must notice them.
 type ExternalChecker interface {
-	// ChangedExternally is Changed that looks at the document too. The
+	// ChangedExternally is Changed that also checks the document. The
 	// DocumentChanged of a later view reports what it found.
 	ChangedExternally(ctx context.Context, useCase, model string, since Revision) (bool, error)
 }

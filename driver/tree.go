@@ -13,9 +13,9 @@ type Tree interface {
 	Close() error
 }
 
-// An ArtifactTree is a [Tree] whose OpenTree looked for the artifact, the
-// folder model in the tree. Without it the registry looks for the folder
-// itself.
+// An ArtifactTree is a [Tree] whose OpenTree searched for the artifact, which
+// is the folder "model" in the tree. Without it the registry searches for the
+// folder itself.
 type ArtifactTree interface {
 	Tree
 
@@ -29,9 +29,9 @@ type Staged interface {
 	// Seal makes the files durable. Nothing is written to the tree after it.
 	Seal(ctx context.Context) error
 
-	// Discard removes what is still there; after a commit, what the tree left
-	// behind. It may be called twice. A tree that was discarded can't be
-	// committed: the commit fails, and nothing happens.
+	// Discard removes what is left of the tree. After a commit it removes only
+	// what the commit did not use. It may be called twice. A tree that was
+	// discarded can't be committed: the commit fails, and nothing happens.
 	Discard() error
 }
 

@@ -15,17 +15,17 @@ import (
 // local folder. Without it they are read from the folder of OpenTree.
 type TreeReader interface {
 	// ReadTree returns the files of a version's tree, the same that OpenTree
-	// has in its folder. Its errors are those of OpenTree: a version without a
-	// tree matches fs.ErrNotExist.
+	// has in its folder. Its errors are those of OpenTree: for a version
+	// without a tree, the error matches fs.ErrNotExist.
 	ReadTree(ctx context.Context, useCase, model, version string) (TreeFiles, error)
 }
 
 // TreeFiles are the files of a version's tree, manifest.json among them. The
 // methods may be called concurrently.
 type TreeFiles interface {
-	// Files yields each file of the tree, in any order. An error is the last
-	// thing that it yields. A thing that is neither a file nor a folder, such
-	// as a symbolic link, is an error that matches fs.ErrInvalid.
+	// Files yields each file of the tree, in any order. It ends after an error.
+	// Anything that is neither a file nor a folder, such as a symbolic link, is
+	// an error that matches fs.ErrInvalid.
 	Files(ctx context.Context) iter.Seq2[TreeFile, error]
 
 	// Open opens a file by its path for reading. The context holds until the
@@ -48,7 +48,7 @@ type TreeFile struct {
 	Mode fs.FileMode
 }
 
-// maxTreePath bounds a path: the artifact is in the folder model.
+// maxTreePath bounds a path. The artifact is in the folder "model" of the tree.
 const maxTreePath = pathname.MaxPath + len("model/")
 
 // Validate returns an error that matches ErrInvalid and gives the reason if the
@@ -83,11 +83,10 @@ type TreeWriter interface {
 type StagedFiles interface {
 	Staged
 
-	// Create begins a file, which its Validate accepts, and which ends at
-	// Close. Files may be written concurrently, each by one goroutine. The
-	// context holds until the file is closed. The caller creates manifest.json
-	// last, after it closed every other file, and sees to it that the files
-	// match it.
+	// Create begins a file, which ends at Close. Files may be written
+	// concurrently, each by one goroutine. The context holds until the file is
+	// closed. The caller creates manifest.json last, after it closed every
+	// other file, and ensures that the files match it.
 	//
 	// Create refuses a file with an error, and the tree stays as it was. The
 	// error matches fs.ErrInvalid if Validate refuses the file or if it is not

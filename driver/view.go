@@ -1,30 +1,30 @@
 package driver
 
 // A Revision is a store's own note of how much of a model was read. The
-// registry hands it back to the same store. A nil revision stands for nothing
-// read, and so does a value that the store did not make.
+// registry passes it back to the same store. A nil revision means that nothing
+// was read. A value that the store did not make means the same.
 type Revision = any
 
 // A View shows a model's bytes. It is valid during the call that it was passed
 // to.
 //
-// An error that matches fs.ErrInvalid says that the thing in the place of the
-// document or the log cannot be one, and counts as damage: it is a folder, or
-// larger than any size that is read. If the whole log was asked for, Log may
-// return the lines that can be read together with such an error.
+// An error that matches fs.ErrInvalid counts as damage. It says that there is a
+// folder in the place of the document or the log, or a file that is too large
+// to be read. If the whole log was asked for, Log may return the lines that can
+// be read together with such an error.
 type View interface {
 	// Document returns the document, and false if there is none.
 	Document() (data []byte, ok bool, err error)
 
 	// DocumentChanged reports whether another program may have changed the
 	// document since the revision. A store that no other program writes to may
-	// return false. The view of an Append looks at the document. The view of a
-	// Read of an ExternalChecker may rely on what was found before.
+	// return false. The view of an Append checks the document itself. The view
+	// of a Read of an ExternalChecker may rely on what was found before.
 	DocumentChanged(since Revision) bool
 
 	// Log returns the whole lines from a position on, each with its newline,
 	// and the position after them. The error matches fs.ErrNotExist if no line
-	// of the log ends at from: it is not the log that it was.
+	// of the log ends at from, because then the log was replaced.
 	Log(from int64) (lines []byte, end int64, err error)
 
 	// Revision returns the revision that covers what the view was asked for.
@@ -32,9 +32,9 @@ type View interface {
 }
 
 // A NotedView is a [View] of a store that notes which document a commit put in
-// place last. Another program that writes the document leaves no trace of the
-// document that it started from; the note tells. Without notes the registry has
-// to guess, and says so in the history.
+// place last. If another program writes the document, the note says which
+// document that program started from. Without notes the registry has to guess,
+// and says so in the history.
 type NotedView interface {
 	View
 
@@ -46,7 +46,7 @@ type NotedView interface {
 	Note() (note string, ok bool)
 }
 
-// A TreeView is a [View] that tells which versions have files. Without it the
+// A TreeView is a [View] that knows which versions have files. Without it the
 // registry keeps a version that another program removed from the document.
 type TreeView interface {
 	View
