@@ -28,8 +28,8 @@ func (s *Store) Append(ctx context.Context, useCase, model string, decide func(d
 	}
 }
 
-// appendHeld is Append under the lock, which it releases. It asks to start over
-// if the lock is void.
+// appendHeld is Append under the lock, which it releases. It returns again if
+// the lock is void, and the caller must start over.
 func (s *Store) appendHeld(d Disk, at *place, held hold, decide func(driver.View) (*driver.Commit, error)) (done driver.AppendResult, again bool, err error) {
 	defer held.release()
 	v, err := newView(d, at)
@@ -165,7 +165,7 @@ func explainCrossDevice(err error, folder string) error {
 }
 
 // makeWay puts aside a tree in the place of a new version: the remains of a
-// registration that never happened, which carry our manifest. They are kept,
+// registration that did not happen, which have our manifest. They are kept,
 // because a store that lost its history looks the same.
 func makeWay(d Disk, dir, to, version string) error {
 	info, err := d.Lstat(to)
@@ -182,7 +182,7 @@ func makeWay(d Disk, dir, to, version string) error {
 		}
 	}
 	if !ours {
-		return &fs.PathError{Op: "register", Path: to, Err: fmt.Errorf("it is there, and not the registry's: %w", fs.ErrExist)}
+		return &fs.PathError{Op: "register", Path: to, Err: fmt.Errorf("it exists, and another program made it: %w", fs.ErrExist)}
 	}
 	return putAside(d, dir, to, version)
 }
@@ -198,8 +198,9 @@ func putAside(d Disk, dir, tree, version string) error {
 	return d.Sync(orphans)
 }
 
-// takeBack undoes the work of a commit whose lines are not safe. A log that it
-// began goes last, once no crash can bring the trees back.
+// takeBack undoes the work of a commit whose lines are not safe. If the commit
+// began the log, the log is removed last, when no crash can bring the trees
+// back.
 func takeBack(d Disk, v *View, placed []driver.StagedTree) error {
 	var errs []error
 	for _, t := range placed {
@@ -279,11 +280,12 @@ func discard(d Disk, name string) error {
 	return nil
 }
 
-// writeFile writes a whole file and syncs it. Its time is set back, so that a
-// write of another program in the same tick of the clock shows at once, and no
-// reader has to read the file again. Where the time can't be set, readers do.
+// writeFile writes a whole file and syncs it. It sets the file's time back, so
+// that a write of another program within the same tick of the clock shows as a
+// new stamp. No reader then has to read the file again to be sure. Where the
+// time can't be set, readers do read it again.
 func writeFile(d Disk, name string, data []byte) error {
-	left, err := d.Stamp(name) // by a dead process; cutting an empty file takes longer than this check
+	left, err := d.Stamp(name) // left by a dead process; truncating an empty file takes longer than this check
 	if err != nil {
 		return err
 	}

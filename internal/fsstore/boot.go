@@ -14,6 +14,6 @@ func (s *Store) boot() string {
 
 var systemBoot = sync.OnceValue(readBoot)
 
-// SetBoot has the store take id for the name of the system's boot. It is for
-// tests, before the first use: a power cut can't be had without one.
+// SetBoot makes the store use id as the name of the system's boot. Call it
+// before the first use. It is for tests, which can't reboot the system.
 func (s *Store) SetBoot(id func() string) { s.bootID = id }

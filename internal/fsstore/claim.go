@@ -15,8 +15,8 @@ import (
 )
 
 // A claim is a folder of random name below .staging, with a lock that its owner
-// holds as long as it lives. So a store knows whether a staging is dead, and
-// need not guess by its age.
+// holds as long as it lives. So a store knows whether the owner is dead, and
+// need not guess by the age of the folder.
 type claim struct {
 	disk Disk
 	name string // relative to the store
@@ -52,8 +52,8 @@ func isRandom(name string) bool {
 	return err == nil && len(b) == 16 && name == strings.ToLower(name)
 }
 
-// claim makes a staging and locks it, and makes the folder of the tree. It
-// returns false if a sweeper came between.
+// claim makes a staging folder and locks it, and makes the folder of the tree.
+// It returns false if a sweep removed the staging folder meanwhile.
 func (s *Store) claim(d Disk, staging string) (c claim, ok bool, err error) {
 	name := path.Join(staging, random())
 	if err := d.Mkdir(name); err != nil {
@@ -62,7 +62,7 @@ func (s *Store) claim(d Disk, staging string) (c claim, ok bool, err error) {
 	if c, ok, err = s.tryOwn(d, name); err != nil {
 		return c, false, errors.Join(err, d.RemoveAll(name))
 	}
-	if !ok { // the sweeper removes the folder, and may be at it
+	if !ok { // the sweeper removes the folder, or is removing it now
 		return c, false, nil
 	}
 	if err := d.Mkdir(c.tree()); err != nil {
@@ -114,9 +114,9 @@ func (s *Store) sweep(d Disk, staging string) {
 	}
 }
 
-// isStaging reports whether a folder is a staging. A bucket's copy has uploads
-// in folders of such names, too, and an upload may hold the only copy of a
-// version's files.
+// isStaging reports whether a folder is a staging folder. A bucket's copy also
+// has uploads in folders of such names, and an upload may hold the only copy of
+// a version's files.
 func isStaging(d Disk, e fs.DirEntry, name string) bool {
 	if !e.IsDir() || !isRandom(e.Name()) {
 		return false
@@ -128,8 +128,8 @@ func isStaging(d Disk, e fs.DirEntry, name string) bool {
 	return !slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() != treeName && e.Name() != lockName })
 }
 
-// remove removes a staging, its lock file last, so that until then no other
-// process takes it for one without an owner.
+// remove removes a staging folder, its lock file last, so that until then no
+// other process believes that it has no owner.
 func (c claim) remove() error {
 	if err := c.disk.RemoveAll(c.tree()); err != nil {
 		return errors.Join(err, c.lock.Unlock())
@@ -137,13 +137,13 @@ func (c claim) remove() error {
 	return c.removeEmpty()
 }
 
-// removeEmpty is remove of a claim without a tree. A concurrent sweep may
-// create the lock file again; it then removes the folder.
+// removeEmpty is remove for a claim without a tree. A concurrent sweep may
+// create the lock file again; the sweep then removes the folder.
 //
-// A file system in user space, such as exFAT, keeps a file that was removed
-// under another name in its folder for as long as another process has it open.
-// A sweeper has a lock file open for a moment, so the folder is removed again
-// until that is over.
+// Some file systems in user space, such as exFAT's, rename a removed file
+// within its folder while another process has it open, so that the folder is
+// not empty. A sweeper has a lock file open for a moment, so removeEmpty tries
+// again until the sweeper has closed it.
 func (c claim) removeEmpty() error {
 	lock := path.Join(c.name, lockName)
 	err := errors.Join(c.disk.Remove(lock), c.lock.Unlock())
@@ -158,7 +158,7 @@ func (c claim) removeEmpty() error {
 		if try == removeTries-1 {
 			return removeErr
 		}
-		if try > 0 { // at first, the sweeper may be done by now
+		if try > 0 { // the first retry does not wait: the sweeper may have finished
 			time.Sleep(removePause)
 		}
 	}

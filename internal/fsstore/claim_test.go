@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// A busyDisk can't remove some folders, as where a removed file stays in its
-// folder for as long as another process has it open.
+// A busyDisk can't remove some folders. A folder is like that while another
+// process has a removed file of it open.
 type busyDisk struct {
 	Disk
 	made func(name string) // after a folder was made
@@ -56,13 +56,13 @@ func TestDiscardWaitsForOpenFiles(t *testing.T) {
 		t.Error(err)
 	}
 	if exists(s.path(st.name)) {
-		t.Error("discarded, it is there")
+		t.Error("a discarded folder still exists")
 	}
 }
 
-// A sweeper that takes a new staging for a dead one costs another try, and
-// nothing else, even if the staging can't be removed.
-func TestStageBesideASweep(t *testing.T) {
+// If a sweeper takes a new staging folder for that of a dead process, the owner
+// only has to try once more, even if the folder can't be removed.
+func TestStageDuringSweep(t *testing.T) {
 	t.Parallel()
 	s, disk := open(t, t.TempDir()), &busyDisk{}
 	other := open(t, s.dir)
@@ -79,7 +79,7 @@ func TestStageBesideASweep(t *testing.T) {
 		swept, disk.busy = name, 1
 		sweeper, mine, err := other.tryOwn(d, name)
 		if !mine || err != nil {
-			t.Fatalf("not owned: %v", err)
+			t.Fatalf("owning the staging folder: %v", err)
 		}
 		t.Cleanup(func() { sweeper.lock.Unlock() })
 	}

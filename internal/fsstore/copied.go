@@ -12,10 +12,11 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/logformat"
 )
 
-// A bucket that was copied to disk has no history.jsonl: the log is in a file
-// for each change, as the package objectstore makes the objects. Its first line
-// is the store's own word, the others are the log's. The first change here
-// writes them into history.jsonl, where they have the same positions.
+// A bucket that was copied to disk has no history.jsonl. Its log is in one file
+// for each change, as the package objectstore makes the objects. The first line
+// of such a file belongs to the store, the others to the log. The first change
+// in the folder writes the lines of the log into history.jsonl, where they have
+// the same positions.
 const historyName = "history"
 
 // A ChangeFileError describes a fault in the log of a bucket's copy. It matches
@@ -80,9 +81,9 @@ func (f changeFile) read(d Disk) (lines []byte, end int64, err error) {
 	return lines, head.End, nil
 }
 
-// copied is Log of a bucket's copy; it reports false for any other model. A
-// damaged log is an error. If it is read from the start, copied also returns
-// all lines that can be read, for a repair.
+// copied is Log for a bucket's copy. It reports false for any other model. A
+// damaged log is an error. If the log is read from the start, copied also
+// returns all lines that can be read, for a repair.
 func (v *View) copied(from int64) (lines []byte, end int64, is bool, err error) {
 	folder, err := stampOf(v.disk, path.Join(v.rev.dir, historyName))
 	if err != nil || !folder.Dir {
@@ -93,7 +94,7 @@ func (v *View) copied(from int64) (lines []byte, end int64, is bool, err error) 
 		return nil, 0, false, err
 	}
 	parts, start, end, err := backTo(v.disk, files, from)
-	if errors.Is(err, fs.ErrNotExist) { // a change here is taking them over
+	if errors.Is(err, fs.ErrNotExist) { // a change in this folder is moving the files
 		return nil, 0, false, nil
 	}
 	v.rev.changes, v.read, v.end, v.size = folder, true, end, end
@@ -115,12 +116,12 @@ func (v *View) copied(from int64) (lines []byte, end int64, is bool, err error) 
 	return lines, end, true, nil
 }
 
-// backTo reads from the newest change back to the one that holds a position. It
-// returns their lines, the last first, and where they begin and end.
+// backTo reads from the newest change back to the change that holds a position.
+// It returns their lines, the last first, and where they begin and end.
 func backTo(d Disk, files []changeFile, from int64) (parts [][]byte, start, end int64, err error) {
 	for i, f := range files {
 		if f.number != int64(i)+1 {
-			return nil, 0, 0, &ChangeFileError{f.name, fmt.Errorf("change %d, which stands before it, is missing", i+1)}
+			return nil, 0, 0, &ChangeFileError{f.name, fmt.Errorf("change %d, the one before it, is missing", i+1)}
 		}
 	}
 	for i, f := range slices.Backward(files) {
@@ -154,8 +155,8 @@ func readable(d Disk, files []changeFile) (data []byte) {
 	return data
 }
 
-// takeOver writes the log of a bucket's copy into history.jsonl. Nothing of the
-// model changes by it.
+// takeOver writes the log of a bucket's copy into history.jsonl. The model
+// stays the same.
 func (v *View) takeOver() error {
 	if !v.rev.changes.Exists {
 		return nil
@@ -178,9 +179,9 @@ func (v *View) takeOver() error {
 }
 
 // putByCopied moves the files of a bucket's changes to the files that repairs
-// replaced, once history.jsonl holds their lines. They do no harm here, but if
-// the folder were copied into a bucket, they would be taken for the whole
-// history there.
+// replaced, once history.jsonl holds their lines. They do no harm here. But if
+// the folder were copied into a bucket, the bucket's store would read them as
+// the whole history.
 func (v *View) putByCopied() (kept string) {
 	keep := path.Join(v.rev.dir, repairsName)
 	kept = path.Join(keep, replacedAt())

@@ -19,23 +19,23 @@ const (
 	maxLog      = min(4<<30, math.MaxInt/2) // of one read
 )
 
-// A Disk is all the I/O that the store's protocol consists of: a seam, so that
-// tests can record it, fail it, and build every state that a crash could leave.
-// Names are slash-separated and relative to the store.
+// A Disk does all the I/O of the store's protocol. It is an interface so that
+// tests can record the I/O, make it fail, and build every state that a crash
+// could leave. Names are slash-separated and relative to the store.
 type Disk interface {
 	Dir() string // the folder that names are relative to
 	Lstat(name string) (fs.FileInfo, error)
 	// Stamp is Lstat for callers that only compare. It may follow a symlink
-	// above the name, because nothing is read by it. A missing file has the
-	// zero Stamp.
+	// above the name, because nothing is read through it. A missing file has
+	// the zero Stamp.
 	Stamp(name string) (Stamp, error)
 	ReadDir(name string) ([]fs.DirEntry, error)
 	// ReadFrom reads a file from an offset on, and returns the stamp of the
 	// file read. The error for a shorter file matches fs.ErrNotExist; for one
 	// that is too large or not a regular file, fs.ErrInvalid.
 	ReadFrom(name string, offset int64) ([]byte, FileID, error)
-	// ReadAt reads a part of a file, and says which file it was. It reads less
-	// if the file ends before the part does.
+	// ReadAt reads a part of a file, and returns which file it read. It reads
+	// less if the file ends before the part does.
 	ReadAt(name string, part []byte, offset int64) (n int, id FileID, err error)
 	// OpenRead opens a regular file for reading.
 	OpenRead(name string) (fs.File, error)
@@ -73,8 +73,8 @@ type File interface {
 	Close() error
 }
 
-// dirDisk is the Disk: the operating system, confined to one folder, so that a
-// planted symlink leads nowhere.
+// dirDisk is the real Disk: the operating system, confined to one folder, so
+// that a planted symlink leads nowhere.
 type dirDisk struct{ root *os.Root }
 
 func (d dirDisk) Dir() string                            { return d.root.Name() }
@@ -116,7 +116,7 @@ func (d dirDisk) ReadFrom(name string, offset int64) ([]byte, FileID, error) {
 	}
 	data := make([]byte, size)
 	n, err := f.ReadAt(data, offset)
-	if err == io.EOF { // it was cut meanwhile
+	if err == io.EOF { // the file was truncated meanwhile
 		err = nil
 	}
 	return data[:n], id, err

@@ -11,12 +11,12 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pathname"
 )
 
-// The first change of a model makes the log's name durable before it renames a
-// tree: an empty log. So a crash never leaves a tree without a log: such a
-// model has lost its log and document.
+// The first change of a model makes an empty log, and makes its name durable,
+// before it renames a tree into place. So a crash never leaves a tree without a
+// log. A model with trees and no log has lost its log and document.
 
-// lostError says that a model has neither a log nor a document, but trees that
-// a registry made.
+// lostError says that a model has neither a log nor a document, but has trees
+// that a registry made.
 func lostError(dir string, versions []string) error {
 	const shown = 5
 	more := ""
@@ -34,7 +34,7 @@ func (v *View) isFirst() bool {
 }
 
 // checkFirst returns why a model may not be made: it lost its log, or another
-// one has nearly the same name.
+// model has nearly the same name.
 func checkFirst(d Disk, at *place) error {
 	if err := checkLost(d, at.dir); err != nil {
 		return err
@@ -42,7 +42,7 @@ func checkFirst(d Disk, at *place) error {
 	return checkAlike(d, at.useCase, at.model)
 }
 
-// checkStage refuses a tree early that no commit would take.
+// checkStage refuses early a tree that no commit would accept.
 func (s *Store) checkStage(at *place) error {
 	d, err := s.disk(false)
 	if errors.Is(err, fs.ErrNotExist) {

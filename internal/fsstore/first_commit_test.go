@@ -13,7 +13,7 @@ import (
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// An orderDisk notes renames, syncs and files that are opened, in order.
+// An orderDisk records renames, syncs and files that are opened, in order.
 type orderDisk struct {
 	Disk
 	mu  *sync.Mutex // a tree's files are synced several at once
@@ -68,12 +68,12 @@ func TestFirstTreeComesAfterTheLogsName(t *testing.T) {
 			}
 		}
 		if rename < 0 || synced < 0 || !there && (made < 0 || made > synced) {
-			t.Errorf("with a log there: %t: the operations are %q", there, ops)
+			t.Errorf("log exists: %t: the operations are %q, want the log's name synced before the rename", there, ops)
 		}
 	}
 }
 
-// A first commit that fails takes the log away that it began, unless its tree
+// A first commit that fails removes the log that it began, unless its tree
 // can't be taken back.
 func TestFailedFirstCommit(t *testing.T) {
 	t.Parallel()
@@ -86,7 +86,7 @@ func TestFailedFirstCommit(t *testing.T) {
 	}
 	for _, name := range tree(t, dir) {
 		if strings.HasSuffix(name, logName) || strings.Contains(name, "1.0.0") {
-			t.Errorf("left %s", name)
+			t.Errorf("the failed commit left %s", name)
 		}
 	}
 	if !exists(filepath.Join(dir, st.tree())) {

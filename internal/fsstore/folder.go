@@ -10,7 +10,7 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pathname"
 )
 
-// A folder is a version's tree, which stays where it is. It is a
+// A folder is a version's tree, read in its place. It is a
 // [driver.ArtifactTree].
 type folder struct {
 	dir      string
@@ -26,8 +26,8 @@ func (f *folder) Close() error     { return nil }
 // maxFound bounds how many folders are remembered.
 const maxFound = 1 << 12
 
-// OpenTree returns the folder of a version. A folder that was opened before is
-// known by its artifact's inode, so that it takes one stat.
+// OpenTree returns the folder of a version. It remembers folders and recognizes
+// them by the artifact's inode, so that opening one again takes one stat.
 func (s *Store) OpenTree(_ context.Context, useCase, model, version string) (driver.Tree, error) {
 	d, err := s.lastDisk()
 	if err != nil {

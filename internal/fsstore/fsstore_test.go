@@ -24,14 +24,15 @@ import (
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// The environment of a child: its task, and the file or folder to act on.
+// The environment of a child process: its task, and the file or folder that it
+// uses.
 const (
 	childTask = "FSSTORE_TEST_TASK"
 	childPath = "FSSTORE_TEST_PATH"
 )
 
-// TestChild is no test of its own: others run it as a process that holds
-// something until it is killed.
+// TestChild is not a test of its own. Other tests run it as a process that
+// holds something until it is killed.
 func TestChild(t *testing.T) {
 	name := os.Getenv(childPath)
 	switch os.Getenv(childTask) {
@@ -53,8 +54,8 @@ func TestChild(t *testing.T) {
 	os.Exit(0) // as if killed: nothing is tidied up
 }
 
-// child starts such a process. It returns the line that the child printed when
-// it was ready.
+// child starts a process that runs TestChild. It returns the line that the
+// child printed when it was ready.
 func child(t *testing.T, task, name string) (said string, kill func()) {
 	t.Helper()
 	c := start(t, task, name)
@@ -182,7 +183,8 @@ func log(t *testing.T, s *Store) string {
 	return string(data)
 }
 
-// The next writer cuts off a torn line; a reader passes over it, and leaves it.
+// The next writer cuts off a torn line. A reader ignores it and leaves it in
+// the log.
 func TestTornTailIsCut(t *testing.T) {
 	t.Parallel()
 	for _, torn := range []string{"", "{2", "\x00\x00\x00\x00", "{2\x00\x00}\n", strings.Repeat("x", 10000)} {
@@ -194,7 +196,7 @@ func TestTornTailIsCut(t *testing.T) {
 			t.Errorf("%.10q: read %q", torn, got)
 		}
 		if got := read(t, file); got != "{1}\n"+torn {
-			t.Errorf("%.10q: reading changed it", torn)
+			t.Errorf("%.10q: reading changed the log", torn)
 		}
 		done, err := add(t, s, &driver.Commit{Lines: lines("{a}", "{b}")})
 		if err != nil {
@@ -216,11 +218,11 @@ func TestLogFrom(t *testing.T) {
 		for from, want := range map[int64]string{0: "{1}\n{2}\n", 4: "{2}\n", 8: ""} {
 			data, end, err := v.Log(from)
 			if err != nil || string(data) != want || end != 8 {
-				t.Errorf("from %d: %q, end %d, %v", from, data, end, err)
+				t.Errorf("Log(%d) = %q, end %d, %v", from, data, end, err)
 			}
 		}
 		if _, _, err := v.Log(100); !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("after the end: %v", err)
+			t.Errorf("Log after the end: got error %v, want fs.ErrNotExist", err)
 		}
 		return nil
 	})
@@ -230,7 +232,7 @@ func TestLogFrom(t *testing.T) {
 	err = s.Read(t.Context(), "uc", "other", func(v driver.View) error {
 		data, ok, err := v.Document()
 		if data != nil || ok || err != nil {
-			t.Errorf("a document that is not there: %q, %t, %v", data, ok, err)
+			t.Errorf("a missing document: got %q, %t, %v", data, ok, err)
 		}
 		_, _, err = v.Log(1)
 		return err
@@ -251,7 +253,7 @@ func TestLockExcludes(t *testing.T) {
 			for range 10 {
 				_, err := stores[i%2].Append(t.Context(), "uc", "m", func(driver.View) (*driver.Commit, error) {
 					if now := inside.Add(1); now != 1 {
-						t.Errorf("%d inside", now)
+						t.Errorf("%d callers hold the lock", now)
 					}
 					n.Add(1)
 					inside.Add(-1)
@@ -265,7 +267,7 @@ func TestLockExcludes(t *testing.T) {
 	}
 	wg.Wait()
 	if n.Load() != 160 {
-		t.Errorf("%d were inside", n.Load())
+		t.Errorf("%d callers got the lock", n.Load())
 	}
 }
 
@@ -290,21 +292,22 @@ func TestLockWaiterGivesUp(t *testing.T) {
 	for range 3 {
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		start := time.Now()
-		_, err := s.Append(ctx, "uc", "m", func(driver.View) (*driver.Commit, error) { t.Error("it got in"); return nil, nil })
+		_, err := s.Append(ctx, "uc", "m", func(driver.View) (*driver.Commit, error) { t.Error("the caller got the lock"); return nil, nil })
 		cancel()
 		if err != context.DeadlineExceeded {
 			t.Errorf("%v", err)
 		}
 		if took := time.Since(start); took > 5*time.Second {
-			t.Errorf("it took %v", took)
+			t.Errorf("giving up took %v", took)
 		}
 	}
-	// One gives up, another waits on and gets in; so does one of another store.
+	// One caller gives up. Another goes on waiting and gets the lock, and so
+	// does a caller of another store.
 	ctx, cancel := context.WithCancel(t.Context())
-	gone, in := make(chan error, 1), make(chan error, 2)
+	gaveUp, in := make(chan error, 1), make(chan error, 2)
 	go func() {
-		_, err := s.Append(ctx, "uc", "m", func(driver.View) (*driver.Commit, error) { t.Error("it got in"); return nil, nil })
-		gone <- err
+		_, err := s.Append(ctx, "uc", "m", func(driver.View) (*driver.Commit, error) { t.Error("the caller got the lock"); return nil, nil })
+		gaveUp <- err
 	}()
 	for _, s := range []*Store{s, open(t, s.dir)} {
 		go func() {
@@ -313,7 +316,7 @@ func TestLockWaiterGivesUp(t *testing.T) {
 		}()
 	}
 	cancel()
-	if err := <-gone; err != context.Canceled {
+	if err := <-gaveUp; err != context.Canceled {
 		t.Error(err)
 	}
 	if err := held.Unlock(); err != nil {
@@ -331,7 +334,7 @@ func TestLockWaiterGivesUp(t *testing.T) {
 	poll(t, "the lock to be free", func() bool { ok, err := other.TryLock(); return ok && err == nil })
 }
 
-// poll waits for a condition, and not for ever.
+// poll waits for a condition, up to a limit.
 func poll(t *testing.T, event string, cond func() bool) {
 	t.Helper()
 	deadline := time.After(10 * time.Second)
@@ -353,7 +356,7 @@ func TestLockOfAKilledProcessIsFree(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
 	defer cancel()
 	if _, err := s.Append(ctx, "uc", "m", func(driver.View) (*driver.Commit, error) { return nil, nil }); err != context.DeadlineExceeded {
-		t.Fatalf("while it lives: %v", err)
+		t.Fatalf("while the holder lives: %v", err)
 	}
 	done := make(chan error, 1)
 	go func() {
@@ -410,7 +413,7 @@ func TestLockFileReplaced(t *testing.T) {
 				done <- err
 			}()
 			g := s.localLock("uc/m")
-			poll(t, "the other to wait", func() bool { g.mu.Lock(); defer g.mu.Unlock(); return g.waiting })
+			poll(t, "the other caller to wait", func() bool { g.mu.Lock(); defer g.mu.Unlock(); return g.waiting })
 			replace(t, file)
 			if err := held.Unlock(); err != nil {
 				t.Fatal(err)
@@ -437,10 +440,10 @@ func TestLockFileIsASymlink(t *testing.T) {
 		t.Skip(err)
 	}
 	if _, err := add(t, s, &driver.Commit{Lines: lines("{1}")}); err == nil {
-		t.Error("it was locked")
+		t.Error("the symlink was locked")
 	}
 	if exists(outside) {
-		t.Error("it was followed")
+		t.Error("the symlink was followed")
 	}
 }
 
@@ -463,11 +466,11 @@ func TestSweep(t *testing.T) {
 	}
 	after := stage(t, open(t, dir)) // a store that never swept
 	if exists(filepath.Join(staging, dead)) {
-		t.Error("the staging of a dead process stays")
+		t.Error("the staging folder of a dead process was not removed")
 	}
 	for _, name := range []string{filepath.Base(live.name), filepath.Base(after.name), busy} {
 		if !exists(filepath.Join(staging, name, treeName)) {
-			t.Errorf("%s, which is alive, was removed", name)
+			t.Errorf("%s of a living process was removed", name)
 		}
 	}
 	for _, name := range foreign {
@@ -480,13 +483,13 @@ func TestSweep(t *testing.T) {
 			t.Error(err)
 		}
 		if exists(s.path(st.name)) {
-			t.Error("discarded, it is there")
+			t.Error("a discarded folder still exists")
 		}
 	}
 }
 
-// The folders made for a staging are removed with it, if nothing else was put
-// in.
+// The folders made for a staging folder are removed with it, unless another
+// program put something into them.
 func TestDiscardLeavesNothing(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -495,7 +498,7 @@ func TestDiscardLeavesNothing(t *testing.T) {
 		t.Error(err)
 	}
 	if found, err := os.ReadDir(dir); err != nil || len(found) > 0 {
-		t.Errorf("%v, %v", found, err)
+		t.Errorf("the store still holds %v, %v", found, err)
 	}
 	write(t, s.path("uc/other/keep"), "x")
 	st := stage(t, s)
@@ -508,7 +511,7 @@ func TestDiscardLeavesNothing(t *testing.T) {
 	}
 }
 
-// removing is a disk that does something right after a file was removed.
+// removing is a disk that calls a function right after a file was removed.
 type removing struct {
 	Disk
 	after func(name string)
@@ -520,8 +523,8 @@ func (d removing) Remove(name string) error {
 	return err
 }
 
-// A sweep that comes upon a staging which is being cleared away removes it
-// itself, and returns no error.
+// A sweep that finds a staging folder while its owner removes it removes it
+// too, and returns no error.
 func TestDiscardBesideASweep(t *testing.T) {
 	t.Parallel()
 	for _, swept := range []bool{false, true} {
@@ -544,12 +547,12 @@ func TestDiscardBesideASweep(t *testing.T) {
 		sweeping = func() {
 			c, mine, err := other.tryOwn(d, st.name)
 			if !mine || err != nil {
-				t.Errorf("not owned: %v", err)
+				t.Errorf("owning the staging folder: %v", err)
 			}
 			if swept {
 				err = c.remove()
 			} else {
-				err = c.lock.Unlock() // it is at it yet
+				err = c.lock.Unlock() // the owner is removing it
 			}
 			if err != nil {
 				t.Error(err)
@@ -570,7 +573,7 @@ func TestLeftoverVersion(t *testing.T) {
 	if _, err := add(t, s, &driver.Commit{Lines: lines("{1}")}); err != nil {
 		t.Fatal(err)
 	}
-	// With our manifest it is the remains of a change that never happened.
+	// A tree with our manifest is the remains of a change that did not happen.
 	write(t, s.path("uc/m/versions/1.0.0/manifest.json"), "old")
 	write(t, s.path("uc/m/versions/1.0.0/model/old"), "old")
 	st := staged(t, s)
@@ -588,7 +591,7 @@ func TestLeftoverVersion(t *testing.T) {
 		t.Error(err)
 	}
 
-	// Without a manifest, the tree is another program's.
+	// A tree without a manifest belongs to another program.
 	strangers := map[string]func(name string){
 		"1.0.1": func(name string) { write(t, filepath.Join(name, "model", "theirs"), "theirs") },
 		"1.0.2": func(name string) { os.Mkdir(name, 0o777) },
@@ -603,10 +606,10 @@ func TestLeftoverVersion(t *testing.T) {
 		done, err := add(t, s, &driver.Commit{
 			Trees:      []driver.StagedTree{{Staged: first, Version: "2.0.0"}, {Staged: second, Version: version}},
 			Lines:      lines("{3}", "{4}"),
-			Checkpoint: &driver.Checkpoint{Make: func(int64) ([]byte, string) { t.Error("the document was asked for"); return nil, "" }},
+			Checkpoint: &driver.Checkpoint{Make: func(int64) ([]byte, string) { t.Error("Make was called"); return nil, "" }},
 		})
 		if !errors.Is(err, fs.ErrExist) {
-			t.Errorf("%s: %+v, %v", version, done, err)
+			t.Errorf("committing %s: %+v, %v", version, done, err)
 		}
 		if diff := cmp.Diff(before, tree(t, name)); diff != "" {
 			t.Errorf("%s was touched:\n%s", version, diff)
@@ -650,16 +653,16 @@ func TestAppendDecides(t *testing.T) {
 	}
 	done, err := add(t, s, &driver.Commit{Lines: lines("{1}"), Checkpoint: &driver.Checkpoint{Make: func(end int64) ([]byte, string) { return fmt.Appendf(nil, "%d", end), "" }}})
 	if err != nil || done.End != 4 || done.DocumentErr != nil {
-		t.Fatalf("%+v, %v", done, err)
+		t.Fatalf("Append = %+v, %v", done, err)
 	}
 	if got := read(t, s.path("uc/m/"+documentName)); got != "4" {
 		t.Errorf("the document is %q", got)
 	}
-	// A document that can't be written fails no change.
+	// A document that can't be written does not fail the change.
 	write(t, s.path("uc/m/"+documentTemp+"/in-the-way"), "")
 	done, err = add(t, s, &driver.Commit{Lines: lines("{2}"), Checkpoint: &driver.Checkpoint{Make: func(int64) ([]byte, string) { return []byte("x"), "" }}})
 	if err != nil || done.DocumentErr == nil || done.End != 8 {
-		t.Errorf("%+v, %v", done, err)
+		t.Errorf("Append with a document that can't be written = %+v, %v", done, err)
 	}
 	if got := read(t, s.path("uc/m/"+documentName)); got != "4" {
 		t.Errorf("the document is %q", got)
@@ -696,23 +699,23 @@ func TestChanged(t *testing.T) {
 		return is
 	}
 	if changed(look()) {
-		t.Error("nothing happened, and it says so")
+		t.Error("Changed is true, although nothing happened")
 	}
 	if !changed(nil) {
-		t.Error("nothing was read, and it has not changed")
+		t.Error("Changed is false, although nothing was read")
 	}
 	steps := map[string]func(){
 		"appended":          func() { write(t, file, "{1}\n{2}\n") },
 		"document in place": func() { write(t, doc, "2") },
 		"document replaced": func() { write(t, doc+"x", "3"); os.Rename(doc+"x", doc) },
-		"document gone":     func() { os.Remove(doc) },
-		"log gone":          func() { os.Remove(file) },
+		"document removed":  func() { os.Remove(doc) },
+		"log removed":       func() { os.Remove(file) },
 	}
-	for _, name := range []string{"appended", "document in place", "document replaced", "document gone", "log gone"} {
+	for _, name := range []string{"appended", "document in place", "document replaced", "document removed", "log removed"} {
 		rev := look()
 		steps[name]()
 		if !changed(rev) {
-			t.Errorf("%s: unseen", name)
+			t.Errorf("%s: Changed did not notice", name)
 		}
 	}
 	// A file that was just written may be written again within the same tick.
@@ -720,7 +723,7 @@ func TestChanged(t *testing.T) {
 	var rev any
 	s.Read(t.Context(), "uc", "m", func(v driver.View) error { rev = v.Revision(); return nil })
 	if r := rev.(*revision); r.document.fresh && !changed(rev) {
-		t.Error("a fresh document is taken for settled")
+		t.Error("Changed is false, although the document was just written")
 	}
 }
 
@@ -737,7 +740,7 @@ func TestModels(t *testing.T) {
 		return list
 	}
 	if got := names(); got != nil {
-		t.Errorf("in no folder: %q", got)
+		t.Errorf("models of a missing folder: %q", got)
 	}
 	for _, name := range []string{"b/y/registry.json", "a/z/registry.json", "a/.hidden/registry.json", ".git/x/registry.json", "a/empty/versions/1.0.0/f", "a/begun/history.jsonl", "file"} {
 		write(t, s.path(name), "")
@@ -755,7 +758,7 @@ func TestOpenRefuses(t *testing.T) {
 	write(t, file, "")
 	for _, dir := range []string{"", file} {
 		if _, err := Open(dir); !errors.Is(err, fs.ErrInvalid) {
-			t.Errorf("%q: %v", dir, err)
+			t.Errorf("Open(%q): got error %v", dir, err)
 		}
 	}
 }
@@ -771,8 +774,8 @@ func (d syncDisk) Sync(name string) error {
 	return d.Disk.Sync(name)
 }
 
-// A store relies on folders that another process made and may not have synced,
-// so it syncs them itself before its first commit.
+// A store relies on folders that another process made and may not have synced.
+// So it syncs them before its own first commit.
 func TestFoldersOfAnotherProcessAreSynced(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

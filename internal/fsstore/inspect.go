@@ -15,8 +15,8 @@ import (
 )
 
 // Inspect yields the items in a model's folder other than its log and document.
-// A change under way can look like remains of one, unless the caller holds the
-// lock.
+// Unless the caller holds the lock, a change under way can look like the
+// remains of one that failed.
 func (s *Store) Inspect(ctx context.Context, useCase, model string) iter.Seq2[driver.Item, error] {
 	return func(yield func(driver.Item, error) bool) {
 		d, err := s.disk(false)
@@ -87,8 +87,8 @@ func (in *inspector) versions() bool {
 	})
 }
 
-// stagings sends those that have no owner any more. It changes nothing, so that
-// a read-only store can be inspected.
+// stagings yields the staging folders without a living owner. It changes
+// nothing, so that a read-only store can be inspected.
 func (in *inspector) stagings() bool {
 	var free []string
 	ok := in.each(stagingName, func(e fs.DirEntry, name string) bool {
@@ -115,9 +115,9 @@ func (in *inspector) stagings() bool {
 	return true
 }
 
-// claimTakes is far longer than it takes to lock a staging that was just made,
-// and to remove one whose lock was released. A staging that has no owner before
-// and after this time is dead.
+// claimTakes is far longer than it takes to lock a staging folder that was just
+// made, or to remove one whose lock was released. A folder without an owner
+// before and after this time belongs to a dead process.
 const claimTakes = 50 * time.Millisecond
 
 // owned reports whether a process holds a staging's lock.
@@ -166,8 +166,8 @@ func (in *inspector) files() bool {
 	return true
 }
 
-// Places yields use case and model of every folder that a model could be in, be
-// it that only remains are there. They are sorted.
+// Places yields use case and model of every folder that a model could be in,
+// even if it holds only remains. They are sorted.
 func (s *Store) Places(ctx context.Context) iter.Seq2[driver.Name, error] {
 	return s.models(ctx, func(d Disk, dir string) (bool, error) {
 		return isPlace(d, dir, versionsName, stagingName, orphansName, documentName, logName)

@@ -11,12 +11,13 @@ import (
 )
 
 // A localLock admits one goroutine of this process at a time to a lock file.
-// flock itself does not exclude goroutines that share a handle, and its polling
-// starves. So the goroutine that holds the local lock tries once, and then
-// waits in a single blocking call, which hands over at once. Each local lock
-// has one such call, however many callers give up meanwhile.
+// Two reasons make it necessary: flock does not exclude goroutines that share a
+// handle, and polling with flock starves. So the goroutine that holds the local
+// lock tries once, and then waits in a single blocking call, which gets the
+// lock as soon as it is free. Each local lock has at most one such call,
+// however many callers give up meanwhile.
 type localLock struct {
-	sem chan struct{} // holds one token: the right to be at the lock file
+	sem chan struct{} // holds one token: the right to use the lock file
 
 	mu       sync.Mutex
 	waiting  bool      // a caller wants the lock that the blocking call will get
@@ -64,8 +65,8 @@ func (h hold) release() {
 	<-h.local.sem
 }
 
-// valid reports whether the lock is worth something: only if the path still
-// names the file.
+// valid reports whether the lock excludes other processes. It does only if the
+// path still names the file.
 func (h hold) valid() bool {
 	ok, _ := h.lock.Named()
 	return ok
@@ -74,8 +75,8 @@ func (h hold) valid() bool {
 // errVoid says that the path does not name the file that was locked.
 var errVoid = errors.New("lock file was taken away")
 
-// acquire locks a file, or another that an acquire before it waited for. It
-// returns the context's error when that ends first.
+// acquire locks a file, or an earlier file that an earlier acquire waited for.
+// It returns the context's error if the context ends first.
 func (l *localLock) acquire(ctx context.Context, file *lockFile) (hold, error) {
 	select {
 	case l.sem <- struct{}{}:
@@ -127,7 +128,7 @@ func (l *localLock) lock(ctx context.Context, file *lockFile) (*lockFile, error)
 	defer l.mu.Unlock()
 	l.waiting = false
 	select {
-	case got := <-l.result: // it came at the same moment
+	case got := <-l.result: // the lock was acquired at the same moment
 		if got.err == nil {
 			got.lock.Unlock()
 		}

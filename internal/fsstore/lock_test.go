@@ -15,8 +15,8 @@ import (
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// best runs a measurement several times and returns the shortest: on a machine
-// that does other things too, a promise is broken only if no run keeps it.
+// best runs a measurement several times and returns the shortest. On a busy
+// machine a promise is broken only if no run keeps it.
 func best(runs int, measure func() time.Duration) time.Duration {
 	shortest := measure()
 	for range runs - 1 {
@@ -25,11 +25,11 @@ func best(runs int, measure func() time.Duration) time.Duration {
 	return shortest
 }
 
-// Invariant 9: a waiter gives up within 10 ms of its context, whether another
-// process or a goroutine of its own has the lock.
+// Invariant 9: a waiter gives up within 10 ms after its context ends, whether
+// another process or another goroutine holds the lock.
 func TestWaiterGivesUpAtOnce(t *testing.T) {
 	t.Parallel()
-	none := func(driver.View) (*driver.Commit, error) { t.Error("it got in"); return nil, nil }
+	none := func(driver.View) (*driver.Commit, error) { t.Error("the waiter got the lock"); return nil, nil }
 	promptly := func(t *testing.T, s *Store) {
 		t.Helper()
 		ends := map[string]func() (context.Context, context.CancelFunc){
@@ -51,7 +51,7 @@ func TestWaiterGivesUpAtOnce(t *testing.T) {
 				return (<-left).Sub(end)
 			})
 			if late > 10*time.Millisecond {
-				t.Errorf("%s: it gave up %v late, at best", name, late)
+				t.Errorf("%s: the waiter gave up %v late, at best", name, late)
 			}
 		}
 	}
@@ -92,8 +92,8 @@ func returned(call func()) <-chan time.Time {
 	return at
 }
 
-// appendFor is a busy process: when its input says go, it appends for a while,
-// and says how often it could.
+// appendFor runs in a busy process. When its input says go, it appends for a
+// while, and then prints how many appends it made.
 func appendFor(t *testing.T, s *Store, d time.Duration) {
 	fmt.Println("ready")
 	if _, err := bufio.NewReader(os.Stdin).ReadString('\n'); err != nil {
@@ -108,9 +108,9 @@ func appendFor(t *testing.T, s *Store, d time.Duration) {
 	fmt.Println(n)
 }
 
-// Invariant 9: of eight processes that are busy with one model none starves:
-// the slowest gets at least a quarter of its share, in one round of three.
-// Invariant 4: no line is lost.
+// Invariant 9: none of eight processes that are busy with one model starves. In
+// at least one of three rounds, the slowest makes a quarter of its share of
+// appends. Invariant 4: no line is lost.
 func TestNoProcessStarves(t *testing.T) {
 	t.Parallel()
 	const processes = 8
@@ -133,7 +133,7 @@ func TestNoProcessStarves(t *testing.T) {
 			sum += counts[i]
 		}
 		if n := strings.Count(log(t, s), "\n"); n != sum {
-			t.Fatalf("%d lines, %d were appended", n, sum)
+			t.Fatalf("the log has %d lines, want %d", n, sum)
 		}
 		if slices.Min(counts) >= sum/processes/4 && slices.Min(counts) > 0 {
 			t.Logf("appended by each: %d", counts)

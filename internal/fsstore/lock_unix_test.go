@@ -18,7 +18,8 @@ import (
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// waiter has a store wait for the lock, and sends when it got it.
+// waiter makes a store wait for the lock, and sends the time at which it got
+// the lock.
 func waiter(t *testing.T, s *Store) <-chan time.Time {
 	t.Helper()
 	got := returned(func() {
@@ -27,11 +28,12 @@ func waiter(t *testing.T, s *Store) <-chan time.Time {
 		}
 	})
 	g := s.localLock("uc/m")
-	poll(t, "the other to wait", func() bool { g.mu.Lock(); defer g.mu.Unlock(); return g.waiting })
+	poll(t, "the other caller to wait", func() bool { g.mu.Lock(); defer g.mu.Unlock(); return g.waiting })
 	return got
 }
 
-// Invariant 9: a holder that is killed frees the next in under 100 ms.
+// Invariant 9: if a lock holder is killed, the next waiter gets the lock in
+// under 100 ms.
 func TestKilledHolderFreesTheNextAtOnce(t *testing.T) {
 	t.Parallel()
 	s := open(t, t.TempDir())
@@ -46,12 +48,12 @@ func TestKilledHolderFreesTheNextAtOnce(t *testing.T) {
 		return (<-got).Sub(killed)
 	})
 	if took > 100*time.Millisecond {
-		t.Errorf("it took %v, at best", took)
+		t.Errorf("the next waiter got the lock after %v, at best", took)
 	}
 }
 
-// A stopped process keeps the lock. A waiting caller can give up; one that goes
-// on waiting gets the lock when the holder exits.
+// A stopped process keeps the lock. A waiting caller can give up. A caller that
+// goes on waiting gets the lock when the holder exits.
 func TestStoppedHolderKeepsTheLock(t *testing.T) {
 	t.Parallel()
 	s := open(t, t.TempDir())
@@ -69,8 +71,8 @@ func TestStoppedHolderKeepsTheLock(t *testing.T) {
 	<-got
 }
 
-// Invariant 8: the staging of a stopped process survives every sweep; when the
-// process is killed, the next stage removes it.
+// Invariant 8: the staging folder of a stopped process survives every sweep.
+// When the process is killed, the next stage removes it.
 func TestStoppedProcessKeepsItsStaging(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -79,32 +81,32 @@ func TestStoppedProcessKeepsItsStaging(t *testing.T) {
 		t.Fatal(err)
 	}
 	tree := filepath.Join(dir, "uc", "m", stagingName, owner.said, treeName)
-	hourAgo := time.Now().Add(-time.Hour) // its age says nothing
+	hourAgo := time.Now().Add(-time.Hour) // the age must not matter
 	for _, name := range []string{tree, filepath.Dir(tree), filepath.Join(filepath.Dir(tree), lockName)} {
 		if err := os.Chtimes(name, hourAgo, hourAgo); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for range 3 { // each of a store that has not swept yet
+	for range 3 { // each by a store that has not swept yet
 		if err := stage(t, open(t, dir)).Discard(); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if got := read(t, filepath.Join(tree, "f")); got != "half of it" {
-		t.Errorf("it holds %q", got)
+		t.Errorf("the staged file holds %q", got)
 	}
 	owner.kill()
 	if err := stage(t, open(t, dir)).Discard(); err != nil {
 		t.Fatal(err)
 	}
 	if exists(filepath.Dir(tree)) {
-		t.Error("it is dead, and its staging there")
+		t.Error("the staging folder of a killed process was not removed")
 	}
 }
 
-// Invariant 8: files that another program put below versions/ or .staging,
-// without a manifest or a name of ours, are not touched by a registration, a
-// sweep or a discard.
+// Invariant 8: a registration, a sweep or a discard does not touch files that
+// another program put below versions/ or .staging, without a manifest or a name
+// of ours.
 func TestForeignFoldersStay(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -122,7 +124,7 @@ func TestForeignFoldersStay(t *testing.T) {
 	for _, version := range []string{"1.0.1", "1.0.2"} {
 		st := staged(t, s)
 		if _, err := add(t, s, &driver.Commit{Trees: []driver.StagedTree{{Staged: st, Version: version}}, Lines: lines("{1}")}); !errors.Is(err, os.ErrExist) {
-			t.Errorf("over %s: %v", version, err)
+			t.Errorf("registering over %s: %v", version, err)
 		}
 		if err := st.Discard(); err != nil {
 			t.Error(err)
@@ -136,9 +138,10 @@ func TestForeignFoldersStay(t *testing.T) {
 	}
 }
 
-// Invariant 9: the lock file is deleted, replaced, or the model's folder with
-// it put aside, while one writer works under it. Another writer gets in. The
-// first notices before it commits, and decides again on the other's state.
+// Invariant 9: while a writer holds the lock, the lock file is deleted or
+// replaced, or the model's folder is moved away with it. Another writer gets
+// the lock. The first notices before it commits, and decides again on the
+// other's state.
 func TestLockFileTakenFromItsHolder(t *testing.T) {
 	t.Parallel()
 	tests := map[string]func(file string) error{
@@ -146,7 +149,7 @@ func TestLockFileTakenFromItsHolder(t *testing.T) {
 		"replaced": func(file string) error {
 			return errors.Join(os.WriteFile(file+".new", nil, 0o666), os.Rename(file+".new", file))
 		},
-		"folder put aside": func(file string) error {
+		"folder moved away": func(file string) error {
 			dir := filepath.Dir(file)
 			return errors.Join(os.Rename(dir, dir+".old"), os.Mkdir(dir, 0o777))
 		},
@@ -178,10 +181,10 @@ func TestLockFileTakenFromItsHolder(t *testing.T) {
 	}
 }
 
-// Invariant 9: a store's folder that is put aside while it is open, and another
-// put in its place: the lock, the state decided on and the files written are
-// those of the folder that the path leads to.
-func TestStorePutAside(t *testing.T) {
+// Invariant 9: while a store is open, its folder is moved away and another is
+// put in its place. The store then locks, reads and writes the folder that the
+// path leads to.
+func TestStoreFolderReplaced(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "store")
 	s := open(t, dir)
@@ -203,16 +206,15 @@ func TestStorePutAside(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]string{"{other}\n"}, saw); diff != "" {
-		t.Errorf("what was decided on: %s", diff)
+		t.Errorf("the state that was decided on (-want +got):\n%s", diff)
 	}
 	if got, aside := log(t, s), read(t, filepath.Join(dir+".aside", "uc", "m", logName)); got != "{other}\n{next}\n" || aside != "{mine}\n" {
 		t.Errorf("the logs are %q, and %q aside", got, aside)
 	}
 }
 
-// A symlink that was planted above the lock file, while the store is open,
-// leads no change anywhere else: not out of the store, and not to another
-// model.
+// A symlink is planted above the lock file while the store is open. No change
+// follows it, neither out of the store nor to another model.
 func TestSymlinkAboveTheLockFile(t *testing.T) {
 	t.Parallel()
 	for name, plant := range map[string]func(t *testing.T, s *Store) (target string){
@@ -249,7 +251,7 @@ func TestSymlinkAboveTheLockFile(t *testing.T) {
 			}
 			before := tree(t, target)
 			if _, err := add(t, s, &driver.Commit{Lines: lines("{2}")}); err == nil {
-				t.Error("it appended")
+				t.Error("the append succeeded")
 			}
 			if diff := cmp.Diff(before, tree(t, target)); diff != "" {
 				t.Error(diff)
@@ -261,8 +263,9 @@ func TestSymlinkAboveTheLockFile(t *testing.T) {
 	}
 }
 
-// A caller that waits for a lock and gives up keeps no file open, nor does one
-// whose lock file is removed. The test counts descriptors, and so runs alone.
+// A caller that waits for a lock and gives up keeps no file open, and neither
+// does a caller whose lock file is removed. The test counts descriptors, so it
+// does not run in parallel.
 func TestLockKeepsNoDescriptor(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // collecting a file closes it, and would hide a leak
 	count := func() int {
@@ -288,13 +291,13 @@ func TestLockKeepsNoDescriptor(t *testing.T) {
 		if err := held.Lock(); err != nil {
 			t.Fatal(err)
 		}
-		giveUp() // by a call that waits,
-		giveUp() // and one that finds it waiting
+		giveUp() // this caller waits itself
+		giveUp() // this caller finds another call waiting
 		if err := held.Unlock(); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.Append(t.Context(), "uc", "m", func(driver.View) (*driver.Commit, error) {
-			giveUp() // at the gate
+			giveUp() // this caller waits for the local lock
 			return nil, os.Remove(file)
 		}); err != nil {
 			t.Fatal(err)

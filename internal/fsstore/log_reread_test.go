@@ -10,8 +10,8 @@ import (
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// decided makes a store append lines, decided by what it reads from a position
-// on.
+// decided makes a store append lines in an Append whose decide reads the log
+// from a position on. It returns the lines that decide read.
 func decided(t *testing.T, s *Store, from int64, c *driver.Commit) (read string, done driver.AppendResult) {
 	t.Helper()
 	done, err := s.Append(t.Context(), "uc", "m", func(v driver.View) (*driver.Commit, error) {
@@ -27,9 +27,9 @@ func decided(t *testing.T, s *Store, from int64, c *driver.Commit) (read string,
 
 func document(int64) ([]byte, string) { return []byte("{}"), "" }
 
-// A log whose stamp can stay the same while its bytes change is read again.
-// Such a log has a torn tail, which another process replaces by as many bytes
-// while the clock stands still; or another process reached it under another
+// A log is read again if its bytes can change while its stamp stays the same.
+// The log has a torn tail, which another process replaces by as many bytes
+// within one tick of the clock; or another process reached it under another
 // lock; or it is a bucket's copy.
 func TestLogIsReadAgain(t *testing.T) {
 	t.Parallel()
@@ -90,7 +90,7 @@ func TestLogIsReadAgain(t *testing.T) {
 	}
 }
 
-// readsNone is a disk of which no log is read.
+// readsNone is a disk that fails the test if a log is read.
 type readsNone struct {
 	Disk
 	t *testing.T
@@ -114,7 +114,7 @@ func TestOwnAppendIsNotReadAgain(t *testing.T) {
 		err := s.Read(t.Context(), "uc", "m", func(v driver.View) error {
 			lines, at, err := v.Log(end)
 			if len(lines) > 0 || at != end {
-				t.Errorf("there is %q before %d", lines, at)
+				t.Errorf("LogBefore(%[2]d) = %[1]q", lines, at)
 			}
 			if changed, err := s.Changed(t.Context(), "uc", "m", v.Revision()); changed || err != nil {
 				t.Errorf("changed: %v, %v", changed, err)
@@ -126,7 +126,7 @@ func TestOwnAppendIsNotReadAgain(t *testing.T) {
 		}
 	}
 	if _, err := s.Append(t.Context(), "uc", "m", func(v driver.View) (*driver.Commit, error) {
-		v.(*View).read = true // it is empty
+		v.(*View).read = true // the log is empty
 		return &driver.Commit{Lines: lines("one"), Checkpoint: &driver.Checkpoint{Make: func(end int64) ([]byte, string) { look(end); return document(end) }}}, nil
 	}); err != nil {
 		t.Fatal(err)

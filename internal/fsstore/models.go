@@ -85,8 +85,8 @@ func holds(d Disk, dir string, names ...string) (bool, error) {
 	return false, failed
 }
 
-// isModel reports whether a folder has a document, or a log with a line in it:
-// a first change that never happened leaves a log without one.
+// isModel reports whether a folder has a document, or a log with a line in it.
+// A log without a line is the remains of a first change that did not happen.
 func isModel(d Disk, dir string) (bool, error) {
 	if there, err := isPlace(d, dir, documentName); there || err != nil {
 		return there, err

@@ -9,16 +9,16 @@ import (
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// A model's name is its folder's name, as the folder above spells it. Where a
-// file system ignores case, or the normal forms of Unicode, other spellings
-// lead to the same folder. They are refused: two teams could share a model
-// without knowing it, and a lock need not exclude one spelling from another
-// (exFAT through FUSE gives each an inode of its own).
+// A model's name is its folder's name, as the parent folder spells it. A file
+// system may ignore case or the normal forms of Unicode, so that other
+// spellings lead to the same folder. They are refused, for two reasons. Two
+// teams could share a model without knowing it. And a lock need not exclude one
+// spelling from another: exFAT through FUSE gives each an inode of its own.
 
 // checkSpelling returns a *NameError if the model's folder, or that of its use
-// case, is there and is spelled otherwise. While the folders that they stand in
-// have not changed, it takes two stats: a listing takes as long as there are
-// models.
+// case, exists and is spelled differently. It takes two stats while the parent
+// folders have not changed. A listing would take longer the more models there
+// are.
 func (s *Store) checkSpelling(d Disk, at *place) error {
 	root, err := stampOf(d, ".")
 	if err != nil {
@@ -71,7 +71,7 @@ func spelling(d Disk, dir, name string) (string, error) {
 	}
 	entries, err := d.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-		return name, nil // it was removed, or may not be listed
+		return name, nil // the entry was removed, or the folder may not be listed
 	}
 	if err != nil {
 		return "", err
@@ -85,21 +85,21 @@ func spelling(d Disk, dir, name string) (string, error) {
 			other = e.Name()
 		}
 	}
-	for i := 0; other == "" && i < len(entries); i++ { // another normal form
+	for i := 0; other == "" && i < len(entries); i++ { // it may be another normal form
 		e, err := d.Stamp(path.Join(dir, entries[i].Name()))
 		if err == nil && e.FileID == at.FileID && e.FileID != (FileID{}) {
 			other = entries[i].Name()
 		}
 	}
 	if other == "" {
-		return name, nil // it was removed meanwhile
+		return name, nil // the entry was removed meanwhile
 	}
 	return other, nil
 }
 
-// mayFold reports whether a folder may find a name by other spellings: if
+// mayFold reports whether a folder may find a name by other spellings. If
 // "rISK" leads nowhere, only "Risk" leads to Risk. A process that reads one
-// model of many then need not list them: at 1,000 models, a listing takes
+// model of many then need not list them. At 1,000 models, a listing takes
 // hundreds of times as long.
 func mayFold(d Disk, dir, name string) (bool, error) {
 	swapped := []byte(name)
@@ -146,7 +146,7 @@ func checkAlike(d Disk, useCase, model string) error {
 	return nil
 }
 
-// alike lists the folders in one whose names equal a name but for case.
+// alike lists the folders in dir whose names equal a name except for case.
 func alike(d Disk, dir, name string) (list []string, err error) {
 	all, err := folders(d, dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

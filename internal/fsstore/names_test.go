@@ -21,8 +21,9 @@ func (d listDisk) ReadDir(name string) ([]fs.DirEntry, error) {
 	return d.Disk.ReadDir(name)
 }
 
-// Reading a model does not list the models beside it: not at all on a
-// case-sensitive file system, else once until a model is added or removed.
+// Reading a model does not list the models beside it. On a case-sensitive file
+// system it never lists them. On others it lists them once, and again only
+// after a model was added or removed.
 func TestReadingDoesNotListOthers(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

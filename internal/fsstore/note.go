@@ -11,11 +11,12 @@ import (
 )
 
 // A note names the document that the store put in place last, in the words of
-// the caller (Checkpoint.Make). Another program that writes the document would drop
-// the note, so it is kept in the model's lock file. The note is not synced.
-// Within one boot of the system every process reads the bytes that were
-// written. After a reboot it is not known which of the latest renames a power
-// cut took back. So a note counts only within the boot in which it was written.
+// the caller (Checkpoint.Make). It is kept in the model's lock file, because
+// another program that writes the document would drop it from there. The note
+// is not synced. Within one boot of the system every process reads the bytes
+// that were written. After a power cut and a reboot, some of the latest renames
+// may be undone, and the store can't know which. So a note counts only within
+// the boot in which it was written.
 //
 // A document is put in place like this, under the lock:
 //
@@ -29,15 +30,15 @@ import (
 // happen. The next writer of a document settles that note before it touches the
 // temporary file.
 type note struct {
-	Number int64  `json:"note"`         // of two notes the one with the higher number counts
-	Boot   string `json:"boot"`         // of the system, empty if that is not known
-	At     string `json:"at"`           // the document in place, empty if that is not known
+	Number int64  `json:"note"`         // the note with the higher number counts
+	Boot   string `json:"boot"`         // of the system; empty if it is not known
+	At     string `json:"at"`           // the document in place; empty if it is not known
 	To     string `json:"to,omitempty"` // the document that takes its place
 }
 
-// The lock file has room for two notes. Each is written over the last but one,
-// so that one is always whole. Some systems let only the lock's holder access
-// the locked bytes; the lock is on the first byte.
+// The lock file has room for two notes. Each note overwrites the older one, so
+// that one is always whole. Some systems let only the lock's holder access the
+// locked bytes, so the lock is on the first byte, which no note uses.
 const (
 	noteAt   = 1
 	noteRoom = 511
@@ -63,7 +64,8 @@ func readNote(d Disk, lockFile string) (last note, err error) {
 	return last, nil
 }
 
-// writeNote writes a note into a lock file, whose number is one above the last.
+// writeNote writes a note into a lock file. Its number is one above that of the
+// last note.
 func writeNote(d Disk, lockFile string, n note) error {
 	text, err := json.Marshal(n)
 	if err != nil {
@@ -83,13 +85,14 @@ func writeNote(d Disk, lockFile string, n note) error {
 
 const sealSize = len(" 00000000")
 
-// seal returns the end of a note: a checksum, so that half a note is none.
+// seal returns the end of a note: a checksum, so that a partly written note
+// does not count.
 func seal(text []byte) []byte {
 	return fmt.Appendf(nil, " %08x", crc32.ChecksumIEEE(text))
 }
 
-// settled returns the document that is in place according to a note, empty if
-// that is not known.
+// settled returns the document that is in place according to a note. It is
+// empty if that is not known.
 func (n note) settled(d Disk, dir, boot string) (at string, err error) {
 	if n.Boot == "" || !sameBoot(n.Boot, boot) {
 		return "", nil
@@ -106,11 +109,12 @@ func (n note) settled(d Disk, dir, boot string) (at string, err error) {
 	return n.At, nil
 }
 
-// replaceDocument puts a document in place of the one that the view showed, and
-// notes it. If another program wrote the document since, it stays, and the
-// error matches ErrOvertaken. The folder is not synced: the log brings an older
-// document up to date. The stamp is that of the new document before it took its
-// place, so that a later write by another program shows as a different stamp.
+// replaceDocument puts a document in place of the document that the view
+// showed, and notes it. If another program wrote the document since, its
+// document stays, and the error matches ErrOvertaken. The folder is not synced:
+// if the rename is lost, the log brings the older document up to date. The
+// returned stamp is that of the new document before it was renamed into place,
+// so that a later write by another program shows as a different stamp.
 func (s *Store) replaceDocument(v *View, data []byte, as string) (placed Stamp, err error) {
 	d, dir := v.disk, v.rev.dir
 	temp := path.Join(dir, documentTemp)
@@ -131,7 +135,7 @@ func (s *Store) replaceDocument(v *View, data []byte, as string) (placed Stamp, 
 	lockFile := path.Join(dir, lockName)
 	next := note{Number: now.Number + 1, Boot: now.Boot, At: now.At, To: as}
 	if as == "" {
-		next.At = "" // its replacement could not be distinguished from it later
+		next.At = "" // without a name, the new document could not be told from the old one
 	}
 	if err = writeNote(d, lockFile, next); err == nil {
 		err = d.Rename(temp, path.Join(dir, documentName))
@@ -139,17 +143,18 @@ func (s *Store) replaceDocument(v *View, data []byte, as string) (placed Stamp, 
 	now.Number, next.Number = next.Number+1, next.Number+1
 	if err != nil {
 		if undo := writeNote(d, lockFile, now); undo != nil {
-			return placed, errors.Join(err, undo) // the temporary file stays, and says that nothing took its place
+			return placed, errors.Join(err, undo) // the temporary file stays, and shows that the rename did not happen
 		}
 		return placed, errors.Join(err, discard(d, temp))
 	}
 	next.At, next.To = as, ""
-	_ = writeNote(d, lockFile, next) // else the missing temporary file says the same
+	_ = writeNote(d, lockFile, next) // if this fails, the missing temporary file shows the same
 	return placed, nil
 }
 
-// settleNote returns the note of a model, settled for this boot. Before the
-// temporary file is touched, the note in the lock file must not depend on it.
+// settleNote returns the note of a model, settled for this boot. It must run
+// before the temporary file is touched, because an unsettled note depends on
+// that file.
 func (s *Store) settleNote(d Disk, dir string) (now note, err error) {
 	lockFile := path.Join(dir, lockName)
 	before, err := readNote(d, lockFile)

@@ -16,8 +16,8 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/fsstore"
 )
 
-// place appends a line and puts a document in place. Its bytes are its note,
-// unless the note is to be empty.
+// place appends a line and puts a document in place. The document's bytes are
+// its note, unless the document is noNote.
 func place(t *testing.T, s *fsstore.Store, document string) (driver.AppendResult, error) {
 	t.Helper()
 	return s.Append(t.Context(), "uc", "m", func(v driver.View) (*driver.Commit, error) {
@@ -38,7 +38,7 @@ func place(t *testing.T, s *fsstore.Store, document string) (driver.AppendResult
 // noNote is a document that has none.
 const noNote = "without a note"
 
-// noted returns the document and its note as a reader finds them that was just
+// noted returns the document and its note as a store finds them that was just
 // opened.
 func noted(t *testing.T, dir, boot string) (document, note string, ok bool) {
 	t.Helper()
@@ -69,8 +69,9 @@ func booted(t *testing.T, dir, boot string, faulty *crashtest.Faulty) *fsstore.S
 	return s
 }
 
-// failsAt puts a document in place, and operations fail from one on, or only
-// that one. It reports false if there are not so many.
+// failsAt puts a document in place while operation number at fails, and also
+// all later operations if stays is set. It returns false if there are fewer
+// operations.
 func failsAt(t *testing.T, dir, document string, at int, stays bool) bool {
 	t.Helper()
 	var faulty crashtest.Faulty
@@ -100,8 +101,8 @@ func first(t *testing.T) (dir string) {
 	return dir
 }
 
-// After any failure, the note is that of the document in place, or there is
-// none.
+// After any failure, either the note names the document in place, or there is
+// no note.
 func TestNoteAfterAFault(t *testing.T) {
 	t.Parallel()
 	for _, document := range []string{"second", noNote} {
@@ -111,7 +112,7 @@ func TestNoteAfterAFault(t *testing.T) {
 				more = failsAt(t, dir, document, at, stays)
 				there, note, ok := noted(t, dir, "now")
 				if ok && note != there || !ok && document != noNote {
-					t.Errorf("operation %d failed, all after it %t: the note is %q, %t, of the document %q", at, stays, note, ok, there)
+					t.Errorf("operation %d failed, later ones too: %t: the note is %q, %t, the document %q", at, stays, note, ok, there)
 				}
 			}
 		}
@@ -124,11 +125,11 @@ func TestNoteAfterAFault(t *testing.T) {
 		t.Errorf("%v, %v", done.DocumentErr, err)
 	}
 	if there, note, ok := noted(t, dir, "now"); !ok || note != "first" || there != "first" {
-		t.Errorf("neither the rename nor the way back worked: the note is %q, %t, of the document %q", note, ok, there)
+		t.Errorf("neither the rename nor the way back worked: the note is %q, %t, the document %q", note, ok, there)
 	}
 }
 
-// A stuckDisk can't rename, nor open a lock file after it tried.
+// A stuckDisk can't rename, and after an attempt can't open a lock file.
 type stuckDisk struct {
 	fsstore.Disk
 	tried bool
@@ -146,15 +147,15 @@ func (d *stuckDisk) Open(name string) (fsstore.File, error) {
 	return d.Disk.Open(name)
 }
 
-// Whenever a process is killed, and the next one too that takes over, the note
-// is of the document that is in place.
+// A process may be killed at any operation, and the next process, which takes
+// over, may be killed too. The note names the document in place.
 func TestNoteIsOfTheDocumentInPlace(t *testing.T) {
 	t.Parallel()
 	check := func(dir string, at ...int) {
 		t.Helper()
 		document, note, ok := noted(t, dir, "now")
 		if !ok || note != document {
-			t.Errorf("killed at operation %v: the note is %q, %t, of the document %q", at, note, ok, document)
+			t.Errorf("killed at operation %v: the note is %q, %t, the document %q", at, note, ok, document)
 		}
 		if _, note, ok := noted(t, dir, "later"); ok {
 			t.Errorf("killed at operation %v: after a reboot the note still is %q", at, note)
@@ -184,7 +185,7 @@ func TestNoteIsOfTheDocumentInPlace(t *testing.T) {
 		}
 	}
 	if len(seen) < 4 {
-		t.Errorf("only %d kinds of states were left: %v", len(seen), seen)
+		t.Errorf("the kills left only %d kinds of states: %v", len(seen), seen)
 	}
 }
 
@@ -197,8 +198,8 @@ func readLock(t *testing.T, dir string) string {
 	return string(data)
 }
 
-// Of two notes one is always whole. If neither is, if the boot has no name, or
-// if a caller gave none, there is no note.
+// One of two notes is always whole. There is no note if neither is whole, if
+// the boot has no name, or if the caller gave none.
 func TestNoteThatIsNotWhole(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -253,8 +254,8 @@ func TestNoteThatIsNotWhole(t *testing.T) {
 	}
 }
 
-// A document that another program writes after the view was taken stays, until
-// right before the new one takes its place.
+// A document that another program writes after the view was taken stays, up to
+// the moment before the rename.
 func TestDocumentOfAnotherProgramStays(t *testing.T) {
 	t.Parallel()
 	for _, when := range []string{"sync history.jsonl", "open .registry.json.tmp", "sync .registry.json.tmp"} {
@@ -293,14 +294,14 @@ func TestDocumentOfAnotherProgramStays(t *testing.T) {
 				})
 				done, err := place(t, s, "ours")
 				if err != nil || !errors.Is(done.DocumentErr, driver.ErrOvertaken) {
-					t.Errorf("%v, %v", done.DocumentErr, err)
+					t.Errorf("got document error %v and error %v, want ErrOvertaken and none", done.DocumentErr, err)
 				}
 				document, note, ok := noted(t, dir, "now")
 				if document != "theirs" || note != "before" || !ok {
-					t.Errorf("there is %q, which started from %q, %t", document, note, ok)
+					t.Errorf("the document is %q with note %q, %t", document, note, ok)
 				}
 				if left, _ := filepath.Glob(filepath.Join(dir, "uc", "m", ".*.tmp")); left != nil {
-					t.Errorf("left %q", left)
+					t.Errorf("the commit left %q", left)
 				}
 			})
 		}
@@ -321,7 +322,7 @@ func (d coarseDisk) Stamp(name string) (fsstore.Stamp, error) {
 	return s, err
 }
 
-// A hookedDisk calls before prior to each open and after each sync, with "op
+// A hookedDisk calls a function before each open and after each sync, with "op
 // file".
 type hookedDisk struct {
 	fsstore.Disk

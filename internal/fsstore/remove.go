@@ -64,7 +64,7 @@ func (s *Store) removeTree(d Disk, dir, version string) error {
 	}
 	c, ok, err := s.claim(d, staging)
 	if err == nil && !ok {
-		err = fmt.Errorf("%s: another process removed the new folder in it", staging)
+		err = fmt.Errorf("%s: another process removed the new folder inside", staging)
 	}
 	if err != nil {
 		return err

@@ -13,8 +13,8 @@ import (
 
 // Replace puts a log and a document in place of those of a model, under the
 // model's lock. The log comes first, so that the model can be read at any
-// instant. The old files are kept, and so is a folder in the place of a file.
-// Their paths are returned.
+// instant. The old files are kept, and their paths are returned. If there is a
+// folder in the place of a file, it is kept too.
 func (s *Store) Replace(ctx context.Context, useCase, model string, decide func(driver.View) (*driver.Replacement, error)) (kept []string, err error) {
 	kept, err = s.replace(ctx, useCase, model, decide)
 	if errors.Is(err, driver.ErrOvertaken) {
@@ -102,8 +102,8 @@ func (s *Store) replaceFiles(v *View, r *driver.Replacement) (kept []string, err
 }
 
 // keepOld copies a file into a folder, which it makes, and returns the copy's
-// name, or none if there is no file. Anything but a regular file is moved
-// there, because it can't be read in its place.
+// name, or none if there is no file. It moves anything but a regular file,
+// because that can't be read in its place.
 func keepOld(d Disk, name, folder string) (kept string, err error) {
 	old, _, err := d.ReadFrom(name, 0)
 	var size *fsroot.SizeError

@@ -12,13 +12,13 @@ import (
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// A Staged is a version in the making: a claim and the tree in it.
+// A Staged is a version that is being made: a claim and the tree in it.
 type Staged struct {
 	claim
-	store *Store
-	made  []string // folders that were made for it, outermost first
-	used  bool     // its tree became a version's, so that they stay
-	gone  bool     // it was discarded
+	store     *Store
+	made      []string // folders that Stage made for it, outermost first
+	used      bool     // its tree became a version, so the folders stay
+	discarded bool
 }
 
 // Stage begins a tree.
@@ -123,10 +123,10 @@ func syncAll(ctx context.Context, d Disk, names []string) error {
 // also removes the folders that were made for it, unless they contain something
 // else.
 func (st *Staged) Discard() error {
-	if st.gone {
+	if st.discarded {
 		return nil
 	}
-	st.gone = true
+	st.discarded = true
 	if st.used {
 		return st.removeEmpty()
 	}
@@ -136,7 +136,8 @@ func (st *Staged) Discard() error {
 	return err
 }
 
-// dropEmpty removes folders that hold nothing; it is no matter if one stays.
+// dropEmpty removes folders that hold nothing. It ignores errors, because an
+// empty folder does no harm.
 func dropEmpty(d Disk, made []string) {
 	for _, name := range slices.Backward(made) {
 		if d.Remove(name) != nil {

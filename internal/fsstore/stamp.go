@@ -17,12 +17,11 @@ type Stamp struct {
 	Time   int64 // modification, in ns
 	FileID
 
-	fresh bool // it was written so lately that a further write might not show
+	fresh bool // written so recently that a further write might not change the stamp
 }
 
-// A file that is written twice within one tick of the clock that its file
-// system stamps with can keep its stamp. git calls such an entry "racily
-// clean".
+// A file that is written twice within one tick of the file system's clock can
+// keep its stamp. git calls such an entry "racily clean".
 const (
 	// freshFor is longer than any tick of a system's own clock.
 	freshFor = 20 * time.Millisecond
@@ -37,16 +36,17 @@ func stampOf(d Disk, name string) (Stamp, error) {
 	return s.toRead(), err
 }
 
-// toRead is the stamp if the file is read now.
+// toRead returns the stamp for a file that is read now.
 func (s Stamp) toRead() Stamp {
 	s.fresh = s.Exists && time.Since(time.Unix(0, s.Time)) < s.grace()
 	return s
 }
 
-// grace is how long after the stamp a further write may leave the same one.
-// Each stamp is judged alone, so that it does not matter which file system is
-// mounted where. A fine clock shows a whole second once in a million times;
-// that stamp is taken for a coarse one, and its file is read once more.
+// grace returns how long after the stamp a further write may leave the same
+// stamp. Each stamp is judged alone, so that it does not matter which file
+// systems are mounted. A fine clock shows a whole second once in a million
+// times. Such a stamp is treated as a coarse one, and its file is read once
+// more.
 func (s Stamp) grace() time.Duration {
 	if s.Time%int64(time.Second) == 0 {
 		return coarseFor
@@ -73,8 +73,8 @@ func lstat(dir, name string) (Stamp, error) {
 	return Stamp{Exists: true, Dir: info.IsDir(), Size: info.Size(), Time: info.ModTime().UnixNano(), FileID: idOf(info)}, nil
 }
 
-// gone reports whether a path leads to another folder than before, or nowhere.
-func gone(path string, was fs.FileInfo) bool {
+// moved reports whether a path no longer leads to the folder that it led to.
+func moved(path string, was fs.FileInfo) bool {
 	now, err := os.Stat(path)
 	return errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(now, was)
 }

@@ -10,17 +10,17 @@
 //	                   history/               in place of a log, where a bucket was copied here
 //	                   versions/{version}/
 //
-// A change: the tree is written and synced in staging, outside the lock. A
-// model's first change then makes an empty log and syncs its name, so that
-// trees without a log mean a loss, not a crash. Under the lock, it is renamed
-// into versions/ and the folder synced; then the lines are appended and synced,
-// which is the commit; then the document is replaced by a rename. Reading takes
-// no lock and writes nothing.
+// A change happens in these steps. The tree is written and synced in a staging
+// folder, outside the lock. A model's first change then makes an empty log and
+// syncs its name, so that trees without a log mean a loss, not a crash. Under
+// the lock, the tree is renamed into versions/ and that folder synced. Then the
+// lines are appended and synced, which is the commit. Then the document is
+// replaced by a rename. Reading takes no lock and writes nothing.
 //
 // # Invariants
 //
-// The invariants of a store. The tests name the number they hold; those of
-// registries (stages, entries) stand in the root package's tests.
+// These are the invariants of a store. A test that holds one names its number.
+// Those of registries (stages, entries) are in the root package's tests.
 //
 //  1. A version that any reader sees is complete, and its digests hold.
 //  2. A registration happens whole or not at all. An acknowledged change
@@ -96,19 +96,19 @@ type Store struct {
 
 	mu     sync.Mutex
 	opened Disk
-	folder fs.FileInfo // that was opened
+	folder fs.FileInfo // the folder that was opened
 	closed bool
-	made   []string // the folder and those above it, as far as this store made them
+	made   []string // the folder and those above it that this store made
 	wrap   func(Disk) Disk
-	bootID func() string // nil for the system's
+	bootID func() string // nil for the system's own
 	locks  map[string]*localLock
 	swept  map[string]time.Time // when a model's staging was last searched
 	found  map[[3]string]*folder
 	places map[driver.Name]*place
 }
 
-// Open returns the store in dir, which may be missing, but not be anything else
-// than a folder.
+// Open returns the store in dir. The folder may be missing. Anything but a
+// folder in its place is an error.
 func Open(dir string) (*Store, error) {
 	if err := pathname.CheckFolder(dir); err != nil {
 		return nil, fmt.Errorf("store folder %q: %w: %w", dir, fs.ErrInvalid, err)
@@ -129,12 +129,11 @@ func Open(dir string) (*Store, error) {
 }
 
 // WrapAll, if it is set, is the Wrap of every store that is opened. It is for
-// the child processes of tests that are not the root's own, and have no store
-// at hand to wrap.
+// child processes of tests, which have no store at hand to wrap.
 var WrapAll func(Disk) Disk
 
 // Wrap makes the store do its I/O through the disk that wrap returns. It is for
-// tests, before the first use.
+// tests. Call it before the first use.
 func (s *Store) Wrap(wrap func(Disk) Disk) { s.wrap = wrap }
 
 // Close ends the use of the folder.
@@ -150,14 +149,14 @@ func (s *Store) Close() error {
 	return d.Close()
 }
 
-// disk opens the folder. With create it makes it, and the folders above it. A
-// folder that was deleted, moved or replaced since it was opened is opened
-// again, because an open folder leads where the path led before.
+// disk opens the folder. With create it makes the folder and those above it. If
+// the folder was deleted, moved or replaced since it was opened, disk opens it
+// again, because an open folder stays the one that was opened.
 func (s *Store) disk(create bool) (Disk, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.opened != nil && gone(s.dir, s.folder) {
-		s.opened = nil // a reader may be at it still, and finds nothing
+	if s.opened != nil && moved(s.dir, s.folder) {
+		s.opened = nil // not closed: a reader may still use it, and finds nothing
 	}
 	return s.open(create)
 }
@@ -192,7 +191,7 @@ func (s *Store) open(create bool) (Disk, error) {
 		return nil, errors.Join(err, root.Close())
 	}
 	s.opened, s.folder = s.wrapped(root), folder
-	for _, at := range s.places { // it may be another folder than the last
+	for _, at := range s.places { // it may be another folder than the one before
 		at.settled, at.spelled = false, nil
 	}
 	return s.opened, nil
@@ -243,8 +242,8 @@ func (s *Store) makeDir() error {
 	return err
 }
 
-// unmake removes the store's own folder again, if this store made it and
-// nothing came into it.
+// unmake removes the store's own folder again, if this store made it and it is
+// empty.
 func (s *Store) unmake() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -252,13 +251,13 @@ func (s *Store) unmake() {
 		if os.Remove(dir) != nil {
 			return
 		}
-		s.opened = nil // a reader may be at it still, and finds nothing
+		s.opened = nil // not closed: a reader may still use it, and finds nothing
 		s.made = s.made[:len(s.made)-1]
 	}
 }
 
-// ensure makes a folder of the store and those above it, each parent synced. It
-// returns those that it made, outermost first.
+// ensure makes a folder of the store and those above it, and syncs each parent.
+// It returns the folders that it made, outermost first.
 func ensure(d Disk, name string) (made []string, err error) {
 	if name == "." {
 		return nil, nil
@@ -311,8 +310,8 @@ func (s *Store) settle(d Disk, at *place) error {
 	return nil
 }
 
-// syncParent syncs the folder that the store's folder stands in. One that this
-// user may not read was not made by this user: its maker syncs it.
+// syncParent syncs the folder that contains the store's folder. If this user
+// may not read it, another user made it and syncs it.
 func (s *Store) syncParent() error {
 	f, err := os.Open(filepath.Dir(s.dir))
 	if errors.Is(err, fs.ErrPermission) {

@@ -11,10 +11,10 @@ import (
 // ERROR_NOT_SAME_DEVICE.
 const errCrossDevice = syscall.Errno(17)
 
-// Windows has no such flag; making a symlink there takes a privilege.
+// Windows has no such flag. Making a symlink there takes a privilege.
 const noFollow = 0
 
-// Windows can't flush a folder, and journals its entries itself; a file must be
+// Windows can't flush a folder, and journals its entries itself. A file must be
 // open for writing to be flushed.
 func syncFile(f *os.File) error {
 	info, err := f.Stat()
@@ -23,7 +23,7 @@ func syncFile(f *os.File) error {
 	}
 	w, err := os.OpenFile(f.Name(), os.O_RDWR, 0)
 	if err != nil {
-		return nil // read-only: written and flushed by its writer
+		return nil // read-only: its writer flushed it
 	}
 	defer w.Close()
 	return w.Sync()

@@ -14,7 +14,7 @@ import (
 )
 
 // A symbolic link or a named pipe in a version's tree is an error. It is not
-// followed, and no reader waits for it.
+// followed, and no reader blocks on it.
 func TestOddFilesInAStreamedTree(t *testing.T) {
 	t.Parallel()
 	outside := filepath.Join(t.TempDir(), "outside")

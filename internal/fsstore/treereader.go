@@ -14,7 +14,7 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/fsroot"
 )
 
-// treeFiles reads the files of a version where they are.
+// treeFiles reads the files of a version in their place.
 type treeFiles struct {
 	disk Disk
 	dir  string // of the tree, relative to the store
@@ -44,7 +44,7 @@ func (t *treeFiles) Files(ctx context.Context) iter.Seq2[driver.TreeFile, error]
 	}
 }
 
-// errStopped says that the reader of a walk wants no more.
+// errStopped ends a walk whose caller wants no more files.
 var errStopped = errors.New("stopped")
 
 func (t *treeFiles) walk(ctx context.Context, below string, yield func(driver.TreeFile) bool) error {
@@ -77,7 +77,7 @@ func (t *treeFiles) walk(ctx context.Context, below string, yield func(driver.Tr
 	return nil
 }
 
-// Open opens a file. Each folder above it must be one, and not a symbolic link.
+// Open opens a file. Each parent must be a folder, not a symbolic link.
 func (t *treeFiles) Open(ctx context.Context, file string) (io.ReadCloser, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -110,7 +110,7 @@ func (t *treeFiles) Open(ctx context.Context, file string) (io.ReadCloser, error
 	}
 	opened, err := f.Stat()
 	if err == nil && !os.SameFile(named, opened) {
-		err = &fs.PathError{Op: "open", Path: name, Err: fmt.Errorf("it was replaced meanwhile: %w", fs.ErrInvalid)}
+		err = &fs.PathError{Op: "open", Path: name, Err: fmt.Errorf("the file was replaced meanwhile: %w", fs.ErrInvalid)}
 	}
 	if err != nil {
 		f.Close()

@@ -40,8 +40,8 @@ func (st *stagedFiles) Create(ctx context.Context, f driver.TreeFile) (io.WriteC
 			return nil, err
 		}
 		at, err := st.disk.Stamp(name)
-		if err == nil && at.Exists { // the file system takes two names for one
-			err = &fs.PathError{Op: "create", Path: name, Err: fmt.Errorf("another file has it by another spelling: %w", fs.ErrExist)}
+		if err == nil && at.Exists { // the file system treats two names as one
+			err = &fs.PathError{Op: "create", Path: name, Err: fmt.Errorf("another file has this name in another spelling: %w", fs.ErrExist)}
 		}
 		if err != nil {
 			return nil, err
@@ -69,7 +69,7 @@ func makeFolders(d Disk, tree, dir string) error {
 	return d.Mkdir(name)
 }
 
-// Seal makes the files durable if all of them are whole.
+// Seal makes the files durable if all of them are complete.
 func (st *stagedFiles) Seal(ctx context.Context) error {
 	if err := st.list.Seal(); err != nil {
 		return err
@@ -89,7 +89,8 @@ type treeFileWriter struct {
 	mode fs.FileMode
 }
 
-// Close sets the mode. The owner may always read a file: the store must.
+// Close sets the mode. The owner may always read a file, because the store must
+// read it.
 func (w *treeFileWriter) Close() error {
 	if err := w.file.Chmod(w.mode | 0o400); err != nil {
 		w.file.Close()

@@ -11,7 +11,7 @@ import (
 )
 
 // Usage yields the items in a model's folder, except its lock file. It takes no
-// lock, and leaves out items that are removed meanwhile.
+// lock, and omits items that are removed meanwhile.
 func (s *Store) Usage(ctx context.Context, useCase, model string) iter.Seq2[driver.ItemUsage, error] {
 	return func(yield func(driver.ItemUsage, error) bool) {
 		d, err := s.disk(false)

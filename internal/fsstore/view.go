@@ -46,7 +46,7 @@ func (s *Store) place(useCase, model string) *place {
 type revision struct {
 	*place
 	log, document Stamp
-	changes       Stamp // of the folder that has the log's lines where there is no log: a bucket's copy
+	changes       Stamp // of the folder with the log's lines, if this is a bucket's copy
 }
 
 // Changed reports whether a model may have changed since a revision.
@@ -62,7 +62,7 @@ func (s *Store) Changed(ctx context.Context, useCase, model string, since driver
 func (s *Store) Look(_ context.Context, useCase, model string, since driver.Revision) (driver.View, error) {
 	v, err := s.look(useCase, model, since)
 	if v == nil {
-		return nil, err // not an interface that holds a nil pointer
+		return nil, err // not v, which would be an interface with a nil pointer
 	}
 	return v, err
 }
@@ -75,7 +75,7 @@ func (s *Store) look(useCase, model string, since driver.Revision) (*View, error
 	}
 	d, err := s.lastDisk()
 	if err != nil {
-		return s.view(useCase, model) // that says so, or finds that the store is there now
+		return s.view(useCase, model) // it returns the error, or finds that the store exists now
 	}
 	log, err := d.Stamp(at.logFile)
 	if err != nil {
@@ -97,7 +97,7 @@ func (s *Store) look(useCase, model string, since driver.Revision) (*View, error
 		return nil, nil
 	}
 	if !log.Exists || log.FileID != rev.log.FileID || log.FileID == (FileID{}) {
-		// Another log may be that of a model of another spelling.
+		// Another log may belong to a model whose name is spelled differently.
 		if err := s.checkSpelling(d, at); err != nil {
 			return nil, err
 		}
@@ -145,8 +145,9 @@ func (s *Store) noteStamp(at *place, log Stamp, end int64) {
 	at.last = log
 }
 
-// appended returns the revision that an append to a log leaves, which ends at a
-// position; known is false if it is not known. The caller holds the lock.
+// appended returns the revision that an append leaves whose lines end at a
+// position. known is false if the revision may be wrong. The caller holds the
+// lock.
 func (v *View) appended(c *driver.Commit, end int64) (rev *revision, known bool) {
 	now := v.rev
 	var err error
@@ -188,7 +189,8 @@ func (s *Store) view(useCase, model string) (*View, error) {
 	return v, nil
 }
 
-// newView takes the stamps first: bytes that are read later can only be newer.
+// newView takes the stamps first, so that bytes that are read later can only be
+// newer.
 func newView(d Disk, at *place) (v *View, err error) {
 	v = &View{disk: d, rev: revision{place: at}}
 	if v.rev.log, err = stampOf(d, v.rev.logFile); err != nil {
@@ -238,7 +240,7 @@ func (v *View) Document() ([]byte, bool, error) {
 
 // Note returns the note of the document that a commit last put in place. It
 // reports false if that is not known, or if the document that the view showed
-// was replaced: the note may be of its replacement.
+// was replaced since: the note may name its replacement.
 func (v *View) Note() (string, bool) {
 	if v.disk == nil {
 		return "", false
@@ -271,8 +273,8 @@ func (v *View) Tree(version string) (driver.ItemKind, error) {
 	return driver.ItemTree, nil
 }
 
-// overtaken returns errOvertaken if there is another document than the one that
-// the view showed. Where the stamps can't decide, it compares the bytes.
+// overtaken returns errOvertaken if the document is no longer the one that the
+// view showed. Where the stamps can't decide, it compares the bytes.
 func (v *View) overtaken() error {
 	now, err := v.disk.Stamp(v.rev.documentFile)
 	if err != nil || !now.Exists {
@@ -292,9 +294,8 @@ func (v *View) overtaken() error {
 	return err
 }
 
-// Log returns the whole lines from a position on. The remains of a torn append
-// after them are passed over. A position where no line ends is not one of this
-// log.
+// Log returns the whole lines from a position on. It ignores the remains of a
+// torn append after them. It returns an error if no line ends at the position.
 func (v *View) Log(from int64) ([]byte, int64, error) {
 	if from < 0 {
 		return nil, 0, &fs.PathError{Op: "read", Path: v.rev.logFile, Err: fs.ErrNotExist}
@@ -322,8 +323,8 @@ func (v *View) Log(from int64) ([]byte, int64, error) {
 		}
 		data = data[1:]
 	}
-	// A log that is shorter than at the stat was cut meanwhile, or not read to
-	// its end. The caller must not cache a result of it.
+	// A log that is shorter than its stamp says was truncated meanwhile, or was
+	// not read to its end. The caller must not cache a result of it.
 	v.size = from + int64(len(data))
 	v.rev.log.fresh = v.rev.log.fresh || v.size < v.rev.log.Size
 	data = data[:logformat.Whole(data)]
@@ -331,8 +332,8 @@ func (v *View) Log(from int64) ([]byte, int64, error) {
 	return data, v.end, nil
 }
 
-// readToEnd returns why nothing may be cut off or put aside on the word of the
-// log: it was not read to its end.
+// readToEnd returns an error if the log was not read to its end. Then the
+// caller must not truncate the log or put trees aside.
 func (v *View) readToEnd() error {
 	if v.size < v.rev.log.Size {
 		return &fs.PathError{Op: "read", Path: v.rev.logFile, Err: io.ErrUnexpectedEOF}
