@@ -11,24 +11,25 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// ahead scans a large document ahead of the scan, in parts, on several cores. A
-// part is scanned on a guess: that at its first quote a key of an object of
-// versions starts. Who scans the document from its start on learns which
-// guesses are right: when it comes to just that key in such an object, it takes
-// over what was found from there on, which is what it would find itself, and
-// goes on behind that. Of wrong guesses it learns nothing, and faults it finds
-// itself. So what comes out does not depend on where the parts start.
+// ahead scans a large document in parts, on several cores, ahead of the parser.
+// Each part is scanned on a guess: that its first quote starts a key of an
+// object of versions. The parser goes through the document from its start and
+// finds out which guesses are right. When it comes to exactly that key in such
+// an object, it uses the members that were found from there on, which are those
+// that it would find itself, and goes on after them. It ignores wrong guesses,
+// and finds faults itself. So the result does not depend on where the parts
+// start.
 type ahead struct {
 	data    []byte
 	helpers sync.WaitGroup
-	next    int // the first part that the scan may still come to; its alone
+	next    int // the first part that the parser may still come to; only the parser uses it
 
 	mu     sync.Mutex
 	parts  []part
-	taken  int           // so many parts are scanned or being scanned
-	faulty bool          // one of them is not UTF-8
-	unused [][]entrySpan // lists of parts that were taken over
-	crc    uint32        // of what stands before summed
+	taken  int           // how many parts are scanned or being scanned
+	faulty bool          // a part is not UTF-8
+	unused [][]entrySpan // lists that the parser has used, for other parts
+	crc    uint32        // of the bytes before summed
 	summed int
 }
 
@@ -36,17 +37,17 @@ type ahead struct {
 type part struct {
 	start, end int
 	done       bool
-	members    []entrySpan // the first from start on whose keys start in the part, one behind the other
+	members    []entrySpan // those whose keys start in the part, in order, from start on
 }
 
 const (
 	partSize   = 16 << 10
-	worthwhile = 192 << 10 // below, a core wakes up too late to be of much use
+	worthwhile = 192 << 10 // a smaller document is parsed before another core wakes up
 	maxCores   = 4
-	maxMembers = partSize / 32 // of a part, for what is known of one takes 48 bytes
+	maxMembers = partSize / 32 // of a part; each takes 48 bytes
 )
 
-// helpers returns how many goroutines shall scan a document of this size ahead.
+// helpers returns how many goroutines scan a document of this size ahead.
 func helpers(size int) int {
 	if size < worthwhile {
 		return 0
@@ -54,13 +55,14 @@ func helpers(size int) int {
 	return min(runtime.GOMAXPROCS(0), maxCores) - 1
 }
 
-// quotes returns where the parts of a document start: in our layout and
-// Python's, at a version. No string holds a newline.
+// quotes returns where the parts of a document start: at a quote that starts a
+// version in our layout and in Python's. No string contains a newline, so the
+// newline before that quote is not in a string.
 func quotes(data []byte) []int {
 	list := make([]int, 0, len(data)/partSize+1)
 	for at := 0; at < len(data); at += partSize {
 		here := data[at:min(at+partSize, len(data))]
-		for _, indent := range []string{"\n    \"", "\n      \""} { // of entries, and of what we keep of them
+		for _, indent := range []string{"\n    \"", "\n      \""} { // of entries, and of their members in our key
 			if i := bytes.Index(here, []byte(indent)); i >= 0 {
 				list = append(list, at+i+len(indent)-1)
 				break
@@ -70,11 +72,11 @@ func quotes(data []byte) []int {
 	return list
 }
 
-// scanAhead begins to scan a document ahead, in parts that start at these of
-// its quotes; its end must be called.
+// scanAhead begins to scan a document ahead, in parts that start at the quotes
+// that starts returns. The caller must call end.
 func scanAhead(data []byte, helpers int, starts func(data []byte) []int) *ahead {
 	a := &ahead{data: data}
-	a.mu.Lock() // to wake up takes the helpers longer than this
+	a.mu.Lock() // the helpers take longer to wake up than this
 	defer a.mu.Unlock()
 	for i := range helpers {
 		a.helpers.Go(func() {
@@ -94,7 +96,7 @@ func scanAhead(data []byte, helpers int, starts func(data []byte) []int) *ahead 
 	return a
 }
 
-// end ends it, and reports whether the document is UTF-8.
+// end ends the scan, and reports whether the document is UTF-8.
 func (a *ahead) end() (valid bool) {
 	a.mu.Lock()
 	all := len(a.parts) > 0 && a.taken == len(a.parts)
@@ -107,7 +109,7 @@ func (a *ahead) end() (valid bool) {
 	return !a.faulty
 }
 
-// scanPart scans the next part; it reports false if there is none.
+// scanPart scans the next part. It reports false if there is none.
 func (a *ahead) scanPart() bool {
 	p, members := a.take()
 	if p == nil {
@@ -117,7 +119,7 @@ func (a *ahead) scanPart() bool {
 	if p == &a.parts[0] {
 		from = 0
 	}
-	valid := utf8.Valid(a.data[from:p.end]) // parts meet at quotes, so if all are, the whole is
+	valid := utf8.Valid(a.data[from:p.end]) // parts meet at quotes, so the document is UTF-8 if all parts are
 	members = appendMembers(members, a.data, p.start, p.end)
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -126,7 +128,7 @@ func (a *ahead) scanPart() bool {
 	return true
 }
 
-// take returns the next part and a list for it.
+// take returns the next part that needs a scan, and a list for its members.
 func (a *ahead) take() (p *part, list []entrySpan) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -142,11 +144,12 @@ func (a *ahead) take() (p *part, list []entrySpan) {
 }
 
 // errEnough ends the scan of a part.
-var errEnough = errors.New("what follows is not of this part")
+var errEnough = errors.New("the part ends here")
 
 // appendMembers adds the members whose keys start before end, from the key at
-// start on, up to a fault if there is one, and no more than maxMembers. What is
-// around them is not known, so they are taken to be as deep as any.
+// start on, up to a fault if there is one, and at most maxMembers. Their
+// nesting is not known, so they count as nested as deep as any version's member
+// in a document.
 func appendMembers(list []entrySpan, data []byte, start, end int) []entrySpan {
 	pyjson.MembersFrom(data, start, func(key, keyEnd, at int) (int, error) {
 		if key >= end || len(list) == maxMembers {
@@ -161,8 +164,8 @@ func appendMembers(list []entrySpan, data []byte, start, end int) []entrySpan {
 	return list
 }
 
-// from returns what was found from a key on, if a part starts there. While
-// others are at it, it helps with what is behind.
+// from returns the members that were found from a key on, if a part starts
+// there. While other goroutines scan that part, it scans later parts.
 func (a *ahead) from(key int) []entrySpan {
 	for a.next < len(a.parts) && a.parts[a.next].start < key {
 		a.next++
@@ -185,14 +188,14 @@ func (a *ahead) done(p *part) bool {
 	return p.done
 }
 
-// reuse takes back a list.
+// reuse takes back a list, for the members of another part.
 func (a *ahead) reuse(list []entrySpan) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.unused = append(a.unused, list[:0])
 }
 
-// sum sums up nearly all of the document.
+// sum computes the checksum of the document up to the last part.
 func (a *ahead) sum() {
 	a.mu.Lock()
 	n := 0
@@ -206,7 +209,7 @@ func (a *ahead) sum() {
 	a.crc, a.summed = crc, n
 }
 
-// checksum returns the checksum of what stands before an offset.
+// checksum returns the checksum of the bytes before an offset.
 func (a *ahead) checksum(end int) string {
 	a.mu.Lock()
 	crc, n := a.crc, a.summed

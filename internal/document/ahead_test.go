@@ -14,19 +14,20 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/document"
 )
 
-// sameAhead holds that a scan ahead from these quotes on changes nothing.
+// sameAhead checks that a scan ahead whose parts start at these quotes does not
+// change the result of Parse.
 func sameAhead(t *testing.T, data []byte, at []int) {
 	t.Helper()
 	want, wantErr := document.ParseAlone(data)
 	for _, helpers := range []int{-1, 0, 1, 3} {
 		got, err := document.ParseAhead(data, at, helpers)
 		if !reflect.DeepEqual(wantErr, err) || !reflect.DeepEqual(want, got) {
-			t.Fatalf("ahead from %d, %d helpers: %s%s\n%s", at, helpers, cmp.Diff(wantErr, err), cmp.Diff(want, got), data)
+			t.Fatalf("scan ahead from %d, %d helpers (-want +got): %s%s\n%s", at, helpers, cmp.Diff(wantErr, err), cmp.Diff(want, got), data)
 		}
 	}
 }
 
-// quotesOf returns where the quotes of a text are.
+// quotesOf returns the offsets of the quotes in a text.
 func quotesOf(data []byte) (at []int) {
 	for i, c := range data {
 		if c == '"' {
@@ -36,12 +37,12 @@ func quotesOf(data []byte) (at []int) {
 	return at
 }
 
-// some returns each of a list by chance, one of so many.
+// some returns a random part of a list, one in oneOf.
 func some(r *rand.Rand, list []int, oneOf int) []int {
 	return slices.DeleteFunc(slices.Clone(list), func(int) bool { return r.IntN(oneOf) > 0 })
 }
 
-// marked returns a document of ours.
+// marked returns a document with our key.
 func marked(t testing.TB, versions int) []byte {
 	t.Helper()
 	d := document.New("u", "m")
@@ -54,7 +55,7 @@ func marked(t testing.TB, versions int) []byte {
 	return document.Format(d)
 }
 
-// nested returns an object that many deep.
+// nested returns an object of that depth.
 func nested(depth int) string {
 	return strings.Repeat(`{"a":`, depth) + "1" + strings.Repeat("}", depth)
 }
@@ -80,17 +81,17 @@ func layouts(t testing.TB) map[string][]byte {
 		"strings like keys":       `{"versions":{"a":{"b":"\",\"c\":{\"d\":1},"},",":{":":","}":"\\"},":":"\"","\"":{"\\\"":""}}}`,
 		"a fault in an entry":     `{"versions":{"a":{"x":1},"b":{"x":nan},"c":{}},"x":"y"}`,
 		"a fault between entries": `{"versions":{"a":{"x":1},"b":{},,"c":{}},"x":"y"}`,
-		"a fault behind":          `{"versions":{"a":{"x":1},"b":{}},"x":"y",}`,
+		"a fault after versions":  `{"versions":{"a":{"x":1},"b":{}},"x":"y",}`,
 		"a fault in our key":      `{"versions":{"a":{"x":1}},"modelregistry":{"versions":{"a":{"x":1},"b":{"y":}}}}`,
 		"trailing bytes":          `{"versions":{"a":{"x":1},"b":{}}} "c":{"d":1}`,
-		"no UTF-8":                "{\"versions\":{\"a\":{\"x\":1},\"b\":{\"y\":\"\xff\"},\"c\":{}},\"d\":\"e\"}",
-		"no UTF-8 at the start":   "{\"\xff\":{\"versions\":1},\"versions\":{\"a\":{\"x\":1},\"b\":{}}}",
-		"no UTF-8 behind a fault": "{\"versions\":{\"a\":{\"x\":1},,\"b\":{}},\"d\":\"\xc3\"}",
+		"not UTF-8":               "{\"versions\":{\"a\":{\"x\":1},\"b\":{\"y\":\"\xff\"},\"c\":{}},\"d\":\"e\"}",
+		"not UTF-8 at the start":  "{\"\xff\":{\"versions\":1},\"versions\":{\"a\":{\"x\":1},\"b\":{}}}",
+		"not UTF-8 after a fault": "{\"versions\":{\"a\":{\"x\":1},,\"b\":{}},\"d\":\"\xc3\"}",
 		"no versions":             `{"a":{"b":1},"c":{"d":{"e":1},"f":2}}`,
 	}
-	for depth := 998; depth <= 999; depth++ { // the second is too deep for what is kept of an entry
+	for depth := 998; depth <= 999; depth++ { // the second is too deep for a member in our key
 		texts[fmt.Sprintf("an entry %d deep", depth)] = `{"versions":{"a":1,"b":` + nested(depth) + `,"c":2}}`
-		texts[fmt.Sprintf("what is kept of it %d deep", depth)] = `{"versions":{},"modelregistry":{"versions":{"a":1,"b":` + nested(depth) + `,"c":2}}}`
+		texts[fmt.Sprintf("a member in our key %d deep", depth)] = `{"versions":{},"modelregistry":{"versions":{"a":1,"b":` + nested(depth) + `,"c":2}}}`
 	}
 	list := map[string][]byte{}
 	for name, text := range texts {
@@ -99,8 +100,7 @@ func layouts(t testing.TB) map[string][]byte {
 	return list
 }
 
-// What is scanned ahead, and on which guesses, makes no difference to what
-// comes out.
+// Parse returns the same result, whichever quotes the scan ahead starts from.
 func TestAhead(t *testing.T) {
 	t.Parallel()
 	for name, data := range layouts(t) {
@@ -118,7 +118,7 @@ func TestAhead(t *testing.T) {
 	}
 }
 
-// Nor does it if the document ends early, or a byte is another one.
+// The same holds if the document ends early, or if a byte was changed.
 func TestAheadOfDamage(t *testing.T) {
 	t.Parallel()
 	for _, data := range [][]byte{marked(t, 3), []byte(python), []byte(strange)} {
@@ -134,8 +134,8 @@ func TestAheadOfDamage(t *testing.T) {
 	}
 }
 
-// A large document in our layout is scanned ahead, all but a little of it,
-// once.
+// Nearly all of a large document in our layout is scanned ahead, and no part
+// twice.
 func TestAheadFindsAll(t *testing.T) {
 	t.Parallel()
 	const versions = 3000
@@ -143,12 +143,12 @@ func TestAheadFindsAll(t *testing.T) {
 	found := 0
 	for i, n := range document.Ahead(data) {
 		if n == 0 {
-			t.Errorf("nothing in part %d", i)
+			t.Errorf("no member was found in part %d", i)
 		}
 		found += n
 	}
-	if found > 2*versions || found < 2*versions-150 { // where what is kept of the entries begins, part of it stays
-		t.Errorf("%d of %d are found ahead", found, 2*versions)
+	if found > 2*versions || found < 2*versions-150 { // the part where our key begins misses some
+		t.Errorf("%d of %d members are found ahead", found, 2*versions)
 	}
 	want, _ := document.ParseAlone(data)
 	for range 20 {
@@ -157,7 +157,7 @@ func TestAheadFindsAll(t *testing.T) {
 		}
 	}
 	if stage := want.Entries[versions/2].Stage; !want.Intact || string(stage) != `"staging"` {
-		t.Errorf("intact: %t, a stage: %s", want.Intact, stage)
+		t.Errorf("intact is %t, a stage is %s", want.Intact, stage)
 	}
 	for _, at := range []int{len(data) / 7, len(data) / 2, len(data) - 3} {
 		for _, edit := range []string{"\xff", "\x00", "\"", "}"} {
@@ -166,7 +166,7 @@ func TestAheadFindsAll(t *testing.T) {
 			want, wantErr := document.ParseAlone(edited)
 			got, err := document.Parse(edited)
 			if !reflect.DeepEqual(wantErr, err) || !reflect.DeepEqual(want, got) {
-				t.Errorf("%q at %d: %s%s", edit, at, cmp.Diff(wantErr, err), cmp.Diff(want, got))
+				t.Errorf("edited to %q at %d (-want +got): %s%s", edit, at, cmp.Diff(wantErr, err), cmp.Diff(want, got))
 			}
 		}
 	}
@@ -187,13 +187,14 @@ func FuzzAhead(f *testing.F) {
 	})
 }
 
-// Of a document of tiny members, as nobody writes them, little is noted ahead.
+// In a document of tiny members, which no program writes, the scan ahead
+// records few.
 func TestAheadOfTinyMembers(t *testing.T) {
 	t.Parallel()
 	data := []byte("{\"versions\": {" + strings.Repeat("\n    \"a\": 1,", 100_000) + "\n    \"b\": 2}}")
 	for i, n := range document.Ahead(data) {
 		if n > 512 {
-			t.Errorf("part %d: %d members", i, n)
+			t.Errorf("part %d has %d members", i, n)
 		}
 	}
 	var at []int

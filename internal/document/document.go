@@ -1,11 +1,12 @@
 // Package document reads and writes registry.json, the index of one model's
-// versions that a Python registry shares.
+// versions that is shared with a Python registry. It does not know what stages
+// or events mean.
 //
-// Entries stay raw bytes: what no caller asked to change is written back byte
+// Entries stay raw bytes: values that no caller changes are written back byte
 // for byte. Our own position in the model's history goes into one further
-// top-level key, "modelregistry", which the Python program ignores when it
-// reads and drops when it writes. That is how we know that it wrote; a checksum
-// in the key tells that an editor did.
+// top-level key, "modelregistry". The Python program ignores the key when it
+// reads and drops it when it writes, which shows that it wrote. A checksum in
+// the key shows whether another editor did.
 package document
 
 import (
@@ -21,38 +22,40 @@ import (
 // Key is the top-level key that is ours.
 const Key = "modelregistry"
 
-// Layout of an entry inside the document, as json.dumps(…, indent=2) puts it.
+// The indent of an entry inside the document, in the layout of json.dumps(…,
+// indent=2).
 const entryPrefix = "    "
 
 // A Document is a parsed registry.json.
 type Document struct {
 	Head    []pyjson.Member // top-level keys but ours, in order; "versions" has no value
 	Entries []Entry         // in order of registration
-	Mark    *Mark           // nil if our key is gone
-	Intact  bool            // the bytes before the mark's checksum are those we wrote
-	Bytes   []byte          // that it was read from
+	Mark    *Mark           // nil if our key is missing
+	Intact  bool            // the bytes before the mark's checksum are those that we wrote
+	Bytes   []byte          // the bytes that the document was read from
 }
 
 // An Entry is one version's raw value.
 type Entry struct {
 	Version string
 	Raw     []byte
-	Stage   []byte // the raw value of its stage, nil if it has none; only of an entry that was read
-	Extra   []byte // what we keep of it in our key, on one line, nil for nothing
+	Stage   []byte // the raw value of its stage; nil if it has none; set by Parse only
+	Extra   []byte // what our key says about the version, on one line; nil for nothing
 }
 
-// A Mark is our key's value beside what it keeps of the entries: which event of
-// the history the document stands at, and what it has no other room for.
+// A Mark is the value of our key without what it says about single versions:
+// the event of the history that the document includes, and facts that have no
+// other place in the document.
 type Mark struct {
-	Format      int64           // of the release that wrote it; 0 before format 2. Format writes its own.
-	Model       []byte          // what is kept of the model beside its versions, an object; nil for nothing
+	Format      int64           // of the release that wrote it; 0 before format 2. The function Format writes its own.
+	Model       []byte          // facts about the model itself: an object; nil for nothing
 	Others      []pyjson.Member // members that this release does not know, kept as they are
-	Removed     []string        // version numbers given out, entries gone
+	Removed     []string        // version numbers that were given out and whose entries were removed
 	Deleted     json.RawMessage // who deleted them and when: an object; nil for nothing
 	Productions []string        // production versions, the last one last
-	External    int64           // number of the last event that recorded another program's changes, 0 for none
+	External    int64           // number of the last event that recorded another program's changes; 0 for none
 	Event       int64           // number of the last event applied
-	Offset      int64           // position in the log behind that event
+	Offset      int64           // position in the log after that event
 	Hash        string          // SHA-256 of that event's line
 }
 
@@ -65,7 +68,8 @@ func New(useCase, model string) *Document {
 	}}
 }
 
-// notUTF8 says where a text stops being UTF-8. Python can't read it either.
+// notUTF8 returns the error for a text that is not UTF-8, with the position of
+// the fault. Python can't read such a text either.
 func notUTF8(data []byte) error {
 	at := 0
 	for at < len(data) {
@@ -106,7 +110,8 @@ func Format(d *Document) []byte {
 	return append(b, "\n}"...)
 }
 
-// appendKey writes a key as it stood, or if it is new, as Python writes it.
+// appendKey writes a key as it was read. A new key is written as Python writes
+// it.
 func appendKey(b []byte, m pyjson.Member) []byte {
 	if m.Raw != nil {
 		return append(b, m.Raw...)
@@ -155,8 +160,8 @@ func appendMark(b []byte, d *Document) []byte {
 	return appendSum(b)
 }
 
-// appendExtras writes what we keep of the entries, in their order, so that the
-// bytes are settled.
+// appendExtras writes what our key says about the versions, in the order of the
+// entries, so that equal documents have equal bytes.
 func appendExtras(b []byte, entries []Entry) []byte {
 	first := true
 	for _, e := range entries {
@@ -193,12 +198,12 @@ func appendStrings(b []byte, key string, list []string) []byte {
 	return append(b, "],"...)
 }
 
-// Set returns the entry raw with the given keys set, laid out as the document
-// holds it. The eleven keys of the format come first and in its order, unset
-// ones as null; keys that we do not know follow. Values not named keep their
-// bytes.
+// Set returns the entry raw with the given keys set, in the layout of the
+// document. The eleven keys of the format come first and in its order, unset
+// ones as null. Keys that we do not know follow. Values that are not set keep
+// their bytes.
 func Set(raw []byte, set []pyjson.Member) []byte {
-	f, _ := Cut(raw) // an entry that is no object is replaced
+	f, _ := Cut(raw) // an entry that is not an object is replaced
 	for _, m := range set {
 		if i, known := places[m.Key]; known {
 			f.values[i] = m.Value
@@ -207,7 +212,8 @@ func Set(raw []byte, set []pyjson.Member) []byte {
 	return f.layOut()
 }
 
-// Overlay is Set for keys that we do not know, too. Set to nil, they go.
+// Overlay is Set that also sets keys that we do not know. It removes such a key
+// if its value is nil.
 func Overlay(raw []byte, set []pyjson.Member) []byte {
 	f, _ := Cut(raw)
 	for _, m := range set {
@@ -221,7 +227,7 @@ func Overlay(raw []byte, set []pyjson.Member) []byte {
 }
 
 func (f *Fields) layOut() []byte {
-	size := len(behind)
+	size := len(entryEnd)
 	for i, v := range f.values {
 		if v == nil {
 			f.values[i] = []byte("null")
@@ -238,17 +244,17 @@ func (f *Fields) layOut() []byte {
 	for _, m := range f.others {
 		b = append(append(append(append(b, next...), m.Raw...), ": "...), m.Value...)
 	}
-	return append(b, behind...)
+	return append(b, entryEnd...)
 }
 
-// Fields are the raw values of an entry by their keys; of a key that stands
-// there twice, the last.
+// Fields are the raw values of an entry by their keys. If a key occurs twice,
+// its last value counts.
 type Fields struct {
-	values [keys][]byte // as Keys has them, nil for one that is not there
+	values [keys][]byte // in the order of Keys; nil for a missing key
 	others []pyjson.Member
 }
 
-// Cut cuts an entry into its fields.
+// Cut splits an entry into its fields.
 func Cut(raw []byte) (f Fields, err error) {
 	if values, end, ok := byLayout(raw, 0, 0); ok && end == len(raw) {
 		for i, v := range values {
@@ -259,7 +265,7 @@ func Cut(raw []byte) (f Fields, err error) {
 	return cut(raw)
 }
 
-// cut is Cut of any entry.
+// cut is Cut for an entry in any layout.
 func cut(raw []byte) (f Fields, err error) {
 	err = pyjson.Walk(raw, func(start, end, at int) (int, error) {
 		stop, err := pyjson.Skip(raw, at, 1)
@@ -281,10 +287,10 @@ func cut(raw []byte) (f Fields, err error) {
 	return f, nil
 }
 
-// byLayout finds the values of an entry, which starts at an offset, and its
-// end, if it has the keys of the format, no others, and the layout that we give
-// it and Python. Of any other, and of one with a fault, it reports false. depth
-// is how many values are around it.
+// byLayout finds the values and the end of the entry that starts at an offset.
+// It reports false unless the entry has exactly the keys of the format, in the
+// layout that we and Python write, and no fault. depth is the number of values
+// around the entry.
 func byLayout(b []byte, at, depth int) (values [keys]struct{ start, end int }, end int, ok bool) {
 	for i := range before {
 		v := &values[i]
@@ -298,7 +304,7 @@ func byLayout(b []byte, at, depth int) (values [keys]struct{ start, end int }, e
 		}
 		at = v.end
 	}
-	if end = at + len(behind); end > len(b) || string(b[at:end]) != behind {
+	if end = at + len(entryEnd); end > len(b) || string(b[at:end]) != entryEnd {
 		return values, 0, false
 	}
 	return values, end, true
@@ -321,7 +327,7 @@ func (f *Fields) setOther(m pyjson.Member) {
 // Others returns the keys that we do not know.
 func (f *Fields) Others() []pyjson.Member { return f.others }
 
-// Get returns a raw value, nil if it is not there.
+// Get returns a raw value, or nil if the key is missing.
 func (f *Fields) Get(key string) []byte {
 	if i, known := places[key]; known {
 		return f.values[i]
@@ -343,14 +349,14 @@ const (
 var Keys = []string{"version", "stage", "registered_at", "promoted_to_staging", "promoted_to_prod", "archived_at",
 	"metrics", "metadata", "lineage_run_id", "config_hash", "promoted_by"}
 
-// What stands around the values of an entry in the document.
+// The text around the values of an entry in the document.
 const (
-	next   = ",\n" + entryPrefix + "  "
-	behind = "\n" + entryPrefix + "}"
+	next     = ",\n" + entryPrefix + "  "
+	entryEnd = "\n" + entryPrefix + "}"
 )
 
-// places are where the keys stand in Keys, before what stands before their
-// values, keys included.
+// places maps a key to its index in Keys. before has the text before each
+// value, the key included.
 var places, before = func() (places map[string]int, before [keys]string) {
 	places = map[string]int{}
 	for i, k := range Keys {
@@ -360,10 +366,11 @@ var places, before = func() (places map[string]int, before [keys]string) {
 	return places, before
 }()
 
-// Lay lays a raw value out as the document holds a value inside an entry.
+// Lay returns a raw value in the layout that the document has for a value
+// inside an entry.
 func Lay(raw []byte) []byte { return pyjson.Indent(nil, raw, entryPrefix+"  ") }
 
-// LayEntry lays a whole compact entry out as the document holds it.
+// LayEntry returns a compact entry in the layout of the document.
 func LayEntry(raw []byte) []byte { return pyjson.Indent(nil, raw, entryPrefix) }
 
 // LaidOut returns how many bytes LayEntry makes of a compact entry.

@@ -56,7 +56,7 @@ const python = `{
   }
 }`
 
-// strange holds entries in any dress.
+// strange has entries in unusual layouts.
 const strange = "{\"x\":1,  \"versions\" : {\"b\":{\"stage\":\"staging\" ,\r\n\t\"unknown\": {\"z\":1.0,\"a\":1}},\"a\" :[ 1 ], \"c\":NaN,\"\\u00e9\": \"é\"},\"use_case\":\"u\",\n\"zz\":[NaN]}\n"
 
 func parse(t *testing.T, data []byte) *document.Document {
@@ -99,7 +99,7 @@ func TestPythonsBytesComeBack(t *testing.T) {
 	for name, text := range texts {
 		d := parse(t, []byte(text))
 		if d.Mark != nil || d.Intact {
-			t.Errorf("%s: it has a mark", name)
+			t.Errorf("%s: the document has a mark, want none", name)
 		}
 		if diff := cmp.Diff(text, string(document.Format(d))); diff != "" {
 			t.Errorf("%s:\n%s", name, diff)
@@ -137,7 +137,7 @@ func TestEntriesKeepTheirBytes(t *testing.T) {
 	}
 	for i, m := range d.Head {
 		if !bytes.Equal(m.Value, again.Head[i].Value) {
-			t.Errorf("%s became %s", m.Key, again.Head[i].Value)
+			t.Errorf("the value of %s became %s", m.Key, again.Head[i].Value)
 		}
 	}
 }
@@ -164,7 +164,7 @@ func TestParseIsTolerant(t *testing.T) {
 			t.Errorf("%s:\n%s", name, diff)
 		}
 		if d.Mark != nil || d.Intact {
-			t.Errorf("%s: it has a mark", name)
+			t.Errorf("%s: the document has a mark, want none", name)
 		}
 	}
 }
@@ -182,7 +182,7 @@ func TestParseErrors(t *testing.T) {
 		"BOM":               {"\xef\xbb\xbf{}", 0},
 		"trailing bytes":    {"{}\n{}", 3},
 		"NULs":              {"\x00\x00", 0},
-		"NULs behind":       {"{}\x00", 2},
+		"NULs at the end":   {"{}\x00", 2},
 		"a list":            {"[]", 0},
 		"null":              {"null", 0},
 		"truncated":         {python[:100], 96},
@@ -195,22 +195,22 @@ func TestParseErrors(t *testing.T) {
 		_, err := document.Parse([]byte(tt.text))
 		var syntax *pyjson.SyntaxError
 		if !errors.As(err, &syntax) {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: got error %v, want a *SyntaxError", name, err)
 		} else if syntax.Offset != tt.at && name != "truncated" {
 			t.Errorf("%s: fault at %d, want %d", name, syntax.Offset, tt.at)
 		}
 	}
 }
 
-// Bytes that are no UTF-8 are no JSON; Python refuses them, and in a key they
+// Bytes that are not UTF-8 are not JSON. Python refuses them, and in a key they
 // could not be written back.
-func TestParseRefusesWhatIsNoUTF8(t *testing.T) {
+func TestParseRefusesInvalidUTF8(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		"{\"versions\": {\"\x86\": {}, \"\x87\": {}}}", "{\"versions\": {\"1.0.0\": {\"metadata\": {\"name\": \"Gr\xf6\xdfe\"}}}}",
 	} {
 		if _, err := document.Parse([]byte(text)); err == nil {
-			t.Errorf("%q was taken", text)
+			t.Errorf("Parse(%q) succeeded, want an error", text)
 		}
 	}
 }
@@ -223,7 +223,7 @@ func mark() *document.Mark {
 	}
 }
 
-// note gives a version something that only our key has room for.
+// note gives a version an extra, which only our key has a place for.
 func note(d *document.Document, version string) {
 	i := slices.IndexFunc(d.Entries, func(e document.Entry) bool { return e.Version == version })
 	d.Entries[i].Extra = []byte(`{"manifest":"ab","gates":{"min_auc":0.5}}`)
@@ -250,12 +250,12 @@ func TestMark(t *testing.T) {
 	}
 	for i, c := range data {
 		if c > 0x7e || c < 0x20 && c != '\n' {
-			t.Fatalf("byte %d is %q", i, c)
+			t.Fatalf("byte %d is %q, want ASCII", i, c)
 		}
 	}
 	again := parse(t, data)
 	if !again.Intact {
-		t.Error("it is not what we wrote")
+		t.Error("the document is not intact after it was written")
 	}
 	if diff := cmp.Diff(mark(), again.Mark); diff != "" {
 		t.Error(diff)
@@ -264,15 +264,15 @@ func TestMark(t *testing.T) {
 		t.Error(diff)
 	}
 	if at, ok := document.Position(data); at.Event != 42 || at.Offset != 10345 || at.Hash != mark().Hash || !ok {
-		t.Errorf("it stands at %+v, %t", at, ok)
+		t.Errorf("Position = %+v, %t, want event 42 and true", at, ok)
 	}
 	if diff := cmp.Diff(entries(d), entries(again)); diff != "" {
 		t.Error(diff)
 	}
 	if !bytes.Equal(document.Format(again), data) {
-		t.Error("written again, it differs")
+		t.Error("the document differs when it is written again")
 	}
-	// A mark of nothing, on nothing.
+	// An empty mark in an empty document.
 	empty := document.New("u", "m")
 	empty.Mark = &document.Mark{}
 	if d := parse(t, document.Format(empty)); d.Mark == nil || !d.Intact {
@@ -280,8 +280,8 @@ func TestMark(t *testing.T) {
 	}
 }
 
-// Whatever one byte becomes, or goes, or comes in: the document is refused, or
-// known to be edited, or says the same as before.
+// Any byte of a document is changed, removed or added. Then the document is
+// refused, or the edit is noticed, or the document still means the same.
 func TestMarkShowsAnyEdit(t *testing.T) {
 	t.Parallel()
 	d := parse(t, []byte(python))
@@ -299,15 +299,15 @@ func TestMarkShowsAnyEdit(t *testing.T) {
 		pos, ours := document.Position(edited)
 		if err != nil || !e.Intact {
 			if ours {
-				t.Errorf("%s at %d of %d is not seen in passing", what, at, sum)
+				t.Errorf("%s at %d of %d: Position does not notice", what, at, sum)
 			}
 			return
 		}
 		if ours && (pos.Event != e.Mark.Event || pos.Offset != e.Mark.Offset || pos.Hash != e.Mark.Hash) {
-			t.Errorf("after %s at %d it stands at %+v", what, at, pos)
+			t.Errorf("after %s at %d the position is %+v", what, at, pos)
 		}
 		if at < sum || !same(e) {
-			t.Errorf("%s at %d of %d is not seen: …%s…", what, at, sum, edited[max(0, at-20):min(len(edited), at+20)])
+			t.Errorf("%s at %d of %d: Parse does not notice: …%s…", what, at, sum, edited[max(0, at-20):min(len(edited), at+20)])
 		}
 	}
 	for at, c := range data {
@@ -324,7 +324,7 @@ func TestMarkShowsAnyEdit(t *testing.T) {
 	}
 }
 
-// What stands behind our key is not under its checksum.
+// Our key's checksum does not cover what follows the key.
 func TestMarkIsLast(t *testing.T) {
 	t.Parallel()
 	d := parse(t, []byte(python))
@@ -334,17 +334,18 @@ func TestMarkIsLast(t *testing.T) {
 	for _, more := range []string{`"x": 1`, `"versions": {}`, `"modelregistry": 7`} {
 		edited := slices.Concat(data[:len(data)-2], []byte(",\n  "+more+"\n}"))
 		if e := parse(t, edited); e.Intact {
-			t.Errorf("%s behind our key is not seen", more)
+			t.Errorf("Parse does not notice %s after our key", more)
 		}
 	}
-	// In another order and layout, what we keep of the versions is found all
-	// the same.
+	// In another order and layout, the extras of the versions are found all the
+	// same.
 	other := `{"modelregistry": {"versions": {"b": {"entered": 2}, "gone": {}, "\u0061": {"entered": 1}}, "event": 3},
 		"versions": {"a": {}, "b": {}, "c": {}, "a": []}}`
 	if diff := cmp.Diff(map[string]string{"a": `{"entered":1}`, "b": `{"entered":2}`}, extras(parse(t, []byte(other)))); diff != "" {
 		t.Error(diff)
 	}
-	// In whatever order versions are, one that stands there twice is one.
+	// A version that occurs twice is one version, in whatever order versions
+	// are.
 	for text, want := range map[string][][2]string{
 		`{"versions": {"1.0.0": 1, "1.0.1": 2, "1.0.0": 3}}`:                    {{"1.0.0", "3"}, {"1.0.1", "2"}},
 		`{"versions": {"2.0.0": 1, "1.0.1": 2, "2.0.0": 3, "1.0.1": 4}}`:        {{"2.0.0", "3"}, {"1.0.1", "4"}},
@@ -357,7 +358,7 @@ func TestMarkIsLast(t *testing.T) {
 		}
 	}
 	if e := parse(t, append(slices.Clone(data), '\n')); !e.Intact {
-		t.Error("a newline at the end is no edit")
+		t.Error("a newline at the end counts as an edit")
 	}
 }
 
@@ -368,8 +369,8 @@ func TestSet(t *testing.T) {
 		set  []pyjson.Member
 		want string
 	}{
-		"nothing of nothing": {"{}", nil, entry()},
-		"an entry of Python's, moved": {
+		"nothing set in an empty entry": {"{}", nil, entry()},
+		"an entry that Python wrote, moved": {
 			string(entryOf(t, "1.0.0")),
 			[]pyjson.Member{{Key: "stage", Value: []byte(`"archived"`)}, {Key: "archived_at", Value: []byte(`"now"`)}},
 			strings.Replace(strings.Replace(string(entryOf(t, "1.0.0")), `"production"`, `"archived"`, 1), `"archived_at": null`, `"archived_at": "now"`, 1),
@@ -378,7 +379,7 @@ func TestSet(t *testing.T) {
 			"{\"metadata\":{ \"b\" : 1.0,\r\n\"a\":NaN },\"metrics\":{\"é\":12345678901234567890123}}", nil,
 			entry("metrics", `{"é":12345678901234567890123}`, "metadata", "{ \"b\" : 1.0,\r\n\"a\":NaN }"),
 		},
-		"a key that is none of the format's is not set": {
+		"a key outside the format is not set": {
 			`{"version":"1"}`, []pyjson.Member{{Key: "z", Value: []byte("2")}}, entry("version", `"1"`),
 		},
 		"unknown keys follow": {
@@ -388,8 +389,8 @@ func TestSet(t *testing.T) {
 		"the last of two wins": {
 			`{"stage":"a","x":1,"stage":"b","x":2}`, nil, entry("stage", `"b"`, "x", "2"),
 		},
-		"null is written anew":   {"null", []pyjson.Member{{Key: "version", Value: []byte(`"1"`)}}, entry("version", `"1"`)},
-		"a list is written anew": {"[1]", nil, entry()},
+		"null is replaced":   {"null", []pyjson.Member{{Key: "version", Value: []byte(`"1"`)}}, entry("version", `"1"`)},
+		"a list is replaced": {"[1]", nil, entry()},
 	}
 	for name, tt := range tests {
 		got := string(document.Set([]byte(tt.raw), tt.set))
@@ -408,7 +409,8 @@ func TestSet(t *testing.T) {
 	}
 }
 
-// entry lays an entry out, keys of the format first.
+// entry returns an entry in the layout of the document, keys of the format
+// first.
 func entry(set ...string) string {
 	var b strings.Builder
 	sep := "{"
@@ -473,13 +475,13 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if !utf8.Valid(data) {
-			t.Skip("no UTF-8")
+			t.Skip("not UTF-8")
 		}
 		d, err := document.Parse(data)
 		if err != nil {
 			var syntax *pyjson.SyntaxError
 			if !errors.As(err, &syntax) {
-				t.Errorf("%T: %v", err, err)
+				t.Errorf("got error %T: %v, want a *SyntaxError", err, err)
 			}
 			return
 		}
@@ -495,19 +497,19 @@ func FuzzParse(f *testing.F) {
 			t.Error(diff)
 		}
 		if d.Mark != nil && !again.Intact {
-			t.Errorf("what was written is not intact:\n%s", out)
+			t.Errorf("the written document is not intact:\n%s", out)
 		}
-		if d.Mark != nil { // what it says of versions that are not there goes at the first writing
+		if d.Mark != nil { // the first writing drops what the mark says about missing versions
 			out = document.Format(again)
 			again = parse(t, out)
 		}
 		if again := document.Format(again); !bytes.Equal(out, again) {
-			t.Errorf("written again, it differs:\n%s", again)
+			t.Errorf("the document differs when it is written again:\n%s", again)
 		}
 		for _, e := range d.Entries {
 			set := document.Set(e.Raw, []pyjson.Member{{Key: "stage", Value: []byte(`"staging"`)}})
 			if err := pyjson.Valid(set); err != nil {
-				t.Errorf("%v: %s", err, set)
+				t.Errorf("the result of Set: %v: %s", err, set)
 			}
 		}
 	})

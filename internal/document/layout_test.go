@@ -8,8 +8,8 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/document"
 )
 
-// What is found by an entry's layout is what is found without, whatever is
-// changed in it.
+// An entry that is scanned by its layout gives the same result as one that is
+// walked, whatever is changed in it.
 func TestEntryByItsLayout(t *testing.T) {
 	t.Parallel()
 	entry := entryOf(t, "1.0.0")
@@ -18,17 +18,17 @@ func TestEntryByItsLayout(t *testing.T) {
 		t.Helper()
 		fast, slow, laidOut, err := document.BothWays(entry)
 		if laidOut && (err != nil || fast != slow) {
-			t.Fatalf("%v by the layout, %v by walking, %v:\n%s", fast, slow, err, entry)
+			t.Fatalf("by the layout %v, by walking %v, error %v:\n%s", fast, slow, err, entry)
 		}
 		fields, err := document.Cut(entry)
 		want, wantErr := document.CutAnyway(entry)
 		if !reflect.DeepEqual(fields, want) || !reflect.DeepEqual(err, wantErr) {
-			t.Fatalf("fields %v, %v; want %v, %v:\n%s", fields, err, want, wantErr, entry)
+			t.Fatalf("got fields %v, error %v; want %v, %v:\n%s", fields, err, want, wantErr, entry)
 		}
 		return laidOut
 	}
 	if !same(whole) || !same(entry) {
-		t.Fatalf("this is the layout:\n%s", whole)
+		t.Fatalf("the entry does not have the layout:\n%s", whole)
 	}
 	for _, text := range [][]byte{entry, whole} {
 		for i := range text {

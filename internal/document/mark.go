@@ -7,11 +7,12 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// A markReader reads the members of our key but what it keeps of the versions.
+// A markReader reads the members of our key, except what it says about single
+// versions.
 type markReader struct {
 	data  []byte
 	into  *Mark
-	start int64 // where in the document the members begin; 0 if it does not say so
+	start int64 // where in the document the members begin, as the key says; 0 if it does not
 	sound bool
 	sum   span // of the checksum, if that is the last member
 }

@@ -20,7 +20,7 @@ func members(list []pyjson.Member) (all []string) {
 	return all
 }
 
-func TestMarkKeepsWhatItDoesNotKnow(t *testing.T) {
+func TestMarkKeepsUnknownMembers(t *testing.T) {
 	t.Parallel()
 	d := parse(t, []byte(python))
 	d.Mark = mark()
@@ -33,30 +33,31 @@ func TestMarkKeepsWhatItDoesNotKnow(t *testing.T) {
 	data := document.Format(d)
 	again := parse(t, data)
 	if !again.Intact || again.Mark == nil {
-		t.Fatalf("it is not what we wrote:\n%s", data)
+		t.Fatalf("the document is not intact after it was written:\n%s", data)
 	}
 	if diff := cmp.Diff(members(d.Mark.Others), members(again.Mark.Others)); diff != "" {
 		t.Error(diff)
 	}
 	const model = `{"aliases":{"champion":"1.0.0"},"later":[NaN,123456789012345678901234567890]}`
 	if string(again.Mark.Model) != model {
-		t.Errorf("the model is %s", again.Mark.Model)
+		t.Errorf("the \"model\" object is %s", again.Mark.Model)
 	}
 	if !bytes.Equal(document.Format(again), data) {
-		t.Error("written again, it differs")
+		t.Error("the document differs when it is written again")
 	}
 	at, ok := document.Position(data)
 	if !ok || at.Event != 42 || at.Format != 2 || string(at.Model) != model {
-		t.Errorf("in passing it says %+v, %t", at, ok)
+		t.Errorf("Position = %+v, %t", at, ok)
 	}
 	if diff := cmp.Diff(members(d.Mark.Others), members(at.Others)); diff != "" {
 		t.Error(diff)
 	}
 }
 
-// Position passes over nothing of our key but what it keeps of the versions:
-// what it can't tell so it leaves to Parse.
-func TestPositionOfOthersLayouts(t *testing.T) {
+// Position returns all of our key except what it says about single versions.
+// Where it can't find that in another program's layout, it reports false and
+// leaves it to Parse.
+func TestPositionInOtherLayouts(t *testing.T) {
 	t.Parallel()
 	d := parse(t, []byte(python))
 	d.Mark = mark()
@@ -90,23 +91,23 @@ func TestPositionOfOthersLayouts(t *testing.T) {
 		data := document.Sealed([]byte(c.held))
 		again := parse(t, data)
 		if !again.Intact {
-			t.Errorf("%s: it is not intact", name)
+			t.Errorf("%s: the document is not intact", name)
 		}
 		at, ok := document.Position(data)
 		if ok != c.ok {
-			t.Errorf("%s: Position reports %t", name, ok)
+			t.Errorf("%s: Position reports %t, want %t", name, ok, !ok)
 		}
 		want := *again.Mark
-		if !strings.Contains(c.held, start) { // what stands before "versions" is not looked for
+		if !strings.Contains(c.held, start) { // Position does not search the members before "versions"
 			want.Format, want.Removed, want.Productions, want.External = 0, nil, nil, 0
 		}
 		if diff := cmp.Diff(want, at); ok && diff != "" {
-			t.Errorf("%s (-parsed +in passing):\n%s", name, diff)
+			t.Errorf("%s (-Parse +Position):\n%s", name, diff)
 		}
 	}
 }
 
-func TestModelThatIsNoObject(t *testing.T) {
+func TestModelIsNotAnObject(t *testing.T) {
 	t.Parallel()
 	const document = `{"versions": {}, "modelregistry": {"model": %s, "event": 3}}`
 	for model, isMark := range map[string]bool{`null`: true, `{}`: true, `[]`: false, `7`: false, `"x"`: false} {

@@ -7,9 +7,9 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// Parse reads a document, in one pass. It is strict about JSON and "versions",
-// and tolerant of all else: an entry of any shape is kept as it is. Raw values
-// alias data.
+// Parse reads a document in one pass. It is strict about JSON and about
+// "versions", and tolerates anything else: an entry of any shape is kept
+// unchanged. Raw values alias data.
 func Parse(data []byte) (*Document, error) {
 	if n := helpers(len(data)); n > 0 {
 		return parse(data, scanAhead(data, n, quotes))
@@ -30,12 +30,12 @@ func parse(data []byte, ahead *ahead) (*Document, error) {
 		return nil, p.fault
 	}
 	d := p.d
-	if !p.versions { // to take it for empty would remove every version
+	if !p.versions { // an empty document instead would remove every version
 		return nil, &pyjson.SyntaxError{Offset: int64(len(data)), Reason: `there is no "versions"`}
 	}
 	p.match()
 	if d.Mark != nil && (!p.markLast || string(bytes.TrimSpace(data[p.markEnd:])) != "}") {
-		d.Intact = false // another program added to it, after what the checksum covers
+		d.Intact = false // another program added something after our key
 	}
 	return d, nil
 }
@@ -44,12 +44,12 @@ type parser struct {
 	data     []byte
 	d        *Document
 	ahead    *ahead
-	versions bool            // "versions" is there
-	fault    error           // it is there and no object
+	versions bool            // the document has "versions"
+	fault    error           // "versions" is not an object
 	names    strings.Builder // of the entries; see text
-	last     Release         // of the entries, while each is above the one before
-	index    map[string]int  // where in Entries a version is, once they are in no order
-	extras   []span          // of the last of our keys
+	last     Release         // of the last entry, while versions ascend
+	index    map[string]int  // where in Entries a version is; made when versions do not ascend
+	extras   []span          // the members of "versions" in our key
 	markLast bool            // our key is the last one
 	markEnd  int
 }
@@ -57,7 +57,7 @@ type parser struct {
 // A span is a member of an object, as offsets.
 type span struct{ key, keyEnd, value, end int }
 
-// An entrySpan is a member whose value may be an entry: then, where in it its
+// An entrySpan is a member whose value may be an entry. stage is where its
 // stage is, if it has one.
 type entrySpan struct {
 	span
@@ -89,12 +89,12 @@ func (p *parser) top(start, end, at int) (stop int, err error) {
 
 func (p *parser) isObject(at int) bool { return at < len(p.data) && p.data[at] == '{' }
 
-// An entry in the layout, and what we keep of it, take some 800 bytes; the list
-// is made for a few more than that many.
+// An entry in our layout takes some 800 bytes, with what our key says about it.
+// Dividing by a little less makes the list a little too long.
 const typicalEntry = 768
 
-// entries reads the versions. Of a key that stands there twice the last value
-// counts, in the first one's place.
+// entries reads the versions. If a key occurs twice, the last value counts, in
+// the place of the first.
 func (p *parser) entries(at int) (stop int, err error) {
 	d := p.d
 	d.Entries, p.index, p.last = nil, nil, Release{}
@@ -117,8 +117,8 @@ func (p *parser) entries(at int) (stop int, err error) {
 	})
 }
 
-// members goes through an object of versions: entries, or what we keep of them.
-// What was scanned ahead is as it would find it.
+// members calls each for the members of an object of versions: entries, or what
+// our key says about them. It uses the members that were scanned ahead.
 func (p *parser) members(at, depth int, each func(entrySpan)) (stop int, err error) {
 	return pyjson.Members(p.data, at, depth, func(start, end, at int) (int, error) {
 		if found := p.ahead.from(start); len(found) > 0 {
@@ -137,11 +137,11 @@ func (p *parser) members(at, depth int, each func(entrySpan)) (stop int, err err
 	})
 }
 
-// namesAtOnce is how many bytes of versions share their memory.
+// namesAtOnce is how many bytes of versions share one allocation.
 const namesAtOnce = 4 << 10
 
-// text is a string of these bytes, in memory that it shares with others: the
-// versions are as many as the entries.
+// text returns a string of these bytes. It shares memory with other versions,
+// because there are as many as there are entries.
 func (p *parser) text(b []byte) string {
 	if p.names.Cap()-p.names.Len() < len(b) {
 		p.names = strings.Builder{}
@@ -153,15 +153,15 @@ func (p *parser) text(b []byte) string {
 }
 
 // SkipEntry returns where the entry that starts at an offset ends, and the raw
-// value of its stage, nil if it has none; depth is how many values are around
-// it.
+// value of its stage, or nil if it has none. depth is the number of values
+// around the entry.
 func SkipEntry(b []byte, at, depth int) (stop int, stage []byte, err error) {
 	m, err := member(b, 0, 0, at, depth)
 	return m.end, m.rawStage(b), err
 }
 
-// member returns a member, given its key and where its value starts; depth is
-// how many values are around that.
+// member returns a member, given its key and where its value starts. depth is
+// the number of values around that value.
 func member(b []byte, key, keyEnd, at, depth int) (m entrySpan, err error) {
 	m.span = span{key: key, keyEnd: keyEnd, value: at}
 	if at >= len(b) || b[at] != '{' {
@@ -186,8 +186,8 @@ func (m *entrySpan) walk(b []byte, depth int) (err error) {
 	return err
 }
 
-// laidOut is walk for nearly every entry; of others, and of what has a fault,
-// it reports false.
+// laidOut is walk for an entry in our layout, which nearly every entry has. It
+// reports false for any other, and for an entry with a fault.
 func (m *entrySpan) laidOut(b []byte, depth int) bool {
 	values, end, ok := byLayout(b, m.value, depth)
 	if ok {
@@ -203,9 +203,9 @@ func (m *entrySpan) rawStage(b []byte) []byte {
 	return b[m.stage:m.stageEnd:m.stageEnd]
 }
 
-// find returns where a version stands already, and notes it as the next if it
-// is new. As long as each version is above the one before, which is how they
-// are registered, none can stand there twice, and no index is needed.
+// find returns where a version is already, and records it as the next entry if
+// it is new. Versions are registered in ascending order. While they ascend,
+// none can occur twice, and no index is needed.
 func (p *parser) find(version string) (at int, twice bool) {
 	if p.index == nil {
 		if r, ok := ParseRelease(version); ok && (len(p.d.Entries) == 0 || r.Compare(p.last) > 0) {
@@ -227,7 +227,7 @@ func (p *parser) makeIndex() {
 	}
 }
 
-// mark reads our key. One that makes no sense is as good as gone.
+// mark reads our key. A value that makes no sense counts as a missing key.
 func (p *parser) mark(at int) (stop int, err error) {
 	d := p.d
 	d.Mark, d.Intact, p.extras = nil, false, nil
@@ -250,14 +250,14 @@ func (p *parser) mark(at int) (stop int, err error) {
 	return stop, err
 }
 
-// extra reads what we keep of the versions.
+// extra reads what our key says about the versions.
 func (p *parser) extra(at int) (int, error) {
 	p.extras = make([]span, 0, len(p.d.Entries))
 	return p.members(at, 2, func(m entrySpan) { p.extras = append(p.extras, m.span) })
 }
 
-// match gives the entries what we keep of them. Both are in one order, as we
-// write them.
+// match gives each entry what our key says about it. Both are in the same
+// order, unless another program wrote the document.
 func (p *parser) match() {
 	d := p.d
 	if d.Mark == nil {
@@ -277,7 +277,7 @@ func (p *parser) match() {
 		}
 		next = i + 1
 		raw := p.data[x.value:x.end:x.end]
-		if !d.Intact { // we write it as it is kept
+		if !d.Intact { // in an intact document it is compact
 			raw = pyjson.Compact(nil, raw)
 		}
 		d.Entries[i].Extra = raw

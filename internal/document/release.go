@@ -2,7 +2,7 @@ package document
 
 import "cmp"
 
-// A Release is a version of plain numbers, which nearly all are.
+// A Release is a version that consists of three numbers, as nearly all do.
 type Release struct{ Major, Minor, Patch uint64 }
 
 // ParseRelease reads "1.2.3" and nothing else.
@@ -26,7 +26,7 @@ func ParseRelease(version string) (r Release, ok bool) {
 	return r, rest == ""
 }
 
-// Compare orders by number.
+// Compare orders releases by their numbers.
 func (r Release) Compare(o Release) int {
 	return cmp.Or(cmp.Compare(r.Major, o.Major), cmp.Compare(r.Minor, o.Minor), cmp.Compare(r.Patch, o.Patch))
 }

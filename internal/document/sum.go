@@ -13,13 +13,14 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func checksum(data []byte) string { return checksumFrom(0, data) }
 
-// checksumFrom is the checksum of data behind other data, given the CRC of
-// that.
+// checksumFrom returns the checksum of data that follows other data, given the
+// CRC of the other data.
 func checksumFrom(crc uint32, data []byte) string {
 	return fmt.Sprintf("%08x", crc32.Update(crc, castagnoli, data))
 }
 
-// The end of a document that we wrote: the checksum of all before it.
+// The end of a document that we wrote, with the checksum of all bytes before
+// it.
 const (
 	sumStart = `"crc32c": "`
 	sumEnd   = "\"\n  }\n}"
@@ -31,21 +32,22 @@ func appendSum(b []byte) []byte {
 	return append(append(append(b, sumStart...), sum...), "\"\n  }"...)
 }
 
-// keyStart stands before the members of our key in a document that we wrote.
+// keyStart is the text before the members of our key in a document that we
+// wrote.
 const keyStart = "\n  \"" + Key + "\": {"
 
-// Our key ends in a few short members, the first of which says which event the
-// document stands at. Members that a later release adds stand before
+// Our key ends in a few short members. The first of these, "event", says which
+// event the document includes. A later release adds its members before
 // "versions".
 const (
 	tailStart = "\n    \"event\""
-	tailSize  = 512 // is more than they take
+	tailSize  = 512 // more bytes than these members take
 )
 
-// Position tells from the two ends of our key, without reading what is between,
-// that a document is one of ours and unchanged, and returns all of the key but
-// what it keeps of the versions. It may miss one whose layout changed; Parse
-// does not.
+// Position reads the start and the end of our key, and skips what the key says
+// about single versions. It reports whether we wrote the document and no
+// program changed it, and returns the rest of the key. It may report false for
+// a document in another layout; Parse reads any.
 func Position(data []byte) (at Mark, ok bool) {
 	end := len(data) - sumSize
 	if end < 0 || !bytes.HasPrefix(data[end:], []byte(sumStart)) || !bytes.HasSuffix(data, []byte(sumEnd)) ||
@@ -53,17 +55,17 @@ func Position(data []byte) (at Mark, ok bool) {
 		return at, false
 	}
 	r := markReader{data: data, into: &at, sound: true}
-	behind := max(0, end-tailSize)
-	i := bytes.LastIndex(data[behind:end], []byte(tailStart))
+	tail := max(0, end-tailSize)
+	i := bytes.LastIndex(data[tail:end], []byte(tailStart))
 	if i < 0 {
 		return at, false
 	}
-	_, err := pyjson.MembersFrom(data, behind+i+len(tailStart)-len(`"event"`), r.member)
+	_, err := pyjson.MembersFrom(data, tail+i+len(tailStart)-len(`"event"`), r.member)
 	if err != nil || !r.sound {
 		return at, false
 	}
 	if r.start == 0 {
-		return at, at.Format == 0 // which a release before format 2 does not write either
+		return at, at.Format == 0 // releases before format 2 do not write "start"
 	}
 	if r.start < 0 || r.start > int64(end) || !bytes.HasSuffix(data[:r.start], []byte(keyStart)) {
 		return at, false

@@ -20,8 +20,8 @@ type explorer interface {
 	counts(counter int) (is bool) // whether a goroutine uses the counter
 }
 
-// explored is nil but in the test that runs this package's code in every order
-// of its steps. The check for nil costs less than a nanosecond a use.
+// explored is nil except in the test that runs this package's code in every
+// order of its steps. The check for nil costs less than a nanosecond per use.
 var explored explorer
 
 func at(p point) {

@@ -1,6 +1,6 @@
 // Package refcount holds a current value that is replaced while goroutines use
-// it, and tells when the last user of a replaced value is done. It knows nothing
-// of what the value is, and does not close it.
+// it, and reports when the last user of a replaced value is done. It does not
+// know what the value is, and does not close it.
 //
 // Users take no lock and allocate nothing, and two processors rarely write to
 // one cache line. A user counts itself in, and then checks that the item is
@@ -26,7 +26,7 @@ type Cell[T any] struct{ current atomic.Pointer[Item[T]] }
 type Item[T any] struct {
 	Value T
 
-	retired atomic.Bool   // a user that counts out rings
+	retired atomic.Bool   // a user that counts out then rings the bell
 	bell    chan struct{} // of capacity 1
 	users   [counters]Counter
 }
@@ -48,8 +48,8 @@ type Counter struct {
 	_ [120]byte
 }
 
-// Acquire returns the current item and the counter that the caller is counted
-// on, for Release; nil if there is no item.
+// Acquire returns the current item and the counter on which the caller is
+// counted, for Release. It returns nil if there is no item.
 func (c *Cell[T]) Acquire() (*Item[T], *Counter) {
 	for {
 		at(pointCurrent)
@@ -92,12 +92,13 @@ func (i *Item[T]) Release(users *Counter) {
 		at(pointBell)
 		select {
 		case i.bell <- struct{}{}:
-		default: // it has rung, and Wait has not heard it yet
+		default: // the bell has rung, and Wait has not received it yet
 		}
 	}
 }
 
-// Replace makes another item current, nil for none, and returns the one before.
+// Replace makes another item current, or none if next is nil. It returns the
+// item before.
 func (c *Cell[T]) Replace(next *Item[T]) *Item[T] {
 	at(pointCurrent)
 	old := c.current.Swap(next)

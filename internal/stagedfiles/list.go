@@ -1,6 +1,6 @@
-// Package stagedfiles keeps the rules of a tree that is written file by file: no
-// path twice, the manifest last, each file of its size, and no tree without the
-// whole of its files. It does not know where the bytes go.
+// Package stagedfiles keeps the rules of a tree that is written file by file:
+// no path twice, the manifest last, each file of its declared size, and no tree
+// with an incomplete file. It does not know where the bytes go.
 package stagedfiles
 
 import (
@@ -31,7 +31,7 @@ const (
 	isFile
 )
 
-// A Writer is where the bytes of one file go.
+// A Writer writes the bytes of one file.
 type Writer interface {
 	io.Writer
 	// Close ends a file of which all bytes were written.
@@ -41,7 +41,7 @@ type Writer interface {
 }
 
 // Create begins a file. It calls open, one call at a time, unless the path is
-// refused. A file that open fails on spoils the tree.
+// refused. If open fails, the tree can't be sealed.
 func (l *List) Create(name string, size int64, open func() (Writer, error)) (io.WriteCloser, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -93,13 +93,13 @@ func (l *List) fail(err error) {
 	}
 }
 
-// Seal returns an error if a file is open or failed. After it, and also after
-// an error that a file failed, no file is begun.
+// Seal returns an error if a file is open or failed. After Seal, also after one
+// that returned the error of a file, Create fails.
 func (l *List) Seal() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for f := range l.open {
-		return &fs.PathError{Op: "seal", Path: f.name, Err: fmt.Errorf("it is still open: %w", fs.ErrInvalid)}
+		return &fs.PathError{Op: "seal", Path: f.name, Err: fmt.Errorf("the file is still open: %w", fs.ErrInvalid)}
 	}
 	if l.discard {
 		return fs.ErrClosed
@@ -114,12 +114,12 @@ func (l *List) Discard() {
 	defer l.mu.Unlock()
 	l.closed, l.discard = true, true
 	for f := range l.open {
-		_ = f.w.Abort() // what it left is removed with the tree
+		_ = f.w.Abort() // its bytes are removed with the tree
 	}
 	clear(l.open)
 }
 
-// A file is one that is open.
+// A file is an open file of the tree.
 type file struct {
 	list *List
 	name string
@@ -143,7 +143,7 @@ func (f *file) Write(p []byte) (int, error) {
 	return n, f.err
 }
 
-// Close ends the file, or aborts it if it is not whole.
+// Close ends the file, or aborts it if bytes are missing.
 func (f *file) Close() error {
 	f.list.mu.Lock()
 	open := f.list.open[f]

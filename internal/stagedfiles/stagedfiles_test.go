@@ -21,7 +21,7 @@ func (f failing) Abort() error { return nil }
 
 var errDisk = errors.New("the disk fails")
 
-// A tree with a file that was not written whole is never sealed.
+// A tree with an incomplete file can't be sealed.
 func TestFailedFileSpoilsTheTree(t *testing.T) {
 	t.Parallel()
 	for what, test := range map[string]struct {
@@ -55,7 +55,7 @@ func TestFailedFileSpoilsTheTree(t *testing.T) {
 	}
 }
 
-// Discard aborts what is open, and ends the tree.
+// Discard aborts the open files, and ends the tree.
 func TestDiscardEndsTheTree(t *testing.T) {
 	t.Parallel()
 	var l List
@@ -65,12 +65,12 @@ func TestDiscardEndsTheTree(t *testing.T) {
 	}
 	l.Discard()
 	if err := w.Close(); !errors.Is(err, fs.ErrClosed) {
-		t.Errorf("closing a file of it: %v, want fs.ErrClosed", err)
+		t.Errorf("closing an open file: %v, want fs.ErrClosed", err)
 	}
 	if err := l.Seal(); !errors.Is(err, fs.ErrClosed) {
-		t.Errorf("sealing it: %v, want fs.ErrClosed", err)
+		t.Errorf("sealing the tree: %v, want fs.ErrClosed", err)
 	}
 	if _, err := l.Create("model/x", 4, nil); !errors.Is(err, fs.ErrClosed) {
-		t.Errorf("creating a file in it: %v, want fs.ErrClosed", err)
+		t.Errorf("creating a file: %v, want fs.ErrClosed", err)
 	}
 }
