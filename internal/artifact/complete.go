@@ -13,16 +13,16 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/fsroot"
 )
 
-// A Listing is what the files of a version without a manifest look like: two of
-// them are equal if no file changed in between.
+// A Listing describes the files of a version without a manifest. Two listings
+// of a version are equal if no file changed in between.
 type Listing struct {
 	Files  int
 	Newest time.Time // modification
 	digest string    // of names, sizes and times
 }
 
-// Complete checks that each file of a version's manifest is there with its
-// size. It reads no file but the manifest.
+// Complete checks that each file of a version's manifest exists with its size.
+// It reads no file but the manifest.
 func (k *Manifests) Complete(dir, digest string) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {

@@ -51,14 +51,14 @@ func (h *Hasher) copyFrom(fsys fs.FS, name, to string) error {
 	return h.copyFile(f, name, to)
 }
 
-// copyFile copies an open file to a name below a folder. It fails if the file's
-// size and times show that something wrote to the file meanwhile.
+// copyFile copies an open file to a name below a folder. It fails if the size
+// and times of the file show that another program wrote to it meanwhile.
 func (h *Hasher) copyFile(from fs.File, name, to string) error {
 	info, err := from.Stat()
 	if err != nil {
 		return Bad(err)
 	}
-	if !info.Mode().IsRegular() { // swapped since it was listed
+	if !info.Mode().IsRegular() { // replaced since it was listed
 		return changedError(name, "copied", "it is "+fsroot.Describe(info.Mode())+" now")
 	}
 	before := filestat.Of(info)
@@ -81,7 +81,7 @@ func (h *Hasher) copyFile(from fs.File, name, to string) error {
 	return nil
 }
 
-// sleep waits, or until the context ends.
+// sleep waits for a time, or until the context ends.
 func sleep(ctx context.Context, wait time.Duration) error {
 	if wait <= 0 {
 		return nil
@@ -96,11 +96,11 @@ func sleep(ctx context.Context, wait time.Duration) error {
 	}
 }
 
-// copyData copies what a file holds, and returns how many bytes that are. Of a
-// file that grows it stops a little beyond the size that the info says.
+// copyData copies the contents of a file, and returns the number of bytes. If
+// the file grows, it stops a little after the size that the info says.
 func (h *Hasher) copyData(from io.Reader, target string, info fs.FileInfo) (int64, error) {
 	mode := info.Mode().Perm()
-	if mode == 0 { // an fstest.MapFile has none
+	if mode == 0 { // an fstest.MapFile may have no mode
 		mode = 0o666
 	}
 	if info.Size() < followFrom {
@@ -116,8 +116,8 @@ func (h *Hasher) copyData(from io.Reader, target string, info fs.FileInfo) (int6
 	return n, errors.Join(err, out.Close())
 }
 
-// copyChunk is how much is copied between two looks at the context, and how far
-// the hash of a file is behind its copy.
+// copyChunk is how much is copied between two checks of the context. The hash
+// of a file lags behind its copy by as much.
 const copyChunk = 8 << 20
 
 func (h *Hasher) copyLarge(from io.Reader, out *os.File, size int64, t *trail) (total int64, err error) {
@@ -125,7 +125,7 @@ func (h *Hasher) copyLarge(from io.Reader, out *os.File, size int64, t *trail) (
 		if err := h.ctx.Err(); err != nil {
 			return total, err
 		}
-		// From file to file the kernel does it, and may share the blocks.
+		// From file to file the kernel copies, and may share the blocks.
 		n, err := io.CopyN(out, from, copyChunk)
 		total += n
 		t.advance(n)
@@ -140,8 +140,8 @@ func (h *Hasher) copyLarge(from io.Reader, out *os.File, size int64, t *trail) (
 	return total, nil
 }
 
-// copySmall copies a file of less than followFrom bytes, which is hashed on the
-// way. The copy is made without write bits, as the version will have it.
+// copySmall copies a file of less than followFrom bytes, and hashes it on the
+// way. It makes the copy without write bits, as a version's files are.
 func (h *Hasher) copySmall(from io.Reader, target string, mode fs.FileMode) (int64, error) {
 	if err := h.ctx.Err(); err != nil {
 		return 0, err

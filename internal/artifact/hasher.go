@@ -13,22 +13,22 @@ import (
 )
 
 // A Hasher fills a version's staging folder and hashes the files while they are
-// copied there. A large file is read again from its copy, by another goroutine;
-// a small one is hashed as it is written.
+// copied there. A large file is read again from its copy, by another goroutine.
+// A small file is hashed as it is written.
 type Hasher struct {
 	ctx   context.Context
 	dir   string // the version's staging folder
 	meter *Meter
-	cores chan struct{} // as many files at once as there are cores
+	cores chan struct{} // limits how many files are hashed at once to the number of cores
 	wg    sync.WaitGroup
 
 	mu   sync.Mutex
-	sums map[string]fileSum // by path in staging; without a digest if it is still to be hashed
+	sums map[string]fileSum // by path in staging; without a digest until the file is hashed
 	err  error
 
 	sealed *survey      // of the folder when its files began to be hashed
 	moved  string       // where the artifact was before it was moved into the folder
-	locked []formerMode // of files whose write bits were taken
+	locked []formerMode // of files whose write bits were removed
 }
 
 type fileSum struct {
@@ -41,13 +41,14 @@ func NewHasher(ctx context.Context, dir string, m *Meter) *Hasher {
 	return &Hasher{ctx: ctx, dir: dir, meter: m, cores: make(chan struct{}, runtime.GOMAXPROCS(0)), sums: map[string]fileSum{}}
 }
 
-// wait returns when everything that was handed over is hashed.
+// wait returns when all files that were copied are hashed.
 func (h *Hasher) wait() error {
 	h.wg.Wait()
 	return h.err
 }
 
-// A trail says how much of a file was copied.
+// A trail counts how much of a file was copied, for the goroutine that hashes
+// the copy.
 type trail struct {
 	mu       sync.Mutex
 	more     sync.Cond
@@ -55,14 +56,14 @@ type trail struct {
 	complete bool
 }
 
-// note keeps what is known of a file.
+// note records the size and digest of a file.
 func (h *Hasher) note(file string, sum fileSum) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.sums[file] = sum
 }
 
-// fail has the registration fail when all is hashed.
+// fail makes wait return an error.
 func (h *Hasher) fail(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -74,8 +75,9 @@ func sumOf(data []byte) fileSum {
 	return fileSum{int64(len(data)), hex.EncodeToString(sum[:])}
 }
 
-// follow begins to hash a large file that is about to be copied. The copy calls
-// advance as it goes on, and always end.
+// follow begins to hash a large file that is about to be copied. While it
+// copies, the caller calls advance, and at the end, also after an error, it
+// calls end.
 func (h *Hasher) follow(file string, size int64) *trail {
 	t := &trail{}
 	t.more.L = &t.mu
@@ -102,12 +104,12 @@ const followFrom = 64 << 10
 // syncStep is how much of a large file is copied between two syncs.
 const syncStep = 64 << 20
 
-// SyncNow is a seam for tests.
+// SyncNow is a variable so that tests can replace it.
 var SyncNow = (*os.File).Sync
 
-// syncBehind has the disk write a large file while it is copied and hashed.
-// Seal makes the file durable, and then has little left to wait for. A system
-// reports a failed write only once, so an error here fails the registration.
+// syncBehind syncs a large file while it is copied and hashed, so that Seal,
+// which makes the file durable, has little left to wait for. A system reports a
+// failed write only once, so an error here fails the registration.
 func (h *Hasher) syncBehind(file string, t *trail) {
 	h.wg.Go(func() {
 		at, complete := t.beyond(0)
@@ -143,7 +145,7 @@ func (t *trail) end() {
 	t.more.Broadcast()
 }
 
-// beyond waits until more than at bytes were copied, or all that there are.
+// beyond waits until more than at bytes were copied, or the whole file.
 func (t *trail) beyond(at int64) (written int64, complete bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -171,20 +173,20 @@ func (h *Hasher) hash(file string, t *trail) (sum fileSum, err error) {
 			return sum, nil
 		}
 		if sum.size < written {
-			return sum, io.ErrUnexpectedEOF // a program cuts the copy
+			return sum, io.ErrUnexpectedEOF // another program truncated the copy
 		}
 		written, complete = t.beyond(sum.size)
 	}
 }
 
-// Files are read through buffers that are used again. Those for large files are
-// as large as a core's cache keeps.
+// Files are read through pooled buffers. A buffer for large files fits into a
+// core's cache.
 var (
 	smallBuffers = sync.Pool{New: func() any { return new([followFrom]byte) }}
 	largeBuffers = sync.Pool{New: func() any { return new([256 << 10]byte) }}
 )
 
-// hashAll hashes all that r gives, which is about so many bytes.
+// hashAll hashes everything that r returns, which is about size bytes.
 func hashAll(ctx context.Context, h hash.Hash, r io.Reader, size int64, m *Meter) (total int64, err error) {
 	if size < followFrom {
 		buf := smallBuffers.Get().(*[followFrom]byte)

@@ -18,8 +18,8 @@ type formerMode struct {
 	mode fs.FileMode
 }
 
-// lock takes a file's write bits, and lets those read it who may read the
-// folder. Then it takes the file's stat again, which shows that.
+// lock removes a file's write bits, and gives the readers of the folder the right
+// to read the file. Then it takes the file's stat again.
 func (h *Hasher) lock(root *os.Root, e *surveyed, folder fs.FileMode) error {
 	mode := readOnly(fsroot.Shared(e.mode, folder))
 	if mode == e.mode.Perm() {
@@ -37,10 +37,10 @@ func (h *Hasher) lock(root *os.Root, e *surveyed, folder fs.FileMode) error {
 	return nil
 }
 
-// Seal calls seal, which makes the staging folder durable, and checks that the
-// folder is then as it was when its files began to be hashed. A folder that was
-// saved into, or moved, can still be written to by a program that has a file of
-// it open.
+// Seal calls seal, which makes the staging folder durable. It then checks that
+// the folder is as it was when its files began to be hashed. The check is for
+// files that were saved in the folder or moved into it: a program that has one
+// of them open can still write to it.
 func (h *Hasher) Seal(seal func(context.Context) error) error {
 	err := seal(h.ctx)
 	now, listErr := surveyFolder(h.ctx, h.dir, maxStagedPath)
@@ -53,9 +53,10 @@ func (h *Hasher) Seal(seal func(context.Context) error) error {
 	return err
 }
 
-// GiveBack moves an artifact back to where it was moved from, as it was, or
-// beside that if something else is there by now. It does nothing for an
-// artifact that was not moved, or that may have become a version.
+// GiveBack moves an artifact back to its old place, with its old modes. If
+// something else is in that place by now, it moves the artifact to a name
+// beside it. It does nothing for an artifact that was not moved, or that may
+// have become a version.
 func (h *Hasher) GiveBack() error {
 	if h.moved == "" {
 		return nil

@@ -30,11 +30,11 @@ const (
 	MetricsFile  = "metrics.json"
 )
 
-// A manifest lists every file of a version's tree but itself.
+// A manifest lists every file of a version's tree except itself.
 type manifest struct {
 	Files []manifestEntry `json:"files"`
 
-	at map[string]int // where a path stands in Files, last
+	at map[string]int // the last index of a path in Files
 }
 
 // MaxManifest bounds a manifest, in bytes: some million files.
@@ -118,8 +118,8 @@ func writeReadOnly(root *os.Root, name string, raw []byte) error {
 // fill puts an artifact into an empty folder.
 func (h *Hasher) fill(dir string, s Source) (err error) {
 	defer func() {
-		// Also if the save function panics: Windows removes no file that is
-		// open.
+		// This runs also if the save function panics, because Windows does not
+		// remove a file that is open.
 		if hashErr := h.wait(); err == nil {
 			err = hashErr
 		}
@@ -127,9 +127,9 @@ func (h *Hasher) fill(dir string, s Source) (err error) {
 	return s.put(h.ctx, dir, h)
 }
 
-// digestTree lists and hashes the files of a new tree, several at once, unless
-// they were hashed while they were copied. It first takes their write bits, so
-// that a version is not changed by accident.
+// digestTree lists and hashes the files of a new tree, several at once, except
+// those that were hashed while they were copied. It first removes their write
+// bits, so that a version is not changed by accident.
 func (h *Hasher) digestTree(root *os.Root) (*manifest, error) {
 	m := &manifest{Files: []manifestEntry{}}
 	s, err := takeSurvey(h.ctx, fsroot.FS(root), maxStagedPath)
@@ -169,7 +169,7 @@ func (h *Hasher) digestTree(root *os.Root) (*manifest, error) {
 // readOnly returns the permission bits that a version's file has.
 func readOnly(mode fs.FileMode) fs.FileMode { return mode.Perm()&^0o222 | 0o400 }
 
-// walkFiles visits the files of a tree but its manifest.
+// walkFiles visits the files of a tree except its manifest.
 func walkFiles(ctx context.Context, root *os.Root, visit func(name string, d fs.DirEntry) error) error {
 	return walkFolder(ctx, root, ".", visit)
 }
@@ -205,8 +205,8 @@ func walkFolder(ctx context.Context, root *os.Root, folder string, visit func(na
 
 // check returns an error that names the files of a tree that are missing,
 // changed or added since the manifest was made. Modes may differ, as they do in
-// a store that was copied. It returns the paths of added files that a system
-// puts into folders by itself.
+// a copy of a store. It returns the paths of added files that a system puts
+// into folders by itself.
 func (m *manifest) check(ctx context.Context, root *os.Root, progress *Meter) (bySystem []string, err error) {
 	var faults []error
 	have := make([]manifestEntry, 0, len(m.Files))
@@ -248,8 +248,8 @@ func (m *manifest) check(ctx context.Context, root *os.Root, progress *Meter) (b
 	return bySystem, errors.Join(faults...)
 }
 
-// hashAlone is the size of a tree that is hashed before other goroutines would
-// begin to work.
+// hashAlone is the size of a tree that one goroutine hashes before others would
+// start.
 const hashAlone = 256 << 10
 
 func hashFiles(ctx context.Context, root *os.Root, files []manifestEntry, progress *Meter) error {

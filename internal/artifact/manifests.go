@@ -18,7 +18,7 @@ import (
 var ErrManifest = errors.New(ManifestFile + " was changed")
 
 // ErrNoTree says that a version has no files at all.
-var ErrNoTree = errors.New("its files are gone")
+var ErrNoTree = errors.New("its files are missing")
 
 // NoTree returns an error for a version whose files can't be opened. It matches
 // ErrBad, and ErrNoTree if err matches fs.ErrNotExist.
@@ -29,22 +29,22 @@ func NoTree(err error) error {
 	return Bad(err)
 }
 
-// Manifests keeps the manifests that were read last, by their digests: versions
+// Manifests keeps the manifests that were read last, by their digests. Versions
 // are promoted from stage to stage, and read again while they are watched. The
-// zero value is ready; it is safe for concurrent use.
+// zero value is ready to use. It is safe for concurrent use.
 type Manifests struct {
 	mu    sync.Mutex
 	known map[string]*manifest
-	files int // of all
+	files int // that all manifests list
 }
 
-// maxKnown bounds how many files the known Manifests list, themselves among
-// them.
+// maxKnown bounds how many files the kept manifests list, the manifests
+// included.
 const maxKnown = 1 << 12
 
 // Verify checks the files below a version's folder against its manifest, and
-// the manifest against its digest. Without a digest there is nothing to check.
-// Files that a system put there by itself are no fault; Verify returns their
+// the manifest against its digest. If the digest is empty, it checks nothing.
+// Files that a system put there by itself are not a fault. Verify returns their
 // paths.
 func (k *Manifests) Verify(ctx context.Context, dir, digest string, progress *Meter) (bySystem []string, err error) {
 	if digest == "" {
@@ -66,7 +66,7 @@ func (k *Manifests) Verify(ctx context.Context, dir, digest string, progress *Me
 func (k *Manifests) read(root *os.Root, digest string) (*manifest, error) {
 	raw, err := fsroot.ReadFile(root, ManifestFile, MaxManifest)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: %w: it is gone", ErrBad, ErrManifest)
+		return nil, fmt.Errorf("%w: %w: it is missing", ErrBad, ErrManifest)
 	}
 	if err != nil {
 		return nil, Bad(err)

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// What is known of manifests does not grow without an end, whatever they list.
+// The number of kept manifests is bounded, however many files they list.
 func TestKnownManifestsAreBounded(t *testing.T) {
 	t.Parallel()
 	many := make([]int, 10_000)
@@ -17,13 +17,13 @@ func TestKnownManifestsAreBounded(t *testing.T) {
 		10000 % 4096: many,
 	} {
 		if got := knownFiles(sizes...); got != want {
-			t.Errorf("of %d manifests %d files are known, want %d", len(sizes), got, want)
+			t.Errorf("after %d manifests, %d files are kept, want %d", len(sizes), got, want)
 		}
 	}
 }
 
 // knownFiles keeps manifests of so many files each. It returns how many files
-// the manifests list that are still known, themselves among them.
+// the manifests list that are still kept, the manifests included.
 func knownFiles(sizes ...int) (known int) {
 	var k Manifests
 	for i, n := range sizes {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A Progress says how far long work on the files of versions has come.
+// A Progress says how far a long operation on the files of versions has come.
 type Progress struct {
 	Saved  int64 // bytes that a save function wrote, as far as its files show
 	Copied int64 // bytes copied; 0 for files that were saved or moved into place
@@ -18,22 +18,23 @@ type Progress struct {
 // progressEvery is how often progress is reported.
 const progressEvery = 100 * time.Millisecond
 
-// A Meter adds up progress and tells it, one call at a time. A nil meter does
-// nothing.
+// A Meter adds up progress and reports it to a function, one call at a time. A
+// nil meter does nothing.
 type Meter struct {
-	tell func(Progress)
+	notify func(Progress)
 
-	mu   sync.Mutex
-	now  Progress
-	told time.Time
+	mu       sync.Mutex
+	now      Progress
+	reported time.Time
 }
 
-// NewMeter returns a meter that tells a function, or nil if that is nil.
-func NewMeter(tell func(Progress)) *Meter {
-	if tell == nil {
+// NewMeter returns a meter that reports to a function, or nil if the function
+// is nil.
+func NewMeter(notify func(Progress)) *Meter {
+	if notify == nil {
 		return nil
 	}
-	return &Meter{tell: tell, told: time.Now()}
+	return &Meter{notify: notify, reported: time.Now()}
 }
 
 func (m *Meter) add(copied, hashed, total int64) {
@@ -45,13 +46,13 @@ func (m *Meter) add(copied, hashed, total int64) {
 	m.now.Copied += copied
 	m.now.Hashed += hashed
 	m.now.Total += total
-	if time.Since(m.told) >= progressEvery {
+	if time.Since(m.reported) >= progressEvery {
 		m.report()
 	}
 }
 
-// watch reports how much there is in a folder that a save function fills, until
-// stop is called. It spends at most a tenth of the time on that.
+// watch reports the size of a folder that a save function fills, until stop is
+// called. It spends at most a tenth of the time on that.
 func (m *Meter) watch(dir string) (stop func()) {
 	if m == nil {
 		return func() {}
@@ -87,7 +88,7 @@ func (m *Meter) watch(dir string) (stop func()) {
 	}
 }
 
-// sizeOf adds up the files in a folder, as far as they can be looked at.
+// sizeOf adds up the sizes of the files in a folder. It ignores errors.
 func sizeOf(dir string) (size int64) {
 	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
 		if err == nil && d.Type().IsRegular() {
@@ -100,7 +101,7 @@ func sizeOf(dir string) (size int64) {
 	return size
 }
 
-// Done reports where the work ended.
+// Done reports the final progress.
 func (m *Meter) Done() {
 	if m == nil {
 		return
@@ -111,6 +112,6 @@ func (m *Meter) Done() {
 }
 
 func (m *Meter) report() {
-	m.told = time.Now()
-	m.tell(m.now)
+	m.reported = time.Now()
+	m.notify(m.now)
 }

@@ -12,18 +12,18 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/fsroot"
 )
 
-// ErrBad says that an artifact can't be registered, or is not as it was
-// registered.
+// ErrBad says that an artifact can't be registered, or that it changed since it
+// was registered.
 var ErrBad = driver.ErrArtifact
 
-// A Source is where the files of a version come from. The zero value is none.
+// A Source is where the files of a version come from. The zero value has no
+// files.
 type Source struct {
 	path string // where the files are, if they are on disk
 	put  func(ctx context.Context, dir string, h *Hasher) error
 }
 
-// Check refuses a source that is plainly missing, before anything is made for
-// it.
+// Check refuses a source that is missing, before a staging folder is made.
 func (s Source) Check() error {
 	if s.put == nil {
 		return fmt.Errorf("%w: none given", ErrBad)
@@ -37,7 +37,7 @@ func (s Source) Check() error {
 	return nil
 }
 
-// isFolder returns an error unless dir is a folder, and not one around to.
+// isFolder returns an error unless dir is a folder that does not contain to.
 func isFolder(stat func(string) (fs.FileInfo, error), dir, to string) error {
 	info, err := stat(dir)
 	if err != nil {
@@ -107,8 +107,8 @@ func FromFS(fsys fs.FS) Source {
 	return Source{put: func(ctx context.Context, to string, h *Hasher) error { return h.copyTree(fsys, to) }}
 }
 
-// FromFunc has a function save the model into an empty folder, which becomes
-// the version's without being copied.
+// FromFunc makes a source from a function that saves the model into an empty
+// folder. That folder becomes the version's, without a copy.
 func FromFunc(save func(dir string) error) Source {
 	if save == nil {
 		return Source{}
@@ -119,7 +119,7 @@ func FromFunc(save func(dir string) error) Source {
 	}}
 }
 
-// MoveDir moves a directory into the staging folder, or copies it if that is on
+// MoveDir moves a directory into the staging folder, or copies it if it is on
 // another file system. GiveBack moves it back.
 func MoveDir(dir string) Source {
 	return Source{dir, func(ctx context.Context, to string, h *Hasher) error {
@@ -131,7 +131,7 @@ func MoveDir(dir string) Source {
 		}
 		s, err := surveyFolder(ctx, dir, maxPath)
 		if err != nil {
-			return err // before it is moved
+			return err // fail before the move
 		}
 		if s.files == 0 {
 			return ErrNoFile
@@ -150,8 +150,8 @@ func MoveDir(dir string) Source {
 	}}
 }
 
-// outside refuses a directory that holds the store: it would be copied into
-// itself.
+// outside refuses a directory that contains the store, because it would be
+// copied into itself.
 func outside(dir, to string) error {
 	info, err := os.Stat(dir)
 	if err != nil {

@@ -13,18 +13,19 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pathname"
 )
 
-// The most bytes of a path in an artifact, and of one in a version.
+// The largest length in bytes of a path in an artifact, and of a path in a
+// version.
 const (
 	maxPath       = pathname.MaxPath
 	maxStagedPath = maxPath + len(ModelDir+"/")
 )
 
-// A survey is what a listing of a tree found, without opening a file. Two
-// surveys tell whether the tree changed in between. A tree that is the same
-// before its first file is read and after its last one was read once as a
-// whole.
+// A survey is a listing of a tree, made without opening a file. Two surveys
+// show whether the tree changed in between. If a tree is the same before its
+// first file is read and after its last file was read, the files that were read
+// are those of one state of the tree.
 type survey struct {
-	entries []surveyed // a folder comes before what is in it
+	entries []surveyed // a folder comes before its contents
 	files   int
 	size    int64 // of all files, in bytes
 }
@@ -36,8 +37,8 @@ type surveyed struct {
 	filestat.Stat
 }
 
-// takeSurvey lists a tree. It refuses a file or a folder that no version may
-// hold, and a path of more than maxPath bytes.
+// takeSurvey lists a tree. It refuses files and folders that no version may
+// contain, and paths of more than maxPath bytes.
 func takeSurvey(ctx context.Context, fsys fs.FS, maxPath int) (*survey, error) {
 	s := &survey{}
 	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
@@ -83,8 +84,8 @@ func (s *survey) add(name string, info fs.FileInfo) {
 	}
 }
 
-// compare returns an error that names a file that a later survey shows
-// otherwise, or nil. It tells what was being done meanwhile: "copied".
+// compare returns an error that names a file that differs in a later survey, or
+// nil. doing says what was done with the file meanwhile, such as "copied".
 func (s *survey) compare(later *survey, doing string) error {
 	found := make(map[string]filestat.Stat, later.files)
 	for _, e := range later.entries {
@@ -117,10 +118,11 @@ func changedError(name, doing, what string) error {
 	return fmt.Errorf("%w: %s changed while it was %s: %s", ErrBad, name, doing, what)
 }
 
-// checkPath refuses a path whose last segment can't be kept as it is in every
-// store. A model that is registered in one store can so be copied to any other.
+// checkPath refuses a path whose last segment some store could not keep
+// unchanged. So a model that is registered in one store can be copied to any
+// other.
 func checkPath(name string, maxPath int) error {
-	if !filepath.IsLocal(filepath.FromSlash(name)) { // what a file system of the caller's calls its files
+	if !filepath.IsLocal(filepath.FromSlash(name)) { // the caller's fs.FS may return any name
 		return fmt.Errorf("%w: %q leaves the artifact", ErrBad, name)
 	}
 	err := pathname.CheckFile(path.Base(name))

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// change returns when the file was last changed, and how many names it has.
-// These systems have another name for the time than Linux.
+// change returns when the file was last changed, and how many names it has. On
+// these systems the field with the time has another name than on Linux.
 func change(info fs.FileInfo) (at time.Time, links uint64) {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
 		return time.Unix(st.Ctimespec.Unix()), uint64(st.Nlink)

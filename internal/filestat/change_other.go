@@ -7,6 +7,6 @@ import (
 	"time"
 )
 
-// change returns nothing: the standard library does not give the time of a
-// file's last change here.
+// change returns nothing, because on these systems the standard library does
+// not give the time of a file's last change.
 func change(fs.FileInfo) (at time.Time, links uint64) { return time.Time{}, 0 }

@@ -1,5 +1,5 @@
-// Package filestat tells by what a stat says whether a file was written to
-// between two looks at it. It opens and reads no file.
+// Package filestat compares two stats of a file to find out whether the file
+// was written to in between. It opens and reads no file.
 package filestat
 
 import (
@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// A Stat is what one stat said of a regular file.
+// A Stat is the part of a regular file's stat that shows changes.
 //
-// It leaves the inode out. Some file systems in user space give a file another
-// number after a while. A file that is renamed over another one shows in the
-// time of its last change.
+// It omits the inode, because some file systems in user space give a file
+// another number after a while. If a file is renamed over another file, the
+// time of the last change shows it.
 type Stat struct {
 	Size     int64
 	modified time.Time
@@ -27,11 +27,11 @@ func Of(info fs.FileInfo) Stat {
 	return s
 }
 
-// Difference says what a later Stat of the same file shows that s does not. It
+// Difference says what changed between s and a later Stat of the same file. It
 // returns "" if nothing was written in between.
 //
-// A name that the file gained or lost sets the time of its last change too, for
-// example when another file is renamed over it. So that time counts only while
+// Gaining or losing a name also sets the time of the last change, for example
+// when another file is renamed over the file. So that time counts only while
 // the number of names stays the same.
 func (s Stat) Difference(later Stat) string {
 	switch {
@@ -47,21 +47,21 @@ func (s Stat) Difference(later Stat) string {
 
 func clock(t time.Time) string { return t.Format("15:04:05.000000") }
 
-// A file system stamps files with a clock that ticks, and a second write within
-// a tick leaves the same time. Linux ticks every 10 ms at most. A file system
-// that keeps whole seconds, some only even ones, ticks every 2 s.
+// A file system stamps files with a clock that ticks. A second write within the
+// same tick leaves the same time. Linux ticks at least every 10 ms. A file
+// system that keeps whole seconds, or only even seconds, ticks every 2 s.
 const (
 	tick       = 20 * time.Millisecond
 	coarseTick = 2 * time.Second
 )
 
-// Settles returns how long it takes until every further write to the file gives
-// it another time: the rest of the tick in which it was last changed.
+// Settles returns how long it takes until any further write to the file changes
+// its time: the rest of the tick in which it was last changed.
 func (s Stat) Settles(now time.Time) time.Duration {
 	last, tick := s.changed, tick
 	if last.IsZero() {
 		if last = s.modified; last.After(now) {
-			return 0 // a program set it, or another clock
+			return 0 // a program or another clock set the time
 		}
 	}
 	if last.Nanosecond() == 0 {

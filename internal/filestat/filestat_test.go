@@ -12,8 +12,7 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/filestat"
 )
 
-// What is written to an open file shows in its stat. That its name changes does
-// not count.
+// A write to an open file shows in its stat. A rename of the file does not.
 func TestDifference(t *testing.T) {
 	t.Parallel()
 	old := time.Now().Add(-time.Hour)
@@ -65,7 +64,7 @@ func TestDifference(t *testing.T) {
 	}
 }
 
-// nextTick returns when the clock of a folder's file system has gone on.
+// nextTick returns when the clock of a folder's file system has ticked.
 func nextTick(t *testing.T, dir string) {
 	t.Helper()
 	name := filepath.Join(dir, "clock")
@@ -83,8 +82,8 @@ func nextTick(t *testing.T, dir string) {
 	}
 }
 
-// A program that sets a file's time of modification does not make it look
-// settled where the system tells when it was changed.
+// If a program sets a file's time of modification back, the file does not look
+// settled, where the system keeps the time of the last change.
 func TestDatedBackIsNotSettled(t *testing.T) {
 	t.Parallel()
 	start, name := time.Now(), filepath.Join(t.TempDir(), "file")
@@ -97,7 +96,7 @@ func TestDatedBackIsNotSettled(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := filestat.Of(info).Settles(start); (got > 0) != (runtime.GOOS != "windows") {
-		t.Errorf("it settles after %v", got)
+		t.Errorf("the file settles after %v on %s", got, runtime.GOOS)
 	}
 }
 
@@ -124,7 +123,7 @@ func TestSettles(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := filestat.Of(info).Settles(test.now); got != test.want {
-			t.Errorf("modified at %v, it settles %v after %v; want %v", test.modified, got, test.now, test.want)
+			t.Errorf("a file modified at %v settles %v after %v; want %v", test.modified, got, test.now, test.want)
 		}
 	}
 }

@@ -1,6 +1,6 @@
 // Package foldtest makes the disk of a folder store find names by other
-// spellings than their own, as file systems do that ignore case. It is for
-// tests, and knows nothing of the store's protocol.
+// spellings, as file systems do that ignore case. It is for tests, and knows
+// nothing of the store's protocol.
 package foldtest
 
 import (
@@ -12,9 +12,9 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/fsstore"
 )
 
-// Wrap returns what Store.Wrap takes: a disk whose names keep the spelling that
-// they were made with, and are found by all that are the same. Nil takes
-// strings.EqualFold.
+// Wrap returns a function for Store.Wrap. Its disk keeps the spelling with
+// which a name was made, and finds the name by all spellings that are the same.
+// If same is nil, it uses strings.EqualFold.
 func Wrap(same func(a, b string) bool) func(fsstore.Disk) fsstore.Disk {
 	if same == nil {
 		same = strings.EqualFold
@@ -22,7 +22,7 @@ func Wrap(same func(a, b string) bool) func(fsstore.Disk) fsstore.Disk {
 	return func(d fsstore.Disk) fsstore.Disk { return &disk{d, same} }
 }
 
-// making makes the look for a name and the making of it one step, for all disks
+// making makes the search for a name and its creation one step, for all disks
 // of the process.
 var making sync.Mutex
 
@@ -31,7 +31,7 @@ type disk struct {
 	same func(a, b string) bool
 }
 
-// spelled returns a name as the folders spell it. What is missing stays as it
+// spelled returns a name as the folders spell it. A missing name stays as it
 // is.
 func (d *disk) spelled(name string) string {
 	at := "."

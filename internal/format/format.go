@@ -1,11 +1,11 @@
-// Package format owns how a model's files grow from release to release: the
-// number of the format, and what a program must understand before it may write
-// a model. It knows neither events nor versions.
+// Package format defines how a model's files change from release to release:
+// the number of the format, and what a program must understand before it may
+// write a model. It knows neither events nor versions.
 //
-// An event that changes what is kept of a model beside its versions carries all
-// of it as one object, "model", and so does our key in registry.json. In that
-// object "needs" lists what a writer must understand. A release that meets a
-// need it does not know reads the model and changes nothing.
+// Facts about a model itself are one object, "model". An event that changes it
+// carries all of it, and so does our key in registry.json. In that object
+// "needs" lists what a writer must understand. A release that meets a need that
+// it does not know reads the model and changes nothing.
 package format
 
 import (
@@ -15,16 +15,16 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// Version is what our key in registry.json says in "format". A key without it
-// was written by a release that keeps no member it does not know.
+// Version is the value of "format" in our key in registry.json. A key without
+// it was written by a release that drops members that it does not know.
 const Version = 2
 
-// MaxEvent is the highest number that an event can have. Up to here every
-// program that reads JSON keeps integers exact (RFC 8259, section 6).
+// MaxEvent is the highest number that an event can have. Up to this number
+// every program that reads JSON keeps integers exact (RFC 8259, section 6).
 const MaxEvent = 1<<53 - 1
 
 // Model is the member of an event, and of our key in registry.json, that holds
-// what is kept of a model beside its versions.
+// the facts about the model itself.
 const Model = "model"
 
 const needs = "needs"
@@ -32,8 +32,9 @@ const needs = "needs"
 // known are the needs that this release understands. There are none yet.
 var known = map[string]bool{}
 
-// Unknown returns the needs in a "model" object that this release does not know,
-// in their order. Needs that are no list of names are unknown as a whole.
+// Unknown returns the needs in a "model" object that this release does not
+// know, in their order. If "needs" is not a list of names, all of it is one
+// unknown need.
 func Unknown(model []byte) (names []string) {
 	for _, raw := range values(model, needs) {
 		list, err := pyjson.Array(raw)
@@ -56,8 +57,8 @@ func Unknown(model []byte) (names []string) {
 	return names
 }
 
-// Last returns the "model" object of the last of a log's lines that has one, nil
-// if none has. A line that can't be read is passed over.
+// Last returns the last "model" object in the lines of a log, or nil if there
+// is none. It ignores a line that can't be read.
 func Last(lines []byte) (model []byte) {
 	for len(lines) > 0 {
 		line := lines
@@ -65,7 +66,7 @@ func Last(lines []byte) (model []byte) {
 			line = lines[:n]
 		}
 		lines = lines[min(len(line)+1, len(lines)):]
-		if !bytes.Contains(line, []byte(`"`+Model+`"`)) { // which spares most lines the parsing
+		if !bytes.Contains(line, []byte(`"`+Model+`"`)) { // most lines need not be parsed
 			continue
 		}
 		for _, raw := range values(bytes.TrimRight(line, " "), Model) {
@@ -75,7 +76,7 @@ func Last(lines []byte) (model []byte) {
 	return model
 }
 
-// values returns the raw values of an object's members of one name.
+// values returns the raw values of the members of an object that have a name.
 func values(object []byte, name string) (list [][]byte) {
 	if len(object) == 0 {
 		return nil

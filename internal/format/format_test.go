@@ -37,7 +37,7 @@ func TestLastIsTheLatestAfterImage(t *testing.T) {
 		"{\"model\":{\"a\":1}} \n{\"model\":{\"b\":1}}\n":     `{"b":1}`,
 		"{\"model\":{\"a\":1}}\nnot JSON \"model\"\n":         `{"a":1}`,
 		"{\"model\":{\"a\":1}}\n{\"after\":{\"model\":{}}}\n": `{"a":1}`,
-		"{\"\\u006dodel\":{\"a\":1}}":                         ``, // no release writes its keys so
+		"{\"\\u006dodel\":{\"a\":1}}":                         ``, // no release writes the key so
 	} {
 		if diff := cmp.Diff(want, string(format.Last([]byte(lines)))); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", lines, diff)

@@ -1,5 +1,5 @@
-// Package fsroot adds to [os.Root], which confines names to a folder, what the
-// registry needs of it beside.
+// Package fsroot adds to [os.Root], which confines names to a folder, what else
+// the registry needs: listings, file systems and files that never block.
 package fsroot
 
 import (
@@ -15,8 +15,9 @@ func OpenAny(root *os.Root, name string) (*os.File, error) {
 }
 
 // ReadDir lists a folder below the root, sorted by name. It opens the folder
-// for each listing: a descriptor that was opened before a file existed need not
-// list it. It does not wait if the name is by now that of a named pipe.
+// for each listing, because a descriptor that was opened before a file existed
+// need not list the file. It does not block if the name has become that of a
+// named pipe.
 func ReadDir(root *os.Root, name string) ([]fs.DirEntry, error) {
 	f, err := OpenAny(root, name)
 	if err != nil {
@@ -29,8 +30,8 @@ func ReadDir(root *os.Root, name string) ([]fs.DirEntry, error) {
 }
 
 // FS returns the files below the root as a file system. Unlike those of
-// root.FS, its methods never wait for the other end of a named pipe. Open opens
-// what is not a regular file, too.
+// root.FS, its methods never wait for the other end of a named pipe. Open also
+// opens files that are not regular.
 func FS(root *os.Root) fs.ReadDirFS { return rootFS{root} }
 
 type rootFS struct{ root *os.Root }

@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// Identity returns the device and the inode of a file, zeros where the system
-// does not tell them.
+// Identity returns the device and the inode of a file. They are zero on systems
+// that do not report them.
 func Identity(info fs.FileInfo) (device, inode uint64) {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
 		return uint64(st.Dev), uint64(st.Ino)

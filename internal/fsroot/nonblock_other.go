@@ -2,5 +2,5 @@
 
 package fsroot
 
-// nonBlock is nothing here: Windows has no named pipes among its files.
+// nonBlock is 0, because Windows has no named pipes among its files.
 const nonBlock = 0

@@ -4,5 +4,6 @@ package fsroot
 
 import "syscall"
 
-// nonBlock makes an open return at once where it would wait for another process.
+// nonBlock makes an open return at once where it would otherwise wait for
+// another process.
 const nonBlock = syscall.O_NONBLOCK

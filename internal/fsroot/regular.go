@@ -7,8 +7,8 @@ import (
 	"os"
 )
 
-// A NotRegularError says that a name is not that of a regular file, where one
-// is wanted. It matches fs.ErrInvalid.
+// A NotRegularError says that a file is not regular, where a regular file is
+// needed. It matches fs.ErrInvalid.
 type NotRegularError struct {
 	Path string
 	Mode fs.FileMode
@@ -21,7 +21,7 @@ func (e *NotRegularError) Error() string {
 // Unwrap returns fs.ErrInvalid.
 func (e *NotRegularError) Unwrap() error { return fs.ErrInvalid }
 
-// Describe says what a file of that mode is: "a folder", "a named pipe".
+// Describe names the kind of a file with that mode: "a folder", "a named pipe".
 func Describe(mode fs.FileMode) string {
 	switch {
 	case mode.IsRegular():
@@ -40,8 +40,8 @@ func Describe(mode fs.FileMode) string {
 	return "a file of type " + mode.Type().String()
 }
 
-// A SizeError says that a file holds more than is read of it. It matches
-// fs.ErrInvalid.
+// A SizeError says that a file is larger than the limit for reading it. It
+// matches fs.ErrInvalid.
 type SizeError struct {
 	Path  string
 	Size  int64 // bytes to read
@@ -56,8 +56,8 @@ func (e *SizeError) Error() string {
 func (e *SizeError) Unwrap() error { return fs.ErrInvalid }
 
 // OpenFile is root.OpenFile for regular files. A plain open of a named pipe
-// waits until another process opens its other end; this one does not wait.
-// What is not a regular file is a *NotRegularError.
+// waits until another process opens its other end; OpenFile does not wait. If
+// the file is not regular, the error is a *NotRegularError.
 func OpenFile(root *os.Root, name string, flag int, perm fs.FileMode) (*os.File, fs.FileInfo, error) {
 	f, err := root.OpenFile(name, flag|nonBlock, perm)
 	return regular(name, f, err, root.Stat)
@@ -69,7 +69,8 @@ func Open(name string) (*os.File, fs.FileInfo, error) {
 	return regular(name, f, err, os.Stat)
 }
 
-// regular closes a file that was opened and is not regular.
+// regular closes a file that was opened and is not regular, and returns the
+// error.
 func regular(name string, f *os.File, err error, stat func(string) (fs.FileInfo, error)) (*os.File, fs.FileInfo, error) {
 	if err != nil {
 		if info, statErr := stat(name); statErr == nil && !info.Mode().IsRegular() {
@@ -88,8 +89,8 @@ func regular(name string, f *os.File, err error, stat func(string) (fs.FileInfo,
 	return f, info, nil
 }
 
-// ReadFile reads a regular file of at most limit bytes; a larger one is a
-// *SizeError.
+// ReadFile reads a regular file of at most limit bytes. If the file is larger,
+// the error is a *SizeError.
 func ReadFile(root *os.Root, name string, limit int64) ([]byte, error) {
 	f, info, err := OpenFile(root, name, os.O_RDONLY, 0)
 	if err != nil {

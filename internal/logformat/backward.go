@@ -2,16 +2,16 @@ package logformat
 
 import "bytes"
 
-// WholeTail returns what Whole returns for a log, from the last bytes of that
-// log alone: the length of the tail without a torn append. It reports false if
-// the tail is too short to tell, or contains a NUL.
+// WholeTail computes from the last bytes of a log what Whole computes from the
+// whole log. It returns the length of the tail without a torn append. It
+// reports false if the tail is too short to decide, or contains a NUL.
 func WholeTail(tail []byte) (n int, ok bool) {
 	if bytes.IndexByte(tail, 0) >= 0 {
 		return 0, false
 	}
 	n = lastAppend(tail)
-	// The last append must be in the tail as a whole, because a NUL in its part
-	// before the tail would make it a torn one.
+	// The last append must be completely in the tail: a NUL in a part of it
+	// before the tail would make it a torn append.
 	return n, n > 0 && lastAppend(tail[:n-1]) > 1
 }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/logformat"
 )
 
-// Whatever tail of a log WholeTail can tell about, it says what Whole says.
+// WholeTail agrees with Whole for every tail of a log that it decides on.
 func TestWholeTailIsWhole(t *testing.T) {
 	t.Parallel()
 	for _, log := range []string{
@@ -15,17 +15,17 @@ func TestWholeTailIsWhole(t *testing.T) {
 		"{1}\n{2}\n\x00\x00", "{1}\n{2\x00} \n{3}\n{4}\n{5", "{1}\n{2\x00} \n{3} \n{4}\n{5",
 	} {
 		want := logformat.Whole([]byte(log))
-		told := false
+		decided := false
 		for from := range len(log) {
 			if n, ok := logformat.WholeTail([]byte(log[from:])); ok {
-				told = true
+				decided = true
 				if from+n != want {
 					t.Errorf("WholeTail(%q) of %q = %d, want %d", log[from:], log, n, want-from)
 				}
 			}
 		}
-		if !told && want > len("{1}\n{2}\n") && !strings.Contains(log, "\x00") {
-			t.Errorf("WholeTail tells of no tail of %q", log)
+		if !decided && want > len("{1}\n{2}\n") && !strings.Contains(log, "\x00") {
+			t.Errorf("WholeTail decides on no tail of %q", log)
 		}
 	}
 }

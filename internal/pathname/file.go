@@ -8,15 +8,15 @@ import (
 	"unicode/utf8"
 )
 
-// MaxPath is the most bytes that the path of an artifact's file may have. A
-// bucket's key has 1024 at most, and holds the names of use case, model and
-// version besides.
+// MaxPath is the largest length in bytes of the path of an artifact's file. A
+// bucket's key has at most 1024 bytes, and also contains the use case, the
+// model and the version.
 const MaxPath = 512
 
 // CheckFile returns why s may not name a file or a folder of an artifact, or
-// nil. It accepts a name that a manifest holds as it is, and that is the same
-// in a bucket of each kind and in a copy of that bucket on disk. Names that only
-// Windows refuses pass: "epoch:3" is usual elsewhere.
+// nil. It accepts a name only if a manifest, every kind of bucket and a copy of
+// a bucket on disk keep it unchanged. It accepts names that only Windows
+// refuses, because a name like "epoch:3" is usual elsewhere.
 func CheckFile(s string) error {
 	switch {
 	case s == "":
@@ -43,6 +43,7 @@ func CheckFile(s string) error {
 	return nil
 }
 
-// escaped is how gocloud.dev/blob writes a character that a service can't keep
-// in a key. It takes the same text in a name for such a character.
+// escaped matches the text that gocloud.dev/blob writes for a character that a
+// service can't keep in a key. It also reads that text in a name as such a
+// character.
 var escaped = regexp.MustCompile(`__0x[0-9A-Fa-f]+__`)

@@ -7,8 +7,9 @@ import (
 )
 
 // CheckFolder returns why a program should not make a folder of that path, or
-// nil. It refuses a URL, also one whose two slashes a path function made one,
-// and a leading tilde. The folder would be ./s3: or ./~, where no user looks.
+// nil. It refuses a leading tilde and a URL, also if a path function has turned
+// its two slashes into one. The program would make a folder ./~ or ./s3:, which
+// its user does not expect.
 func CheckFolder(dir string) error {
 	scheme, rest, named := strings.Cut(dir, ":")
 	switch {

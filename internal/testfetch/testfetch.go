@@ -1,5 +1,5 @@
-// Package testfetch keeps what tests fetch from elsewhere (an emulator, another
-// program) in the user's cache folder, so that a machine fetches each once.
+// Package testfetch keeps what tests download (an emulator, another program) in
+// the user's cache folder, so that a machine downloads each once.
 package testfetch
 
 import (
@@ -15,12 +15,13 @@ import (
 )
 
 // Dir returns the folder {cache}/modelregistry-test/{name}-{digest of key},
-// where cache is [os.UserCacheDir]. The key is what the content is made from, a
-// lock file for instance, so that another key gives another folder.
+// where cache is [os.UserCacheDir]. The key is what the content is made from,
+// for instance a lock file, so that another key gives another folder.
 //
 // If the folder is missing, fill makes its content in a temporary folder beside
-// it, which is renamed when fill returns without an error. A folder that is
-// there is therefore whole. Processes that want one folder at once wait for
+// it, which is renamed when fill returns without an error. So an existing
+// folder is always complete. Processes that need one folder at the same time
+// wait for each other on a file lock, and one of them fills it.
 // each other on a file lock, and one of them fills it.
 func Dir(name string, key []byte, fill func(dir string) error) (string, error) {
 	cache, err := os.UserCacheDir()
@@ -45,7 +46,7 @@ func dirIn(root, name string, key []byte, fill func(dir string) error) (string, 
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
 		return dir, err
 	}
-	partial := dir + ".partial" // what a killed process left is under the lock ours
+	partial := dir + ".partial" // a killed process may have left it; the lock makes it ours
 	if err := os.RemoveAll(partial); err != nil {
 		return fail(err)
 	}

@@ -25,7 +25,7 @@ func TestDirIsFilledOnceByConcurrentCallers(t *testing.T) {
 				return
 			}
 			if got, err := os.ReadFile(filepath.Join(dir, "tool")); string(got) != "whole" {
-				t.Errorf("the folder holds %q, %v; want whole", got, err)
+				t.Errorf("the folder holds %q, %v; want the complete content", got, err)
 			}
 		})
 	}
