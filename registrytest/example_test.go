@@ -11,7 +11,7 @@ import (
 	"github.com/ubunye-go/modelregistry/registrytest"
 )
 
-// weightsInProduction is what a program does with a registry.
+// weightsInProduction is a part of a program that uses a registry.
 func weightsInProduction(ctx context.Context, reg *mr.ModelRegistry, name mr.ModelName) ([]byte, error) {
 	m, err := reg.GetModel(ctx, name.In(mr.Production), nil)
 	if err != nil {
@@ -21,8 +21,8 @@ func weightsInProduction(ctx context.Context, reg *mr.ModelRegistry, name mr.Mod
 	return os.ReadFile(filepath.Join(m.Path, "weights.bin"))
 }
 
-// A test of a program that serves what is in production: the one in the
-// package's documentation.
+// TestServes tests a program that serves the version in production. The package
+// documentation shows it.
 func TestServes(t *testing.T) {
 	fraud := mr.ModelName{UseCase: "fraud_detection", Model: "FraudRiskModel"}
 	reg := registrytest.New(t, nil)
@@ -30,6 +30,6 @@ func TestServes(t *testing.T) {
 
 	weights, err := weightsInProduction(t.Context(), reg, fraud)
 	if string(weights) != "…" || err != nil {
-		t.Errorf("it serves %q, %v", weights, err)
+		t.Errorf("the program serves %q, %v", weights, err)
 	}
 }

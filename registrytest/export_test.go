@@ -19,8 +19,8 @@ func Rules() map[string]string {
 	return m
 }
 
-// Failures runs the suite's cases, all of them or those named, and returns what
-// each that fails or is skipped has to say.
+// Failures runs the cases named in only, or all cases. It returns the messages
+// of each case that fails or is skipped.
 func Failures(ctx context.Context, open func() (mr.Store, error), opts *StoreOptions, only ...string) map[string][]string {
 	all := map[string][]string{}
 	for _, c := range cases {
@@ -42,7 +42,7 @@ func Failures(ctx context.Context, open func() (mr.Store, error), opts *StoreOpt
 	return all
 }
 
-// A recorder notes failures.
+// A recorder records failures.
 type recorder struct {
 	ctx      context.Context
 	mu       sync.Mutex

@@ -11,27 +11,26 @@ import (
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// A Call is one call of a Store's method, about to be made.
+// A Call describes a call of a Store's method, before it is made.
 type Call struct {
 	Method string // "Append", "OpenTree", …; "Seal" and "Create" are a Staged's, "Open" is a TreeFiles'
 	Model  mr.ModelName
-	N      int // how many calls of that method were made before
+	N      int // the number of earlier calls of that method
 }
 
-// A Fault is what becomes of a call. The zero Fault leaves it alone.
+// A Fault says how a call fails. The zero Fault does not change the call.
 type Fault struct {
-	Delay time.Duration // before it, or until its context ends
-	// Err fails the call, which does nothing.
+	Delay time.Duration // before the call; it ends early if the call's context ends
+	// Err makes the call fail without doing anything.
 	Err error
-	// Lost fails the call after it did its work, as when the answer to it is
-	// lost. The caller of an Append finds an error that matches mr.ErrUncertain
-	// and Lost.
+	// Lost makes the call fail after it did its work, as if the answer was
+	// lost. The error of an Append matches mr.ErrUncertain and Lost.
 	Lost error
 }
 
-// WithFaults returns a store that does what s does, but for the faults that
-// choose says. choose is called by one goroutine at a time. The store is no
-// Maintainer. It reads and writes trees as streams if s does both.
+// WithFaults returns a store that does what s does, except for the faults that
+// choose returns. choose is called by one goroutine at a time. The store is not
+// a Maintainer. It reads and writes trees as streams if s does both.
 func WithFaults(s mr.Store, choose func(Call) Fault) mr.Store {
 	f := &faultStore{s: s, choose: choose, calls: map[string]int{}}
 	reader, reads := s.(driver.TreeReader)
@@ -50,7 +49,8 @@ type faultStore struct {
 	calls map[string]int
 }
 
-// before has a call fail or wait, and returns the error that hides its result.
+// before delays a call or makes it fail. lost is the error that hides the
+// result of a call that was made.
 func (f *faultStore) before(ctx context.Context, method string, name mr.ModelName) (lost, err error) {
 	f.mu.Lock()
 	fault := f.choose(Call{method, name, f.calls[method]})
@@ -68,7 +68,7 @@ func (f *faultStore) before(ctx context.Context, method string, name mr.ModelNam
 	return fault.Lost, fault.Err
 }
 
-// around makes a call that has no result but an error.
+// around makes a call that has no result except an error.
 func (f *faultStore) around(ctx context.Context, method string, name mr.ModelName, call func() error) error {
 	lost, err := f.before(ctx, method, name)
 	if err != nil {
@@ -104,7 +104,7 @@ func (f *faultStore) Changed(ctx context.Context, useCase, model string, since d
 	return changed, err
 }
 
-// ChangedExternally calls Changed if the store has nothing else.
+// ChangedExternally calls Changed if the store is not an ExternalChecker.
 func (f *faultStore) ChangedExternally(ctx context.Context, useCase, model string, since driver.Revision) (changed bool, err error) {
 	name := mr.ModelName{UseCase: useCase, Model: model}
 	err = f.around(ctx, "ChangedExternally", name, func() error {

@@ -74,7 +74,7 @@ type faultStagedFiles struct {
 	name mr.ModelName
 }
 
-// Create leaves a file open if its answer is lost.
+// Create leaves the file open if its answer is lost.
 func (st *faultStagedFiles) Create(ctx context.Context, file driver.TreeFile) (w io.WriteCloser, err error) {
 	lost, err := st.f.before(ctx, "Create", st.name)
 	if err != nil {
@@ -90,7 +90,7 @@ func (st *faultStagedFiles) Seal(ctx context.Context) error {
 	return st.f.around(ctx, "Seal", st.name, func() error { return st.StagedFiles.Seal(ctx) })
 }
 
-// withoutFaults returns the store's own tree.
+// withoutFaults returns the tree that the store itself made.
 func withoutFaults(st driver.Staged) driver.Staged {
 	if files, ok := st.(*faultStagedFiles); ok {
 		return files.StagedFiles

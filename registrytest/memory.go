@@ -22,9 +22,9 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/logformat"
 )
 
-// A Memory is what in-memory stores keep: logs and documents in memory, trees
-// in a temporary folder, since programs read them as files. Any number of
-// stores share one.
+// A Memory has the data of in-memory stores: logs and documents in memory, and
+// trees in a temporary folder, because programs read them as files. Any number
+// of stores can share a Memory.
 type Memory struct {
 	dir string
 
@@ -32,35 +32,35 @@ type Memory struct {
 	models map[mr.ModelName]*memModel
 }
 
-// A memModel is one model. What its slices hold is never written over, so that
-// a view keeps what it showed.
+// A memModel is one model. The contents of its slices are never overwritten, so
+// that a view keeps what it showed.
 type memModel struct {
 	turn     chan struct{} // holds a token while no change is under way
 	log      []byte
 	document []byte
 	note     string
 	rev      memRevision
-	begun    bool              // a commit was made: trees without a line are not the remains of a loss
+	begun    bool              // a commit was made, so trees without a log are not a loss
 	trees    map[string]string // version to folder
 	orphans  []string
 	kept     int
 }
 
-// memRevision counts what happened to a model.
+// memRevision counts the changes of a model.
 type memRevision struct{ log, document int }
 
-// NewMemory returns an empty Memory whose trees are gone when the test ends.
+// NewMemory returns an empty Memory whose trees are removed when the test ends.
 func NewMemory(t testing.TB) *Memory {
 	t.Helper()
 	return &Memory{dir: t.TempDir(), models: map[mr.ModelName]*memModel{}}
 }
 
-// Open returns a store on what m keeps. It is a [driver.Maintainer] too.
+// Open returns a store on the data of m. It is also a [driver.Maintainer].
 func (m *Memory) Open() mr.Store { return &memStore{m: m} }
 
 type memStore struct{ m *Memory }
 
-// view returns the model as it is now. One that does not exist is empty.
+// view returns the model as it is now. A model that does not exist is empty.
 func (s *memStore) view(name mr.ModelName) *memView {
 	s.m.mu.Lock()
 	defer s.m.mu.Unlock()
@@ -70,8 +70,8 @@ func (s *memStore) view(name mr.ModelName) *memView {
 	return &memView{}
 }
 
-// model returns a model, which it makes if there is none. The caller holds the
-// lock.
+// model returns a model, and makes it if it does not exist. The caller holds
+// the lock.
 func (m *Memory) model(name mr.ModelName) *memModel {
 	model := m.models[name]
 	if model == nil {
@@ -82,8 +82,8 @@ func (m *Memory) model(name mr.ModelName) *memModel {
 	return model
 }
 
-// WriteDocument puts a model's document in place as another program does, past
-// the stores on m.
+// WriteDocument puts a model's document in place without the stores on m, as
+// another program does.
 func (m *Memory) WriteDocument(name mr.ModelName, document []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -198,8 +198,8 @@ func (s *memStore) Append(ctx context.Context, useCase, model string, decide fun
 	return done, nil
 }
 
-// replaceDocument puts a document in place, unless another program wrote one
-// since the revision: no other append could.
+// replaceDocument puts a document in place, unless another program wrote a
+// document since the revision. Another append can't have written one.
 func (m *Memory) replaceDocument(model *memModel, since *memRevision, document []byte, note string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -216,7 +216,7 @@ func (m *Memory) replaceDocument(model *memModel, since *memRevision, document [
 func (m *memModel) exists() bool { return len(m.log) > 0 || m.document != nil }
 
 // checkFirst returns why a model may not be made: its log and document were
-// lost, or another one's name differs in case only.
+// lost, or another model's name differs in case only.
 func (m *Memory) checkFirst(name mr.ModelName, model *memModel) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -230,14 +230,14 @@ func (m *Memory) checkFirst(name mr.ModelName, model *memModel) error {
 	}
 	for version, dir := range model.trees {
 		if !model.begun && sealed(dir) {
-			return fmt.Errorf("%w, and %s is there", mr.ErrIndexLost, name.At(version))
+			return fmt.Errorf("%w, and %s exists", mr.ErrIndexLost, name.At(version))
 		}
 	}
 	return nil
 }
 
-// LoseIndex takes a model's log and document away and leaves its trees, as a
-// person might who copies a store and forgets some files.
+// LoseIndex removes a model's log and document and leaves its trees, as happens
+// when a person copies a store and forgets some files.
 func (m *Memory) LoseIndex(name mr.ModelName) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -251,14 +251,14 @@ func (m *Memory) LoseIndex(name mr.ModelName) error {
 	return nil
 }
 
-// placeTrees takes all trees or none.
+// placeTrees makes versions of all trees or of none.
 func (m *Memory) placeTrees(model *memModel, trees []driver.StagedTree) error {
 	for _, t := range trees {
 		if err := t.Validate(); err != nil {
 			return err
 		}
 		if old, ok := model.trees[t.Version]; ok && !sealed(old) {
-			return fmt.Errorf("version %s is there, and not the registry's: %w", t.Version, fs.ErrExist)
+			return fmt.Errorf("version %s exists, and another program made it: %w", t.Version, fs.ErrExist)
 		}
 	}
 	for i, t := range trees {
@@ -281,13 +281,13 @@ func (m *Memory) placeTrees(model *memModel, trees []driver.StagedTree) error {
 	return nil
 }
 
-// sealed reports whether a tree carries a manifest.
+// sealed reports whether a tree has a manifest.
 func sealed(dir string) bool {
 	info, err := os.Lstat(filepath.Join(dir, "manifest.json"))
 	return err == nil && info.Mode().IsRegular()
 }
 
-// folder returns a path that nothing has.
+// folder returns a path that is not in use.
 func (m *Memory) folder() string {
 	var b [16]byte
 	rand.Read(b[:])

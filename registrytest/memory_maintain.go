@@ -15,7 +15,7 @@ import (
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// How a store in memory is measured, cleared and repaired.
+// Usage, removal and repair of a store in memory.
 
 func (s *memStore) Usage(_ context.Context, useCase, model string) iter.Seq2[driver.ItemUsage, error] {
 	return func(yield func(driver.ItemUsage, error) bool) {
@@ -79,7 +79,8 @@ func removeAll(dir string) error {
 	return errors.Join(err, os.RemoveAll(dir))
 }
 
-// Inspect yields trees, those that were put aside, and what a repair replaced.
+// Inspect yields trees, trees that were put aside, and the files that a repair
+// replaced.
 func (s *memStore) Inspect(_ context.Context, useCase, model string) iter.Seq2[driver.Item, error] {
 	name := mr.ModelName{UseCase: useCase, Model: model}
 	return func(yield func(driver.Item, error) bool) {
@@ -115,8 +116,8 @@ func (s *memStore) Inspect(_ context.Context, useCase, model string) iter.Seq2[d
 
 func keptPath(name mr.ModelName, i int) string { return fmt.Sprintf("%s/.repairs/%d", name, i) }
 
-// Replace puts a log and a document in place of those there. What it replaces
-// is only counted.
+// Replace puts a log and a document in place of the old ones. It only counts
+// what it replaces.
 func (s *memStore) Replace(ctx context.Context, useCase, model string, decide func(driver.View) (*driver.Replacement, error)) (kept []string, err error) {
 	name := mr.ModelName{UseCase: useCase, Model: model}
 	held, release, err := s.acquire(ctx, name)

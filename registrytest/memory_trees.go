@@ -13,7 +13,7 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/stagedfiles"
 )
 
-// How a store in memory reads and writes trees as streams.
+// Trees of a store in memory, read and written as streams.
 
 type memTreeFiles string
 

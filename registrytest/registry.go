@@ -1,7 +1,7 @@
-// Package registrytest helps to test what is built on a model registry, and
+// Package registrytest helps to test programs that use a model registry, and
 // stores for one.
 //
-// A program's test takes a registry in memory:
+// The test of a program can use a registry in memory:
 //
 //	func TestServes(t *testing.T) {
 //		fraud := mr.ModelName{UseCase: "fraud_detection", Model: "FraudRiskModel"}
@@ -10,13 +10,12 @@
 //
 //		weights, err := weightsInProduction(t.Context(), reg, fraud)
 //		if string(weights) != "…" || err != nil {
-//			t.Errorf("it serves %q, %v", weights, err)
+//			t.Errorf("the program serves %q, %v", weights, err)
 //		}
 //	}
 //
-// Prove an implementation of [driver.Store] with [TestStore]. [WithFaults]
-// shows what a program makes of a store that fails, is slow, or loses an
-// answer.
+// Test an implementation of [driver.Store] with [TestStore]. [WithFaults] shows
+// how a program reacts to a store that fails, is slow, or loses an answer.
 package registrytest
 
 import (
@@ -29,15 +28,15 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// New returns a registry on an empty store in memory. When the test ends, it is
-// checked by Verify and closed.
+// New returns a registry on an empty store in memory. When the test ends, the
+// registry is checked by Verify and closed.
 func New(t testing.TB, opts *mr.Options) *mr.ModelRegistry {
 	t.Helper()
 	return NewOn(t, NewMemory(t).Open(), opts)
 }
 
-// NewOn returns a registry on a store. When the test ends, it is checked by
-// Verify and closed.
+// NewOn returns a registry on a store. When the test ends, the registry is
+// checked by Verify and closed.
 func NewOn(t testing.TB, store mr.Store, opts *mr.Options) *mr.ModelRegistry {
 	t.Helper()
 	r := mr.New(store, opts)
@@ -49,7 +48,7 @@ func NewOn(t testing.TB, store mr.Store, opts *mr.Options) *mr.ModelRegistry {
 		}
 		if report != nil {
 			for _, f := range report.Problems() {
-				t.Errorf("the registry is not in order: %v", f)
+				t.Errorf("Verify finds a fault: %v", f)
 			}
 		}
 		if err := r.Close(); err != nil {
@@ -60,15 +59,15 @@ func NewOn(t testing.TB, store mr.Store, opts *mr.Options) *mr.ModelRegistry {
 }
 
 // Put registers a version of the model that ref names, with these files, and
-// moves it to the stage that ref names. Without a version it takes the next;
-// without a stage it leaves it in development.
+// moves it to the stage that ref names. Without a version in ref it takes the
+// next number. Without a stage it leaves the version in development.
 func Put(t testing.TB, r *mr.ModelRegistry, ref mr.Ref, files fs.FS) mr.ModelVersion {
 	t.Helper()
 	return PutWith(t, r, ref, files, nil)
 }
 
-// PutWith is Put with what else there is to say of the version. Its gates are
-// kept, but don't hinder the move.
+// PutWith is Put with options of the registration. Gates in the options are
+// stored, but Put moves the version even if they refuse.
 func PutWith(t testing.TB, r *mr.ModelRegistry, ref mr.Ref, files fs.FS, opts *mr.RegisterOptions) mr.ModelVersion {
 	t.Helper()
 	var o mr.RegisterOptions
@@ -95,8 +94,8 @@ func PutWith(t testing.TB, r *mr.ModelRegistry, ref mr.Ref, files fs.FS, opts *m
 	return v
 }
 
-// WantStages fails the test unless the model has just these versions, in these
-// stages.
+// WantStages fails the test unless the model has exactly these versions, in
+// these stages.
 func WantStages(t testing.TB, r *mr.ModelRegistry, name mr.ModelName, want map[string]mr.ModelStage) {
 	t.Helper()
 	list, err := r.ListVersions(t.Context(), name)
@@ -106,14 +105,14 @@ func WantStages(t testing.TB, r *mr.ModelRegistry, name mr.ModelName, want map[s
 	slices.Reverse(list)
 	for _, v := range list {
 		if stage, ok := want[v.Version]; !ok {
-			t.Errorf("%s has version %s, in %s", name, v.Version, v.Stage)
+			t.Errorf("%s has the version %s in %s, want no such version", name, v.Version, v.Stage)
 		} else if stage != v.Stage {
-			t.Errorf("%s is in %s, want %s", name.At(v.Version), v.Stage, stage)
+			t.Errorf("%s is in %s, want it in %s", name.At(v.Version), v.Stage, stage)
 		}
 	}
 	for version := range want {
 		if !slices.ContainsFunc(list, func(v mr.ModelVersion) bool { return v.Version == version }) {
-			t.Errorf("there is no %s", name.At(version))
+			t.Errorf("there is no %s, want one", name.At(version))
 		}
 	}
 }

@@ -53,11 +53,11 @@ func TestPut(t *testing.T) {
 	}
 	defer m.Close()
 	if got, err := os.ReadFile(filepath.Join(m.Path, "weights.bin")); string(got) != "weights" || err != nil {
-		t.Errorf("its file holds %q, %v", got, err)
+		t.Errorf("the file holds %q, %v", got, err)
 	}
 }
 
-// notes is a test that goes wrong and is asked about it.
+// notes is a testing.TB that records failures and cleanups.
 type notes struct {
 	*testing.T
 	failed   []string
@@ -91,13 +91,13 @@ func TestRegistryIsVerifiedAtTheEnd(t *testing.T) {
 		for _, fn := range slices.Backward(n.cleanups) {
 			fn()
 		}
-		if got := len(n.failed) > 0 && strings.Contains(n.failed[0], "not in order"); got != spoil {
-			t.Errorf("a file was spoilt: %t; what it says: %q", spoil, n.failed)
+		if got := len(n.failed) > 0 && strings.Contains(n.failed[0], "Verify finds"); got != spoil {
+			t.Errorf("a file was spoilt: %t; the test failed with %q", spoil, n.failed)
 		}
 	}
 }
 
-// The store in memory can be looked through and mended.
+// Verify and Repair work on a store in memory.
 func TestMemoryIsMaintained(t *testing.T) {
 	t.Parallel()
 	memory := registrytest.NewMemory(t)
@@ -105,7 +105,7 @@ func TestMemoryIsMaintained(t *testing.T) {
 	registrytest.Put(t, reg, fraud.In(mr.Production), files)
 	store := memory.Open()
 	_, err := store.Append(t.Context(), fraud.UseCase, fraud.Model, func(driver.View) (*driver.Commit, error) {
-		return &driver.Commit{Lines: [][]byte{[]byte("no event")}, Checkpoint: &driver.Checkpoint{Make: func(int64) ([]byte, string) { return []byte("no document"), "" }}}, nil
+		return &driver.Commit{Lines: [][]byte{[]byte("not an event")}, Checkpoint: &driver.Checkpoint{Make: func(int64) ([]byte, string) { return []byte("not a document"), "" }}}, nil
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -134,21 +134,21 @@ func TestMemoryIsMaintained(t *testing.T) {
 		return kinds
 	}
 	if diff := cmp.Diff([]mr.FindingKind{mr.HistoryDamaged, mr.DocumentDamaged}, kinds()[:2]); diff != "" {
-		t.Errorf("what Verify finds (-want +got):\n%s", diff)
+		t.Errorf("the findings of Verify (-want +got):\n%s", diff)
 	}
 	report, err := reg.Repair(t.Context(), fraud, &mr.RepairOptions{Apply: true})
 	if err != nil || len(report.Kept) != 2 {
-		t.Fatalf("%+v, %v", report, err)
+		t.Fatalf("Repair = %+v, %v", report, err)
 	}
 	for _, k := range kinds() {
 		if !k.Notice() {
-			t.Errorf("after the repair: %s", k)
+			t.Errorf("after the repair, Verify finds %s", k)
 		}
 	}
 	registrytest.WantStages(t, reg, fraud, map[string]mr.ModelStage{"1.0.0": mr.Production})
 }
 
-// The package's documentation shows a test that runs, to the letter.
+// The test in the package documentation is identical to a test that runs.
 func TestDocumentationIsATest(t *testing.T) {
 	t.Parallel()
 	read := func(file, from, to string) string {
@@ -166,6 +166,6 @@ func TestDocumentationIsATest(t *testing.T) {
 	documented := read("registry.go", "//\tfunc TestServes", "//\t}\n")
 	documented = strings.ReplaceAll(strings.ReplaceAll(documented, "\n//\t", "\n"), "\n//\n", "\n\n")
 	if diff := cmp.Diff(read("example_test.go", "func TestServes", "}\n"), documented); diff != "" {
-		t.Errorf("the documentation's test (-that runs +documented):\n%s", diff)
+		t.Errorf("the test in the documentation (-that runs +documented):\n%s", diff)
 	}
 }

@@ -17,31 +17,31 @@ import (
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// StoreOptions go with TestStore. The zero value and nil serve.
+// StoreOptions are options of TestStore. Nil and the zero value work.
 type StoreOptions struct {
-	// Rounds is how often 8 callers race for one append, at least 200.
+	// Rounds is how many rounds 8 callers race to make one append. It is at
+	// least 200.
 	Rounds int
 
-	// Lossy opens a handle on the same data that reaches it over something
-	// which can lose an answer: after lose, the answer to what is written next
-	// is lost, and the writing is done. Without it the case LostAnswer is
-	// skipped. A store that reaches its data by calls that can't be lost takes
-	// [LossyByFaults].
+	// Lossy opens a handle on the same data that can lose an answer: after lose
+	// is called, the next write happens, and its answer is lost. Without Lossy
+	// the case LostAnswer is skipped. For a store whose own calls can't lose an
+	// answer, use [LossyByFaults].
 	Lossy func() (store mr.Store, lose func(), err error)
 
-	// WriteDocument writes a model's document as another program does, past
-	// every store. Without it the cases ExternalChange and ExternalMeanwhile
-	// are skipped.
+	// WriteDocument writes a model's document as another program does, without
+	// any store. Without it the cases ExternalChange and ExternalMeanwhile are
+	// skipped.
 	WriteDocument func(name mr.ModelName, document []byte) error
 
-	// LoseIndex takes a model's log and document away from the data, as a
-	// person might who copies a store and forgets some files. Without it the
-	// case IndexLost is skipped.
+	// LoseIndex removes a model's log and document from the data, as happens
+	// when a person copies a store and forgets some files. Without it the case
+	// IndexLost is skipped.
 	LoseIndex func(name mr.ModelName) error
 }
 
-// LossyByFaults makes StoreOptions.Lossy of the function that opens a store:
-// what is lost is the answer of Append itself.
+// LossyByFaults makes a StoreOptions.Lossy from the function that opens a
+// store. It loses the answer of Append.
 func LossyByFaults(open func() (mr.Store, error)) func() (store mr.Store, lose func(), err error) {
 	return func() (mr.Store, func(), error) {
 		store, err := open()
@@ -59,11 +59,10 @@ func LossyByFaults(open func() (mr.Store, error)) func() (store mr.Store, lose f
 	}
 }
 
-// TestStore proves a store, as far as tests can, against the contract in the
-// documentation of package driver; each case quotes the rule that it holds.
-// open opens a further handle on the same data, which is empty at first; the
-// suite opens many, uses them at once, and closes them. Run it with the race
-// detector too.
+// TestStore tests a store against the contract in the documentation of package
+// driver. Each case quotes the rule that it checks. open opens a further handle
+// on the same data, which is empty at first. The suite opens many handles, uses
+// them at the same time, and closes them. Run it with the race detector too.
 func TestStore(t *testing.T, open func() (mr.Store, error), opts *StoreOptions) {
 	t.Helper()
 	for _, c := range cases {
@@ -72,13 +71,13 @@ func TestStore(t *testing.T, open func() (mr.Store, error), opts *StoreOptions) 
 			c.run(newSuite(t, c, open, opts))
 		})
 		if !ok && c.first {
-			t.Fatal("the handles are of no use; nothing else was tried")
+			t.Fatal("the handles don't share their data; no other case was run")
 		}
 	}
 }
 
-// reporter is what a case needs of a *testing.T: the suite's own tests put
-// something else in its place, which notes the failures of wrong stores.
+// reporter is the part of *testing.T that a case needs. The suite's own tests
+// use another implementation, which records the failures of wrong stores.
 type reporter interface {
 	Helper()
 	Context() context.Context
@@ -88,15 +87,15 @@ type reporter interface {
 	Skipf(format string, args ...any)  // likewise
 }
 
-// A storeCase holds one rule of the contract.
+// A storeCase checks one rule of the contract.
 type storeCase struct {
 	name  string
-	rule  string // as the contract has it
-	first bool   // without it nothing else is worth trying
+	rule  string // as the contract words it
+	first bool   // if it fails, no other case is run
 	run   func(*suite)
 }
 
-// cases are in order of what they build on.
+// cases are in an order in which later cases rely on earlier ones.
 var cases = []storeCase{
 	{"SameData", "All methods may be called concurrently, and several processes may use a store at the same time.", true, sameData},
 	{"Absent", "A model that does not exist has no document and an empty log.", false, absent},
@@ -110,7 +109,7 @@ var cases = []storeCase{
 	{"TreeKind", "Tree returns what kind of tree a version has: ItemTree for a tree with a manifest, ItemBare for a tree without one, and no kind if there is no tree.", false, treeKinds},
 	{"Changed", "Changed reports whether the model may have changed since the revision was taken.", false, changed},
 	{"Look", "Look returns a view of the model if the model may have changed since the revision, and nil if it has not.", false, look},
-	{"ExternalChange", "ChangedExternally is Changed that looks at the document too.", false, externalChange},
+	{"ExternalChange", "ChangedExternally is Changed that also checks the document.", false, externalChange},
 	{"ExternalMeanwhile", "If the answer is no, that document stays, and DocumentErr matches ErrOvertaken.", false, externalMeanwhile},
 	{"Models", "Models yields the names of the models, sorted.", false, models},
 	{"ReaderFails", "Read calls look with a view of the model's present bytes, and returns what look returns.", false, readerFails},
@@ -119,37 +118,37 @@ var cases = []storeCase{
 	{"Groups", "Reads take no lock and see whole lines and whole trees only.", false, groups},
 	{"Tree", "OpenTree returns a version's tree as a local folder that stays until Close.", false, trees},
 	{"TreeWhole", "A version's tree is complete before the lines that come with it can be read.", false, treeWhole},
-	{"TreeLeft", "A tree that is there already, although the log does not name it, is the remains of a change that never happened. It is put aside if it has a manifest. Without a manifest it is another program's, and the commit fails with an error that matches fs.ErrExist.", false, treeLeft},
+	{"TreeLeft", "If a tree is already in the place of one, and the log does not name it, it is the remains of a change that did not happen. It is put aside if it has a manifest. Without a manifest it belongs to another program, and the commit fails with an error that matches fs.ErrExist.", false, treeLeft},
 	{"ArtifactTree", "Artifact returns the path of the artifact's folder. It is empty if OpenTree did not find a folder of that name.", false, artifactTree},
 	{"TreeFiles", "ReadTree returns the files of a version's tree, the same that OpenTree has in its folder.", false, treeFiles},
 	{"StagedFiles", "StageFiles begins a tree that no reader sees.", false, stagedFiles},
 	{"UnfinishedFiles", "Seal fails if a file is still open, or if a Write or Close failed.", false, unfinishedFiles},
 	{"BadFiles", "Create refuses a file with an error, and the tree stays as it was.", false, badFiles},
 	{"DiscardedFiles", "Discard removes what was written of open files too.", false, discardedFiles},
-	{"Usage", "Usage yields what a model takes up: its log, its document, the trees of versions and everything that Inspect yields.", false, usage},
+	{"Usage", "Usage yields what a model consists of, with sizes: its log, its document, the trees of versions and everything that Inspect yields.", false, usage},
 	{"RemoveTrees", "RemoveTrees calls decide with a view of the model's present bytes, and removes the trees of the versions that decide returns, durably.", false, removeTrees},
-	{"Discard", "Discard removes what is still there; after a commit, what the tree left behind. It may be called twice.", false, discard},
+	{"Discard", "Discard removes what is left of the tree. After a commit it removes only what the commit did not use. It may be called twice.", false, discard},
 	{"Discarded", "A tree that was discarded can't be committed: the commit fails, and nothing happens.", false, discarded},
 	{"Names", "Different names are different models, byte for byte.", false, names},
 	{"Alike", "A model is not made while another model exists whose use case and name equal its own under strings.EqualFold: the commit fails with a *NameError, and nothing happens.", false, alike},
 	{"AlikeRace", "If two such models are made at the same moment, either one is made, or both are made and stay apart.", false, alikeRace},
 	{"IndexLost", "A model that has trees with a manifest, but neither a log nor a document, has lost both. A commit in it fails with an error that matches ErrIndexLost, and nothing happens", false, indexLost},
-	{"BadPositions", "The error matches fs.ErrNotExist if no line of the log ends at from: it is not the log that it was.", false, badPositions},
-	{"BadRevisions", "A nil revision stands for nothing read, and so does a value that the store did not make.", false, badRevisions},
+	{"BadPositions", "The error matches fs.ErrNotExist if no line of the log ends at from, because then the log was replaced.", false, badPositions},
+	{"BadRevisions", "A nil revision means that nothing was read. A value that the store did not make means the same.", false, badRevisions},
 	{"BadVersions", "OpenTree's error then matches fs.ErrNotExist or fs.ErrInvalid, a commit's error matches fs.ErrInvalid, and nothing happens.", false, badVersions},
-	{"BadManifests", "Nothing outside the tree is read or written on its word.", false, badManifests},
+	{"BadManifests", "A manifest can be wrong, so a store reads and writes nothing outside the tree because of it.", false, badManifests},
 	{"Cancel", "The context ends the wait for the change's turn, not the change itself.", false, cancelled},
-	{"LostAnswer", "An error that matches ErrUncertain says that the change may have happened; after any other error, it has not.", false, lostAnswer},
+	{"LostAnswer", "An error that matches ErrUncertain says that the change may have happened. After any other error, it has not happened.", false, lostAnswer},
 	{"Retry", "It calls decide with a view of the model's present bytes", false, retry},
 	{"Registry", "A Store keeps the bytes of a registry", false, registries},
 }
 
-// A suite is one case on its way.
+// A suite is one case that runs.
 type suite struct {
 	reporter
 	open   func() (mr.Store, error)
 	opts   StoreOptions
-	prefix string // of the models' names: no case sees another's
+	prefix string // of the models' names, so that cases don't share models
 }
 
 func newSuite(r reporter, c storeCase, open func() (mr.Store, error), opts *StoreOptions) *suite {
@@ -164,7 +163,7 @@ func newSuite(r reporter, c storeCase, open func() (mr.Store, error), opts *Stor
 const (
 	callers   = 8
 	minRounds = 200
-	// soon is how long something may take that takes no time.
+	// soon is the time limit of a step that should take almost no time.
 	soon = 30 * time.Second
 )
 
@@ -172,7 +171,7 @@ func (s *suite) name(model string) mr.ModelName {
 	return mr.ModelName{UseCase: "conformance", Model: s.prefix + "-" + model}
 }
 
-// handle opens a handle that is closed at the end.
+// handle opens a handle that is closed when the case ends.
 func (s *suite) handle() mr.Store {
 	s.Helper()
 	store, err := s.open()
@@ -195,10 +194,10 @@ func (s *suite) handles(n int) []mr.Store {
 	return list
 }
 
-// errSkip says that a decision was not to change anything.
+// errSkip is returned by a decide that changes nothing.
 var errSkip = errors.New("no")
 
-// add appends lines, whatever is there.
+// add appends lines, whatever the log contains.
 func add(ctx context.Context, store mr.Store, name mr.ModelName, lines ...string) (driver.AppendResult, error) {
 	return commit(ctx, store, name, &driver.Commit{Lines: raw(lines)})
 }
@@ -267,7 +266,7 @@ func (s *suite) document(store mr.Store, name mr.ModelName) (doc string) {
 	return doc
 }
 
-// want compares what was found with what should be.
+// want compares a result with the wanted one.
 func (s *suite) want(what string, got, want any) {
 	s.Helper()
 	if diff := compare(want, got); diff != "" {
@@ -275,10 +274,10 @@ func (s *suite) want(what string, got, want any) {
 	}
 }
 
-// manifestName is how a tree says that it is the registry's.
+// manifestName is the file that makes a tree the registry's.
 const manifestName = "manifest.json"
 
-// stage makes a sealed tree of files, which are given by their content.
+// stage makes a sealed tree of files, given by name and content.
 func (s *suite) stage(store mr.Store, name mr.ModelName, files map[string]string) driver.StagedFolder {
 	s.Helper()
 	st, err := store.Stage(s.Context(), name.UseCase, name.Model)
@@ -339,7 +338,7 @@ func readFiles(dir string) (map[string]string, error) {
 	return files, err
 }
 
-// within runs fn, and fails if it takes longer than anything here may.
+// within runs fn, and fails if it takes longer than soon.
 func (s *suite) within(what string, fn func()) {
 	s.Helper()
 	done := make(chan struct{})

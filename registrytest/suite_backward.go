@@ -11,7 +11,7 @@ import (
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// logBackwards: a store whose views are not BackwardLogs passes.
+// logBackwards passes a store whose views are not BackwardLogs.
 func logBackwards(s *suite) {
 	store, other, name := s.handle(), s.handle(), s.name("m")
 	long := strings.Repeat("x", 100_000)
@@ -29,7 +29,7 @@ func logBackwards(s *suite) {
 					return nil
 				}
 				if at, err := b.LogEnd(); err != nil || at != end {
-					return fmt.Errorf("the log ends at %d, %w, want %d", at, err, end)
+					return fmt.Errorf("LogEnd = %d, %w, want %d", at, err, end)
 				}
 				got, err := linesBefore(b, end, size)
 				if err == nil {
@@ -65,16 +65,16 @@ func logBackwards(s *suite) {
 		end, endErr := b.LogEnd()
 		lines, start, err := b.LogBefore(0, 10)
 		if end != 0 || len(lines) > 0 || start != 0 {
-			s.Errorf("of no model: the log ends at %d, and %q starts at %d before 0", end, lines, start)
+			s.Errorf("a missing model: LogEnd = %d, and LogBefore(0) = %q, from %d", end, lines, start)
 		}
 		return errors.Join(endErr, err)
 	})
 	if err != nil {
-		s.Errorf("reading backwards the log of no model: %v", err)
+		s.Errorf("reading the log of a missing model backwards: %v", err)
 	}
 }
 
-// linesBefore returns all lines before a position, read backwards.
+// linesBefore returns all lines before a position, which it reads backwards.
 func linesBefore(b driver.BackwardLog, end int64, size int) (all []string, err error) {
 	for end > 0 {
 		data, start, err := b.LogBefore(end, size)
@@ -83,10 +83,10 @@ func linesBefore(b driver.BackwardLog, end int64, size int) (all []string, err e
 		}
 		text := string(data)
 		if !strings.HasSuffix(text, "\n") || start >= end {
-			return nil, fmt.Errorf("before %d there is %.100q, from %d, want whole lines", end, text, start)
+			return nil, fmt.Errorf("LogBefore(%d) = %.100q, from %d, want whole lines", end, text, start)
 		}
 		if len(text) > size && strings.Count(text, "\n") > 1 {
-			return nil, fmt.Errorf("before %d there are %d bytes, want at most %d, or one line", end, len(text), size)
+			return nil, fmt.Errorf("LogBefore(%d) returns %d bytes, want at most %d, or one line", end, len(text), size)
 		}
 		var lines []string
 		for line := range strings.Lines(text) {

@@ -8,8 +8,7 @@ import (
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// changedExternally asks a store whether a model changed, external changes
-// included.
+// changedExternally reports whether a model changed, external changes included.
 func changedExternally(ctx context.Context, store mr.Store, name mr.ModelName, since driver.Revision) (bool, error) {
 	if c, ok := store.(driver.ExternalChecker); ok {
 		return c.ChangedExternally(ctx, name.UseCase, name.Model, since)
@@ -21,14 +20,15 @@ func changedExternally(ctx context.Context, store mr.Store, name mr.ModelName, s
 func (s *suite) writeDocument(name mr.ModelName, document string) {
 	s.Helper()
 	if s.opts.WriteDocument == nil {
-		s.Skipf("it is not tried: StoreOptions.WriteDocument is needed")
+		s.Skipf("the case needs StoreOptions.WriteDocument")
 	}
 	if err := s.opts.WriteDocument(name, []byte(document)); err != nil {
 		s.Fatalf("writing a document as another program: %v", err)
 	}
 }
 
-// shown is the document that a view shows, and the revision that covers it.
+// shown returns the document that a view shows, and the revision that covers
+// it.
 func shown(v driver.View) (document string, rev driver.Revision, err error) {
 	if _, _, err := v.Log(0); err != nil {
 		return "", nil, err
@@ -62,30 +62,30 @@ func externalChange(s *suite) {
 	for _, theirs := range []string{"theirs", "theirs, and longer", "thine"} {
 		s.writeDocument(name, theirs)
 		if is, err := changedExternally(s.Context(), store, name, rev); !is || err != nil {
-			s.Errorf("after an external change: changed is %t, %v", is, err)
+			s.Errorf("after an external change: ChangedExternally = %t, %v", is, err)
 		}
 		var now driver.Revision
 		read(func(v driver.View) {
 			if !v.DocumentChanged(rev) {
-				s.Errorf("a look passes over the external change that was found before")
+				s.Errorf("a view of Read does not show the external change that was found before")
 			}
 			var document string
 			document, now = look(v)
-			s.want("the document that a look shows", document, theirs)
+			s.want("the document that a view of Read shows", document, theirs)
 		})
 		next := theirs + " again"
 		s.writeDocument(name, next)
 		_, err := store.Append(s.Context(), name.UseCase, name.Model, func(v driver.View) (*driver.Commit, error) {
 			if !v.DocumentChanged(now) {
-				s.Errorf("a change passes over an external change")
+				s.Errorf("a view of Append does not show an external change")
 			}
 			var document string
 			document, rev = look(v)
-			s.want("the document that a change finds", document, next)
+			s.want("the document that a view of Append shows", document, next)
 			return nil, nil
 		})
 		if err != nil {
-			s.Errorf("a change that changes nothing: %v", err)
+			s.Errorf("a nil commit: %v", err)
 		}
 	}
 }
@@ -93,8 +93,8 @@ func externalChange(s *suite) {
 func externalMeanwhile(s *suite) {
 	store, name := s.handle(), s.name("m")
 	lines := 0
-	// change appends a line and a document. between is called once the view was
-	// used, replaces if the store asks.
+	// change appends a line and a document. It calls between after decide used
+	// the view, and replaces if the store calls Replaces.
 	change := func(document string, between func(), replaces func(there []byte) bool) error {
 		s.Helper()
 		lines++
@@ -108,13 +108,13 @@ func externalMeanwhile(s *suite) {
 		if err != nil {
 			s.Fatalf("appending: %v", err)
 		}
-		s.want("how many lines there are", len(s.log(store, name)), lines)
+		s.want("the number of lines", len(s.log(store, name)), lines)
 		return done.DocumentErr
 	}
 	never := func([]byte) bool { return false }
 	for _, theirs := range []string{"theirs", "theirs, and longer", "thine"} {
 		if err := change("ours", func() {}, never); err != nil {
-			s.Errorf("with nothing between: %v", err)
+			s.Errorf("without an external change: %v", err)
 		}
 		s.want("the document", s.document(store, name), "ours")
 
@@ -123,18 +123,18 @@ func externalMeanwhile(s *suite) {
 			return false
 		})
 		if !errors.Is(err, mr.ErrOvertaken) {
-			s.Errorf("the document was changed meanwhile: %v, want %v", err, mr.ErrOvertaken)
+			s.Errorf("the document was changed meanwhile: got error %v, want %v", err, mr.ErrOvertaken)
 		}
-		s.want("the document, which was changed meanwhile", s.document(store, name), theirs)
+		s.want("the document that was changed meanwhile", s.document(store, name), theirs)
 
 		want := "ours, in its place"
 		err = change(want, func() { s.writeDocument(name, theirs+" again") }, func([]byte) bool { return true })
 		if errors.Is(err, mr.ErrOvertaken) {
-			want, err = theirs+" again", nil // a store that doesn't ask
+			want, err = theirs+" again", nil // a store need not call Replaces
 		}
 		if err != nil {
-			s.Errorf("the document was changed meanwhile, and may be replaced: %v", err)
+			s.Errorf("the document was changed meanwhile and may be replaced: got error %v", err)
 		}
-		s.want("the document, which might be replaced", s.document(store, name), want)
+		s.want("the document that may be replaced", s.document(store, name), want)
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// What a store offers that reads and writes trees as streams.
+// The cases of TreeReader and TreeWriter.
 
 // readFilesOf reads every file of a version as a stream.
 func readFilesOf(ctx context.Context, store driver.TreeReader, name mr.ModelName, version string) (files map[string]string, modes map[string]fs.FileMode, err error) {
@@ -29,7 +29,7 @@ func readFilesOf(ctx context.Context, store driver.TreeReader, name mr.ModelName
 			return nil, nil, err
 		}
 		if _, twice := files[f.Path]; twice {
-			return nil, nil, fmt.Errorf("%s is yielded twice", f.Path)
+			return nil, nil, fmt.Errorf("Files yields %s twice", f.Path)
 		}
 		r, err := tree.Open(ctx, f.Path)
 		if err != nil {
@@ -47,7 +47,7 @@ func readFilesOf(ctx context.Context, store driver.TreeReader, name mr.ModelName
 	return files, modes, nil
 }
 
-// treeFiles: a store that is no TreeReader passes.
+// treeFiles passes a store that is not a TreeReader.
 func treeFiles(s *suite) {
 	store, other, name := s.handle(), s.handle(), s.name("m")
 	if _, ok := store.(driver.TreeReader); !ok {
@@ -76,7 +76,7 @@ func treeFiles(s *suite) {
 			}
 		}
 		if _, err := reader.ReadTree(s.Context(), name.UseCase, name.Model, "1.0.3"); !errors.Is(err, fs.ErrNotExist) {
-			s.Errorf("reading a version that is not there: got error %v, want fs.ErrNotExist", err)
+			s.Errorf("reading a missing version: got error %v, want fs.ErrNotExist", err)
 		}
 		tree, err := reader.ReadTree(s.Context(), name.UseCase, name.Model, "1.0.0")
 		if err != nil {
@@ -96,8 +96,8 @@ func treeFiles(s *suite) {
 	}
 }
 
-// stageFiles begins a tree that is discarded at the end, or returns nil if the
-// store is no TreeWriter.
+// stageFiles begins a tree that is discarded at the end. It returns nil if the
+// store is not a TreeWriter.
 func (s *suite) stageFiles(store mr.Store, name mr.ModelName) driver.StagedFiles {
 	s.Helper()
 	w, ok := store.(driver.TreeWriter)
@@ -116,8 +116,8 @@ func (s *suite) stageFiles(store mr.Store, name mr.ModelName) driver.StagedFiles
 	return st
 }
 
-// writeFiles writes files into a staged tree, several at once, and the manifest
-// last.
+// writeFiles writes files into a staged tree, several at the same time, and the
+// manifest last.
 func (s *suite) writeFiles(st driver.StagedFiles, files map[string]string) {
 	s.Helper()
 	open := map[string]io.WriteCloser{}
@@ -143,7 +143,7 @@ func (s *suite) create(st driver.StagedFiles, name string, size int64) io.WriteC
 	return w
 }
 
-// writeFile writes in several parts.
+// writeFile writes a file in several parts.
 func (s *suite) writeFile(w io.WriteCloser, name, data string) {
 	s.Helper()
 	for part := range slices.Chunk([]byte(data), 100_000) {
@@ -168,7 +168,7 @@ func (s *suite) commitFiles(store mr.Store, name mr.ModelName, st driver.StagedF
 	}
 }
 
-// stagedFiles: a store that is no TreeWriter passes.
+// stagedFiles passes a store that is not a TreeWriter.
 func stagedFiles(s *suite) {
 	store, other, name := s.handle(), s.handle(), s.name("m")
 	for i, files := range []map[string]string{someFiles("streams"), {"model/w": "without a manifest"}, someFiles(strings.Repeat("large ", 1<<18))} {
@@ -211,14 +211,14 @@ func stagedFiles(s *suite) {
 				s.Fatalf("reading %s: %v", version, err)
 			}
 			s.want("the files of "+version+", read as streams", got, files)
-			for file, mode := range modes { // exFAT knows no modes and reports 0777
+			for file, mode := range modes { // exFAT keeps no modes and reports 0777
 				s.want("the bits 0444 of the mode of "+file, mode&0o444, fs.FileMode(0o444))
 			}
 		}
 	}
 }
 
-// unfinishedFiles: a store that is no TreeWriter passes.
+// unfinishedFiles passes a store that is not a TreeWriter.
 func unfinishedFiles(s *suite) {
 	store, name := s.handle(), s.name("m")
 	for what, spoil := range map[string]func(driver.StagedFiles){
@@ -235,7 +235,7 @@ func unfinishedFiles(s *suite) {
 			w := s.create(st, "model/long", 3)
 			_, err := w.Write([]byte("more"))
 			if closeErr := w.Close(); err == nil || closeErr == nil {
-				s.Errorf("4 bytes went into a file of 3: Write says %v, Close says %v", err, closeErr)
+				s.Errorf("4 bytes were written to a file of 3: Write returned %v, Close returned %v", err, closeErr)
 			}
 		},
 		"the context ended": func(st driver.StagedFiles) {
@@ -263,7 +263,7 @@ func unfinishedFiles(s *suite) {
 	}
 }
 
-// badFiles: a store that is no TreeWriter passes.
+// badFiles passes a store that is not a TreeWriter.
 func badFiles(s *suite) {
 	store, name := s.handle(), s.name("m")
 	st := s.stageFiles(store, name)
@@ -307,7 +307,7 @@ func badFiles(s *suite) {
 	s.want("the files", got, files)
 }
 
-// discardedFiles: a store that is no TreeWriter passes.
+// discardedFiles passes a store that is not a TreeWriter.
 func discardedFiles(s *suite) {
 	store, name := s.handle(), s.name("m")
 	for i := range 3 {
@@ -345,7 +345,7 @@ func discardedFiles(s *suite) {
 		}
 	}
 	if _, err := store.OpenTree(s.Context(), name.UseCase, name.Model, "1.0.0"); !errors.Is(err, fs.ErrNotExist) {
-		s.Errorf("opening what was discarded: got error %v, want fs.ErrNotExist", err)
+		s.Errorf("opening a discarded version: got error %v, want fs.ErrNotExist", err)
 	}
 	if u, ok := store.(driver.Usage); ok {
 		for it, err := range u.Usage(s.Context(), name.UseCase, name.Model) {

@@ -13,7 +13,8 @@ import (
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// compare returns how got is not what is wanted, or "".
+// compare returns the difference between the wanted and the actual value, or
+// "".
 func compare(want, got any) string { return cmp.Diff(want, got) }
 
 func sameData(s *suite) {
@@ -72,7 +73,7 @@ func logPositions(s *suite) {
 			s.want(fmt.Sprintf("the end of the log from %d", from), end, ends[len(ends)-1])
 		}
 		if _, _, err := v.Log(ends[len(ends)-1] + 1); !errors.Is(err, fs.ErrNotExist) {
-			s.Errorf("the log from behind its end: got error %v, want fs.ErrNotExist", err)
+			s.Errorf("the log from a position after its end: got error %v, want fs.ErrNotExist", err)
 		}
 		return nil
 	})
@@ -90,7 +91,7 @@ func largeLog(s *suite) {
 	want = append(want, strings.Repeat("é", 1<<19), "{}")
 	s.add(s.handle(), name, want...)
 	if got := s.log(s.handle(), name); !slices.Equal(got, want) {
-		s.Errorf("%d lines, one of them of 1 MiB, became %d, or other ones", len(want), len(got))
+		s.Errorf("%d lines were appended, one of them of 1 MiB, and %d lines were read, or other bytes", len(want), len(got))
 	}
 }
 
@@ -100,7 +101,7 @@ func nothingDecided(s *suite) {
 	for _, before := range []bool{false, true} {
 		_, err := store.Append(s.Context(), name.UseCase, name.Model, func(driver.View) (*driver.Commit, error) { return &driver.Commit{Lines: raw([]string{"x"})}, cause })
 		if err != cause {
-			s.Errorf("decide's error came back as %v", err)
+			s.Errorf("Append returned %v, want decide's error", err)
 		}
 		if _, err := store.Append(s.Context(), name.UseCase, name.Model, func(driver.View) (*driver.Commit, error) { return nil, nil }); err != nil {
 			s.Errorf("a nil commit: %v", err)
@@ -120,11 +121,11 @@ func nothingDecided(s *suite) {
 func documents(s *suite) {
 	store, other, name := s.handle(), s.handle(), s.name("m")
 	end := s.add(store, name, "line").End
-	s.want("the document before there is one", s.document(other, name), "none")
+	s.want("the document before the first one", s.document(other, name), "none")
 	var rev driver.Revision
 	for _, doc := range []string{"first", "a second, which is longer", "3"} {
 		done, err := commit(s.Context(), store, name, &driver.Commit{Checkpoint: &driver.Checkpoint{Make: func(at int64) ([]byte, string) {
-			s.want("the position that the document is told", at, end)
+			s.want("the position that Make is called with", at, end)
 			return []byte(doc), ""
 		}}})
 		if err != nil || done.DocumentErr != nil {
@@ -151,14 +152,14 @@ func documentAfterLines(s *suite) {
 	called := false
 	done, err := commit(s.Context(), store, name, &driver.Commit{Lines: raw([]string{"line"}), Checkpoint: &driver.Checkpoint{Make: func(at int64) ([]byte, string) {
 		called = true
-		s.want("the log when the document is asked for", s.log(other, name), []string{"line"})
+		s.want("the log when Make is called", s.log(other, name), []string{"line"})
 		return fmt.Appendf(nil, "at %d", at), ""
 	}}})
 	if err != nil {
 		s.Fatalf("appending: %v", err)
 	}
 	if !called || done.DocumentErr != nil {
-		s.Errorf("the document was not replaced, without anything appended meanwhile: %v", done.DocumentErr)
+		s.Errorf("the document was not replaced, although nothing was appended meanwhile: %v", done.DocumentErr)
 	}
 	s.want("the document", s.document(other, name), fmt.Sprintf("at %d", done.End))
 }
@@ -180,10 +181,10 @@ func changed(s *suite) {
 	}
 	check := func(when string, rev driver.Revision) {
 		if got, err := store.Changed(s.Context(), name.UseCase, name.Model, rev); !got && err == nil {
-			s.Errorf("%s: it has not changed", when)
+			s.Errorf("%s: Changed is false", when)
 		}
 	}
-	check("for nobody who read it", nil)
+	check("for a nil revision", nil)
 	for i := range 20 {
 		rev := revision()
 		done := s.add(other, name, fmt.Sprint("line ", i))
@@ -227,16 +228,16 @@ func models(s *suite) {
 		}
 	}
 	s.want("the models", got, want)
-	for range 3 { // a caller that looks for one model stops when it is found
+	for range 3 { // a caller that searches for one model stops when it finds it
 		for name, err := range store.Models(s.Context()) {
-			s.want("the first", mr.ModelName(name), all[0])
+			s.want("the first name", mr.ModelName(name), all[0])
 			if err != nil {
 				s.Errorf("Models: %v", err)
 			}
 			break
 		}
 	}
-	s.want("the models, after others stopped early", list(), all)
+	s.want("the models, after callers stopped early", list(), all)
 }
 
 func readerFails(s *suite) {
@@ -251,7 +252,7 @@ func readerFails(s *suite) {
 			return cause
 		})
 		if err != cause {
-			s.Errorf("look's error came back as %v", err)
+			s.Errorf("Read returned %v, want look's error", err)
 		}
 	}
 	s.within("an append after readers failed", func() {

@@ -30,7 +30,7 @@ func alike(s *suite) {
 			}
 		}
 		s.want("the log of "+name.String(), s.log(other, name), []string{"1.0.0"})
-		s.add(other, name, "2") // it is usable as before
+		s.add(other, name, "2") // the model is usable as before
 		s.want("the log of "+name.String(), s.log(store, name), []string{"1.0.0", "2"})
 	}
 	for name, err := range other.Models(s.Context()) {
@@ -57,7 +57,7 @@ func swapCase(text string) string {
 	}, text)
 }
 
-// putTree stages a tree and commits it, and returns why that failed.
+// putTree stages a tree and commits it, and returns the error.
 func (s *suite) putTree(store mr.Store, name mr.ModelName, version string) error {
 	st, err := store.Stage(s.Context(), name.UseCase, name.Model)
 	if err != nil {
@@ -81,14 +81,15 @@ func (s *suite) wantNameError(what string, err error, other mr.ModelName) {
 	}
 }
 
-// wantAbsent checks that nothing is read under a name that is like a model's.
+// wantAbsent checks that nothing can be read under a name that is like a
+// model's.
 func (s *suite) wantAbsent(store mr.Store, like, name mr.ModelName) {
 	s.Helper()
 	err := store.Read(s.Context(), like.UseCase, like.Model, func(v driver.View) error {
 		data, ok, err := v.Document()
 		lines, _, logErr := readLog(v, 0)
 		if ok || len(lines) > 0 {
-			s.Errorf("%s, which is not %s, has the document %q and the log %q", like, name, data, lines)
+			s.Errorf("%s, which is another model than %s, has the document %q and the log %q", like, name, data, lines)
 		}
 		return errors.Join(err, logErr)
 	})
@@ -104,7 +105,7 @@ func (s *suite) wantAbsent(store mr.Store, like, name mr.ModelName) {
 	}
 }
 
-// alikeRace makes models at once whose names differ in case only.
+// alikeRace makes models at the same time whose names differ in case only.
 func alikeRace(s *suite) {
 	all := s.handles(callers)
 	for round := range 10 {
@@ -135,7 +136,7 @@ func alikeRace(s *suite) {
 		if len(made) == 0 {
 			s.Fatalf("round %d: none of %v was made", round, names)
 		}
-		for i, name := range made { // they stay usable, and apart
+		for i, name := range made { // all models that were made stay usable, and apart
 			s.add(all[i], name, "more")
 		}
 		for i, name := range made {
@@ -144,10 +145,10 @@ func alikeRace(s *suite) {
 	}
 }
 
-// indexLost takes log and document of models away.
+// indexLost removes the log and the document of models.
 func indexLost(s *suite) {
 	if s.opts.LoseIndex == nil {
-		s.Skipf("nothing can take a log and a document away: supply StoreOptions.LoseIndex")
+		s.Skipf("the case needs StoreOptions.LoseIndex")
 	}
 	store, name := s.handle(), s.name("m")
 	s.addTree(store, name, "1.0.0")
@@ -156,7 +157,7 @@ func indexLost(s *suite) {
 		s.Fatalf("replacing the document: %v", err)
 	}
 	if err := s.opts.LoseIndex(name); err != nil {
-		s.Fatalf("taking log and document away: %v", err)
+		s.Fatalf("removing the log and the document: %v", err)
 	}
 	for _, store := range []mr.Store{store, s.handle()} {
 		if err := s.putTree(store, name, "1.0.0"); !errors.Is(err, mr.ErrIndexLost) {
@@ -181,8 +182,8 @@ func indexLost(s *suite) {
 	s.notLost(store)
 }
 
-// notLost has trees without a log that are no loss: another program's, and what
-// a commit left that never named them.
+// notLost makes trees without a log that are not a loss: another program's
+// tree, and a tree that a commit put in place without naming it.
 func (s *suite) notLost(store mr.Store) {
 	s.Helper()
 	bare := s.name("bare")
@@ -195,7 +196,7 @@ func (s *suite) notLost(store mr.Store) {
 		err = s.putTree(store, bare, "1.0.1")
 	}
 	if err != nil {
-		s.Errorf("beside trees without a manifest: %v", err)
+		s.Errorf("committing beside a tree without a manifest: %v", err)
 	}
 	left := s.name("left")
 	_, err = commit(s.Context(), store, left, &driver.Commit{
@@ -204,6 +205,6 @@ func (s *suite) notLost(store mr.Store) {
 		err = s.putTree(s.handle(), left, "1.0.0")
 	}
 	if err != nil {
-		s.Errorf("beside a tree that a commit left: %v", err)
+		s.Errorf("committing beside a tree that a commit left: %v", err)
 	}
 }

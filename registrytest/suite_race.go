@@ -15,9 +15,9 @@ import (
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// race has 8 callers, each with a handle of its own, decide at once to append
-// the line of the round unless it is there. In each round one must win, and no
-// more.
+// race has 8 callers, each with its own handle. In each round, all decide at
+// the same time to append the line of the round unless it exists. Exactly one
+// must win.
 func race(s *suite) {
 	name, all := s.name("m"), s.handles(callers)
 	at := make([]int64, callers)
@@ -52,19 +52,19 @@ func race(s *suite) {
 			}
 		})
 		if won.Load() != 1 {
-			s.Fatalf("round %d: %d callers were told that they were the first", round, won.Load())
+			s.Fatalf("round %d: %d callers appended the line, want 1", round, won.Load())
 		}
 		want = append(want, *winner.Load())
-		for i := range at { // the next round is about what comes behind
+		for i := range at { // the next round starts after this position
 			at[i] = end.Load()
 		}
 	}
 	s.want("the log", s.log(s.handle(), name), want)
 }
 
-// A meeting holds those who decide up until all have decided, so that they go
-// on to write at once. Where only one decides at a time, which a few rounds
-// show, nobody waits.
+// A meeting holds callers that decide until all have decided, so that they
+// write at the same time. Some stores let only one caller decide at a time. A
+// few rounds show that, and then no caller is held.
 type meeting struct {
 	inside, most, alone atomic.Int32
 }
@@ -87,7 +87,7 @@ func (m *meeting) attend() {
 	m.alone.Add(1)
 }
 
-// together calls fn for each caller, all at once.
+// together calls fn for each caller, all at the same time.
 func (s *suite) together(fn func(i int)) {
 	start := make(chan struct{})
 	var ready, wg sync.WaitGroup
@@ -104,12 +104,13 @@ func (s *suite) together(fn func(i int)) {
 	wg.Wait()
 }
 
-// count has the callers append, without waiting for each other, how many lines
-// there are: a change that was decided on an old view shows.
+// count has the callers append the number of lines that their view shows,
+// without waiting for each other. A change that was decided on an old view then
+// shows as a wrong number.
 func count(s *suite) {
 	name, all := s.name("m"), s.handles(callers)
 	s.together(func(i int) {
-		n, at := 0, int64(0) // what was read, as a registry keeps it
+		n, at := 0, int64(0) // what this caller has read, as a registry remembers it
 		for range s.opts.Rounds / callers {
 			_, err := all[i].Append(s.Context(), name.UseCase, name.Model, func(v driver.View) (*driver.Commit, error) {
 				lines, end, err := readLog(v, at)
@@ -130,7 +131,7 @@ func count(s *suite) {
 	s.want("the log", s.log(s.handle(), name), want)
 }
 
-// groups reads while others append several lines at a time.
+// groups reads while callers append several lines at a time.
 func groups(s *suite) {
 	name, all := s.name("m"), s.handles(callers)
 	const each = 20
@@ -154,7 +155,7 @@ func groups(s *suite) {
 					return err
 				}
 				if end < at {
-					return fmt.Errorf("the log ended at %d before, and now at %d", at, end)
+					return fmt.Errorf("the log ended at %d before, and ends at %d now", at, end)
 				}
 				at = end
 				return inThrees(lines)
@@ -166,25 +167,25 @@ func groups(s *suite) {
 		}
 	})
 	if got := len(s.log(all[0], name)); got != 3*each*callers/2 {
-		s.Errorf("%d lines, want %d", got, 3*each*callers/2)
+		s.Errorf("the log has %d lines, want %d", got, 3*each*callers/2)
 	}
 }
 
 func inThrees(lines []string) error {
 	for three := range slices.Chunk(lines, 3) {
 		if len(three) != 3 || three[0] != three[1] || three[1] != three[2] {
-			return fmt.Errorf("three lines were appended at once, and %q is seen", three)
+			return fmt.Errorf("three lines were appended in one commit, and a reader sees %q", three)
 		}
 	}
 	return nil
 }
 
-// cancelled ends contexts at any moment, and holds what Append says against
-// what is there.
+// cancelled ends the contexts of appends at any moment, and compares the errors
+// of Append with the log.
 func cancelled(s *suite) {
 	name, all := s.name("m"), s.handles(callers)
 	var mu sync.Mutex
-	told := map[string]error{}
+	results := map[string]error{}
 	s.within("appends whose contexts end", func() {
 		s.together(func(i int) {
 			for n := range 10 {
@@ -192,7 +193,7 @@ func cancelled(s *suite) {
 				ctx, cancel := context.WithCancel(s.Context())
 				timer := time.AfterFunc(time.Duration(rand.Int64N(int64(4*time.Millisecond))), cancel)
 				if n == 0 {
-					cancel() // it never had a chance
+					cancel() // the context ends before the call
 				}
 				_, err := all[i].Append(ctx, name.UseCase, name.Model, func(driver.View) (*driver.Commit, error) {
 					if n%4 == 1 {
@@ -203,13 +204,13 @@ func cancelled(s *suite) {
 				timer.Stop()
 				cancel()
 				mu.Lock()
-				told[line] = err
+				results[line] = err
 				mu.Unlock()
 			}
 		})
 	})
 	lines := s.log(s.handle(), name)
-	for line, err := range told {
+	for line, err := range results {
 		n := 0
 		for _, l := range lines {
 			if l == line {
@@ -218,16 +219,16 @@ func cancelled(s *suite) {
 		}
 		switch {
 		case n > 1, err == nil && n != 1, err != nil && !errors.Is(err, mr.ErrUncertain) && n != 0:
-			s.Errorf("line %s is there %d times; Append said %v", line, n, err)
+			s.Errorf("the log has line %s %d times; Append returned %v", line, n, err)
 		case err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, mr.ErrUncertain):
-			s.Errorf("line %s: %v", line, err)
+			s.Errorf("appending line %s: %v", line, err)
 		}
 	}
 	s.within("waiting for a turn that does not come", func() { waiterGivesUp(s, all[0], all[1]) })
 }
 
-// waiterGivesUp cancels an append while another decides. A store that locks
-// must give up waiting; one that does not has it happen.
+// waiterGivesUp cancels an append while another caller decides. A store with a
+// lock must give up waiting. In a store without a lock the append happens.
 func waiterGivesUp(s *suite, first, second mr.Store) {
 	name := s.name("busy")
 	deciding, release, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
@@ -246,22 +247,22 @@ func waiterGivesUp(s *suite, first, second mr.Store) {
 	_, err := add(ctx, second, name, "second")
 	close(release)
 	if err := <-done; err != nil {
-		s.Errorf("the one that decided: %v", err)
+		s.Errorf("the caller that decided: %v", err)
 	}
 	want := []string{"first"}
 	if err == nil {
 		want = []string{"second", "first"}
 	} else if !errors.Is(err, context.DeadlineExceeded) {
-		s.Errorf("the one that waited: %v", err)
+		s.Errorf("the caller that waited: %v", err)
 	}
 	s.want("the log", s.log(s.handle(), name), want)
 }
 
-// lostAnswer has the answers to writes get lost on their way to the store.
+// lostAnswer loses the answers to some writes.
 func lostAnswer(s *suite) {
 	name := s.name("m")
 	if s.opts.Lossy == nil {
-		s.Skipf("nothing can lose an answer: supply StoreOptions.Lossy, a handle over a network that drops them, or LossyByFaults")
+		s.Skipf("the case needs StoreOptions.Lossy: a handle over a network that drops answers, or LossyByFaults")
 	}
 	store, lose, err := s.opts.Lossy()
 	if err != nil {
@@ -280,7 +281,7 @@ func lostAnswer(s *suite) {
 		case errors.Is(err, mr.ErrUncertain):
 			most[line] = 1
 		}
-		s.add(s.handle(), name, fmt.Sprint("somebody else's ", i))
+		s.add(s.handle(), name, fmt.Sprint("another caller's ", i))
 	}
 	found := map[string]int{}
 	for _, line := range s.log(s.handle(), name) {
@@ -289,12 +290,13 @@ func lostAnswer(s *suite) {
 	for i := range 10 {
 		line := fmt.Sprint("change ", i)
 		if n := found[line]; n < least[line] || n > most[line] {
-			s.Errorf("%s is there %d times, want %d to %d", line, n, least[line], most[line])
+			s.Errorf("the log has %s %d times, want %d to %d", line, n, least[line], most[line])
 		}
 	}
 }
 
-// retry is a caller who never heard of his change, and tries it again.
+// retry is a caller that did not get the answer to its change and makes it
+// again.
 func retry(s *suite) {
 	name, inner := s.name("m"), s.handle()
 	cause := errors.New("the answer was lost")

@@ -16,8 +16,8 @@ import (
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// someFiles are a tree's, with a manifest that makes it the registry's. Their
-// content tells one tree from another.
+// someFiles returns the files of a tree, with a manifest that makes it the
+// registry's. Trees of different content have different files.
 func someFiles(content string) map[string]string {
 	return withManifest(map[string]string{
 		"model/weights.bin":       content,
@@ -53,7 +53,7 @@ func trees(s *suite) {
 		files := someFiles(version)
 		st := s.stage(writer, name, files)
 		if _, err := reader.OpenTree(s.Context(), name.UseCase, name.Model, version); !errors.Is(err, fs.ErrNotExist) {
-			s.Errorf("%s before it is committed: got error %v, want fs.ErrNotExist", version, err)
+			s.Errorf("opening %s before its commit: got error %v, want fs.ErrNotExist", version, err)
 		}
 		_, err := commit(s.Context(), writer, name, &driver.Commit{
 			Trees: []driver.StagedTree{{Staged: st, Version: version}}, Lines: raw([]string{version}),
@@ -70,12 +70,12 @@ func trees(s *suite) {
 		}
 	}
 	if _, err := reader.OpenTree(s.Context(), name.UseCase, name.Model, "1.0.2"); !errors.Is(err, fs.ErrNotExist) {
-		s.Errorf("a version that is not there: got error %v, want fs.ErrNotExist", err)
+		s.Errorf("opening a missing version: got error %v, want fs.ErrNotExist", err)
 	}
 }
 
-// treeWhole opens each version the moment that its line can be read, and the
-// next one at any moment before: it is there whole, or not at all.
+// treeWhole opens each version as soon as its line can be read, and the next
+// version at any moment before. The tree must be complete, or missing.
 func treeWhole(s *suite) {
 	name, all := s.name("m"), s.handles(callers)
 	const versions = 10
@@ -101,10 +101,10 @@ func treeWhole(s *suite) {
 					n++
 				case err == nil:
 					failed.Store(true)
-					s.want("the files of "+version(n)+", which is on its way", got, someFiles(version(n)))
+					s.want("the files of "+version(n)+", which is being committed", got, someFiles(version(n)))
 				case !errors.Is(err, fs.ErrNotExist) || last:
 					failed.Store(true)
-					s.Errorf("opening %s, which is on its way: %v", version(n), err)
+					s.Errorf("opening %s, which is being committed: %v", version(n), err)
 				}
 			}
 			return
@@ -123,13 +123,13 @@ func treeWhole(s *suite) {
 			}
 			if err != nil {
 				failed.Store(true)
-				s.Errorf("as soon as its line could be read: %v", err)
+				s.Errorf("opening a version as soon as its line could be read: %v", err)
 			}
 		}
 	})
 }
 
-// addTree commits a tree, from any goroutine.
+// addTree commits a tree. It may be called in any goroutine.
 func (s *suite) addTree(store mr.Store, name mr.ModelName, version string) bool {
 	err := s.putTree(store, name, version)
 	if err != nil {
@@ -151,7 +151,7 @@ func treeLeft(s *suite) {
 	}
 	next := withManifest(map[string]string{"model/other": "new"})
 	if err := put("1.0.0", "b", next); err != nil {
-		s.Errorf("committing where the registry's own remains are: %v", err)
+		s.Errorf("committing over the registry's own remains: %v", err)
 	}
 	got, err := readTree(s.Context(), s.handle(), name, "1.0.0")
 	if err != nil {
@@ -164,13 +164,13 @@ func treeLeft(s *suite) {
 		s.Fatalf("committing a tree without a manifest: %v", err)
 	}
 	if err := put("2.0.0", "d", next); !errors.Is(err, fs.ErrExist) {
-		s.Errorf("committing where somebody else's files are: got error %v, want fs.ErrExist", err)
+		s.Errorf("committing over another program's files: got error %v, want fs.ErrExist", err)
 	}
 	got, err = readTree(s.Context(), s.handle(), name, "2.0.0")
 	if err != nil {
-		s.Errorf("reading somebody else's: %v", err)
+		s.Errorf("reading another program's files: %v", err)
 	}
-	s.want("somebody else's files", got, bare)
+	s.want("another program's files", got, bare)
 	s.want("the log", s.log(store, name), []string{"a", "b", "c"})
 }
 
@@ -180,13 +180,13 @@ func discard(s *suite) {
 	if err != nil {
 		s.Fatalf("staging: %v", err)
 	}
-	if err := writeTree(st.Dir(), map[string]string{"model/half": "of it"}); err != nil { // then the source fails
+	if err := writeTree(st.Dir(), map[string]string{"model/half": "of it"}); err != nil { // then the caller fails
 		s.Fatalf("writing into a staged tree: %v", err)
 	}
 	ctx, cancel := context.WithCancel(s.Context())
 	cancel()
 	if err := st.Seal(ctx); err == nil {
-		s.Errorf("it was sealed, though the context had ended")
+		s.Errorf("Seal succeeded, although the context had ended")
 	}
 	for range 2 {
 		if err := st.Discard(); err != nil {
@@ -195,13 +195,13 @@ func discard(s *suite) {
 	}
 	for found, err := range store.Models(s.Context()) {
 		if err != nil || mr.ModelName(found) == name {
-			s.Errorf("after it was discarded, Models yields %v, %v", found, err)
+			s.Errorf("after the discard, Models yields %v, %v", found, err)
 		}
 	}
 	sealed := s.stage(store, name, someFiles("x"))
 	_, err = store.Append(s.Context(), name.UseCase, name.Model, func(driver.View) (*driver.Commit, error) { return nil, errSkip })
 	if err != errSkip {
-		s.Errorf("decide's error came back as %v", err)
+		s.Errorf("Append returned %v, want decide's error", err)
 	}
 	for range 2 {
 		if err := sealed.Discard(); err != nil {
@@ -209,12 +209,12 @@ func discard(s *suite) {
 		}
 	}
 	if _, err := store.OpenTree(s.Context(), name.UseCase, name.Model, "1.0.0"); !errors.Is(err, fs.ErrNotExist) {
-		s.Errorf("of what was discarded: got error %v, want fs.ErrNotExist", err)
+		s.Errorf("opening a discarded version: got error %v, want fs.ErrNotExist", err)
 	}
 	s.addTree(store, name, "1.0.0")
 	for range 2 {
 		if err := sealed.Discard(); err != nil {
-			s.Errorf("discarding what was discarded: %v", err)
+			s.Errorf("discarding after the commit: %v", err)
 		}
 	}
 	got, err := readTree(s.Context(), store, name, "1.0.0")
@@ -263,10 +263,10 @@ func registries(s *suite) {
 		}
 	}
 	s.want("the number of versions", len(versions), each*callers)
-	s.want("how many are in production", productions, 1)
+	s.want("the number of versions in production", productions, 1)
 	m, err := all[1].GetModel(s.Context(), name.In(mr.Production), &mr.GetOptions{Verify: true})
 	if err != nil {
-		s.Fatalf("getting what is in production: %v", err)
+		s.Fatalf("getting the version in production: %v", err)
 	}
 	defer m.Close()
 	report, err := all[1].Verify(s.Context(), &mr.VerifyOptions{UseCase: name.UseCase, Model: name.Model})
@@ -274,9 +274,9 @@ func registries(s *suite) {
 		s.Fatalf("verifying: %v", err)
 	}
 	if problems := report.Problems(); len(problems) > 0 || report.Versions != each*callers {
-		s.Errorf("Verify saw %d versions and finds %v", report.Versions, problems)
+		s.Errorf("Verify checks %d versions and finds %v", report.Versions, problems)
 	}
 	if !slices.ContainsFunc(list, func(v mr.ModelVersion) bool { return v.Version == m.Version.Version }) {
-		s.Errorf("%s is in production and not listed", m.Version)
+		s.Errorf("%s is in production, but is not listed", m.Version)
 	}
 }

@@ -7,9 +7,9 @@ import (
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// What a view may tell beside document and log.
+// The cases of NotedView and TreeView.
 
-// notes: a store without NotedViews passes if it puts the document in place.
+// notes passes a store without NotedViews if it puts the document in place.
 func notes(s *suite) {
 	store, other, name := s.handle(), s.handle(), s.name("m")
 	check := func(when, document, note string) {
@@ -68,11 +68,11 @@ func notes(s *suite) {
 		return nil, nil
 	})
 	if err != nil || !own {
-		s.Errorf("a change finds another note than a reader: %v", err)
+		s.Errorf("the view of Append shows another note than that of Read: %v", err)
 	}
 }
 
-// treeKinds: a store without TreeViews passes.
+// treeKinds passes a store without TreeViews.
 func treeKinds(s *suite) {
 	store, other, name := s.handle(), s.handle(), s.name("m")
 	check := func(version string, want driver.ItemKind) {
@@ -90,7 +90,7 @@ func treeKinds(s *suite) {
 				return err
 			})
 			if err != nil {
-				s.Errorf("asking for the tree of %s: %v", version, err)
+				s.Errorf("the kind of the tree of %s: %v", version, err)
 			}
 		}
 	}

@@ -10,9 +10,9 @@ import (
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// Stores that stream trees, Look, and find artifacts in a wrong way.
+// Stores that are wrong in streaming trees, in Look, or in finding artifacts.
 
-// forgettingManifest yields no manifest.
+// forgettingManifest does not yield the manifest.
 type forgettingManifest struct{ mr.Store }
 
 type filesWithoutManifest struct{ driver.TreeFiles }
@@ -32,13 +32,13 @@ func (t filesWithoutManifest) Files(ctx context.Context) iter.Seq2[driver.TreeFi
 	}
 }
 
-// filing writes trees in the way that wrap makes of a sound one.
+// filing writes trees through a wrong writer, which wrap makes of a sound one.
 type filing struct {
 	mr.Store
 	wrap func(driver.StagedFiles) driver.StagedFiles
 }
 
-// wrongFiles is a tree that filing wrapped.
+// wrongFiles is a tree that filing has wrapped.
 type wrongFiles struct {
 	driver.StagedFiles
 	sound driver.Staged
@@ -66,7 +66,7 @@ func (s filing) Append(ctx context.Context, useCase, model string, decide func(d
 	})
 }
 
-// blanking writes as many bytes as it is given, and not those.
+// blanking writes the right number of bytes, but other bytes.
 type blanking struct{ driver.StagedFiles }
 
 type blankWriter struct{ io.WriteCloser }
@@ -81,7 +81,7 @@ func (st blanking) Create(ctx context.Context, f driver.TreeFile) (io.WriteClose
 
 func (w blankWriter) Write(p []byte) (int, error) { return w.WriteCloser.Write(make([]byte, len(p))) }
 
-// hasty seals whatever there is.
+// hasty seals a tree in any state.
 type hasty struct{ driver.StagedFiles }
 
 func (st hasty) Seal(ctx context.Context) error {
@@ -89,7 +89,7 @@ func (st hasty) Seal(ctx context.Context) error {
 	return nil
 }
 
-// tidying makes a good path of a bad one.
+// tidying turns a bad path into a good one.
 type tidying struct{ driver.StagedFiles }
 
 func (st tidying) Create(ctx context.Context, f driver.TreeFile) (io.WriteCloser, error) {
@@ -102,14 +102,14 @@ type hoarding struct{ driver.StagedFiles }
 
 func (hoarding) Discard() error { return nil }
 
-// unseeing is a Looker that never sees a change.
+// unseeing is a Looker that never reports a change.
 type unseeing struct{ mr.Store }
 
 func (unseeing) Look(context.Context, string, string, driver.Revision) (driver.View, error) {
 	return nil, nil
 }
 
-// presuming says that every version has an artifact.
+// presuming reports an artifact for every version.
 type presuming struct{ mr.Store }
 
 type presumingTree struct{ driver.Tree }

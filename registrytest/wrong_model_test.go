@@ -11,7 +11,7 @@ import (
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// folding takes names for one that differ in case only, as a file system may.
+// folding treats names that differ in case only as one, as a file system may.
 type folding struct{ mr.Store }
 
 func folded(name string) string { return strings.ToLower(name) }
@@ -32,7 +32,7 @@ func (s folding) OpenTree(ctx context.Context, useCase, model, version string) (
 	return s.Store.OpenTree(ctx, folded(useCase), folded(model), version)
 }
 
-// apart keeps any names, which then can't be copied everywhere.
+// apart accepts any names, also those that can't be copied everywhere.
 type apart struct{ mr.Store }
 
 func encoded(name string) string { return hex.EncodeToString([]byte(name)) }
@@ -49,7 +49,7 @@ func (s apart) OpenTree(ctx context.Context, useCase, model, version string) (dr
 	return s.Store.OpenTree(ctx, encoded(useCase), encoded(model), version)
 }
 
-// careless goes on where log and document are gone.
+// careless commits although log and document are lost.
 func careless(s mr.Store, ctx context.Context, name mr.ModelName, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
 	done, err := s.Append(ctx, name.UseCase, name.Model, decide)
 	if errors.Is(err, mr.ErrIndexLost) {
@@ -58,12 +58,12 @@ func careless(s mr.Store, ctx context.Context, name mr.ModelName, decide func(dr
 	return done, err
 }
 
-// anxious takes any tree without a log for a loss.
+// anxious reports any tree without a log as a loss.
 func anxious(s mr.Store, ctx context.Context, name mr.ModelName, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
 	if tree, err := s.OpenTree(ctx, name.UseCase, name.Model, "1.0.0"); err == nil {
 		tree.Close()
 		if end(ctx, s, name) == 0 {
-			return driver.AppendResult{}, fmt.Errorf("%w: a tree is there", mr.ErrIndexLost)
+			return driver.AppendResult{}, fmt.Errorf("%w: a tree exists", mr.ErrIndexLost)
 		}
 	}
 	return s.Append(ctx, name.UseCase, name.Model, decide)

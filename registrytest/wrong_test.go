@@ -21,7 +21,7 @@ import (
 	"github.com/ubunye-go/modelregistry/registrytest"
 )
 
-// plan takes a view and has the change decided, as a store without a lock does.
+// plan takes a view and calls decide with it, as a store without a lock does.
 func plan(ctx context.Context, s mr.Store, name mr.ModelName, decide func(driver.View) (*driver.Commit, error)) (c *driver.Commit, end int64, err error) {
 	err = s.Read(ctx, name.UseCase, name.Model, func(v driver.View) (err error) {
 		if _, end, err = v.Log(0); err == nil {
@@ -46,7 +46,7 @@ func end(ctx context.Context, s mr.Store, name mr.ModelName) (end int64) {
 
 type appender func(s mr.Store, ctx context.Context, name mr.ModelName, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error)
 
-// wrongStore is a sound store but for how it appends.
+// wrongStore is a sound store with another Append.
 type wrongStore struct {
 	mr.Store
 	append appender
@@ -57,7 +57,7 @@ func (s wrongStore) Append(ctx context.Context, useCase, model string, decide fu
 	return s.append(s.Store, ctx, name, decide)
 }
 
-// forgetful never looks whether something came between.
+// forgetful does not check whether another append came in between.
 func forgetful(s mr.Store, ctx context.Context, name mr.ModelName, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
 	c, _, err := plan(ctx, s, name, decide)
 	if c == nil || err != nil {
@@ -67,7 +67,7 @@ func forgetful(s mr.Store, ctx context.Context, name mr.ModelName, decide func(d
 	return write(ctx, s, name, c)
 }
 
-// statThenWrite looks, and then writes.
+// statThenWrite checks that, and then writes, in two steps.
 func statThenWrite(s mr.Store, ctx context.Context, name mr.ModelName, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
 	for {
 		c, was, err := plan(ctx, s, name, decide)
@@ -81,7 +81,7 @@ func statThenWrite(s mr.Store, ctx context.Context, name mr.ModelName, decide fu
 	}
 }
 
-// linesFirst shows the line before its tree is there.
+// linesFirst shows the line before its tree exists.
 func linesFirst(s mr.Store, ctx context.Context, name mr.ModelName, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
 	var trees []driver.StagedTree
 	done, err := s.Append(ctx, name.UseCase, name.Model, func(v driver.View) (*driver.Commit, error) {
@@ -100,12 +100,12 @@ func linesFirst(s mr.Store, ctx context.Context, name mr.ModelName, decide func(
 	return done, err
 }
 
-// fileByFile copies a tree to where readers see it, one file after the other,
-// before the change that names it.
+// fileByFile copies a tree, one file after the other, into the folder that
+// readers see, before the change that names it.
 type fileByFile struct {
 	mr.Store
 	dir  string
-	half *sync.Map // of all handles: the folders of versions on their way
+	half *sync.Map // shared by all handles: the folders of versions that are being copied
 }
 
 type halfTree string
@@ -172,7 +172,7 @@ func lineByLine(s mr.Store, ctx context.Context, name mr.ModelName, decide func(
 	return done, err
 }
 
-// documentFirst asks for the document before the lines are there.
+// documentFirst calls Document before the lines are appended.
 func documentFirst(s mr.Store, ctx context.Context, name mr.ModelName, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
 	return s.Append(ctx, name.UseCase, name.Model, func(v driver.View) (*driver.Commit, error) {
 		c, err := decide(v)
@@ -188,7 +188,7 @@ func documentFirst(s mr.Store, ctx context.Context, name mr.ModelName, decide fu
 	})
 }
 
-// swallows passes a refusal over.
+// swallows ignores the error of decide.
 func swallows(s mr.Store, ctx context.Context, name mr.ModelName, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
 	return s.Append(ctx, name.UseCase, name.Model, func(v driver.View) (*driver.Commit, error) {
 		c, _ := decide(v)
@@ -196,11 +196,11 @@ func swallows(s mr.Store, ctx context.Context, name mr.ModelName, decide func(dr
 	})
 }
 
-// lossy is a store whose answers can be lost, and that tries again.
+// lossy is a store that can lose answers, and that tries again.
 type lossy struct {
 	mr.Store
 	lose  atomic.Bool
-	check bool // it looks before it tries again whether the first time was enough
+	check bool // before it tries again, it checks whether the first try succeeded
 }
 
 func (s *lossy) Append(ctx context.Context, useCase, model string, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
@@ -227,8 +227,8 @@ func (s *lossy) Append(ctx context.Context, useCase, model string, decide func(d
 	return write(ctx, s.Store, name, c)
 }
 
-// A forgetting store keeps a note for good, and takes any version for one of
-// the registry's.
+// A forgetting store keeps its first note for ever, and treats any version's
+// tree as the registry's.
 type forgetting struct{ mr.Store }
 
 func (s forgetting) Read(ctx context.Context, useCase, model string, look func(driver.View) error) error {
@@ -240,7 +240,7 @@ type forgettingView struct{ driver.View }
 func (forgettingView) Note() (string, bool)                 { return "0 note", true }
 func (forgettingView) Tree(string) (driver.ItemKind, error) { return driver.ItemTree, nil }
 
-// unlooking has a change go by a document that it saw before.
+// unlooking has Append use the document that it saw before.
 func unlooking(s mr.Store, ctx context.Context, name mr.ModelName, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
 	return s.Append(ctx, name.UseCase, name.Model, func(v driver.View) (*driver.Commit, error) { return decide(unlookingView{v}) })
 }
@@ -249,7 +249,7 @@ type unlookingView struct{ driver.View }
 
 func (unlookingView) DocumentChanged(since driver.Revision) bool { return since == nil }
 
-// blind never sees that anything changed.
+// blind never reports a change.
 type blind struct{ mr.Store }
 
 func (blind) Changed(context.Context, string, string, driver.Revision) (bool, error) {
@@ -270,38 +270,38 @@ func TestSuiteFindsWrongStores(t *testing.T) {
 		wrap func(mr.Store) mr.Store
 		want string // the case that must fail
 	}{
-		{"it forgets to compare", wrong(forgetful), "Race"},
-		{"it forgets to compare", wrong(forgetful), "Count"},
+		{"it does not compare", wrong(forgetful), "Race"},
+		{"it does not compare", wrong(forgetful), "Count"},
 		{"stat, then write", wrong(statThenWrite), "Race"},
 		{"a line before its tree", wrong(linesFirst), "TreeWhole"},
 		{"a tree file by file", func(s mr.Store) mr.Store { return fileByFile{s, dir, half} }, "TreeWhole"},
 		{"line by line", wrong(lineByLine), "Groups"},
 		{"the document before its lines", wrong(documentFirst), "DocumentAfterLines"},
-		{"a refusal is passed over", wrong(swallows), "NothingDecided"},
+		{"a refusal is ignored", wrong(swallows), "NothingDecided"},
 		{"half a line ends there", func(s mr.Store) mr.Store { return cutting{s} }, "LogBackwards"},
 		{"manifests are not counted", func(s mr.Store) mr.Store { return miscounting{s} }, "Usage"},
-		{"a refusal is passed over", func(s mr.Store) mr.Store { return eager{s} }, "RemoveTrees"},
+		{"a refusal is ignored", func(s mr.Store) mr.Store { return eager{s} }, "RemoveTrees"},
 		{"the manifest is left out", func(s mr.Store) mr.Store { return forgettingManifest{s} }, "TreeFiles"},
 		{"other bytes are written", files(func(st driver.StagedFiles) driver.StagedFiles { return blanking{st} }), "StagedFiles"},
 		{"an open file is sealed", files(func(st driver.StagedFiles) driver.StagedFiles { return hasty{st} }), "UnfinishedFiles"},
 		{"a bad path is cleaned", files(func(st driver.StagedFiles) driver.StagedFiles { return tidying{st} }), "BadFiles"},
-		{"what is discarded stays", files(func(st driver.StagedFiles) driver.StagedFiles { return hoarding{st} }), "DiscardedFiles"},
+		{"a discarded tree stays", files(func(st driver.StagedFiles) driver.StagedFiles { return hoarding{st} }), "DiscardedFiles"},
 		{"it never sees a change", func(s mr.Store) mr.Store { return unseeing{s} }, "Look"},
 		{"an artifact is presumed", func(s mr.Store) mr.Store { return presuming{s} }, "ArtifactTree"},
 		{"it never sees a change", func(s mr.Store) mr.Store { return blind{s} }, "Changed"},
-		{"an older note will do", func(s mr.Store) mr.Store { return forgetting{s} }, "Note"},
+		{"an older note is returned", func(s mr.Store) mr.Store { return forgetting{s} }, "Note"},
 		{"any version has a tree", func(s mr.Store) mr.Store { return forgetting{s} }, "TreeKind"},
 		{"it never sees a change", func(s mr.Store) mr.Store { return blind{s} }, "ExternalChange"},
-		{"a change never looks at the document", wrong(unlooking), "ExternalChange"},
-		{"it forgets to compare", wrong(forgetful), "ExternalMeanwhile"},
+		{"Append does not check the document", wrong(unlooking), "ExternalChange"},
+		{"it does not compare", wrong(forgetful), "ExternalMeanwhile"},
 		{"two names are one", func(s mr.Store) mr.Store { return mixing{s} }, "Names"},
 		{"case is ignored", func(s mr.Store) mr.Store { return folding{s} }, "Alike"},
 		{"case is ignored", func(s mr.Store) mr.Store { return folding{s} }, "AlikeRace"},
-		{"any name is taken", func(s mr.Store) mr.Store { return apart{s} }, "Alike"},
-		{"a loss is passed over", wrong(careless), "IndexLost"},
-		{"a crash is taken for a loss", wrong(anxious), "IndexLost"},
-		{"any position will do", func(s mr.Store) mr.Store { return clamping{s} }, "BadPositions"},
-		{"any revision will do", func(s mr.Store) mr.Store { return trusting{s} }, "BadRevisions"},
+		{"any name is accepted", func(s mr.Store) mr.Store { return apart{s} }, "Alike"},
+		{"a loss is ignored", wrong(careless), "IndexLost"},
+		{"a crash counts as a loss", wrong(anxious), "IndexLost"},
+		{"any position is accepted", func(s mr.Store) mr.Store { return clamping{s} }, "BadPositions"},
+		{"any revision is accepted", func(s mr.Store) mr.Store { return trusting{s} }, "BadRevisions"},
 		{"any version opens", func(s mr.Store) mr.Store { return cleaning{s} }, "BadVersions"},
 		{"any version is committed", wrong(renaming), "BadVersions"},
 		{"a manifest is believed", func(s mr.Store) mr.Store { return believing{s} }, "BadManifests"},
@@ -313,13 +313,13 @@ func TestSuiteFindsWrongStores(t *testing.T) {
 			memory := registrytest.NewMemory(t)
 			open := func() (mr.Store, error) { return tt.wrap(memory.Open()), nil }
 			opts := &registrytest.StoreOptions{WriteDocument: memory.WriteDocument, LoseIndex: memory.LoseIndex}
-			for range 5 { // what a race brings to light may take more than one
+			for range 5 { // a race may need more than one run to fail
 				if failures := registrytest.Failures(t.Context(), open, opts, tt.want); failures[tt.want] != nil {
 					t.Logf("%s: %.300q", tt.want, failures[tt.want])
 					return
 				}
 			}
-			t.Errorf("the case %s passes it", tt.want)
+			t.Errorf("the case %s passes this store", tt.want)
 		})
 	}
 }
@@ -335,13 +335,13 @@ func TestSuiteFindsChangesAppliedTwice(t *testing.T) {
 		open := func() (mr.Store, error) { return memory.Open(), nil }
 		failures := registrytest.Failures(t.Context(), open, opts, "LostAnswer")
 		if failed := failures["LostAnswer"] != nil; failed == check {
-			t.Errorf("it looks before it tries again: %t; what fails: %q", check, failures)
+			t.Errorf("a store that checks before it tries again: %t; the failures: %q", check, failures)
 		}
 	}
 }
 
-// A case that proves nothing says so, and what it wants.
-func TestCasesAreSkippedAloud(t *testing.T) {
+// A case that is skipped says so, and says which option it needs.
+func TestSkippedCaseNamesItsOption(t *testing.T) {
 	t.Parallel()
 	memory := registrytest.NewMemory(t)
 	open := func() (mr.Store, error) { return memory.Open(), nil }
@@ -357,17 +357,17 @@ func TestCasesAreSkippedAloud(t *testing.T) {
 	}
 }
 
-// Two handles that don't share their data would make every race a walk-over.
-func TestSuiteFindsHandlesApart(t *testing.T) {
+// If two handles did not share their data, every race would pass.
+func TestSuiteFindsHandlesWithoutSharedData(t *testing.T) {
 	t.Parallel()
 	open := func() (mr.Store, error) { return registrytest.NewMemory(t).Open(), nil }
 	if failures := registrytest.Failures(t.Context(), open, nil, "SameData"); failures["SameData"] == nil {
-		t.Error("it takes them for the same")
+		t.Error("the suite does not notice")
 	}
 }
 
-// Each case quotes the contract, to the word.
-func TestRulesAreTheContracts(t *testing.T) {
+// Each case quotes the contract literally.
+func TestRulesQuoteTheContract(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../driver/*.go")
 	if err != nil || files == nil {
@@ -382,21 +382,21 @@ func TestRulesAreTheContracts(t *testing.T) {
 		source = append(source, data...)
 	}
 	plain := func(s string) string {
-		s = regexp.MustCompile(`(?m)^\s*//|[][]`).ReplaceAllString(s, "") // and the brackets of links
+		s = regexp.MustCompile(`(?m)^\s*//|[][]`).ReplaceAllString(s, "") // without the brackets of links
 		return strings.ToLower(strings.Join(strings.Fields(s), " "))
 	}
 	contract := plain(string(source))
 	rules := registrytest.Rules()
 	for _, name := range slices.Sorted(maps.Keys(rules)) {
 		if rule := plain(rules[name]); rule == "" || !strings.Contains(contract, rule) {
-			t.Errorf("%s: the contract has no %q", name, rules[name])
+			t.Errorf("%s: the contract does not contain %q", name, rules[name])
 		}
 	}
 }
 
 func TestFaults(t *testing.T) {
 	t.Parallel()
-	cause := errors.New("the disk is on fire")
+	cause := errors.New("the disk failed")
 	var fault registrytest.Fault
 	method := ""
 	store := registrytest.WithFaults(registrytest.NewMemory(t).Open(), func(c registrytest.Call) registrytest.Fault {
@@ -411,13 +411,13 @@ func TestFaults(t *testing.T) {
 	for _, method = range []string{"Stage", "Seal", "Append"} {
 		fault = registrytest.Fault{Err: cause}
 		if _, err := reg.Register(t.Context(), fraud, mr.FromFS(files), nil); !errors.Is(err, cause) {
-			t.Errorf("%s fails: %v", method, err)
+			t.Errorf("a failing %s: got error %v", method, err)
 		}
 		registrytest.WantStages(t, reg, fraud, map[string]mr.ModelStage{"1.0.0": mr.Development})
 	}
-	fault = registrytest.Fault{Lost: cause} // of Append: the change happens
+	fault = registrytest.Fault{Lost: cause} // the change happens
 	if _, err := reg.Register(t.Context(), fraud, mr.FromFS(files), nil); !errors.Is(err, cause) || !errors.Is(err, mr.ErrUncertain) {
-		t.Errorf("the answer is lost: %v", err)
+		t.Errorf("a lost answer of Register: got error %v", err)
 	}
 	registrytest.WantStages(t, reg, fraud, map[string]mr.ModelStage{"1.0.0": mr.Development, "1.0.1": mr.Development})
 
@@ -425,7 +425,7 @@ func TestFaults(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := reg.GetModel(ctx, fraud.At("1.0.0"), nil); !errors.Is(err, context.Canceled) {
-		t.Errorf("delayed: %v", err)
+		t.Errorf("a delayed call: got error %v", err)
 	}
 	method = ""
 }

@@ -8,17 +8,17 @@ import (
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// Shortcuts that a store may offer.
+// The cases of Looker and ArtifactTree, which are shortcuts.
 
-// look: a store that is no Looker passes.
+// look passes a store that is not a Looker.
 func look(s *suite) {
 	store, other, name := s.handle(), s.handle(), s.name("m")
 	l, ok := store.(driver.Looker)
 	if !ok {
 		return
 	}
-	// lookAt returns the lines that Look shows, or those of Read if its view
-	// may be stale, and the revision of the view.
+	// lookAt returns the lines that the view of Look shows, or those of Read if
+	// that view may be stale, and the revision of the view.
 	lookAt := func(since driver.Revision) (lines []string, rev driver.Revision, changed bool) {
 		s.Helper()
 		v, err := l.Look(s.Context(), name.UseCase, name.Model, since)
@@ -59,13 +59,13 @@ func look(s *suite) {
 		want = append(want, line)
 		got, next, changed := lookAt(rev)
 		if !changed {
-			s.Errorf("after %q was appended, Look says that nothing changed", line)
+			s.Errorf("after %q was appended, Look returns no view", line)
 			return
 		}
 		s.want("the lines that Look shows", got, want)
 		for _, strange := range []driver.Revision{nil, "of another store"} {
 			if got, _, changed := lookAt(strange); !changed {
-				s.Errorf("for the revision %v, Look says that nothing changed", strange)
+				s.Errorf("for the revision %v, Look returns no view", strange)
 			} else {
 				s.want("the lines that Look shows for a strange revision", got, want)
 			}
@@ -74,20 +74,20 @@ func look(s *suite) {
 	}
 }
 
-// artifactTree: a store whose trees are no ArtifactTrees passes.
+// artifactTree passes a store whose trees are not ArtifactTrees.
 func artifactTree(s *suite) {
 	store, other, name := s.handle(), s.handle(), s.name("m")
 	s.put(store, name, "1.0.0", someFiles("1.0.0"))
 	s.put(store, name, "1.0.1", withManifest(map[string]string{"other/model/w": "weights", "models/w": "weights"}))
 	s.put(store, name, "1.0.2", withManifest(map[string]string{"model": "a file"}))
-	for _, h := range []mr.Store{store, other, store} { // the second time the store may remember it
+	for _, h := range []mr.Store{store, other, store} { // a store may remember a tree that it opened
 		for version, want := range map[string]string{"1.0.0": "model", "1.0.1": "", "1.0.2": ""} {
 			s.wantArtifact(h, name, version, want)
 		}
 	}
 }
 
-// wantArtifact checks where the artifact of a version is.
+// wantArtifact checks the path of a version's artifact.
 func (s *suite) wantArtifact(store mr.Store, name mr.ModelName, version, want string) {
 	s.Helper()
 	tree, err := store.OpenTree(s.Context(), name.UseCase, name.Model, version)

@@ -15,7 +15,7 @@ import (
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// mixing takes two names for one, as a store that decodes what it should not.
+// mixing treats two names as one, like a store that decodes names by mistake.
 type mixing struct{ mr.Store }
 
 func mixed(name string) string { return strings.ReplaceAll(name, "+", " ") }
@@ -28,7 +28,7 @@ func (s mixing) Append(ctx context.Context, useCase, model string, decide func(d
 	return s.Store.Append(ctx, useCase, mixed(model), decide)
 }
 
-// clamping gives some lines from any position.
+// clamping returns some lines for any position.
 type clamping struct{ mr.Store }
 
 type clampingView struct{ driver.View }
@@ -60,7 +60,7 @@ func (v cuttingView) LogBefore(end int64, size int) ([]byte, int64, error) {
 	return lines[cut:], start + int64(cut), err
 }
 
-// miscounting leaves a file of each tree out.
+// miscounting does not count one file of each tree.
 type miscounting struct{ mr.Store }
 
 func (s miscounting) Usage(ctx context.Context, useCase, model string) iter.Seq2[driver.ItemUsage, error] {
@@ -76,7 +76,7 @@ func (s miscounting) Usage(ctx context.Context, useCase, model string) iter.Seq2
 	}
 }
 
-// eager removes trees although decide refuses.
+// eager removes trees even if decide refuses.
 type eager struct{ mr.Store }
 
 func (s eager) RemoveTrees(ctx context.Context, useCase, model string, decide func(driver.View) ([]string, error)) (removed []string, err error) {
@@ -88,7 +88,7 @@ func (s eager) RemoveTrees(ctx context.Context, useCase, model string, decide fu
 	return removed, errors.Join(refusal, err)
 }
 
-// trusting takes any revision for one of its own.
+// trusting accepts any revision as its own.
 type trusting struct{ mr.Store }
 
 func (s trusting) Changed(ctx context.Context, useCase, model string, since driver.Revision) (bool, error) {
@@ -98,14 +98,14 @@ func (s trusting) Changed(ctx context.Context, useCase, model string, since driv
 	return s.Store.Changed(ctx, useCase, model, since)
 }
 
-// cleaning makes something of any version's name.
+// cleaning turns any version into a valid one.
 type cleaning struct{ mr.Store }
 
 func (s cleaning) OpenTree(ctx context.Context, useCase, model, version string) (driver.Tree, error) {
 	return s.Store.OpenTree(ctx, useCase, model, path.Base(version))
 }
 
-// renaming does so when it commits.
+// renaming turns any version into a valid one when it commits.
 func renaming(s mr.Store, ctx context.Context, name mr.ModelName, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
 	return s.Append(ctx, name.UseCase, name.Model, func(v driver.View) (*driver.Commit, error) {
 		c, err := decide(v)
@@ -121,7 +121,7 @@ func renaming(s mr.Store, ctx context.Context, name mr.ModelName, decide func(dr
 	})
 }
 
-// treeless commits the lines when it can't have the trees.
+// treeless commits the lines if it can't place the trees.
 func treeless(s mr.Store, ctx context.Context, name mr.ModelName, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
 	c, _, err := plan(ctx, s, name, decide)
 	if c == nil || err != nil {
@@ -133,7 +133,7 @@ func treeless(s mr.Store, ctx context.Context, name mr.ModelName, decide func(dr
 	return write(ctx, s, name, &driver.Commit{Lines: c.Lines, Checkpoint: c.Checkpoint})
 }
 
-// believing makes the files that a manifest names, wherever.
+// believing makes the files that a manifest names, anywhere.
 type believing struct{ mr.Store }
 
 func (s believing) OpenTree(ctx context.Context, useCase, model, version string) (driver.Tree, error) {

@@ -10,7 +10,7 @@ import (
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// What a store offers that measures and removes trees.
+// The cases of Usage and Remover.
 
 // put commits a tree as a version, with one line that names it.
 func (s *suite) put(store mr.Store, name mr.ModelName, version string, files map[string]string) {
@@ -25,7 +25,7 @@ func (s *suite) put(store mr.Store, name mr.ModelName, version string, files map
 	}
 }
 
-// usage: a store that is no Usage passes.
+// usage passes a store that is not a Usage.
 func usage(s *suite) {
 	store, name := s.handle(), s.name("m")
 	u, ok := store.(driver.Usage)
@@ -46,8 +46,8 @@ func usage(s *suite) {
 		return trees, kinds
 	}
 	trees, kinds := measure(name.UseCase, name.Model)
-	s.want("the trees of no model", trees, map[string]string{})
-	s.want("what no model takes up", kinds, map[driver.ItemKind]int64{})
+	s.want("the trees of a missing model", trees, map[string]string{})
+	s.want("the usage of a missing model", kinds, map[driver.ItemKind]int64{})
 	want := map[string]string{}
 	for i, version := range []string{"1.0.0", "1.0.1"} {
 		files := someFiles(version)
@@ -68,7 +68,7 @@ func usage(s *suite) {
 	s.want("the trees", trees, want)
 	s.want("the document's bytes", kinds[driver.ItemDocument], int64(len(document)))
 	if log := int64(len("1.0.0\n1.0.1\n")); kinds[driver.ItemLog] < log {
-		s.Errorf("the log takes up %d bytes, want at least %d", kinds[driver.ItemLog], log)
+		s.Errorf("the log has %d bytes, want at least %d", kinds[driver.ItemLog], log)
 	}
 }
 
@@ -77,7 +77,7 @@ func withoutManifest(files map[string]string) map[string]string {
 	return files
 }
 
-// removeTrees: a store that is no Remover passes.
+// removeTrees passes a store that is not a Remover.
 func removeTrees(s *suite) {
 	store, other, name := s.handle(), s.handle(), s.name("m")
 	if _, ok := store.(driver.Remover); !ok {
@@ -93,11 +93,11 @@ func removeTrees(s *suite) {
 	s.put(store, name, "1.0.3", bare)
 	_, err := store.(driver.Remover).RemoveTrees(s.Context(), name.UseCase, name.Model, func(v driver.View) ([]string, error) {
 		lines, _, err := readLog(v, 0)
-		s.want("the log as decide finds it", lines, []string{"1.0.0", "1.0.1", "1.0.2", "1.0.3"})
+		s.want("the log in the view of decide", lines, []string{"1.0.0", "1.0.1", "1.0.2", "1.0.3"})
 		return []string{"1.0.0"}, errors.Join(errSkip, err)
 	})
 	if !errors.Is(err, errSkip) {
-		s.Errorf("decide refuses: got error %v, want its own", err)
+		s.Errorf("decide refuses: got error %v, want decide's error", err)
 	}
 	s.wantTrees(store, name, "1.0.0", "1.0.1", "1.0.2")
 	removed, err := remove(store, "1.0.0", "7.0.0", "1.0.2")
@@ -106,13 +106,13 @@ func removeTrees(s *suite) {
 	}
 	s.want("the versions whose trees were removed", removed, []string{"1.0.0", "1.0.2"})
 	if removed, err := remove(other, "1.0.0", "1.0.3"); err != nil || fmt.Sprint(removed) != "[1.0.3]" {
-		s.Errorf("removing trees once more, and a tree without a manifest: got %q, error %v, want [1.0.3]", removed, err)
+		s.Errorf("removing the same trees and one without a manifest: got %q, error %v, want [1.0.3]", removed, err)
 	}
 	for _, h := range []mr.Store{store, other, s.handle()} {
 		s.wantTrees(h, name, "1.0.1")
 		for _, version := range []string{"1.0.0", "1.0.2", "1.0.3"} {
 			if _, err := h.OpenTree(context.WithoutCancel(s.Context()), name.UseCase, name.Model, version); !errors.Is(err, fs.ErrNotExist) {
-				s.Errorf("opening %s, which was removed: got error %v, want fs.ErrNotExist", version, err)
+				s.Errorf("opening the removed %s: got error %v, want fs.ErrNotExist", version, err)
 			}
 		}
 	}
@@ -125,7 +125,7 @@ func removeTrees(s *suite) {
 	s.wantTrees(store, name, "1.0.1")
 }
 
-// wantTrees checks the files of versions that someFiles made.
+// wantTrees checks the files of versions that were made with someFiles.
 func (s *suite) wantTrees(store mr.Store, name mr.ModelName, versions ...string) {
 	s.Helper()
 	for _, version := range versions {

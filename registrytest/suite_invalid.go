@@ -14,8 +14,8 @@ import (
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// names uses names that a store may mix up with each other, or with names of
-// its own.
+// names uses names that a store may confuse with each other, or with its own
+// names.
 func names(s *suite) {
 	store, other := s.handle(), s.handle()
 	list := []mr.ModelName{
@@ -52,7 +52,7 @@ func names(s *suite) {
 	}
 }
 
-// badPositions asks for the log from where no line ends.
+// badPositions asks for the log from positions where no line ends.
 func badPositions(s *suite) {
 	store, name := s.handle(), s.name("m")
 	first := s.add(store, name, "a line of some length").End
@@ -60,7 +60,7 @@ func badPositions(s *suite) {
 	err := store.Read(s.Context(), name.UseCase, name.Model, func(v driver.View) error {
 		bad := []int64{-1, -first, -1024, math.MinInt64, end + 1, end + first, end + 1024, math.MaxInt64}
 		for _, p := range []int64{1, first / 2, first - 1, first + 1, (first + end) / 2, end - 1} {
-			if p != 0 && p != first && p != end { // a store may count in ones
+			if p != 0 && p != first && p != end { // a store may count lines
 				bad = append(bad, p)
 			}
 		}
@@ -77,9 +77,9 @@ func badPositions(s *suite) {
 	s.want("the log", s.log(store, name), []string{"a line of some length", "and another one"})
 }
 
-// badRevisions hands a store what it never gave out.
+// badRevisions passes revisions to a store that it did not make.
 func badRevisions(s *suite) {
-	type revision struct{ newest int64 } // as others call theirs
+	type revision struct{ newest int64 } // other stores may use this name, too
 	store, name := s.handle(), s.name("m")
 	s.add(store, name, "line")
 	_, err := commit(s.Context(), store, name, &driver.Commit{Checkpoint: &driver.Checkpoint{Make: func(int64) ([]byte, string) { return []byte("document"), "" }}})
@@ -88,11 +88,11 @@ func badRevisions(s *suite) {
 	}
 	for _, rev := range []driver.Revision{nil, 0, int64(1 << 40), "1", "", []byte(nil), errSkip, revision{1}, &revision{1}, map[string]any{}, func() {}} {
 		if changed, err := store.Changed(s.Context(), name.UseCase, name.Model, rev); !changed && err == nil {
-			s.Errorf("nothing changed since the revision %T %v, which nobody gave out", rev, rev)
+			s.Errorf("Changed is false for the revision %T %v, which the store did not make", rev, rev)
 		}
 		err := store.Read(s.Context(), name.UseCase, name.Model, func(v driver.View) error {
 			if !v.DocumentChanged(rev) {
-				s.Errorf("the document did not change since the revision %T %v, which nobody gave out", rev, rev)
+				s.Errorf("DocumentChanged is false for the revision %T %v, which the store did not make", rev, rev)
 			}
 			return nil
 		})
@@ -102,7 +102,8 @@ func badRevisions(s *suite) {
 	}
 }
 
-// badVersions asks for versions, and commits some, whose names lead elsewhere.
+// badVersions asks for versions, and commits some, whose names lead outside the
+// model.
 func badVersions(s *suite) {
 	store, name := s.handle(), s.name("m")
 	s.addTree(store, name, "1.0.0")
@@ -125,20 +126,20 @@ func badVersions(s *suite) {
 			s.Errorf("committing version %q: got error %v, want fs.ErrInvalid", version, err)
 		}
 	}
-	if tree, err := store.OpenTree(s.Context(), name.UseCase, name.Model, "%2e%2e"); err == nil { // a good name, which nobody has
+	if tree, err := store.OpenTree(s.Context(), name.UseCase, name.Model, "%2e%2e"); err == nil { // a valid name of no version
 		s.Errorf(`version "%%2e%%2e" gives %s`, filepath.Base(tree.Path()))
 		tree.Close()
 	}
 	s.want("the log", s.log(s.handle(), name), []string{"1.0.0"})
 	files, err := readTree(s.Context(), s.handle(), name, "1.0.0")
 	if err != nil {
-		s.Errorf("reading what was there: %v", err)
+		s.Errorf("reading the old version: %v", err)
 	}
-	s.want("the files of what was there", files, someFiles("1.0.0"))
+	s.want("the files of the old version", files, someFiles("1.0.0"))
 }
 
-// badManifests commits trees whose manifest names files that are not the
-// tree's. The store may refuse to seal, to commit or to open such a tree.
+// badManifests commits trees whose manifest names files outside the tree. The
+// store may refuse to seal, to commit or to open such a tree.
 func badManifests(s *suite) {
 	store, name := s.handle(), s.name("m")
 	s.addTree(store, name, "1.0.0")
@@ -158,7 +159,7 @@ func badManifests(s *suite) {
 				continue
 			}
 			if _, err := os.Lstat(outside); !errors.Is(err, fs.ErrNotExist) {
-				s.Errorf("the manifest names %q, and %s is there: %v", file, outside, err)
+				s.Errorf("the manifest names %q, and %s exists: %v", file, outside, err)
 			}
 		}
 	}
@@ -169,13 +170,13 @@ func badManifests(s *suite) {
 	for _, version := range []string{"1.0.0", "1.0.1"} {
 		files, err := readTree(s.Context(), s.handle(), name, version)
 		if err != nil {
-			s.Errorf("reading a sound version beside them: %v", err)
+			s.Errorf("reading a sound version: %v", err)
 		}
 		s.want("the files of "+version, files, someFiles(version))
 	}
 }
 
-// tryTree commits a tree and opens it, if the store lets it. It returns the
+// tryTree commits a tree and opens it, if the store accepts it. It returns the
 // folder.
 func (s *suite) tryTree(store mr.Store, name mr.ModelName, version string, files map[string]string) (dir string) {
 	st, err := store.Stage(s.Context(), name.UseCase, name.Model)
@@ -201,7 +202,7 @@ func (s *suite) tryTree(store mr.Store, name mr.ModelName, version string, files
 	return tree.Path()
 }
 
-// discarded commits a tree that was given up.
+// discarded commits a tree that was discarded.
 func discarded(s *suite) {
 	store, name := s.handle(), s.name("m")
 	s.addTree(store, name, "1.0.0")
@@ -215,7 +216,7 @@ func discarded(s *suite) {
 	}
 	s.want("the log", s.log(s.handle(), name), []string{"1.0.0"})
 	if _, err := s.handle().OpenTree(s.Context(), name.UseCase, name.Model, "1.0.1"); !errors.Is(err, fs.ErrNotExist) {
-		s.Errorf("OpenTree of it: got error %v, want fs.ErrNotExist", err)
+		s.Errorf("OpenTree of a discarded tree: got error %v, want fs.ErrNotExist", err)
 	}
 	s.addTree(store, name, "1.0.1")
 }
