@@ -14,7 +14,7 @@ import (
 )
 
 // Append calls decide until its decision becomes the next change. If another
-// writer is first too often, Append gives up with ErrContention.
+// writer wins the race too often, Append fails with ErrContention.
 func (s *Store) Append(ctx context.Context, useCase, model string, decide func(driver.View) (*driver.Commit, error)) (done driver.AppendResult, err error) {
 	name := mr.ModelName{UseCase: useCase, Model: model}
 	err = s.race(ctx, name, func() (won bool, err error) {
@@ -24,18 +24,18 @@ func (s *Store) Append(ctx context.Context, useCase, model string, decide func(d
 	return done, err
 }
 
-// tryAppend reports false if another writer was first.
+// tryAppend reports false if another writer made the next change first.
 func (s *Store) tryAppend(ctx context.Context, name mr.ModelName, decide func(driver.View) (*driver.Commit, error)) (done driver.AppendResult, won bool, err error) {
 	v := s.view(ctx, name)
 	v.writes = true
 	if err := s.accessBy(v.list); err != nil {
 		return done, false, err
 	}
-	if err := v.find(); err != nil { // before anything is read: what comes behind is too late
+	if err := v.find(); err != nil { // first, so that a change that comes later makes this one lose the race
 		return done, false, err
 	}
 	c, err := decide(v)
-	if errors.Is(err, errBehind) {
+	if errors.Is(err, errNewChange) {
 		return done, false, nil
 	}
 	if err != nil || c == nil {
@@ -52,18 +52,18 @@ func (s *Store) tryAppend(ctx context.Context, name mr.ModelName, decide func(dr
 
 const (
 	// mostLost bounds how many races in a row a change may lose. Among N
-	// writers that never rest one in N is won, so that 64 of them meet the
-	// bound once in some millions of changes; it takes minutes.
+	// writers that never pause, a change wins one race in N. With 64 writers,
+	// one of some millions of changes reaches the bound, after minutes.
 	mostLost = 1000
-	// longestLost bounds how much slower a loser gets: at 400 ms. A writer that
-	// rests longer than others take for a change never wins against them.
+	// longestLost bounds how long a loser pauses: 400 ms. A writer that pauses
+	// longer than others need for a change never wins against them.
 	longestLost = 4
 )
 
-// race calls try until it wins or fails, or lost too often.
+// race calls try until it wins, fails, or has lost too often.
 func (s *Store) race(ctx context.Context, name mr.ModelName, try func() (won bool, err error)) error {
 	for lost := range mostLost {
-		if lost > 1 { // the first was news, and is taken in by now
+		if lost > 1 { // after the first loss, the new change has been read: no pause
 			if err := pause(ctx, min(lost-1, longestLost)); err != nil {
 				return err
 			}
@@ -76,11 +76,11 @@ func (s *Store) race(ctx context.Context, name mr.ModelName, try func() (won boo
 		}
 	}
 	return &Error{"change", s.prefix + name.String(),
-		fmt.Errorf("%w: others were first %d times in a row; nothing was changed", ErrContention, mostLost)}
+		fmt.Errorf("%w: other writers were first %d times in a row; nothing was changed", ErrContention, mostLost)}
 }
 
-// commit tries to make a commit happen. It reports false if another writer was
-// first.
+// commit tries to make a commit happen. It reports false if another writer made
+// the next change first.
 func (s *Store) commit(ctx context.Context, v *view, c *driver.Commit) (done driver.AppendResult, won bool, err error) {
 	if err := v.checkFirst(); err != nil {
 		return done, false, err
@@ -114,11 +114,11 @@ func (s *Store) commit(ctx context.Context, v *view, c *driver.Commit) (done dri
 	return done, true, nil
 }
 
-// next returns the change that would follow, with lines. The first takes over
-// the history of a folder that was copied here.
+// next returns the next change, with lines. The first change takes over the
+// history of a folder that was copied into the bucket.
 func (v *view) next(lines []byte) (*slot, error) {
 	if v.newest == logformat.Last {
-		return nil, fmt.Errorf("%s has %d changes, as many as can be", v.name, logformat.Last)
+		return nil, fmt.Errorf("%s has %d changes, the largest possible number", v.name, logformat.Last)
 	}
 	end := v.end
 	if v.newest == 0 {
@@ -132,7 +132,7 @@ func (v *view) next(lines []byte) (*slot, error) {
 }
 
 // createSlot makes the object of a change. It reports false if another writer
-// was first.
+// made the next change first.
 func (s *Store) createSlot(ctx context.Context, v *view, sl *slot) (won bool, err error) {
 	data, err := sl.encode()
 	if err != nil {
@@ -160,7 +160,8 @@ func (s *Store) change(ctx context.Context, v *view, c *driver.Commit, sl *slot)
 		}
 		st := uploadOf(t)
 		if remains[i], err = s.remains(ctx, v.name, t.Version); err != nil {
-			// Or it is the first change of another writer, half in its place.
+			// The objects may also belong to another writer's first change,
+			// whose files are being copied into place.
 			taken, lookErr := s.exists(ctx, slotKey(v.name, sl.Number))
 			if lookErr == nil && taken {
 				return false, nil
@@ -176,7 +177,7 @@ func (s *Store) change(ctx context.Context, v *view, c *driver.Commit, sl *slot)
 		sl.Trees[t.Version] = st.info()
 	}
 	for _, t := range c.Trees {
-		uploadOf(t).keep() // from here on they may be a version's
+		uploadOf(t).keep() // from here on the files may belong to a version
 	}
 	won, err = s.createSlot(ctx, v, sl)
 	if !won {
@@ -195,15 +196,15 @@ func (s *Store) change(ctx context.Context, v *view, c *driver.Commit, sl *slot)
 			k.trees[t.Version] = info
 		})
 		if err := s.publish(ctx, v.name, t.Version, st.id, st.files, remains[i]); err != nil {
-			s.log.LogAttrs(ctx, slog.LevelWarn, "a version's files are not at their place yet; Sweep puts them there",
+			s.log.LogAttrs(ctx, slog.LevelWarn, "a version's files are not in place yet; Sweep moves them there",
 				slog.String("version", v.name.At(t.Version).String()), slog.Any("error", err))
 		}
 	}
 	return true, nil
 }
 
-// remains lists the objects in the place of a new version. Without a manifest
-// they are another program's.
+// remains lists the objects in the place of a new version. If they include no
+// manifest, they belong to another program, which is an error.
 func (s *Store) remains(ctx context.Context, name mr.ModelName, version string) ([]object, error) {
 	dir := modelKey(name, versionsDir+version+"/")
 	list, err := s.list(ctx, dir, true, 0)
@@ -211,7 +212,7 @@ func (s *Store) remains(ctx context.Context, name mr.ModelName, version string) 
 		return nil, err
 	}
 	if !slices.ContainsFunc(list, func(o object) bool { return o.key == dir+manifestName }) {
-		return nil, &Error{"register", s.prefix + dir, fmt.Errorf("it is there, and not the registry's: %w", fs.ErrExist)}
+		return nil, &Error{"register", s.prefix + dir, fmt.Errorf("it exists, and another program made it: %w", fs.ErrExist)}
 	}
 	return list, nil
 }

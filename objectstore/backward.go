@@ -17,7 +17,7 @@ func (v *view) LogEnd() (int64, error) {
 }
 
 // LogBefore returns the lines that end at a position. It reads the changes from
-// the newest back to the change that holds them, each once for a view.
+// the newest back to the change that holds them. A view reads each change once.
 func (v *view) LogBefore(end int64, size int) (lines []byte, start int64, err error) {
 	if err := v.find(); err != nil {
 		return nil, 0, err
@@ -26,7 +26,7 @@ func (v *view) LogBefore(end int64, size int) (lines []byte, start int64, err er
 	last := v.end
 	if v.newest > 0 && end >= 0 && end <= last {
 		data, start, err = v.since(max(0, end-int64(max(size, 1))-1))
-	} else if v.newest == 0 { // a folder that was copied here
+	} else if v.newest == 0 { // a folder that was copied into the bucket
 		data, last, err = v.Log(0)
 	}
 	if err != nil {

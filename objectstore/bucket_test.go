@@ -15,17 +15,17 @@ import (
 	"gocloud.dev/gcerrors"
 )
 
-// A faultyBucket is a bucket in memory whose requests can be counted, refused,
-// and their answers lost.
+// A faultyBucket is a bucket in memory. It counts requests, and it can refuse
+// requests and lose their answers.
 type faultyBucket struct {
 	b *blob.Bucket
 
 	mu            sync.Mutex
-	unconditional bool                              // it ignores "only if there is none"
-	wrongMD5      bool                              // it has an MD5 of something else than the bytes, as S3 with keys of KMS
+	unconditional bool                              // it ignores the condition of a conditional write
+	wrongMD5      bool                              // its MD5 is not that of the bytes, as in S3 with KMS keys
 	before        func(op, key string) error        // refuses a request
-	after         func(op, key string) error        // loses the answer to one
-	read          func(key string, r []byte) []byte // changes what is read
+	after         func(op, key string) error        // loses the answer to a request
+	read          func(key string, r []byte) []byte // changes the bytes of an object when it is read
 	count         map[string]int
 }
 
@@ -43,7 +43,7 @@ func (f *faultyBucket) set(fn func()) {
 	fn()
 }
 
-// requests returns how many there were since the last time.
+// requests returns how many requests there were since the last call.
 func (f *faultyBucket) requests() map[string]int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -71,11 +71,11 @@ func (f *faultyBucket) do(op, key string, fn func() error) error {
 	return err
 }
 
-// A misreadError is one of S3's in which the driver saw a "301", and so took it
-// for a missing bucket.
+// A misreadError is an error of S3 in which the driver found a "301", so that
+// it reports a missing bucket.
 type misreadError struct {
 	codedError
-	status int // that it had
+	status int // the status of the answer
 }
 
 func misread(status int, text string) error {
@@ -85,7 +85,7 @@ func misread(status int, text string) error {
 func (e *misreadError) Service() string     { return "S3" }
 func (e *misreadError) HTTPStatusCode() int { return e.status }
 
-// A codedError is one that the driver has a code for.
+// A codedError is an error for which the driver has a code.
 type codedError struct {
 	code gcerrors.ErrorCode
 	text string

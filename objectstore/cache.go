@@ -21,7 +21,7 @@ import (
 //
 //	trees/{key}/          a whole tree; the key ends in its size
 //	trees/{key}.lock      held while the tree is used; its time is that of the last use
-//	trees/{key}.partial/  one on its way, under an exclusive lock
+//	trees/{key}.partial/  a tree that is being downloaded, under an exclusive lock
 //	staging/{id}, {id}.lock   a registration's files, while its process lives
 type cache struct {
 	dir   string
@@ -34,14 +34,14 @@ type cache struct {
 const (
 	lockSuffix    = ".lock"
 	partialSuffix = ".partial"
-	// pollEvery is how often a lock that another process holds is tried. It is
-	// held for as long as a download takes.
+	// pollEvery is how often a lock that another process holds is tried. A
+	// process holds it for as long as a download takes.
 	pollEvery = 10 * time.Millisecond
 )
 
 func (c *cache) tree(key string) string { return filepath.Join(c.dir, "trees", key) }
 
-// get returns a tree that is there, locked against its removal.
+// get returns a tree from the cache, locked against its removal.
 func (c *cache) get(ctx context.Context, key string) (dir string, release func(), ok bool, err error) {
 	dir = c.tree(key)
 	if _, err := os.Lstat(dir); err != nil {
@@ -51,16 +51,16 @@ func (c *cache) get(ctx context.Context, key string) (dir string, release func()
 	if _, err := lock.TryRLockContext(ctx, pollEvery); err != nil {
 		return "", nil, false, err
 	}
-	if _, err := os.Lstat(dir); err != nil { // it went meanwhile
+	if _, err := os.Lstat(dir); err != nil { // another process removed it meanwhile
 		return "", nil, false, lock.Unlock()
 	}
 	now := time.Now()
-	_ = os.Chtimes(dir+lockSuffix, now, now) // else it goes a little early
+	_ = os.Chtimes(dir+lockSuffix, now, now) // if this fails, the tree is evicted a little early
 	return dir, sync.OnceFunc(func() { lock.Unlock() }), true, nil
 }
 
-// open returns a tree, which fill writes if it is not there. Of all processes
-// one does.
+// open returns a tree. If it is not in the cache, fill writes it, in one of all
+// processes.
 func (c *cache) open(ctx context.Context, key string, fill func(dir string) error) (dir string, release func(), err error) {
 	for {
 		dir, release, ok, err := c.get(ctx, key)
@@ -103,7 +103,7 @@ func (c *cache) fill(ctx context.Context, key string, fill func(dir string) erro
 	return nil
 }
 
-// keySize returns how many bytes a tree takes, as its key says.
+// keySize returns the size of a tree in bytes, which its key contains.
 func keySize(key string) int64 {
 	n, _ := strconv.ParseInt(key[strings.LastIndexByte(key, '-')+1:], 10, 64)
 	return n
@@ -134,8 +134,8 @@ func (c *cache) evict(room int64, but string) {
 		if total <= c.limit {
 			break
 		}
-		gone, removeErr := c.drop(k.key)
-		if gone {
+		removed, removeErr := c.drop(k.key)
+		if removed {
 			total -= keySize(k.key)
 		}
 		err = errors.Join(err, removeErr)
@@ -147,22 +147,22 @@ func (c *cache) evict(room int64, but string) {
 
 // drop removes a tree that is not in use. Its lock file stays, because another
 // process may be about to lock it.
-func (c *cache) drop(key string) (gone bool, err error) {
+func (c *cache) drop(key string) (removed bool, err error) {
 	dir := c.tree(key)
 	lock := flock.New(dir + lockSuffix)
 	if ok, err := lock.TryLock(); !ok || err != nil {
 		return false, err
 	}
 	defer lock.Unlock()
-	partial := dir + partialSuffix // so that half of it is never taken for the whole
+	partial := dir + partialSuffix // so that a partly removed tree is never used
 	if err := errors.Join(removeAll(partial), os.Rename(dir, partial)); err != nil {
 		return false, err
 	}
 	return true, removeAll(partial)
 }
 
-// claim makes a folder for a registration's files, and clears those of dead
-// processes once.
+// claim makes a folder for a registration's files. Once, it also removes the
+// folders of dead processes.
 func (c *cache) claim() (dir string, unlock func(), err error) {
 	staging := filepath.Join(c.dir, "staging")
 	if err := os.MkdirAll(staging, 0o777); err != nil {
@@ -174,7 +174,7 @@ func (c *cache) claim() (dir string, unlock func(), err error) {
 		lock := flock.New(dir + lockSuffix)
 		if ok, err := lock.TryLock(); err != nil {
 			return "", nil, err
-		} else if !ok { // a sweeper has it
+		} else if !ok { // a sweeper has locked it
 			continue
 		}
 		unlock := func() {

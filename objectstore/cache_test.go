@@ -55,7 +55,7 @@ func TestDownloadedOnce(t *testing.T) {
 }
 
 // Invariant 1: a file that does not match its digest is never shown, and the
-// next try downloads it again.
+// next attempt downloads it again.
 func TestDamagedDownload(t *testing.T) {
 	t.Parallel()
 	f, b := newFaulty(t)
@@ -91,9 +91,9 @@ func TestDamagedDownload(t *testing.T) {
 	m.Close()
 }
 
-// The remains of a process that died in the middle of a download are not a
+// The remains of a process that died during a download are not used as a
 // version.
-func TestHalfDownloaded(t *testing.T) {
+func TestPartialDownloadIsNotUsed(t *testing.T) {
 	t.Parallel()
 	_, b := newFaulty(t)
 	cache := t.TempDir()
@@ -114,8 +114,8 @@ func TestHalfDownloaded(t *testing.T) {
 	m.Close()
 }
 
-// The cache stays in its bounds: the least recently used tree is removed first,
-// and a tree in use never.
+// The cache stays within its bound. The least recently used tree is removed
+// first, and a tree in use never.
 func TestCacheIsBounded(t *testing.T) {
 	t.Parallel()
 	_, b := newFaulty(t)
@@ -143,7 +143,7 @@ func TestCacheIsBounded(t *testing.T) {
 	open("1.0.1").Close()
 	open("1.0.2").Close()
 	open("1.0.1").Close() // used again
-	open("1.0.3").Close() // 1.0.2 must go for it
+	open("1.0.3").Close() // 1.0.2 must be evicted for it
 	want := func(there ...string) {
 		t.Helper()
 		var got []string
@@ -153,7 +153,7 @@ func TestCacheIsBounded(t *testing.T) {
 			}
 		}
 		if diff := cmp.Diff(there, got); diff != "" {
-			t.Errorf("in the cache (-want +got):\n%s", diff)
+			t.Errorf("versions in the cache (-want +got):\n%s", diff)
 		}
 	}
 	want("1.0.0", "1.0.1", "1.0.3")

@@ -12,9 +12,9 @@ import (
 	"github.com/ubunye-go/modelregistry/objectstore"
 )
 
-// A program that still writes to a folder that it saved, while the folder is
-// uploaded, fails the registration.
-func TestFolderThatChangesWhileItIsUploaded(t *testing.T) {
+// A registration fails if a program still writes to a folder that it saved,
+// while the folder is uploaded.
+func TestFolderChangedDuringUpload(t *testing.T) {
 	t.Parallel()
 	overwrite := func(dir string) error {
 		name := filepath.Join(dir, "weights.bin")
@@ -22,7 +22,7 @@ func TestFolderThatChangesWhileItIsUploaded(t *testing.T) {
 	}
 	for what, test := range map[string]struct {
 		change func(dir string) error
-		sent   bool // the change comes when weights.bin was sent, else before anything was
+		sent   bool // the change comes after weights.bin was sent, and otherwise before the first file
 		says   string
 	}{
 		"a file before it is sent": {overwrite, false, "weights.bin changed while it was uploaded"},
@@ -48,7 +48,7 @@ func TestFolderThatChangesWhileItIsUploaded(t *testing.T) {
 				t.Fatal(err)
 			}
 			before := f.dump(t)
-			r := open() // which asks for the newest change before it sends a file
+			r := open() // its upload reads the newest change before it sends a file
 			saved, err := "", error(nil)
 			change := sync.OnceFunc(func() {
 				if err := test.change(saved); err != nil {
@@ -73,15 +73,16 @@ func TestFolderThatChangesWhileItIsUploaded(t *testing.T) {
 			f.set(func() { f.before = nil })
 			for key := range f.dump(t) {
 				if _, was := before[key]; !was {
-					t.Errorf("left behind: %s", key)
+					t.Errorf("the failed registration left %s", key)
 				}
 			}
 		})
 	}
 }
 
-// A cache is no folder that a shell would have expanded, nor a URL.
-func TestCacheFolderThatIsRefused(t *testing.T) {
+// The cache folder may not be a URL or start with a tilde, which only a shell
+// expands.
+func TestInvalidCacheFolderIsRefused(t *testing.T) {
 	t.Parallel()
 	_, b := newFaulty(t)
 	for _, dir := range []string{"~/cache", "s3://bucket/cache"} {

@@ -12,21 +12,21 @@ import (
 )
 
 // A folder that was copied into a bucket has its history in one object,
-// history.jsonl. It is the log for as long as there is no change; the first
-// takes all of it over and is the log's beginning then, with the same
-// positions. The object is not needed afterwards, and is removed.
+// history.jsonl. The object is the log until the first change. The first change
+// contains all of its lines, at the same positions. After that the object is
+// not needed, and is removed.
 
-// errBegun says that the first change came meanwhile, and may have taken the
-// object over.
+// errBegun says that the first change was made meanwhile, and may have removed
+// the object.
 var errBegun = errors.New("the first change was made meanwhile")
 
-// copied is Log where there are no changes.
+// copied is Log for a model without changes.
 func (v *view) copied(from int64) ([]byte, int64, error) {
 	if from == 0 && v.before != nil {
 		return v.before, int64(len(v.before)), nil
 	}
-	behind := max(0, from-1) // with the newline before it
-	data, err := v.s.getFrom(v.ctx, modelKey(v.name, logName), behind)
+	start := max(0, from-1) // with the newline before it
+	data, err := v.s.getFrom(v.ctx, modelKey(v.name, logName), start)
 	if errors.Is(err, fs.ErrNotExist) {
 		var begun bool
 		if begun, err = v.s.exists(v.ctx, slotKey(v.name, 1)); begun {
@@ -41,27 +41,29 @@ func (v *view) copied(from int64) ([]byte, int64, error) {
 	data = data[:logformat.Whole(data)]
 	if from > 0 {
 		if len(data) == 0 || data[0] != '\n' {
-			return nil, 0, v.noPosition(from, behind+int64(len(data)))
+			return nil, 0, v.noPosition(from, start+int64(len(data)))
 		}
 		data = data[1:]
 	} else {
-		v.before = append(make([]byte, 0, len(data)), data...) // not nil, and without room for what is appended
+		v.before = append(make([]byte, 0, len(data)), data...) // not nil, and without spare capacity
 	}
 	return data, from + int64(len(data)), nil
 }
 
-// takenOver removes a folder's history once it is part of the first change.
+// takenOver removes the history of a copied folder once the first change
+// contains it.
 func (s *Store) takenOver(ctx context.Context, name mr.ModelName) {
 	if err := s.remove(ctx, modelKey(name, logName)); err != nil {
-		s.log.LogAttrs(ctx, slog.LevelWarn, "history.jsonl could not be removed; what it says is in the first change",
+		s.log.LogAttrs(ctx, slog.LevelWarn, "history.jsonl could not be removed; the first change contains it",
 			slog.String("model", name.String()), slog.Any("error", err))
 	}
 }
 
-// getFrom returns an object's bytes from an offset on; none if it is shorter.
+// getFrom returns an object's bytes from an offset on, and none if the object
+// is shorter.
 func (s *Store) getFrom(ctx context.Context, key string, offset int64) (data []byte, err error) {
 	err = retry(ctx, func() error {
-		ctx, cancel := context.WithTimeout(ctx, 10*smallFor) // it may be large
+		ctx, cancel := context.WithTimeout(ctx, 10*smallFor) // the object may be large
 		defer cancel()
 		r, err := s.bucket.NewRangeReader(ctx, s.prefix+key, offset, -1, nil)
 		if err != nil {

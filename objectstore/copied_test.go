@@ -20,7 +20,7 @@ import (
 	"github.com/ubunye-go/modelregistry/registrytest"
 )
 
-// copyOut writes a bucket to a folder, as aws s3 sync does.
+// copyOut copies a bucket to a folder, as "aws s3 sync" does.
 func copyOut(t testing.TB, f *faultyBucket, prefix string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -40,7 +40,7 @@ func copyOut(t testing.TB, f *faultyBucket, prefix string) (dir string) {
 	return dir
 }
 
-// copyIn writes a folder to a bucket.
+// copyIn copies a folder to a bucket.
 func copyIn(t testing.TB, f *faultyBucket, dir, prefix string) {
 	t.Helper()
 	err := fs.WalkDir(os.DirFS(dir), ".", func(name string, d fs.DirEntry, err error) error {
@@ -58,14 +58,14 @@ func copyIn(t testing.TB, f *faultyBucket, dir, prefix string) {
 	}
 }
 
-// Told is what a registry says of a model.
-type told struct {
+// contents are what a registry reports about a model.
+type contents struct {
 	Versions   []string
 	Production []string // after every tenth event
 	History    []mr.Event
 }
 
-func tell(t testing.TB, r *mr.ModelRegistry, name mr.ModelName) (all told) {
+func readContents(t testing.TB, r *mr.ModelRegistry, name mr.ModelName) (all contents) {
 	t.Helper()
 	list, err := r.ListVersions(t.Context(), name)
 	if err != nil {
@@ -100,9 +100,9 @@ func onDisk(t testing.TB, dir string) *mr.ModelRegistry {
 	return r
 }
 
-func wantTold(t testing.TB, what string, want told, r *mr.ModelRegistry) {
+func wantContents(t testing.TB, what string, want contents, r *mr.ModelRegistry) {
 	t.Helper()
-	if diff := cmp.Diff(want, tell(t, r, fraud)); diff != "" {
+	if diff := cmp.Diff(want, readContents(t, r, fraud)); diff != "" {
 		t.Errorf("%s (-want +got):\n%.2000s", what, diff)
 	}
 	if report, err := r.Verify(t.Context(), nil); err != nil || len(report.Problems()) > 0 {
@@ -110,7 +110,7 @@ func wantTold(t testing.TB, what string, want told, r *mr.ModelRegistry) {
 	}
 }
 
-// grow registers versions that take 50 KB each in history and document, and
+// grow registers versions that take 50 KB each in history and document. It
 // promotes every fifth.
 func grow(t testing.TB, r *mr.ModelRegistry, n int) {
 	t.Helper()
@@ -124,7 +124,7 @@ func grow(t testing.TB, r *mr.ModelRegistry, n int) {
 	}
 }
 
-// document reads fraud's registry.json as it is in a folder.
+// document reads the file registry.json of the model fraud in a folder.
 func document(t testing.TB, dir string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(dir, fraud.UseCase, fraud.Model, "registry.json"))
@@ -134,7 +134,7 @@ func document(t testing.TB, dir string) []byte {
 	return data
 }
 
-// lag puts an older registry.json in place, so that it lags whatever the time.
+// lag puts an older registry.json in place, so that it lags, whatever the time.
 func lag(t testing.TB, dir string, document []byte) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(dir, fraud.UseCase, fraud.Model, "registry.json"), document, 0o666); err != nil {
@@ -142,9 +142,9 @@ func lag(t testing.TB, dir string, document []byte) {
 	}
 }
 
-// A bucket copied to disk is a store, and goes on as one; copied into another
-// bucket it goes on there, and back on disk again: no version, no event and no
-// stage is lost on the way, though registry.json lags in each copy.
+// A bucket that was copied to disk is a working store, and so is a copy of that
+// folder in another bucket, and its copy on disk again. No version, event or
+// stage is lost, although registry.json lags in each copy.
 func TestCopiedToDiskAndBack(t *testing.T) {
 	t.Parallel()
 	f, b := newFaulty(t)
@@ -155,16 +155,16 @@ func TestCopiedToDiskAndBack(t *testing.T) {
 	grow(t, r, 30)
 	doc := document(t, copyOut(t, f, "here/"))
 	if n := bytes.Count(doc, []byte(`"curve"`)); n < 26 {
-		t.Errorf("registry.json lists %d of 30 versions: it may lag by an eighth", n)
+		t.Errorf("registry.json lists %d of 30 versions; it may lag by an eighth only", n)
 	}
 	grow(t, r, 4)
-	want := tell(t, r, fraud)
+	want := readContents(t, r, fraud)
 	dir := copyOut(t, f, "here/")
 	lag(t, dir, doc)
-	wantTold(t, "on disk", want, onDisk(t, dir))
+	wantContents(t, "on disk", want, onDisk(t, dir))
 	model := filepath.Join(dir, fraud.UseCase, fraud.Model)
 	if _, err := os.Stat(filepath.Join(model, "history.jsonl")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("reading wrote a history: %v", err)
+		t.Errorf("a reader wrote a history: %v", err)
 	}
 
 	disk := onDisk(t, dir)
@@ -172,38 +172,38 @@ func TestCopiedToDiskAndBack(t *testing.T) {
 	if v, err := disk.Rollback(t.Context(), fraud, nil); err != nil || v.Version != "1.0.30" {
 		t.Errorf("rolled back to %s, %v", v.Version, err)
 	}
-	more := tell(t, disk, fraud)
+	more := readContents(t, disk, fraud)
 	if diff := cmp.Diff(want.History, more.History[:len(want.History)]); diff != "" || len(more.History) != len(want.History)+4 {
 		t.Errorf("%d events became %d (-before +after):\n%.2000s", len(want.History), len(more.History), diff)
 	}
-	wantTold(t, "on disk, changed there", more, onDisk(t, dir))
+	wantContents(t, "on disk, changed there", more, onDisk(t, dir))
 	if _, err := os.Stat(filepath.Join(model, "history")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the bucket's changes are in the way still: %v", err)
+		t.Errorf("the files of the bucket's changes are still in the folder: %v", err)
 	}
 
 	lag(t, dir, doc)
 	copyIn(t, f, dir, "there/")
-	wantTold(t, "in another bucket", more, open("there"))
+	wantContents(t, "in another bucket", more, open("there"))
 	there := open("there")
 	grow(t, there, 2)
-	most := tell(t, there, fraud)
+	most := readContents(t, there, fraud)
 	if diff := cmp.Diff(more.History, most.History[:len(more.History)]); diff != "" || len(most.History) != len(more.History)+3 {
 		t.Errorf("%d events became %d (-before +after):\n%.2000s", len(more.History), len(most.History), diff)
 	}
-	wantTold(t, "in another bucket, changed there", most, open("there"))
+	wantContents(t, "in another bucket, changed there", most, open("there"))
 	dir = copyOut(t, f, "there/")
 	lag(t, dir, doc)
-	wantTold(t, "on disk again", most, onDisk(t, dir))
+	wantContents(t, "on disk again", most, onDisk(t, dir))
 }
 
-// A folder's history that ends in a torn append is taken over without it, and
-// by one writer only.
+// If a copied folder's history ends in a torn append, the first change takes
+// over the history without it. Only one writer makes the first change.
 func TestFolderTakenOver(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	disk := onDisk(t, dir)
 	registrytest.Put(t, disk, fraud.In(mr.Production), files)
-	want := tell(t, disk, fraud)
+	want := readContents(t, disk, fraud)
 	disk.Close()
 	name := filepath.Join(dir, fraud.UseCase, fraud.Model, "history.jsonl")
 	log, err := os.ReadFile(name)
@@ -217,8 +217,8 @@ func TestFolderTakenOver(t *testing.T) {
 		}
 		copyIn(t, f, dir, "")
 		reader, stale := mr.New(newStore(t, b, nil), nil), mr.New(newStore(t, b, nil), nil)
-		wantTold(t, "read", want, reader)
-		wantTold(t, "read by another", want, stale)
+		wantContents(t, "read", want, reader)
+		wantContents(t, "read by another store", want, stale)
 		for i, r := range []*mr.ModelRegistry{mr.New(newStore(t, b, nil), nil), stale} {
 			if _, err := r.Promote(t.Context(), fraud.At("1.0.0"), []mr.ModelStage{mr.Staging, mr.Production}[i], nil); i == 1 && err != nil {
 				t.Fatal(err)
@@ -227,22 +227,22 @@ func TestFolderTakenOver(t *testing.T) {
 			}
 			registrytest.Put(t, r, fraud.At(""), files)
 		}
-		got := tell(t, reader, fraud)
+		got := readContents(t, reader, fraud)
 		if diff := cmp.Diff(want.History, got.History[:min(len(want.History), len(got.History))]); diff != "" || len(got.History) != len(want.History)+2 {
-			t.Errorf("behind %q: %d events became %d (-before +after):\n%s", torn, len(want.History), len(got.History), diff)
+			t.Errorf("torn append %q: %d events became %d (-before +after):\n%s", torn, len(want.History), len(got.History), diff)
 		}
-		wantTold(t, "on disk", got, onDisk(t, copyOut(t, f, "")))
+		wantContents(t, "on disk", got, onDisk(t, copyOut(t, f, "")))
 	}
 }
 
-// The first change may take a folder's history over while others read it.
+// The first change may take over a folder's history while other stores read it.
 func TestFolderTakenOverMeanwhile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	disk := onDisk(t, dir)
 	registrytest.Put(t, disk, fraud.In(mr.Production), files)
 	disk.Close()
-	for at := range 2 { // at the reading, and at the writing
+	for at := range 2 { // during the read, and during the write
 		f, b := newFaulty(t)
 		copyIn(t, f, dir, "")
 		first, gets := mr.New(newStore(t, b, nil), nil), 0
@@ -259,16 +259,16 @@ func TestFolderTakenOverMeanwhile(t *testing.T) {
 		})
 		r := mr.New(newStore(t, b, nil), nil)
 		registrytest.Put(t, r, fraud.At(""), files)
-		got := tell(t, r, fraud)
+		got := readContents(t, r, fraud)
 		if len(got.History) != 4 || len(got.Versions) != 3 {
-			t.Errorf("%d events and %d versions, want 4 and 3", len(got.History), len(got.Versions))
+			t.Errorf("got %d events and %d versions, want 4 and 3", len(got.History), len(got.Versions))
 		}
-		wantTold(t, "to another", got, mr.New(newStore(t, b, nil), nil))
+		wantContents(t, "in another registry", got, mr.New(newStore(t, b, nil), nil))
 	}
 }
 
-// Positions are bytes, whatever the changes take and in which order they are
-// read.
+// Positions count bytes, whatever the sizes of the changes and the order in
+// which they are read.
 func TestPositions(t *testing.T) {
 	t.Parallel()
 	_, b := newFaulty(t)
@@ -300,19 +300,19 @@ func TestPositions(t *testing.T) {
 	for _, s := range []*objectstore.Store{writer, newStore(t, b, nil)} {
 		for _, from := range slices.Backward(ends) {
 			if lines, end, err := read(s, from); err != nil || end != int64(len(whole)) || !bytes.Equal(lines, whole[from:]) {
-				t.Errorf("from %d: %d bytes up to %d, %v; want %d", from, len(lines), end, err, len(whole)-int(from))
+				t.Errorf("Log(%d): %d bytes up to %d, %v; want %d", from, len(lines), end, err, len(whole)-int(from))
 			}
 		}
 		for _, from := range []int64{-1, 1, ends[20] - 1, ends[40] + 1} {
 			if _, _, err := read(s, from); !errors.Is(err, fs.ErrNotExist) {
-				t.Errorf("from %d: got error %v, want fs.ErrNotExist", from, err)
+				t.Errorf("Log(%d): got error %v, want fs.ErrNotExist", from, err)
 			}
 		}
 	}
 }
 
-// A document that lags is read on from with few requests more than there are
-// changes behind it.
+// Reading a document that lags takes few requests more than there are changes
+// after it.
 func TestRequestsOfALaggingDocument(t *testing.T) {
 	t.Parallel()
 	f, b := newFaulty(t)
@@ -324,14 +324,14 @@ func TestRequestsOfALaggingDocument(t *testing.T) {
 	if err := errors.Join(r.Close(), f.b.WriteAll(t.Context(), key, []byte(old), nil)); err != nil {
 		t.Fatal(err)
 	}
-	behind := 6 + 7 // events since, and what it may have lagged before
+	after := 6 + 7 // events after the document, and how many it may have lagged before
 	f.requests()
 	list, err := mr.New(newStore(t, b, nil), nil).ListVersions(t.Context(), fraud)
 	if err != nil || len(list) != 60 {
 		t.Fatal(len(list), err)
 	}
-	if n := f.requests(); n["get"] < 6 || n["get"] > behind+8 || n["list"] != 1 || n["head"] > 0 {
-		t.Errorf("%v, to read up to %d changes of 72", n, behind)
+	if n := f.requests(); n["get"] < 6 || n["get"] > after+8 || n["list"] != 1 || n["head"] > 0 {
+		t.Errorf("requests %v, to read up to %d of 72 changes", n, after)
 	}
 }
 
@@ -340,7 +340,7 @@ func TestDamagedChanges(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name   string
-		damage func(key, data string) (string, bool) // false: the object goes
+		damage func(key, data string) (string, bool) // false: the object is removed
 	}{
 		{"missing", func(string, string) (string, bool) { return "", false }},
 		{"cut off", func(_, data string) (string, bool) { return data[:len(data)-1], true }},
@@ -360,7 +360,7 @@ func TestDamagedChanges(t *testing.T) {
 			}
 			for key, data := range f.dump(t) {
 				switch {
-				case strings.HasSuffix(key, "/registry.json"): // else nobody reads that far
+				case strings.HasSuffix(key, "/registry.json"): // otherwise the damaged change is not read
 					f.b.Delete(t.Context(), key)
 				case strings.HasSuffix(key, "-2.jsonl"):
 					f.b.Delete(t.Context(), key)
@@ -404,13 +404,13 @@ func TestDamagedChanges(t *testing.T) {
 			}
 			registrytest.WantStages(t, disk, fraud, map[string]mr.ModelStage{"1.0.0": mr.Development, "1.0.1": mr.Development, "1.0.2": mr.Development})
 			if report, err := disk.Verify(t.Context(), nil); err != nil || len(report.Problems()) > 0 {
-				t.Errorf("repaired: %v, %v", report.Problems(), err)
+				t.Errorf("Verify after the repair: %v, %v", report.Problems(), err)
 			}
 		})
 	}
 }
 
-// What is copied over a copy that is being read is seen.
+// A new copy over a copy that is open is noticed.
 func TestCopiedAgain(t *testing.T) {
 	t.Parallel()
 	f, b := newFaulty(t)
@@ -418,7 +418,7 @@ func TestCopiedAgain(t *testing.T) {
 	grow(t, r, 30)
 	dir := copyOut(t, f, "")
 	disk := onDisk(t, dir)
-	old := time.Now().Add(-time.Hour) // so that nothing is looked at again for being young
+	old := time.Now().Add(-time.Hour) // so that no file is read again because it is recent
 	for _, name := range []string{"history", "registry.json"} {
 		if err := os.Chtimes(filepath.Join(dir, fraud.UseCase, fraud.Model, name), old, old); err != nil {
 			t.Fatal(err)
@@ -427,7 +427,7 @@ func TestCopiedAgain(t *testing.T) {
 	if list, err := disk.ListVersions(t.Context(), fraud); len(list) != 30 || err != nil {
 		t.Fatal(len(list), err)
 	}
-	grow(t, r, 1) // the document lags, and stays as it was
+	grow(t, r, 1) // the document lags, and does not change
 	for key, data := range f.dump(t) {
 		if strings.Contains(key, "/history/") {
 			if err := os.WriteFile(filepath.Join(dir, filepath.FromSlash(key)), []byte(data), 0o666); err != nil {
@@ -436,6 +436,6 @@ func TestCopiedAgain(t *testing.T) {
 		}
 	}
 	if list, err := disk.ListVersions(t.Context(), fraud); len(list) != 31 || err != nil {
-		t.Errorf("%d versions, %v; want 31", len(list), err)
+		t.Errorf("got %d versions, %v; want 31", len(list), err)
 	}
 }

@@ -12,31 +12,32 @@ import (
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// A seen identifies the document that was seen: none, or one by its ETag, by
-// the MD5 of its bytes, or by both. The zero seen was not looked for.
+// A seen identifies a document: by its ETag, by the MD5 of its bytes, or by
+// both. It can also say that there is no document. The zero seen says that the
+// store did not check.
 //
-// Most services have the MD5 of an object that went up in one piece, so that a
-// document which this store read or wrote is known again by a HEAD. Of others,
-// such as those that S3 encrypts with a key of KMS, the ETag tells, once they
-// were read after it.
+// Most services have the MD5 of an object that was uploaded in one piece. A
+// HEAD then shows whether the document is one that this store read or wrote.
+// Others have no such MD5, for example S3 with encryption by a KMS key. There
+// the ETag identifies the document, if it was seen before the bytes were read.
 type seen struct {
 	none bool
 	etag string
 	md5  string
 }
 
-// same reports whether both are of the same document.
+// same reports whether a and b identify the same document.
 func (a seen) same(b seen) bool {
 	return a.none && b.none || a.etag != "" && a.etag == b.etag || a.md5 != "" && a.md5 == b.md5
 }
 
-// written is how a document is known that has these bytes.
+// written returns the seen of a document with these bytes.
 func written(data []byte) seen {
 	sum := md5.Sum(data)
 	return seen{md5: string(sum[:])}
 }
 
-// seeDocument asks for a model's document, without its bytes.
+// seeDocument asks for a model's document without reading its bytes.
 func (s *Store) seeDocument(ctx context.Context, name mr.ModelName) (now seen, err error) {
 	key := modelKey(name, documentName)
 	err = retry(ctx, func() error {
@@ -77,11 +78,12 @@ func (s *Store) ChangedExternally(ctx context.Context, useCase, model string, si
 	return err != nil || appended || !now.same(rev.document), err
 }
 
-// errBehind says that a change was made since the view was taken.
-var errBehind = errors.New("a change was made meanwhile")
+// errNewChange says that a change was made since the view was taken.
+var errNewChange = errors.New("a change was made meanwhile")
 
-// Document returns the document's bytes. For a change it is not newer than the
-// changes that the view shows: a document is written after its change.
+// Document returns the document's bytes. In an Append, the document must not be
+// newer than the changes that the view shows, because a document is written
+// after its change.
 func (v *view) Document() ([]byte, bool, error) {
 	data, err := v.s.get(v.ctx, modelKey(v.name, documentName))
 	switch {
@@ -94,16 +96,16 @@ func (v *view) Document() ([]byte, bool, error) {
 	}
 	v.s.know(v.name, func(k *known) { k.document = v.document })
 	if v.writes && v.newest >= 0 {
-		behind, err := v.s.exists(v.ctx, slotKey(v.name, v.newest+1))
-		if err != nil || behind {
-			return nil, false, errors.Join(err, errBehind)
+		later, err := v.s.exists(v.ctx, slotKey(v.name, v.newest+1))
+		if err != nil || later {
+			return nil, false, errors.Join(err, errNewChange)
 		}
 	}
 	return data, !v.document.none, nil
 }
 
-// identify returns how the document that was read is known again. The ETag that
-// was seen before is its own if it still is the object's.
+// identify returns the seen of the document that was read. The ETag that was
+// seen before belongs to it if it still is the object's ETag.
 func (v *view) identify(data []byte) seen {
 	now := written(data)
 	if before := v.latest(); before.etag != "" {
@@ -117,7 +119,8 @@ func (v *view) identify(data []byte) seen {
 	return now
 }
 
-// latest is the document that was seen last: by a change, itself.
+// latest returns the document that was seen last. An Append relies only on what
+// its own view saw.
 func (v *view) latest() (now seen) {
 	if v.writes {
 		return v.asked
@@ -126,7 +129,7 @@ func (v *view) latest() (now seen) {
 	return now
 }
 
-// see asks for the document that a change finds, once.
+// see asks for the document on behalf of an Append, once.
 func (v *view) see(ctx context.Context) (err error) {
 	if v.asked == (seen{}) {
 		v.asked, err = v.s.seeDocument(ctx, v.name)
@@ -134,11 +137,12 @@ func (v *view) see(ctx context.Context) (err error) {
 	return err
 }
 
-// DocumentChanged asks for the document's ETag for a change. A look goes by
-// what was seen last, so that it costs no request.
+// DocumentChanged asks for the document's ETag if the view is that of an
+// Append. The view of a Read relies on what was seen last, so that it costs no
+// request.
 func (v *view) DocumentChanged(since driver.Revision) bool {
 	rev, ok := since.(revision)
-	if !ok || rev.newest == 0 || v.anew {
+	if !ok || rev.newest == 0 || v.restarted {
 		return true
 	}
 	if v.writes && v.see(v.ctx) != nil {
@@ -155,9 +159,9 @@ func (v *view) DocumentChanged(since driver.Revision) bool {
 	return false
 }
 
-// checkpoint puts a document in place. Two may cross on their way, so that the
-// older one stays; the writer that appended first finds then that another
-// change was made.
+// checkpoint puts a document in place. Two documents may cross on their way, so
+// that the older one stays. The writer that appended first then finds that
+// another change was made.
 func (s *Store) checkpoint(ctx context.Context, v *view, c *driver.Commit, number int64, data []byte) error {
 	if err := s.putDocument(ctx, v, c, data); err != nil {
 		return err
@@ -170,11 +174,11 @@ func (s *Store) checkpoint(ctx context.Context, v *view, c *driver.Commit, numbe
 	return err
 }
 
-// putDocument puts a document in place of the one that the view showed, or of
-// another that the commit may replace. Where there was none it is put on
-// condition that there still is none. Services can compare an ETag so too, but
-// gocloud.dev has no word for that; so what another program writes between the
-// look and the request is lost.
+// putDocument puts a document in place of the document that the view showed, or
+// of another that the commit may replace. If there was none, it writes on
+// condition that there still is none. Services could also compare an ETag, but
+// gocloud.dev does not offer that. So a document that another program writes
+// between the check and the request is lost.
 func (s *Store) putDocument(ctx context.Context, v *view, c *driver.Commit, data []byte) error {
 	key := modelKey(v.name, documentName)
 	if c.Checkpoint.Replaces == nil {

@@ -16,32 +16,33 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// Errors that a program can test for, with errors.Is. A missing right is
-// fs.ErrPermission.
+// These are errors that a program can test for with errors.Is. A missing
+// permission is fs.ErrPermission.
 var (
-	// ErrNoBucket says that the bucket is not there.
+	// ErrNoBucket says that the bucket does not exist.
 	ErrNoBucket = errors.New("no such bucket")
-	// ErrRegion says that the bucket lies in another region than the one that
-	// was asked.
+	// ErrRegion says that the bucket is in another region than the one that was
+	// asked.
 	ErrRegion = errors.New("wrong region for the bucket")
-	// ErrNotConditional says that the bucket does not honour "only if there is
-	// none of that name", without which changes would be lost.
+	// ErrNotConditional says that the bucket does not support creating an
+	// object only if none of that name exists. Without it, changes would be
+	// lost.
 	ErrNotConditional = errors.New("the bucket does not support conditional writes")
-	// ErrForeign says that something else than a registry lies under the
-	// prefix, or one of a later format.
+	// ErrForeign says that there are other objects than a registry's under the
+	// prefix, or a registry of a later format.
 	ErrForeign = errors.New("not a registry of this format")
-	// ErrSwept says that the files of a registration were cleared away before
-	// it came to its turn: Sweep took it for dead.
+	// ErrSwept says that Sweep removed the files of a registration before its
+	// change was made, because it took the registration for dead.
 	ErrSwept = errors.New("the uploaded files were swept away")
-	// ErrContention says that others changed the model first each time, a
-	// thousand times in a row. Nothing was changed, and it can be tried again.
+	// ErrContention says that other writers changed the model first, a thousand
+	// times in a row. Nothing was changed, and the caller may try again.
 	ErrContention = errors.New("too many writers at once")
 )
 
 // An Error is the error of a request to the bucket.
 type Error struct {
 	Op  string // "get", "put", …
-	Key string // the object, or what the names began with
+	Key string // the object, or the prefix of a listing
 	Err error
 }
 
@@ -55,7 +56,8 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// fail gives a request's error its subject and a cause that can be decided by.
+// fail gives a request's error its subject, and a cause that a program can test
+// for.
 func fail(op, key string, err error) error {
 	if err == nil {
 		return nil
@@ -77,9 +79,9 @@ func fail(op, key string, err error) error {
 	return &Error{op, key, err}
 }
 
-// apiCode returns the provider's own word for an error, if it has one. The AWS
-// SDK offers it by a method, so that no driver need be linked; of others it is
-// in the text.
+// apiCode returns the provider's own code of an error, if it has one. The AWS
+// SDK has a method for it, so that no driver need be linked. For other
+// providers the code is in the text.
 func apiCode(err error) string {
 	var api interface{ ErrorCode() string }
 	if errors.As(err, &api) {
@@ -88,8 +90,8 @@ func apiCode(err error) string {
 	return ""
 }
 
-// inText is how the SDKs of Azure and Google write a status into an error's
-// text.
+// inText matches the status in the text of an error of the Azure and Google
+// SDKs.
 var inText = regexp.MustCompile(`(?:\nRESPONSE|googleapi: Error|googleapi: got HTTP response code) (\d{3})\b`)
 
 func status(err error) int {
@@ -118,16 +120,16 @@ func noBucket(err error) bool {
 }
 
 func denied(err error) bool {
-	if apiCode(err) == "XAdminUserNotFound" { // Versity's word for an unknown key, by 404
+	if apiCode(err) == "XAdminUserNotFound" { // Versity's code for an unknown key, with status 404
 		return true
 	}
 	return codeOf(err) == gcerrors.PermissionDenied || status(err) == http.StatusForbidden || status(err) == http.StatusUnauthorized
 }
 
-// codeOf returns the library's code of an error. Its driver for S3 takes any
-// failed request for one to a bucket that does not exist if "301" stands
-// anywhere in the error's text: in the request's id, a port or an address.
-// There the status tells.
+// codeOf returns the library's code of an error. For any failed request, its
+// driver for S3 reports a bucket that does not exist if "301" occurs anywhere
+// in the error's text, such as in the request's id, a port or an address. In
+// that case the status decides.
 func codeOf(err error) gcerrors.ErrorCode {
 	code := gcerrors.Code(err)
 	var request interface{ Service() string } // the AWS SDK's
@@ -147,21 +149,21 @@ func codeOf(err error) gcerrors.ErrorCode {
 
 func missing(err error) bool { return codeOf(err) == gcerrors.NotFound }
 
-// lost reports whether a conditional write found the name taken, or another
-// writer about to take it: S3 says the latter by 409, which has no code of the
-// library's.
+// lost reports whether a conditional write found that the name exists, or that
+// another writer is about to create it. S3 reports the latter with status 409,
+// for which the library has no code.
 func lost(err error) bool {
 	return codeOf(err) == gcerrors.FailedPrecondition || apiCode(err) == "ConditionalRequestConflict" || status(err) == http.StatusConflict
 }
 
-// final reports whether trying again is of no use: the request was understood
-// and refused, or its caller no longer waits.
+// final reports whether trying again is useless: the service understood the
+// request and refused it, or the caller no longer waits.
 func final(ctx context.Context, err error) bool {
 	if ctx.Err() != nil || denied(err) || missing(err) || noBucket(err) || wrongRegion(err) {
 		return true
 	}
 	var local *fs.PathError
-	if errors.Is(err, mr.ErrArtifact) || errors.As(err, &local) { // what is stored is wrong, or this machine's disk
+	if errors.Is(err, mr.ErrArtifact) || errors.As(err, &local) { // the stored files are wrong, or this machine's disk failed
 		return true
 	}
 	switch codeOf(err) {

@@ -24,8 +24,8 @@ import (
 
 var documentKey = fraud.String() + "/registry.json"
 
-// python changes a stage in the document as the Python registry does: it reads
-// the documentKey, drops the key that it does not know, and writes the object
+// python changes a stage in the document as the Python registry does. It reads
+// the document, drops the key that it does not know, and writes the object
 // without a condition.
 func (f *faultyBucket) python(t testing.TB, version string, to mr.ModelStage) {
 	t.Helper()
@@ -70,8 +70,8 @@ func (f *faultyBucket) edit(t testing.TB, change func(versions map[string]map[st
 	}
 }
 
-// history tells the operations of a model's events, oldest first, with the
-// version and the stage that a move names.
+// history returns the operations of a model's events, oldest first, with the
+// version and the stage that each move names.
 func history(t testing.TB, r *mr.ModelRegistry) (list []string) {
 	t.Helper()
 	for e, err := range r.History(t.Context(), fraud, nil) {
@@ -83,7 +83,7 @@ func history(t testing.TB, r *mr.ModelRegistry) (list []string) {
 	return list
 }
 
-// An edited is a bucket in which 1.0.0 is in production and 1.0.1 in
+// edited returns a bucket in which 1.0.0 is in production and 1.0.1 in
 // development, with a registry that read both.
 func edited(t *testing.T, opts *mr.Options) (*faultyBucket, *blob.Bucket, *mr.ModelRegistry) {
 	t.Helper()
@@ -100,11 +100,11 @@ func wantProduction(t testing.TB, r *mr.ModelRegistry, version string) {
 	t.Helper()
 	v, err := r.GetVersion(t.Context(), fraud.In(mr.Production))
 	if err != nil || v.Version != version {
-		t.Errorf("in production is %q, %v; want %s", v.Version, err, version)
+		t.Errorf("the version in production is %q, %v; want %s", v.Version, err, version)
 	}
 }
 
-func TestLookSeesExternalChangeWhenAskedTo(t *testing.T) {
+func TestReadSeesExternalChangeWithOption(t *testing.T) {
 	t.Parallel()
 	f, _, r := edited(t, &mr.Options{ExternalChanges: true})
 	f.python(t, "1.0.1", mr.Production)
@@ -112,21 +112,21 @@ func TestLookSeesExternalChangeWhenAskedTo(t *testing.T) {
 	f.requests()
 	wantProduction(t, r, "1.0.1")
 	if diff := cmp.Diff(map[string]int{"head": 2}, f.requests()); diff != "" {
-		t.Errorf("requests of a look at what did not change (-want +got):\n%s", diff)
+		t.Errorf("requests of a read of an unchanged model (-want +got):\n%s", diff)
 	}
 	f.python(t, "1.0.0", mr.Production)
 	wantProduction(t, r, "1.0.0")
 }
 
-// A model that another program changed once is looked at with its document from
-// then on, also by a process that reads no more of the history than it must.
-func TestLookSeesExternalChangeOfASharedModel(t *testing.T) {
+// Once another program has changed a model, reads check its document too, also
+// in a process that reads no more of the history than it must.
+func TestReadSeesExternalChangeOfSharedModel(t *testing.T) {
 	t.Parallel()
 	f, b, r := edited(t, nil)
 	f.python(t, "1.0.1", mr.Production)
 	w := registrytest.NewOn(t, newStore(t, b, nil), nil)
 	registrytest.Put(t, w, fraud.At("1.0.2"), files)
-	wantProduction(t, r, "1.0.1") // the event of the external change came with the history
+	wantProduction(t, r, "1.0.1") // the history has the event of the external change
 	fresh := registrytest.NewOn(t, newStore(t, b, nil), nil)
 	wantProduction(t, fresh, "1.0.1")
 
@@ -164,8 +164,8 @@ func TestWatchSeesExternalChange(t *testing.T) {
 	}
 }
 
-// A document that is newer than the changes which a view shows means that the
-// race for the next change is lost, and not that changes are.
+// If a document is newer than the changes that a view shows, the writer has
+// lost the race for the next change. No changes are lost.
 func TestDocumentNewerThanTheViewIsALostRace(t *testing.T) {
 	t.Parallel()
 	f, b, _ := edited(t, nil)
@@ -177,7 +177,7 @@ func TestDocumentNewerThanTheViewIsALostRace(t *testing.T) {
 	f.meanwhile(false, "get", documentKey, func() { registrytest.Put(t, other, fraud.At("1.0.3"), files) })
 	registrytest.Put(t, r, fraud.At("1.0.4"), files)
 	if log.Len() > 0 {
-		t.Errorf("it warns: %s", log.String())
+		t.Errorf("the registry warns: %s", log.String())
 	}
 	want := []string{"register 1.0.0 development", "promote 1.0.0 production"}
 	for _, version := range []string{"1.0.1", "1.0.2", "1.0.3", "1.0.4"} {
@@ -237,8 +237,8 @@ func TestChangeRecordsExternalChangeFirst(t *testing.T) {
 }
 
 // Another program that deletes a version removes its files, then its entry. The
-// next change records that. An entry that is missing beside its files is
-// doubted.
+// next change records that. If only the entry is missing and the files exist,
+// the event records a doubt.
 func TestChangeRecordsExternalDeletion(t *testing.T) {
 	t.Parallel()
 	for _, stay := range []bool{false, true} {
@@ -277,9 +277,9 @@ func TestChangeRecordsExternalDeletion(t *testing.T) {
 	}
 }
 
-// A move that finds nothing to do makes no commit. It must not find so by what
-// another program changed since.
-func TestMoveThatSeemsDoneSeesExternalChange(t *testing.T) {
+// A move that finds nothing to do makes no commit. It must not decide so by a
+// state that another program has changed since.
+func TestMoveWithNothingToDoSeesExternalChange(t *testing.T) {
 	t.Parallel()
 	f, _, r := edited(t, nil)
 	f.python(t, "1.0.1", mr.Production)
@@ -290,12 +290,12 @@ func TestMoveThatSeemsDoneSeesExternalChange(t *testing.T) {
 	f.python(t, "1.0.0", mr.Archived)
 	opts := &mr.MoveOptions{IfProduction: "1.0.0"}
 	if _, err := r.Promote(t.Context(), fraud.At("1.0.1"), mr.Production, opts); !errors.Is(err, mr.ErrConflict) {
-		t.Errorf("promoting if 1.0.0 is in production: %v, want %v", err, mr.ErrConflict)
+		t.Errorf("promoting if 1.0.0 is in production: got error %v, want %v", err, mr.ErrConflict)
 	}
 }
 
-// meanwhile has fn called once, before or after the next request of a kind for
-// a key with this in it.
+// meanwhile calls fn once, before or after the next request of a kind for a key
+// that contains part.
 func (f *faultyBucket) meanwhile(after bool, op, part string, fn func()) {
 	var once sync.Once
 	hook := func(o, key string) error {
@@ -313,9 +313,9 @@ func (f *faultyBucket) meanwhile(after bool, op, part string, fn func()) {
 	})
 }
 
-// What another program writes while a change is being made is not written over
-// by the change's documentKey, and recorded when the model is idle, or at the
-// latest when the registry is closed.
+// A document that another program writes while a change is being made is not
+// overwritten by the change's document. It is recorded when the model is idle,
+// or at the latest when the registry is closed.
 func TestExternalChangeMeanwhileIsKept(t *testing.T) {
 	t.Parallel()
 	f, b, r := edited(t, nil)
@@ -324,7 +324,7 @@ func TestExternalChangeMeanwhileIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	if data := f.dump(t)[documentKey]; strings.Contains(data, "modelregistry") {
-		t.Errorf("the external change was written over by\n%s", data)
+		t.Errorf("the external change was overwritten by\n%s", data)
 	}
 	wantProduction(t, r, "1.0.1")
 	if err := r.Close(); err != nil {
@@ -341,8 +341,8 @@ func TestExternalChangeMeanwhileIsKept(t *testing.T) {
 	}
 }
 
-// Where there was no document one is put only if there still is none: even
-// what comes between the last look and the request is kept.
+// The first document is put in place only if there still is none. Even a
+// document that appears between the last check and the request is kept.
 func TestFirstDocumentReplacesNoOther(t *testing.T) {
 	t.Parallel()
 	f, b := newFaulty(t)
@@ -366,8 +366,8 @@ func TestFirstDocumentReplacesNoOther(t *testing.T) {
 	registrytest.WantStages(t, registrytest.NewOn(t, newStore(t, b, nil), nil), fraud, want)
 }
 
-// The answer to the first document is lost; the client's next try finds that
-// there is one. It is its own.
+// The answer to the first document is lost. The client's next attempt finds a
+// document, which is its own.
 func TestLostAnswerToTheFirstDocument(t *testing.T) {
 	t.Parallel()
 	for n := range int64(5) {
@@ -378,26 +378,26 @@ func TestLostAnswerToTheFirstDocument(t *testing.T) {
 		f.requests()
 		registrytest.WantStages(t, r, fraud, map[string]mr.ModelStage{"1.0.0": mr.Development})
 		if diff := cmp.Diff(map[string]int{"head": 1}, f.requests()); diff != "" {
-			t.Errorf("%d: requests of a look afterwards (-want +got):\n%s", n, diff)
+			t.Errorf("%d: requests of a read afterwards (-want +got):\n%s", n, diff)
 		}
 	}
 }
 
 // Two processes that change one model don't take each other's documents for
-// external changes: the one that comes later replaces the other's.
+// external changes. The later process replaces the other's document.
 func TestDocumentsOfOtherProcessesAreReplaced(t *testing.T) {
 	t.Parallel()
 	f, b, r := edited(t, nil)
 	other := registrytest.NewOn(t, newStore(t, b, nil), nil)
 	held, release := make(chan struct{}), make(chan struct{})
-	f.meanwhile(false, "put", documentKey, func() { // the other's document is late
+	f.meanwhile(false, "put", documentKey, func() { // the other process's document is late
 		close(held)
 		<-release
 	})
 	var wg sync.WaitGroup
 	wg.Go(func() { registrytest.Put(t, other, fraud.At("1.0.2"), files) })
 	<-held
-	f.meanwhile(true, "put", "history/", func() { // it comes between our look and our document
+	f.meanwhile(true, "put", "history/", func() { // it arrives between our check and our document
 		close(release)
 		wg.Wait()
 	})
@@ -410,9 +410,9 @@ func TestDocumentsOfOtherProcessesAreReplaced(t *testing.T) {
 	}
 }
 
-// Services that encrypt with a key of their own, or were sent an object in
-// parts, know no MD5 of it. Then the ETag tells, and a change reads the
-// document that the one before wrote.
+// Some services have no MD5 of an object: those that encrypt with a key of
+// their own, or got the object in parts. Then the ETag identifies the document,
+// and a change reads the document that the change before wrote.
 func TestExternalChangeWithoutMD5(t *testing.T) {
 	t.Parallel()
 	for _, wrong := range []bool{false, true} {
@@ -429,11 +429,11 @@ func TestExternalChangeWithoutMD5(t *testing.T) {
 		if h := history(t, r); slices.Contains(h, "foreign") {
 			t.Errorf("the history has an external change: %v", h)
 		}
-		wantProduction(t, r, "1.0.0") // takes note of the ETag
+		wantProduction(t, r, "1.0.0") // the read records the ETag
 		f.requests()
 		wantProduction(t, r, "1.0.0")
 		if diff := cmp.Diff(map[string]int{"head": 2}, f.requests()); diff != "" {
-			t.Errorf("requests of a look at what did not change (-want +got):\n%s", diff)
+			t.Errorf("requests of a read of an unchanged model (-want +got):\n%s", diff)
 		}
 		f.python(t, "1.0.1", mr.Production)
 		wantProduction(t, r, "1.0.1")
@@ -450,8 +450,8 @@ func TestExternalChangeWithoutMD5(t *testing.T) {
 	}
 }
 
-// A change that can't look at the document fails, and nothing is changed.
-func TestChangeThatCannotLookAtTheDocumentFails(t *testing.T) {
+// A change that can't check the document fails, and nothing is changed.
+func TestChangeFailsIfDocumentCannotBeChecked(t *testing.T) {
 	t.Parallel()
 	f, _, r := edited(t, nil)
 	f.python(t, "1.0.1", mr.Production)
@@ -465,7 +465,7 @@ func TestChangeThatCannotLookAtTheDocumentFails(t *testing.T) {
 		}
 	})
 	if _, err := r.Register(t.Context(), fraud, mr.FromFS(files), nil); err == nil || !strings.Contains(err.Error(), "refused") {
-		t.Errorf("registering: %v, want that it was refused", err)
+		t.Errorf("registering: got error %v, want the refusal", err)
 	}
 	if diff := cmp.Diff(before, f.dump(t)); diff != "" {
 		t.Errorf("the bucket (-before +after):\n%s", diff)
@@ -473,7 +473,7 @@ func TestChangeThatCannotLookAtTheDocumentFails(t *testing.T) {
 	f.set(func() { f.before = nil })
 }
 
-// A refusedError is an answer that no further try changes.
+// A refusedError is an answer for which trying again is useless.
 type refusedError struct{}
 
 func (*refusedError) Error() string       { return "refused" }

@@ -11,9 +11,9 @@ import (
 )
 
 // checkFirst returns why a model may not be made: it lost its changes and its
-// document, or another one's name differs in case only. It is errBegun if the
-// first change was made meanwhile. Of a model that has a change it asks
-// nothing.
+// document, or another model's name differs in case only. It returns errBegun
+// if the first change was made meanwhile. For a model that has a change it
+// makes no request.
 func (v *view) checkFirst() error {
 	if v.newest > 0 {
 		return nil
@@ -32,7 +32,8 @@ func (v *view) checkFirst() error {
 }
 
 // checkLost returns an error if there are versions that a registry made. Files
-// come to their place after the change that names them, so these had one.
+// are put in their place after the change that names them, so there was such a
+// change.
 func (s *Store) checkLost(ctx context.Context, name mr.ModelName) error {
 	trees, err := s.trees(ctx, name)
 	if err != nil {
@@ -58,16 +59,16 @@ func (s *Store) checkLost(ctx context.Context, name mr.ModelName) error {
 		sealed, more = sealed[:shown], fmt.Sprintf(" and %d more", n)
 	}
 	return &Error{"change", s.prefix + modelKey(name, versionsDir), fmt.Errorf(
-		"%w, and %s%s are there: copy the model to a folder and repair it there", mr.ErrIndexLost, strings.Join(sealed, ", "), more)}
+		"%w, and %s%s exist: copy the model to a folder and repair it there", mr.ErrIndexLost, strings.Join(sealed, ", "), more)}
 }
 
-// A placed tree is what lies at a version's place.
+// A placedTree is a tree in a version's place.
 type placedTree struct {
 	version string
-	sealed  bool // it has a manifest
+	sealed  bool // the tree has a manifest
 }
 
-// trees lists what lies at the places of versions, sorted.
+// trees lists the trees in the places of versions, sorted.
 func (s *Store) trees(ctx context.Context, name mr.ModelName) (found []placedTree, err error) {
 	dir := modelKey(name, versionsDir)
 	list, err := s.list(ctx, dir, true, 0)
@@ -86,8 +87,8 @@ func (s *Store) trees(ctx context.Context, name mr.ModelName) (found []placedTre
 	return found, err
 }
 
-// checkAlike returns a *NameError if there is a model whose name differs from
-// one in case only.
+// checkAlike returns a *NameError if a model exists whose name differs from
+// this one in case only.
 func (s *Store) checkAlike(ctx context.Context, name mr.ModelName) error {
 	useCases, err := s.useCases(ctx)
 	if err != nil {
@@ -117,7 +118,7 @@ func (s *Store) checkAlike(ctx context.Context, name mr.ModelName) error {
 }
 
 // checkStage refuses a tree of a new model before it is uploaded, if no change
-// would take it.
+// would accept it.
 func (s *Store) checkStage(ctx context.Context, name mr.ModelName) error {
 	v := s.view(ctx, name)
 	v.newest = 0

@@ -13,7 +13,7 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/logformat"
 )
 
-// Places yields every model of which anything is there, sorted.
+// Places yields every model of which anything exists, sorted.
 func (s *Store) Places(ctx context.Context) iter.Seq2[driver.Name, error] {
 	return s.modelsThat(ctx, func(ctx context.Context, name mr.ModelName) (bool, error) {
 		parts, err := s.parts(ctx, name)
@@ -21,7 +21,7 @@ func (s *Store) Places(ctx context.Context) iter.Seq2[driver.Name, error] {
 	})
 }
 
-// parts lists what of the store's own lies in a model.
+// parts lists the names in a model's place that are the store's own.
 func (s *Store) parts(ctx context.Context, name mr.ModelName) ([]string, error) {
 	dir := modelKey(name, "")
 	list, err := s.list(ctx, dir, false, 0)
@@ -35,8 +35,8 @@ func (s *Store) parts(ctx context.Context, name mr.ModelName) ([]string, error) 
 	return parts, err
 }
 
-// Inspect yields the trees at the places of versions, and those that were put
-// aside. Uploads are Sweep's.
+// Inspect yields the trees in the places of versions, and those that were put
+// aside. Uploads are the work of Sweep.
 func (s *Store) Inspect(ctx context.Context, useCase, model string) iter.Seq2[driver.Item, error] {
 	name := mr.ModelName{UseCase: useCase, Model: model}
 	return func(yield func(driver.Item, error) bool) {

@@ -17,7 +17,8 @@ import (
 	"github.com/ubunye-go/modelregistry/registrytest"
 )
 
-// loseIndex returns what takes changes and document of a model away.
+// loseIndex returns a function that removes the changes and the document of a
+// model.
 func loseIndex(b *blob.Bucket, prefix string) func(mr.ModelName) error {
 	return func(name mr.ModelName) error {
 		model, ctx := prefix+name.String()+"/", context.Background()
@@ -40,8 +41,8 @@ func loseIndex(b *blob.Bucket, prefix string) func(mr.ModelName) error {
 	}
 }
 
-// A model whose changes and document are gone is not begun anew over its
-// versions.
+// If a model's changes and document are lost, no registration starts the model
+// again over its versions.
 func TestLostIndexIsNotRegisteredOver(t *testing.T) {
 	t.Parallel()
 	f, b := newFaulty(t)
@@ -54,10 +55,10 @@ func TestLostIndexIsNotRegisteredOver(t *testing.T) {
 	}
 	before := f.dump(t)
 	s := newStore(t, b, nil)
-	for what, r := range map[string]*mr.ModelRegistry{"a registry that knew it": held, "another": mr.New(s, nil)} {
+	for what, r := range map[string]*mr.ModelRegistry{"a registry that had read it": held, "another registry": mr.New(s, nil)} {
 		_, err := r.Register(t.Context(), fraud, mr.FromFS(files), nil)
 		var request *objectstore.Error
-		if !errors.Is(err, mr.ErrIndexLost) || !errors.As(err, &request) || !strings.Contains(err.Error(), "1.0.0, 1.0.1 are there: copy the model to a folder and repair it there") {
+		if !errors.Is(err, mr.ErrIndexLost) || !errors.As(err, &request) || !strings.Contains(err.Error(), "1.0.0, 1.0.1 exist: copy the model to a folder and repair it there") {
 			t.Errorf("%s: got error %v, want ErrIndexLost that names the versions and says what to do", what, err)
 		}
 	}
@@ -69,12 +70,12 @@ func TestLostIndexIsNotRegisteredOver(t *testing.T) {
 		t.Errorf("Verify: %v, %v, want one problem, %q", report.Problems(), err, mr.HistoryLost)
 	}
 	if diff := cmp.Diff(before, f.dump(t)); diff != "" {
-		t.Errorf("something was written:\n%s", diff)
+		t.Errorf("the bucket was changed:\n%s", diff)
 	}
 }
 
-// With changes or document left, or a folder's history, the model goes on.
-func TestHalfLostIndexGoesOn(t *testing.T) {
+// If changes, the document or a folder's history is left, the model goes on.
+func TestPartlyLostIndexGoesOn(t *testing.T) {
 	t.Parallel()
 	for what, harm := range map[string]func(t *testing.T, b *blob.Bucket, log []byte){
 		"without registry.json": func(t *testing.T, b *blob.Bucket, _ []byte) {
@@ -119,8 +120,8 @@ func TestHalfLostIndexGoesOn(t *testing.T) {
 }
 
 // A folder that was copied after a crash in its first registration has an empty
-// history, and lost nothing.
-func TestEmptyHistoryIsNoModel(t *testing.T) {
+// history, and has lost nothing.
+func TestEmptyHistoryIsNotAModel(t *testing.T) {
 	t.Parallel()
 	f, b := newFaulty(t)
 	registrytest.Put(t, mr.New(newStore(t, b, nil), nil), fraud.At("1.0.0"), files)
@@ -138,8 +139,8 @@ func TestEmptyHistoryIsNoModel(t *testing.T) {
 }
 
 // Files of a version whose change was made by another process at the same
-// moment are no loss: neither before the upload nor before the change.
-func TestAnotherFirstChangeIsNoLostIndex(t *testing.T) {
+// moment are not a loss, neither before the upload nor before the change.
+func TestConcurrentFirstChangeIsNotALoss(t *testing.T) {
 	t.Parallel()
 	for look := range int64(2) {
 		f, b := newFaulty(t)
@@ -155,12 +156,12 @@ func TestAnotherFirstChangeIsNoLostIndex(t *testing.T) {
 		})
 		v, err := second.Register(t.Context(), fraud, mr.FromFS(files), nil)
 		if err != nil || v.Version != "1.0.1" {
-			t.Errorf("look %d: registered %q, %v, want 1.0.1", look+1, v.Version, err)
+			t.Errorf("read %d: registered %q, %v, want 1.0.1", look+1, v.Version, err)
 		}
 	}
 }
 
-// A name that differs from a model's in case only is refused before anything is
+// A name that differs from a model's in case only is refused before any file is
 // uploaded.
 func TestNamesThatDifferInCase(t *testing.T) {
 	t.Parallel()

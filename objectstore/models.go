@@ -13,13 +13,13 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/logformat"
 )
 
-// Models yields the names of the models, sorted. It takes a listing for each
-// use case, and a small request or two for each model.
+// Models yields the names of the models, sorted. It takes one listing for each
+// use case, and one or two small requests for each model.
 func (s *Store) Models(ctx context.Context) iter.Seq2[driver.Name, error] {
 	return s.modelsThat(ctx, s.isModel)
 }
 
-// modelsThat yields what can be a model by its name and of which is reports
+// modelsThat yields the names that can be a model's and for which is reports
 // true.
 func (s *Store) modelsThat(ctx context.Context, is func(context.Context, mr.ModelName) (bool, error)) iter.Seq2[driver.Name, error] {
 	return func(yield func(driver.Name, error) bool) {
@@ -46,12 +46,12 @@ func (s *Store) modelsThat(ctx context.Context, is func(context.Context, mr.Mode
 	}
 }
 
-// useCases lists what can be a use case by its name.
+// useCases lists the names that can be a use case's.
 func (s *Store) useCases(ctx context.Context) ([]string, error) {
 	return s.names(ctx, "", func(n string) mr.ModelName { return mr.ModelName{UseCase: n, Model: "m"} })
 }
 
-// modelNames lists what can be a model of a use case by its name.
+// modelNames lists the names that can be those of a use case's models.
 func (s *Store) modelNames(ctx context.Context, useCase string) ([]string, error) {
 	return s.names(ctx, useCase+"/", func(n string) mr.ModelName { return mr.ModelName{UseCase: useCase, Model: n} })
 }
@@ -81,15 +81,15 @@ func (s *Store) isModel(ctx context.Context, name mr.ModelName) (bool, error) {
 	if n, err := s.newest(ctx, name); n > 0 || err != nil {
 		return n > 0, err
 	}
-	data, err := s.get(ctx, modelKey(name, logName)) // of a folder that was copied here
+	data, err := s.get(ctx, modelKey(name, logName)) // of a folder that was copied into the bucket
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	return logformat.Whole(data) > 0, err
 }
 
-// names lists what can be a use case or a model by its name. A listing's order
-// is that of names with a slash behind them.
+// names lists the names that can be a use case's or a model's. A listing is in
+// order of the names with a slash after each.
 func (s *Store) names(ctx context.Context, prefix string, as func(string) mr.ModelName) (names []string, err error) {
 	list, err := s.list(ctx, prefix, false, 0)
 	for _, o := range list {

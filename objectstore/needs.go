@@ -10,14 +10,15 @@ import (
 )
 
 // writable returns why this release may not sweep the model, or nil. Sweep is
-// what the store writes by itself; before any other change the registry asks.
+// the only change that the store makes by itself. Before any other change the
+// registry checks.
 func (v *view) writable() error {
 	lines, _, err := v.Log(0)
 	if err != nil {
 		return err
 	}
 	needs := format.Unknown(format.Last(lines))
-	if len(needs) == 0 && len(lines) == 0 { // the document is all there is
+	if len(needs) == 0 && len(lines) == 0 { // there is only the document
 		if needs, err = v.documentNeeds(); err != nil {
 			return err
 		}
@@ -28,8 +29,8 @@ func (v *view) writable() error {
 	return nil
 }
 
-// documentNeeds returns what the document says that a writer must understand,
-// and this release does not. A document that can't be read says nothing.
+// documentNeeds returns what the document says that a writer must understand
+// and this release does not. If the document can't be read, it returns nothing.
 func (v *view) documentNeeds() ([]string, error) {
 	data, err := v.s.get(v.ctx, modelKey(v.name, documentName))
 	if errors.Is(err, fs.ErrNotExist) {

@@ -20,7 +20,7 @@ import (
 	"github.com/ubunye-go/modelregistry/objectstore"
 )
 
-// frozen is a model that needs what this release does not know.
+// frozen is a model that needs something that this release does not know.
 var frozen = mr.ModelName{UseCase: "fraud_detection", Model: "FrozenModel"}
 
 const laterStore = "../testdata/stores/later-release"
@@ -34,8 +34,8 @@ func wantFormatError(t testing.TB, what string, err error) {
 	}
 }
 
-// untouched returns a function that fails the test if an object of the model is
-// no longer what it was.
+// untouched returns a function that fails the test if an object of the model
+// has changed.
 func (f *faultyBucket) untouched(t testing.TB) func() {
 	t.Helper()
 	look := func() map[string]string {
@@ -47,14 +47,14 @@ func (f *faultyBucket) untouched(t testing.TB) func() {
 	return func() {
 		t.Helper()
 		if diff := cmp.Diff(before, look()); diff != "" {
-			t.Errorf("objects (-before +after):\n%s", diff)
+			t.Errorf("the objects changed (-before +after):\n%s", diff)
 		}
 	}
 }
 
-// laterBuckets are buckets with the store that a later release could have
-// written: as a folder that was copied into one, with its history in changes,
-// and with neither.
+// laterBuckets runs a test on buckets that a later release could have written:
+// with a copied folder, with the history in changes, and with the document
+// alone.
 func laterBuckets(t *testing.T, test func(t *testing.T, f *faultyBucket, open func() *objectstore.Store)) {
 	lines, err := os.ReadFile(filepath.Join(laterStore, frozen.String(), "history.jsonl"))
 	if err != nil {
@@ -93,7 +93,7 @@ func laterBuckets(t *testing.T, test func(t *testing.T, f *faultyBucket, open fu
 	}
 }
 
-// No change happens, and the log of a copied folder is not taken over by one.
+// No change happens, and no change takes over the log of a copied folder.
 func TestUnknownNeedRefusesEveryChange(t *testing.T) {
 	t.Parallel()
 	laterBuckets(t, func(t *testing.T, f *faultyBucket, open func() *objectstore.Store) {
@@ -116,7 +116,8 @@ func TestUnknownNeedRefusesEveryChange(t *testing.T) {
 	})
 }
 
-// Sweep neither records that an upload is dead nor puts one in its place.
+// Sweep does not record that an upload is dead, and does not put an upload in
+// place.
 func TestUnknownNeedRefusesSweep(t *testing.T) {
 	t.Parallel()
 	laterBuckets(t, func(t *testing.T, f *faultyBucket, open func() *objectstore.Store) {
@@ -128,7 +129,7 @@ func TestUnknownNeedRefusesSweep(t *testing.T) {
 		for _, dry := range []bool{true, false} {
 			done, err := open().Sweep(t.Context(), frozen, &objectstore.SweepOptions{OlderThan: time.Nanosecond, Apply: !dry})
 			if dry && (err != nil || len(done) != 1) {
-				t.Errorf("what would be done: %v, %v", done, err)
+				t.Errorf("Sweep lists %v, %v", done, err)
 			}
 			if !dry {
 				wantFormatError(t, "sweep", err)
@@ -138,8 +139,8 @@ func TestUnknownNeedRefusesSweep(t *testing.T) {
 	})
 }
 
-// Files that a change names are not put in their place.
-func TestUnknownNeedRefusesSweepOfTheNamed(t *testing.T) {
+// Sweep does not put files in place that a change names.
+func TestUnknownNeedRefusesSweepOfNamedFiles(t *testing.T) {
 	t.Parallel()
 	f, b := newFaulty(t)
 	f.set(func() {
@@ -157,7 +158,7 @@ func TestUnknownNeedRefusesSweepOfTheNamed(t *testing.T) {
 	f.set(func() { f.before = nil })
 	named := f.keys(t, "/.staging/")
 	if named == 0 {
-		t.Fatal("the files are at their place")
+		t.Fatal("the files are in place, want them staged")
 	}
 	_, err := newStore(t, b, nil).Append(t.Context(), frozen.UseCase, frozen.Model, func(driver.View) (*driver.Commit, error) {
 		return &driver.Commit{Lines: [][]byte{[]byte(`{"event":2,"op":"policy","model":{"needs":["freeze-windows"]}}`)}}, nil
@@ -172,9 +173,9 @@ func TestUnknownNeedRefusesSweepOfTheNamed(t *testing.T) {
 	}
 }
 
-// A need that comes while a sweep is under way is met before the sweep is
-// recorded.
-func TestUnknownNeedThatComesDuringASweep(t *testing.T) {
+// If an unknown need is written during a sweep, the sweep finds it before it
+// records anything.
+func TestUnknownNeedDuringSweep(t *testing.T) {
 	t.Parallel()
 	f, b := newFaulty(t)
 	r := mr.New(newStore(t, b, nil), nil)
@@ -189,7 +190,7 @@ func TestUnknownNeedThatComesDuringASweep(t *testing.T) {
 	f.set(func() {
 		f.before = func(op, key string) error {
 			if op != "put" || !strings.Contains(key, "/history/") || came.Swap(true) {
-				return nil // or it is the sweep's own record
+				return nil // not for the sweep's own record
 			}
 			_, err := newStore(t, b, nil).Append(context.Background(), frozen.UseCase, frozen.Model, func(driver.View) (*driver.Commit, error) {
 				return &driver.Commit{Lines: [][]byte{[]byte(`{"event":2,"op":"policy","model":{"needs":["freeze-windows"]}}`)}}, nil
@@ -200,6 +201,6 @@ func TestUnknownNeedThatComesDuringASweep(t *testing.T) {
 	_, err := newStore(t, b, nil).Sweep(t.Context(), frozen, &objectstore.SweepOptions{OlderThan: time.Nanosecond, Apply: true})
 	wantFormatError(t, "sweep", err)
 	if _, there := f.dump(t)[dead]; !there || !came.Load() {
-		t.Errorf("the dead upload is there: %t; the need came: %t", there, came.Load())
+		t.Errorf("the dead upload exists: %t; the need was written: %t", there, came.Load())
 	}
 }

@@ -1,58 +1,58 @@
-// Package objectstore keeps a model registry in a bucket, with nothing beside
-// it: no database, no lock service, no server.
+// Package objectstore keeps a model registry in a bucket. It needs no database,
+// lock service or server.
 //
 //	bucket, err := blob.OpenBucket(ctx, "s3://models?region=eu-central-1") // gocloud.dev/blob, and a driver
 //	store, err := objectstore.New(bucket, &objectstore.Options{Prefix: "registry"})
 //	reg := modelregistry.New(store, nil)
 //
-// or [Open] with one URL. A service that speaks S3 elsewhere takes its address
-// in it:
+// or [Open] with one URL. For another service with the API of S3, the URL
+// contains its address:
 // s3://models/registry?endpoint=http://127.0.0.1:7070&use_path_style=true&disable_https=true&region=us-east-1.
-// Only the drivers that a program imports are linked into it:
-// gocloud.dev/blob/s3blob, gcsblob, azureblob.
+// A program links only the drivers that it imports: gocloud.dev/blob/s3blob,
+// gcsblob, azureblob.
 //
 // # How it works
 //
-// A change is one immutable object under the next sequence number, made on
-// condition that no object has that name yet, which S3, GCS and Azure Blob all
-// offer. The first writer has the number; the others read the new change and
-// decide again. When the answer to a write is lost, the store reads which
-// writer's object is there, and never guesses. The objects are the history and
-// are never deleted.
+// A change is one immutable object, named by the next sequence number. It is
+// created on condition that no object has that name yet, which S3, GCS and
+// Azure Blob all offer. The first writer gets the number. The others read the
+// new change and decide again. When the answer to a write is lost, the store
+// reads which writer's object exists, and does not guess. The objects are the
+// history and are never deleted.
 //
 // Below the prefix:
 //
-//	.modelregistry.json                   says that this is a registry, and of which format
+//	.modelregistry.json                   says that this is a registry, and its format
 //	{use_case}/{model}/history/{n}.jsonl  the changes, the newest first by name
 //	                   registry.json      the checkpoint, as the folder store has it
 //	                   versions/{version} a version's files, as the folder store has them
-//	                   .staging/{id}      files on their way; of dead processes Sweep clears them up
-//	                   .orphans/          files of changes that never happened
+//	                   .staging/{id}      files being uploaded; Sweep removes those of dead processes
+//	                   .orphans/          files of changes that did not happen
 //
-// Positions in the log count the bytes of the changes' lines, as if they stood
-// in one file. So a copy on disk (aws s3 sync, rclone) is a store that the
-// folder store reads, with all of its history: it takes the lines from the
+// Positions in the log count the bytes of the changes' lines, as if the lines
+// were in one file. So a copy on disk (aws s3 sync, rclone) is a store that the
+// folder store reads, with all of its history. It reads the lines from the
 // changes, and its first own change writes them into a history.jsonl. A folder
-// copied into an empty bucket is a store that this one reads: its history.jsonl
-// is the log, the first change here takes all of it over, and the object goes.
-// Sweep a bucket before it is copied: a registration that died may have left a
-// version's files in .staging only, where the folder store leaves them alone.
-// Copy whole models into an empty place: a copy over a model that was changed
-// meanwhile mixes the two.
+// that was copied into an empty bucket is a store that this one reads. Its
+// history.jsonl is the log, until the first change contains all of it and the
+// object is removed. Sweep a bucket before it is copied: a registration that
+// died may have left a version's files in .staging only, where the folder store
+// ignores them. Copy whole models into an empty place: a copy over a model that
+// was changed meanwhile mixes the two.
 //
 // # Many writers
 //
-// A writer that loses a race decides again and tries again, after a pause that
-// grows to 0.4 s and is random in part. A change that loses a thousand times in
-// a row, which takes some minutes, fails with [ErrContention]; nothing was
-// changed then. The context ends it before.
+// A writer that loses a race decides and tries again, after a pause that grows
+// to 0.4 s and is partly random. A change that loses a thousand times in a row,
+// which takes some minutes, fails with [ErrContention], and nothing was
+// changed. The context can end it earlier.
 //
 // # Requirements and limits
 //
-// The bucket must honour the condition; this is tried before the first change,
-// and [ErrNotConditional] says that it does not. Reads and listings must show a
-// write at once, as those of the three do. Rights: to list, read and write; to
-// delete, for clearing up.
+// The bucket must support the condition. The store tests that before the first
+// change, and [ErrNotConditional] says that it does not. Reads and listings
+// must show a write at once, as those of the three services do. The program
+// needs permission to list, read and write, and to delete for cleaning up.
 //
 // Another program may write a model's registry.json, as Ubunye 0.5 and later
 // do. The next change of any registry records that first. A read notices it if
@@ -63,15 +63,15 @@
 // the arrival of the new one. Nothing else may write under the prefix.
 //
 // A model whose changes and document are lost while its versions exist is not
-// started again: a registration fails with modelregistry.ErrIndexLost, and
+// started again. A registration fails with modelregistry.ErrIndexLost, and
 // Verify reports it. Copy the model to disk and repair it there.
 //
-// Verify works; files that this machine has in its cache are checked there, and
-// not fetched again: to check those in the bucket, give it an empty CacheDir.
-// Repair is not supported: copy the prefix to disk, repair that, and copy it to
-// a new one. A folder that holds no file is not kept. After a model is deleted
-// while programs run, restart the programs that read it: a writer notices the
-// deletion, a reader may not.
+// Verify checks files that are in this machine's cache there, and does not
+// download them again. To check the files in the bucket, give it an empty
+// CacheDir. Repair is not supported: copy the prefix to disk, repair the copy,
+// and copy it to a new prefix. A folder without files is not kept. After a
+// model is deleted while programs run, restart the programs that read it: a
+// writer notices the deletion, a reader may not.
 package objectstore
 
 import (
@@ -92,31 +92,32 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pathname"
 )
 
-// Options configure a store. The zero value and nil serve.
+// Options configure a store. The zero value and nil work.
 type Options struct {
-	// Prefix is where in the bucket the registry lies: "", "models",
+	// Prefix is the place of the registry in the bucket: "", "models",
 	// "team/models".
 	Prefix string
 
-	// CacheDir is where versions are kept on this machine once they were
-	// downloaded. Processes may share it, and stores too. Empty takes
-	// modelregistry below os.UserCacheDir.
+	// CacheDir is the folder on this machine for downloaded versions. Processes
+	// and stores may share it. If it is empty, the store uses modelregistry
+	// below os.UserCacheDir.
 	CacheDir string
 
 	// CacheBytes bounds the cache: the least recently used trees are removed
 	// first, and trees in use never. 0 means 10 GiB.
 	CacheBytes int64
 
-	// Parallel is how many files are transferred at once. 0 takes 8. A large
-	// file takes 32 MiB of memory on its way up.
+	// Parallel is how many files are transferred at the same time. 0 means 8.
+	// The upload of a large file takes 32 MiB of memory.
 	Parallel int
 
-	// Logger receives the errors of clearing up; nil discards them.
+	// Logger receives the errors of cleaning up. Nil discards them.
 	Logger *slog.Logger
 }
 
 // A Store is a registry's store in a bucket. It is safe for concurrent use, and
-// so are several on the same bucket, in any number of processes and places.
+// so are several Stores on the same bucket, in any number of processes and
+// places.
 type Store struct {
 	bucket  *blob.Bucket
 	owned   bool // Close closes the bucket
@@ -124,30 +125,30 @@ type Store struct {
 	cache   *cache
 	slots   chan struct{} // transfers under way
 	log     *slog.Logger
-	copyMax int64 // what the service copies by one request
+	copyMax int64 // the largest file that the service copies in one request
 
-	ready    once // the bucket is there
-	writable once // it is fit to be written to
+	ready    once // the bucket exists
+	writable once // the bucket supports conditional writes, and the prefix is a registry's
 
 	mu     sync.Mutex
 	models map[mr.ModelName]*known
 	closed bool
 }
 
-// known holds the facts that a store remembers of a model. All of them can be
-// read again.
+// known holds the facts that a store remembers about a model. All of them can
+// be read again.
 type known struct {
-	newest int64               // a change that is there
+	newest int64               // the newest change that is known to exist
 	end    int64               // the position after it
-	id     string              // its own
+	id     string              // the id in that change
 	noted  int64               // every change up to this one was read for its trees
 	trees  map[string]treeInfo // by version
 
-	document seen // last, by any look
+	document seen // the document that was seen last
 }
 
-// New returns the store in a bucket. The bucket stays the caller's to close,
-// after the store. Nothing is read or written yet.
+// New returns the store in a bucket. The caller closes the bucket, after the
+// store. New neither reads nor writes anything.
 func New(bucket *blob.Bucket, opts *Options) (*Store, error) {
 	var o Options
 	if opts != nil {
@@ -191,7 +192,7 @@ func New(bucket *blob.Bucket, opts *Options) (*Store, error) {
 
 // Open returns the store that a URL names: s3://bucket/prefix?region=…,
 // gs://bucket/prefix, azblob://container/prefix. The program imports the
-// driver; its documentation has the parameters. Close closes the bucket too.
+// driver, whose documentation has the parameters. Close also closes the bucket.
 func Open(ctx context.Context, rawURL string, opts *Options) (*Store, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
@@ -201,7 +202,7 @@ func Open(ctx context.Context, rawURL string, opts *Options) (*Store, error) {
 		return nil, fmt.Errorf("%s: %w; modelregistry.Open is for folders", rawURL, ErrNotConditional)
 	}
 	if u.Host == "" {
-		return nil, fmt.Errorf("%s: %w: it names no bucket", rawURL, fs.ErrInvalid)
+		return nil, fmt.Errorf("%s: %w: the URL names no bucket", rawURL, fs.ErrInvalid)
 	}
 	var o Options
 	if opts != nil {
@@ -233,7 +234,7 @@ func (s *Store) Close() error {
 	return s.bucket.Close()
 }
 
-// know reads or changes the facts that are remembered of a model.
+// know reads or changes the remembered facts about a model.
 func (s *Store) know(name mr.ModelName, fn func(*known)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -245,7 +246,7 @@ func (s *Store) know(name mr.ModelName, fn func(*known)) {
 	fn(k)
 }
 
-// reached notes a change that is there, and where it ends.
+// reached records a change that exists, and where it ends.
 func (s *Store) reached(name mr.ModelName, sl *slot) {
 	s.know(name, func(k *known) {
 		if sl.Number > k.newest {
@@ -254,7 +255,7 @@ func (s *Store) reached(name mr.ModelName, sl *slot) {
 	})
 }
 
-// once runs a function until it succeeds, for all callers that need it.
+// once runs a function until it succeeds once, for all callers that need it.
 type once struct {
 	mu   sync.Mutex
 	done bool

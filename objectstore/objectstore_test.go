@@ -72,14 +72,14 @@ func TestConforms(t *testing.T) {
 			t.Errorf("%s lies outside the prefix", key)
 		}
 		if strings.Contains(key, "/.staging/") {
-			t.Errorf("%s is left of an upload", key)
+			t.Errorf("%s is left over from an upload", key)
 		}
 	}
 }
 
-// lostAnswer is what a client finds when the answer to a conditional write that
-// was done got lost: it hears nothing, or tried again by itself and met its own
-// first try.
+// lostAnswer returns the error of a client when the answer to a conditional
+// write was lost. Either the client got no answer, or it tried again by itself
+// and found its own first attempt.
 func lostAnswer(n int64) error {
 	return []error{
 		errors.New("connection reset by peer"),
@@ -90,7 +90,7 @@ func lostAnswer(n int64) error {
 	}[n%5]
 }
 
-// loseNext has the answer to the next write of a key with this in it be lost.
+// loseNext loses the answer to the next write of a key that contains part.
 func (f *faultyBucket) loseNext(part string, n int64) {
 	var done atomic.Bool
 	f.set(func() {
@@ -103,9 +103,9 @@ func (f *faultyBucket) loseNext(part string, n int64) {
 	})
 }
 
-// What the driver for S3 misreads, for a "301" in a request's id, is neither a
-// missing bucket nor a missing object: a refused condition is one, and a broken
-// connection is tried again.
+// The driver for S3 misreads an error whose request id contains "301". The
+// store does not report a missing bucket or a missing object then. A refused
+// condition is reported as one, and a broken connection is tried again.
 func TestMisreadErrors(t *testing.T) {
 	t.Parallel()
 	f, b := newFaulty(t)
@@ -137,13 +137,13 @@ func TestMisreadErrors(t *testing.T) {
 	}
 	for _, op := range []string{"get", "list"} {
 		if _, failed := once.Load(op); !failed {
-			t.Errorf("no %s failed", op)
+			t.Errorf("no request of kind %s failed", op)
 		}
 	}
 }
 
-// Every answer is lost at one time or the other. A change that was acknowledged
-// is there once.
+// Every kind of answer is lost at some time. A change that was acknowledged
+// exists exactly once.
 func TestLostAnswers(t *testing.T) {
 	t.Parallel()
 	f, b := newFaulty(t)
@@ -189,12 +189,12 @@ func TestLostAnswers(t *testing.T) {
 	slices.Sort(there)
 	slices.Sort(acked)
 	if diff := cmp.Diff(acked, there); diff != "" {
-		t.Errorf("versions (-acknowledged +there):\n%s", diff)
+		t.Errorf("versions (-acknowledged +found):\n%s", diff)
 	}
 }
 
-// A write whose answer never comes and that nobody can look up is neither a
-// success nor a failure.
+// If the answer to a write never comes, and the store can't find out what
+// happened, the write is neither a success nor a failure.
 func TestUncertain(t *testing.T) {
 	t.Parallel()
 	f, b := newFaulty(t)
@@ -220,7 +220,7 @@ func TestUncertain(t *testing.T) {
 	}
 	f.set(func() { f.before, f.after = nil, nil })
 	if m, err := r.GetModel(t.Context(), fraud.At("1.0.1"), &mr.GetOptions{Verify: true}); err != nil {
-		t.Errorf("the change did happen, and its files are gone: %v", err)
+		t.Errorf("the change happened, and its files are missing: %v", err)
 	} else {
 		m.Close()
 	}
@@ -257,14 +257,14 @@ func TestRefused(t *testing.T) {
 		want    error
 	}{
 		{"no bucket", fails("list", &codedError{gcerrors.NotFound, "NoSuchBucket"}), objectstore.ErrNoBucket},
-		{"a bucket elsewhere", fails("list", misread(http.StatusMovedPermanently, "301")), objectstore.ErrRegion},
-		{"no right, read as no bucket", fails("list", misread(http.StatusForbidden, "AccessDenied")), fs.ErrPermission},
-		{"no right to list", fails("list", &codedError{gcerrors.PermissionDenied, "AccessDenied"}), fs.ErrPermission},
-		{"no right to write", fails("put", &codedError{gcerrors.PermissionDenied, "AccessDenied"}), fs.ErrPermission},
+		{"a bucket in another region, misread", fails("list", misread(http.StatusMovedPermanently, "301")), objectstore.ErrRegion},
+		{"no permission, misread as no bucket", fails("list", misread(http.StatusForbidden, "AccessDenied")), fs.ErrPermission},
+		{"no permission to list", fails("list", &codedError{gcerrors.PermissionDenied, "AccessDenied"}), fs.ErrPermission},
+		{"no permission to write", fails("put", &codedError{gcerrors.PermissionDenied, "AccessDenied"}), fs.ErrPermission},
 		{"another region", fails("list", &apiError{"PermanentRedirect"}), objectstore.ErrRegion},
 		{"conditions are ignored", func(f *faultyBucket) { f.unconditional = true }, objectstore.ErrNotConditional},
 		{"conditions are unknown", fails("put", &codedError{gcerrors.Unimplemented, "NotImplemented"}), objectstore.ErrNotConditional},
-		{"files beside", foreign("readme.txt"), objectstore.ErrForeign},
+		{"other files", foreign("readme.txt"), objectstore.ErrForeign},
 		{"another program's experiments", foreign("0/abc/artifacts/model", "0/abc/meta.yaml"), objectstore.ErrForeign},
 		{"another program's tables", foreign("db/table/part-0"), objectstore.ErrForeign},
 		{"a later format", foreign(".modelregistry.json"), objectstore.ErrForeign},
@@ -282,20 +282,20 @@ func TestRefused(t *testing.T) {
 				t.Errorf("got error %v, want an *Error that matches %v", err, tt.want)
 			}
 			if diff := cmp.Diff(before, f.dump(t)); diff != "" {
-				t.Errorf("something was written:\n%s", diff)
+				t.Errorf("the bucket was changed:\n%s", diff)
 			}
 		})
 	}
 }
 
-// An apiError is one as the AWS SDK has them.
+// An apiError is an error with a code, like those of the AWS SDK.
 type apiError struct{ code string }
 
 func (e *apiError) Error() string     { return "api error " + e.code }
 func (e *apiError) ErrorCode() string { return e.code }
 
-// gocloud.dev's bucket in a folder lets several win.
-func TestFolderIsNoBucket(t *testing.T) {
+// gocloud.dev's bucket in a folder lets several writers win.
+func TestFolderBucketIsRefused(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	b, err := fileblob.OpenBucket(dir, nil)
@@ -313,14 +313,14 @@ func TestFolderIsNoBucket(t *testing.T) {
 	for _, url := range []string{"file://" + dir, "file:///tmp", "s3://", "mem", "://"} {
 		if s, err := objectstore.Open(t.Context(), url, nil); err == nil {
 			s.Close()
-			t.Errorf("%s was opened", url)
+			t.Errorf("Open(%s) succeeded", url)
 		}
 	}
 }
 
-// Keys under the prefix that are no models are passed over, and so are bad
-// names.
-func TestKeysThatAreNoModels(t *testing.T) {
+// Models ignores keys under the prefix that are not models, and names that are
+// not valid.
+func TestKeysThatAreNotModels(t *testing.T) {
 	t.Parallel()
 	f, b := newFaulty(t)
 	r := registrytest.NewOn(t, newStore(t, b, nil), nil)
@@ -344,13 +344,12 @@ func TestKeysThatAreNoModels(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := r.ListVersions(t.Context(), mr.ModelName{UseCase: "uc", Model: "odd"}); !errors.Is(err, objectstore.ErrForeign) {
-		t.Errorf("a history of another's: got error %v, want ErrForeign", err)
+		t.Errorf("another program's history: got error %v, want ErrForeign", err)
 	}
 	f.b.Delete(t.Context(), "uc/odd/history/0000-x.jsonl")
 }
 
-// Consoles leave empty objects that look like folders. They are in nobody's
-// way.
+// Consoles leave empty objects that look like folders. They do no harm.
 func TestFolderObjects(t *testing.T) {
 	t.Parallel()
 	f, b := newFaulty(t)
@@ -372,8 +371,8 @@ func TestFolderObjects(t *testing.T) {
 	registrytest.WantStages(t, open(), fraud, map[string]mr.ModelStage{"1.0.0": mr.Development, "1.0.1": mr.Development})
 }
 
-// Requests are what such a store costs. This is what docs/scale.md says of
-// them.
+// The number of requests of each operation is the cost of such a store.
+// docs/scale.md has these numbers.
 func TestRequests(t *testing.T) {
 	t.Parallel()
 	f, b := newFaulty(t)
@@ -437,7 +436,7 @@ func TestChangesShareAnObject(t *testing.T) {
 			}
 		})
 	}
-	for { // all uploads but that of who came first are at rest
+	for { // wait until all uploads but that of the first change have ended
 		n := 0
 		for key := range f.dump(t) {
 			if strings.Contains(key, "/.staging/") && strings.HasSuffix(key, "/manifest.json") {
@@ -458,7 +457,7 @@ func TestChangesShareAnObject(t *testing.T) {
 		}
 	}
 	if slots > 10 {
-		t.Errorf("64 registrations became %d objects", slots)
+		t.Errorf("64 registrations made %d objects", slots)
 	}
 }
 
@@ -476,7 +475,7 @@ func TestMemblobServes(t *testing.T) {
 	defer m.Close()
 	info, err := os.Stat(filepath.Join(m.Path, "run.sh"))
 	if err != nil || info.Mode().Perm()&0o111 == 0 || info.Mode().Perm()&0o222 != 0 {
-		t.Errorf("a program is %v, %v", info.Mode(), err)
+		t.Errorf("a file with mode 0755 has %v, %v", info.Mode(), err)
 	}
 	if report, err := r.Verify(t.Context(), nil); err != nil || len(report.Findings) > 0 || report.Versions != 1 {
 		t.Errorf("Verify: %+v, %v", report, err)

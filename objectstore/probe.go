@@ -13,8 +13,8 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// access checks once that the bucket exists. Without the check, an object of a
-// missing bucket would be reported as missing alone.
+// access checks once that the bucket exists. Without the check, a missing
+// bucket would look like a missing object.
 func (s *Store) access(ctx context.Context) error {
 	return s.accessBy(func() error {
 		_, err := s.list(ctx, "", true, 1)
@@ -22,7 +22,7 @@ func (s *Store) access(ctx context.Context) error {
 	})
 }
 
-// accessBy is access by a listing that is wanted anyway.
+// accessBy is access that uses a listing which the caller needs anyway.
 func (s *Store) accessBy(list func() error) error {
 	s.mu.Lock()
 	closed := s.closed
@@ -41,7 +41,7 @@ func (s *Store) accessBy(list func() error) error {
 }
 
 // fit checks once that the prefix is a registry's, or unused, and that the
-// bucket honours conditions: a second creation of the marker must fail.
+// bucket supports conditions: creating the marker a second time must fail.
 func (s *Store) fit(ctx context.Context) error {
 	return s.writable.do(func() error {
 		if err := s.notOnFiles(ctx); err != nil {
@@ -58,9 +58,9 @@ func (s *Store) fit(ctx context.Context) error {
 		case err != nil:
 			return err
 		case string(found) != marker:
-			return &Error{"open", s.prefix + markerName, fmt.Errorf("%w: it says %.100q", ErrForeign, found)}
+			return &Error{"open", s.prefix + markerName, fmt.Errorf("%w: it contains %.100q", ErrForeign, found)}
 		}
-		for range 2 { // the first may be the one that makes it
+		for range 2 { // the first attempt may create the marker
 			err := s.createMarker(ctx)
 			if err == nil {
 				continue
@@ -78,8 +78,8 @@ func (s *Store) fit(ctx context.Context) error {
 	})
 }
 
-// createMarker tries again only while the outcome is unknown; a success is
-// final, so that it counts.
+// createMarker tries again only while the outcome is unknown. It stops at a
+// success, because a second success shows that the bucket ignores conditions.
 func (s *Store) createMarker(ctx context.Context) error {
 	return retry(ctx, func() error {
 		return s.tryPut(ctx, markerName, []byte(marker), blob.WriterOptions{IfNotExist: true})
@@ -87,7 +87,7 @@ func (s *Store) createMarker(ctx context.Context) error {
 }
 
 // notOnFiles refuses gocloud.dev's bucket in a folder, whose conditions let
-// several win. It is known by its errors.
+// several writers win. Its errors identify it.
 func (s *Store) notOnFiles(ctx context.Context) error {
 	_, err := s.bucket.ReadAll(ctx, s.prefix+".modelregistry-absent")
 	var onFiles *fs.PathError
@@ -97,8 +97,8 @@ func (s *Store) notOnFiles(ctx context.Context) error {
 	return nil
 }
 
-// unclaimed sees that there is nothing under the prefix, or what looks like a
-// registry that was copied there: use cases, below them models.
+// unclaimed checks that there is nothing under the prefix, or only what looks
+// like a registry that was copied there: use cases, and models below them.
 func (s *Store) unclaimed(ctx context.Context) error {
 	useCases, err := s.list(ctx, "", false, 0)
 	if err != nil {
@@ -109,7 +109,7 @@ func (s *Store) unclaimed(ctx context.Context) error {
 			return foreign(s.prefix + useCase.key)
 		}
 		if i > 0 {
-			continue // one is enough to tell by
+			continue // one key is enough to decide
 		}
 		models, err := s.list(ctx, useCase.key, false, 0)
 		if err != nil {
@@ -135,5 +135,5 @@ func (s *Store) unclaimed(ctx context.Context) error {
 }
 
 func foreign(key string) error {
-	return &Error{"open", key, fmt.Errorf("%w: it is not a registry's", ErrForeign)}
+	return &Error{"open", key, fmt.Errorf("%w: it does not belong to a registry", ErrForeign)}
 }

@@ -12,9 +12,10 @@ import (
 	"github.com/ubunye-go/modelregistry/registrytest"
 )
 
-// Two programs that run and a Python program take turns at random. What the
-// turns make of a plain map, the first program shows at any time, because its
-// looks ask for external changes, and the second after each turn of its own.
+// Two running programs and a Python program take turns at random. A plain map
+// records the expected stages. The first program shows them at any time,
+// because its reads check for external changes. The second shows them after
+// each turn of its own.
 func TestRandomTurnsInABucket(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(8) {
@@ -62,14 +63,14 @@ func randomTurns(t *testing.T, rnd *rand.Rand) {
 			}
 			registrytest.WantStages(t, r, fraud, want)
 			if t.Failed() {
-				t.Fatalf("program %d shows something else after\n%s", i, strings.Join(turns, "\n"))
+				t.Fatalf("program %d shows other stages after\n%s", i, strings.Join(turns, "\n"))
 			}
 		}
 	}
 	registrytest.WantStages(t, registrytest.NewOn(t, newStore(t, b, nil), nil), fraud, want)
 }
 
-// moveTo moves a version from the stage that it is in, up or down.
+// moveTo moves a version from its stage to another, up or down.
 func moveTo(t testing.TB, r *mr.ModelRegistry, version string, from, to mr.ModelStage) (err error) {
 	t.Helper()
 	up := []mr.ModelStage{mr.Archived, mr.Development, mr.Staging, mr.Production}

@@ -17,7 +17,7 @@ import (
 	"github.com/ubunye-go/modelregistry/registrytest"
 )
 
-// alwaysFirst has somebody make each change just before it is made.
+// alwaysFirst has another writer make each change just before it is made.
 func (f *faultyBucket) alwaysFirst(t testing.TB) (races func() int) {
 	var head struct{ Number, End int64 }
 	for key, data := range f.dump(t) {
@@ -41,8 +41,8 @@ func (f *faultyBucket) alwaysFirst(t testing.TB) (races func() int) {
 	return func() int { return n }
 }
 
-// A change that loses every race gives up in the end, says so, and nothing was
-// changed; while it tries, a context ends it.
+// A change that loses every race gives up in the end and says so, and nothing
+// was changed. While it tries, its context can end it.
 func TestContention(t *testing.T) {
 	t.Parallel()
 	registerInTime := func(t *testing.T, s *objectstore.Store, wait time.Duration) error {
@@ -56,7 +56,7 @@ func TestContention(t *testing.T) {
 	sweep := func(t *testing.T, s *objectstore.Store, wait time.Duration) error {
 		st := seal(t, s)
 		defer st.Discard()
-		time.Sleep(time.Second) // by the clock of this test: so old is the upload to be
+		time.Sleep(time.Second) // in this test's clock, so that the upload is old enough
 		ctx, cancel := context.WithTimeout(t.Context(), wait)
 		defer cancel()
 		_, err := s.Sweep(ctx, fraud, &objectstore.SweepOptions{OlderThan: time.Nanosecond, Apply: true})
@@ -69,7 +69,7 @@ func TestContention(t *testing.T) {
 				f, b := newFaulty(t)
 				s := newStore(t, b, nil)
 				registrytest.Put(t, mr.New(s, nil), fraud.At("1.0.0"), files)
-				before := tell(t, mr.New(newStore(t, b, nil), nil), fraud)
+				before := readContents(t, mr.New(newStore(t, b, nil), nil), fraud)
 				races := f.alwaysFirst(t)
 				start := time.Now()
 				err := change(t, s, time.Hour)
@@ -78,20 +78,20 @@ func TestContention(t *testing.T) {
 					t.Errorf("got error %v, want ErrContention that names the model", err)
 				}
 				if n, took := races(), time.Since(start); n != 1000 || took < 3*time.Minute || took > 7*time.Minute {
-					t.Errorf("it lost %d races in %v", n, took)
+					t.Errorf("the change lost %d races in %v", n, took)
 				}
 				if err := change(t, newStore(t, b, nil), 10*time.Second); !errors.Is(err, context.DeadlineExceeded) {
-					t.Errorf("with 10 s: got error %v", err)
+					t.Errorf("with a context of 10 s: got error %v", err)
 				}
 				if took := time.Since(start); took > 8*time.Minute {
-					t.Errorf("that took %v", took)
+					t.Errorf("with a context of 10 s, the change took %v", took)
 				}
 				f.set(func() { f.before = nil })
-				if diff := cmp.Diff(before, tell(t, mr.New(newStore(t, b, nil), nil), fraud)); diff != "" {
-					t.Errorf("it changed something (-before +after):\n%s", diff)
+				if diff := cmp.Diff(before, readContents(t, mr.New(newStore(t, b, nil), nil), fraud)); diff != "" {
+					t.Errorf("the model was changed (-before +after):\n%s", diff)
 				}
 				if n := f.keys(t, "/.staging/"); n > 0 {
-					t.Errorf("%d objects are left of the uploads", n)
+					t.Errorf("%d objects are left over from the uploads", n)
 				}
 			})
 		})

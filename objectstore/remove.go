@@ -11,8 +11,8 @@ import (
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// RemoveTrees removes trees from their places and from where they were
-// uploaded. Copies in the caches of machines stay until they are evicted. Other
+// RemoveTrees removes trees from their places and from the folders of their
+// uploads. Copies in the caches of machines stay until they are evicted. Other
 // writers are not held back meanwhile.
 func (s *Store) RemoveTrees(ctx context.Context, useCase, model string, decide func(driver.View) ([]string, error)) (removed []string, err error) {
 	name := mr.ModelName{UseCase: useCase, Model: model}
@@ -34,7 +34,7 @@ func (s *Store) RemoveTrees(ctx context.Context, useCase, model string, decide f
 		}
 		s.know(name, func(k *known) {
 			info := k.trees[version]
-			info.key = "" // or OpenTree would go on to use the local copy
+			info.key = "" // otherwise OpenTree would use the local copy
 			k.trees[version] = info
 		})
 		if there {
@@ -44,8 +44,9 @@ func (s *Store) RemoveTrees(ctx context.Context, useCase, model string, decide f
 	return removed, nil
 }
 
-// removeTree reports false if nothing of the tree was there. The upload goes
-// first: while a manifest is at the version's place, readers take that.
+// removeTree reports false if there was nothing of the tree. It removes the
+// upload first: while a manifest is in the version's place, readers read the
+// tree from there.
 func (s *Store) removeTree(ctx context.Context, name mr.ModelName, version string) (there bool, err error) {
 	info, err := s.named(ctx, name, version)
 	if err != nil {
@@ -68,9 +69,9 @@ func (s *Store) removeTree(ctx context.Context, name mr.ModelName, version strin
 	return there, nil
 }
 
-// removeObjects removes objects, the manifest last: a tree that has one and
-// lacks files can't be opened, one without could be taken for another
-// program's.
+// removeObjects removes objects, the manifest last. A tree with a manifest and
+// without some files can't be opened. A tree without a manifest could be taken
+// for another program's.
 func (s *Store) removeObjects(ctx context.Context, objects []object, manifest string) error {
 	last := slices.IndexFunc(objects, func(o object) bool { return o.key == manifest })
 	err := s.each(ctx, len(objects), func(ctx context.Context, i int) error {
@@ -82,7 +83,7 @@ func (s *Store) removeObjects(ctx context.Context, objects []object, manifest st
 	if err == nil && last >= 0 {
 		err = s.remove(ctx, manifest)
 	}
-	if errors.Is(err, fs.ErrNotExist) { // another process removes them, too
+	if errors.Is(err, fs.ErrNotExist) { // another process removes them at the same time
 		return nil
 	}
 	return err

@@ -22,13 +22,13 @@ const (
 	tries     = 6
 	firstWait = 50 * time.Millisecond
 	longest   = 2 * time.Second
-	// smallFor bounds one try of a small request. Without it an answer that
-	// never comes would hold up a change for ever.
+	// smallFor bounds one attempt of a small request. Without it an answer that
+	// never comes would block a change for ever.
 	smallFor = 15 * time.Second
-	// slowest is how many bytes a second a larger one must make, besides: a
-	// document, or a history that is taken over.
+	// slowest is the rate in bytes a second that a larger request must reach:
+	// one for a document, or for a history that is taken over.
 	slowest = 1 << 20
-	// settleFor bounds the time that a started change may take to learn its
+	// settleFor bounds how long a change that was started may take to learn its
 	// outcome after its caller stopped waiting.
 	settleFor = 5 * time.Second
 )
@@ -89,8 +89,8 @@ func (s *Store) put(ctx context.Context, key string, data []byte, opts blob.Writ
 	return fail("put", s.prefix+key, retry(ctx, func() error { return s.tryPut(ctx, key, data, opts) }))
 }
 
-// tryPut goes by Upload: the Azure driver's other ways panic when a condition
-// does not hold.
+// tryPut uses Upload, because the other methods of the Azure driver panic when
+// a condition does not hold.
 func (s *Store) tryPut(ctx context.Context, key string, data []byte, opts blob.WriterOptions) error {
 	ctx, cancel := context.WithTimeout(ctx, smallFor+time.Duration(len(data))*time.Second/slowest)
 	defer cancel()
@@ -98,11 +98,11 @@ func (s *Store) tryPut(ctx context.Context, key string, data []byte, opts blob.W
 	return s.bucket.Upload(ctx, s.prefix+key, bytes.NewReader(data), &opts)
 }
 
-// create makes an object that carries an id, unless one of that name is there.
-// It reports whether the object there is this one. Any error may hide that the
-// object was made: the answer was lost, or the client's own second try met its
-// first. So what counts is whose object is found. None found may mean that the
-// request is still on its way.
+// create makes an object that has an id, unless an object of that name exists.
+// It reports whether the existing object is this one. Any error may hide that
+// the object was made: the answer was lost, or the client's own second attempt
+// found its first. So create reads whose object exists. If it finds none, the
+// request may still be under way.
 func (s *Store) create(ctx context.Context, key string, data []byte, mine func([]byte) bool) (bool, error) {
 	var err error
 	unsure := false
@@ -126,24 +126,25 @@ func (s *Store) create(ctx context.Context, key string, data []byte, mine func([
 	return false, fail("put", s.prefix+key, fmt.Errorf("%w: %w", mr.ErrUncertain, err))
 }
 
-// linger returns a context that outlives ctx by a little: a change that was
-// begun is not left in the air because its caller stops waiting.
+// linger returns a context that outlives ctx by a little. So a change that was
+// started learns its outcome, although its caller stopped waiting.
 func linger(ctx context.Context) (context.Context, context.CancelFunc) {
 	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(settleFor, cancel) })
 	return longer, func() { stop(); cancel() }
 }
 
-// An object is one that a listing found.
+// An object is an entry of a listing.
 type object struct {
 	key  string // below the store's prefix
 	size int64
 	time time.Time
-	dir  bool // more names follow the key, which ends in a slash
+	dir  bool // a common prefix of names, which ends in a slash
 }
 
-// list returns what is below a prefix; with flat every object, else what comes
-// up to the next slash. A limit of 0 is none.
+// list returns what is below a prefix: with flat every object, and otherwise
+// the objects and common prefixes up to the next slash. A limit of 0 means no
+// limit.
 func (s *Store) list(ctx context.Context, prefix string, flat bool, limit int) (list []object, err error) {
 	opts := &blob.ListOptions{Prefix: s.prefix + prefix}
 	if !flat {
@@ -167,7 +168,7 @@ func (s *Store) list(ctx context.Context, prefix string, flat bool, limit int) (
 			return list, fail("list", s.prefix+prefix, err)
 		}
 		for _, o := range objects {
-			if o.Key == opts.Prefix { // consoles make an object of that name, to have a folder to show
+			if o.Key == opts.Prefix { // consoles make an object of that name to show a folder
 				continue
 			}
 			list = append(list, object{strings.TrimPrefix(o.Key, s.prefix), o.Size, o.ModTime, o.IsDir})
@@ -185,7 +186,7 @@ func (s *Store) remove(ctx context.Context, key string) error {
 	return err
 }
 
-// copyObject copies within the bucket, by the service itself if it can.
+// copyObject copies within the bucket. The service copies if it can.
 func (s *Store) copyObject(ctx context.Context, to, from string, size int64) error {
 	err := errors.ErrUnsupported
 	if size <= s.copyMax {
@@ -204,22 +205,22 @@ func (s *Store) copyObject(ctx context.Context, to, from string, size int64) err
 	}))
 }
 
-// serverCopyMax is the largest object that S3 copies by one request.
+// serverCopyMax is the largest object that S3 copies in one request.
 const serverCopyMax = 5 << 30
 
 func init() {
 	testhook.ServerCopyMax = func(store any, bytes int64) { store.(*Store).copyMax = bytes }
 }
 
-// uploadOptions cuts a large file into parts that are sent side by side, and no
-// more of them than S3 allows.
+// uploadOptions splits a large file into parts that are sent in parallel, at
+// most as many as S3 allows.
 func uploadOptions(size int64) *blob.WriterOptions {
 	const most, part = 9000, 8 << 20
 	return &blob.WriterOptions{ContentType: contentType, BufferSize: int(max(part, (size+most-1)/most)), MaxConcurrency: 4}
 }
 
-// each calls fn for every index below n, as many at once as the store
-// transfers. The first error ends it.
+// each calls fn for every index below n, concurrently, up to the store's limit
+// of transfers. It stops at the first error.
 func (s *Store) each(ctx context.Context, n int, fn func(ctx context.Context, i int) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -19,42 +19,43 @@ const (
 	stagingDir   = ".staging/"
 	orphansDir   = ".orphans/"
 	manifestName = "manifest.json"
-	logName      = "history.jsonl" // of a folder that was copied here
+	logName      = "history.jsonl" // of a folder that was copied into the bucket
 )
 
-// markerName is the object that says that the prefix is a registry's.
+// markerName is the object that marks the prefix as a registry's.
 const markerName = ".modelregistry.json"
 
 const marker = `{"modelregistry":{"format":1}}` + "\n"
 
 // A slot is one change: the object under one sequence number. Its first line is
-// its head, the others are the history's, as the folder store has them.
+// its head. The others are lines of the history, as in the folder store.
 type slot struct {
 	head
 	lines []byte
 }
 
-// head is what the store itself has to say of a change.
+// A head is what the store itself notes about a change.
 type head struct {
 	logformat.Head
-	// Trees are the files that become versions with it.
+	// Trees are the files that become versions with this change.
 	Trees map[string]treeInfo `json:"trees,omitempty"`
-	// Swept are stagings that were taken for dead. A writer that still wants to
-	// use one finds it here, for this object stands where his was to be.
+	// Swept are uploads that Sweep took for dead. A writer that still wants to
+	// use one finds it here, because this object has the number that the
+	// writer's change would get.
 	Swept []string `json:"swept,omitempty"`
 }
 
 // treeInfo says where a version's files are.
 type treeInfo struct {
-	Staging string `json:"staging,omitempty"` // where they were uploaded
-	// Files are listed here if the tree has no manifest.
+	Staging string `json:"staging,omitempty"` // the id of their upload
+	// Files lists the files if the tree has no manifest.
 	Files []fileInfo `json:"files,omitempty"`
 
 	number int64  // of the change that named it
-	key    string // in the cache, once it was looked up
+	key    string // in the cache, once it is known
 }
 
-// fileInfo is one file, as a manifest has it.
+// fileInfo is one file, with the facts that a manifest has.
 type fileInfo struct {
 	Path   string `json:"path"`
 	Size   int64  `json:"size"`
@@ -62,7 +63,7 @@ type fileInfo struct {
 	SHA256 string `json:"sha256"`
 }
 
-// slotKey names the object of a change.
+// slotKey returns the key of a change's object.
 func slotKey(name mr.ModelName, number int64) string {
 	return modelKey(name, historyDir) + logformat.Name(number)
 }
@@ -71,7 +72,7 @@ func slotKey(name mr.ModelName, number int64) string {
 func slotNumber(key string) (int64, error) {
 	number, ok := logformat.Number(path.Base(key))
 	if !ok {
-		return 0, fmt.Errorf("%s: %w: it is not named as a change is", key, ErrForeign)
+		return 0, fmt.Errorf("%s: %w: it does not have the name of a change", key, ErrForeign)
 	}
 	return number, nil
 }

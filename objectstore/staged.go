@@ -20,21 +20,21 @@ import (
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// An upload is a tree in the making: files below .staging in the bucket.
+// An upload is a tree that is being made: files below .staging in the bucket.
 type upload struct {
 	s       *Store
 	name    mr.ModelName
 	id      string
-	since   int64 // a change that was there before the upload began
+	since   int64 // the newest change before the upload began
 	files   []fileInfo
 	bare    bool     // it has no manifest
 	sent    []string // keys
 	over    bool     // it was discarded
 	mu      sync.Mutex
-	mayBeIn bool // a change that names it may be there
+	mayBeIn bool // a change that names the upload may exist
 }
 
-// staged is an upload of the files of a local folder, which Seal sends.
+// staged is an upload of the files of a local folder. Seal sends them.
 type staged struct {
 	upload
 	dir    string
@@ -79,7 +79,7 @@ func (st *upload) info() treeInfo {
 	return info
 }
 
-// begin notes which changes are there before the first file is sent.
+// begin records the newest change before the first file is sent.
 func (st *upload) begin(ctx context.Context) (err error) {
 	st.s.know(st.name, func(k *known) { st.since = k.newest })
 	if st.since == 0 {
@@ -126,7 +126,7 @@ func (st *staged) Seal(ctx context.Context) (err error) {
 	return err
 }
 
-// send sends one file, and holds what it sent against the manifest.
+// send sends one file, and compares it with the manifest.
 func (st *staged) send(ctx context.Context, f *fileInfo, digests map[string]string) error {
 	err := retry(ctx, func() error {
 		in, err := os.Open(filepath.Join(st.dir, filepath.FromSlash(f.Path)))
@@ -147,7 +147,7 @@ func (st *staged) send(ctx context.Context, f *fileInfo, digests map[string]stri
 	return fail("put", st.s.prefix+st.key(f.Path), err)
 }
 
-// localFiles lists a folder's files, by name.
+// localFiles lists a folder's files, sorted by name.
 func localFiles(dir string) (files []fileInfo, err error) {
 	err = filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -187,8 +187,8 @@ func localManifest(dir string) (map[string]string, error) {
 	return digests, nil
 }
 
-// parseManifest reads which files there are. A path that would leave the tree is
-// refused.
+// parseManifest returns the files that a manifest lists. It refuses a path that
+// would leave the tree.
 func parseManifest(data []byte) ([]fileInfo, error) {
 	var m struct {
 		Files []fileInfo `json:"files"`
@@ -204,8 +204,8 @@ func parseManifest(data []byte) ([]fileInfo, error) {
 	return m.Files, nil
 }
 
-// notSwept sees that the upload was neither given up, nor taken for dead and swept away
-// since it began.
+// notSwept returns an error if the upload was discarded, or if Sweep took it
+// for dead since it began.
 func (st *upload) notSwept(ctx context.Context, v *view) error {
 	if st.over {
 		return &Error{"register", v.s.prefix + st.key(""), fs.ErrClosed}
@@ -226,12 +226,13 @@ func (st *upload) notSwept(ctx context.Context, v *view) error {
 	return nil
 }
 
-// keep says that from now on the upload may belong to a version, release that it does not.
+// keep records that from now on a change may name the upload. release records
+// that none does.
 func (st *upload) keep()    { st.mu.Lock(); st.mayBeIn = true; st.mu.Unlock() }
 func (st *upload) release() { st.mu.Lock(); st.mayBeIn = false; st.mu.Unlock() }
 
-// Discard removes the local folder, and what was uploaded unless a change may name
-// it.
+// Discard removes the local folder. It also removes the uploaded files, unless
+// a change may name them.
 func (st *staged) Discard() error {
 	if st.over {
 		return nil
@@ -241,7 +242,7 @@ func (st *staged) Discard() error {
 	return errors.Join(err, st.giveUp())
 }
 
-// giveUp removes what was uploaded unless a change may name it.
+// giveUp removes the uploaded files unless a change may name them.
 func (st *upload) giveUp() error {
 	st.over = true
 	st.mu.Lock()
@@ -256,9 +257,10 @@ func (st *upload) giveUp() error {
 	})
 }
 
-// publish copies a version's files to where a person, and the folder store in a copy
-// of the bucket, look for them, the manifest last; then the upload goes. It can be done over, by
-// anybody, for what the files are is settled. What stood there before goes aside.
+// publish copies a version's files into their place, the manifest last, and
+// then removes the upload. A person, and the folder store in a copy of the
+// bucket, look for the files in that place. Any process can repeat it, because
+// the contents of the files are fixed. Remains in that place are put aside.
 func (s *Store) publish(ctx context.Context, name mr.ModelName, version, id string, files []fileInfo, remains []object) error {
 	to, from := modelKey(name, versionsDir+version+"/"), modelKey(name, stagingDir+id+"/")
 	if err := s.putAside(ctx, name, version, remains); err != nil {

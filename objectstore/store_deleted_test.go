@@ -11,15 +11,15 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// A writer that goes on while somebody deletes the store, and perhaps begins it
-// anew, adds to what is there, and serves none of the old files as the new
-// ones'.
-func TestBegunAnew(t *testing.T) {
+// Another program deletes the store, and perhaps starts it again, while a
+// writer is running. The writer adds to the store as it is now, and does not
+// serve the old files as new ones.
+func TestStoreDeletedWhileWriting(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		name string
-		anew int // versions that another registered meanwhile
-		want string
+		name  string
+		again int // versions that another registry registered meanwhile
+		want  string
 	}{{"deleted", 0, "1.0.0"}, {"fewer", 1, "1.0.1"}, {"as many", 3, "1.0.3"}, {"more", 5, "1.0.5"}} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -39,9 +39,9 @@ func TestBegunAnew(t *testing.T) {
 				register(r, "old")
 			}
 			empty(t, b)
-			if c.anew > 0 {
+			if c.again > 0 {
 				other := mr.New(newStore(t, b, nil), nil)
-				for range c.anew {
+				for range c.again {
 					register(other, "new")
 				}
 				if err := other.Close(); err != nil {
@@ -49,11 +49,11 @@ func TestBegunAnew(t *testing.T) {
 				}
 			}
 			if got := register(r, "newest"); got != c.want {
-				t.Errorf("it registered %s, not %s", got, c.want)
+				t.Errorf("the writer registered %s, want %s", got, c.want)
 			}
 			list, err := r.ListVersions(t.Context(), fraud)
-			if err != nil || len(list) != c.anew+1 {
-				t.Errorf("there are %d versions, %v", len(list), err)
+			if err != nil || len(list) != c.again+1 {
+				t.Errorf("the model has %d versions, %v", len(list), err)
 			}
 			for _, v := range list {
 				if m, err := r.GetModel(t.Context(), fraud.At(v.Version), &mr.GetOptions{Verify: true}); err != nil {

@@ -12,11 +12,12 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// SweepOptions go with Sweep. The zero value and nil only list.
+// SweepOptions are options of Sweep. The zero value and nil only list.
 type SweepOptions struct {
-	// OlderThan spares uploads of which a file was written since: they may be
-	// under way. 0 takes a day. An upload that is swept all the same fails with
-	// ErrSwept; no version ever loses files.
+	// OlderThan spares uploads that are newer: they may be under way. The age
+	// of an upload is that of its newest file. 0 means a day. If an upload that
+	// is under way is swept all the same, its registration fails with ErrSwept.
+	// No version ever loses files.
 	OlderThan time.Duration
 	// Apply makes Sweep act. Without it, Sweep only lists the work.
 	Apply bool
@@ -25,18 +26,18 @@ type SweepOptions struct {
 // Swept is the work of Sweep on one upload, done or to be done.
 type Swept struct {
 	Name    mr.ModelName
-	Version string // whose files it put in their place; empty: no change names them, and they are gone
+	Version string // the version whose files are put in place; empty if no change names the files, and they are removed
 	Upload  string // the upload's id
 	Objects int
 }
 
-// Sweep clears up the remains of processes that died in the middle of a
-// registration. Without Apply it only lists them. Files that a change names are
-// put in their place. Other files are removed, after a change of its own has
-// recorded that they go: a registration that only stalled then finds that out,
-// and can't name files that are no longer there. With Apply, a model that a
-// later release wrote, and that this one may only read, is refused with
-// [mr.ErrFormat].
+// Sweep cleans up after processes that died during a registration. Without
+// Apply it only lists the work. It puts files that a change names in their
+// place. It removes other files, after it has made a change of its own which
+// records that they are removed. A registration that only stalled finds that
+// change, and can't name files that no longer exist. With Apply, Sweep returns
+// [mr.ErrFormat] for a model that a later release wrote, and that this one may
+// only read.
 func (s *Store) Sweep(ctx context.Context, name mr.ModelName, opts *SweepOptions) ([]Swept, error) {
 	var o SweepOptions
 	if opts != nil {
@@ -118,7 +119,7 @@ func (s *Store) uploads(ctx context.Context, name mr.ModelName) (map[string][]ob
 
 // uploadsNamed maps the uploads that changes name to their versions.
 func (v *view) uploadsNamed() (map[string]string, error) {
-	if err := v.fetchBehind(0); err != nil {
+	if err := v.fetchAfter(0); err != nil {
 		return nil, err
 	}
 	named := map[string]string{}
@@ -130,7 +131,7 @@ func (v *view) uploadsNamed() (map[string]string, error) {
 	return named, nil
 }
 
-// finish puts a version's files in their place, if they are all there. If some
+// finish puts a version's files in their place, if all of them exist. If some
 // are missing, another process was at work.
 func (s *Store) finish(ctx context.Context, name mr.ModelName, version, id string, objects []object) error {
 	dir := modelKey(name, stagingDir+id+"/")
@@ -139,7 +140,7 @@ func (s *Store) finish(ctx context.Context, name mr.ModelName, version, id strin
 		files = append(files, fileInfo{Path: strings.TrimPrefix(o.key, dir), Size: o.size})
 	}
 	whole := slices.ContainsFunc(files, func(f fileInfo) bool { return f.Path == manifestName })
-	if !whole { // the manifest stands at its place already, and the rest of the upload is on its way out
+	if !whole { // the manifest is in place already, and another process is removing the upload
 		there, err := s.exists(ctx, modelKey(name, versionsDir+version+"/"+manifestName))
 		if err != nil || !there {
 			return err
@@ -153,7 +154,7 @@ func (s *Store) finish(ctx context.Context, name mr.ModelName, version, id strin
 	return s.publish(ctx, name, version, id, files, remains)
 }
 
-// otherRemains lists what stands in a version's place if it is another tree
+// otherRemains lists the objects in a version's place if they are another tree
 // than the one that was uploaded to dir.
 func (s *Store) otherRemains(ctx context.Context, name mr.ModelName, version, dir string) ([]object, error) {
 	place := modelKey(name, versionsDir+version+"/")
@@ -170,13 +171,13 @@ func (s *Store) otherRemains(ctx context.Context, name mr.ModelName, version, di
 	return s.list(ctx, place, true, 0)
 }
 
-// declareDead records that uploads go. It returns those that no change named
-// meanwhile.
+// declareDead records that uploads will be removed. It returns those that no
+// change named meanwhile.
 func (s *Store) declareDead(ctx context.Context, name mr.ModelName, dead []string) ([]string, error) {
 	seen := int64(0)
 	err := s.race(ctx, name, func() (bool, error) {
 		v := s.view(ctx, name)
-		if err := v.fetchBehind(seen); err != nil {
+		if err := v.fetchAfter(seen); err != nil {
 			return false, err
 		}
 		seen = v.newest

@@ -44,9 +44,10 @@ func seal(t testing.TB, s mr.Store) driver.StagedFolder {
 	return st
 }
 
-// An upload that nobody named is garbage, whatever its age; one that only
-// stalled finds that it was swept, and no version is without its files.
-func TestSweepOfTheDead(t *testing.T) {
+// An upload that no change names is garbage, whatever its age. A registration
+// that only stalled finds that its upload was swept. No version loses its
+// files.
+func TestSweepOfDeadUpload(t *testing.T) {
 	t.Parallel()
 	f, b := newFaulty(t)
 	s := newStore(t, b, nil)
@@ -57,15 +58,15 @@ func TestSweepOfTheDead(t *testing.T) {
 
 	sweeper := newStore(t, b, nil)
 	if done, err := sweeper.Sweep(t.Context(), fraud, &objectstore.SweepOptions{Apply: true}); len(done) > 0 || err != nil {
-		t.Errorf("one that may be under way: %v, %v", done, err)
+		t.Errorf("an upload that may be under way: Sweep = %v, %v", done, err)
 	}
 	for _, dry := range []bool{true, false} {
 		done, err := sweeper.Sweep(t.Context(), fraud, &objectstore.SweepOptions{OlderThan: time.Nanosecond, Apply: !dry})
 		if len(done) != 1 || done[0].Version != "" || err != nil {
-			t.Errorf("swept: %v, %v", done, err)
+			t.Errorf("Sweep = %v, %v", done, err)
 		}
 		if left := f.keys(t, "/.staging/"); (left > 0) != dry {
-			t.Errorf("dry run: %t, and %d objects are left", dry, left)
+			t.Errorf("dry run: %t; %d objects are left", dry, left)
 		}
 	}
 	_, err := s.Append(t.Context(), fraud.UseCase, fraud.Model, func(driver.View) (*driver.Commit, error) {
@@ -78,9 +79,9 @@ func TestSweepOfTheDead(t *testing.T) {
 	registrytest.WantStages(t, registrytest.NewOn(t, newStore(t, b, nil), nil), fraud, map[string]mr.ModelStage{"1.0.0": mr.Development, "1.0.1": mr.Development})
 }
 
-// Invariant 5: whoever dies between a change and the last copy of its files
-// leaves a version that anybody reads, and a sweep puts in its place.
-func TestSweepOfTheNamed(t *testing.T) {
+// Invariant 5: a process may die between a change and the last copy of its
+// files. Every reader can read that version, and a sweep puts it in its place.
+func TestSweepOfNamedUpload(t *testing.T) {
 	t.Parallel()
 	failing := map[string]func(op, key string) bool{
 		"first copies": func(op, key string) bool { return op != "delete" && strings.Contains(key, "/versions/1.0.0/m") },
@@ -107,7 +108,7 @@ func TestSweepOfTheNamed(t *testing.T) {
 		registrytest.Put(t, r, fraud.In(mr.Production), files)
 		f.set(func() { f.before = nil })
 		if f.keys(t, "/.staging/") == 0 {
-			t.Fatalf("%s: nothing is left to be done", dies)
+			t.Fatalf("%s: Sweep lists nothing", dies)
 		}
 		check := func(r *mr.ModelRegistry) {
 			t.Helper()
@@ -120,10 +121,10 @@ func TestSweepOfTheNamed(t *testing.T) {
 		check(registrytest.NewOn(t, newStore(t, b, nil), nil))
 		done, err := newStore(t, b, nil).Sweep(context.Background(), fraud, &objectstore.SweepOptions{Apply: true})
 		if len(done) != 1 || done[0].Version != "1.0.0" || err != nil {
-			t.Errorf("%s: swept %v, %v", dies, done, err)
+			t.Errorf("%s: Sweep = %v, %v", dies, done, err)
 		}
 		if left := f.keys(t, "/.staging/"); left > 0 {
-			t.Errorf("%s: %d objects are left of the upload", dies, left)
+			t.Errorf("%s: %d objects are left over from the upload", dies, left)
 		}
 		check(registrytest.NewOn(t, newStore(t, b, nil), nil))
 		disk, err := mr.Open(copyOut(t, f, ""), nil)
@@ -135,9 +136,9 @@ func TestSweepOfTheNamed(t *testing.T) {
 	}
 }
 
-// Invariant 12: when an older registry.json takes the place of a newer one,
-// whoever wrote it notices, and a copy on disk is in step once nobody changes
-// anything.
+// Invariant 12: when an older registry.json replaces a newer one, its writer
+// notices. A copy on disk has the current document once no program changes the
+// model.
 func TestDocumentsCross(t *testing.T) {
 	t.Parallel()
 	f, b := newFaulty(t)

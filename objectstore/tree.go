@@ -27,15 +27,16 @@ type tree struct {
 func (t *tree) Path() string { return t.dir }
 func (t *tree) Close() error { t.release(); return nil }
 
-// A source lists a version's files and the objects that hold them.
+// A source lists a version's files and where their objects are.
 type source struct {
-	key      string // in the cache: what the files are, whosever they are
+	key      string // in the cache; made from the contents of the files only
 	files    []fileInfo
-	manifest []byte   // nil if there is none
-	dirs     []string // where the files are: a later one if not in an earlier
+	manifest []byte   // nil if the tree has none
+	dirs     []string // folders of the files; a later one has those that are not in an earlier one
 }
 
-// OpenTree gives a version's files from the cache, downloaded if need be.
+// OpenTree returns a version's files in the cache. It downloads them if
+// necessary.
 func (s *Store) OpenTree(ctx context.Context, useCase, model, version string) (driver.Tree, error) {
 	name := mr.ModelName{UseCase: useCase, Model: model}
 	if err := (driver.StagedTree{Version: version}).Validate(); err != nil {
@@ -46,14 +47,14 @@ func (s *Store) OpenTree(ctx context.Context, useCase, model, version string) (d
 	}
 	var key string
 	s.know(name, func(k *known) { key = k.trees[version].key })
-	if key != "" { // what a version is does not change
+	if key != "" { // a version's files do not change
 		dir, release, ok, err := s.cache.get(ctx, key)
 		if ok || err != nil {
 			return &tree{dir, release}, err
 		}
 	}
-	// The files may be on their way from one place to the other; they are never
-	// in neither.
+	// The files may be moving from the upload to their place. At any moment
+	// each file is in at least one of the two.
 	var err error
 	for range 3 {
 		var src *source
@@ -78,8 +79,8 @@ func (s *Store) OpenTree(ctx context.Context, useCase, model, version string) (d
 	return nil, err
 }
 
-// source finds out where a version is: at its place; or still where it was
-// uploaded, if the one who did was not done; or as another program left it.
+// source finds out where a version's files are: in their place, or still in the
+// upload if its process did not finish, or where another program left them.
 func (s *Store) source(ctx context.Context, name mr.ModelName, version string) (*source, error) {
 	place := modelKey(name, versionsDir+version+"/")
 	src, err := s.withManifest(ctx, place)
@@ -97,8 +98,8 @@ func (s *Store) source(ctx context.Context, name mr.ModelName, version string) (
 	if len(list) == 0 {
 		return nil, &fs.PathError{Op: "open", Path: s.prefix + place, Err: fs.ErrNotExist}
 	}
-	// What was listed may be the first files of a change that came since the
-	// changes were looked at.
+	// The listed objects may be the first files of a change that was made after
+	// the changes were read.
 	if src, err = s.uploaded(ctx, name, version); src != nil || err != nil {
 		return src, err
 	}
@@ -113,8 +114,8 @@ func (s *Store) source(ctx context.Context, name mr.ModelName, version string) (
 	return newSource(files, nil, place)
 }
 
-// Tree returns what kind of tree a version has, at its place or still where it
-// was uploaded.
+// Tree returns what kind of tree a version has, in its place or still in its
+// upload.
 func (v *view) Tree(version string) (driver.ItemKind, error) {
 	if (driver.StagedTree{Version: version}).Validate() != nil {
 		return "", nil
@@ -131,7 +132,8 @@ func (v *view) Tree(version string) (driver.ItemKind, error) {
 	return driver.ItemTree, nil
 }
 
-// uploaded is the source of a version that a change names, nil if none does.
+// uploaded returns the source of a version that a change names, nil if no
+// change names it.
 func (s *Store) uploaded(ctx context.Context, name mr.ModelName, version string) (*source, error) {
 	info, err := s.named(ctx, name, version)
 	if err != nil || info.Staging == "" {
@@ -142,7 +144,7 @@ func (s *Store) uploaded(ctx context.Context, name mr.ModelName, version string)
 		return newSource(info.Files, nil, staging, place)
 	}
 	src, err := s.withManifest(ctx, staging, place)
-	if errors.Is(err, fs.ErrNotExist) { // it was put in its place just now, or lost
+	if errors.Is(err, fs.ErrNotExist) { // the upload was just moved to its place, or is lost
 		return s.withManifest(ctx, place)
 	}
 	return src, err
@@ -160,8 +162,8 @@ func (s *Store) withManifest(ctx context.Context, dirs ...string) (*source, erro
 	return newSource(files, data, dirs...)
 }
 
-// newSource names the tree by its manifest, or by what else is known of its
-// files.
+// newSource makes a source whose key is the digest of the manifest, or of what
+// else is known about the files.
 func newSource(files []fileInfo, manifest []byte, dirs ...string) (*source, error) {
 	what := manifest
 	size := int64(len(manifest))
@@ -179,8 +181,8 @@ func newSource(files []fileInfo, manifest []byte, dirs ...string) (*source, erro
 	return &source{key: fmt.Sprintf("%x-%d", sum, size), files: files, manifest: manifest, dirs: dirs}, nil
 }
 
-// named returns what the changes say of a version's files, nothing if none
-// names it.
+// named returns what the changes say about a version's files, or nothing if no
+// change names it.
 func (s *Store) named(ctx context.Context, name mr.ModelName, version string) (info treeInfo, err error) {
 	look := func() (noted int64) {
 		s.know(name, func(k *known) { info, noted = k.trees[version], k.noted })
@@ -191,7 +193,7 @@ func (s *Store) named(ctx context.Context, name mr.ModelName, version string) (i
 		return info, nil
 	}
 	v := s.view(ctx, name)
-	if err := v.fetchBehind(noted); err != nil {
+	if err := v.fetchAfter(noted); err != nil {
 		return info, err
 	}
 	s.know(name, func(k *known) { k.noted = max(k.noted, v.newest) })

@@ -58,7 +58,7 @@ func (t *treeFiles) Files(ctx context.Context) iter.Seq2[driver.TreeFile, error]
 	}
 }
 
-// mode returns the permission bits that a manifest has of a file, or 0444.
+// mode returns the permission bits of a file in the manifest, or 0444.
 func (f fileInfo) mode() fs.FileMode {
 	if bits, err := strconv.ParseUint(f.Mode, 8, 32); err == nil && bits <= uint64(fs.ModePerm) {
 		return fs.FileMode(bits)
@@ -66,8 +66,8 @@ func (f fileInfo) mode() fs.FileMode {
 	return 0o444
 }
 
-// Open opens a file where it is now. A version's files may have moved from the
-// upload to their place since ReadTree.
+// Open opens a file in its present place. A version's files may have moved from
+// the upload to their place since ReadTree.
 func (t *treeFiles) Open(ctx context.Context, file string) (io.ReadCloser, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

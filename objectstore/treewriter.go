@@ -39,8 +39,8 @@ func (s *Store) StageFiles(ctx context.Context, useCase, model string) (driver.S
 	return st, nil
 }
 
-// Create begins the upload of a file. A stream can't be sent again, so nothing
-// is tried again beyond what the bucket's client does by itself.
+// Create begins the upload of a file. A stream can't be sent again, so the
+// store does not try again. The bucket's client may.
 func (st *stagedFiles) Create(ctx context.Context, f driver.TreeFile) (io.WriteCloser, error) {
 	if err := f.Validate(); err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ func (st *stagedFiles) Create(ctx context.Context, f driver.TreeFile) (io.WriteC
 	})
 }
 
-// Seal has nothing to send: the files that were closed are in the bucket.
+// Seal only checks: the files that were closed are in the bucket.
 func (st *stagedFiles) Seal(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -66,8 +66,8 @@ func (st *stagedFiles) Seal(ctx context.Context) error {
 	return nil
 }
 
-// Discard ends what is being sent, and removes what was sent unless a change may
-// name it.
+// Discard ends what is being sent, and removes what was sent unless a change
+// may name it.
 func (st *stagedFiles) Discard() error {
 	if st.over {
 		return nil
@@ -76,7 +76,7 @@ func (st *stagedFiles) Discard() error {
 	return st.giveUp()
 }
 
-// A sending is one file on its way.
+// A sending is a file that is being sent.
 type sending struct {
 	st   *stagedFiles
 	file driver.TreeFile
@@ -92,7 +92,7 @@ func (st *stagedFiles) send(ctx context.Context, f driver.TreeFile) *sending {
 	go func() {
 		key := st.s.prefix + st.key(f.Path)
 		err := fail("put", key, st.s.bucket.Upload(ctx, key, struct{ io.Reader }{r}, uploadOptions(f.Size)))
-		r.CloseWithError(err) // ends a Write that waits
+		r.CloseWithError(err) // ends a Write that is waiting
 		up.done <- err
 	}()
 	// Some drivers wait for bytes and do not notice that the context ended.
@@ -127,9 +127,10 @@ func (up *sending) Close() error {
 // errAborted ends the upload of a file that can't be completed.
 var errAborted = errors.New("the upload was aborted")
 
-// Abort makes the upload fail. Its context is left alone, because S3's client
-// needs it to remove the parts of the file that it sent. A driver that keeps
-// what it read so far leaves an object, which Discard removes.
+// Abort makes the upload fail. It does not cancel the upload's context, because
+// S3's client needs it to remove the parts of the file that it sent. A driver
+// that keeps the bytes that it has read leaves an object, which Discard
+// removes.
 func (up *sending) Abort() error {
 	up.pipe.CloseWithError(errAborted)
 	_ = up.wait()

@@ -44,7 +44,7 @@ func (s *Store) Usage(ctx context.Context, useCase, model string) iter.Seq2[driv
 	}
 }
 
-// itemOf returns the thing that an object of a model belongs to, and the
+// itemOf returns the item that an object of a model belongs to, and the
 // object's name in it.
 func itemOf(key string) (it driver.Item, file string) {
 	part, rest, _ := strings.Cut(key, "/")

@@ -11,7 +11,7 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/logformat"
 )
 
-// A revision is the newest change that was read, and the document.
+// A revision has the newest change that was read, and the document.
 type revision struct {
 	newest   int64
 	document seen
@@ -22,7 +22,7 @@ type revision struct {
 func (s *Store) Changed(ctx context.Context, useCase, model string, since driver.Revision) (bool, error) {
 	name := mr.ModelName{UseCase: useCase, Model: model}
 	rev, ok := since.(revision)
-	if !ok || rev.newest == 0 { // a document alone can come any way
+	if !ok || rev.newest == 0 { // a document without changes can be written by any program
 		return true, nil
 	}
 	there, err := s.exists(ctx, slotKey(name, rev.newest+1))
@@ -43,22 +43,23 @@ func (s *Store) view(ctx context.Context, name mr.ModelName) *view {
 	return &view{s: s, ctx: ctx, name: name, newest: -1, listed: -1, slots: map[int64]*slot{}}
 }
 
-// A view reads as it is asked. It keeps to the end that it found first.
+// A view reads objects when its methods are called. It keeps the end of the log
+// that it found first.
 type view struct {
-	s       *Store
-	ctx     context.Context // the call's
-	name    mr.ModelName
-	newest  int64 // -1 until it was looked for
-	end     int64 // the position after it
-	listed  int64 // -1 until a listing told the newest
-	slots   map[int64]*slot
-	writes  bool   // a change is to follow the newest, which must be there
-	anew    bool   // the changes are others than those that were known
-	hasCopy bool   // a folder's history was found in place of changes
-	before  []byte // it, once all of it was read
+	s         *Store
+	ctx       context.Context // the call's
+	name      mr.ModelName
+	newest    int64 // -1 until find was called
+	end       int64 // the position after the newest change
+	listed    int64 // the newest change by a listing; -1 before there was one
+	slots     map[int64]*slot
+	writes    bool   // the view of an Append: a change will follow the newest one
+	restarted bool   // the model was deleted and started again since it was last read
+	hasCopy   bool   // a folder's history was found in place of changes
+	before    []byte // that history, once all of it was read
 
-	asked    seen // the document, if writes, when it was asked for
-	document seen // that the caller knows
+	asked    seen // the document that see found, if writes
+	document seen // the document that the caller knows
 }
 
 // Revision returns the newest change and the document, as far as they were
@@ -66,7 +67,7 @@ type view struct {
 func (v *view) Revision() driver.Revision { return revision{max(0, v.newest), v.document} }
 
 // Log returns the lines after a position. It reads from the newest change back
-// to the one that holds it.
+// to the change that holds the position.
 func (v *view) Log(from int64) ([]byte, int64, error) {
 	if err := v.find(); err != nil {
 		return nil, 0, err
@@ -100,12 +101,12 @@ func (v *view) Log(from int64) ([]byte, int64, error) {
 func (v *view) since(from int64) (data []byte, start int64, err error) {
 	first, start := v.newest+1, v.end
 	for start > from && first > 1 {
-		behind := first
+		next := first
 		first = max(1, first-v.guess(from, start, v.newest+1-first))
-		if err := v.fetch(first, behind-1); err != nil {
+		if err := v.fetch(first, next-1); err != nil {
 			return nil, 0, err
 		}
-		for n := behind - 1; n >= first; n-- {
+		for n := next - 1; n >= first; n-- {
 			if sl := v.slots[n]; sl.End != start {
 				return nil, 0, v.corrupt(n, fmt.Errorf("it ends at byte %d of the log, and change %d begins at byte %d", sl.End, n+1, start))
 			}
@@ -121,9 +122,9 @@ func (v *view) since(from int64) (data []byte, start int64, err error) {
 	return data, start, nil
 }
 
-// guess says how many changes to fetch next on the way back from start to a
-// position, by what the seen ones take. The newest may be far smaller than the
-// others, so not too many.
+// guess returns how many changes to fetch next on the way back from start to a
+// position, by the size of the changes read so far. The newest changes may be
+// far smaller than the others, so it does not return too many.
 func (v *view) guess(from, start, seen int64) int64 {
 	if from == 0 {
 		return logformat.Last
@@ -143,11 +144,11 @@ func (v *view) corrupt(number int64, err error) error {
 	return &mr.CorruptError{Path: v.s.prefix + slotKey(v.name, number), Err: err}
 }
 
-// probes is how many changes are asked for one by one before a listing tells
+// probes is how many changes are asked for one by one before a listing finds
 // how many there are.
 const probes = 3
 
-// fetch reads changes that are there, if it was not done before.
+// fetch reads changes that exist, unless they were read before.
 func (v *view) fetch(first, last int64) error {
 	var missing []int64
 	for n := first; n <= last; n++ {
@@ -158,7 +159,7 @@ func (v *view) fetch(first, last int64) error {
 	got := make([]*slot, len(missing))
 	err := v.s.each(v.ctx, len(missing), func(ctx context.Context, i int) (err error) {
 		got[i], err = v.s.slot(ctx, v.name, missing[i])
-		if errors.Is(err, fs.ErrNotExist) { // and another behind it is there
+		if errors.Is(err, fs.ErrNotExist) { // although a later change exists
 			err = v.corrupt(missing[i], errors.New("it is missing"))
 		}
 		return err
@@ -171,16 +172,16 @@ func (v *view) fetch(first, last int64) error {
 	return err
 }
 
-// fetchBehind reads all changes after one.
-func (v *view) fetchBehind(after int64) error {
+// fetchAfter reads all changes after a change.
+func (v *view) fetchAfter(after int64) error {
 	if err := v.find(); err != nil {
 		return err
 	}
 	return v.fetch(after+1, v.newest)
 }
 
-// find looks for the newest change: one by one after the newest known one, and
-// by a listing if that would take long.
+// find searches for the newest change: one by one after the newest known one,
+// or by a listing if that would take long.
 func (v *view) find() error {
 	if v.newest >= 0 {
 		return nil
@@ -220,11 +221,11 @@ func (v *view) find() error {
 	return nil
 }
 
-// following reads the change after one, or returns nil if there is none. If a
-// change is to be written there, it reports whether the one before is still the
-// one that was known: a change is never deleted alone, but the whole model may
-// have been deleted and started again. At the same time it asks for the
-// document, which will be wanted.
+// following reads the change after n, or returns nil if there is none. In the
+// view of an Append, there reports whether change n is still the one that was
+// known. A single change is never deleted, but the whole model may have been
+// deleted and started again. At the same time it asks for the document, which
+// an Append needs.
 func (v *view) following(n int64) (sl *slot, there bool, err error) {
 	there = true
 	asks := 1
@@ -253,11 +254,11 @@ func (v *view) following(n int64) (sl *slot, there bool, err error) {
 	return sl, there, err
 }
 
-// forget drops all that is known of the model: it was deleted, and perhaps
-// started again.
+// forget drops all that is known about the model, because it was deleted, and
+// perhaps started again.
 func (v *view) forget() {
 	v.s.know(v.name, func(k *known) { *k = known{trees: map[string]treeInfo{}} })
-	v.slots, v.listed, v.anew = map[int64]*slot{}, -1, true
+	v.slots, v.listed, v.restarted = map[int64]*slot{}, -1, true
 }
 
 func (v *view) list() (err error) {
@@ -265,7 +266,7 @@ func (v *view) list() (err error) {
 	return err
 }
 
-// settle notes the newest change.
+// settle records the newest change.
 func (v *view) settle(n, end int64) {
 	v.newest, v.end = n, end
 	if sl := v.slots[n]; sl != nil {
@@ -273,7 +274,8 @@ func (v *view) settle(n, end int64) {
 	}
 }
 
-// newest finds the newest change by a listing of one; 0 if there is none.
+// newest finds the newest change by a listing of one name. It returns 0 if
+// there is none.
 func (s *Store) newest(ctx context.Context, name mr.ModelName) (int64, error) {
 	list, err := s.list(ctx, modelKey(name, historyDir), true, 1)
 	if err != nil || len(list) == 0 {
