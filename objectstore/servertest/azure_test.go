@@ -20,17 +20,17 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/testfetch"
 )
 
-// azuriteFiles name Azurite and all that it needs, with their digests. After a
-// change of package.json, "npm install --package-lock-only" brings the lock
-// file up to date.
+// azuriteFiles name Azurite and the packages that it needs, with their digests.
+// After a change of package.json, "npm install --package-lock-only" updates the
+// lock file.
 //
 //go:embed testdata/azurite/package.json testdata/azurite/package-lock.json
 var azuriteFiles embed.FS
 
-// errNotFetched is why a test that needs Azurite is skipped.
+// errNotFetched says why a test that needs Azurite is skipped.
 var errNotFetched = errors.New("no Azurite on this machine; -long fetches it from npm")
 
-// azurite returns the program that is the emulator. A machine fetches it once.
+// azurite returns the path of the emulator. A machine downloads it once.
 func azurite(t testing.TB) (program string) {
 	t.Helper()
 	files, err := fs.Sub(azuriteFiles, "testdata/azurite")
@@ -61,13 +61,13 @@ func azurite(t testing.TB) (program string) {
 	return filepath.Join(dir, "node_modules", ".bin", "azurite-blob")
 }
 
-// The account that every Azurite has, and its published key.
+// The account that every Azurite has, with its published key.
 const (
 	azureAccount = "devstoreaccount1"
 	azureKey     = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 )
 
-// azureServer starts the emulator, and makes a container.
+// azureServer starts the emulator and makes a container.
 func azureServer(t testing.TB) (addr string) {
 	t.Helper()
 	program, addr := azurite(t), freeAddr(t)
@@ -106,7 +106,8 @@ func azureBucket(t testing.TB, client *container.Client) *blob.Bucket {
 	return b
 }
 
-// Azure is an emulator: what it proves is that the driver and this store fit.
+// Azurite is an emulator. The test shows that the driver and this store fit
+// together.
 func TestAzureConforms(t *testing.T) {
 	t.Parallel()
 	server := azureServer(t)

@@ -15,8 +15,8 @@ import (
 	"github.com/ubunye-go/modelregistry/objectstore"
 )
 
-// programDir is where the command line is built, once; it goes when all tests
-// are over.
+// programDir is the folder in which the command line is built, once. It is
+// removed after all tests.
 var programDir string
 
 var program = sync.OnceValues(func() (path string, err error) {
@@ -35,12 +35,12 @@ var program = sync.OnceValues(func() (path string, err error) {
 	return path, nil
 })
 
-// A service is a place for the command line's registry, opened as its users
-// open it: by a URL and what the environment says.
+// A service is a place for the command line's registry. The command opens it as
+// its users do: by a URL and the environment.
 type service struct {
 	url    func(bucket string) string
 	env    []string
-	bucket *blob.Bucket // the same, for the test to look into
+	bucket *blob.Bucket // the same bucket, for the test itself
 }
 
 func s3Service(t *testing.T) service {
@@ -120,7 +120,7 @@ func commandLine(t *testing.T, s service) {
 		}
 		for _, want := range tt.want {
 			if !strings.Contains(out, want) {
-				t.Errorf("%q: there is no %q in %s", tt.args, want, out)
+				t.Errorf("%q: want %q in the output %s", tt.args, want, out)
 			}
 		}
 	}
@@ -136,8 +136,8 @@ func commandLine(t *testing.T, s service) {
 	}
 }
 
-// sweeps leaves what a registration leaves that dies, and has the command line
-// find it.
+// sweeps leaves the remains of a registration that died, and checks that the
+// command line finds them.
 func sweeps(t *testing.T, b *blob.Bucket, sweep func(args ...string) (string, error)) {
 	store, err := objectstore.New(b, &objectstore.Options{Prefix: "team/models", CacheDir: t.TempDir()})
 	if err != nil {
@@ -156,7 +156,7 @@ func sweeps(t *testing.T, b *blob.Bucket, sweep func(args ...string) (string, er
 		t.Fatal(err)
 	}
 	for _, tt := range []struct{ args, want []string }{
-		{nil, []string{"nothing to sweep"}}, // it may be under way
+		{nil, []string{"nothing to sweep"}}, // the upload may be under way
 		{[]string{"--older-than", "1ms"}, []string{"removed: no version of fraud/Risk", "--apply does it"}},
 		{[]string{"--older-than", "1ms", "--apply", "--output", "json"}, []string{`"applied": true`, `"objects": 1`, `"model_name": "Risk"`}},
 		{[]string{"--older-than", "1ms"}, []string{"nothing to sweep"}},
@@ -167,7 +167,7 @@ func sweeps(t *testing.T, b *blob.Bucket, sweep func(args ...string) (string, er
 		}
 		for _, want := range tt.want {
 			if !strings.Contains(out, want) {
-				t.Errorf("sweep %q: there is no %q in %s", tt.args, want, out)
+				t.Errorf("sweep %q: want %q in the output %s", tt.args, want, out)
 			}
 		}
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/ubunye-go/modelregistry/registrytest"
 )
 
-// events reads a history, and sees that nothing is wrong with the store.
+// events reads a history, and checks that Verify finds nothing.
 func events(t testing.TB, r *mr.ModelRegistry) (list []mr.Event) {
 	t.Helper()
 	for e, err := range r.History(t.Context(), fraud, nil) {
@@ -40,11 +40,11 @@ func open(t testing.TB, dir string) *mr.ModelRegistry {
 	return r
 }
 
-// The files that a real S3 server keeps are the copy that a tool would make of
-// its bucket: a store with all of the history, though registry.json is older.
-// What was changed on disk goes into other buckets, S3 and GCS, with the
+// The files of a real S3 server are the copy that a tool would make of its
+// bucket. They are a store with all of the history, although registry.json is
+// older. Changes made on disk get into other buckets, S3 and GCS, with the
 // history too.
-func TestServersFilesAreAStore(t *testing.T) {
+func TestServerFilesAreAStore(t *testing.T) {
 	t.Parallel()
 	server, folder := s3ServerOnDisk(t)
 	b := s3Bucket(t, s3Client(server, nil), bucket)

@@ -25,7 +25,7 @@ import (
 )
 
 // A rawService is a bucket that is reached in two ways: as the store does, and
-// as a tool does that copies a folder, whose keys are paths and are not
+// as a tool does that copies a folder. The tool's keys are paths and are not
 // escaped.
 type rawService struct {
 	bucket *blob.Bucket
@@ -33,8 +33,9 @@ type rawService struct {
 	all    func(ctx context.Context, prefix string) (map[string]string, error)
 }
 
-// fileNames are paths of files, each accepted in an artifact or not: one with
-// each character of ASCII, and what else a service could take amiss.
+// fileNames returns paths of files, some accepted in an artifact and some
+// refused: one with each ASCII character, and other paths that a service could
+// change.
 func fileNames() (accepted, refused []string) {
 	names := []string{
 		"ü✓", " before", "after ", ".hidden", "..a", "a..b", "_0x41_", "__0x__", "readme", "README", "sub/dir/x", "aux", strings.Repeat("deep/", 100) + "x",
@@ -59,8 +60,8 @@ func fileNames() (accepted, refused []string) {
 	return accepted, refused
 }
 
-// A model whose files have any names that are accepted survives a copy of its
-// folder into a bucket, and a copy of its bucket to a folder, by other tools.
+// Files with accepted names survive copies by other tools: of the model's
+// folder into a bucket, and of its bucket to a folder.
 func TestFileNamesSurviveACopy(t *testing.T) {
 	t.Parallel()
 	accepted, _ := fileNames()
@@ -81,7 +82,7 @@ func TestFileNamesSurviveACopy(t *testing.T) {
 	whole := func(t *testing.T, what string, r *mr.ModelRegistry) {
 		t.Helper()
 		if report, err := r.Verify(t.Context(), nil); err != nil || report.Versions != 1 || len(report.Problems()) > 0 {
-			t.Errorf("%s: Verify saw %d versions and found %v, %v", what, report.Versions, report.Problems(), err)
+			t.Errorf("%s: Verify checked %d versions and found %v, %v", what, report.Versions, report.Problems(), err)
 		}
 		m, err := r.GetModel(t.Context(), fraud.In(mr.Production), nil)
 		if err != nil {
@@ -143,8 +144,8 @@ func TestFileNamesSurviveACopy(t *testing.T) {
 	}
 }
 
-// Each name that is refused would be lost on the way into or out of a bucket of
-// some service: it is not found, not listed, or another one there.
+// Each refused name would be lost on the way into or out of a bucket of some
+// service: it is not found, not listed, or is another name there.
 func TestRefusedFileNamesDoNotSurvive(t *testing.T) {
 	t.Parallel()
 	_, refused := fileNames()
@@ -158,7 +159,7 @@ func TestRefusedFileNamesDoNotSurvive(t *testing.T) {
 			survives = survives && copies(t.Context(), s, fmt.Sprintf("%d/", i), name)
 		}
 		if survives {
-			t.Errorf("%q is refused, and survives on each service", name)
+			t.Errorf("%q is refused, but survives on each service", name)
 		}
 	}
 }

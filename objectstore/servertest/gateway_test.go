@@ -11,21 +11,21 @@ import (
 )
 
 // The environment of a process that is the S3 server: its address, and the
-// folder that has its buckets.
+// folder with its buckets.
 const (
 	gatewayAddr   = "MODELREGISTRY_SERVERTEST_GATEWAY_ADDR"
 	gatewayFolder = "MODELREGISTRY_SERVERTEST_GATEWAY_FOLDER"
 )
 
-// gateway returns the command that starts the S3 server. It is this test's own
-// program once more, so that nothing else needs to be built for it.
+// gateway returns the command that starts the S3 server. The command is this
+// test's own program, so that no other program must be built.
 func gateway(addr, folder string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), gatewayAddr+"="+addr, gatewayFolder+"="+folder)
 	return cmd
 }
 
-// runGateway is the S3 server's process, until it is killed. The numbers are
+// runGateway runs the S3 server until the process is killed. The numbers are
 // the defaults of the versitygw command.
 func runGateway(addr, folder string) error {
 	store, err := posix.New(folder, meta.XattrMeta{}, posix.PosixOpts{Concurrency: 5000, CopyObjectThreshold: 5 << 30})

@@ -13,8 +13,8 @@ import (
 	"github.com/ubunye-go/modelregistry/proofs/linearizability"
 )
 
-// stores opens the bucket of an S3 server, given its address and, behind a
-// space, a folder for the cache.
+// stores opens the bucket of an S3 server. The place is its address and, after
+// a space, a folder for the cache.
 var stores = linearizability.Stores{"s3": func(where string) (*mr.ModelRegistry, error) {
 	addr, cache, _ := strings.Cut(where, " ")
 	b, err := s3blob.OpenBucket(context.Background(), s3Client(addr, nil), bucket, nil)
@@ -28,8 +28,8 @@ var stores = linearizability.Stores{"s3": func(where string) (*mr.ModelRegistry,
 	return mr.New(s, nil), nil
 }}
 
-// Invariants 2, 3 and 4: what registries on one bucket do at once, in several
-// processes, has the effect of doing it one after the other.
+// Invariants 2, 3 and 4: concurrent calls of registries on one bucket, in
+// several processes, have the effect of calls one after the other.
 func TestLinearizable(t *testing.T) {
 	t.Parallel()
 	for name, load := range map[string]linearizability.Load{

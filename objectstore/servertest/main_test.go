@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestMain runs the tests, or is the process of an S3 server or of a worker
-// that a test started.
+// TestMain runs the tests. In a process that a test started it is an S3 server
+// or a worker.
 func TestMain(m *testing.M) {
 	if addr := os.Getenv(gatewayAddr); addr != "" {
 		if err := runGateway(addr, os.Getenv(gatewayFolder)); err != nil {

@@ -38,8 +38,8 @@ func registryOn(t testing.TB, b *blob.Bucket) *mr.ModelRegistry {
 	return registrytest.NewOn(t, storeAt(t, b, ""), nil)
 }
 
-// TestChild is no test of its own: it is a process that changes a registry, and
-// says which changes were acknowledged, and of which it never heard.
+// TestChild is not a test of its own. It is a process that changes a registry.
+// It prints which changes were acknowledged, and for which it got no answer.
 func TestChild(t *testing.T) {
 	addr := os.Getenv(childAddr)
 	if addr == "" {
@@ -83,7 +83,7 @@ func write(r *mr.ModelRegistry, who string, each int) {
 		change := fmt.Sprintf("%s-%d", who, i)
 		var v mr.ModelVersion
 		var err error
-		switch now.Stage { // a move to where it is would be no change
+		switch now.Stage { // a move to its own stage would not be a change
 		case "":
 			v, err = r.Register(ctx, fraud, mr.FromFS(files), &mr.RegisterOptions{Reason: change})
 		case mr.Development:
@@ -96,7 +96,7 @@ func write(r *mr.ModelRegistry, who string, each int) {
 			now = v
 			continue
 		}
-		for now.Version != "" { // whether it happened is to be read
+		for now.Version != "" { // read whether the change happened
 			if v, err := r.GetVersion(ctx, fraud.At(now.Version)); err == nil {
 				now = v
 				break
@@ -105,9 +105,9 @@ func write(r *mr.ModelRegistry, who string, each int) {
 	}
 }
 
-// Invariant 4, through a network that loses answers, delays requests and cuts
-// uploads: each acknowledged change is there exactly once, and none of those
-// that failed.
+// Invariant 4, over a network that loses answers, delays requests and cuts
+// uploads: each acknowledged change exists exactly once, and no failed change
+// exists.
 func TestManyProcessesBadNetwork(t *testing.T) {
 	t.Parallel()
 	each := *changes
@@ -148,7 +148,7 @@ func TestManyProcessesBadNetwork(t *testing.T) {
 	}
 	wg.Wait()
 	if len(said) != processes*writers*each {
-		t.Errorf("%d changes were spoken of, want %d", len(said), processes*writers*each)
+		t.Errorf("the processes report %d changes, want %d", len(said), processes*writers*each)
 	}
 	b := s3Bucket(t, s3Client(server, nil), bucket)
 	found := reasons(t, b)
@@ -157,28 +157,28 @@ func TestManyProcessesBadNetwork(t *testing.T) {
 		n := found[change]
 		delete(found, change)
 		if verdict != "ACK" {
-			t.Logf("%s: %s; it is there %d times", change, verdict, n)
+			t.Logf("%s: %s; the history has it %d times", change, verdict, n)
 		}
 		switch {
 		case verdict == "ACK":
 			if acked++; n != 1 {
-				t.Errorf("change %s was acknowledged, and is there %d times", change, n)
+				t.Errorf("change %s was acknowledged, and the history has it %d times", change, n)
 			}
 		case strings.HasPrefix(verdict, "UNSURE"):
 			if n > 1 {
-				t.Errorf("change %s is there %d times", change, n)
+				t.Errorf("the history has change %s %d times", change, n)
 			}
 		case n > 0:
-			t.Errorf("change %s is there, and was told: %s", change, verdict)
+			t.Errorf("the history has change %s, which was reported as: %s", change, verdict)
 		}
 	}
 	if len(found) > 0 {
-		t.Errorf("nobody made these changes: %v", found)
+		t.Errorf("the history has changes that no process made: %v", found)
 	}
 	t.Logf("%d of %d changes acknowledged; %d answers lost, %d uploads cut, %d requests delayed",
 		acked, len(said), proxy.dropped.Load(), proxy.cuts.Load(), proxy.delayed.Load())
 	if acked < len(said)*9/10 || proxy.dropped.Load() == 0 || proxy.cuts.Load() == 0 {
-		t.Errorf("this proves little")
+		t.Errorf("too few faults happened for a test")
 	}
 	registrytest.NewOn(t, storeAt(t, b, "models"), nil) // verified at the end
 }

@@ -12,15 +12,16 @@ import (
 	"time"
 )
 
-// A faultProxy stands between a client and a server, and does what networks do.
+// A faultProxy is a proxy between a client and a server that makes the faults
+// of a network.
 type faultProxy struct {
 	addr string
 
-	drop  atomic.Int64 // of a thousand answers, how many are lost after the server did its work
-	cut   atomic.Int64 // of a thousand uploads, how many end half-way
-	delay atomic.Int64 // of a thousand requests, how many wait
+	drop  atomic.Int64 // how many of a thousand answers are lost after the server did its work
+	cut   atomic.Int64 // how many of a thousand uploads end half-way
+	delay atomic.Int64 // how many of a thousand requests wait
 
-	dropped, cuts, delayed atomic.Int64 // how many there were
+	dropped, cuts, delayed atomic.Int64 // counts of these faults
 	loseNext               atomic.Bool  // the answer to the next write is lost
 }
 
@@ -34,7 +35,7 @@ func newProxy(t testing.TB, server string) *faultProxy {
 	forward := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(&url.URL{Scheme: "http", Host: server})
-			r.Out.Host = r.In.Host // it is signed
+			r.Out.Host = r.In.Host // the host is signed
 		},
 		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
 		Transport:    &http.Transport{MaxIdleConnsPerHost: 64},
@@ -68,12 +69,12 @@ func newProxy(t testing.TB, server string) *faultProxy {
 
 func chance(perMille *atomic.Int64) bool { return rand.N(int64(1000)) < perMille.Load() }
 
-// broken is the end of an upload that breaks off.
+// broken is the end of an upload that was cut off.
 type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
-// nowhere is where an answer goes that nobody gets.
+// nowhere drops an answer.
 type nowhere struct{ http.ResponseWriter }
 
 func (nowhere) Header() http.Header         { return http.Header{} }

@@ -39,12 +39,12 @@ func TestS3Refuses(t *testing.T) {
 	refuses(t, open(bucket, nil), []refusal{
 		{"no bucket", open("no-such-bucket", nil), objectstore.ErrNoBucket},
 		{"another secret", open(bucket, as(accessKey, "wrong")), fs.ErrPermission},
-		{"nobody known", open(bucket, as("somebody", secretKey)), fs.ErrPermission},
+		{"an unknown user", open(bucket, as("unknown", secretKey)), fs.ErrPermission},
 		{"another region", open(bucket, func(o *s3.Options) { o.Region = "eu-central-1" }), objectstore.ErrRegion},
 	})
 }
 
-// answering is a server that answers every request in the same way.
+// answering is a server that gives every request the same answer.
 func answering(t *testing.T, status int, header, value, body string) (addr string) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set(header, value)
@@ -55,8 +55,8 @@ func answering(t *testing.T, status int, header, value, body string) (addr strin
 	return strings.TrimPrefix(s.URL, "http://")
 }
 
-// The emulator of GCS lets everybody in, so what the service answers to others
-// is answered for it, in its words.
+// The emulator of GCS accepts every user. So the test gives the answers of the
+// real service to unauthorized users.
 func TestGCSRefuses(t *testing.T) {
 	t.Parallel()
 	server := gcsServer(t)
@@ -66,14 +66,14 @@ func TestGCSRefuses(t *testing.T) {
 	}
 	refuses(t, gcsBucket(t, server, bucket), []refusal{
 		{"no bucket", gcsBucket(t, server, "no-such-bucket"), objectstore.ErrNoBucket},
-		{"nobody known", answers(401, "required", "Anonymous caller does not have storage.objects.list access to the Google Cloud Storage bucket."), fs.ErrPermission},
+		{"an unknown user", answers(401, "required", "Anonymous caller does not have storage.objects.list access to the Google Cloud Storage bucket."), fs.ErrPermission},
 		{"bad credentials", answers(401, "authError", "Invalid Credentials"), fs.ErrPermission},
 		{"no right", answers(403, "forbidden", "a@example.com does not have storage.objects.list access to the Google Cloud Storage bucket."), fs.ErrPermission},
 	})
 }
 
-// The emulator of Azure knows one refusal of the service's many; the others are
-// answered for it.
+// The emulator of Azure has one of the service's refusals. The test gives the
+// other answers.
 func TestAzureRefuses(t *testing.T) {
 	t.Parallel()
 	server := azureServer(t)
@@ -91,9 +91,9 @@ func TestAzureRefuses(t *testing.T) {
 	})
 }
 
-// refuses holds that bad input is a typed error that names the cause, and
-// nothing is written: buckets that can't be used, and in the good one another's
-// store under the prefix, and keys that are no models.
+// refuses checks that bad input is a typed error that names the cause, and that
+// nothing is written. It tries buckets that can't be used, another program's
+// objects under the prefix, and keys that are not models.
 func refuses(t *testing.T, good *blob.Bucket, list []refusal) {
 	put := func(keys ...string) {
 		for _, key := range keys {
@@ -133,7 +133,7 @@ func refuses(t *testing.T, good *blob.Bucket, list []refusal) {
 		}
 	}
 	if diff := cmp.Diff(before, keys(t, good)); diff != "" {
-		t.Errorf("something was written:\n%s", diff)
+		t.Errorf("the bucket was changed:\n%s", diff)
 	}
 
 	r := mr.New(storeAt(t, good, "ours"), nil)
@@ -147,11 +147,11 @@ func refuses(t *testing.T, good *blob.Bucket, list []refusal) {
 		names = append(names, name)
 	}
 	if diff := cmp.Diff([]mr.ModelName{fraud}, names); diff != "" {
-		t.Errorf("models beside keys that are none (-want +got):\n%s", diff)
+		t.Errorf("models beside other keys (-want +got):\n%s", diff)
 	}
 	put("ours/uc/odd/history/0000-x.jsonl")
 	if _, err := r.ListVersions(t.Context(), mr.ModelName{UseCase: "uc", Model: "odd"}); !errors.Is(err, objectstore.ErrForeign) {
-		t.Errorf("a history of another's: got error %v, want ErrForeign", err)
+		t.Errorf("another program's history: got error %v, want ErrForeign", err)
 	}
 }
 

@@ -25,11 +25,11 @@ import (
 	"github.com/ubunye-go/modelregistry/registrytest"
 )
 
-// A counter counts requests by what S3 bills them as.
+// A counter counts requests by the kind that S3 bills.
 type counter struct {
 	mu     sync.Mutex
 	count  map[string]int
-	before func() // is called once, before the next change is written
+	before func() // called once, before the next change is written
 	each   func(kind string)
 }
 
@@ -41,7 +41,7 @@ func (c *counter) Do(r *http.Request) (*http.Response, error) {
 	case r.Header.Get("X-Amz-Copy-Source") != "":
 		kind = "COPY"
 	}
-	if r.Method == http.MethodPost { // of an upload in parts; billed as a PUT
+	if r.Method == http.MethodPost { // part of an upload in parts; billed as a PUT
 		kind = http.MethodPut
 	}
 	c.mu.Lock()
@@ -62,7 +62,7 @@ func (c *counter) Do(r *http.Request) (*http.Response, error) {
 	return http.DefaultClient.Do(r)
 }
 
-// into has a client's requests counted.
+// into makes a client count its requests.
 func (c *counter) into(o *s3.Options) { o.HTTPClient = c }
 
 func (c *counter) take() map[string]int {
@@ -73,8 +73,8 @@ func (c *counter) take() map[string]int {
 	return count
 }
 
-// documented reads the table of requests in docs/scale.md: for each thing that
-// is done, how many of which there are.
+// documented reads the table of requests in docs/scale.md: for each operation,
+// the number of requests of each kind.
 func documented(t *testing.T) map[string]map[string]int {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/scale.md")
@@ -104,14 +104,15 @@ func documented(t *testing.T) map[string]map[string]int {
 	return rows
 }
 
-// A tally holds what is counted against what is documented.
+// A tally compares the counted requests with the documented ones.
 type tally struct {
 	t    *testing.T
 	rows map[string]map[string]int
-	one  map[string]int // a registration
+	one  map[string]int // the requests of a registration
 }
 
-// check takes what was counted since the last time, less what was before.
+// check compares the requests since the last call, without those in less, with
+// the documented ones.
 func (y *tally) check(what string, c *counter, less map[string]int) map[string]int {
 	y.t.Helper()
 	got := c.take()
@@ -128,7 +129,7 @@ func (y *tally) check(what string, c *counter, less map[string]int) map[string]i
 	return got
 }
 
-// The numbers of docs/scale.md, counted on the wire.
+// The test counts the requests of docs/scale.md at the HTTP client.
 func TestRequestsAreAsDocumented(t *testing.T) {
 	t.Parallel()
 	server, y := s3Server(t), &tally{t: t, rows: documented(t)}
@@ -145,7 +146,7 @@ func TestRequestsAreAsDocumented(t *testing.T) {
 	y.upkeep(open)
 	y.shared(open, s3Bucket(t, s3Client(server, nil), bucket))
 	for what := range y.rows {
-		t.Errorf("nobody counts %q", what)
+		t.Errorf("the test does not count %q", what)
 	}
 }
 
@@ -176,7 +177,7 @@ func (y *tally) get(r *mr.ModelRegistry) {
 	m.Close()
 }
 
-// changes leaves 7 versions of a model, the first in production.
+// changes makes 7 versions of a model, the first in production.
 func (y *tally) changes(open opener) {
 	t := y.t
 	w, s, c := open(t.TempDir())
@@ -199,9 +200,9 @@ func (y *tally) changes(open opener) {
 	version = y.register(w2, files)
 	y.check("a process's first change, besides", c2, one)
 	c.take()
-	y.register(w, files) // w knows of that now
+	y.register(w, files) // w has now read the other change
 	c.take()
-	c.before = func() { y.archive(w2, version) } // another is first
+	c.before = func() { y.archive(w2, version) } // another registry is first
 	y.archive(w, "1.0.2")
 	y.check("a change that loses a race, besides", c, move)
 }
@@ -240,8 +241,8 @@ func (y *tally) reads(open opener) {
 	y.check("the history of a model with 14 changes, in a new process", c2, nil)
 }
 
-// release promotes a version whose files nobody has yet, and then lets a watch
-// look at what does not change.
+// release promotes a version whose files no machine has yet, and then lets a
+// watch poll while nothing changes.
 func (y *tally) release(r, w *mr.ModelRegistry, c *counter) {
 	t := y.t
 	version := y.register(w, fstest.MapFS{"weights.bin": {Data: []byte("new")}})
@@ -273,7 +274,7 @@ func (y *tally) release(r, w *mr.ModelRegistry, c *counter) {
 	}
 }
 
-// upkeep goes through models of its own.
+// upkeep uses models of its own.
 func (y *tally) upkeep(open opener) {
 	t := y.t
 	w, s, c := open(t.TempDir())
@@ -304,7 +305,7 @@ func (y *tally) upkeep(open opener) {
 		return c
 	}
 	one = y.check("Verify of a model with one version, on a new machine", verify(), nil)
-	registrytest.Put(t, w, churn.At(""), fstest.MapFS{"weights.bin": {Data: []byte("others")}}) // the same would be there
+	registrytest.Put(t, w, churn.At(""), fstest.MapFS{"weights.bin": {Data: []byte("others")}}) // the cache would have equal files
 	y.check("each further version", verify(), one)
 
 	sweep := func() *counter {
@@ -328,7 +329,7 @@ func (y *tally) upkeep(open opener) {
 	y.check("Sweep of one dead upload of one object, in a model with 2 changes", sweep(), nil)
 }
 
-// shared has another program change a model of its own too.
+// shared has another program change a model, too. It uses a model of its own.
 func (y *tally) shared(open opener, b *blob.Bucket) {
 	t, name := y.t, mr.ModelName{UseCase: fraud.UseCase, Model: "Shared"}
 	external := func(version, stage string) {
@@ -391,10 +392,10 @@ func (y *tally) shared(open opener, b *blob.Bucket) {
 	y.check("a look that finds an external change, in a model with 9 changes", c, nil)
 }
 
-// Rates for docs/scale.md, printed.
+// TestRates prints the rates in docs/scale.md.
 func TestRates(t *testing.T) {
 	if !*long {
-		t.Skip("it measures; -long does")
+		t.Skip("it is a measurement; -long runs it")
 	}
 	server := s3Server(t)
 	stores := map[string]func() (mr.Store, error){

@@ -19,16 +19,15 @@ import (
 	"github.com/ubunye-go/modelregistry/registrytest"
 )
 
-var long = flag.Bool("long", false, "take the time that it takes")
+var long = flag.Bool("long", false, "run long tests, too")
 
 var (
 	fraud = mr.ModelName{UseCase: "fraud_detection", Model: "FraudRiskModel"}
 	files = fstest.MapFS{"weights.bin": {Data: []byte("weights")}}
 )
 
-// conforms runs the suite on a bucket of a server, given how to open it at an
-// address: the server's own, or that of a network before it which loses
-// answers.
+// conforms runs the suite on a bucket of a server. at opens the bucket at an
+// address: the server's own, or that of a proxy which loses answers.
 func conforms(t *testing.T, server string, at func(addr string) *blob.Bucket) {
 	b, cache := at(server), t.TempDir()
 	on := func(b *blob.Bucket) (mr.Store, error) {
@@ -73,15 +72,16 @@ func TestS3Conforms(t *testing.T) {
 	conforms(t, s3Server(t), func(addr string) *blob.Bucket { return s3Bucket(t, s3Client(addr, impatient), bucket) })
 }
 
-// GCS is an emulator: what it proves is that the driver and this store fit.
+// fake-gcs-server is an emulator. The test shows that the driver and this store
+// fit together.
 func TestGCSConforms(t *testing.T) {
 	t.Parallel()
 	conforms(t, gcsServer(t), func(addr string) *blob.Bucket { return gcsBucket(t, addr, bucket) })
 }
 
-// A large file goes up in parts, and comes back as it was; also one that is too
-// large for the service to copy, and passes through this process on the way to
-// its place.
+// A large file is uploaded in parts and read back unchanged. That includes a
+// file that is too large for the service to copy, which passes through this
+// process on the way to its place.
 func TestS3LargeFile(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -112,7 +112,7 @@ func TestS3LargeFile(t *testing.T) {
 			}
 			for _, key := range keys(t, b) {
 				if strings.Contains(key, "/.staging/") {
-					t.Errorf("%s is left of the upload", key)
+					t.Errorf("%s is left over from the upload", key)
 				}
 			}
 			m, err := registryOn(t, b).GetModel(t.Context(), fraud.At("1.0.0"), &mr.GetOptions{Verify: true})
@@ -121,7 +121,7 @@ func TestS3LargeFile(t *testing.T) {
 			}
 			defer m.Close()
 			if got, err := os.ReadFile(filepath.Join(m.Path, "weights.bin")); err != nil || !bytes.Equal(got, data) {
-				t.Errorf("it is another file now: %d bytes, %v", len(got), err)
+				t.Errorf("the file changed: %d bytes, %v", len(got), err)
 			}
 		})
 	}

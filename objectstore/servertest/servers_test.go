@@ -34,8 +34,8 @@ const (
 	bucket    = "models"
 )
 
-// unavailable skips a test for something that the machine lacks, or fails it
-// where nothing may be skipped.
+// unavailable skips a test that needs something that the machine lacks. Where
+// nothing may be skipped, it fails the test.
 func unavailable(t testing.TB, format string, args ...any) {
 	t.Helper()
 	if os.Getenv("MODELREGISTRY_TEST_ALL") == "1" {
@@ -78,7 +78,7 @@ func start(t testing.TB, addr string, cmd *exec.Cmd) {
 	}
 }
 
-// freeAddr is a loopback address that nobody listens on.
+// freeAddr returns a loopback address that is not in use.
 func freeAddr(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -89,14 +89,14 @@ func freeAddr(t testing.TB) string {
 	return l.Addr().String()
 }
 
-// s3Server starts a real S3 server on a temporary folder, and makes a bucket.
+// s3Server starts a real S3 server on a temporary folder and makes a bucket.
 func s3Server(t testing.TB) (addr string) {
 	t.Helper()
 	addr, _ = s3ServerOnDisk(t)
 	return addr
 }
 
-// s3ServerOnDisk is s3Server, and tells the folder that has the bucket's
+// s3ServerOnDisk is s3Server. It also returns the folder that has the bucket's
 // objects as files.
 func s3ServerOnDisk(t testing.TB) (addr, folder string) {
 	t.Helper()
@@ -118,7 +118,7 @@ func s3ServerOnDisk(t testing.TB) (addr, folder string) {
 		if _, err = client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(bucket)}); err == nil {
 			return addr, filepath.Join(dir, bucket)
 		}
-		time.Sleep(20 * time.Millisecond) // it listens before it is ready
+		time.Sleep(20 * time.Millisecond) // the server listens before it is ready
 	}
 	t.Fatal(err)
 	return "", ""
@@ -135,8 +135,8 @@ func s3Client(addr string, change func(*s3.Options)) *s3.Client {
 	return s3.New(o)
 }
 
-// impatient has a client try again as often as it does, but soon: the network
-// is bad for the test's sake.
+// impatient makes a client retry as often as usual, but with short pauses,
+// because the network is bad on purpose.
 func impatient(o *s3.Options) {
 	o.Retryer = retry.NewStandard(func(r *retry.StandardOptions) { r.MaxBackoff = 50 * time.Millisecond })
 }
@@ -151,7 +151,7 @@ func s3Bucket(t testing.TB, client *s3.Client, name string) *blob.Bucket {
 	return b
 }
 
-// gcsServer starts an emulator of GCS, and makes a bucket.
+// gcsServer starts an emulator of GCS and makes a bucket.
 func gcsServer(t testing.TB) (addr string) {
 	t.Helper()
 	addr = freeAddr(t)
@@ -172,7 +172,7 @@ func gcsServer(t testing.TB) (addr string) {
 	return addr
 }
 
-// gcsBucket opens a bucket of the emulator that is reached at an address.
+// gcsBucket opens a bucket of the emulator at an address.
 func gcsBucket(t testing.TB, addr, name string) *blob.Bucket {
 	t.Helper()
 	b, err := gcsblob.OpenBucket(t.Context(), gcp.NewAnonymousHTTPClient(http.DefaultTransport), name, &gcsblob.Options{ClientOptions: []option.ClientOption{

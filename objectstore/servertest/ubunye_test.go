@@ -19,8 +19,8 @@ import (
 	"github.com/ubunye-go/modelregistry/registrytest"
 )
 
-// ubunyePackages returns the folder of Ubunye 0.8.0, s3fs and what they need,
-// at the versions that are pinned. They are fetched once a machine.
+// ubunyePackages returns the folder of Ubunye 0.8.0, s3fs and their
+// dependencies, at the pinned versions. A machine downloads them once.
 var ubunyePackages = sync.OnceValues(func() (dir string, err error) {
 	pins, err := filepath.Abs(filepath.Join("testdata", "ubunye", "requirements.txt"))
 	if err != nil {
@@ -30,7 +30,7 @@ var ubunyePackages = sync.OnceValues(func() (dir string, err error) {
 	if err != nil {
 		return "", err
 	}
-	// Packages hold programs, which fit one Python on one system.
+	// Packages contain binaries for one Python on one system.
 	which, err := exec.Command("python3", "-c", "import sys, sysconfig; print(sys.version, sysconfig.get_platform())").Output()
 	if err != nil {
 		return "", fmt.Errorf("python3: %w", err)
@@ -45,8 +45,8 @@ var ubunyePackages = sync.OnceValues(func() (dir string, err error) {
 	})
 })
 
-// A python takes turns on a store with the real Ubunye, each in a process of
-// its own.
+// A python uses a store through the real Ubunye. Each operation runs in a
+// process of its own.
 type python struct {
 	t     testing.TB
 	store string
@@ -56,7 +56,7 @@ type python struct {
 func newPython(t testing.TB, store string, env ...string) *python {
 	t.Helper()
 	if !*long && os.Getenv("MODELREGISTRY_TEST_ALL") != "1" {
-		t.Skip("it needs Ubunye; -long fetches it from the Python package index")
+		t.Skip("the test needs Ubunye; -long downloads it from the Python package index")
 	}
 	packages, err := ubunyePackages()
 	if err != nil {
@@ -98,7 +98,7 @@ func (p *python) wantList(want map[string]string) {
 	}
 }
 
-// A place is a store that Go and Python open by their own names for it.
+// A place is a store that Go and Python open, each by its own name for it.
 type place struct {
 	open   func(opts *mr.Options) *mr.ModelRegistry
 	python *python
@@ -130,9 +130,9 @@ var folderAndBucket = map[string]func(t *testing.T) place{
 	},
 }
 
-// told is what the history says of a model: of each event the operation, the
-// version, and where each version that it touched went.
-func told(t testing.TB, r *mr.ModelRegistry) (list []string) {
+// historyLines returns a line for each event of a model: the operation, the
+// version, and the move of each version that it changed.
+func historyLines(t testing.TB, r *mr.ModelRegistry) (list []string) {
 	t.Helper()
 	for e, err := range r.History(t.Context(), fraud, nil) {
 		if err != nil {
@@ -147,10 +147,10 @@ func told(t testing.TB, r *mr.ModelRegistry) (list []string) {
 	return list
 }
 
-// A program that runs, on a folder or in a bucket, sees what the real Ubunye
-// promotes, its next change records that first, and Ubunye reads what came of
-// it. Either place gives the same history.
-func TestTurnsWithUbunyeBesideARunningProgram(t *testing.T) {
+// A running program, on a folder or a bucket, sees promotions by the real
+// Ubunye. The program's next change records them first, and Ubunye reads the
+// result. Both places give the same history.
+func TestTurnsWithUbunyeAndARunningProgram(t *testing.T) {
 	t.Parallel()
 	for name, start := range folderAndBucket {
 		t.Run(name, func(t *testing.T) {
@@ -172,8 +172,8 @@ func TestTurnsWithUbunyeBesideARunningProgram(t *testing.T) {
 			p.python.want("1.0.0", "production")
 			p.python.wantList(map[string]string{"1.0.0": "production", "1.0.1": "archived", "1.0.2": "development"})
 
-			// Another program, without the option: the history says that it is
-			// shared.
+			// Another program, without the option, sees it because the history
+			// says that the model is shared.
 			plain := p.open(nil)
 			wantProduction(t, plain, "1.0.0")
 			p.python.want("production", "promote", "1.0.2", "production")
@@ -194,15 +194,15 @@ func TestTurnsWithUbunyeBesideARunningProgram(t *testing.T) {
 				"foreign 1.0.0:production>archived 1.0.2:development>production",
 				"rollback 1.0.0 1.0.2:production>archived 1.0.0:archived>production",
 			}
-			if diff := cmp.Diff(want, told(t, p.open(nil))); diff != "" {
+			if diff := cmp.Diff(want, historyLines(t, p.open(nil))); diff != "" {
 				t.Errorf("the history (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-// A program that runs and was not told of others sees their promotion with its
-// next change, and then at each look.
+// A running program without the option sees an external promotion with its next
+// change, and from then on at each read.
 func TestNextChangeRecordsUbunyesPromotion(t *testing.T) {
 	t.Parallel()
 	for name, start := range folderAndBucket {
@@ -218,7 +218,7 @@ func TestNextChangeRecordsUbunyesPromotion(t *testing.T) {
 			p.python.wantList(map[string]string{"1.0.0": "archived", "1.0.1": "production", "1.0.2": "development"})
 			p.python.want("archived", "archive", "1.0.1")
 			if v, err := r.GetVersion(t.Context(), fraud.In(mr.Production)); err == nil {
-				t.Errorf("in production is %s, want none", v.Version)
+				t.Errorf("%s is in production, want none", v.Version)
 			}
 			want := []string{
 				"register 1.0.0 1.0.0:>development",
@@ -228,15 +228,15 @@ func TestNextChangeRecordsUbunyesPromotion(t *testing.T) {
 				"register 1.0.2 1.0.2:>development",
 				"foreign 1.0.1:production>archived", // not recorded yet
 			}
-			if diff := cmp.Diff(want, told(t, r)); diff != "" {
+			if diff := cmp.Diff(want, historyLines(t, r)); diff != "" {
 				t.Errorf("the history (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-// A version that Ubunye deletes is not listed again, and its number not given
-// out again.
+// A version that Ubunye deletes is not listed again, and its number is not
+// given out again.
 func TestUbunyesDeletionIsRecorded(t *testing.T) {
 	t.Parallel()
 	for name, start := range folderAndBucket {
@@ -260,14 +260,15 @@ func TestUbunyesDeletionIsRecorded(t *testing.T) {
 				"foreign 1.0.1:development>",
 				"register 1.0.2 1.0.2:>development",
 			}
-			if diff := cmp.Diff(events, told(t, r)); diff != "" {
+			if diff := cmp.Diff(events, historyLines(t, r)); diff != "" {
 				t.Errorf("the history (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-// What Ubunye began in a bucket goes on, and is looked at with its document.
+// A model that Ubunye started in a bucket goes on, and reads check its
+// document.
 func TestModelThatUbunyeBegan(t *testing.T) {
 	t.Parallel()
 	for name, start := range folderAndBucket {
@@ -298,11 +299,11 @@ func wantProduction(t testing.TB, r *mr.ModelRegistry, version string) {
 	t.Helper()
 	m, err := r.GetModel(t.Context(), fraud.In(mr.Production), nil)
 	if err != nil {
-		t.Errorf("in production: %v, want %s", err, version)
+		t.Errorf("the version in production: got error %v, want %s", err, version)
 		return
 	}
 	defer m.Close()
 	if m.Version.Version != version {
-		t.Errorf("in production is %s, want %s", m.Version.Version, version)
+		t.Errorf("%s is in production, want %s", m.Version.Version, version)
 	}
 }

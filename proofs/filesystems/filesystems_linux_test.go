@@ -1,7 +1,7 @@
 //go:build !race
 
-// The race detector has the same tests of the root package on the machine's own
-// file system.
+// Under the race detector, the root package runs the same tests on the
+// machine's own file system.
 
 package filesystems
 
@@ -13,7 +13,7 @@ import (
 	"github.com/ubunye-go/modelregistry/proofs/internal/volume"
 )
 
-// A fileSystem is tried by every test of this package.
+// Every test of this package runs on each fileSystem.
 type fileSystem struct {
 	name  string
 	mount func(testing.TB) *volume.Volume
@@ -43,7 +43,7 @@ func TestLifecycle(t *testing.T) {
 			l := &lifecycle{T: t, store: filepath.Join(v.Dir, "store")}
 			l.run()
 			if fs.name == volume.Tmpfs.Name {
-				return // it keeps nothing
+				return // it keeps no files
 			}
 			if err := v.Remount(); err != nil {
 				t.Fatal(err)
@@ -53,7 +53,7 @@ func TestLifecycle(t *testing.T) {
 	}
 }
 
-// The store is in a lower layer, as in a container's image: its files are
+// The store is in a lower layer, as in a container's image. Its files are
 // copied up when they are written, and its folders can't be renamed.
 func TestLifecycleOnALowerLayer(t *testing.T) {
 	t.Parallel()
@@ -71,7 +71,7 @@ func TestLifecycleOnALowerLayer(t *testing.T) {
 
 func TestRootPackage(t *testing.T) {
 	if os.Getenv("MODELREGISTRY_TEST_ALL") != "1" {
-		t.Skip("it takes minutes; MODELREGISTRY_TEST_ALL=1 runs it, as .ci/run does")
+		t.Skip("the test takes minutes; MODELREGISTRY_TEST_ALL=1 runs it, as .ci/run does")
 	}
 	t.Parallel()
 	packages := []string{".", "proofs/crash"}
@@ -81,7 +81,7 @@ func TestRootPackage(t *testing.T) {
 	}
 	for _, fs := range fileSystems {
 		if fs.name == volume.ExFAT.Name {
-			continue // it lacks links, pipes and many names; the root runs the store's suite on it
+			continue // it lacks links, pipes and many names; the root package runs the store's suite on it
 		}
 		t.Run(fs.name, func(t *testing.T) {
 			t.Parallel()

@@ -22,7 +22,7 @@ import (
 
 var fraud = mr.ModelName{UseCase: "fraud_detection", Model: "FraudRiskModel"}
 
-// How many register at once, and how often each does.
+// How many callers register at the same time, and how often each does.
 const (
 	goroutines, perGoroutine = 8, 3
 	processes, perProcess    = 3, 4
@@ -36,7 +36,7 @@ var artifact = fstest.MapFS{
 	"deep/er/config.txt": {Data: []byte("x = 1\n")},
 }
 
-// storeVariable names the store to a process that registers.
+// storeVariable passes the store's folder to a process that registers.
 const storeVariable = "MODELREGISTRY_FILESYSTEMS_STORE"
 
 func TestMain(m *testing.M) {
@@ -50,7 +50,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// registerIn is what a process does.
+// registerIn is the work of a process.
 func registerIn(store string) error {
 	r, err := mr.Open(store, nil)
 	if err != nil {
@@ -69,11 +69,11 @@ func register(ctx context.Context, r *mr.ModelRegistry, n int) error {
 	return nil
 }
 
-// A lifecycle is a store and what is expected of it.
+// A lifecycle is a store and its expected state.
 type lifecycle struct {
 	*testing.T
 	store      string
-	versions   int    // 1.0.0 and what follows
+	versions   int    // their number; the first is 1.0.0
 	production string // the version in production
 }
 
@@ -87,8 +87,8 @@ func (l *lifecycle) open() *mr.ModelRegistry {
 	return r
 }
 
-// run registers from many goroutines and then from several processes at once,
-// promotes, rolls back, and checks what is there.
+// run registers from many goroutines and then from several processes at the
+// same time, promotes, rolls back, and checks the result.
 func (l *lifecycle) run() {
 	l.Helper()
 	r := l.open()
@@ -131,7 +131,7 @@ func (l *lifecycle) run() {
 	}
 }
 
-// reopen checks the store as another program finds it.
+// reopen checks the store as another program opens it.
 func (l *lifecycle) reopen() {
 	l.Helper()
 	r := l.open()
@@ -141,7 +141,8 @@ func (l *lifecycle) reopen() {
 	}
 }
 
-// check reads all versions with their files, and sees that nothing is wrong.
+// check reads all versions with their files, and checks that Verify and Repair
+// find nothing.
 func (l *lifecycle) check(r *mr.ModelRegistry) {
 	l.Helper()
 	ctx := l.Context()
@@ -163,11 +164,11 @@ func (l *lifecycle) check(r *mr.ModelRegistry) {
 	}
 	for _, v := range got {
 		if err := whole(ctx, r, fraud.At(v)); err != nil {
-			l.Errorf("version %s: %v", v, err)
+			l.Errorf("checking version %s: %v", v, err)
 		}
 	}
 	if v, err := r.GetVersion(ctx, fraud.In(mr.Production)); err != nil || v.Version != l.production {
-		l.Errorf("in production: %q, %v; want %s", v.Version, err, l.production)
+		l.Errorf("the version in production: %q, %v; want %s", v.Version, err, l.production)
 	}
 	if report, err := r.Verify(ctx, nil); err != nil || len(report.Findings) > 0 {
 		l.Errorf("Verify: %v, %v; want nothing", report, err)

@@ -11,9 +11,10 @@ import (
 	"time"
 )
 
-// elsewhere are the tests of these packages that say nothing more on another
-// file system: they simulate the disk, mount one of their own, count
-// calls or allocations, need a machine that is not busy, or take minutes.
+// elsewhere matches the tests of these packages that prove nothing more on
+// another file system. They simulate the disk, mount a file system of their
+// own, count calls or allocations, need a machine that is not busy, or take
+// minutes.
 const elsewhere = `^Test(Every|RepairOfAnyDamage|FailuresLeakNothing|Allocations|CountsDoNotGrow|Live|Ranges|CallerLeaves|CloseUnderLoad|HistoryFollows|PythonTornRead|CatchUpRecords)` +
 	`|Disk|Mount|Exfat|Ext4|Coarse|Folding`
 

@@ -28,8 +28,8 @@ import (
 
 var rounds = flag.Int("rounds", 3, "power cuts of each file system")
 
-// The environment of a writer: where, who, how many workers at once, and which
-// of the store's syncs it leaves out.
+// The environment of a writer: the folder, its name, the number of its workers,
+// and the mutant that says which of the store's syncs it leaves out.
 const (
 	storeVariable   = "MODELREGISTRY_POWERCUT_STORE"
 	nameVariable    = "MODELREGISTRY_POWERCUT_NAME"
@@ -54,8 +54,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// write works until the power is cut: some workers on one registry. It returns
-// their errors.
+// write works until the power is cut, with some workers on one registry. It
+// returns their errors.
 func write(dir, name string, workers int, mutant string) error {
 	if mutant != "" {
 		fsstore.WrapAll = mutants[mutant]
@@ -76,7 +76,7 @@ func write(dir, name string, workers int, mutant string) error {
 	return errors.Join(errs...)
 }
 
-// A site is a store on a volume, and all that was noted of it.
+// A site is a store on a volume, with everything that was noted about it.
 type site struct {
 	*volume.Volume
 	root    string // the store
@@ -90,8 +90,9 @@ type site struct {
 func (s *site) store() string { return s.root }
 func (s *site) model() string { return filepath.Join(s.store(), modelName.UseCase, modelName.Model) }
 
-// round lets 8 processes write, cuts the power in the middle of it, and mounts
-// the volume again. acks is how many changes were acknowledged before the cut.
+// round lets 8 processes write, cuts the power while they do, and mounts the
+// volume again. acks is the number of changes that were acknowledged before the
+// cut.
 func (s *site) round(ctx context.Context, flags int) (acks int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel() // kills the writers
@@ -124,7 +125,7 @@ func (s *site) round(ctx context.Context, flags int) (acks int, err error) {
 		case err := <-ended:
 			var exit *exec.ExitError
 			if errors.As(err, &exit) && exit.ExitCode() == 1 {
-				err = nil // its file system went down: EIO mostly, but files may also seem to be missing
+				err = nil // the file system went down: usually EIO, but files may also seem to be missing
 			}
 			errs = append(errs, err)
 			running--
@@ -133,10 +134,9 @@ func (s *site) round(ctx context.Context, flags int) (acks int, err error) {
 	if cutErr != nil {
 		return acks, cutErr
 	}
-	// What is acknowledged while the file system goes down nobody would hear of
-	// with the power gone. It proves nothing: an fsync that is under way then
-	// may succeed on ext4 though its data is lost, which was seen in one of 31
-	// cuts.
+	// Acknowledgements during the shutdown don't count. With the power gone, no
+	// caller would get them. On ext4, an fsync that is under way may succeed
+	// although its data is lost, which happened in one of 31 cuts.
 	for i := range s.lines[before:] {
 		if l := &s.lines[before+i]; l.Phase == ledger.Done {
 			l.Phase = ledger.Uncertain
@@ -145,8 +145,8 @@ func (s *site) round(ctx context.Context, flags int) (acks int, err error) {
 	return acks, errors.Join(append(errs, s.Remount())...)
 }
 
-// workers returns how many a writer has: every other so many that they share
-// syncs.
+// workers returns how many workers a writer has. Every other writer has
+// several, so that they share syncs.
 func (s *site) workers() int {
 	if s.writers%2 == 0 {
 		return 2
@@ -154,7 +154,8 @@ func (s *site) workers() int {
 	return 16
 }
 
-// start starts a writer. Its notes arrive over a pipe, outside what is cut.
+// start starts a writer. Its notes arrive over a pipe, which the cut does not
+// reach.
 func (s *site) start(ctx context.Context, acked chan struct{}, ended chan error) error {
 	s.writers++
 	cmd := exec.CommandContext(ctx, os.Args[0])
@@ -194,8 +195,8 @@ func (s *site) start(ctx context.Context, acked chan struct{}, ended chan error)
 	return nil
 }
 
-// check looks at what the cut left: as a reader, then as the next writer, then
-// at the files.
+// check checks the store after a cut: as a reader, then as the next writer,
+// then its files.
 func (s *site) check(ctx context.Context) error {
 	r, err := mr.Open(s.store(), nil)
 	if err != nil {
@@ -210,7 +211,7 @@ func (s *site) check(ctx context.Context) error {
 	for _, v := range list {
 		stages[v.Version] = string(v.Stage)
 		if err := ledger.Whole(s.model(), v.Version, v.ManifestSHA256); err != nil {
-			return fmt.Errorf("a version shows that is not whole: %w", err)
+			return fmt.Errorf("a reader sees an incomplete version: %w", err)
 		}
 	}
 	s.writers++
@@ -236,8 +237,8 @@ func (s *site) check(ctx context.Context) error {
 	return errors.Join(err, ledger.Check(events, s.lines))
 }
 
-// volumes are the file systems that are cut. No ioctl shuts btrfs down on every
-// kernel, so its disk is taken away.
+// volumes are the file systems that are cut. On some kernels no ioctl shuts
+// btrfs down, so the test takes its disk away.
 var volumes = map[string]func(testing.TB) *volume.Volume{
 	"ext4":                      func(t testing.TB) *volume.Volume { return volume.New(t, volume.Ext4) },
 	"ext4 with 128-byte inodes": func(t testing.TB) *volume.Volume { return volume.New(t, volume.Ext4SmallInodes) },
@@ -251,17 +252,17 @@ func newSite(v *volume.Volume, mutant string) *site {
 	return &site{Volume: v, root: filepath.Join(v.Dir, "store"), mutant: mutant}
 }
 
-// newMountedSite is a site of which only the use case's folder lies on the
-// volume. The store's own folder is on another file system.
+// newMountedSite returns a site with only the use case's folder on the volume.
+// The store's own folder is on another file system.
 func newMountedSite(t *testing.T, kind volume.Kind) *site {
 	t.Helper()
 	root := filepath.Join(t.TempDir(), "store")
 	return &site{Volume: volume.NewAt(t, kind, filepath.Join(root, modelName.UseCase)), root: root}
 }
 
-// Invariants 1, 2, 3 and 5: what was acknowledged before the power went is
-// there when it is back, and nothing half done is; on a real file system, with
-// its journal.
+// Invariants 1, 2, 3 and 5, on a real file system with its journal: changes
+// that were acknowledged before the power cut exist after it, and no change
+// exists in part.
 func TestPowerCut(t *testing.T) {
 	t.Parallel()
 	for name, new := range volumes {
@@ -285,7 +286,7 @@ func TestPowerCut(t *testing.T) {
 	}
 }
 
-// A use case on a mount of its own keeps what was acknowledged, too.
+// A use case on a mount of its own keeps acknowledged changes, too.
 func TestPowerCutOfAMountedUseCase(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []volume.Kind{volume.Ext4, volume.XFS} {
@@ -312,7 +313,7 @@ var mutants = map[string]func(fsstore.Disk) fsstore.Disk{
 	"sync of the trees":   func(d fsstore.Disk) fsstore.Disk { return forgetful{d, "/.staging/"} },
 }
 
-// forgetful does not sync what has something in its name.
+// forgetful does not sync files whose paths contain name.
 type forgetful struct {
 	fsstore.Disk
 	name string
@@ -332,13 +333,13 @@ func (d forgetful) Open(name string) (fsstore.File, error) {
 	return d.Disk.Open(name)
 }
 
-// A power cut is worth something only if it finds what is wrong: a store that
-// leaves out syncs loses what it acknowledged, or shows what is not whole.
+// The test must find faults: a store that leaves out syncs loses acknowledged
+// changes, or shows incomplete versions.
 func TestPowerCutFindsMutants(t *testing.T) {
 	t.Parallel()
 	for _, mutant := range slices.Sorted(maps.Keys(mutants)) {
 		names := []string{"ext4"}
-		if mutant == "every sync" { // btrfs writes much of the rest with the next sync of another file
+		if mutant == "every sync" { // btrfs writes much of the other files with the next sync of any file
 			names = append(names, "btrfs on a disk")
 		}
 		for _, name := range names {
@@ -362,5 +363,5 @@ func findMutant(t *testing.T, s *site) {
 			return
 		}
 	}
-	t.Fatal("no power cut finds it")
+	t.Fatal("no power cut finds the mutant")
 }

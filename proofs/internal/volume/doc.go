@@ -1,4 +1,4 @@
-// Package volume gives tests file systems of their own: each in an image file,
-// mounted on a temporary folder. It knows how they are made, mounted, shut down
-// and checked, and nothing of what is written to them. It needs Linux and root.
+// Package volume makes file systems for tests, each in an image file that is
+// mounted on a temporary folder. It can make, mount, shut down and check them.
+// It does not know what is written to them. It needs Linux and root.
 package volume

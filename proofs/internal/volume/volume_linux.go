@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Unavailable skips a test that needs what this machine does not have. With
+// Unavailable skips a test that needs something that this machine lacks. With
 // MODELREGISTRY_TEST_ALL=1 it fails the test.
 func Unavailable(t testing.TB, format string, args ...any) {
 	t.Helper()
@@ -28,12 +28,12 @@ func Unavailable(t testing.TB, format string, args ...any) {
 type Volume struct {
 	Dir   string
 	kind  Kind
-	image string  // or what else is mounted
-	disk  *Volume // has the image, if it is not on the machine's own file system
+	image string  // or the source of the mount
+	disk  *Volume // the volume with the image, if it is not on the machine's own file system
 }
 
-// size is that of an image, which is a sparse file. xfs takes no less than 300
-// MiB; a disk has room for an image.
+// size returns the size of the image, which is a sparse file. xfs needs at
+// least 300 MiB. A disk needs room for an image.
 func (v *Volume) size() int64 {
 	if v.disk != nil {
 		return 400 << 20
@@ -41,13 +41,13 @@ func (v *Volume) size() int64 {
 	return 1 << 30
 }
 
-// New makes and mounts a file system, until the test ends.
+// New makes and mounts a file system for the duration of the test.
 func New(t testing.TB, kind Kind) *Volume {
 	t.Helper()
 	return NewAt(t, kind, folder(t))
 }
 
-// NewAt is New for a file system that is mounted on a certain folder, which it
+// NewAt is New for a file system that is mounted on a given folder, which it
 // makes.
 func NewAt(t testing.TB, kind Kind, dir string) *Volume {
 	t.Helper()
@@ -56,8 +56,8 @@ func NewAt(t testing.TB, kind Kind, dir string) *Volume {
 	return v
 }
 
-// folder makes a temporary folder with a short name, because a socket's path is
-// short, which other users can enter.
+// folder makes a temporary folder that other users can enter. Its name is
+// short, because the path of a socket must be short.
 func folder(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "mr")
@@ -71,8 +71,8 @@ func folder(t testing.TB) string {
 	return dir
 }
 
-// NewOnDisk is New for a file system whose image lies on an ext4 of its own.
-// [Volume.Cut] shuts that one down: it takes the disk away from the file
+// NewOnDisk is New for a file system whose image is on an ext4 of its own.
+// [Volume.Cut] shuts that ext4 down. That takes the disk away from the file
 // system, which loses what it wrote and did not flush, whatever its kind.
 func NewOnDisk(t testing.TB, kind Kind) *Volume {
 	t.Helper()
@@ -82,8 +82,9 @@ func NewOnDisk(t testing.TB, kind Kind) *Volume {
 	return v
 }
 
-// NewOverlay mounts an overlayfs, until the test ends. What bake writes to its
-// folder is the lower layer, which the overlay itself can't change.
+// NewOverlay mounts an overlayfs for the duration of the test. The files that
+// bake writes to its folder are the lower layer, which the overlay can't
+// change.
 func NewOverlay(t testing.TB, bake func(dir string)) *Volume {
 	t.Helper()
 	base, dir := New(t, Ext4), folder(t)
@@ -144,13 +145,13 @@ func sparse(name string, size int64) error {
 func (v *Volume) Mount() error {
 	args := append([]string{"mount"}, v.kind.mount...)
 	if v.kind.mkfs != nil {
-		args = append(args, "-o", "loop") // the loop device goes with the mount
+		args = append(args, "-o", "loop") // the loop device is removed with the mount
 	}
 	return command(append(args, v.image, v.Dir)...)
 }
 
-// Unmount unmounts the volume, unless it is not mounted. What still has a file
-// open there, such as a process that was just killed, gets some time.
+// Unmount unmounts the volume if it is mounted. It waits a while for processes
+// that still have a file open there, such as a process that was just killed.
 func (v *Volume) Unmount() (err error) {
 	for range 100 {
 		if !v.mounted() {
@@ -182,7 +183,7 @@ func (v *Volume) Remount() error {
 	if v.kind.check != nil {
 		var exit *exec.ExitError
 		if err := command(append(v.kind.check, v.image)...); err != nil && !(errors.As(err, &exit) && exit.ExitCode() == 1) {
-			return err // 1: errors were found, and mended
+			return err // 1: errors were found and repaired
 		}
 	}
 	return v.Mount()
@@ -190,16 +191,16 @@ func (v *Volume) Remount() error {
 
 // The flags of Cut, which are XFS_FSOP_GOING_FLAGS_… and EXT4_GOING_FLAGS_….
 const (
-	FlushAll = 0 // what is in memory is written first
+	FlushAll = 0 // memory is written first
 	FlushLog = 1 // the journal is written first
-	NoFlush  = 2 // nothing is: a power cut
+	NoFlush  = 2 // nothing is written: a power cut
 )
 
-// goingDown is _IOR('X', 125, __u32), the ioctl of xfs, ext4 and f2fs alike.
+// goingDown is _IOR('X', 125, __u32), the ioctl of xfs, ext4 and f2fs.
 const goingDown = 0x8004587d
 
-// Cut shuts the volume down, or the disk that it lies on: from one moment on
-// nothing more reaches the disk, and what was only in memory is lost.
+// Cut shuts the volume down, or the disk with its image. From then on nothing
+// reaches the disk, and data that was only in memory is lost.
 func (v *Volume) Cut(flags int) error {
 	if v.disk != nil {
 		return v.disk.Cut(flags)
@@ -217,7 +218,7 @@ func command(args ...string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-	cmd.WaitDelay = time.Second // a server in user space may have kept its output
+	cmd.WaitDelay = time.Second // a server in user space may keep the output open
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, out)
 	}
