@@ -12,7 +12,7 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// check compares all that both sides show with what should be.
+// check compares everything that both sides show with the spec.
 func (w *world) check() error {
 	see := func(r *mr.ModelRegistry) error {
 		if err := w.checkList(r); err != nil {
@@ -46,7 +46,8 @@ func (w *world) check() error {
 	return w.checkCompare()
 }
 
-// checkCompare compares what both sides say of the metrics of two versions.
+// checkCompare compares what both sides report about the metrics of two
+// versions.
 func (w *world) checkCompare() error {
 	list := w.spec.now.order
 	if len(list) < 2 || w.lagging {
@@ -79,7 +80,7 @@ func (w *world) checkCompare() error {
 	})
 }
 
-// checkList compares what Go lists.
+// checkList compares the versions that Go lists.
 func (w *world) checkList(r *mr.ModelRegistry) error {
 	ctx := context.Background()
 	list, err := r.ListVersions(ctx, modelName)
@@ -110,7 +111,8 @@ func (w *world) checkList(r *mr.ModelRegistry) error {
 	return nil
 }
 
-// checkProduction compares what is in production, by reference and by history.
+// checkProduction compares the version in production, by reference and by
+// history.
 func (w *world) checkProduction(r *mr.ModelRegistry) error {
 	ctx := context.Background()
 	want := ""
@@ -130,7 +132,7 @@ func (w *world) checkProduction(r *mr.ModelRegistry) error {
 		return err
 	}
 	if t.Version != want || want != "" && !t.Since.Equal(since.from) {
-		return fmt.Errorf("by the history production is %q since %v, want %q since %v", t.Version, stamp{t.Since, t.Since}, want, since)
+		return fmt.Errorf("by the history, production is %q since %v, want %q since %v", t.Version, stamp{t.Since, t.Since}, want, since)
 	}
 	return nil
 }
@@ -142,7 +144,7 @@ func (w *world) checkVerify(r *mr.ModelRegistry) error {
 	}
 	for _, p := range report.Problems() {
 		if p.Kind == mr.MultipleProduction && len(w.spec.now.seconds()) > 0 {
-			continue // which the next change ends
+			continue // the next change archives the second one
 		}
 		return fmt.Errorf("verify finds %v", p)
 	}

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// The checks find a change that is lost, on whichever side.
-func TestChecksFindWhatIsLost(t *testing.T) {
+// The checks find a change that is lost, on either side.
+func TestChecksFindLostChanges(t *testing.T) {
 	tests := []struct {
 		name   string
 		last   string                   // the step that is lost, after one version was registered
@@ -43,7 +43,7 @@ func TestChecksFindWhatIsLost(t *testing.T) {
 			return w.check()
 		})
 		if err == nil {
-			t.Errorf("%s is lost, and no check finds it", tt.name)
+			t.Errorf("%s is lost, but no check finds it", tt.name)
 		}
 	}
 }

@@ -6,7 +6,8 @@ import (
 	"slices"
 )
 
-// versions bounds how many there are: few, so that many steps are about one.
+// versions bounds the number of versions. It is small, so that many steps use
+// the same version.
 const versions = 4
 
 // A generator draws steps.
@@ -21,7 +22,8 @@ func (g *generator) one(list ...string) string { return list[g.IntN(len(list))] 
 
 func (g *generator) rarely() bool { return g.IntN(6) == 0 }
 
-// step draws one that can happen in most states: one that can't must fail.
+// step draws a step that is possible in most states. A step that is not
+// possible must fail.
 func (g *generator) step(m *spec) step {
 	g.drawn++
 	s := step{by: g.one(goSide, pythonSide), named: g.IntN(2) == 0}
@@ -32,7 +34,7 @@ func (g *generator) step(m *spec) step {
 	if s.do == "more" {
 		s.do = g.more(s.by)
 	}
-	s.anew = g.way.running && s.by == goSide && s.do != "reopen" && s.do != "wait" && g.rarely()
+	s.opened = g.way.running && s.by == goSide && s.do != "reopen" && s.do != "wait" && g.rarely()
 	if s.do != "register" && s.do != "reopen" && s.do != "wait" {
 		s.version = g.version(m)
 	}
@@ -59,7 +61,7 @@ func (g *generator) step(m *spec) step {
 	return s
 }
 
-// more draws an operation that one side alone has.
+// more draws an operation that only one side has.
 func (g *generator) more(by string) string {
 	switch {
 	case by == goSide && g.way == way{true, true}:
@@ -72,8 +74,9 @@ func (g *generator) more(by string) string {
 	return "edit"
 }
 
-// version draws one of those that are there, or once were. Each event of the
-// padded one would be so long that the document is due.
+// version draws the number of a version that exists or existed. It excludes the
+// padded version, whose events would be so long that the document would be
+// written.
 func (g *generator) version(m *spec) string {
 	list := m.now.order
 	if g.rarely() || len(list) == 0 {
@@ -86,8 +89,9 @@ func (g *generator) version(m *spec) string {
 	return g.one(list...)
 }
 
-// registration draws what is registered. Python takes its number from
-// registry.json: where that lags, it would take one that Go gave out since.
+// registration draws the arguments of a registration. Python takes its number
+// from registry.json. If that lags, Python would take a number that Go has
+// given out since.
 func (g *generator) registration(s *step) {
 	s.auc = g.one("0.5", "0.7", "0.9")
 	switch {

@@ -11,7 +11,7 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// checkHistory compares the events. What Python did may be recorded already.
+// checkHistory compares the events. Python's changes may be recorded already.
 func (w *world) checkHistory() error {
 	m := &w.spec
 	want := slices.Clone(m.events)
@@ -43,7 +43,7 @@ func (w *world) checkHistory() error {
 		return err
 	}
 	if d := difference(want, got); d != "" {
-		return fmt.Errorf("the history tells otherwise (-want +got):\n%s", d)
+		return fmt.Errorf("the history differs (-want +got):\n%s", d)
 	}
 	if recorded > len(m.events) { // and the document is about to be written
 		theirs := m.theirs
@@ -54,7 +54,7 @@ func (w *world) checkHistory() error {
 	return nil
 }
 
-// An eventJSON is an event as JSON, as far as it is compared.
+// An eventJSON is the part of an event's JSON that is compared.
 type eventJSON struct {
 	Op, Version, From, To, Actor string
 	Refused                      bool
@@ -103,7 +103,7 @@ func eventLine(event mr.Event) (string, error) {
 	if e.SkippedGates {
 		about += " without gates"
 	}
-	if e.Doubts != nil { // in turns there is nothing to doubt
+	if e.Doubts != nil { // with turns there are no doubts
 		about += fmt.Sprintf(" with doubts %s", e.Doubts)
 	}
 	return fmt.Sprintf("%s [%s]", about, what), nil

@@ -9,10 +9,10 @@ func TestKnownScripts(t *testing.T) {
 		needs  func(release) bool
 		script string
 	}{
-		{"an entry goes back to what it was two changes of Go's ago", anyRelease, `
+		{"Python sets an entry back by two changes of Go", anyRelease, `
 			go register 1.0.0; go archive 1.0.0; go promote 1.0.0 development; python archive 1.0.0
 			go register`},
-		{"an entry goes back to what Python made of it", anyRelease, `
+		{"an entry returns to the state that Python wrote", anyRelease, `
 			go register 1.0.0; python archive 1.0.0; go promote 1.0.0 development; python archive 1.0.0
 			go register`},
 		{"Python changes nothing", anyRelease, `
@@ -33,7 +33,7 @@ func TestKnownScripts(t *testing.T) {
 			python register 1.0.0 stored=0.85; go promote 1.0.0 staging
 			go register 1.0.1 auc=0.7; go promote 1.0.1 production
 			go register 1.0.2 auc=0.9; go promote 1.0.2 production`},
-		{"a gate that is passed is joined with the stored ones", gates, `
+		{"a gate in a call is added to the stored gates", gates, `
 			python register 1.0.0 stored=0.85; go promote 1.0.0 staging gate=0.4`},
 		{"a promotion is forced", gates, `
 			python register 1.0.0 stored=0.85; go register

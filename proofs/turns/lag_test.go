@@ -10,10 +10,10 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/fsstore"
 )
 
-// A document over 1 MiB lags. The metadata of one version make it so long.
+// A document over 1 MiB lags. The metadata of this version make it that long.
 const padded, padding = "0.1.0", 1_200_000
 
-// prelude are the steps that come before a script.
+// prelude returns the steps that come before a script.
 func (y way) prelude() []step {
 	if y.lagging {
 		return []step{{by: goSide, do: "register", version: padded, pad: true}}
@@ -22,8 +22,8 @@ func (y way) prelude() []step {
 }
 
 // A turnStore is a folder store that changes a model only during Go's turn. A
-// running registry brings a document that lags up to date after a second
-// without a change, so it would otherwise write while Python does.
+// running registry brings a lagging document up to date after a second without
+// a change. Without a turnStore it could write while Python does.
 type turnStore struct {
 	*fsstore.Store
 	turn *sync.Mutex
@@ -43,10 +43,10 @@ func (w *world) goTurn(fn func() error) error {
 }
 
 // wait waits, during Go's turn, until the running registry has brought a
-// document that lags up to date.
+// lagging document up to date.
 func (w *world) wait() error {
 	const limit, interval = 20 * time.Second, 50 * time.Millisecond
-	for deadline := time.Now().Add(limit); w.behind(); {
+	for deadline := time.Now().Add(limit); w.mayLag(); {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("the document still lags after %v", limit)
 		}
@@ -60,8 +60,8 @@ func (w *world) wait() error {
 	return nil
 }
 
-// readDocument finds out which state registry.json holds, and whether what
-// Python wrote in it is recorded.
+// readDocument finds out which state registry.json holds, and whether Python's
+// changes to it are recorded.
 func (w *world) readDocument() error {
 	if w.spec.theirs != nil {
 		return w.checkHistory()
@@ -73,8 +73,8 @@ func (w *world) readDocument() error {
 	return w.readBy(a.After)
 }
 
-// behind reports whether the document may lag.
-func (w *world) behind() bool {
+// mayLag reports whether the document may lag.
+func (w *world) mayLag() bool {
 	if !w.running || !w.lagging {
 		return false
 	}

@@ -13,15 +13,15 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// compareVersions settles the stamps of the versions that should be there, and
-// compares them, newest first, with those that are.
+// compareVersions settles the stamps of the expected versions, and compares
+// them, newest first, with the actual ones.
 func compareVersions(want, got []*version) string {
-	told := map[string]*version{}
+	listed := map[string]*version{}
 	for _, v := range got {
-		told[v.number] = v
+		listed[v.number] = v
 	}
 	for _, v := range want {
-		if g := told[v.number]; g != nil {
+		if g := listed[v.number]; g != nil {
 			v.registered.settle(g.registered.from)
 			v.staged.settle(g.staged.from)
 			v.served.settle(g.served.from)
@@ -41,7 +41,7 @@ func compareVersions(want, got []*version) string {
 	return difference(lines(want), lines(got))
 }
 
-// difference returns the lines that only one side has, empty if they are equal.
+// difference returns the lines that only one side has, or "" if there are none.
 func difference(want, got []string) string {
 	if slices.Equal(want, got) {
 		return ""
@@ -59,8 +59,8 @@ func difference(want, got []string) string {
 	return cmp.Or(b.String(), "the order differs\n")
 }
 
-// readBy compares a listing of Python's with what registry.json may hold, and
-// takes note of which it is.
+// readBy compares a listing by Python with the possible states of
+// registry.json, and records which of them it is.
 func (w *world) readBy(l *listing) error {
 	m := &w.spec
 	list := w.documents()
@@ -73,7 +73,7 @@ func (w *world) readBy(l *listing) error {
 		switch {
 		case m.theirs == nil && len(m.docs) > 0:
 			m.docs, m.base = list[i:], s
-		case m.theirs != nil && i < len(list)-1: // what Python wrote is recorded
+		case m.theirs != nil && i < len(list)-1: // Python's changes are recorded
 			return w.checkHistory()
 		}
 		return nil
@@ -81,7 +81,7 @@ func (w *world) readBy(l *listing) error {
 	return fmt.Errorf("Python lists other versions (-want +got):\n%s", problem)
 }
 
-// documents are what registry.json may hold, the most likely last.
+// documents returns the possible states of registry.json, the most likely last.
 func (w *world) documents() []state {
 	m := &w.spec
 	switch n := len(m.docs); {
@@ -98,7 +98,7 @@ func (w *world) documents() []state {
 	}
 }
 
-// compare returns in what a listing of Python's differs from the state.
+// compare returns the difference between a listing by Python and the state.
 func (s state) compare(l *listing, r release) string {
 	if l == nil {
 		l = &listing{}
@@ -124,7 +124,7 @@ func (s state) compare(l *listing, r release) string {
 		[]string{"in production " + l.Production, "model gate " + string(l.Gates["min_auc"])})
 }
 
-// goVersion returns a version that Go lists as one of the spec.
+// goVersion converts a version that Go lists to one of the spec.
 func goVersion(ctx context.Context, r *mr.ModelRegistry, v mr.ModelVersion) (*version, error) {
 	model, err := r.GetModel(ctx, modelName.At(v.Version), nil)
 	if err != nil {

@@ -76,14 +76,15 @@ func pythonRegister(doc *state, s step, content string, at stamp) outcome {
 	return ok
 }
 
-// pythonServe archives the version in production before another one gets there.
+// pythonServe archives the version in production before another version enters
+// it.
 func pythonServe(doc *state, to, number string, at stamp) {
 	if v := doc.first(); to == "production" && v != nil && v.number != number {
 		doc.set(v.entered("archived", at))
 	}
 }
 
-// golang is a step of Go's. It returns the version that the call returns.
+// golang makes a step of Go. It returns the version that the call returns.
 func (m *spec) golang(s step, content string, at stamp) (string, outcome) {
 	if s.do == "register" {
 		return m.register(s, content, at)
@@ -104,7 +105,7 @@ func (m *spec) golang(s step, content string, at stamp) (string, outcome) {
 	}
 	from := m.now.shown(v)
 	if from == to {
-		if m.pending() != "" { // a success rests on the history alone
+		if m.pending() != "" { // a successful call that changes nothing decides by the history alone
 			m.record()
 		}
 		return s.version, ok
@@ -159,8 +160,8 @@ func (m *spec) register(s step, content string, at stamp) (string, outcome) {
 	return number, ok
 }
 
-// commit appends an event of Go's: after what Python did, and with the end of
-// every second version in production.
+// commit appends an event of Go: after Python's changes, and with the archiving
+// of every second version in production.
 func (m *spec) commit(op, about string, at stamp, change func()) {
 	m.record()
 	change()

@@ -15,11 +15,12 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/testfetch"
 )
 
-// A release is one of the Python program, and what its registry can do.
+// A release is a release of the Python program, with the features of its
+// registry.
 type release struct {
 	number  string
 	deletes bool
-	gates   bool // it keeps gates with the model, and can be forced
+	gates   bool // it stores gates with the model, and can skip them
 }
 
 var releases = []release{
@@ -33,7 +34,7 @@ var releases = []release{
 var driverSource string
 
 // packages returns the folder with the packages of a release. A machine
-// installs them once for each version of Python. Where that can't be done the
+// installs them once for each version of Python. If it can't install them, the
 // test is skipped.
 func (r release) packages(t *testing.T) string {
 	t.Helper()
@@ -103,17 +104,17 @@ func (r release) start(t *testing.T) *driver {
 	return d
 }
 
-// An answer is what the driver says of a command.
+// An answer is the driver's answer to a command.
 type answer struct {
 	Before, After *listing
 	Error         string
 	Result        json.RawMessage
 }
 
-// A listing is what Python lists of the model.
+// A listing is Python's listing of the model.
 type listing struct {
 	Versions   []entry
-	Production string // which its list shows too
+	Production string // the list shows it, too
 	Gates      map[string]json.Number
 }
 
@@ -130,17 +131,17 @@ type entry struct {
 	Content      string
 }
 
-// version returns an entry as a version of the spec.
+// version converts an entry to a version of the spec.
 func (e entry) version() *version {
 	v := &version{number: e.Version, stage: e.Stage, metrics: e.Metrics, metadata: e.Metadata, content: e.Content}
-	v.registered, v.staged, v.served, v.archived = told(&e.RegisteredAt), told(e.Staged), told(e.Served), told(e.Archived)
+	v.registered, v.staged, v.served, v.archived = stampOf(&e.RegisteredAt), stampOf(e.Staged), stampOf(e.Served), stampOf(e.Archived)
 	if e.PromotedBy != nil {
 		v.by = *e.PromotedBy
 	}
 	return v
 }
 
-func told(text *string) stamp {
+func stampOf(text *string) stamp {
 	if text == nil {
 		return stamp{}
 	}
@@ -170,7 +171,7 @@ func (d *driver) ask(command map[string]any) (*answer, error) {
 	return a, decoder.Decode(a)
 }
 
-// command is a step as the driver reads it.
+// command returns a step in the form that the driver reads.
 func (s step) command(content string) map[string]any {
 	c := map[string]any{"do": s.do}
 	put := func(key string, value any, given bool) {

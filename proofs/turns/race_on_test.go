@@ -2,6 +2,6 @@
 
 package turns
 
-// fewer is by how much samples are smaller under the race detector, which looks
-// for something else and makes the rest slow.
+// fewer divides the sizes of samples under the race detector, which is slow and
+// checks for something else.
 const fewer = 10

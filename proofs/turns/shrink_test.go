@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// shrinking bounds how long a script is made shorter.
+// shrinking bounds the time for shortening a script.
 const shrinking = 20 * time.Second
 
-// shrink leaves out steps of a script that failed for as long as the rest
-// fails. It returns what is left, and its error.
+// shrink leaves out steps of a failed script for as long as the rest fails. It
+// returns the remaining steps and their error.
 func shrink(script []step, err error, replay func([]step) ([]step, error)) ([]step, error) {
 	end := time.Now().Add(shrinking)
 	for size := max(1, len(script)/2); ; size = max(1, size/2) {
@@ -30,7 +30,7 @@ func shrink(script []step, err error, replay func([]step) ([]step, error)) ([]st
 	}
 }
 
-func TestShrinkLeavesWhatFails(t *testing.T) {
+func TestShrinkKeepsFailingSteps(t *testing.T) {
 	script := mustParse(`
 		go register; python register; go promote 1.0.0 staging; go archive 1.0.0
 		python edit 1.0.1 auc=0.7; go rollback; python archive 1.0.1; go register`)
@@ -48,7 +48,7 @@ func TestShrinkLeavesWhatFails(t *testing.T) {
 	short, err := shrink(script, failure, replay)
 	want := mustParse("python edit 1.0.1 auc=0.7; python archive 1.0.1")
 	if !slices.Equal(short, want) || err != failure {
-		t.Errorf("left are, with %v:\n%swant:\n%s", err, printScript(short), printScript(want))
+		t.Errorf("the remaining steps, which fail with %v:\n%swant:\n%s", err, printScript(short), printScript(want))
 	}
 }
 

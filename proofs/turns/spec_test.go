@@ -7,24 +7,24 @@ import (
 	"slices"
 )
 
-// A spec says what should be after each step. It is written from the
-// documentation of both sides and shares nothing with the registry.
+// A spec computes the expected state after each step. It is written from the
+// documentation of both sides and shares no code with the registry.
 //
-// registry.json is what Python reads. In step it holds what there is; a large
-// one may hold what there was after an earlier change of Go's. What Python
-// changed in it is laid over the state at the last event, field by field.
+// Python reads registry.json. A document that is up to date holds the present
+// state; a large one may hold the state after an earlier change by Go. Changes
+// by Python are merged into the state at the last event, field by field.
 type spec struct {
-	now    state    // what both sides did
-	last   state    // at the last event of the history
-	known  bool     // there is a history
-	docs   []state  // what registry.json may hold if Go wrote it last, the newest last
-	base   state    // what it held when Python began to write
-	theirs *state   // what Python wrote, nil if Go wrote last
-	gone   []string // versions whose folders Python removed since, listed by it or not
+	now     state    // with the changes of both sides
+	last    state    // at the last event of the history
+	known   bool     // there is a history
+	docs    []state  // possible states of registry.json if Go wrote it last, the newest last
+	base    state    // its state when Python began to write
+	theirs  *state   // the state that Python wrote; nil if Go wrote last
+	deleted []string // versions whose folders Python removed since, listed in its document or not
 
-	events      []string // the history, without what is not recorded yet
-	productions []string // what a rollback goes back through
-	given       []string // numbers that the history names
+	events      []string // the events in the history
+	productions []string // the productions that rollbacks go back to
+	given       []string // numbers in the history
 	registered  int
 }
 
@@ -53,7 +53,7 @@ func metrics(auc string) map[string]any {
 	return map[string]any{"auc": json.Number(auc), "rows": json.Number("12345678901234567890")}
 }
 
-// python is a step of Python's, which starts from what registry.json holds.
+// python makes a step of Python, which starts from the state in registry.json.
 func (m *spec) python(s step, content string, at stamp) outcome {
 	doc := m.base
 	if m.theirs != nil {
@@ -61,7 +61,7 @@ func (m *spec) python(s step, content string, at stamp) outcome {
 	}
 	doc = doc.clone()
 	if s.do == "delete" {
-		m.gone = append(m.gone, s.version)
+		m.deleted = append(m.deleted, s.version)
 	}
 	if result := pythonStep(&doc, s, content, at); result != ok {
 		return result
@@ -70,7 +70,7 @@ func (m *spec) python(s step, content string, at stamp) outcome {
 	return ok
 }
 
-// merge lays what Python changed over the state at the last event.
+// merge merges Python's changes into the state at the last event.
 func (m *spec) merge() {
 	if m.theirs == nil {
 		return
@@ -81,7 +81,7 @@ func (m *spec) merge() {
 			now.remove(number)
 		}
 	}
-	for _, number := range m.gone {
+	for _, number := range m.deleted {
 		now.remove(number)
 	}
 	for _, number := range m.theirs.order {
@@ -124,9 +124,9 @@ func (m *spec) inConsequence(old, v *version) bool {
 	return false
 }
 
-// settleProduction archives what Go put into production and Python, which
-// promoted another version since, did not know of: a promotion archives what
-// was there.
+// settleProduction archives a version that Go put into production and that
+// Python did not know when it promoted another version since. A promotion
+// archives the version that was in production.
 func (m *spec) settleProduction(now *state) {
 	for _, v := range m.theirs.versions {
 		if old := m.base.versions[v.number]; v.stage != "production" || old != nil && old.served == v.served {
@@ -140,7 +140,7 @@ func (m *spec) settleProduction(now *state) {
 	}
 }
 
-// pending is the event that is not recorded yet, empty if there is none. A
+// pending returns the event that is not recorded yet, or "" if there is none. A
 // document without versions is imported too.
 func (m *spec) pending() string {
 	what := changes(m.last, m.now, func(old, v *version) []string {
@@ -162,10 +162,10 @@ func (m *spec) pending() string {
 	return "foreign [" + what + "]"
 }
 
-// modelGate says that an event sets the gate of the model.
+// modelGate describes an event that sets the gate of the model.
 func modelGate(least string) string { return "model gate " + least }
 
-// record records what Python did, as a change of Go's does first.
+// record records Python's changes, as a change by Go does first.
 func (m *spec) record() {
 	if e := m.pending(); e != "" {
 		m.events = append(m.events, e)
@@ -173,18 +173,18 @@ func (m *spec) record() {
 	}
 	m.appended()
 	if m.theirs != nil {
-		m.docs, m.theirs, m.gone = []state{m.last}, nil, nil
+		m.docs, m.theirs, m.deleted = []state{m.last}, nil, nil
 	}
 }
 
-// appended takes the present state as that of the last event.
+// appended makes the present state that of the last event.
 func (m *spec) appended() {
 	m.known, m.last = true, m.now.clone()
 	m.given = append(m.given, m.now.order...)
 }
 
-// note keeps the list of productions: a rollback takes off what came after the
-// version that it restored.
+// note updates the list of productions. A rollback removes the productions
+// after the version that it restored.
 func (m *spec) note(op string) { m.productions = m.afterwards(op) }
 
 func (m *spec) afterwards(op string) []string {
@@ -207,7 +207,8 @@ func lastIndex(list []string, s string) int {
 	return -1
 }
 
-// previous is the version that a rollback without one restores, empty for none.
+// previous returns the version that a rollback without a version restores, or
+// "" if there is none.
 func (m *spec) previous() string {
 	for _, number := range slices.Backward(m.afterwards("foreign")) {
 		p := m.now.production()
@@ -218,10 +219,10 @@ func (m *spec) previous() string {
 	return ""
 }
 
-// numbers are all that Go may not give out again.
+// numbers returns all numbers that Go may not give out again.
 func (m *spec) numbers() []string { return append(slices.Clone(m.given), m.now.order...) }
 
-// gates are the least aucs that a promotion by Go must meet.
+// gates returns the least AUCs that a promotion by Go must meet.
 func (m *spec) gates(s step, v *version) []string {
 	return slices.DeleteFunc([]string{m.now.gate, v.own, s.gate}, func(g string) bool { return g == "" || g == "none" })
 }

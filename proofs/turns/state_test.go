@@ -10,14 +10,15 @@ import (
 	"time"
 )
 
-// A stamp is a time that an operation took from the clock: between two others,
-// until an answer tells it exactly. The zero stamp is never.
+// A stamp is a time that an operation took from the clock. It is known to be
+// between two times until an answer contains it exactly. The zero stamp means
+// never.
 type stamp struct{ from, until time.Time }
 
-// settle takes over the time that an answer tells, if it can be the one.
-func (s *stamp) settle(told time.Time) {
-	if !told.Before(s.from) && !told.After(s.until) {
-		s.from, s.until = told, told
+// settle uses the time in an answer as the stamp, if it is possible.
+func (s *stamp) settle(exact time.Time) {
+	if !exact.Before(s.from) && !exact.After(s.until) {
+		s.from, s.until = exact, exact
 	}
 }
 
@@ -31,17 +32,17 @@ func (s stamp) String() string {
 	return fmt.Sprintf("between %s and %s", stamp{s.from, s.from}, stamp{s.until, s.until})
 }
 
-// A version is one entry, and what Go keeps beside it. It is not changed once
-// it is part of a state, but for stamps that are settled.
+// A version is one entry, with what Go stores about it. It is not changed once
+// it is part of a state, except for stamps that are settled.
 type version struct {
 	number                               string
 	stage                                string
 	registered, staged, served, archived stamp
 	by                                   string // promoted_by
 	metrics, metadata                    map[string]any
-	content                              string // of the one file
+	content                              string // of its one file
 	ours                                 bool   // registered by Go
-	own                                  string // the least auc that Go stored with it
+	own                                  string // the least AUC that Go stored with the version
 }
 
 // moved returns the version in a stage.
@@ -73,7 +74,7 @@ func (v *version) String() string {
 		compact(v.metrics), compact(v.metadata), v.content)
 }
 
-// passes reports whether the version has the least auc, if one is asked for.
+// passes reports whether the version meets a gate. An empty gate is met.
 func (v *version) passes(least string) bool {
 	return least == "" || least == "none" || number(v.metrics["auc"]) >= number(json.Number(least))
 }
@@ -98,7 +99,7 @@ func compact(v map[string]any) string {
 type state struct {
 	versions map[string]*version
 	order    []string // in which the versions were added
-	gate     string   // the least auc that Python stored with the model
+	gate     string   // the least AUC that Python stored with the model
 	served   []string // versions in the order in which they entered production
 }
 
@@ -127,7 +128,7 @@ func (s *state) remove(number string) {
 	s.order = slices.DeleteFunc(s.order, func(n string) bool { return n == number })
 }
 
-// stage is that of a version, empty if it is not there.
+// stage returns the stage of a version, or "" if there is no such version.
 func (s state) stage(number string) string {
 	if v := s.versions[number]; v != nil {
 		return v.stage
@@ -135,8 +136,8 @@ func (s state) stage(number string) string {
 	return ""
 }
 
-// production is the version in production that entered it last, or nil. Python
-// can leave a second one.
+// production returns the version in production that entered it last, or nil.
+// Python can leave a second one in production.
 func (s state) production() *version {
 	for _, number := range slices.Backward(s.served) {
 		if v := s.versions[number]; v != nil && v.stage == "production" {
@@ -146,8 +147,7 @@ func (s state) production() *version {
 	return nil
 }
 
-// first is the version in production that Python takes for the only one, or
-// nil.
+// first returns the version that Python shows as the one in production, or nil.
 func (s state) first() *version {
 	for _, number := range s.order {
 		if v := s.versions[number]; v.stage == "production" {
@@ -157,7 +157,7 @@ func (s state) first() *version {
 	return nil
 }
 
-// seconds are the versions in production beside the one that counts.
+// seconds returns the other versions in production.
 func (s state) seconds() (list []*version) {
 	for _, number := range s.order {
 		if v := s.versions[number]; v.stage == "production" && v != s.production() {
@@ -167,7 +167,7 @@ func (s state) seconds() (list []*version) {
 	return list
 }
 
-// shown is the stage of a version as Go shows it: a second version in
+// shown returns the stage of a version as Go shows it: a second version in
 // production counts as archived.
 func (s state) shown(v *version) string {
 	if v.stage == "production" && v != s.production() {
@@ -176,7 +176,7 @@ func (s state) shown(v *version) string {
 	return v.stage
 }
 
-// next is the number after the highest of a list.
+// next returns the number after the highest number of a list.
 func next(numbers []string) string {
 	if len(numbers) == 0 {
 		return "1.0.0"
@@ -192,8 +192,8 @@ func parts(number string) []int {
 	return p
 }
 
-// changes says what became of each version between two states, as an event of
-// the history does. What more there is to say of one, the function tells.
+// changes describes how each version changed between two states, in the form of
+// an event of the history. more returns further words about a version.
 func changes(a, b state, more func(old, v *version) []string) string {
 	var list []string
 	say := func(v *version, from, to string, more ...string) {
@@ -221,10 +221,10 @@ func change(number, from, to string, more ...string) string {
 	return strings.Join(append([]string{fmt.Sprintf("%s %q to %q", number, from, to)}, more...), " ")
 }
 
-// forced tells of a promotion that Python forced: it notes in the metadata
-// which gates it skipped, and leaves the note there. So a note that was there
-// before tells of it only if the version moved up and the gates would have
-// refused that.
+// forced returns a word about a promotion that Python forced. Python notes in
+// the metadata which gates it skipped, and leaves the note there. So an older
+// note counts only if the version moved up and the gates would have refused
+// that.
 func forced(old, v *version) []string {
 	skipped, marked := v.metadata["promotion_gates_skipped"].(map[string]any)
 	if !marked {

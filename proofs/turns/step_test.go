@@ -9,11 +9,6 @@ import (
 )
 
 // A step is one call of one side. As text it is a line such as
-//
-//	go register auc=0.9 own=0.7
-//	python promote 1.0.0 production gate=0.6 force
-//
-// All numbers are texts, so that a step can be compared and printed.
 type step struct {
 	by      string // goSide or pythonSide
 	do      string
@@ -21,12 +16,12 @@ type step struct {
 	to      string // a stage
 
 	auc    string // the metric of a registration or an edit
-	own    string // the least auc that Go stores with the version
-	stored string // the least auc that Python stores with the model, or "none"
-	gate   string // the least auc that is passed to a promotion
-	force  bool   // skip the gates; for a rollback, restore what never was in production
-	named  bool   // say who does it: more entries are equal without
-	anew   bool   // by a registry opened anew, beside the one that runs
+	own    string // the least AUC that Go stores with the version
+	stored string // the least AUC that Python stores with the model, or "none"
+	gate   string // the least AUC that is passed to a promotion
+	force  bool   // skip the gates; for a rollback, restore a version that never was in production
+	named  bool   // pass an actor; without one, more entries are equal
+	opened bool   // by a registry opened for the step, beside the running one
 	pad    bool   // register with metadata that make the document lag
 }
 
@@ -39,7 +34,7 @@ func (s *step) values() map[string]*string {
 }
 
 func (s *step) flags() map[string]*bool {
-	return map[string]*bool{"force": &s.force, "named": &s.named, "anew": &s.anew, "pad": &s.pad}
+	return map[string]*bool{"force": &s.force, "named": &s.named, "opened": &s.opened, "pad": &s.pad}
 }
 
 func (s step) String() string {
@@ -54,7 +49,7 @@ func (s step) String() string {
 			words = append(words, key+"="+value)
 		}
 	}
-	for _, key := range []string{"force", "named", "anew", "pad"} {
+	for _, key := range []string{"force", "named", "opened", "pad"} {
 		if *s.flags()[key] {
 			words = append(words, key)
 		}
@@ -62,7 +57,7 @@ func (s step) String() string {
 	return strings.Join(words, " ")
 }
 
-// actor is who makes the step, empty if it does not say.
+// actor returns the actor of the step, or "" if the step names none.
 func (s step) actor() string {
 	if s.named {
 		return s.by
@@ -70,7 +65,7 @@ func (s step) actor() string {
 	return ""
 }
 
-// parseStep reads a step as String writes it.
+// parseStep reads a step in the form that String writes.
 func parseStep(line string) (step, error) {
 	words := strings.Fields(line)
 	if len(words) < 2 || words[0] != goSide && words[0] != pythonSide {
@@ -95,8 +90,7 @@ func parseStep(line string) (step, error) {
 	return s, nil
 }
 
-// parseScript reads steps that stand on lines of their own or between
-// semicolons.
+// parseScript reads steps on lines of their own or between semicolons.
 func parseScript(text string) ([]step, error) {
 	var script []step
 	for _, line := range strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == ';' }) {

@@ -6,23 +6,24 @@ import (
 	"testing"
 )
 
-// A sweep is a beginning and the steps of which all short scripts are tried
-// after it.
+// A sweep tries all short scripts over a set of steps, each after the same
+// beginning.
 type sweep struct {
 	name  string
 	ways  []way
 	needs func(release) bool
-	less  int // so many steps less, where each is slow
+	less  int // how many steps shorter its scripts are, where each step is slow
 	begin string
 	steps string
 }
 
-// Where the document lags, Go must run: whoever closes brings it up to date.
+// With a document that lags, a registry must run throughout, because Close
+// brings the document up to date.
 var inStep, lagging = []way{{false, false}, {true, false}}, []way{{true, true}}
 
 var sweeps = []sweep{
-	{"one version of Go's", inStep, anyRelease, 0, "go register", oneVersion},
-	{"one version of Python's", inStep, anyRelease, 0, "python register", oneVersion},
+	{"one version that Go registered", inStep, anyRelease, 0, "go register", oneVersion},
+	{"one version that Python registered", inStep, anyRelease, 0, "python register", oneVersion},
 	{"two versions", inStep, anyRelease, 0, "go register; python register", `
 		go promote 1.0.0 production
 		go promote 1.0.1 production
@@ -106,8 +107,8 @@ func TestEveryShortScript(t *testing.T) {
 // printed bounds how many failing scripts a sweep prints.
 const printed = 5
 
-// run tries the shorter scripts first, and none that begins with a failed one.
-// Of the longest it tries its share.
+// run tries shorter scripts first, and no script that begins with a failed one.
+// It tries a share of the longest scripts.
 func (s sweep) run(t *testing.T, x trial) {
 	scripts, alphabet := [][]step{mustParse(s.begin)}, mustParse(s.steps)
 	n := max(1, *length-s.less)
@@ -131,11 +132,11 @@ func (s sweep) run(t *testing.T, x trial) {
 	}
 	t.Logf("%d scripts, %d of them fail", tried, failures)
 	if x.way.lagging && lagged == 0 {
-		t.Error("Python never met a document that lagged")
+		t.Error("Python never wrote to a document that lagged")
 	}
 }
 
-// extend returns the scripts with each step behind each.
+// extend returns the scripts with each step appended to each script.
 func extend(scripts [][]step, alphabet []step) (longer [][]step) {
 	for _, script := range scripts {
 		for _, next := range alphabet {
@@ -145,7 +146,7 @@ func extend(scripts [][]step, alphabet []step) (longer [][]step) {
 	return longer
 }
 
-// deal returns those of the scripts that are for this trial.
+// deal returns the scripts that belong to this trial.
 func (s sweep) deal(scripts [][]step, x trial) (mine [][]step) {
 	all := trials(s.needs, s.ways)
 	place := slices.IndexFunc(all, func(y trial) bool { return y.release == x.release && y.way == x.way })

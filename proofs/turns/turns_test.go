@@ -9,13 +9,14 @@ import (
 
 var (
 	rounds = flag.Int("rounds", 1, "random scripts for each release and way of taking turns")
-	steps  = flag.Int("steps", 300/fewer, "steps of a random script; a tenth where the document lags")
-	seed   = flag.Uint64("seed", 1, "what the random scripts are drawn from")
+	steps  = flag.Int("steps", 300/fewer, "steps of a random script; a tenth of them if the document lags")
+	seed   = flag.Uint64("seed", 1, "seed of the random scripts")
 	length = flag.Int("length", 3, "the length up to which all scripts over a few steps are tried")
-	share  = flag.Int("share", 0, "try one in so many of the longest of them; 0 has each tried once, by some release and way")
+	share  = flag.Int("share", 0, "try one in `n` of the longest of them; 0 tries each once, with some release and way")
 )
 
-// A trial is one release, and one way in which Go takes its turns with it.
+// A trial is one release of Python, and one way in which Go takes turns with
+// it.
 type trial struct {
 	release release
 	way     way
@@ -24,7 +25,7 @@ type trial struct {
 
 var ways = []way{{false, false}, {true, false}, {false, true}, {true, true}}
 
-// trials are those of the releases and ways that pass.
+// trials returns the trials of the releases that pass needs, in these ways.
 func trials(needs func(release) bool, ways []way) (list []trial) {
 	for _, r := range releases {
 		for _, y := range ways {
@@ -38,7 +39,8 @@ func trials(needs func(release) bool, ways []way) (list []trial) {
 
 func (x trial) String() string { return fmt.Sprintf("%s, %v", x.release.number, x.way) }
 
-// each runs a test for each trial at once, with a Python process of its own.
+// each runs a test for each trial in parallel, each with its own Python
+// process.
 func each(t *testing.T, test func(t *testing.T, x trial)) {
 	for _, x := range trials(anyRelease, ways) {
 		t.Run(x.String(), func(t *testing.T) {
@@ -68,11 +70,11 @@ func TestRandomTurns(t *testing.T) {
 	})
 }
 
-// explore makes steps as they are drawn, until one fails.
+// explore draws and makes steps until one fails.
 func (x trial) explore(r *rand.Rand) (script []step, err error) {
 	n := *steps
 	if x.way.lagging {
-		n /= 10 // each takes so much longer
+		n /= 10 // each step takes much longer
 	}
 	err = x.inWorld(func(w *world) error {
 		g := &generator{Rand: r, release: x.release, way: x.way}
@@ -89,8 +91,8 @@ func (x trial) explore(r *rand.Rand) (script []step, err error) {
 	return script, err
 }
 
-// replay makes the steps of a script, with all checks after each. It returns
-// the steps that it made, the one that failed included.
+// replay makes the steps of a script, with all checks after each step. It
+// returns the steps that it made, including one that failed.
 func (x trial) replay(script []step) (made []step, err error) {
 	n := 0
 	err = x.inWorld(func(w *world) error {
@@ -106,8 +108,8 @@ func (x trial) replay(script []step) (made []step, err error) {
 	return script[:n], err
 }
 
-// replayToEnd is replay with all checks after the last step alone. It also
-// returns how often Python wrote in a document that lagged.
+// replayToEnd is replay with all checks after the last step only. It also
+// returns how often Python wrote to a document that lagged.
 func (x trial) replayToEnd(script []step) (lagged int, err error) {
 	err = x.inWorld(func(w *world) error {
 		defer func() { lagged = w.lagged }()

@@ -20,7 +20,7 @@ var modelName = mr.ModelName{UseCase: "fraud", Model: "Risk"}
 
 // A way says how Go takes its turns.
 type way struct {
-	running bool // one registry all along, else one that is opened for each step
+	running bool // one registry runs throughout; otherwise one is opened for each step
 	lagging bool // the document is over 1 MiB
 }
 
@@ -35,7 +35,7 @@ func (y way) String() string {
 	return s
 }
 
-// A world is a store on which both sides take turns, and what should be there.
+// A world is a store on which both sides take turns, with its expected state.
 type world struct {
 	way
 	python *driver
@@ -45,10 +45,11 @@ type world struct {
 
 	turn   sync.Mutex // held except during Go's turns
 	late   bool       // Python's last change was made in a document that lagged
-	lagged int        // how many of Python's changes were
+	lagged int        // how many of Python's changes were made in such a document
 }
 
-// memory is a folder in memory, where syncs are quick, or empty for none.
+// memory returns a folder in memory, where syncs are quick, or "" if there is
+// none.
 func memory() string {
 	const linux = "/dev/shm"
 	if info, err := os.Stat(linux); err == nil && info.IsDir() {
@@ -57,8 +58,7 @@ func memory() string {
 	return ""
 }
 
-// inWorld calls fn with a new world, in which the prelude of the way has
-// passed.
+// inWorld calls fn with a new world in which the prelude of the way was made.
 func (x trial) inWorld(fn func(*world) error) (err error) {
 	dir, err := os.MkdirTemp(memory(), "turns")
 	if err != nil {
@@ -81,7 +81,7 @@ func (x trial) inWorld(fn func(*world) error) (err error) {
 	return fn(w)
 }
 
-// start opens the registry that runs all along.
+// start opens the registry that runs throughout.
 func (w *world) start() (*mr.ModelRegistry, error) {
 	s, err := fsstore.Open(w.store)
 	if err != nil {
@@ -90,7 +90,7 @@ func (w *world) start() (*mr.ModelRegistry, error) {
 	return mr.New(turnStore{s, &w.turn}, nil), nil
 }
 
-// with calls fn with the registry that is held, or a new one.
+// with calls fn with the running registry, or with a new one.
 func (w *world) with(fn func(*mr.ModelRegistry) error) error {
 	if w.held != nil {
 		return fn(w.held)
@@ -107,7 +107,7 @@ func (w *world) fresh(fn func(*mr.ModelRegistry) error) error {
 	return errors.Join(fn(r), r.Close())
 }
 
-// take makes a step and checks all that can be seen after it.
+// take makes a step and makes all checks after it.
 func (w *world) take(s step) error {
 	if err := w.pass(s); err != nil {
 		return err
@@ -115,7 +115,7 @@ func (w *world) take(s step) error {
 	return w.check()
 }
 
-// pass makes a step and checks what it returns, and what Go lists then.
+// pass makes a step and checks its result, and what Go lists then.
 func (w *world) pass(s step) error {
 	content := ""
 	if s.do == "register" {
@@ -138,7 +138,7 @@ func (w *world) pass(s step) error {
 	return w.with(w.checkList)
 }
 
-// moment returns the present as both sides write it.
+// moment returns the present time with the precision that both sides write.
 func moment() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 
 func (w *world) takePython(s step, content string) error {
@@ -153,7 +153,7 @@ func (w *world) takePython(s step, content string) error {
 		return fmt.Errorf("before the step %w", err)
 	}
 	if w.spec.theirs == nil {
-		if w.late = w.behind(); w.late {
+		if w.late = w.mayLag(); w.late {
 			w.lagged++
 		}
 	}
@@ -170,7 +170,7 @@ func (w *world) takePython(s step, content string) error {
 
 func (w *world) takeGo(s step, content string) error {
 	with := w.with
-	if s.anew {
+	if s.opened {
 		with = w.fresh
 	}
 	return with(func(r *mr.ModelRegistry) error {
@@ -239,8 +239,8 @@ func classify(err error) outcome {
 	return outcome(err.Error())
 }
 
-// reopen closes the registry that is held, which brings the document up to
-// date.
+// reopen closes the running registry, which brings the document up to date, and
+// opens another.
 func (w *world) reopen() (err error) {
 	if w.held == nil {
 		return nil
@@ -251,7 +251,7 @@ func (w *world) reopen() (err error) {
 	if w.held, err = w.start(); err != nil {
 		return err
 	}
-	if err = w.readDocument(); err == nil && w.behind() {
+	if err = w.readDocument(); err == nil && w.mayLag() {
 		err = errors.New("the document still lags after Close")
 	}
 	return err
