@@ -18,7 +18,7 @@ import (
 
 var (
 	largeMB = flag.Int("large", 1024, "size of the large artifact in `MB`")
-	verifyN = flag.Int("verify", 0, "verify this `number` of versions, not as many as the row says")
+	verifyN = flag.Int("verify", 0, "verify this `number` of versions instead of the row's")
 )
 
 // largeFiles is the number of files in the large artifact.
@@ -77,8 +77,8 @@ func copyAll(b *testing.B, from, to string) {
 // since returns the time that do takes, in nanoseconds.
 func since(do func()) float64 { return side{do: do}.sample() }
 
-// registerLarge registers a large artifact by copying it, and measures how much
-// the heap grows meanwhile.
+// registerLarge registers a large artifact by copying it, and measures the
+// growth of the heap.
 func registerLarge(b *testing.B, n int) (res result) {
 	from, to, s := writeLarge(b), filepath.Join(b.TempDir(), "to"), newStore(b, n)
 	var memory uint64
@@ -138,7 +138,7 @@ func verify(b *testing.B, n int) (res result) {
 			report, err := s.r.Verify(b.Context(), &mr.VerifyOptions{Progress: func(mr.VerifyProgress) { reports++ }})
 			check(b, err)
 			if report.Versions != n || len(report.Findings) > 0 {
-				b.Fatalf("%d versions, %v; want %d, and nothing found", report.Versions, report.Findings, n)
+				b.Fatalf("Verify checks %d versions and finds %v; want %d and no finding", report.Versions, report.Findings, n)
 			}
 		}}
 	}

@@ -13,10 +13,10 @@ import (
 	"github.com/ubunye-go/modelregistry/bench"
 )
 
-// many is the number of goroutines in the rows about many.
+// many is the number of goroutines in the rows about many goroutines.
 const many = 64
 
-// rounds is b.Loop for work that takes seconds: an iteration has as many rounds
+// rounds is b.Loop for work that takes seconds. An iteration has as many rounds
 // as a median needs.
 func rounds(b *testing.B) func(yield func() bool) {
 	return func(yield func() bool) {
@@ -30,8 +30,8 @@ func rounds(b *testing.B) func(yield func() bool) {
 	}
 }
 
-// perCall runs n goroutines for a round and returns the time of all by the
-// calls that they made. do receives the number of its goroutine.
+// perCall runs n goroutines for a round and returns their total time divided by
+// the number of their calls. do receives the number of its goroutine.
 func perCall(n int, do func(i int)) float64 {
 	var done atomic.Int64
 	var wg sync.WaitGroup
@@ -137,8 +137,8 @@ func liveDo(b *testing.B, _ int) (res result) {
 	for b.Loop() {
 		res.took, res.floor = append(res.took, use(l, 1)), append(res.floor, 15)
 	}
-	// The promotions beside allocate, but not a thousand times in so short a
-	// time.
+	// The promotions in the background allocate, but not a thousand times in so
+	// short a time.
 	allocs := testing.AllocsPerRun(1000, func() { l.Do(func(int, *mr.ModelVersion) error { return nil }) })
 	res.also = fmt.Sprintf("%.0f allocations", allocs)
 	return res

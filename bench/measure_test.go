@@ -14,16 +14,17 @@ import (
 
 // A side is the operation or its floor.
 type side struct {
-	batch int    // how many times a sample repeats it; 0 means once
+	batch int    // the number of repetitions in a sample; 0 means one
 	prep  func() // runs before each sample and is not measured; or nil
 	do    func()
 }
 
-// fewest is the number of samples of what takes longer than -benchtime.
+// fewest is the number of samples of an operation that takes longer than
+// -benchtime.
 const fewest = 3
 
-// measure runs an operation and its floor in turns. The order of the turns is
-// random, because each leaves the caches to the next.
+// measure alternates an operation and its floor. The order in each pair is
+// random, because each affects the caches for the next.
 func measure(b *testing.B, operation, floor side) (res result) {
 	b.Helper()
 	turns := func() {
@@ -102,8 +103,8 @@ func newStore(b testing.TB, n int) *store {
 	return s
 }
 
-// settle waits until no file is so new that another write might leave its time
-// stamp unchanged.
+// settle waits until every file is old enough that another write would change
+// its time stamp.
 func settle() { time.Sleep(50 * time.Millisecond) }
 
 func must[T any](b testing.TB) func(T, error) T {
@@ -123,8 +124,8 @@ func check(b testing.TB, err error) {
 	}
 }
 
-// The registry finds nothing wrong with a generated store, but that its
-// versions have no files.
+// Verify finds no fault in a generated store, except that its versions have no
+// files.
 func TestGenerate(t *testing.T) {
 	dir := t.TempDir()
 	versions, err := bench.Generate(dir, 40)
@@ -134,11 +135,11 @@ func TestGenerate(t *testing.T) {
 	s := &store{dir: dir, versions: versions}
 	report, err := s.open(t).Verify(t.Context(), nil)
 	if err != nil || report.Versions != 40 || len(report.Findings) != 40-bench.Real {
-		t.Fatalf("%+v, %v; want 40 versions, %d of them without files", report, err, 40-bench.Real)
+		t.Fatalf("Verify = %+v, %v; want 40 versions, %d of them without files", report, err, 40-bench.Real)
 	}
 	for _, f := range report.Findings {
 		if f.Kind != mr.ArtifactMissing {
-			t.Errorf("%v, want only %q", f, mr.ArtifactMissing)
+			t.Errorf("Verify finds %v, want only %q", f, mr.ArtifactMissing)
 		}
 	}
 	if _, err := os.Stat(s.path("registry.json")); err != nil {
@@ -146,8 +147,7 @@ func TestGenerate(t *testing.T) {
 	}
 }
 
-// The registry finds nothing wrong with a generated store whose versions have
-// files.
+// Verify finds no fault in a generated store whose versions have files.
 func TestGenerateWithFiles(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "store")
 	if err := bench.GenerateWithFiles(dir, 40); err != nil {
@@ -156,6 +156,6 @@ func TestGenerateWithFiles(t *testing.T) {
 	s := &store{dir: dir}
 	report, err := s.open(t).Verify(t.Context(), nil)
 	if err != nil || report.Versions != 40 || len(report.Findings) != 0 {
-		t.Fatalf("%+v, %v; want 40 versions, and nothing found", report, err)
+		t.Fatalf("Verify = %+v, %v; want 40 versions and no finding", report, err)
 	}
 }

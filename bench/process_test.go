@@ -13,7 +13,7 @@ import (
 	"github.com/ubunye-go/modelregistry/bench"
 )
 
-// build compiles a program and returns its file.
+// build compiles a program and returns the path of the executable.
 func build(b testing.TB, dir string) string {
 	b.Helper()
 	file := filepath.Join(b.TempDir(), filepath.Base(dir))
@@ -25,7 +25,7 @@ func build(b testing.TB, dir string) string {
 	return file
 }
 
-// start runs a program to its end and returns what it prints.
+// start runs a program to its end and returns its output.
 func start(b testing.TB, program string, args ...string) string {
 	b.Helper()
 	cmd := exec.Command(program, args...)
@@ -34,7 +34,7 @@ func start(b testing.TB, program string, args ...string) string {
 }
 
 // promoting returns a side that is a whole process, which promotes one of two
-// versions in turn. how is the process's verb.
+// versions in turn. how is the command of the process.
 func (s *store) promoting(b *testing.B, program, how string) side {
 	turn := 0
 	return side{do: func() {
@@ -76,7 +76,7 @@ func registerProcesses(b *testing.B, n int) (res result) {
 		res.took = append(res.took, perVersion(counts))
 		share = append(share, slices.Min(counts)/slices.Max(counts))
 	}
-	res.also = fmt.Sprintf("the slowest makes %.2f of what the fastest does; goal ≥ 0.5", median(share))
+	res.also = fmt.Sprintf("the slowest makes %.2f of the fastest's number; goal ≥ 0.5", median(share))
 	return res
 }
 
@@ -88,8 +88,8 @@ func perVersion(counts []float64) float64 {
 	return float64(bench.Round) / total
 }
 
-// registrations runs processes that register versions from the same moment on,
-// and returns how many each registered.
+// registrations runs processes that register versions, all from the same moment
+// on, and returns how many each registered.
 func registrations(b *testing.B, program string, versions, processes int) []float64 {
 	s, begin := newStore(b, versions), time.Now().Add(300*time.Millisecond)
 	counts := make([]float64, processes)

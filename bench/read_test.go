@@ -8,8 +8,8 @@ import (
 	"github.com/ubunye-go/modelregistry/bench"
 )
 
-// grown measures what make returns on a store of n versions. The floor is the
-// same on a store of few versions.
+// grown measures the side that make returns on a store of n versions. The floor
+// is the same side on a store of few versions.
 func grown(b *testing.B, n, few int, make func(s *store) side) result {
 	large, small := newStore(b, n), newStore(b, few)
 	settle()
@@ -30,8 +30,9 @@ func compare(b *testing.B, n int) result {
 	})
 }
 
-// promotedElsewhere returns a function that lets the store's registry read the
-// present state, and then promotes one of two versions by another registry.
+// promotedElsewhere returns a function that first has the store's registry read
+// the present state, and then promotes one of two versions with another
+// registry.
 func (s *store) promotedElsewhere(b *testing.B) func() {
 	other, turn := s.open(b), 0
 	return func() {
@@ -58,7 +59,7 @@ func listChanged(b *testing.B, n int) result {
 	return measure(b, side{prep: s.promotedElsewhere(b), do: list(s)}, side{do: list(unchanged)})
 }
 
-// few is the number of versions that the rows about histories compare with.
+// few is the number of versions in the floor of the rows about histories.
 const few = 100
 
 // newest is the number of events that the rows about histories ask for.

@@ -1,6 +1,6 @@
 // Package bench measures the operations that docs/performance.md lists, each
-// beside the least that it must cost on this machine. One command prints the
-// table:
+// together with its floor, which is the least that it must cost on this
+// machine. One command prints the table:
 //
 //	go test -run '^$' -bench . -timeout 1h .
 //
@@ -29,14 +29,14 @@ var Name = mr.ModelName{UseCase: "fraud_detection", Model: "FraudRiskModel"}
 // the last ones.
 const Real = 8
 
-// Round is how long goroutines or processes that work at the same time do so in
-// one measurement.
+// Round is how long goroutines or processes work concurrently in one
+// measurement.
 const Round = 2 * time.Second
 
 // Generate makes a store of n versions in dir, with a current document. The
 // versions were registered an hour apart, and every tenth was promoted to
-// production. The last [Real] versions have files. Generate returns these, of
-// which the first is in production.
+// production. The last [Real] versions have files. Generate returns these
+// versions. The first of them is in production.
 //
 // It writes the history of the other versions directly, because a hundred
 // thousand registrations would take minutes.
@@ -50,8 +50,8 @@ func Generate(dir string, n int) (versions []string, err error) {
 	return add(dir, min(n, Real))
 }
 
-// GenerateWithFiles makes a store of n versions in dir. All of them have files.
-// It copies those of a version that is registered in another store.
+// GenerateWithFiles makes a store of n versions in dir. All of them have files,
+// which are copies of those of a version that is registered in another store.
 func GenerateWithFiles(dir string, n int) error {
 	another := dir + "-another"
 	defer os.RemoveAll(another)
@@ -99,7 +99,7 @@ func add(dir string, n int) (versions []string, err error) {
 	return versions, Promote(r, versions[0], mr.Production)
 }
 
-// Register registers a version that is described as the generated ones are.
+// Register registers a version with the metadata of the generated versions.
 func Register(r *mr.ModelRegistry, a mr.Artifact) (mr.ModelVersion, error) {
 	return r.Register(context.Background(), Name, a, &mr.RegisterOptions{
 		Metrics:        map[string]any{"accuracy": 0.9471, "auc": 0.9312, "loss": 0.1944},
@@ -128,7 +128,7 @@ func Demote(r *mr.ModelRegistry, version string, to mr.ModelStage) error {
 	return err
 }
 
-// Get gets the model that is in production.
+// Get gets the model in production.
 func Get(r *mr.ModelRegistry) (*mr.Model, error) {
 	return r.GetModel(context.Background(), Name.In(mr.Production), nil)
 }
@@ -143,8 +143,8 @@ type historyWriter struct {
 	prev   string // the digest of the previous line, in hex
 }
 
-// An image is a version as an event leaves it. Times are texts in the history's
-// format; an empty one was not set.
+// An image is a version after an event. Times are texts in the history's
+// format. An empty time was not set.
 type image struct {
 	version, stage                 string
 	registered, promoted, archived string

@@ -15,22 +15,22 @@ import (
 // ratio of the two.
 type row struct {
 	name  string // of the benchmark
-	does  string // what a user does; empty if it is the same as in the row before
+	does  string // the operation for a user; empty if it is the same as in the row before
 	n     int    // versions of the model; 0 if the number does not matter
-	floor string // what the operation is compared with; empty likewise
+	floor string // the floor; empty if it is the same as in the row before
 	goal  float64
-	least bool // the ratio is of rates, floor to operation, and the goal is the least
+	least bool // the ratio is that of the rates, and the goal is its smallest value
 	run   func(b *testing.B, n int) result
 }
 
 // A result has the samples of an operation and of its floor, in nanoseconds.
 type result struct {
 	took, floor []float64
-	n           int    // versions of the model, if not as many as the row says
-	also        string // what else the row tells
+	n           int    // versions of the model, if the number differs from the row's
+	also        string // a further result, for the row's text
 }
 
-const flat = 2 // the goal of what does not grow with the model
+const flat = 2 // the goal of operations whose time does not grow with the model
 
 var rows = []row{
 	{"ProcessLeave", "a process opens, promotes and ends, without a Close that rewrites the document", 10_000, "the process with Close, 10 versions", 2, false, processLeave},
@@ -76,7 +76,7 @@ func BenchmarkRows(b *testing.B) {
 		does, floor = cmp.Or(r.does, does), cmp.Or(r.floor, floor)
 		r.does, r.floor = does, floor
 		b.Run(r.name, func(b *testing.B) {
-			runtime.GC() // what the row before left
+			runtime.GC() // collect the garbage of the row before
 			res := r.run(b, r.n)
 			if b.Failed() || len(res.took) == 0 {
 				return
@@ -113,7 +113,7 @@ func printTable(w io.Writer, rows []row, results []result) {
 	}
 }
 
-// ratio returns the ratio of two times, or of the rates that they stand for.
+// ratio returns the ratio of two times, or of the rates that they mean.
 func (r row) ratio(took, floor float64) float64 {
 	if r.least {
 		return floor / took
@@ -121,8 +121,8 @@ func (r row) ratio(took, floor float64) float64 {
 	return took / floor
 }
 
-// ratios returns the ratio of the medians. Beside it stands the ratio of the
-// means, or else of the 99th percentiles, if that differs by more than a half.
+// ratios returns the ratio of the medians. It adds the ratio of the means, or
+// otherwise of the 99th percentiles, if that differs by more than a half.
 func (r row) ratios(res result) string {
 	of := func(stat func([]float64) float64) float64 { return r.ratio(stat(res.took), stat(res.floor)) }
 	m := of(median)

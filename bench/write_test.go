@@ -54,7 +54,7 @@ func promoteLagging(b *testing.B, n int) result {
 	}})
 }
 
-// promoteSQLite is promoteLagging with the floor of a program that keeps its
+// promoteSQLite is promoteLagging with another floor: a program that keeps its
 // own list of versions in SQLite.
 func promoteSQLite(b *testing.B, n int) result {
 	s := newStore(b, n)
@@ -68,8 +68,8 @@ func promoteSQLite(b *testing.B, n int) result {
 	}})
 }
 
-// register registers a small version. The model grows, and the floor's document
-// with it.
+// register registers a small version. The model grows, and so does the floor's
+// document.
 func register(b *testing.B, n int) result {
 	s, d := newStore(b, n), newDisk(b)
 	var document []byte

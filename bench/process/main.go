@@ -1,5 +1,5 @@
-// Command process is what the benchmarks measure as a whole process. It uses
-// nothing but the registry, as a user's small program would.
+// Command process is the program that the benchmarks measure as a whole
+// process. It uses nothing but the registry, as a user's small program would.
 package main
 
 import (
@@ -25,12 +25,12 @@ func main() {
 //
 //	promote DIR VERSION   open, promote to production, close
 //	leave DIR VERSION     the same without Close, so that the document may lag
-//	get DIR               open, get what is in production, close
+//	get DIR               open, get the version in production, close
 //	scan FILE             read a document and scan it once
-//	register DIR START    open, register from START for two seconds, print how often
+//	register DIR START    open, register from START for two seconds, print how many
 func run(args []string) error {
 	if len(args) < 2 {
-		return errors.New("what to do is missing")
+		return errors.New("the command is missing")
 	}
 	if args[0] == "scan" {
 		return scan(args[1])
@@ -49,12 +49,12 @@ func run(args []string) error {
 	case "register":
 		err = register(r, args[2])
 	default:
-		err = fmt.Errorf("unknown: %q", args[0])
+		err = fmt.Errorf("unknown command %q", args[0])
 	}
 	return errors.Join(err, r.Close())
 }
 
-// scan reads a file and looks at each of its bytes as a reader of JSON must: it
+// scan reads a file and examines each of its bytes, as a JSON parser must: it
 // follows strings and counts how deep objects and lists are nested.
 func scan(file string) error {
 	data, err := os.ReadFile(file)
@@ -78,8 +78,8 @@ func scan(file string) error {
 	return nil
 }
 
-// skipString returns where the string ends that begins at i, and false if it
-// does not end.
+// skipString returns the end of the string that begins at i, and false if the
+// string does not end.
 func skipString(data []byte, i int) (end int, ok bool) {
 	for {
 		n := bytes.IndexByte(data[i:], '"')
@@ -94,8 +94,8 @@ func skipString(data []byte, i int) (end int, ok bool) {
 	}
 }
 
-// register registers small versions from the given time on, for as long as a
-// round takes, and prints their number.
+// register registers small versions from the given time on, for the length of a
+// round, and prints their number.
 func register(r *mr.ModelRegistry, start string) error {
 	ns, err := strconv.ParseInt(start, 10, 64)
 	if err != nil {
