@@ -1,6 +1,6 @@
 // Predict is a program that uses a model from a registry. It gets the version
-// in production, loads it, and scores the cases that the train example held
-// out.
+// in production, loads it, and scores the cases that the train example did not
+// train on.
 //
 //	go run ./examples/predict [-store DIR] [-use-case NAME] [-model NAME]
 //

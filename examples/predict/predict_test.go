@@ -105,11 +105,11 @@ func TestNothingInProduction(t *testing.T) {
 	}
 }
 
-func TestStoreThatIsNoFolder(t *testing.T) {
+func TestStoreIsNotAFolder(t *testing.T) {
 	t.Parallel()
 	for store, want := range map[string]string{"s3://bucket/models": "it is a URL, not a folder", "~/models": "only a shell expands ~"} {
 		if _, stderr := runPredict(t, program.Error, "-store", store); !strings.Contains(stderr, want) {
-			t.Errorf("%s: %q", store, stderr)
+			t.Errorf("store %s: stderr %q", store, stderr)
 		}
 	}
 }

@@ -1,14 +1,14 @@
 // Serve is a server that scores tumours with the version of a model that is in
-// production. It follows the registry: promote another version, with any
-// program, and within a second the server answers with it, without a gap and
-// without a restart. A version that does not load, or fails its warm-up, is not
-// taken up.
+// production. It follows the registry: when any program promotes another
+// version, the server answers with that version within a second, without a gap
+// and without a restart. It does not use a version that can't be loaded or
+// fails its warm-up.
 //
 //	go run ./examples/serve [-store DIR] [-ref USE_CASE/MODEL@WHAT] [-addr HOST:PORT]
 //
 //	POST /predict   {"features": [30 numbers]} or {"case": 17}, a case of the data set
 //	GET  /model     the version that answers, with its metrics and who promoted it
-//	GET  /healthz   how it is doing; 503 once it shuts down
+//	GET  /healthz   the server's health; 503 once it shuts down
 //	GET  /metrics   for Prometheus, by version
 //
 // Run the train example first.
@@ -40,7 +40,7 @@ type config struct {
 	drain    time.Duration
 }
 
-// run is the program; it returns the exit code.
+// run runs the program and returns its exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	c := config{ref: modelregistry.ModelName{UseCase: breastcancer.UseCase, Model: breastcancer.ModelName}.In(modelregistry.Production)}
 	flags := program.Flags("serve", stderr)
@@ -107,7 +107,7 @@ func load(_ context.Context, m *modelregistry.Model) (*breastcancer.Model, error
 	return breastcancer.Load(m.Path)
 }
 
-// warmUp has a model score the held-out cases before it scores anybody else's.
+// warmUp has a model score the held-out cases before it answers requests.
 func warmUp(_ context.Context, m *breastcancer.Model) error {
 	_, cases, err := breastcancer.Split()
 	if err != nil {

@@ -25,7 +25,7 @@ func newMetrics(live *modelregistry.Live[*breastcancer.Model]) *metrics {
 			Help:    "How long predictions took, by the version that made them.",
 			Buckets: prometheus.ExponentialBuckets(10e-6, 4, 10),
 		}, []string{"version"}),
-		refused: prometheus.NewCounter(prometheus.CounterOpts{Name: "predictions_refused_total", Help: "Requests that were no question."}),
+		refused: prometheus.NewCounter(prometheus.CounterOpts{Name: "predictions_refused_total", Help: "Requests that were not valid questions."}),
 	}
 	m.registry.MustRegister(m.seconds, m.refused, following{live}, collectors.NewGoCollector())
 	return m
@@ -43,7 +43,7 @@ type following struct {
 var (
 	modelInfo   = prometheus.NewDesc("model_info", "1 for the version that answers.", []string{"ref", "version"}, nil)
 	modelBehind = prometheus.NewDesc("model_behind", "1 while the reference means another version than the one that answers.", nil, nil)
-	failures    = prometheus.NewDesc("model_failures", "Failures in a row to take up the version that the reference means.", nil, nil)
+	failures    = prometheus.NewDesc("model_failures", "Failures in a row to load the version that the reference means.", nil, nil)
 	since       = prometheus.NewDesc("model_since_timestamp_seconds", "When the version began to answer.", nil, nil)
 	checked     = prometheus.NewDesc("model_last_check_timestamp_seconds", "When the registry last answered.", nil, nil)
 )

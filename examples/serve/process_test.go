@@ -13,7 +13,7 @@ import (
 
 // processVariable names the role of a process that a test started: the server,
 // or a writer of the registry. The process runs the test's own program, so that
-// the test builds nothing.
+// the test need not build one.
 const (
 	processVariable = "MODELREGISTRY_SERVE_PROCESS"
 	asServer        = "server"
@@ -40,9 +40,9 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// write changes a registry: STORE promote VERSION ACTOR promotes without the
-// version's gates, STORE rollback VERSION ACTOR rolls back to a version or, if
-// it is empty, to the one before, and STORE register FOLDER ACTOR registers.
+// write changes a registry. STORE promote VERSION ACTOR promotes without the
+// version's gates. STORE rollback VERSION ACTOR rolls back to a version or, if
+// it is empty, to the version before. STORE register FOLDER ACTOR registers.
 func write(ctx context.Context, args []string) (err error) {
 	if len(args) != 4 {
 		return fmt.Errorf("%d arguments, want 4", len(args))

@@ -76,7 +76,7 @@ func newStage(t *testing.T) *stage {
 	return s
 }
 
-// start starts the server, and waits until it says where it listens.
+// start starts the server, and waits until it prints its address.
 func (s *stage) start() {
 	s.Helper()
 	s.server = process(asServer, "-store", s.store, "-addr", "127.0.0.1:0", "-interval", interval.String())
@@ -92,13 +92,13 @@ func (s *stage) start() {
 		s.server.Process.Kill()
 		s.server.Wait()
 		if s.Failed() {
-			s.Logf("the server said:\n%s", s.log)
+			s.Logf("the server's log:\n%s", s.log)
 		}
 	})
 	line, err := bufio.NewReader(out).ReadString('\n')
 	found := regexp.MustCompile(`^serving cancer_screening/TumourClassifier@production on (http://\S+)\n$`).FindStringSubmatch(line)
 	if found == nil {
-		s.Fatalf("the server says %q, %v\n%s", line, err, s.log)
+		s.Fatalf("the server printed %q, %v\n%s", line, err, s.log)
 	}
 	s.url = found[1]
 }
@@ -139,13 +139,13 @@ func waitFor(t testing.TB, event string, limit time.Duration, holds func() bool)
 	}
 }
 
-// A traffic holds what the clients know: the versions that were in production,
-// in order, and the latest of them that has answered.
+// A traffic has the facts that the clients share: the versions that were in
+// production, in order, and the latest of them that has answered.
 type traffic struct {
 	mu       sync.Mutex
 	versions []string
 	seen     int             // index of the last that answered
-	at       time.Time       // when it did so first
+	at       time.Time       // when it answered first
 	took     []time.Duration // from each promotion to the first answer
 	requests atomic.Int64
 	by       map[string]int
@@ -155,8 +155,7 @@ type traffic struct {
 func (l *traffic) now() int { l.mu.Lock(); defer l.mu.Unlock(); return l.seen }
 
 // answered records an answer. When the request was sent, the version with the
-// index asked had already answered, so that no earlier version may answer any
-// more.
+// index asked had already answered, so no earlier version may answer any more.
 func (l *traffic) answered(asked int, version string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -197,10 +196,10 @@ func (s *stage) delays() (stop func() time.Duration) {
 	return func() time.Duration { close(done); return <-worst }
 }
 
-// next has a writer bring a version to production, and waits until it answers.
-// That takes the interval and the share, and the time that the machine adds:
-// the server's check, the load, the answer and the client that records it may
-// each be delayed as long as the test was.
+// next has a writer promote a version to production, and waits until it
+// answers. That takes the interval and the share, and the time that the machine
+// adds: the server's check, the load, the answer and the client that records it
+// may each be delayed by as much as the test was.
 func (s *stage) next(l *traffic, version string, bring func()) {
 	s.Helper()
 	l.mu.Lock()
@@ -248,7 +247,7 @@ func client(l *traffic, url string, n int, models map[string]*breastcancer.Model
 		case models[a.Version] == nil:
 			return fmt.Errorf("version %q answers", a.Version)
 		case a.Probability != models[a.Version].Predict(which):
-			return fmt.Errorf("case %d: %s says %v, and would say %v", which.Number, a.Version, a.Probability, models[a.Version].Predict(which))
+			return fmt.Errorf("case %d: %s answers %v, and the model predicts %v", which.Number, a.Version, a.Probability, models[a.Version].Predict(which))
 		}
 		if err := l.answered(asked, a.Version); err != nil {
 			return err
@@ -257,10 +256,10 @@ func client(l *traffic, url string, n int, models map[string]*breastcancer.Model
 	return nil
 }
 
-// While 8 clients are busy, other processes promote, roll back, and bring a
-// broken version to production. No request fails, every answer is that of the
-// version it names, the new version answers within the interval, the broken one
-// never does.
+// While 8 clients are busy, other processes promote, roll back, and promote a
+// broken version to production. No request fails. Every answer is that of the
+// version it names. The new version answers within the interval, and the broken
+// version never does.
 func TestServeFollowsTheRegistry(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
@@ -295,7 +294,7 @@ func TestServeFollowsTheRegistry(t *testing.T) {
 		})
 	}
 	defer func() { l.stop.Store(true); wg.Wait() }()
-	some := func() { // requests go on
+	some := func() { // some more requests are answered
 		t.Helper()
 		before := l.requests.Load()
 		waitFor(t, "answers", 10*time.Second, func() bool { return l.requests.Load() >= before+50 })
@@ -322,12 +321,12 @@ func TestServeFollowsTheRegistry(t *testing.T) {
 		Failures        int
 		LastError       string `json:"last_error"`
 	}
-	waitFor(t, "the failure shows", interval+slack, func() bool {
+	waitFor(t, "the failure to show", interval+slack, func() bool {
 		code := s.get("/healthz", &status)
 		return code == http.StatusOK && status.Failures > 0
 	})
 	if status.Version != "1.0.0" || status.Wanted != "1.0.2" || !strings.Contains(status.LastError, "model.json") {
-		t.Errorf("health: %+v", status)
+		t.Errorf("the health is %+v", status)
 	}
 	some()
 	waitFor(t, "another try", 10*time.Second, func() bool { s.get("/healthz", &status); return status.Failures > 1 })
@@ -336,7 +335,7 @@ func TestServeFollowsTheRegistry(t *testing.T) {
 	some()
 	var model struct{ Version, Stage, Promoted_by string }
 	if code := s.get("/model", &model); code != http.StatusOK || model.Version != "1.0.1" || model.Stage != "production" || model.Promoted_by != "dora" {
-		t.Errorf("model: %d, %+v", code, model)
+		t.Errorf("GET /model: status %d, %+v", code, model)
 	}
 	if best := slices.Min(l.took); best > interval+share {
 		t.Errorf("no version answered sooner than %v after it was promoted", best)
@@ -352,23 +351,23 @@ func TestServeFollowsTheRegistry(t *testing.T) {
 		`model_info{ref="cancer_screening/TumourClassifier@production",version="1.0.1"} 1`, "model_behind 0", "model_failures 0",
 	} {
 		if !strings.Contains(metrics, want+"\n") {
-			t.Errorf("no %s in the metrics", want)
+			t.Errorf("the metrics do not contain %s", want)
 		}
 	}
 	if strings.Contains(metrics, `version="1.0.2"`) {
 		t.Error("the broken version is in the metrics")
 	}
 	if p, err := r.ProductionAt(t.Context(), tumours, time.Now()); err != nil || p.Version != "1.0.1" || p.By != "dora" {
-		t.Errorf("production: %+v, %v", p, err)
+		t.Errorf("the version in production is %+v, %v", p, err)
 	}
 }
 
-// A request that is under way when the server is stopped is answered; no later
-// one is accepted.
-func TestServeFinishesWhatIsUnderWay(t *testing.T) {
+// A request that is under way when the server is stopped is answered. A later
+// request is not accepted.
+func TestServeFinishesRequestsUnderWay(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
-		t.Skip("no signal asks a process to end there")
+		t.Skip("on this system no signal asks a process to end")
 	}
 	s := newStage(t)
 	s.start()
@@ -382,7 +381,7 @@ func TestServeFinishesWhatIsUnderWay(t *testing.T) {
 	const body = `{"case": 1}`
 	fmt.Fprintf(conn, "POST /predict HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", addr, len(body))
 	in := bufio.NewReader(conn)
-	if line, err := in.ReadString('\n'); err != nil || !strings.Contains(line, "100 Continue") { // it is being handled
+	if line, err := in.ReadString('\n'); err != nil || !strings.Contains(line, "100 Continue") { // the server is handling the request
 		t.Fatalf("got %q, %v", line, err)
 	}
 	in.ReadString('\n')

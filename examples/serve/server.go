@@ -15,7 +15,7 @@ import (
 	"github.com/ubunye-go/modelregistry/examples/breastcancer"
 )
 
-// maxBody is far more bytes than thirty numbers take.
+// maxBody is many more bytes than thirty numbers take.
 const maxBody = 64 << 10
 
 // A server answers requests with the live version.
@@ -40,7 +40,7 @@ func newServer(live *modelregistry.Live[*breastcancer.Model]) (*server, error) {
 	return s, nil
 }
 
-// A question is the body of POST /predict: one or the other.
+// A question is the body of POST /predict. It has either features or a case.
 type question struct {
 	Features []float64 `json:"features"` // in the units of the data set
 	Case     int       `json:"case"`     // its number in the data set, from 1
@@ -94,7 +94,7 @@ func (s *server) read(w http.ResponseWriter, r *http.Request) (c breastcancer.Ca
 	case (q.Case != 0) == (q.Features != nil):
 		return c, errors.New(`want either "features" or "case"`)
 	case q.Features == nil && (q.Case < 1 || q.Case > len(s.cases)):
-		return c, fmt.Errorf("there is no case %d, they go from 1 to %d", q.Case, len(s.cases))
+		return c, fmt.Errorf("there is no case %d: cases go from 1 to %d", q.Case, len(s.cases))
 	case q.Features == nil:
 		return s.cases[q.Case-1], nil
 	case len(q.Features) != breastcancer.NumFeatures:
@@ -109,7 +109,7 @@ func (s *server) model(w http.ResponseWriter, _ *http.Request) {
 }
 
 // health reports that the server is ready, until it shuts down. It is ready
-// even if the registry is out of reach or a new version is broken, because the
+// even if the registry can't be reached or a new version is broken, because the
 // last good version still answers. The body is the status of the live version.
 func (s *server) health(w http.ResponseWriter, _ *http.Request) {
 	code := http.StatusOK
@@ -122,5 +122,5 @@ func (s *server) health(w http.ResponseWriter, _ *http.Request) {
 func reply(w http.ResponseWriter, code int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	json.NewEncoder(w).Encode(body) // a client that went away needs no answer
+	json.NewEncoder(w).Encode(body) // if it fails, the client has left
 }

@@ -64,18 +64,18 @@ func TestPredict(t *testing.T) {
 		w := httptest.NewRecorder()
 		s.ServeHTTP(w, httptest.NewRequest("POST", "/predict", strings.NewReader(test.body)))
 		if w.Code != test.code || !strings.Contains(w.Body.String(), test.says) {
-			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+			t.Errorf("%s: got status %d, %s", name, w.Code, w.Body)
 		}
 	}
 	s.live.Close()
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, httptest.NewRequest("POST", "/predict", strings.NewReader(`{"case": 1}`)))
 	if w.Code != http.StatusServiceUnavailable {
-		t.Errorf("after the end: %d", w.Code)
+		t.Errorf("after the shutdown: got status %d", w.Code)
 	}
 }
 
-func TestHealthAtTheEnd(t *testing.T) {
+func TestHealthAfterShutdown(t *testing.T) {
 	t.Parallel()
 	s := testServer(t)
 	for _, want := range []int{200, 503} {
@@ -90,7 +90,7 @@ func TestHealthAtTheEnd(t *testing.T) {
 
 // A server that is stopped while it loads its first version exits without an
 // error.
-func TestEndBeforeTheFirstVersion(t *testing.T) {
+func TestStopBeforeFirstVersion(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

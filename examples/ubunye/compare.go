@@ -22,8 +22,8 @@ func (a *app) compare() *cobra.Command {
 		Short: "Set the metrics of two versions side by side",
 		Example: `  ubunye models compare -u fraud -m Risk --versions "1.2.0 1.3.0"
   ubunye models compare fraud/Risk@production churn/Churn@latest`,
-		// A flag takes one value, so of "--versions 1.2.0 1.3.0" the second
-		// version comes as an argument.
+		// A flag takes one value. So in "--versions 1.2.0 1.3.0" the second
+		// version is an argument.
 		Args: func(cmd *cobra.Command, rest []string) (err error) {
 			if !cmd.Flags().Changed("versions") {
 				refs, err = twoRefs(cmd, rest)
@@ -31,7 +31,7 @@ func (a *app) compare() *cobra.Command {
 			}
 			versions = slices.Concat(versions, rest)
 			if len(versions) != 2 {
-				return fmt.Errorf("--versions wants two versions, not %d", len(versions))
+				return fmt.Errorf("--versions needs two versions, not %d", len(versions))
 			}
 			return nil
 		},
@@ -54,7 +54,8 @@ func (a *app) compare() *cobra.Command {
 	return cmd
 }
 
-// twoRefs reads the two versions from arguments, which then need no flags.
+// twoRefs reads the two versions from the arguments, if there are any. Then the
+// flags are not needed.
 func twoRefs(cmd *cobra.Command, arguments []string) (refs [2]modelregistry.Ref, err error) {
 	if len(arguments) != 2 {
 		return refs, errors.New("want --versions, or two references like use_case/model@1.2.0")
@@ -75,7 +76,7 @@ func twoRefs(cmd *cobra.Command, arguments []string) (refs [2]modelregistry.Ref,
 	return refs, nil
 }
 
-// comparison names the model once if both versions are of one.
+// comparison names the model once if both versions belong to it.
 func comparison(c modelregistry.Comparison) string {
 	title := fmt.Sprintf("  Comparing %s: %s vs %s", c.A.Name, c.A.Version, c.B.Version)
 	if c.A.Name != c.B.Name {
@@ -101,7 +102,7 @@ func delta(m modelregistry.MetricComparison) string {
 	if isInteger(m.A) && isInteger(m.B) {
 		decimals = 0
 	}
-	if math.Abs(*m.Delta) >= maxFixed { // not all of the digits are known
+	if math.Abs(*m.Delta) >= maxFixed { // a fixed format would show digits that are not known
 		format, decimals = 'g', -1
 	}
 	sign := ""

@@ -9,8 +9,8 @@ import (
 	"github.com/ubunye-go/modelregistry"
 )
 
-// errWouldBeRefused ends a promotion with --dry-run that gates would refuse.
-// The gates were printed.
+// errWouldBeRefused ends a promotion with --dry-run that the gates would
+// refuse. The gates have been printed.
 var errWouldBeRefused = errors.New("the promotion would be refused")
 
 // checkPromotion prints the decision on a promotion, and changes nothing.

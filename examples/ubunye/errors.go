@@ -12,11 +12,11 @@ import (
 // wrongUsage reports whether a command line can never work, as opposed to one
 // that failed this time.
 func (a *app) wrongUsage(err error) bool {
-	var taken *modelregistry.NameError // in this store
+	var taken *modelregistry.NameError // the name may be free in another store
 	return !a.parsed || errors.Is(err, modelregistry.ErrInvalid) && !errors.As(err, &taken)
 }
 
-// report prints an error once; of gates that failed, each on its own line.
+// report prints an error once. It prints each failed gate on a line of its own.
 func (a *app) report(err error) {
 	var refusal *modelregistry.GateError
 	if !errors.As(err, &refusal) {
@@ -41,13 +41,14 @@ func (a *app) report(err error) {
 	}
 }
 
-// complain prints one message, on one line: several errors joined come with
-// newlines between them, and a newline from the store could fake a message.
+// complain prints one message on one line. It replaces newlines, because joined
+// errors contain them, and because a newline from the store could fake a
+// message.
 func (a *app) complain(message string) {
 	fmt.Fprintln(a.err, "ubunye: "+escape(strings.ReplaceAll(message, "\n", "; ")))
 }
 
-// warn prints the problems of entries that could be read in part only. The
+// warn prints the problems of entries that could only be read in part. The
 // entries themselves are shown.
 func (a *app) warn(list []modelregistry.ModelVersion) {
 	for _, v := range list {
@@ -57,8 +58,8 @@ func (a *app) warn(list []modelregistry.ModelVersion) {
 	}
 }
 
-// plain shows a value that is no number to be rounded: a string without quotes,
-// anything else as JSON.
+// plain shows a value that is not a number to be rounded: a string without
+// quotes, anything else as JSON.
 func plain(value any) string {
 	switch v := value.(type) {
 	case nil:

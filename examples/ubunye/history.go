@@ -14,7 +14,7 @@ import (
 	"github.com/ubunye-go/modelregistry"
 )
 
-// historyFlags are the flags of history beyond those that name the model.
+// historyFlags are the flags of history besides those that name the model.
 type historyFlags struct {
 	subject
 	opts   modelregistry.HistoryOptions
@@ -71,7 +71,8 @@ func timeFlag(cmd *cobra.Command, t *time.Time, name, usage string) {
 	})
 }
 
-// printHistory prints the events that can be read, and fails if any can't.
+// printHistory prints the events that can be read, and returns an error if some
+// can't.
 func (a *app) printHistory(ctx context.Context, r *modelregistry.ModelRegistry, f historyFlags) error {
 	f.opts.Newest = !f.oldest
 	events := []modelregistry.Event{}
@@ -89,7 +90,7 @@ func (a *app) printHistory(ctx context.Context, r *modelregistry.ModelRegistry, 
 	if len(events) == 0 && len(failed) > 0 {
 		return errors.Join(failed...)
 	}
-	if len(events) == 0 && f.version != "" { // of a version that is there, or that never was?
+	if len(events) == 0 && f.version != "" { // does the version exist?
 		if _, err := r.GetVersion(ctx, f.name.At(f.version)); err != nil {
 			return err
 		}
@@ -138,7 +139,7 @@ func (a *app) followHistory(ctx context.Context, r *modelregistry.ModelRegistry,
 		}
 	}
 	if len(failed) > 0 {
-		return fmt.Errorf("history of %s: not all could be read", f.name)
+		return fmt.Errorf("history of %s: some events could not be read", f.name)
 	}
 	return nil
 }
@@ -157,7 +158,7 @@ func historyTable() table {
 func eventCells(e modelregistry.Event) []string {
 	number := strconv.FormatInt(e.Number, 10)
 	if e.Unrecorded() {
-		number = "-" // the next change gives it one
+		number = "-" // the next change gives the event a number
 	}
 	return []string{number, shortTime(e.Time), string(e.Op), orDash(e.Actor), eventChanges(e), orDash(e.Reason)}
 }
@@ -226,7 +227,7 @@ func changeText(c modelregistry.Change) string {
 	return text
 }
 
-// gatesText shows gates as the map that they are given as.
+// gatesText shows gates as the map in which users write them.
 func gatesText(g modelregistry.PromotionGate) string {
 	raw, err := json.Marshal(g)
 	if g.Len() == 0 || err != nil {
@@ -253,7 +254,7 @@ func (a *app) production() *cobra.Command {
 			return err
 		}
 		var result any = held
-		if stage == modelregistry.Production { // there is one
+		if stage == modelregistry.Production { // at most one version is in production
 			result = held[0]
 		}
 		return a.show(result, func() string {

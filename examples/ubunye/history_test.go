@@ -8,8 +8,8 @@ import (
 	"github.com/ubunye-go/modelregistry"
 )
 
-// A line of the table names so many versions that it can be read, and says how
-// many more there are.
+// A line of the table names a limited number of versions, and says how many
+// more there are.
 func TestEventChanges(t *testing.T) {
 	for n, want := range map[int]string{
 		0: "-", 1: "1.0.0: edited", maxChanges: "1.0.9: edited", maxChanges + 1: "1.0.9: edited, … and 1 more", 1007: "1.0.9: edited, … and 997 more",

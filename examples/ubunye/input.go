@@ -14,7 +14,7 @@ import (
 	"github.com/ubunye-go/modelregistry"
 )
 
-// decode reads one JSON value, numbers digit for digit.
+// decode reads one JSON value. Numbers keep their digits.
 func decode(data []byte, into any) error {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
@@ -27,7 +27,8 @@ func decode(data []byte, into any) error {
 	return nil
 }
 
-// readObject reads a file that holds a JSON object. No file is no object.
+// readObject reads a file that contains a JSON object. Without a file name it
+// returns nil.
 func readObject(file string) (map[string]any, error) {
 	if file == "" {
 		return nil, nil
@@ -41,7 +42,7 @@ func readObject(file string) (map[string]any, error) {
 		return nil, fmt.Errorf("%w content of %s: %w", modelregistry.ErrInvalid, file, err)
 	}
 	if object == nil {
-		return nil, fmt.Errorf("%w content of %s: it is no JSON object", modelregistry.ErrInvalid, file)
+		return nil, fmt.Errorf("%w content of %s: it is not a JSON object", modelregistry.ErrInvalid, file)
 	}
 	return object, nil
 }
@@ -99,7 +100,7 @@ func (g *gateFlags) define(cmd *cobra.Command, usage string) {
 	})
 }
 
-// read joins the gates of the file and of the command line: all must hold.
+// read joins the gates of the file and of the command line. All must pass.
 func (g *gateFlags) read() (modelregistry.PromotionGate, error) {
 	given, err := modelregistry.ParseGates(g.given)
 	if err != nil || g.file == "" {
@@ -110,9 +111,9 @@ func (g *gateFlags) read() (modelregistry.PromotionGate, error) {
 		return given, err
 	}
 	data = bytes.TrimSpace(data)
-	// The library takes null for no gates; a file of gates should hold some.
+	// The library reads null as no gates, but a file of gates should have some.
 	if string(data) == "null" {
-		return given, fmt.Errorf("%w content of %s: it is no JSON object", modelregistry.ErrInvalid, g.file)
+		return given, fmt.Errorf("%w content of %s: it is not a JSON object", modelregistry.ErrInvalid, g.file)
 	}
 	var stored modelregistry.PromotionGate
 	if err := stored.UnmarshalJSON(data); err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/ubunye-go/modelregistry"
 )
 
-// keyMetrics is how many metrics a line of the list has room for.
+// keyMetrics is the number of metrics that fit on a line of the list.
 const keyMetrics = 4
 
 func (a *app) list() *cobra.Command {
@@ -65,7 +65,7 @@ func firstMetrics(metrics modelregistry.Values) string {
 	return orDash(strings.Join(shown, ", "))
 }
 
-// A modelSummary is one model in the list of all.
+// A modelSummary is one model in the list of all models.
 type modelSummary struct {
 	UseCase    string  `json:"use_case"`
 	Model      string  `json:"model_name"`
@@ -73,8 +73,9 @@ type modelSummary struct {
 	Production *string `json:"production"`
 }
 
-// listModels lists the models that match the given parts of the name. A model
-// that can't be read does not hide the others, but makes the command fail.
+// listModels lists the models that match the given parts of the name. If a
+// model can't be read, the others are shown all the same, and the command
+// fails.
 func (a *app) listModels(ctx context.Context, r *modelregistry.ModelRegistry, want modelregistry.ModelName) error {
 	list := []modelSummary{}
 	var failed []error

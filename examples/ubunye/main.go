@@ -1,6 +1,6 @@
 // Command ubunye manages a folder of model versions from the command line. It
-// parses flags, calls the library and prints the result; every decision is the
-// library's.
+// parses flags, calls the library and prints the result. The library makes
+// every decision.
 package main
 
 import (
@@ -64,17 +64,17 @@ Exit status:
 	return root
 }
 
-// group makes a command that only holds others. It runs, so that an unknown
-// command below it is an error and not a call for help.
+// group makes a command that only has subcommands. It has a Run function, so
+// that an unknown subcommand is an error and does not print the help.
 func group(use, short string, commands ...*cobra.Command) *cobra.Command {
 	g := &cobra.Command{
 		Use:   use,
 		Short: short,
-		// The flags of a misspelt command must not hide that it is misspelt.
+		// Flags of a misspelt command must not hide the misspelling.
 		FParseErrWhitelist: cobra.FParseErrWhitelist{UnknownFlags: true},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return fmt.Errorf("%s wants a command", cmd.CommandPath())
+				return fmt.Errorf("%s needs a command", cmd.CommandPath())
 			}
 			return fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath())
 		},
@@ -83,8 +83,8 @@ func group(use, short string, commands ...*cobra.Command) *cobra.Command {
 	return g
 }
 
-// refuseEmpty refuses --version "": it is an unset shell variable more often
-// than a wish, and without a version some commands do something else.
+// refuseEmpty refuses --version "". It is usually an unset shell variable, and
+// without a version some commands do something else.
 func refuseEmpty(cmd *cobra.Command, _ []string) (err error) {
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		if err == nil && f.Value.Type() == "string" && f.Value.String() == "" {
@@ -101,8 +101,7 @@ func noArguments(_ *cobra.Command, args []string) error {
 	return nil
 }
 
-// command makes a command that takes flags only, and reads or changes a
-// registry.
+// command makes a command that has flags only, and reads or changes a registry.
 func (a *app) command(use, short string, do func(context.Context, *modelregistry.ModelRegistry) error) *cobra.Command {
 	return &cobra.Command{
 		Use:   use,
@@ -116,7 +115,7 @@ func (a *app) command(use, short string, do func(context.Context, *modelregistry
 func (a *app) withRegistry(cmd *cobra.Command, do func(context.Context, *modelregistry.ModelRegistry) error) error {
 	missing := exists(a.store)
 	if missing != nil {
-		a.out = io.Discard // the command finds nothing, but still reports an invalid name
+		a.out = io.Discard // the command prints nothing, but still reports an invalid name
 	}
 	err := a.withNewRegistry(cmd, do)
 	if missing != nil && !errors.Is(err, modelregistry.ErrInvalid) {

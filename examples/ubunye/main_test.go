@@ -26,14 +26,15 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("NO_COLOR", "")
 			env.Setenv("TERM", "xterm")
-			// Else the race detector has every command sleep for a second.
+			// Without this the race detector makes every command sleep for a
+			// second.
 			env.Setenv("GORACE", "atexit_sleep_ms=0")
 			return nil
 		},
 	})
 }
 
-// exits runs a command that must exit with a certain status: exits 2 ubunye …
+// exits runs a command that must exit with the given status: exits 2 ubunye …
 func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits STATUS COMMAND …")

@@ -11,7 +11,7 @@ import (
 	"github.com/ubunye-go/modelregistry"
 )
 
-// errFound is the error of verify when it found problems, which it has printed.
+// errFound is the error of verify when it found problems. It has printed them.
 var errFound = errors.New("the store is not in order; see ubunye models repair")
 
 func (a *app) verify() *cobra.Command {
@@ -29,9 +29,9 @@ if something is wrong; notices alone leave it 0.`
 }
 
 func (a *app) printVerify(ctx context.Context, r *modelregistry.ModelRegistry, opts modelregistry.VerifyOptions) error {
-	tell, clear := progressBar(a.err)
-	if tell != nil {
-		opts.Progress = func(p modelregistry.VerifyProgress) { tell(p.Files) }
+	draw, clear := progressBar(a.err)
+	if draw != nil {
+		opts.Progress = func(p modelregistry.VerifyProgress) { draw(p.Files) }
 	}
 	report, err := r.Verify(ctx, &opts)
 	clear()

@@ -9,16 +9,16 @@ import (
 	"github.com/ubunye-go/modelregistry"
 )
 
-// A move is one request to change a version's stage, as the flags give it.
+// A move is one request to change a version's stage, as given by the flags.
 type move struct {
 	subject
 	to     modelregistry.ModelStage
 	gates  gateFlags
 	opts   modelregistry.MoveOptions
-	dryRun bool // of a promotion
+	dryRun bool // for a promotion only
 }
 
-// moveCommand makes a command of one move. It has the flags that all moves
+// moveCommand makes the command of one move, with the flags that all moves
 // have.
 func (a *app) moveCommand(mv *move, use, short string,
 	do func(context.Context, *modelregistry.ModelRegistry) (modelregistry.ModelVersion, error)) *cobra.Command {
@@ -49,7 +49,7 @@ func (a *app) moveCommand(mv *move, use, short string,
 	return cmd
 }
 
-// toFlag adds --to, required.
+// toFlag adds the required flag --to.
 func (mv *move) toFlag(cmd *cobra.Command) {
 	cmd.Flags().Func("to", "`stage` to move to", func(s string) (err error) {
 		mv.to, err = modelregistry.ParseStage(s)
@@ -58,8 +58,9 @@ func (mv *move) toFlag(cmd *cobra.Command) {
 	require(cmd, "to")
 }
 
-// stages returns the stage of every version before a move, to say afterwards
-// where the version came from. An error here is an error of the move, too.
+// stages returns the stage of every version before a move, so that the output
+// can name the stage that the version left. If it fails, the move fails too and
+// reports the error.
 func stages(ctx context.Context, r *modelregistry.ModelRegistry, name modelregistry.ModelName) map[string]modelregistry.ModelStage {
 	list, _ := r.ListVersions(ctx, name)
 	at := make(map[string]modelregistry.ModelStage, len(list))

@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// maxFixed is the largest number written with decimals. In a larger one the
-// decimals would be digits that were not measured.
+// maxFixed is the largest number that is written with decimals. In a larger
+// number the decimals would be digits that were not measured.
 const maxFixed = 1e15
 
-// number shows a metric: an integer as it stands, another number with so many
-// decimals.
+// number formats a metric: an integer as it was stored, another number with the
+// given number of decimals.
 func number(value any, decimals int) string {
 	n, ok := value.(json.Number)
 	if !ok {
@@ -31,7 +31,7 @@ func isInteger(value any) bool {
 	return ok && strings.Trim(string(n), "-0123456789") == ""
 }
 
-// shortTime is a time as people read it.
+// shortTime formats a time for people.
 func shortTime(t time.Time) string {
 	if t.IsZero() {
 		return "-"
@@ -39,7 +39,7 @@ func shortTime(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// orDash fills a cell that would be empty.
+// orDash returns a dash for an empty cell.
 func orDash(s string) string {
 	if s == "" {
 		return "-"

@@ -39,8 +39,8 @@ func (a *app) print(text string) error {
 	return err
 }
 
-// show prints a result: as JSON if that was asked for, else as the text that
-// the caller makes of it.
+// show prints a result: as JSON if --output asks for it, and otherwise as the
+// text that the caller makes of it.
 func (a *app) show(result any, text func() string) error {
 	if a.output == outputTable {
 		return a.print(text())
@@ -70,8 +70,8 @@ func escape(s string) string {
 	})
 }
 
-// escapeJSON does the same for JSON, which itself escapes only the characters
-// below the space.
+// escapeJSON escapes the same characters in JSON, which itself escapes only
+// those below the space.
 func escapeJSON(s string) string {
 	hidden := func(r rune) bool { return r >= 0x7f && !unicode.IsPrint(r) }
 	return replaceRunes(s, hidden, func(b *strings.Builder, raw string) {
@@ -85,8 +85,8 @@ func escapeJSON(s string) string {
 	})
 }
 
-// replaceRunes writes the runes that are hidden, and bytes that are no UTF-8,
-// in another way.
+// replaceRunes replaces the runes that are hidden, and bytes that are not
+// UTF-8.
 func replaceRunes(s string, hidden func(rune) bool, write func(b *strings.Builder, raw string)) string {
 	var b strings.Builder
 	for len(s) > 0 {

@@ -10,12 +10,12 @@ import (
 	"github.com/ubunye-go/modelregistry"
 )
 
-// barAfter is how long work must take to be worth a bar.
+// barAfter is how long an operation must take before a bar is drawn.
 const barAfter = 500 * time.Millisecond
 
-// progressBar draws how far long work is, if w is a terminal; else it returns
-// nil. clear takes the bar away again.
-func progressBar(w io.Writer) (tell func(modelregistry.Progress), clear func()) {
+// progressBar draws the progress of a long operation if w is a terminal.
+// Otherwise it returns nil. clear removes the bar.
+func progressBar(w io.Writer) (draw func(modelregistry.Progress), clear func()) {
 	f, ok := w.(*os.File)
 	if !ok {
 		return nil, func() {}
@@ -24,22 +24,22 @@ func progressBar(w io.Writer) (tell func(modelregistry.Progress), clear func()) 
 		return nil, func() {}
 	}
 	start, drawn := time.Now(), false
-	tell = func(p modelregistry.Progress) {
+	draw = func(p modelregistry.Progress) {
 		if p.Total == 0 || time.Since(start) < barAfter {
 			return
 		}
 		drawn = true
 		fmt.Fprint(w, "\r"+bar(p))
 	}
-	return tell, func() {
+	return draw, func() {
 		if drawn {
 			fmt.Fprint(w, "\r\x1b[K")
 		}
 	}
 }
 
-// bar is a line that shows how much of the work is done. It counts the bytes
-// hashed, because each byte is hashed once, as its last step.
+// bar returns a line that shows the completed part of the work. It counts the
+// bytes hashed, because each byte is hashed once, as its last step.
 func bar(p modelregistry.Progress) string {
 	const width = 30
 	done := int(width * min(p.Hashed, p.Total) / p.Total)

@@ -15,11 +15,11 @@ import (
 type subject struct {
 	name    modelregistry.ModelName
 	version string
-	ref     modelregistry.Ref // zero if it names a version alone, or nothing
+	ref     modelregistry.Ref // zero unless --ref names a stage, latest or a range
 }
 
 // refFlag adds --ref to a command that has the other flags. A flag whose value
-// is given in --ref is not required.
+// is part of --ref is not required.
 func (s *subject) refFlag(cmd *cobra.Command) {
 	version := cmd.Flags().Lookup("version") != nil
 	usage := "the model as `use_case/model`"
@@ -66,7 +66,7 @@ func (s *subject) parse(text string, version bool) (err error) {
 	return nil
 }
 
-// target is the version as the flags name it.
+// target returns the version that the flags name.
 func (s *subject) target() modelregistry.Ref {
 	if s.ref != (modelregistry.Ref{}) {
 		return s.ref

@@ -10,7 +10,7 @@ import (
 	"github.com/ubunye-go/modelregistry"
 )
 
-// registerFlags are the flags of register beyond those that name the model.
+// registerFlags are the flags of register besides those that name the model.
 type registerFlags struct {
 	artifact              string
 	metrics               pairs
@@ -67,8 +67,8 @@ func (f *registerFlags) define(cmd *cobra.Command) {
 	f.gates.define(cmd, "kept with the version, for every promotion of it")
 	flags.StringVar(&f.opts.LineageRunID, "run-id", "", "`id` of the run that produced it")
 	flags.StringVar(&f.opts.ConfigHash, "config-hash", "", "`hash` of the configuration of that run")
-	// The library would take this program's own revision, which trained
-	// nothing.
+	// Without a value the library would record the revision of this program,
+	// which did not train the model.
 	flags.StringVar(&f.opts.SourceRevision, "source-revision", "unknown", "`revision` of the code that produced it")
 	flags.StringVar(&f.opts.Actor, "registered-by", "", "`name` of the actor")
 	flags.StringVar(&f.opts.Reason, "reason", "", "`text` for the history")

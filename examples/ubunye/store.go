@@ -12,15 +12,15 @@ import (
 
 	"github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/objectstore"
-	_ "gocloud.dev/blob/azureblob" // the buckets that --store may name
+	_ "gocloud.dev/blob/azureblob" // drivers for the buckets that --store may name
 	_ "gocloud.dev/blob/gcsblob"
 	_ "gocloud.dev/blob/s3blob"
 )
 
 const storeUsage = "`folder` of the store, or its bucket: s3://bucket/prefix, gs://bucket/prefix, azblob://container/prefix"
 
-// exists returns an error if there is no folder of that name: a mistyped one
-// must not read as an empty store that is in order.
+// exists returns an error if there is no folder of that name. A mistyped name
+// must not look like an empty store without faults.
 func exists(store string) error {
 	if strings.Contains(store, "://") {
 		return nil
@@ -57,7 +57,7 @@ func openBucket(ctx context.Context, store string, logger *slog.Logger) (*object
 		return nil, fmt.Errorf("store %q: %w: want a folder, s3://, gs:// or azblob://", store, modelregistry.ErrInvalid)
 	}
 	if u, err := url.Parse(store); err != nil || u.Host == "" {
-		return nil, fmt.Errorf("store %q: %w: it names no bucket", store, modelregistry.ErrInvalid)
+		return nil, fmt.Errorf("store %q: %w: the URL names no bucket", store, modelregistry.ErrInvalid)
 	}
 	s, err := objectstore.Open(ctx, store, &objectstore.Options{Logger: logger})
 	if err != nil {

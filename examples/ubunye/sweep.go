@@ -44,8 +44,8 @@ func (a *app) sweep() *cobra.Command {
 	return cmd
 }
 
-// sweepAll sweeps one model, or all models. The work done before an error is
-// printed.
+// sweepAll sweeps one model, or all models. If it fails, it still prints the
+// work that was done before.
 func (a *app) sweepAll(ctx context.Context, s *objectstore.Store, name modelregistry.ModelName, opts *objectstore.SweepOptions) error {
 	if name != (modelregistry.ModelName{}) {
 		done, err := s.Sweep(ctx, name, opts)
@@ -71,7 +71,7 @@ func (a *app) sweepAll(ctx context.Context, s *objectstore.Store, name modelregi
 	return errors.Join(a.printSwept(all, opts), err)
 }
 
-// A sweptUpload is a Swept as JSON.
+// A sweptUpload is the JSON form of a Swept.
 type sweptUpload struct {
 	UseCase string `json:"use_case"`
 	Model   string `json:"model_name"`

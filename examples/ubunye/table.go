@@ -9,9 +9,9 @@ import (
 	"github.com/ubunye-go/modelregistry"
 )
 
-// A table is laid out in columns, all indented by two spaces. A column is as
-// wide as it was made, or as its longest cell: nothing is cut, and nothing
-// sticks together.
+// A table is laid out in columns and indented by two spaces. A column has its
+// preset width, or that of its longest cell, so that no cell is cut or touches
+// the next.
 type table struct {
 	columns []column
 	rows    [][]string
@@ -20,7 +20,7 @@ type table struct {
 type column struct {
 	title string
 	width int
-	gap   string                   // stands before the cells; the rule has one space
+	gap   string                   // the space before the cells; the rule has one space
 	paint func(cell string) string // colours a padded cell; nil leaves it
 }
 
@@ -54,7 +54,7 @@ func (t *table) String() string {
 	return b.String()
 }
 
-// line writes one row. The titles are never painted, being no stage.
+// line writes one row. It does not colour titles, which are not stages.
 func (t *table) line(b *strings.Builder, cells []string, widths []int) {
 	b.WriteString(" ")
 	for i, c := range t.columns {

@@ -5,9 +5,9 @@ import (
 	"log/slog"
 )
 
-// warnings is a log handler that prints to stderr the problems that the library
-// only logs, for example that registry.json was not brought up to date. Failed
-// gates are reported with the error that they make.
+// warnings is a log handler that prints problems to stderr that the library
+// only logs, for example that registry.json could not be updated. Failed gates
+// are reported with the error that they cause.
 type warnings struct{ a *app }
 
 func (warnings) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelWarn }

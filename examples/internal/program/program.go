@@ -28,8 +28,8 @@ func Main(run func(ctx context.Context, args []string, stdout, stderr io.Writer)
 	os.Exit(code)
 }
 
-// Context returns a context that an interrupt ends. A second one ends the
-// program, at once.
+// Context returns a context that ends at an interrupt. A second interrupt ends
+// the program at once.
 func Context() (ctx context.Context, stop context.CancelFunc) {
 	ctx, stop = signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
@@ -43,8 +43,8 @@ func Flags(name string, stderr io.Writer) *flag.FlagSet {
 	return flags
 }
 
-// Run parses a command line that holds nothing but flags, calls do, reports its
-// error, and returns the exit code.
+// Run parses a command line of flags only, calls do, prints its error, and
+// returns the exit code.
 func Run(flags *flag.FlagSet, args []string, do func() error) int {
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return OK

@@ -148,13 +148,13 @@ func TestTrainRefusesWrongConfig(t *testing.T) {
 	runTrain(t, program.Error, "-config", filepath.Join(t.TempDir(), "missing.yaml"))
 }
 
-func TestStoreThatIsNoFolder(t *testing.T) {
+func TestStoreIsNotAFolder(t *testing.T) {
 	t.Parallel()
 	const url = "s3://bucket/models"
 	for _, args := range [][]string{{"-store", url}, {"-config", edited(t, ".ubunye/model_store", url)}, {"-store", "~/models"}} {
 		_, stderr := runTrain(t, program.Error, args...)
 		if !strings.Contains(stderr, "it is a URL, not a folder") && !strings.Contains(stderr, "only a shell expands ~") {
-			t.Errorf("%v: %q", args, stderr)
+			t.Errorf("%v: stderr %q", args, stderr)
 		}
 	}
 	for _, made := range []string{"s3:", "~"} {
