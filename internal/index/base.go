@@ -11,39 +11,40 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/document"
 )
 
-// Note is what the store notes of a document of the state: the event that it
-// stands at, and that event's digest, because another history may have an event
-// of that number too.
+// Note returns the text that the store notes about a document of this state:
+// the last event, and its digest, because another history may have an event of
+// that number too.
 func (s *State) Note() string { return fmt.Sprint(s.Last, " ", s.Hash) }
 
-// A Note is what a store noted of the document that it put in place last.
+// A Note is the store's note about the document that it put in place last.
 type Note struct {
-	Text string // as State.Note returned it; empty if it is not known
-	Kept bool   // the store keeps such notes
+	Text string // from State.Note; empty if it is not known
+	Kept bool   // whether the store keeps notes
 }
 
-// A base is the event at which the document stood that another program read
-// before it wrote its own. The zero base says that it is not known.
+// A base is the event whose document another program read before it wrote its
+// own. The zero base says that the event is not known.
 type base struct {
 	event    int64
-	proven   bool // the other program left our key, which says so
-	presumed bool // nothing says so, and it is likely
+	proven   bool // the document still has our key, which names the event
+	presumed bool // a likely event, without evidence
 }
 
-// startedFrom returns what a document that another program wrote started from:
-// what our key says, if an editor left it, or else what the store noted when it
-// put the last document in place. Neither counts if the history has another
-// event of that number, or if a release that leaves no note wrote since.
+// startedFrom returns the base of a document that another program wrote. Our
+// key in the document names it, if an editor left the key. Otherwise the
+// store's note about the last document names it. Neither counts if the history
+// has another event of that number, or if a release without notes wrote since.
 //
-// If an external change was recorded since, the document that it was taken from
-// was not replaced. If this is that document, taken is true. Otherwise it
-// started from that one, which is what the event made of the model, provided
-// that nothing came between. An editor may also put an older document back,
-// with our key in it; the note then says that a later one had taken its place.
+// If an external change was recorded since, the document that it was read from
+// is still in place. If d is that document, taken is true. Otherwise the other
+// program started from that document, whose contents are those of the recorded
+// event, provided that nothing else was recorded in between. An editor may also
+// put an older document back, with our key in it. The note then names a later
+// event than the key.
 //
-// A store without notes keeps its documents on a service that loses none. There
-// a document that is in step with every change most likely was when the other
-// program read it.
+// A store without notes keeps its documents on a service that does not lose
+// them. If such a document is written after every change, it was most likely
+// current when the other program read it.
 func startedFrom(n Note, d *document.Document, events []*Event, inStep bool) (b base, taken bool) {
 	hash, replaced := "", false
 	switch {
@@ -65,7 +66,7 @@ func startedFrom(n Note, d *document.Document, events []*Event, inStep bool) (b 
 	known := true
 	for i, e := range events[at+1:] {
 		switch {
-		case replaced: // an older document was put back: our key says what it is
+		case replaced: // an older document was put back; its key names its event
 			taken = taken || e.Op == OpForeign && e.Document == digest(d)
 		case e.Op == OpForeign && i == 0 && e.Doubts == nil:
 			b, taken = base{event: e.Number}, e.Document == digest(d)
@@ -81,7 +82,7 @@ func startedFrom(n Note, d *document.Document, events []*Event, inStep bool) (b 
 	return b, taken
 }
 
-// digest tells a document from others.
+// digest identifies a document.
 func digest(d *document.Document) string {
 	sum := sha256.Sum256(d.Bytes)
 	return hex.EncodeToString(sum[:])

@@ -6,10 +6,11 @@ import (
 	"time"
 )
 
-// Believed returns when each event of a history counts as having happened, given
-// the times that the events have: never before the event before it, and never
-// after now. Of the times, as many as possible are believed such that they go
-// up. An event whose time does not fit gets the time of the event before it.
+// Believed returns when each event of a history counts as having happened,
+// given the times in the events. A result is never before that of the event
+// before it, and never after now. As many of the given times as possible are
+// used such that they go up. An event whose time is not used gets the time of
+// the event before it.
 func Believed(written []time.Time, now time.Time) []time.Time {
 	times := slices.Clone(written)
 	for i, t := range times {
@@ -17,8 +18,8 @@ func Believed(written []time.Time, now time.Time) []time.Time {
 			times[i] = now
 		}
 	}
-	// The longest run of events whose times go up: tails[k] ends one of k+1
-	// events, with the earliest time that any such run ends with.
+	// Find the longest run of events whose times go up. tails[k] is the end of
+	// a run of k+1 events, with the earliest time at which any such run ends.
 	var tails []int
 	previous := make([]int, len(times))
 	for i, t := range times {

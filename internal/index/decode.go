@@ -13,34 +13,36 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// DecodeEvent reads a line. Keys that it does not know are passed over: a later
-// release may add some. With ErrChecksum comes the event as it reads.
+// DecodeEvent reads a line. It ignores keys that it does not know, because a
+// later release may add some. With the error ErrChecksum it also returns the
+// event.
 func DecodeEvent(line []byte) (*Event, error) {
 	return (&eventDecoder{line: line}).decode()
 }
 
-// decodeEffect is DecodeEvent for a state: it checks as much, and leaves out
-// what an event only tells (id, time, actor, reason, gates). Most lines follow
-// the one with the digest prev, and spare the memory for it.
+// decodeEffect is DecodeEvent for a state. It makes the same checks, and leaves
+// out the parts that do not change a state: id, time, actor, reason, gates.
+// prev is the expected digest of the line before; if it is right, decoding
+// allocates no memory for it.
 func decodeEffect(line []byte, prev string) (*Event, error) {
 	return (&eventDecoder{line: line, effect: true, prev: prev}).decode()
 }
 
-// An eventDecoder reads a line in one pass. A value that does not fit does not
-// end it: a fault in the JSON behind it is the graver one.
+// An eventDecoder reads a line in one pass. A value of the wrong type does not
+// end the pass, because a JSON fault after it is more serious.
 type eventDecoder struct {
 	line   []byte
 	effect bool
-	prev   string // what e.prev most likely is
+	prev   string // the expected e.prev
 	e      *Event
 	room   []Image // for e.after
 	extras []extraOf
-	err    error // of the first value that does not fit
+	err    error // for the first value of the wrong type
 
 	extraRoom [2]extraOf
 }
 
-// An extraOf is what an entry has beside it in a line, maybe before it.
+// An extraOf is the extra of an entry in a line. It may come before the entry.
 type extraOf struct{ version, raw []byte }
 
 func (d *eventDecoder) decode() (*Event, error) {
@@ -68,7 +70,7 @@ func (d *eventDecoder) decode() (*Event, error) {
 
 func (d *eventDecoder) member(start, end, at int) (stop int, err error) {
 	key := pyjson.Text(d.line[start:end])
-	if at < len(d.line) && d.line[at] == '{' { // what these two should be, and go into
+	if at < len(d.line) && d.line[at] == '{' { // members that should be objects, and are decoded
 		switch string(key) {
 		case "after":
 			return pyjson.Members(d.line, at, 1, d.image)
@@ -133,7 +135,7 @@ func (d *eventDecoder) member(start, end, at int) (stop int, err error) {
 			break
 		}
 		e.Model = raw[:len(raw):len(raw)]
-	case "checkpoint": // where the document stood, as releases before the note had it
+	case "checkpoint": // the document's event, which releases before notes wrote
 		e.Unnoted = true
 	case "prev":
 		e.Prev = d.oneOf("prev", raw, d.prev)
@@ -141,7 +143,7 @@ func (d *eventDecoder) member(start, end, at int) (stop int, err error) {
 	return stop, nil
 }
 
-// image reads an entry, and looks at its stage in passing.
+// image reads an entry, and finds its stage on the way.
 func (d *eventDecoder) image(start, end, at int) (stop int, err error) {
 	stop, stage, err := document.SkipEntry(d.line, at, 2)
 	if err != nil {
@@ -155,7 +157,7 @@ func (d *eventDecoder) image(start, end, at int) (stop int, err error) {
 	return stop, nil
 }
 
-// beside notes what an entry has beside it.
+// beside reads the extra of an entry.
 func (d *eventDecoder) beside(start, end, at int) (stop int, err error) {
 	if stop, err = pyjson.Skip(d.line, at, 2); err != nil {
 		return stop, err
@@ -167,7 +169,7 @@ func (d *eventDecoder) beside(start, end, at int) (stop int, err error) {
 	return stop, nil
 }
 
-// join gives the entries what they have beside.
+// join gives the entries their extras.
 func (d *eventDecoder) join() {
 	find := d.last
 	if len(d.extras) > len(d.extraRoom) {
@@ -189,7 +191,7 @@ func (d *eventDecoder) join() {
 	}
 }
 
-// last returns the last entry of a name.
+// last returns the last entry of a version.
 func (d *eventDecoder) last(version []byte) *Image {
 	for i := range slices.Backward(d.e.After) {
 		if im := &d.e.After[i]; im.Version == string(version) {
@@ -224,8 +226,8 @@ func (d *eventDecoder) flag(key string, raw []byte, into *bool) {
 	d.json(key, raw, into)
 }
 
-// stage takes any name: an entry of another program's may have had one that is
-// none of ours.
+// stage accepts any name, because an entry that another program wrote may have
+// a stage that we do not know.
 func (d *eventDecoder) stage(key string, raw []byte) string { return stageNamed(d.bytes(key, raw)) }
 
 // text reads a string.
@@ -241,7 +243,7 @@ func (d *eventDecoder) bytes(key string, raw []byte) []byte {
 	return []byte(s)
 }
 
-// told reads a string that only tells about the event.
+// told reads a string that describes the event and does not change a state.
 func (d *eventDecoder) told(key string, raw []byte) string {
 	if d.effect && raw[0] == '"' {
 		return ""
@@ -249,8 +251,8 @@ func (d *eventDecoder) told(key string, raw []byte) string {
 	return d.text(key, raw)
 }
 
-// oneOf reads a string that most likely is one of these, which then takes no
-// memory.
+// oneOf reads a string that is probably one of likely. In that case it
+// allocates no memory.
 func (d *eventDecoder) oneOf(key string, raw []byte, likely ...string) string {
 	text := d.bytes(key, raw)
 	for _, s := range likely {
@@ -261,8 +263,8 @@ func (d *eventDecoder) oneOf(key string, raw []byte, likely ...string) string {
 	return string(text)
 }
 
-// version returns the name of an entry, in most events one that was named
-// before.
+// version returns the version of an entry. In most events it is one that was
+// read before.
 func (d *eventDecoder) version(name []byte) string {
 	if string(name) == d.e.Version {
 		return d.e.Version
@@ -270,7 +272,8 @@ func (d *eventDecoder) version(name []byte) string {
 	return string(name)
 }
 
-// list returns a list as it stands, nil if it only tells about the event.
+// list returns a raw list, or nil if the decoder leaves out parts that do not
+// change a state.
 func (d *eventDecoder) list(key string, raw []byte) []byte {
 	switch {
 	case raw[0] != '[':
@@ -295,7 +298,7 @@ func (d *eventDecoder) doubts(raw []byte) (list []Doubt) {
 	return list
 }
 
-// object returns an object as it stands, nil if it is empty.
+// object returns a raw object, or nil if it is empty.
 func (d *eventDecoder) object(key string, raw []byte) []byte {
 	members, err := pyjson.Object(raw)
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// Differs says where two states hold different entries, or "".
+// Differs says in which entry two states differ, or returns "".
 func (s *State) Differs(other *State) string {
 	for _, e := range s.Entries {
 		o := other.Get(e.Version)
@@ -15,7 +15,7 @@ func (s *State) Differs(other *State) string {
 			return fmt.Sprintf("the history has no version %s", e.Version)
 		case !pyjson.Equal(e.Raw, o.Raw):
 			return fmt.Sprintf("the entry of version %s is another one than in the history", e.Version)
-		case s.Older: // what it keeps beside the entries is not looked at
+		case s.Older: // its extras are not compared
 		case len(e.Extra)+len(o.Extra) > 0 && !pyjson.Equal(e.Extra, o.Extra):
 			return fmt.Sprintf("what is kept of version %s beside its entry is not what the history has", e.Version)
 		}

@@ -2,8 +2,8 @@ package index
 
 import "github.com/ubunye-go/modelregistry/internal/pyjson"
 
-// A Doubt is what can't be told of an external change to a version: what the
-// other program meant, or what it knew.
+// A Doubt is a question about an external change to a version that can't be
+// decided: what the other program intended, or what it knew.
 type Doubt struct{ Version, Reason string }
 
 // appendDoubts appends a member of an event.

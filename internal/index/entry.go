@@ -8,22 +8,23 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// An Entry is one version. It stays raw but for what every change has to know
-// of every version. It does not change, except that a writer lays it out.
+// An Entry is one version. It stays raw, except for the facts that every change
+// needs about every version. It does not change, except that a writer may lay
+// it out.
 type Entry struct {
 	Version string
-	Raw     []byte // as the document holds it, or compact until it is laid out
-	Extra   []byte // what the registry keeps beside it, as JSON on one line; nil for nothing
-	Stage   string // as Raw has it
-	Entered int64  // the event by which it entered its stage, 0 for none
+	Raw     []byte // in the layout of the document, or compact until it is laid out
+	Extra   []byte // what the registry keeps about the version, as JSON on one line; nil for nothing
+	Stage   string // the stage in Raw
+	Entered int64  // the event by which it entered its stage; 0 if unknown
 
-	// Decoded is for the user of the entry, to keep what it made of Raw and
-	// Extra.
+	// Decoded is for the caller, which can keep the decoded form of Raw and
+	// Extra here.
 	Decoded atomic.Value
 
-	compact bool  // Raw is as an event holds it
-	pos     int   // in the order of registration
-	size    int64 // about what it takes in the document, in bytes
+	compact bool  // Raw is compact, as in an event
+	pos     int   // index in the order of registration
+	size    int64 // about its size in the document, in bytes
 }
 
 func newEntry(im *Image, pos int) *Entry {
@@ -37,8 +38,8 @@ func (e *Entry) image() Image {
 	return Image{Version: e.Version, Raw: e.Raw, compact: e.compact, Extra: e.Extra, stageRead: e.Stage}
 }
 
-// layOut lays the entry out as the document holds it, and returns its bytes.
-// Only writers do that, so that readers need not pay for it. No other goroutine
+// layOut puts the entry into the layout of the document, and returns its bytes.
+// Only writers call it, so that readers don't pay for it. No other goroutine
 // may use the entry meanwhile.
 func (e *Entry) layOut() []byte {
 	if e.compact {
@@ -47,8 +48,8 @@ func (e *Entry) layOut() []byte {
 	return e.Raw
 }
 
-// takes returns about how many bytes the entry takes in the document, laid out
-// or not.
+// takes returns about how many bytes the entry has in the document, laid out or
+// not.
 func (e *Entry) takes() int64 {
 	n := len(e.Raw)
 	if e.compact {
@@ -57,7 +58,7 @@ func (e *Entry) takes() int64 {
 	return int64(n + len(e.Extra) + 2*len(e.Version) + 32)
 }
 
-// Value returns the raw value of a member of a raw object, nil if there is
+// Value returns the raw value of a member of a raw object, or nil if there is
 // none.
 func Value(raw []byte, key string) (value []byte) {
 	_, err := pyjson.Members(raw, 0, 0, func(start, end, at int) (int, error) {
@@ -73,8 +74,8 @@ func Value(raw []byte, key string) (value []byte) {
 	return value
 }
 
-// newer reports whether e entered its stage after other did: by the events that
-// put them there, else by the times in their entries, else by place.
+// newer reports whether e entered its stage after other. It compares the
+// events, or otherwise the times in the entries, or otherwise the places.
 func (e *Entry) newer(other *Entry) bool {
 	if e.Entered != other.Entered {
 		return e.Entered > other.Entered
@@ -85,7 +86,8 @@ func (e *Entry) newer(other *Entry) bool {
 	return e.pos > other.pos
 }
 
-// EnteredAt returns when the version entered its stage, as its entry has it.
+// EnteredAt returns the time in the entry at which the version entered its
+// stage.
 func (e *Entry) EnteredAt() time.Time {
 	key := stamped[e.Stage]
 	if key == "" {

@@ -9,23 +9,24 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// moveKeys are what a move changes in an entry. They are merged as one: no
-// version gets the stage of one side with the times of the other.
+// moveKeys are the keys of an entry that a move changes. They are merged as
+// one, so that no version gets the stage of one side with the times of the
+// other.
 var moveKeys = []string{"stage", "promoted_to_staging", "promoted_to_prod", "archived_at", "promoted_by"}
 
-// An entryMerge merges one version's entry: three ways, if it is known what the
-// other program started from, and by a guess otherwise.
+// An entryMerge merges one version's entry. It is a three-way merge if the
+// entry is known that the other program started from, and a guess otherwise.
 type entryMerge struct {
-	base     []byte // what the other program started from, nil if that is not known
-	ours     []byte // as the history has it
-	theirs   []byte // as the document has it
-	proven   bool   // the document itself says that it started from base
-	presumed bool   // nothing says so, and it is likely
+	base     []byte // the entry that the other program started from; nil if it is not known
+	ours     []byte // the entry in the history
+	theirs   []byte // the entry in the document
+	proven   bool   // the document's key says that it started from base
+	presumed bool   // base is likely, without evidence
 	past     [][]byte
 
 	// promotions are the raw times at which the other program put versions into
-	// production. What it archived at the same time, it archived because of
-	// that.
+	// production. If it archived a version at one of these times, the promotion
+	// was the reason.
 	promotions map[string]bool
 
 	doubts []string
@@ -37,7 +38,7 @@ type part struct {
 	keys []string
 }
 
-// merge returns the merged entry, nil if ours stays.
+// merge returns the merged entry, or nil if ours does not change.
 func (m *entryMerge) merge() []byte {
 	ours, err := document.Cut(m.ours)
 	theirs, theirErr := document.Cut(m.theirs)
@@ -66,7 +67,7 @@ func (m *entryMerge) merge() []byte {
 	return document.Overlay(m.theirs, stays)
 }
 
-// laid lays out a value that stays; nil stays nil.
+// laid lays out a value that is not nil.
 func laid(raw []byte) []byte {
 	if raw == nil {
 		return nil
@@ -102,7 +103,7 @@ func (p part) same(a, b *document.Fields) bool {
 	return true
 }
 
-// fieldOf returns a raw value. A stage that is not there is development.
+// fieldOf returns a raw value. A missing stage means development.
 func fieldOf(f *document.Fields, key string) []byte {
 	raw := f.Get(key)
 	if key == "stage" && sameValue(raw, nil) {
@@ -111,7 +112,7 @@ func fieldOf(f *document.Fields, key string) []byte {
 	return raw
 }
 
-// sameValue compares raw values. One that is not there is null.
+// sameValue compares raw values. A missing value equals null.
 func sameValue(a, b []byte) bool {
 	if a == nil {
 		a = []byte("null")
@@ -122,8 +123,8 @@ func sameValue(a, b []byte) bool {
 	return bytes.Equal(a, b) || pyjson.Same(a, b)
 }
 
-// takes reports whether a part in which the entries differ becomes what the
-// document has.
+// takes reports whether the merged entry gets the document's value of a part in
+// which the entries differ.
 func (m *entryMerge) takes(p part, ours, theirs *document.Fields) bool {
 	base, err := document.Cut(m.base)
 	if m.base == nil || err != nil {
@@ -131,7 +132,7 @@ func (m *entryMerge) takes(p part, ours, theirs *document.Fields) bool {
 	}
 	switch {
 	case p.same(&base, theirs):
-		return false // the other program did not touch it
+		return false // the other program did not change it
 	case p.isMove() && !m.proven && !follows(&base, theirs) && m.was(p, theirs):
 		m.doubts = append(m.doubts, "the stage in the document is an older one, which a program that read the present one would not write; it stays as the history has it")
 		return false
@@ -141,9 +142,10 @@ func (m *entryMerge) takes(p part, ours, theirs *document.Fields) bool {
 		}
 		return true
 	}
-	// Both moved it, the other program without knowing of our move. Its own
-	// came later and counts, unless it only found a version in production,
-	// which is not there any more, and changed a name or another time.
+	// Both sides moved the version, and the other program did not know our
+	// move. Its own move came later and counts. One case is different: the
+	// other program found the version in production, where it no longer is, and
+	// only changed a name or another time.
 	if stageIn(theirs) == Production && !moved(&base, theirs) {
 		m.doubts = append(m.doubts, "a time or a name beside the stage was edited while the version left production; it is not put back there")
 		return false
@@ -153,10 +155,10 @@ func (m *entryMerge) takes(p part, ours, theirs *document.Fields) bool {
 
 func (p part) isMove() bool { return p.name == "stage" }
 
-// guess is takes where it is not known what the other program started from. If
-// the history never had what the document has, the other program did it.
-// Otherwise it may have done that too, or have written on an older document,
-// and the history's word stands: it was acknowledged.
+// guess is takes if the base is not known. If the history never had the
+// document's value, the other program wrote it. Otherwise that program may have
+// written it, or may have read an older document. Then the history's value
+// stays, because it was acknowledged.
 func (m *entryMerge) guess(p part, theirs *document.Fields) bool {
 	if !m.was(p, theirs) {
 		return true
@@ -169,7 +171,7 @@ func (m *entryMerge) doubt(p part, made string) {
 	m.doubts = append(m.doubts, fmt.Sprintf("%s in the document is as it was before: another program set it so, or did not know of the last change; %s", p.name, made))
 }
 
-// was reports whether the history ever had a part as an entry has it.
+// was reports whether the history ever had the value of a part in an entry.
 func (m *entryMerge) was(p part, as *document.Fields) bool {
 	return slices.ContainsFunc(m.past, func(raw []byte) bool {
 		f, err := document.Cut(raw)
@@ -177,7 +179,7 @@ func (m *entryMerge) was(p part, as *document.Fields) bool {
 	})
 }
 
-// whole merges entries of which one can't be cut into fields.
+// whole merges entries as a whole, if one of them is not an object.
 func (m *entryMerge) whole() []byte {
 	switch {
 	case pyjson.Same(m.ours, m.theirs), m.base != nil && pyjson.Same(m.base, m.theirs):
@@ -189,8 +191,8 @@ func (m *entryMerge) whole() []byte {
 	return m.theirs
 }
 
-// follows reports whether a program can have made one entry of another by
-// moves: no program takes back the time of a move.
+// follows reports whether moves can turn one entry into the other. No program
+// takes back the time of a move.
 func follows(before, after *document.Fields) bool {
 	for _, key := range moveKeys {
 		if key == "stage" || key == "promoted_by" {
@@ -215,8 +217,8 @@ func follows(before, after *document.Fields) bool {
 	return true
 }
 
-// moved reports whether a version was moved between two entries: it is in
-// another stage, or entered the same one again.
+// moved reports whether a version was moved between two entries: its stage
+// differs, or it entered the same stage again.
 func moved(before, after *document.Fields) bool {
 	if !sameValue(fieldOf(before, "stage"), fieldOf(after, "stage")) {
 		return true
@@ -226,7 +228,7 @@ func moved(before, after *document.Fields) bool {
 }
 
 // inConsequence reports whether the other program archived a version only
-// because it put another one into production.
+// because it put another version into production.
 func (m *entryMerge) inConsequence(base, theirs *document.Fields) bool {
 	return m.promotions[string(theirs.Get("archived_at"))] && stageIn(base) == Production && stageIn(theirs) == Archived
 }
@@ -234,7 +236,7 @@ func (m *entryMerge) inConsequence(base, theirs *document.Fields) bool {
 func stageIn(f *document.Fields) string {
 	raw := fieldOf(f, "stage")
 	if raw[0] != '"' {
-		return Development // as entryStage has it
+		return Development // the default, as in entryStage
 	}
 	return stageNamed(pyjson.Text(raw))
 }

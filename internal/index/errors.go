@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// A DamageError says where the bytes of a model can't be what they should be.
+// A DamageError says where the bytes of a model are damaged.
 type DamageError struct {
-	Document bool  // it is in the document; otherwise in the log
+	Document bool  // the damage is in the document; otherwise in the log
 	Offset   int64 // bytes before the damage
 	Err      error
 }
@@ -23,8 +23,8 @@ func (e *DamageError) Error() string {
 
 func (e *DamageError) Unwrap() error { return e.Err }
 
-// A NeedsError says that a model needs what this release does not know, so that
-// it may only be read.
+// A NeedsError says that a model needs something that this release does not
+// know, so that it may only be read.
 type NeedsError struct{ Needs []string }
 
 func (e *NeedsError) Error() string {

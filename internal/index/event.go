@@ -17,14 +17,14 @@ const (
 	OpDemote   = "demote"
 	OpRollback = "rollback"
 	OpArchive  = "archive"
-	OpImport   = "import"  // the state of a document that had no history, or had lost it
-	OpForeign  = "foreign" // what another program changed in the document
-	OpRepair   = "repair"  // what Repair found and made of it
+	OpImport   = "import"  // takes in a document without a history
+	OpForeign  = "foreign" // records an external change
+	OpRepair   = "repair"  // records a repair
 )
 
 // An Event is one line of a model's history. It carries the whole entry of each
-// version that it changes. To apply it is to set these entries, so that
-// applying it twice does no harm.
+// version that it changes. Applying it sets these entries, so that applying it
+// twice does no harm.
 type Event struct {
 	Number       int64
 	ID           string // 128 random bits, hex
@@ -35,35 +35,35 @@ type Event struct {
 	Actor        string
 	Reason       string
 	Refused      bool
-	Gates        []byte // what each gate found: a list; nil if none was asked
+	Gates        []byte // the result of each gate: a list; nil if no gate was checked
 	SkippedGates bool
 	Forced       bool
 	After        []Image
-	Removed      []string // entries that are gone
-	Model        []byte   // the facts of the model after it, an object; nil if it did not touch them
+	Removed      []string // versions whose entries were removed
+	Model        []byte   // the facts about the model after the event: an object; nil if they did not change
 	Deleted      []byte   // who deleted them and when, by version: an object; nil for nothing
-	Gone         []buried // of those, what is not in deleted yet
-	Reused       []string // of those in after, numbers that were given out before
-	Doubts       []Doubt  // what of an external change can't be told
-	Document     string   // SHA-256 of the document that an external change was taken from, hex
-	Reset        bool     // the entries after it are all there are
-	Unnoted      bool     // its writer leaves no note of documents that it puts in place
+	Gone         []buried // deletions that are not in Deleted yet
+	Reused       []string // versions in After whose numbers were given out before
+	Doubts       []Doubt  // undecided questions about an external change
+	Document     string   // SHA-256 of the document with the external change, hex
+	Reset        bool     // the model has no entries but those in After
+	Unnoted      bool     // its writer does not note the documents that it puts in place
 	Prev         string   // SHA-256 of the line before, hex
-	Hash         string   // SHA-256 of its own line, hex, once it has one
+	Hash         string   // SHA-256 of its own line, hex, once there is a line
 }
 
 // An Image is one version's entry after an event.
 type Image struct {
 	Version string
-	Raw     []byte // the entry, as the document holds it, or compact
-	Extra   []byte // as in Entry
+	Raw     []byte // the entry, in the layout of the document or compact
+	Extra   []byte // see Entry
 
-	compact   bool   // Raw is as an event holds it
-	stageRead string // as Raw has it; empty if it was not looked for
-	made      *Entry // of it, by the Txn that emitted it
+	compact   bool   // Raw is compact, as in an event
+	stageRead string // the stage in Raw; empty if it was not read
+	made      *Entry // the entry that the Txn made of it
 }
 
-// Stage returns the entry's stage, empty for what is no entry.
+// Stage returns the entry's stage, or "" if the entry is not an object.
 func (im *Image) Stage() string {
 	if im.stageRead != "" {
 		return im.stageRead
@@ -71,11 +71,11 @@ func (im *Image) Stage() string {
 	return stageOf(im.Raw)
 }
 
-// Skips reports whether the event may leave out numbers: it resets the model,
-// or tells that lines were lost.
+// Skips reports whether the event's number may leave out numbers: it resets the
+// model, or says that lines were lost.
 func (e *Event) Skips() bool { return e.Reset || e.Op == OpRepair }
 
-// restates reports whether the event repeats what is known of the model.
+// restates reports whether the event repeats everything about the model.
 func (e *Event) restates() bool { return e.Reset || e.Op == OpImport || e.Op == OpRepair }
 
 // newID returns the identifier of a new event.

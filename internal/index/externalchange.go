@@ -7,36 +7,36 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// A Tree says whether there are files of a version.
+// A Tree says whether a version has files.
 type Tree int
 
 const (
-	TreeUnknown Tree = iota // the store can't tell
+	TreeUnknown Tree = iota // the store does not know
 	NoTree
 	OurTree   // files with a manifest, which a registry made
 	OtherTree // other files
 )
 
-// An external is what another program made of a document, as it is being found
-// out.
+// An external is an external change while it is computed: the difference that
+// another program made to a document.
 //
 // The other program's change is the later one: it takes turns with us, and
-// wrote after our last change. So what it changed counts, and what it left
-// alone is as the history has it, whether it saw that or not. What it did
-// without knowing of an event is merged field by field.
+// wrote after our last change. So its changes count. Whatever it did not change
+// is as in the history, whether that program knew it or not. If it did not know
+// an event when it changed the same version, the two are merged field by field.
 type external struct {
 	past     *past
 	ours     *State
 	tree     func(version string) Tree
 	event    *Event
-	replaced map[string]bool // numbers that another version has now
+	replaced map[string]bool // numbers that now belong to another version
 
 	promoted   map[string]bool // versions that it put into production
-	promotions map[string]bool // when it did, raw
+	promotions map[string]bool // the raw times of these promotions
 	productive map[string]bool // versions that the document has in production
 }
 
-// compare finds out what the other program did.
+// compare computes the other program's change.
 func (x *external) compare(d *document.Document) {
 	x.replaced = map[string]bool{}
 	x.notePromotions(d)
@@ -52,8 +52,8 @@ func (x *external) compare(d *document.Document) {
 	}
 }
 
-// notePromotions notes which versions the document has in production, and which
-// of them were not there before, or were promoted once more.
+// notePromotions records which versions the document has in production, and
+// which of them the other program promoted.
 func (x *external) notePromotions(d *document.Document) {
 	x.promoted, x.promotions, x.productive = map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, e := range d.Entries {
@@ -91,7 +91,7 @@ func (x *external) entry(version string, raw []byte) {
 }
 
 // add lists a version that the other program added. If its number was given out
-// before, the event says so: that program counts from what is listed.
+// before, the event says so. The other program counts only listed versions.
 func (x *external) add(version string, raw []byte) {
 	if x.past.lives[version] != nil || slices.Contains(x.ours.Removed, version) {
 		x.event.Reused = append(x.event.Reused, version)
@@ -99,10 +99,10 @@ func (x *external) add(version string, raw []byte) {
 	x.event.After = append(x.event.After, Image{Version: version, Raw: raw})
 }
 
-// another reports whether an entry is of another version than ours, by the same
-// number: the other program deleted ours and registered that, or did not know
-// of ours. An edited time of registration does not make another version: the
-// files would still have our manifest.
+// another reports whether an entry belongs to another version of the same
+// number as ours. Then the other program deleted ours and registered that
+// version, or did not know ours. An edited time of registration alone does not
+// make another version: the files would still have our manifest.
 func (x *external) another(ours *Entry, raw []byte) bool {
 	if !anotherVersion(ours.Raw, raw) {
 		return false
@@ -113,7 +113,7 @@ func (x *external) another(ours *Entry, raw []byte) bool {
 	return x.tree(ours.Version) != OurTree
 }
 
-// merge merges an entry of a version that both have.
+// merge merges the entry of a version that both sides have.
 func (x *external) merge(ours *Entry, raw []byte) {
 	m := entryMerge{base: x.past.then[ours.Version], ours: ours.Raw, theirs: raw,
 		proven: x.past.base.proven, presumed: x.past.base.presumed, past: x.past.entries(ours.Version), promotions: x.promotions}
@@ -126,17 +126,17 @@ func (x *external) merge(ours *Entry, raw []byte) {
 	}
 }
 
-// missing decides about a version that the document lacks. Python's delete
-// removes the files first. So a version without files was deleted; one whose
-// files are there was not, but the other program did not know it, unless the
-// base is proven.
+// missing decides about a version that is missing in the document. Python
+// removes the files before the entry. So a version without files was deleted. A
+// version whose files exist was not deleted, but the other program did not know
+// it, unless the base is proven.
 func (x *external) missing(ours *Entry) {
 	b, was := x.past.base, x.past.then[ours.Version] != nil
 	tree := x.tree(ours.Version)
 	switch {
 	case b.proven && was, tree == NoTree, tree == TreeUnknown && was && b.event > 0 && !b.presumed:
 		x.bury(ours)
-	case b.event > 0 && !was: // it was registered since
+	case b.event > 0 && !was: // the version was registered since
 	case tree != TreeUnknown:
 		x.doubt(ours.Version, "the entry is missing and the files are there; the version stays")
 	default:
@@ -153,9 +153,9 @@ func (x *external) doubt(version, reason string) {
 	x.event.Doubts = append(x.event.Doubts, Doubt{version, reason})
 }
 
-// settleProduction archives what the history put into production and the other
-// program, which promoted another version, did not know of. Its promotion is
-// the later one, and archives what was there.
+// settleProduction archives a version that the history put into production and
+// that the other program did not know when it promoted another version. That
+// promotion is the later one, and archives the version that was in production.
 func (x *external) settleProduction() {
 	s := x.ours
 	h := s.Holder(Production)
@@ -171,7 +171,7 @@ func (x *external) settleProduction() {
 	}
 	var also []Image
 	for version := range s.Productive {
-		if version == h.Version || x.productive[version] { // of two in the document, the next change archives one
+		if version == h.Version || x.productive[version] { // if the document has two in production, the next change archives one
 			continue
 		}
 		e := s.Get(version)
@@ -183,7 +183,7 @@ func (x *external) settleProduction() {
 	}
 }
 
-// put has the event leave an entry so.
+// put makes the event leave an entry in this state.
 func (e *Event) put(im Image) {
 	for i := range e.After {
 		if e.After[i].Version == im.Version {

@@ -9,16 +9,16 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// Extra is what the registry keeps of a version beside its entry.
+// Extra is what the registry keeps about a version outside its entry.
 type Extra struct {
-	Entered        int64           `json:"entered,omitempty"` // the event by which it entered its stage
+	Entered        int64           `json:"entered,omitempty"` // the event by which the version entered its stage
 	RegisteredBy   string          `json:"registered_by,omitempty"`
 	SourceRevision string          `json:"source_revision,omitempty"`
 	Manifest       string          `json:"manifest,omitempty"` // SHA-256 of manifest.json, hex
 	Gates          json.RawMessage `json:"gates,omitempty"`    // an object
 }
 
-// Encode returns the extra as an entry keeps it.
+// Encode returns the extra as JSON on one line.
 func (x Extra) Encode() ([]byte, error) {
 	raw, err := json.Marshal(x)
 	if err != nil || string(raw) == "{}" {
@@ -45,16 +45,16 @@ func entering(raw []byte, event int64) []byte {
 	return append(b, '}')
 }
 
-// checkExtra returns the event by which a version entered its stage, and why
-// its extra can't be read, if so. Gates can't be at fault: one that can't be
+// checkExtra returns the event by which a version entered its stage, and an
+// error if the extra can't be read. Gates are not checked: a gate that can't be
 // read is a gate that no version passes.
 func checkExtra(raw []byte) (entered int64, err error) {
 	x, err := ReadExtra(raw)
 	return x.Entered, err
 }
 
-// ReadExtra takes an extra apart. Members that it does not know stay in the raw
-// extra.
+// ReadExtra splits an extra into its parts. Members that it does not know stay
+// in the raw extra.
 func ReadExtra(raw []byte) (x RawExtra, err error) {
 	if len(raw) == 0 {
 		return x, nil
@@ -72,7 +72,7 @@ func ReadExtra(raw []byte) (x RawExtra, err error) {
 	return x, err
 }
 
-// take notes a member that it knows.
+// take records a member that it knows.
 func (x *RawExtra) take(key string, value []byte) (err error) {
 	if string(value) == "null" {
 		return nil
@@ -95,16 +95,16 @@ func (x *RawExtra) take(key string, value []byte) (err error) {
 	return nil
 }
 
-// RawExtra is where the parts of an extra stand in its bytes.
+// RawExtra has the positions of the parts of an extra in its bytes.
 type RawExtra struct {
 	Entered                                int64
 	RegisteredBy, SourceRevision, Manifest []byte
 	Gates                                  []byte
 }
 
-// plainExtra takes the extra of nearly every version apart without decoding it:
-// a number, then texts without escapes, then gates, as extra.encode has them.
-// It reports false for what takes a closer look.
+// plainExtra splits the extra of nearly every version without decoding it: a
+// number, then texts without escapes, then gates, as Extra.Encode writes them.
+// It reports false for any other extra.
 func plainExtra(raw []byte) (x RawExtra, ok bool) {
 	rest, ok := bytes.CutPrefix(raw, []byte(`{"entered":`))
 	if !ok {

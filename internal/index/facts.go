@@ -10,20 +10,20 @@ import (
 )
 
 // GatesKey is the key under which Ubunye since 0.7 keeps a model's gates, after
-// "versions" in registry.json. The facts of a model mirror it under the same
+// "versions" in registry.json. The facts about a model mirror it under the same
 // key.
 const GatesKey = "promotion_gates"
 
-// noFacts is how an event says that nothing is kept of a model.
+// noFacts is the "model" of an event that leaves no facts about a model.
 const noFacts = "{}"
 
-// Facts are what the registry keeps of a model beside its versions: the object
-// "model" of the event that changed it last, and of our key in registry.json.
-// Members that this release does not know are kept. Facts are immutable.
+// Facts are what the registry keeps about a model itself: the object "model" of
+// the last event that changed it, and of our key in registry.json. Members that
+// this release does not know are kept. Facts are immutable.
 type Facts struct {
 	raw     []byte        // the object, on one line; nil for nothing
-	unknown []string      // what a writer must understand, and this release does not
-	Decoded *atomic.Value // what the user of the facts made of them and keeps here; nil if there are none
+	unknown []string      // what a writer must understand and this release does not
+	Decoded *atomic.Value // for the caller's decoded form; nil if there are no facts
 }
 
 // ReadFacts reads a raw object.
@@ -40,7 +40,7 @@ func ReadFacts(raw []byte) Facts {
 	return f
 }
 
-// Get returns the raw value of a member, nil if there is none.
+// Get returns the raw value of a member, or nil if there is none.
 func (f Facts) Get(key string) []byte {
 	if len(f.raw) == 0 {
 		return nil
@@ -69,8 +69,7 @@ func (f Facts) with(key string, value []byte) Facts {
 	return ReadFacts(append(b, '}'))
 }
 
-// image returns the facts as an event carries them that changes or restates
-// them.
+// image returns the facts for an event that changes or repeats them.
 func (f Facts) image() []byte {
 	if len(f.raw) == 0 {
 		return []byte(noFacts)
@@ -87,7 +86,8 @@ func (f Facts) Writable() error {
 	return nil
 }
 
-// Learn takes over facts, and has the document's top-level gates mirror them.
+// Learn sets the facts, and mirrors their gates in the document's top-level
+// keys.
 func (s *State) Learn(f Facts) {
 	s.Size += int64(len(f.raw) - len(s.Facts.raw))
 	s.Facts = f
@@ -96,18 +96,18 @@ func (s *State) Learn(f Facts) {
 }
 
 // withGates returns the top-level keys of a document with the model's gates
-// where Ubunye writes them. Without gates the keys stay as they are: another
-// program's "promotion_gates" is no claim of ours.
+// where Ubunye writes them. If gates is nil the keys stay as they are, because
+// a "promotion_gates" that another program wrote is not ours to remove.
 func withGates(head []pyjson.Member, gates []byte) []pyjson.Member {
 	if gates == nil {
 		return head
 	}
 	m := pyjson.Member{Key: GatesKey, Value: pyjson.Indent(nil, gates, "  ")}
-	for i, old := range slices.Backward(head) { // of two, Python takes the last
+	for i, old := range slices.Backward(head) { // if there are two, Python reads the last
 		switch {
 		case old.Key != GatesKey:
 		case pyjson.Equal(old.Value, gates):
-			return head // as the other program laid it out
+			return head // keep the other program's layout
 		default:
 			m.Raw = old.Raw
 			head = slices.Clone(head)
@@ -119,8 +119,8 @@ func withGates(head []pyjson.Member, gates []byte) []pyjson.Member {
 	return slices.Insert(slices.Clone(head), after, m)
 }
 
-// headGates returns the model's gates as the top-level keys of a document have
-// them, on one line; nil if the key is not there.
+// headGates returns the model's gates in the top-level keys of a document, on
+// one line, or nil if the key is missing.
 func headGates(head []pyjson.Member) (raw []byte) {
 	for _, m := range head {
 		if m.Key == GatesKey {
@@ -130,15 +130,16 @@ func headGates(head []pyjson.Member) (raw []byte) {
 	return raw
 }
 
-// LayGates lays over the state the model's gates that another program left in a
-// document, given the facts at the event that the document started from. A
-// change by the other program wins. A document without the key says nothing:
-// releases of Ubunye before 0.7 drop it. It reports whether the facts changed.
+// LayGates merges the model's gates in a document that another program wrote
+// into the state. base are the facts at the event that the document started
+// from. A change by the other program wins. A document without the key says
+// nothing, because releases of Ubunye before 0.7 drop it. LayGates reports
+// whether the facts changed.
 func (s *State) LayGates(base Facts) (changed bool) {
 	theirs, f := headGates(s.Head), s.Facts
 	if theirs != nil && !pyjson.Equal(theirs, base.Get(GatesKey)) && !pyjson.Equal(theirs, f.Get(GatesKey)) {
 		f = f.with(GatesKey, theirs)
-		if changed = !sameGates(f.Get(GatesKey), s.Facts.Get(GatesKey)); !changed { // {} and no key, say
+		if changed = !sameGates(f.Get(GatesKey), s.Facts.Get(GatesKey)); !changed { // for example {} and a missing key
 			f = s.Facts
 		}
 	}
@@ -146,9 +147,9 @@ func (s *State) LayGates(base Facts) (changed bool) {
 	return changed
 }
 
-// layTop lays over the state what another program left in a document beside the
-// entries: top-level keys, the model's gates among them, and what an editor
-// left of our key. The event diff carries the facts if they changed.
+// layTop merges the rest of a document that another program wrote into the
+// state: top-level keys, the model's gates among them, and the parts of our key
+// that an editor left. The event diff gets the facts if they changed.
 func (s *State) layTop(p *past, d *document.Document, diff *Event) {
 	base := s.Facts
 	if p.base.event > 0 {
@@ -160,8 +161,8 @@ func (s *State) layTop(p *past, d *document.Document, diff *Event) {
 	}
 }
 
-// keepTop takes over a document's top-level keys, and what an editor left of
-// our key beside the entries.
+// keepTop sets the state's top-level keys to the document's, and takes what an
+// editor left of our key, except what it says about single versions.
 func (s *State) keepTop(d *document.Document) {
 	s.Head = d.Head
 	if d.Mark != nil {
@@ -170,7 +171,7 @@ func (s *State) keepTop(d *document.Document) {
 	}
 }
 
-// FactsAt returns the facts at an event.
+// FactsAt returns the facts after an event.
 func FactsAt(events []*Event, number int64) (f Facts) {
 	for _, e := range events {
 		if e.Model != nil && e.Number <= number {
@@ -180,10 +181,10 @@ func FactsAt(events []*Event, number int64) (f Facts) {
 	return f
 }
 
-// TakeGates takes over the model's gates of a document of ours, given the facts
-// at the event that it stands at. They are the history's, unless an older
-// release took in another program's document: then the next change records what
-// they ask for.
+// TakeGates takes over the model's gates of a document that we wrote. base are
+// the facts at the event that the document includes. The gates equal the
+// history's, unless an older release took in another program's document. In
+// that case the next change records them.
 func (s *State) TakeGates(base Facts, d *document.Document) {
 	s.Head = d.Head
 	if s.LayGates(base) {

@@ -8,17 +8,17 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// fields are what an entry says, as far as it can be read. What can't be read
-// is zero, and noted in problems.
+// fields are the values of an entry. A value that can't be read is zero, and
+// problems says why.
 type fields struct {
-	Stage string // development if the entry names none
+	Stage string // development if the entry has no stage
 
 	RegisteredAt         time.Time
 	PromotedToStaging    time.Time
 	PromotedToProduction time.Time
 	ArchivedAt           time.Time
 
-	Metrics  []byte // an object, nil for none
+	Metrics  []byte // an object; nil for none
 	Metadata []byte // an object, nil for none
 	Gates    []byte // any value, nil for none
 
@@ -63,8 +63,8 @@ func (f *fields) problem(format string, args ...any) {
 	f.Problems = append(f.Problems, fmt.Sprintf(format, args...))
 }
 
-// text returns a string, empty for null, for a missing value, and for a value
-// that is no string.
+// text returns a string. It is empty for null, for a missing value, and for a
+// value that is not a string.
 func (f *fields) text(cut *document.Fields, key string) string { return string(f.bytes(cut, key)) }
 
 // bytes is text without a copy.

@@ -2,7 +2,7 @@ package index
 
 import "bytes"
 
-// ApplyAll applies events that end at a position of the log.
+// ApplyAll applies events. The last of them ends at a position of the log.
 func (s *State) ApplyAll(events []*Event, end int64) {
 	for _, e := range events {
 		s.Apply(e, end)
@@ -10,16 +10,16 @@ func (s *State) ApplyAll(events []*Event, end int64) {
 	s.Offset = end
 }
 
-// Settle finds the version of every stage, so that afterwards several
-// goroutines may read the state.
+// Settle finds the version of every stage. After it, several goroutines may
+// read the state.
 func (s *State) Settle() {
 	for _, stage := range Stages {
 		s.Holder(stage)
 	}
 }
 
-// Extend applies lines that stand at a position of the log, behind the event
-// that the state stands at, and returns them as events.
+// Extend applies lines at a position of the log, which follow the last event of
+// the state, and returns them as events.
 func (s *State) Extend(lines []byte, at, end int64) ([]*Event, error) {
 	events, err := ParseLog(lines, at, s.Last, s.Hash)
 	if err != nil {
@@ -29,19 +29,19 @@ func (s *State) Extend(lines []byte, at, end int64) ([]*Event, error) {
 	return events, nil
 }
 
-// Replay returns the state that a whole log makes, and the log's events.
+// Replay returns the state that a whole log results in, and the log's events.
 func Replay(useCase, model string, lines []byte, end int64) (*State, []*Event, error) {
 	s := New(useCase, model)
 	events, err := s.Extend(lines, 0, end)
 	return s, events, err
 }
 
-// Continue makes a state that stands on its document alone continue whatever
-// log there is: the next change begins with an event that holds all of it. If
-// an earlier change did so, and only the document was not brought up to date,
-// the log goes on from there.
+// Continue makes a state that was read from a document alone continue a log.
+// The next change then begins with an event that holds all of the state. If an
+// earlier change did that, and only the document was not rewritten, the log
+// goes on from that event.
 func (s *State) Continue(lines []byte, end int64) (*State, error) {
-	if s.Damage != nil { // gates might be among it, and must not open
+	if s.Damage != nil { // the damaged part may have gates, which must not be lost
 		return nil, &DamageError{Document: true, Err: s.Damage}
 	}
 	hash, last := "", s.Last
@@ -64,8 +64,8 @@ func (s *State) Continue(lines []byte, end int64) (*State, error) {
 	return s, nil
 }
 
-// resume replays the log from an event that holds everything, but for what only
-// the document has: stood is the document's state.
+// resume replays the log from an event that holds everything, except the facts
+// that only the document has. stood is the document's state.
 func resume(lines []byte, at int64, first *Event, end int64, stood *State) (*State, error) {
 	s := New(stood.UseCase, stood.Model)
 	s.Last, s.Hash = first.Number-1, first.Prev
@@ -73,15 +73,15 @@ func resume(lines []byte, at int64, first *Event, end int64, stood *State) (*Sta
 	if _, err := s.Extend(lines, at, end); err != nil {
 		return nil, err
 	}
-	if first.Model == nil && s.Facts.raw == nil && stood.Facts.raw != nil { // its writer knew of no facts
+	if first.Model == nil && s.Facts.raw == nil && stood.Facts.raw != nil { // its writer did not know facts
 		s.Learn(stood.Facts)
 		s.Pending = &Event{Op: OpForeign, Model: s.Facts.raw}
 	}
 	return s, nil
 }
 
-// giveOut keeps numbers that an event of another history gave out from being
-// given again.
+// giveOut prevents numbers that an event of another history gave out from being
+// given out again.
 func (s *State) giveOut(e *Event) {
 	for _, im := range e.After {
 		if s.Get(im.Version) == nil {

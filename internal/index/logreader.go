@@ -18,11 +18,11 @@ type LogLine struct {
 	Raw []byte // without its end
 }
 
-// A LogDamage is a place where a log can't be right.
+// A LogDamage is a place where a log is damaged.
 type LogDamage struct {
 	At      int64 // where the line begins
 	Event   int64 // the event that should be there
-	Dropped bool  // the line can't be read, or belongs elsewhere
+	Dropped bool  // the line can't be read, or is out of place
 	Err     error
 }
 
@@ -34,10 +34,11 @@ type logReader struct {
 	decode func(line []byte, prev string) (*Event, error)
 }
 
-// lines yields each line of a log that ends with whole lines, with what is
-// wrong at it, or nil. The line has no event if it was dropped. The numbers go
-// up by one, but for an import or a repair, which may leave some out. One fault
-// is yielded once: a line that only follows a damaged one badly is in order.
+// lines yields each line of a log that ends with whole lines, with its damage,
+// or nil. A line that was dropped has no event. The numbers of events go up by
+// one, except at an import or a repair, which may leave some out. Each damage
+// is yielded once: if a line only does not follow because the line before it is
+// damaged, it is in order.
 func (r logReader) lines(log []byte) iter.Seq2[LogLine, *LogDamage] {
 	return func(yield func(LogLine, *LogDamage) bool) {
 		noted := int64(-1) // the event of the last damage
@@ -59,7 +60,7 @@ func (r logReader) lines(log []byte) iter.Seq2[LogLine, *LogDamage] {
 	}
 }
 
-// event reads the event of a line, and returns what is wrong with it, or nil.
+// event reads the event of a line, and returns the damage of the line, or nil.
 func (r *logReader) event(line LogLine, noted int64) (*Event, *LogDamage) {
 	e, err := r.decode(line.Raw, r.hash)
 	edited := errors.Is(err, ErrChecksum)
@@ -84,8 +85,8 @@ func (r *logReader) event(line LogLine, noted int64) (*Event, *LogDamage) {
 }
 
 // ParseLog reads lines at a position of a log, which follow the event last with
-// the digest hash. Of an event it reads what changes a state. Before the first
-// damage it returns the events so far, and a *DamageError.
+// the digest hash. It reads the parts of events that change a state. At the
+// first damage it returns the events before it, and a *DamageError.
 func ParseLog(lines []byte, at, last int64, hash string) (events []*Event, err error) {
 	r := logReader{at: at, last: last, hash: hash, decode: decodeEffect}
 	for line, damage := range r.lines(lines) {
@@ -107,7 +108,7 @@ type Log struct {
 	Lines  []LogLine
 	Damage []LogDamage // in order
 
-	dropped [][]byte // lines that can't be read, or belong elsewhere
+	dropped [][]byte // lines that can't be read, or are out of place
 }
 
 // ReadLog reads a whole log. It goes on after damage.
@@ -144,9 +145,10 @@ func (l *Log) Last() int64 {
 	return l.Lines[len(l.Lines)-1].Number
 }
 
-// Has reports whether the log has the event that a document stands at: its
-// line, or its digest in the next line, which says enough if the line itself is
-// damaged. The mark's position is the store's business.
+// Has reports whether the log has the event that a document includes: its line,
+// or its digest in the next line, which is enough if the line itself is
+// damaged. The position in the mark is not checked, because only the store
+// knows its meaning.
 func (l *Log) Has(m *document.Mark) bool {
 	for _, line := range l.Lines {
 		if line.Hash == m.Hash || line.Prev == m.Hash {
@@ -163,13 +165,14 @@ func (l *Log) Has(m *document.Mark) bool {
 }
 
 // Contradicts reports whether the log is sound and has another event of the
-// number that a document stands at: the document came from another history.
+// number that is in a document's mark. Then the document came from another
+// history.
 func (l *Log) Contradicts(m *document.Mark) bool {
 	return len(l.Damage) == 0 && !l.Has(m) && slices.ContainsFunc(l.Lines, func(line LogLine) bool { return line.Number == m.Event })
 }
 
-// Supersedes reports whether the log began a new history after the event that a
-// document stands at.
+// Supersedes reports whether the log began a new history after the event in a
+// document's mark.
 func (l *Log) Supersedes(m *document.Mark) bool {
 	return slices.ContainsFunc(l.Lines, func(line LogLine) bool { return line.Reset && line.Number > m.Event })
 }

@@ -14,11 +14,11 @@ type LogWriter struct {
 	Log  []byte
 	Last int64     // the number of the last event
 	hash string    // the digest of its line
-	Now  time.Time // of new events
+	Now  time.Time // the time of new events
 }
 
-// Keep adds the line of an event, with the digest of the line that is before it
-// now.
+// Keep adds the line of an event, with the digest of the line that now precedes
+// it.
 func (w *LogWriter) Keep(e *Event, line []byte) error {
 	line, err := linked(line, e.Prev, w.hash)
 	if err == nil {
@@ -27,7 +27,7 @@ func (w *LogWriter) Keep(e *Event, line []byte) error {
 	return err
 }
 
-// Write adds a new event that has its number.
+// Write adds a new event that already has its number.
 func (w *LogWriter) Write(e *Event) error {
 	e.ID, e.Time, e.Prev = newID(), w.Now, w.hash
 	line, err := e.Encode()
@@ -45,8 +45,8 @@ func (w *LogWriter) Record(pending *Event) error {
 	return w.Write(&e)
 }
 
-// Restate adds an event that holds all that the state knows, and brings the
-// state to the end of the log.
+// Restate adds an event that holds everything in the state, and moves the state
+// to the end of the log.
 func (w *LogWriter) Restate(e *Event, s *State) error {
 	e.Number, e.Reset = max(w.Last, s.Last)+1, true
 	for _, im := range NewTxn(s, w.Now).archiveSeconds() {
@@ -66,8 +66,8 @@ func (w *LogWriter) add(number int64, line []byte) {
 	w.Last, w.hash = number, HashLine(line)
 }
 
-// linked returns the line of an event, which has the digest prev, with another
-// digest of the line before it. All else stays as it is.
+// linked returns the line of an event with hash in place of prev, the digest of
+// the line before it. The rest of the line stays as it is.
 func linked(line []byte, prev, hash string) ([]byte, error) {
 	held, sealed := Unseal(line)
 	if sealed && prev == hash {
@@ -80,9 +80,8 @@ func linked(line []byte, prev, hash string) ([]byte, error) {
 	return relinked(line, hash)
 }
 
-// relinked returns a line that is not as it was written with the digest of the
-// line before it and a checksum of its own. What the line says stays, as far as
-// it can be read.
+// relinked returns a damaged line with the digest of the line before it and a
+// new checksum. The content of the line stays, as far as it can be read.
 func relinked(line []byte, prev string) ([]byte, error) {
 	members, err := pyjson.Object(line)
 	if err != nil {

@@ -8,12 +8,13 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// Merge takes in a document that another program wrote or edited, given the
-// events that made the state. What that program changed, against the document
-// that it started from, is laid over the state; the next change records it.
+// Merge merges a document that another program wrote or edited into the state.
+// events are those that made the state. The other program's changes are the
+// differences from the document that it started from. The next change records
+// them.
 func (s *State) Merge(d *document.Document, events []*Event, n Note, inStep bool, tree func(version string) Tree) {
 	b, taken := startedFrom(n, d, events, inStep)
-	if taken { // an event has it all, and the document was not replaced since
+	if taken { // an event has all of it, and the document was not replaced since
 		s.keepBytes(d)
 		s.keepTop(d)
 		s.Learn(s.Facts)
@@ -23,13 +24,13 @@ func (s *State) Merge(d *document.Document, events []*Event, n Note, inStep bool
 	s.LayOver(newPast(events, b), d, tree)
 }
 
-// MergeBlind is merge where nothing tells what the other program started from,
-// nor which versions have files.
+// MergeBlind is Merge without knowledge of what the other program started from,
+// or of which versions have files.
 func (s *State) MergeBlind(d *document.Document, events []*Event) {
 	s.LayOver(newPast(events, base{}), d, func(string) Tree { return TreeUnknown })
 }
 
-// LayOver lays over the state what another program changed in the document.
+// LayOver merges another program's changes to a document into the state.
 func (s *State) LayOver(p *past, d *document.Document, tree func(version string) Tree) {
 	x := &external{past: p, ours: s, tree: tree, event: &Event{Op: OpForeign, Document: digest(d)}}
 	x.compare(d)
@@ -57,19 +58,19 @@ func (s *State) LayOver(p *past, d *document.Document, tree func(version string)
 		s.noteProduction(OpForeign)
 	} else if len(e.Doubts) == 0 && e.Model == nil {
 		if !rewritten {
-			return // nothing is to be said of it
+			return // there is nothing to record
 		}
 		e.Reason = "registry.json was written anew, and no version changed"
 	}
 	s.Pending = e
 }
 
-// pythonKeys are the top-level keys that Python writes, whatever it changed.
+// pythonKeys are the top-level keys that Python always writes.
 var pythonKeys = []string{"model_name", "use_case", "versions", GatesKey}
 
 // rewrittenIn reports whether a document says the same as the state in other
-// bytes, or has keys that Python does not write. It is asked before the
-// document is laid over the state.
+// bytes, or has keys that Python does not write. Call it before the document is
+// merged.
 func (s *State) rewrittenIn(d *document.Document) bool {
 	for _, m := range d.Head {
 		if !slices.Contains(pythonKeys, m.Key) {
@@ -84,7 +85,7 @@ func (s *State) rewrittenIn(d *document.Document) bool {
 	return false
 }
 
-// keepBytes takes over the document's own bytes for entries that say the same.
+// keepBytes takes the document's own bytes for entries that say the same.
 func (s *State) keepBytes(d *document.Document) {
 	for _, e := range d.Entries {
 		if mine := s.Get(e.Version); mine != nil && pyjson.Equal(mine.Raw, e.Raw) {

@@ -10,7 +10,7 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/document"
 )
 
-// ParseVersion returns nil for an entry that is no strict SemVer.
+// ParseVersion returns nil for a version that is not strict SemVer.
 func ParseVersion(version string) *semver.Version {
 	sv, err := semver.StrictNewVersion(version)
 	if err != nil {
@@ -19,8 +19,8 @@ func ParseVersion(version string) *semver.Version {
 	return sv
 }
 
-// CompareVersions orders by SemVer precedence; those that are none come below,
-// by text.
+// CompareVersions orders versions by SemVer precedence. Others come before all
+// of these, ordered as text.
 func CompareVersions(a, b string) int {
 	if x, ok := document.ParseRelease(a); ok {
 		if y, ok := document.ParseRelease(b); ok {
@@ -39,9 +39,9 @@ func CompareVersions(a, b string) int {
 	return cmp.Or(x.Compare(y), strings.Compare(a, b))
 }
 
-// nextVersion is the lowest release above the highest version: 1.2.3 gives
-// 1.2.4; 2.0.0-rc.1, if there is no release at all, gives 2.0.0; none gives
-// 1.0.0.
+// nextVersion returns the lowest release above the highest version. After 1.2.3
+// it is 1.2.4. After 2.0.0-rc.1, if there is no release, it is 2.0.0. Without
+// versions it is 1.0.0.
 func nextVersion(highest *semver.Version) (string, error) {
 	if highest == nil {
 		return "1.0.0", nil
@@ -53,8 +53,9 @@ func nextVersion(highest *semver.Version) (string, error) {
 	return next.String(), nil
 }
 
-// highest keeps the highest version seen, by SemVer precedence, releases before
-// pre-releases: a pre-release counts only until there is a release.
+// highest returns the higher version by SemVer precedence. Any release is
+// higher than any pre-release, so that a pre-release counts only until there is
+// a release.
 func highest(a, b *semver.Version) *semver.Version {
 	switch {
 	case a == nil:

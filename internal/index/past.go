@@ -6,22 +6,21 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// A past is what a history made of each version.
+// A past is what a history says about each version.
 type past struct {
 	base  base
 	lives map[string]*life
-	then  map[string][]byte // the entries at the base, if that is known
-	facts Facts             // of the model at the base
+	then  map[string][]byte // the entries at the base, if the base is known
+	facts Facts             // about the model at the base
 }
 
-// A life is what the history made of one version number.
+// A life is what the history says about one version number.
 type life struct {
-	entries [][]byte // of the version that has it, in order
-	buried  [][]byte // when the versions that had it before were registered
+	entries [][]byte // all entries of the version with that number, in order
+	buried  [][]byte // when earlier versions with that number were registered
 }
 
-// newPast returns what events made of each version, given the base of an
-// external change.
+// newPast reads events, given the base of an external change.
 func newPast(events []*Event, b base) *past {
 	p := &past{base: b, lives: map[string]*life{}, then: map[string][]byte{}}
 	for _, e := range events {
@@ -61,7 +60,7 @@ func (p *past) take(e *Event) {
 	}
 }
 
-// end notes that a version is no longer listed.
+// end records that a version is no longer listed.
 func (p *past) end(version string, event int64) {
 	if event <= p.base.event {
 		delete(p.then, version)
@@ -78,7 +77,7 @@ func (p *past) end(version string, event int64) {
 	l.entries = nil
 }
 
-// ended reports whether an entry is of a version that the history removed.
+// ended reports whether an entry belongs to a version that the history removed.
 func (p *past) ended(version string, raw []byte) bool {
 	l, at := p.lives[version], registeredAt(raw)
 	if l == nil || at == nil {
@@ -92,7 +91,7 @@ func (p *past) ended(version string, raw []byte) bool {
 	return false
 }
 
-// entries returns all that the history made of a version.
+// entries returns all entries that a version had in the history.
 func (p *past) entries(version string) [][]byte {
 	if l := p.lives[version]; l != nil {
 		return l.entries
@@ -100,8 +99,8 @@ func (p *past) entries(version string) [][]byte {
 	return nil
 }
 
-// RegisteredAt returns the raw time at which an entry's version was registered,
-// nil if it tells none.
+// registeredAt returns the raw time in an entry at which the version was
+// registered, or nil if there is none.
 func registeredAt(raw []byte) []byte {
 	if len(raw) == 0 || raw[0] != '{' {
 		return nil
@@ -113,7 +112,7 @@ func registeredAt(raw []byte) []byte {
 	return at
 }
 
-// sameTime compares raw times. What is no time is compared as text.
+// sameTime compares raw times. A value that is not a time is compared as text.
 func sameTime(a, b []byte) bool {
 	if bytes.Equal(a, b) {
 		return true
@@ -123,8 +122,8 @@ func sameTime(a, b []byte) bool {
 	return err1 == nil && err2 == nil && x.Equal(y)
 }
 
-// anotherVersion reports whether two entries of one number are surely of two
-// versions: they were registered at different times.
+// anotherVersion reports whether two entries of one number certainly belong to
+// two versions: they were registered at different times.
 func anotherVersion(a, b []byte) bool {
 	x, y := registeredAt(a), registeredAt(b)
 	return x != nil && y != nil && !sameTime(x, y)

@@ -1,7 +1,7 @@
 package index
 
-// The decoders as they were before they read in one pass: slower and plainer.
-// FuzzReference holds those of today to them.
+// The decoders before they read a line in one pass, which are slower and
+// simpler. FuzzReference compares the present decoders with them.
 
 import (
 	"bytes"
@@ -25,8 +25,8 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// FuzzReference: a line, and the entries in it, are read, refused and written
-// as the plain decoders do it.
+// FuzzReference checks that a line, and the entries in it, are read, refused
+// and written as by the plain decoders.
 func FuzzReference(f *testing.F) {
 	logs, err := filepath.Glob("../../testdata/stores/*/*/*/history.jsonl")
 	if err != nil || len(logs) == 0 {
@@ -104,7 +104,7 @@ func FuzzReference(f *testing.F) {
 	})
 }
 
-// faultIn is all that callers ask of a decoder's error.
+// faultIn returns the part of a decoder's error that callers use.
 func faultIn(err error) string {
 	at := int64(-1)
 	if syntax := (*pyjson.SyntaxError)(nil); errors.As(err, &syntax) {
@@ -205,8 +205,7 @@ func plainEvent(line []byte) (*Event, error) {
 	return e, first
 }
 
-// plainExtraFault says what in an extra is not as it must be. Of gates nothing
-// is asked.
+// plainExtraFault returns the fault in an extra. Gates are not checked.
 func plainExtraFault(raw []byte) error {
 	members, err := pyjson.Object(raw)
 	for _, m := range members {

@@ -10,11 +10,12 @@ import (
 // A Range reports whether a version is in it.
 type Range func(*semver.Version) bool
 
-// Releases has every version that is no pre-release.
+// Releases has every version that is not a pre-release.
 func Releases(v *semver.Version) bool { return v.Prerelease() == "" }
 
-// ParseRange reads a SemVer constraint. A reference that is followed again and
-// again is parsed once: references are compared, so they can't keep the result.
+// ParseRange reads a SemVer constraint. It keeps parsed constraints, because a
+// reference that is followed is parsed many times and can't keep the result
+// itself: references are compared with ==.
 func ParseRange(text string) (Range, error) {
 	c, err := ranges.parse(text)
 	if err != nil {
@@ -23,7 +24,7 @@ func ParseRange(text string) (Range, error) {
 	return c.Check, nil
 }
 
-// Highest returns the highest of some entries that is in the range and was not
+// Highest returns the highest of some entries that is in the range and not
 // withdrawn, or nil.
 func (r Range) Highest(entries iter.Seq[*Entry], withdrawn func(*Entry) bool) (best *Entry) {
 	for e := range entries {

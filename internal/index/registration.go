@@ -7,7 +7,7 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// A Registration is what the entry of a new version says of it.
+// A Registration has the values of a new version's entry.
 type Registration struct {
 	Metrics, Metadata []byte // JSON objects
 	RunID, ConfigHash string // empty for null

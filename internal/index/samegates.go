@@ -7,20 +7,20 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// sameGates reports whether two raw values of "promotion_gates" ask for the
-// same. No value, null and {} do, and the order of gates does not count.
-// Numbers are compared by their digits.
+// sameGates reports whether two raw values of "promotion_gates" have the same
+// gates. A missing value, null and {} are the same, and the order of gates does
+// not count. Numbers are compared by their digits.
 func sameGates(a, b []byte) bool { return slices.Equal(gateList(a), gateList(b)) }
 
 // A rawGate is one gate of a value of "promotion_gates".
 type rawGate struct {
 	name, value string
-	again       bool // another gate before it has the name
+	again       bool // an earlier gate has the same name
 }
 
 // gateList returns the gates of a raw value, sorted by name. A drift check that
-// is turned off is none. A value that is no object is one gate, which no
-// version passes.
+// is turned off is not a gate. A value that is not an object is one gate, which
+// no version passes.
 func gateList(raw []byte) (list []rawGate) {
 	if len(raw) == 0 || string(raw) == "null" {
 		return nil

@@ -2,7 +2,7 @@ package index
 
 import "testing"
 
-func TestGatesAreTheSameIfTheyAskForTheSame(t *testing.T) {
+func TestSameGates(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		a, b string

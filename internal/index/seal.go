@@ -9,7 +9,7 @@ import (
 	"hash/crc32"
 )
 
-// HashLine returns the digest of a line, as the next event has it.
+// HashLine returns the digest of a line, which the next event contains.
 func HashLine(line []byte) string {
 	sum := sha256.Sum256(line)
 	var text [2 * len(sum)]byte
@@ -17,15 +17,15 @@ func HashLine(line []byte) string {
 	return string(text[:])
 }
 
-// ErrChecksum says that a line can be read, and is not as it was written.
+// ErrChecksum says that a line can be read, but its checksum is wrong.
 var ErrChecksum = errors.New("the line does not have its checksum")
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 const sealSize = len(`,"crc32c":"00000000"}`)
 
-// Seal ends a line with the checksum of what it holds. The digest in the next
-// line would tell too; the last line has none.
+// Seal ends a line with the checksum of its content. The digest in the next
+// line would also show a change, but the last line has no next line.
 func Seal(held []byte) []byte { return appendSeal(held, held) }
 
 func appendSeal(b, held []byte) []byte {
@@ -35,8 +35,8 @@ func appendSeal(b, held []byte) []byte {
 	return append(b, `"}`...)
 }
 
-// Unseal returns what a line holds before its checksum, and whether that is
-// right.
+// Unseal returns the content of a line before its checksum, and whether the
+// checksum is right.
 func Unseal(line []byte) (held []byte, ok bool) {
 	held = line[:max(0, len(line)-sealSize)]
 	var seal [sealSize]byte

@@ -5,7 +5,7 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// The stages of a version, as entries and events name them.
+// The stages of a version, by their names in entries and events.
 const (
 	Development = "development"
 	Staging     = "staging"
@@ -13,14 +13,14 @@ const (
 	Archived    = "archived"
 )
 
-// Stages are all of them.
+// Stages are all stages.
 var Stages = []string{Development, Staging, Production, Archived}
 
-// stamped names the key that holds when a version entered a stage.
+// stamped maps a stage to the key with the time at which a version entered it.
 var stamped = map[string]string{Staging: "promoted_to_staging", Production: "promoted_to_prod", Archived: "archived_at"}
 
 // knownStage reports whether a name is one of the four stages. An entry that
-// another program wrote may have another one.
+// another program wrote may have another stage.
 func knownStage(name string) bool {
 	switch name {
 	case Development, Staging, Production, Archived:

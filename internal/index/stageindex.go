@@ -2,16 +2,16 @@ package index
 
 import "container/heap"
 
-// A stageIndex finds the version of one stage, the one that entered it last,
-// without going through all of them at each change.
+// A stageIndex finds the version that entered a stage last, without a search of
+// all versions at each change.
 type stageIndex struct {
 	top   *Entry // the version of the stage, or nil
-	known bool   // top is so
-	all   newest // the entries in the stage, once built, and some that left it
+	known bool   // top is valid
+	all   newest // the entries in the stage, once built, and some that have left it
 	built bool
 }
 
-// newest is a heap, the entry that came last on top.
+// newest is a heap. The entry that entered last is on top.
 type newest []*Entry
 
 func (n newest) Len() int           { return len(n) }
@@ -26,7 +26,7 @@ func (n *newest) Pop() any {
 	return e
 }
 
-// enter notes an entry that is in place.
+// enter adds an entry that was put in place.
 func (s *State) enter(e *Entry) {
 	if e.Stage == Production {
 		s.Productive[e.Version] = true
@@ -41,13 +41,13 @@ func (s *State) enter(e *Entry) {
 	}
 	if x.built {
 		heap.Push(&x.all, e)
-		if len(x.all) > 2*len(s.Entries)+64 { // most of them left
+		if len(x.all) > 2*len(s.Entries)+64 { // most of them have left the stage
 			x.all, x.built = nil, false
 		}
 	}
 }
 
-// leave notes that an entry is no longer in place.
+// leave removes an entry that is no longer in place.
 func (s *State) leave(e *Entry) {
 	if e.Stage == Production {
 		delete(s.Productive, e.Version)
@@ -57,15 +57,16 @@ func (s *State) leave(e *Entry) {
 	}
 }
 
-// forget drops the found versions of all stages, after entries changed places.
+// forget drops the versions found for all stages, after entries changed their
+// places.
 func (s *State) forget() {
 	for _, x := range s.byStage {
 		*x = stageIndex{}
 	}
 }
 
-// Holder returns the version of a stage: of several, the one that entered it
-// last.
+// Holder returns the version of a stage. If there are several, it is the one
+// that entered last.
 func (s *State) Holder(stage string) *Entry {
 	x := s.byStage[stage]
 	if x == nil {
@@ -74,7 +75,7 @@ func (s *State) Holder(stage string) *Entry {
 	if x.known {
 		return x.top
 	}
-	if stage == Production { // hardly ever more than one
+	if stage == Production { // almost never more than one
 		for v := range s.Productive {
 			if e := s.Get(v); x.top == nil || e.newer(x.top) {
 				x.top = e

@@ -16,9 +16,9 @@ import (
 // maxProductions bounds how far Rollback without a version can go back.
 const maxProductions = 100
 
-// A State is what is known of one model: its checkpoint with the later events
-// applied. It is not safe for concurrent use, but for reads after Settle. Its
-// entries never change.
+// A State holds the facts about one model: its checkpoint with the later events
+// applied. It is not safe for concurrent use, except for reads after Settle.
+// Its entries never change.
 type State struct {
 	UseCase     string
 	Model       string
@@ -26,26 +26,26 @@ type State struct {
 	Facts       Facts
 	Others      []pyjson.Member // members of our key in the document that this release does not know
 	Entries     []*Entry        // in order of registration
-	places      map[string]int  // where in order a version is; see place
+	places      map[string]int  // index of each version in Entries; see place
 	placed      sync.Once
-	Removed     []string // numbers given out whose entries are gone
+	Removed     []string // numbers that were given out and whose entries were removed
 	deleted     []byte   // who deleted them and when, by version: an object; nil for nothing
-	productions []string // production versions, the last one last, rolled-back ones taken off
+	productions []string // production versions, the last one last, without those that were rolled back
 	high        *semver.Version
 	byStage     map[string]*stageIndex
-	Productive  map[string]bool // entries in production; more than one only by another program's doing
+	Productive  map[string]bool // versions in production; only another program can leave more than one
 	Generation  int64           // counts the changes of entries and facts
 
 	Last   int64  // the last event's number
 	Hash   string // its line's digest
-	Offset int64  // the position behind it
+	Offset int64  // the position after it
 
-	Size          int64  // about what the document takes, in bytes
-	Checkpoint    int64  // the event that the document stands at, 0 if it is none of ours
-	CheckpointEnd int64  // the position behind that event
-	Older         bool   // a release that keeps nothing it does not know wrote the document
-	External      int64  // the last event that recorded what another program changed, 0 for none
-	Damage        error  // what of our key in the document can't be read
+	Size          int64  // about the size of the document, in bytes
+	Checkpoint    int64  // the last event that the document includes; 0 if we did not write it
+	CheckpointEnd int64  // the position after that event
+	Older         bool   // the document is by a release that drops members that it does not know
+	External      int64  // the last event that recorded an external change; 0 for none
+	Damage        error  // the fault, if a part of our key in the document can't be read
 	Pending       *Event // an external change, for the next writer to record
 }
 
@@ -63,8 +63,8 @@ func New(useCase, model string) *State {
 // Empty reports whether there is no model.
 func (s *State) Empty() bool { return len(s.Entries) == 0 && s.Last == 0 }
 
-// FromDocument takes over a document's entries and, if it is ours, its mark.
-// What it has of an entry stays raw but for the stage.
+// FromDocument returns the state in a document: its entries and, if we wrote
+// it, its mark. Entries stay raw, except for the stage.
 func FromDocument(useCase, model string, d *document.Document) *State {
 	s := New(useCase, model)
 	s.Head = d.Head
@@ -117,7 +117,7 @@ func FromDocument(useCase, model string, d *document.Document) *State {
 	return s
 }
 
-// Document returns the state as a document that stands at the last event.
+// Document returns the state as a document that includes the last event.
 func (s *State) Document(offset int64) *document.Document {
 	d := &document.Document{Head: s.Head, Entries: make([]document.Entry, len(s.Entries)), Mark: &document.Mark{
 		Removed: s.Removed, Deleted: s.deleted, Productions: s.productions, Event: s.Last, Offset: offset, Hash: s.Hash,
@@ -129,7 +129,7 @@ func (s *State) Document(offset int64) *document.Document {
 	return d
 }
 
-// Format returns the state as a document that ends the lag.
+// Format returns the bytes of a document that is up to date.
 func (s *State) Format(end int64) []byte {
 	s.Pending, s.Checkpoint, s.CheckpointEnd, s.Older = nil, s.Last, end, false
 	return document.Format(s.Document(end))
@@ -160,11 +160,11 @@ func (s *State) Set(im Image) {
 	s.altered()
 }
 
-// altered notes that entries or facts changed, for those who keep what they
-// made of them.
+// altered records that entries or facts changed, for callers that keep decoded
+// forms of them.
 func (s *State) altered() { s.Generation++ }
 
-// Remove takes an entry out, and keeps its number from being given again.
+// Remove removes an entry, and prevents its number from being given out again.
 func (s *State) Remove(version string) {
 	if !slices.Contains(s.Removed, version) {
 		s.Removed = append(slices.Clip(s.Removed), version)
@@ -181,7 +181,7 @@ func (s *State) Remove(version string) {
 	s.renumber(i)
 }
 
-// renumber notes that the entries from one on changed places.
+// renumber records that the entries from an index on changed their places.
 func (s *State) renumber(from int) {
 	for i := from; i < len(s.Entries); i++ {
 		im := s.Entries[i].image()
@@ -192,8 +192,8 @@ func (s *State) renumber(from int) {
 	s.altered()
 }
 
-// arrange puts the entries into the order of a list of all of them, which is
-// the document's.
+// arrange puts the entries into the order of the list, which is that of the
+// document.
 func (s *State) arrange(list []Image) {
 	at := make(map[string]int, len(list))
 	for i, im := range list {
@@ -206,7 +206,8 @@ func (s *State) arrange(list []Image) {
 	}
 }
 
-// Apply takes an event into the state; one that it has already is passed over.
+// Apply applies an event to the state. It ignores an event that the state has
+// already.
 func (s *State) Apply(e *Event, offset int64) {
 	if e.Number <= s.Last {
 		return
@@ -235,9 +236,9 @@ func (s *State) Apply(e *Event, offset int64) {
 	s.Last, s.Hash, s.Offset = e.Number, e.Hash, offset
 }
 
-// effect takes what an event did to entries into the state. A version that is
-// among the removed and among those after it is another one by the same number;
-// if the state has that already, it stays where it is.
+// effect applies an event to the entries. A version that is both in Removed and
+// in After is another version of the same number. If the state has that version
+// already, it keeps its place.
 func (s *State) effect(e *Event) {
 	for _, v := range e.Removed {
 		old := s.Get(v)
@@ -253,9 +254,9 @@ func (s *State) effect(e *Event) {
 		switch old := s.Get(im.Version); {
 		case !im.compact:
 		case old != nil && old.Stage == im.Stage() && pyjson.Equal(old.Raw, im.Raw):
-			im.Raw, im.compact = old.Raw, old.compact // as the document has it, to the byte
+			im.Raw, im.compact = old.Raw, old.compact // keep the exact bytes of the document
 		default:
-			im.Raw = bytes.Clone(im.Raw) // the line that it is part of goes
+			im.Raw = bytes.Clone(im.Raw) // the line with these bytes is not kept
 		}
 		s.Set(im)
 	}
@@ -264,17 +265,17 @@ func (s *State) effect(e *Event) {
 	}
 }
 
-// noteProduction keeps the list of production versions.
+// noteProduction updates the list of production versions.
 func (s *State) noteProduction(op string) {
 	if p := s.Holder(Production); p != nil {
 		s.productions = after(s.productions, op, p.Version)
 	}
 }
 
-// after returns the list of production versions once version is in production:
-// a promotion adds to it, a rollback takes off what came after the version it
-// restored. It may write behind the end of the list: who goes on from another's
-// clips it.
+// after returns the list of production versions after version entered
+// production. A promotion appends the version. A rollback removes the versions
+// after the one that it restored. It may write beyond the end of the list, so a
+// caller that shares the list must clip it.
 func after(list []string, op, version string) []string {
 	if len(list) > 0 && list[len(list)-1] == version {
 		return list
@@ -295,8 +296,8 @@ func lastIndex(list []string, s string) int {
 	return -1
 }
 
-// place returns where in order a version is. The first to ask has the places
-// noted: the version of a stage is found without.
+// place returns the index of a version in Entries. The first call makes the map
+// of indexes. Finding the version of a stage does not need it.
 func (s *State) place(version string) (int, bool) {
 	s.placed.Do(func() {
 		s.places = make(map[string]int, len(s.Entries))

@@ -13,7 +13,7 @@ import (
 
 var fuzzCheckpoint = regexp.MustCompile(`,"checkpoint":\d+`)
 
-// notedLog is the frozen history as a release writes it that leaves notes.
+// notedLog returns the frozen history as a release writes it that leaves notes.
 func notedLog(log []byte) (noted []byte) {
 	hash := ""
 	for line := range bytes.Lines(log) {
@@ -26,9 +26,9 @@ func notedLog(log []byte) (noted []byte) {
 	return noted
 }
 
-// FuzzThreeWay: where it is known at which event the document stood that
-// another program started from, every field is what that program made of it if
-// it changed it, and what the history has otherwise.
+// FuzzThreeWay checks merges with a known base: each field has the other
+// program's value if that program changed it, and the history's value
+// otherwise.
 func FuzzThreeWay(f *testing.F) {
 	frozen, documents := fuzzStore(f)
 	log := notedLog(frozen)
@@ -86,7 +86,7 @@ func FuzzThreeWay(f *testing.F) {
 			if theirs[e.Version] == nil {
 				is := s.Get(e.Version) != nil
 				if want := hasFiles[e.Version]; is != want {
-					t.Errorf("%s is not in the document, its files there: %t; listed: %t", e.Version, want, is)
+					t.Errorf("%s is not in the document; files exist: %t; listed: %t", e.Version, want, is)
 				}
 			}
 		}
@@ -111,7 +111,7 @@ func checkThreeWay(t *testing.T, version string, base, ours, theirs, merged []by
 	t.Helper()
 	b, o, h, m := fieldsOf(base), fieldsOf(ours), fieldsOf(theirs), fieldsOf(merged)
 	if h == nil || m == nil {
-		return // no entry of the format
+		return // not an entry of the format
 	}
 	same := func(x, y map[string]string, keys ...string) bool {
 		return !slices.ContainsFunc(keys, func(key string) bool { return x[key] != y[key] })
@@ -132,7 +132,7 @@ func checkThreeWay(t *testing.T, version string, base, ours, theirs, merged []by
 			t.Errorf("%s: %s is %s; it was %s, the history has %s and the document %s", version, key, m[key], b[key], o[key], h[key])
 		}
 	}
-	archived := m["stage"] == `"archived"` && o["stage"] == `"production"` // another one was promoted
+	archived := m["stage"] == `"archived"` && o["stage"] == `"production"` // another version was promoted
 	switch {
 	case archived && !same(m, h, move...):
 	case same(h, b, move...) && !same(m, o, move...), !same(h, b, move...) && same(o, b, move...) && !doubted && !same(m, h, move...):
@@ -142,7 +142,8 @@ func checkThreeWay(t *testing.T, version string, base, ours, theirs, merged []by
 	}
 }
 
-// fieldsOf returns the compact values of an entry but null, nil if it is none.
+// fieldsOf returns the compact values of an entry except null, or nil if it is
+// not an entry.
 func fieldsOf(raw []byte) map[string]string {
 	members, err := pyjson.Object(raw)
 	if err != nil {

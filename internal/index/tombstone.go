@@ -4,16 +4,17 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// anotherProgram is who deleted a version, when more is not known.
+// anotherProgram is the name of a deleter that is not known.
 const anotherProgram = "another program"
 
-// A buried is a version that another program deleted, not recorded yet.
+// A buried is a version that another program deleted, and whose deletion is not
+// recorded yet.
 type buried struct {
 	version      string
-	registeredAt []byte // raw; nil if its entry told none
+	registeredAt []byte // raw; nil if its entry has no time
 }
 
-// tombstones returns what is kept of deleted versions: an object, nil for none.
+// tombstones returns the record of deleted versions: an object, nil for none.
 // Members that are not known here stay as they are.
 func tombstones(list []buried, at string) []byte {
 	var members []pyjson.Member
@@ -30,8 +31,8 @@ func tombstones(list []buried, at string) []byte {
 	return appendObject(nil, members)
 }
 
-// WithMembers returns an object with those of another in it, in place of such
-// as have the same key. Either may be nil.
+// WithMembers returns an object with the members of another object added. They
+// replace members of the same key. Either object may be nil.
 func WithMembers(raw, more []byte) []byte {
 	if more == nil {
 		return raw

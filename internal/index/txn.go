@@ -14,23 +14,23 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// A Txn is a state and the changes that are about to be appended to it:
-// several, when several callers share one append. Nothing of it shows in the
-// state until the append has happened and its events are applied.
+// A Txn is a state with the changes that are about to be appended. There are
+// several changes if callers share one append. The state does not change until
+// the append has happened and its events are applied.
 type Txn struct {
 	Base   *State
-	Now    time.Time // of the changes
+	Now    time.Time // the time of the changes
 	Events []*Event
-	Lines  [][]byte // of the events
+	Lines  [][]byte // the lines of the events
 
-	over        map[string]*Entry // entries as the events so far leave them
-	added       int               // of those, new ones
-	productive  []*Entry          // in production, as the events so far leave it
-	productions []string          // as the state has them, after the first noted events
+	over        map[string]*Entry // entries after the events so far
+	added       int               // how many of those are new
+	productive  []*Entry          // the versions in production after the events so far
+	productions []string          // the list after the first noted events
 	noted       int
-	high        *semver.Version // as the state has it
-	written     string          // Now as events have it, once it was asked for
-	hash        string          // of the last line
+	high        *semver.Version // the highest version in the state
+	written     string          // Now as text, once it was needed
+	hash        string          // the digest of the last line
 	mended      bool
 }
 
@@ -43,7 +43,7 @@ func NewTxn(s *State, now time.Time) *Txn {
 	return t
 }
 
-// put notes an entry as an event leaves it.
+// put records the entry that an event leaves.
 func (t *Txn) put(e *Entry) {
 	if t.Get(e.Version) == nil {
 		t.added++
@@ -68,7 +68,7 @@ func (t *Txn) Bytes() int64 {
 	return int64(n)
 }
 
-// Get returns the entry of a version as the events so far leave it, or nil.
+// Get returns the entry of a version after the events so far, or nil.
 func (t *Txn) Get(version string) *Entry {
 	if e := t.over[version]; e != nil {
 		return e
@@ -76,7 +76,7 @@ func (t *Txn) Get(version string) *Entry {
 	return t.Base.Get(version)
 }
 
-// Production is the version in production with the changes so far, or nil.
+// Production returns the version in production after the events so far, or nil.
 func (t *Txn) Production() *Entry {
 	var h *Entry
 	for _, e := range t.productive {
@@ -87,8 +87,8 @@ func (t *Txn) Production() *Entry {
 	return h
 }
 
-// Holder returns the version of a stage, as the events so far leave it: of
-// several, the one that entered it last.
+// Holder returns the version of a stage after the events so far. If there are
+// several, it is the one that entered last.
 func (t *Txn) Holder(stage string) (h *Entry) {
 	switch {
 	case stage == Production:
@@ -104,7 +104,7 @@ func (t *Txn) Holder(stage string) (h *Entry) {
 	return h
 }
 
-// Entries yields every version as the events so far leave it.
+// Entries yields every version after the events so far.
 func (t *Txn) Entries() iter.Seq[*Entry] {
 	return func(yield func(*Entry) bool) {
 		for _, e := range t.Base.Entries {
@@ -120,7 +120,7 @@ func (t *Txn) Entries() iter.Seq[*Entry] {
 	}
 }
 
-// Empty reports whether there is no model, and no event so far makes one.
+// Empty reports whether the model has no versions and no event so far adds one.
 func (t *Txn) Empty() bool { return t.Base.Empty() && len(t.over) == 0 }
 
 // Stage returns an entry's stage as readers see it.
@@ -135,7 +135,7 @@ func (t *Txn) Stage(e *Entry) string {
 // PreviousProduction returns the version that a rollback without a version
 // restores. It reports false if there is none.
 func (t *Txn) PreviousProduction() (version string, ok bool) {
-	for _, e := range t.Events[t.noted:] { // what this append did before
+	for _, e := range t.Events[t.noted:] { // the earlier events of this append
 		if p := e.enters(Production); p != "" {
 			t.productions = after(t.productions, e.Op, p)
 		}
@@ -159,13 +159,13 @@ func (e *Event) enters(stage string) string {
 	return ""
 }
 
-// A Move is a move of a version to another stage, as it was decided.
+// A Move is a decided move of a version to another stage.
 type Move struct {
 	Op            string
 	Entry         *Entry
 	To            string
 	Actor, Reason string
-	Gates         []byte // what each gate found, as an event has it
+	Gates         []byte // the result of each gate, in the form of an event
 	SkippedGates  bool
 	Forced        bool
 }
@@ -192,7 +192,7 @@ func (t *Txn) Move(m Move) (predecessor *Entry, err error) {
 	return predecessor, t.Emit(ev)
 }
 
-// stamp is the time of the changes, as entries and events have it.
+// stamp returns the time of the changes, in the form of entries and events.
 func (t *Txn) stamp() string {
 	if t.written == "" {
 		t.written = FormatTime(t.Now)
@@ -200,8 +200,8 @@ func (t *Txn) stamp() string {
 	return t.written
 }
 
-// staged returns the image of an entry that enters a stage now, with what else
-// is set in it.
+// staged returns the image of an entry that enters a stage now, with further
+// members set.
 func (t *Txn) staged(e *Entry, stage string, also ...pyjson.Member) Image {
 	set := append(make([]pyjson.Member, 0, 4), also...)
 	room := make([]byte, 0, 128)
@@ -228,8 +228,9 @@ func (t *Txn) Record(pending *Event) error {
 	return t.Emit(&e)
 }
 
-// Emit numbers an event and adds it to the append. The first of our own in an
-// append also mends a second production version, if another program left one.
+// Emit numbers an event and adds it to the append. If another program left a
+// second production version, the first event of our own in an append also
+// archives it.
 func (t *Txn) Emit(ev *Event) error {
 	if err := t.Base.Facts.Writable(); err != nil {
 		return err
@@ -274,8 +275,8 @@ func (t *Txn) Emit(ev *Event) error {
 	return nil
 }
 
-// mend has an event archive all versions in production but the one that entered
-// it last. What the event does to a version counts.
+// mend makes an event archive all versions in production except the one that
+// entered last. The event's own change of a version has priority.
 func (t *Txn) mend(ev *Event) {
 	for _, im := range t.archiveSeconds() {
 		if !slices.ContainsFunc(ev.After, func(other Image) bool { return other.Version == im.Version }) {
@@ -285,8 +286,8 @@ func (t *Txn) mend(ev *Event) {
 	slices.SortStableFunc(ev.After, func(a, b Image) int { return t.place(a) - t.place(b) })
 }
 
-// archiveSeconds returns the images that archive all versions in production but
-// the one that entered it last. Only another program can have left several.
+// archiveSeconds returns the images that archive all versions in production
+// except the one that entered last. Only another program can have left several.
 func (t *Txn) archiveSeconds() (list []Image) {
 	h := t.Base.Holder(Production)
 	for _, e := range t.Base.Entries {
