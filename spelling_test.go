@@ -198,7 +198,7 @@ func TestNamesThatDifferInCase(t *testing.T) {
 			return os.WriteFile(filepath.Join(dir, "w"), nil, 0o666)
 		}), nil)
 		wantNameError(t, "register", err, like, name)
-		if want := "register " + like.String() + ": invalid model name: it can't be told from fraud/Risk on every file system"; fmt.Sprint(err) != want {
+		if want := "register " + like.String() + ": invalid model name: not every file system distinguishes it from fraud/Risk"; fmt.Sprint(err) != want {
 			t.Errorf("got %q, want %q", err, want)
 		}
 		if saved {

@@ -57,7 +57,7 @@ func (e *NameError) Error() string {
 	if !strings.EqualFold(e.Name.String(), other) { // two normal forms of Unicode look alike
 		other = strconv.QuoteToASCII(other)
 	}
-	return fmt.Sprintf("%v model name: it can't be told from %s on every file system", ErrInvalid, other)
+	return fmt.Sprintf("%v model name: not every file system distinguishes it from %s", ErrInvalid, other)
 }
 
 // Unwrap returns ErrInvalid.

@@ -57,7 +57,7 @@ func logBackwards(s *suite) {
 	if err != nil {
 		s.Errorf("reading backwards: %v", err)
 	}
-	err = store.Read(s.Context(), name.UseCase, s.name("nobody").Model, func(v driver.View) error {
+	err = store.Read(s.Context(), name.UseCase, s.name("missing").Model, func(v driver.View) error {
 		b, ok := v.(driver.BackwardLog)
 		if !ok {
 			return nil

@@ -28,7 +28,7 @@ func sameData(s *suite) {
 }
 
 func absent(s *suite) {
-	store, name := s.handle(), s.name("nobody")
+	store, name := s.handle(), s.name("missing")
 	s.want("its log", s.log(store, name), []string(nil))
 	s.want("its document", s.document(store, name), "none")
 	for found, err := range store.Models(s.Context()) {

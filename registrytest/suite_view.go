@@ -60,8 +60,8 @@ func notes(s *suite) {
 			if _, _, err := v.Document(); err != nil {
 				return nil, err
 			}
-			note, told := noted.Note()
-			own = !told || note == "again"
+			note, known := noted.Note()
+			own = !known || note == "again"
 			return nil, nil
 		}
 		own = true

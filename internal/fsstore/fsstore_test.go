@@ -456,7 +456,7 @@ func TestSweep(t *testing.T) {
 	dead, kill := child(t, "stage", dir)
 	busy, _ := child(t, "stage", dir)
 	staging := s.path("uc/m/" + stagingName)
-	foreign := []string{"somebody/tree/f", "0123456789ABCDEF0123456789ABCDEF/f", "0123/f", "a-file"}
+	foreign := []string{"another/tree/f", "0123456789ABCDEF0123456789ABCDEF/f", "0123/f", "a-file"}
 	for _, name := range foreign {
 		write(t, filepath.Join(staging, filepath.FromSlash(name)), "x")
 	}

@@ -122,7 +122,7 @@ func TestNoteAfterAFault(t *testing.T) {
 	defer s.Close()
 	s.Wrap(func(d fsstore.Disk) fsstore.Disk { return &stuckDisk{Disk: d} })
 	if done, err := place(t, s, "second"); err != nil || !errors.Is(done.DocumentErr, syscall.EIO) {
-		t.Errorf("%v, %v", done.DocumentErr, err)
+		t.Errorf("got document error %v and error %v, want a document error only", done.DocumentErr, err)
 	}
 	if there, note, ok := noted(t, dir, "now"); !ok || note != "first" || there != "first" {
 		t.Errorf("neither the rename nor the way back worked: the note is %q, %t, the document %q", note, ok, there)

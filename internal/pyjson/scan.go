@@ -9,8 +9,8 @@ package pyjson
 
 import (
 	"bytes"
-	"fmt"
 	"encoding/binary"
+	"fmt"
 	"math/bits"
 )
 
