@@ -411,7 +411,7 @@ func TestDamagedChanges(t *testing.T) {
 }
 
 // A new copy over a copy that is open is noticed.
-func TestCopiedAgain(t *testing.T) {
+func TestNewCopyIsNoticed(t *testing.T) {
 	t.Parallel()
 	f, b := newFaulty(t)
 	r := mr.New(newStore(t, b, nil), nil)

@@ -343,7 +343,7 @@ func TestExternalChangeMeanwhileIsKept(t *testing.T) {
 
 // The first document is put in place only if there still is none. Even a
 // document that appears between the last check and the request is kept.
-func TestFirstDocumentReplacesNoOther(t *testing.T) {
+func TestFirstDocumentKeepsExternalOne(t *testing.T) {
 	t.Parallel()
 	f, b := newFaulty(t)
 	r := registrytest.NewOn(t, newStore(t, b, nil), nil)

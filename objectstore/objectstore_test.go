@@ -232,7 +232,7 @@ func (f *faultyBucket) landed(key string) bool {
 }
 
 // Bad input is a typed error that names the cause, and nothing is written.
-func TestRefused(t *testing.T) {
+func TestBadInputIsRefused(t *testing.T) {
 	t.Parallel()
 	foreign := func(keys ...string) func(f *faultyBucket) {
 		return func(f *faultyBucket) {

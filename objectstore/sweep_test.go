@@ -139,7 +139,7 @@ func TestSweepOfNamedUpload(t *testing.T) {
 // Invariant 12: when an older registry.json replaces a newer one, its writer
 // notices. A copy on disk has the current document once no program changes the
 // model.
-func TestDocumentsCross(t *testing.T) {
+func TestOlderDocumentReplacesNewer(t *testing.T) {
 	t.Parallel()
 	f, b := newFaulty(t)
 	first, second := mr.New(newStore(t, b, nil), nil), mr.New(newStore(t, b, nil), nil)

@@ -173,7 +173,7 @@ var ErrNoFile = fmt.Errorf("%w: it holds no file", ErrBad)
 // Bad returns an error that matches ErrBad and err.
 func Bad(err error) error { return fmt.Errorf("%w: %w", ErrBad, err) }
 
-// checkEntry refuses what is neither a file nor a folder.
+// checkEntry refuses an entry that is neither a file nor a folder.
 func checkEntry(name string, d fs.DirEntry) error {
 	if t := d.Type(); !t.IsRegular() && !t.IsDir() {
 		return fmt.Errorf("%w: %s is %s", ErrBad, name, fsroot.Describe(t))

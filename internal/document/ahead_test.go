@@ -119,7 +119,7 @@ func TestAhead(t *testing.T) {
 }
 
 // The same holds if the document ends early, or if a byte was changed.
-func TestAheadOfDamage(t *testing.T) {
+func TestAheadWithDamage(t *testing.T) {
 	t.Parallel()
 	for _, data := range [][]byte{marked(t, 3), []byte(python), []byte(strange)} {
 		r := rand.New(rand.NewPCG(3, 4))
@@ -189,7 +189,7 @@ func FuzzAhead(f *testing.F) {
 
 // In a document of tiny members, which no program writes, the scan ahead
 // records few.
-func TestAheadOfTinyMembers(t *testing.T) {
+func TestAheadWithTinyMembers(t *testing.T) {
 	t.Parallel()
 	data := []byte("{\"versions\": {" + strings.Repeat("\n    \"a\": 1,", 100_000) + "\n    \"b\": 2}}")
 	for i, n := range document.Ahead(data) {

@@ -83,7 +83,7 @@ func keys(d *document.Document) (list []string) {
 	return list
 }
 
-func TestPythonsBytesComeBack(t *testing.T) {
+func TestPythonBytesAreKept(t *testing.T) {
 	t.Parallel()
 	frozen, err := os.ReadFile("../../testdata/stores/python-0.1.7/fraud_detection/FraudRiskModel/registry.json")
 	if err != nil {

@@ -121,7 +121,7 @@ func (d listingDisk) ReadDir(name string) ([]fs.DirEntry, error) {
 
 // Another process may make its first change between the check for a log and the
 // listing of versions. That is not a lost index.
-func TestFirstCommitOfAnotherProcessIsNoLoss(t *testing.T) {
+func TestFirstCommitOfAnotherProcessIsNotALoss(t *testing.T) {
 	t.Parallel()
 	s := open(t, t.TempDir())
 	var once sync.Once

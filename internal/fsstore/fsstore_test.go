@@ -525,7 +525,7 @@ func (d removing) Remove(name string) error {
 
 // A sweep that finds a staging folder while its owner removes it removes it
 // too, and returns no error.
-func TestDiscardBesideASweep(t *testing.T) {
+func TestDiscardDuringSweep(t *testing.T) {
 	t.Parallel()
 	for _, swept := range []bool{false, true} {
 		s := open(t, t.TempDir())

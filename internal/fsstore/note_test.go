@@ -200,7 +200,7 @@ func readLock(t *testing.T, dir string) string {
 
 // One of two notes is always whole. There is no note if neither is whole, if
 // the boot has no name, or if the caller gave none.
-func TestNoteThatIsNotWhole(t *testing.T) {
+func TestIncompleteNoteIsIgnored(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		boot  string

@@ -1,5 +1,5 @@
 // Package fsstore keeps a model registry's bytes in a folder: per model a log,
-// a document that is a checkpoint of it, and one folder a version.
+// a document that is a checkpoint of it, and one folder for each version.
 //
 //	{use_case}/{model}/history.jsonl          the log: one event a line, append-only
 //	                   registry.json          the checkpoint
@@ -22,32 +22,31 @@
 // These are the invariants of a store. A test that holds one names its number.
 // Those of registries (stages, entries) are in the root package's tests.
 //
-//  1. A version that any reader sees is complete, and its digests hold.
-//  2. A registration happens whole or not at all. An acknowledged change
-//     survives a power cut; one that was not acknowledged is wholly there or
-//     wholly not.
-//  3. Never two versions in production at any instant: a promotion and the
-//     archiving of the predecessor are one step.
+//  1. A version that any reader sees is complete and matches its digests.
+//  2. A registration happens completely or not at all. An acknowledged change
+//     survives a power cut. A change that was not acknowledged is present
+//     completely or not at all.
+//  3. There are never two versions in production at any instant. A promotion
+//     and the archiving of the predecessor are one step.
 //  4. N processes with M registrations each make N×M versions with distinct
 //     numbers and N×M events. No update is lost.
-//  5. After any crash, one during recovery included, the next reader reads and
-//     the next writer writes, without a repair.
-//  6. An operation that fails says so with its cause and leaves no debris;
-//     where the outcome can't be known, the error says just that
-//     ([driver.ErrUncertain]). A document that can't be written fails no
-//     change.
+//  5. After any crash, also one during recovery, the next reader can read and
+//     the next writer can write, without a repair.
+//  6. An operation that fails returns its cause and leaves no debris. If the
+//     outcome can't be known, the error says so ([driver.ErrUncertain]). A
+//     document that can't be written does not fail a change.
 //  7. A damaged document or log is a typed error with path and offset for
 //     callers that need it, and is never overwritten silently. A damaged
-//     document beside a sound log hides nothing; a damaged line in the middle
-//     of a log is never passed over.
-//  8. The staging of a dead process goes; that of a living or stopped one never
-//     does; a folder that is not the store's is never touched.
-//  9. A killed holder of a lock frees the next waiter at once, a waiter gives
-//     up as its context ends, a lock file that was deleted or replaced is
-//     noticed, and no process starves.
+//     document beside a sound log hides nothing. A damaged line in the middle
+//     of a log is never skipped.
+//  8. The staging folder of a dead process is removed. That of a living or
+//     stopped process is not. A folder that is not the store's is not touched.
+//  9. When a lock holder is killed, the next waiter gets the lock at once. A
+//     waiter gives up when its context ends. A lock file that was deleted or
+//     replaced is noticed. No process starves.
 //  10. The clock may stand still or run backwards.
 //  11. Replaying the log from its first event gives the state. An external
-//     change is an event of its own, and merging it loses nothing of either
+//     change is an event of its own, and merging it loses no change of either
 //     side.
 //  12. A document that lags behind its log weakens none of these.
 package fsstore

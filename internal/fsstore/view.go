@@ -14,7 +14,7 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pathname"
 )
 
-// A place is where a model lies in the store.
+// A place says where a model is in the store.
 type place struct {
 	useCase, model             string
 	dir, logFile, documentFile string
@@ -28,7 +28,7 @@ func newPlace(useCase, model string) *place {
 	return &place{useCase: useCase, model: model, dir: dir, logFile: path.Join(dir, logName), documentFile: path.Join(dir, documentName)}
 }
 
-// place returns where a model lies, the same each time.
+// place returns the place of a model. It returns the same value each time.
 func (s *Store) place(useCase, model string) *place {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// MadeBySystem reports whether a file of this name is one that a system puts
-// into folders by itself: a file manager of macOS or Windows, or a network file
-// system for a file that was removed while a program had it open.
+// MadeBySystem reports whether a system puts files of this name into folders by
+// itself. A file manager of macOS or Windows does so, and a network file system
+// does so for a file that was removed while a program had it open.
 func MadeBySystem(name string) bool {
 	for _, known := range []string{".DS_Store", "Thumbs.db", "ehthumbs.db", "desktop.ini"} {
 		if strings.EqualFold(name, known) {

@@ -15,7 +15,7 @@ type schedule struct {
 	failure string
 }
 
-// A choice is what could have been chosen at a step.
+// A choice lists the threads that could be chosen at a step.
 type choice struct {
 	enabled []int // threads that could run, the one that ran last first
 	taken   int   // index into enabled
