@@ -4,10 +4,10 @@
 //	{use_case}/{model}/history.jsonl          the log: one event a line, append-only
 //	                   registry.json          the checkpoint
 //	                   .lock                  flock; never deleted
-//	                   .staging/{random}/     a version in the making, with a lock of its owner's
-//	                   .orphans/              trees of changes that never happened
+//	                   .staging/{random}/     a version that is being made, with its owner's lock
+//	                   .orphans/              trees of changes that did not happen
 //	                   .repairs/{time}/       the files that a repair replaced
-//	                   history/               in place of a log, where a bucket was copied here
+//	                   history/               in place of a log, in a copy of a bucket
 //	                   versions/{version}/
 //
 // A change happens in these steps. The tree is written and synced in a staging
