@@ -119,7 +119,7 @@ func TestTrainRefusesWrongConfig(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ old, new, want string }{
 		"home folder":    {`".ubunye/model_store"`, `"~/models"`, "only a shell expands ~"},
-		"registry key":   {"auto_version", "auto_versoin", `unknown "auto_versoin"`},
+		"registry key":   {"auto_version", "auto_versoin", `unknown key "auto_versoin"`},
 		"gate":           {"min_auc", "minimum_auc", "minimum_auc"},
 		"training key":   {"l2:", "l3:", "l3"},
 		"top-level key":  {"drift:", "drfit:", "drfit"},
