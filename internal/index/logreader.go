@@ -69,7 +69,7 @@ func (r *logReader) event(line LogLine, noted int64) (*Event, *LogDamage) {
 	case err != nil && !edited:
 		d.Dropped, d.Err = true, err
 	case e.Number <= r.last:
-		d.Dropped, d.Err = true, fmt.Errorf("event %d stands behind event %d", e.Number, r.last)
+		d.Dropped, d.Err = true, fmt.Errorf("event %d comes after event %d", e.Number, r.last)
 	case edited:
 		d.Event, d.Err = e.Number, err
 	case noted == r.last+1, noted == r.last:

@@ -60,7 +60,7 @@ func (s *State) LayOver(p *past, d *document.Document, tree func(version string)
 		if !rewritten {
 			return // there is nothing to record
 		}
-		e.Reason = "registry.json was written anew, and no version changed"
+		e.Reason = "registry.json was rewritten, and no version changed"
 	}
 	s.Pending = e
 }
