@@ -229,8 +229,8 @@ func (f *follower[T]) failed(res loaded[T], wanted bool) {
 	f.log.Warn("model not loaded", append(attrs, errorAttrs(res.err)...)...)
 }
 
-// replaceCurrent makes the loaded T the current one. The previous T is closed when its
-// last user is done.
+// replaceCurrent makes the loaded T the current one. The previous T is closed
+// when its last user is done.
 func (f *follower[T]) replaceCurrent(res loaded[T]) {
 	now := time.Now()
 	f.failures, f.nextTry = 0, time.Time{}

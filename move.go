@@ -139,8 +139,9 @@ func (mv move) plan(ctx context.Context, m *model, o MoveOptions) (p movePlan, e
 	return p, err
 }
 
-// checkArtifactAndGates checks the digests of the artifact, then evaluates the gates, as
-// far as the kind of move needs them. It returns a *GateError if a gate fails.
+// checkArtifactAndGates checks the digests of the artifact, then evaluates the
+// gates, as far as the kind of move needs them. It returns a *GateError if a
+// gate fails.
 func (r *ModelRegistry) checkArtifactAndGates(ctx context.Context, mv move, o MoveOptions, v ModelVersion) ([]GateResult, error) {
 	if mv.guarded {
 		if err := r.verifyWithProgress(ctx, v, o.Progress); err != nil {

@@ -278,7 +278,7 @@ func TestUnknownNeedRefusesRepair(t *testing.T) {
 		"line edited":                         {damage("history.jsonl", `"reason":"first"`, `"reason":"second"`)},
 		"line that says what is needed":       {damage("history.jsonl", `"op":"describe"`, `"op":describe`)},
 		"line damaged, document lost":         {damage("history.jsonl", `"op":"register"`, `"op":register`), remove("registry.json")},
-		"line edited, document rewritten":  {damage("history.jsonl", `"reason":"first"`, `"reason":"second"`), damage("registry.json", `"modelregistry"`, `"was"`)},
+		"line edited, document rewritten":     {damage("history.jsonl", `"reason":"first"`, `"reason":"second"`), damage("registry.json", `"modelregistry"`, `"was"`)},
 		"line damaged, document not intact":   {damage("history.jsonl", `"op":"register"`, `"op":register`), damage("registry.json", `"config_hash": null`, `"config_hash": "x"`)},
 		"debris":                              {func(t *testing.T, model string) { writeFile(t, filepath.Join(model, ".registry.json.tmp"), "{") }},
 		"a tree that no event names":          {func(t *testing.T, model string) { copyTree(t, filepath.Join(model, "versions"), "1.0.0", "9.0.0") }},
