@@ -10,45 +10,35 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
-	"testing/fstest"
-	"time"
 
 	"github.com/gofrs/flock"
 	"github.com/google/go-cmp/cmp"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/internal/storetest"
 )
 
-// fraud is the model that most tests are about.
-var fraud = mr.ModelName{UseCase: "fraud_detection", Model: "FraudRiskModel"}
+// The fixture of most tests: one model, and what is done with it.
+var (
+	fraud       = storetest.Fraud
+	artifact    = storetest.Artifact
+	ticker      = storetest.Ticker
+	openStore   = storetest.Open
+	modelPath   = storetest.Path
+	register    = storetest.Register
+	promote     = storetest.Promote
+	writeFile   = storetest.WriteFile
+	edit        = storetest.Edit
+	threeStages = storetest.ThreeStages
+	stagesOf    = storetest.StagesOf
+	wantStages  = storetest.WantStages
+)
 
-// artifact is a small artifact of one file.
-func artifact() mr.Artifact {
-	return mr.FromFS(fstest.MapFS{"weights.bin": {Data: []byte("weights"), Mode: 0o644}})
-}
-
-// ticker is a clock that goes on by a second at each look.
-func ticker() func() time.Time {
-	var looks atomic.Int64
-	return func() time.Time {
-		return time.Date(2026, 11, 23, 5, 30, 0, 0, time.UTC).Add(time.Duration(looks.Add(1)) * time.Second)
-	}
-}
-
-func openStore(t testing.TB, dir string, opts *mr.Options) *mr.ModelRegistry {
+// three makes the store of storetest.Three.
+func three(t testing.TB) (dir string) {
 	t.Helper()
-	r, err := mr.Open(dir, opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := r.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return r
+	return storetest.Three(t, openStore)
 }
 
 // newStore opens a registry on an empty folder.
@@ -58,57 +48,12 @@ func newStore(t testing.TB, opts *mr.Options) (r *mr.ModelRegistry, dir string) 
 	return openStore(t, dir, opts), dir
 }
 
-// modelPath is a path below the folder of fraud.
-func modelPath(dir string, elem ...string) string {
-	return filepath.Join(append([]string{dir, fraud.UseCase, fraud.Model}, elem...)...)
-}
-
-// register adds a version of fraud; an empty version is chosen by the registry.
-func register(t testing.TB, r *mr.ModelRegistry, version string, metrics map[string]any) mr.ModelVersion {
-	t.Helper()
-	v, err := r.Register(t.Context(), fraud, artifact(), &mr.RegisterOptions{Version: version, Metrics: metrics})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return v
-}
-
-func promote(t testing.TB, r *mr.ModelRegistry, version string, to mr.ModelStage) mr.ModelVersion {
-	t.Helper()
-	v, err := r.Promote(t.Context(), fraud.At(version), to, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return v
-}
-
 // inProduction registers versions and promotes each to production, in order.
 func inProduction(t testing.TB, r *mr.ModelRegistry, versions ...string) {
 	t.Helper()
 	for _, v := range versions {
 		register(t, r, v, nil)
 		promote(t, r, v, mr.Production)
-	}
-}
-
-// stagesOf maps every version of fraud to its stage.
-func stagesOf(t testing.TB, r *mr.ModelRegistry) map[string]mr.ModelStage {
-	t.Helper()
-	list, err := r.ListVersions(t.Context(), fraud)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := map[string]mr.ModelStage{}
-	for _, v := range list {
-		m[v.Version] = v.Stage
-	}
-	return m
-}
-
-func wantStages(t testing.TB, r *mr.ModelRegistry, want map[string]mr.ModelStage) {
-	t.Helper()
-	if diff := cmp.Diff(want, stagesOf(t, r)); diff != "" {
-		t.Errorf("stages (-want +got):\n%s", diff)
 	}
 }
 
@@ -223,17 +168,6 @@ func holdLock(t testing.TB, dir string) *flock.Flock {
 	}
 	t.Cleanup(func() { lock.Close() })
 	return lock
-}
-
-// writeFile writes a file and the folders above it.
-func writeFile(t testing.TB, name, data string) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(name, []byte(data), 0o666); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // handWritten makes a store that no history goes with, as another program

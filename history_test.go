@@ -238,7 +238,7 @@ func TestHistoryFollows(t *testing.T) {
 // lastLineRepaired loses the third event, and has two behind it, the first of
 // which is the repair.
 func lastLineRepaired(t *testing.T, dir string) {
-	edit(t, modelPath(dir, "history.jsonl"), func(s string) string { l := lines(s); return l[0] + l[1] + "{}\n" })
+	edit(t, modelPath(dir, "history.jsonl"), func(s string) string { l := strings.SplitAfter(s, "\n"); return l[0] + l[1] + "{}\n" })
 	r := openStore(t, dir, nil)
 	if _, err := r.Repair(t.Context(), fraud, &mr.RepairOptions{Apply: true}); err != nil {
 		t.Fatal(err)

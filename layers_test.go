@@ -31,7 +31,7 @@ var layers = []layer{
 	{"registry", []string{"."}},
 	// For tests. Ledger writes through a registry as its users do. Crashtest
 	// and foldtest wrap the folder store's disk.
-	{"tests", []string{"registrytest", "internal/crashtest", "internal/foldtest", "internal/ledger"}},
+	{"tests", []string{"registrytest", "internal/crashtest", "internal/foldtest", "internal/ledger", "internal/storetest"}},
 }
 
 type layer struct {

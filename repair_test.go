@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/internal/storetest"
 )
 
 func kinds(report *mr.RepairReport) []string {
@@ -23,11 +24,11 @@ func kinds(report *mr.RepairReport) []string {
 
 func TestRepair(t *testing.T) {
 	t.Parallel()
-	for name, harm := range harms {
+	for name, harm := range storetest.Harms {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := three(t)
-			harm.do(t, dir)
+			harm.Do(t, dir)
 			before := files(t, dir)
 			check := unchanged(t, dir)
 			r := openStore(t, dir, nil)
@@ -44,7 +45,7 @@ func TestRepair(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, got := range []*mr.RepairReport{plan, done} {
-				if diff := cmp.Diff(harm.repairs, kinds(got)); diff != "" {
+				if diff := cmp.Diff(harm.Repairs, kinds(got)); diff != "" {
 					t.Errorf("actions (-want +got):\n%s%v", diff, got.Actions)
 				}
 			}
@@ -61,7 +62,7 @@ func TestRepair(t *testing.T) {
 			if err != nil || len(again.Actions) > 0 {
 				t.Errorf("a second repair does %v, %v", again.Actions, err)
 			}
-			goesOn(t, dir, harm.stages)
+			goesOn(t, dir, harm.Stages)
 		})
 	}
 }
@@ -128,7 +129,7 @@ func TestRepairIsInTheHistory(t *testing.T) {
 	t.Parallel()
 	dir := three(t)
 	edit(t, modelPath(dir, "history.jsonl"), func(s string) string {
-		l := lines(s)
+		l := strings.SplitAfter(s, "\n")
 		l[1] = "garbage\n"
 		return strings.Join(l, "")
 	})

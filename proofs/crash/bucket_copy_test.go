@@ -258,7 +258,9 @@ func TestEveryFaultOfTakingOver(t *testing.T) {
 func TestCopyIsNoLostIndex(t *testing.T) {
 	t.Parallel()
 	dir, _ := bucketCopy(t)
-	remove(t, dir, "registry.json")
+	if err := os.Remove(modelPath(dir, "registry.json")); err != nil {
+		t.Fatal(err)
+	}
 	r := openStore(t, dir, nil)
 	wantStages(t, r, threeStages)
 	if v := register(t, r, "", nil); v.Version != "1.0.3" {
