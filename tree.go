@@ -14,8 +14,8 @@ func (r *ModelRegistry) openArtifact(ctx context.Context, v ModelVersion) (artif
 
 // verifyTree checks a version's files against its manifest, and the manifest
 // against the digest in the history. If another program registered the version,
-// there is no manifest. verifyTree then only checks that the artifact exists. It
-// returns the files that the operating system added, which are no damage.
+// there is no manifest. verifyTree then only checks that the artifact exists.
+// It returns the files that the operating system added, which are no damage.
 func (r *ModelRegistry) verifyTree(ctx context.Context, v ModelVersion, progress *artifact.Meter) (bySystem []string, err error) {
 	return r.manifests.VerifyTree(ctx, r.store, driver.Name(v.Name), v.Version, v.ManifestSHA256, progress)
 }

@@ -5,8 +5,8 @@ import (
 	"iter"
 )
 
-// An Inspector is a [Store] that lists what it holds besides logs and documents.
-// Without it, Verify checks what the logs and documents name, and no more.
+// An Inspector is a [Store] that lists the files and folders besides logs and
+// documents. Without it, Verify checks only what logs and documents name.
 type Inspector interface {
 	// Places yields every model of which anything exists, sorted. Remains of a
 	// crash or of a loss count, too.

@@ -33,7 +33,7 @@ type Memory struct {
 }
 
 // A memModel is one model. The contents of its slices are never overwritten, so
-// that a view keeps what it showed.
+// that a view does not change.
 type memModel struct {
 	turn     chan struct{} // holds a token while no change is under way
 	log      []byte

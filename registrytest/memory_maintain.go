@@ -116,8 +116,8 @@ func (s *memStore) Inspect(_ context.Context, useCase, model string) iter.Seq2[d
 
 func keptPath(name mr.ModelName, i int) string { return fmt.Sprintf("%s/.repairs/%d", name, i) }
 
-// Replace puts a log and a document in place of the old ones. It only counts
-// what it replaces.
+// Replace puts a log and a document in place of the old ones. It does not keep
+// the old ones, and only counts them.
 func (s *memStore) Replace(ctx context.Context, useCase, model string, decide func(driver.View) (*driver.Replacement, error)) (kept []string, err error) {
 	name := mr.ModelName{UseCase: useCase, Model: model}
 	held, release, err := s.acquire(ctx, name)

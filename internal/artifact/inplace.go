@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 
 	"github.com/ubunye-go/modelregistry/internal/filestat"
-	"github.com/ubunye-go/modelregistry/internal/fsroot"
 )
 
 // A formerMode is a file of the staging folder and the mode that it had.
@@ -18,10 +17,9 @@ type formerMode struct {
 	mode fs.FileMode
 }
 
-// lock removes a file's write bits, and gives the readers of the folder the right
-// to read the file. Then it takes the file's stat again.
-func (h *Hasher) lock(root *os.Root, e *surveyed, folder fs.FileMode) error {
-	mode := readOnly(fsroot.Shared(e.mode, folder))
+// lock gives a file the mode of a version's file, and then takes its stat
+// again.
+func (h *Hasher) lock(root *os.Root, e *surveyed, mode fs.FileMode) error {
 	if mode == e.mode.Perm() {
 		return nil
 	}

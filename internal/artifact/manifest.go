@@ -96,7 +96,8 @@ func (h *Hasher) FillTree(s Source, metadata, metrics []byte) (digest string, er
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// writeReadOnly writes a file that those can read who can read its folder.
+// writeReadOnly writes a file without write bits. In a shared folder, the users
+// of the folder can read it.
 func writeReadOnly(root *os.Root, name string, raw []byte) error {
 	if err := root.WriteFile(name, raw, 0o444); err != nil {
 		return err
@@ -149,10 +150,11 @@ func (h *Hasher) digestTree(root *os.Root) (*manifest, error) {
 		if e.name == ManifestFile {
 			continue
 		}
-		if err := h.lock(root, &s.entries[i], folder.Mode()); err != nil {
+		mode := readOnly(fsroot.Shared(e.mode, folder.Mode()))
+		if err := h.lock(root, &s.entries[i], mode); err != nil {
 			return nil, err
 		}
-		f := manifestEntry{Path: e.name, Size: e.Size, Mode: fmt.Sprintf("%04o", readOnly(fsroot.Shared(e.mode, folder.Mode())))}
+		f := manifestEntry{Path: e.name, Size: e.Size, Mode: fmt.Sprintf("%04o", mode)}
 		sum, counted := h.sums[filepath.Join(h.dir, filepath.FromSlash(e.name))]
 		if sum.size == f.Size {
 			f.SHA256 = sum.sha256

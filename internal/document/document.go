@@ -43,7 +43,7 @@ type Entry struct {
 	Extra   []byte // what our key says about the version, on one line; nil for nothing
 }
 
-// A Mark is the value of our key without what it says about single versions:
+// A Mark is the value of our key without the members about single versions:
 // the event of the history that the document includes, and facts that have no
 // other place in the document.
 type Mark struct {

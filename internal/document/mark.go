@@ -7,7 +7,7 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// A markReader reads the members of our key, except what it says about single
+// A markReader reads the members of our key, except those about single
 // versions.
 type markReader struct {
 	data  []byte

@@ -54,7 +54,7 @@ func TestMarkKeepsUnknownMembers(t *testing.T) {
 	}
 }
 
-// Position returns all of our key except what it says about single versions.
+// Position returns all of our key except the members about single versions.
 // Where it can't find that in another program's layout, it reports false and
 // leaves it to Parse.
 func TestPositionInOtherLayouts(t *testing.T) {

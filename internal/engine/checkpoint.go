@@ -54,9 +54,9 @@ func (m *Model) whenIdle() {
 }
 
 // catchUp brings the document up to date if it lags because of this engine, and
-// records an external change that was made to it since. A failure is logged. The
-// document is then due at the next change, or when the model is idle if another
-// program wrote it meanwhile.
+// records an external change that was made to it since. A failure is logged.
+// The document is then due at the next change, or when the model is idle if
+// another program wrote it meanwhile.
 func (m *Model) catchUp(ctx context.Context) {
 	m.mu.Lock()
 	behind := m.behind
@@ -72,7 +72,6 @@ func (m *Model) catchUp(ctx context.Context) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err != nil {
-		m.state = nil // it may not be what the store has, so it is read again
 		m.warnDocument(err)
 	}
 	m.lags(errors.Is(errors.Join(documentErr, err), driver.ErrOvertaken))

@@ -133,9 +133,10 @@ func (m *Model) record(t *Txn, pending *index.Event) error {
 	return formatError(t.Record(pending))
 }
 
-// checkpoint returns the document of a commit. The document may replace one that
-// the commit's view did not show, if that is a checkpoint of the same history
-// that is not newer. An external change stays, for the next view to show.
+// checkpoint returns the document of a commit. The document may replace one
+// that the commit's view did not show, if that is a checkpoint of the same
+// history that is not newer. An external change stays, so that the next view
+// shows it.
 func (m *Model) checkpoint(t *Txn) *driver.Checkpoint {
 	last := t.Base.Last + int64(len(t.Events)) // the base goes on once they are appended
 	return &driver.Checkpoint{

@@ -37,8 +37,8 @@ type State struct {
 // not recorded yet, or is damaged.
 func (s *State) Shared() bool { return s.External > 0 || s.Pending != nil || s.DocumentErr != nil }
 
-// Model returns a new Model of a name, or ErrClosed. A caller makes one for each
-// name and keeps it.
+// Model returns a new Model of a name, or ErrClosed. A caller makes one for
+// each name and keeps it.
 func (e *Engine) Model(name driver.Name) (*Model, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

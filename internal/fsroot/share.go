@@ -7,9 +7,10 @@ import (
 )
 
 // Shared returns the mode that a new file or folder should have in a folder. If
-// the folder's group or all users may write to it, they share it: then the new
-// file gets the rights that the folder gives, too, so that the umask of one user
-// does not lock the others out. Otherwise the umask alone decides.
+// the folder's group or all users may write to the folder, they share it: the
+// new file then gets the folder's rights, too, except the right to execute. So
+// the umask of one user does not lock the others out. Otherwise the umask alone
+// decides.
 func Shared(own, folder fs.FileMode) fs.FileMode {
 	if folder&0o022 == 0 {
 		return own.Perm()

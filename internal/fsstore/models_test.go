@@ -24,8 +24,8 @@ func (d closedFolders) ReadDir(name string) ([]fs.DirEntry, error) {
 }
 
 // A store at the root of a volume has a lost+found that only root can read. It
-// is not a use case. Another folder that can't be read is reported once, and does
-// not hide the models after it.
+// is not a use case. Another folder that can't be read is reported once, and
+// does not hide the models after it.
 func TestModelsSkipsFoldersOfTheSystem(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -338,7 +338,7 @@ func (s *Store) localLock(dir string) *localLock {
 func (s *Store) lock(ctx context.Context, d Disk, dir string) (hold, error) {
 	file := path.Join(dir, lockName)
 	if _, err := d.Lstat(file); errors.Is(err, fs.ErrNotExist) {
-		defer d.Share(file)
+		defer d.Share(file) // flock makes it with the mode that the umask leaves
 	}
 	for {
 		held, err := s.localLock(dir).acquire(ctx, &lockFile{Flock: newFlock(s.path(file))})

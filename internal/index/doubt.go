@@ -3,7 +3,7 @@ package index
 import "github.com/ubunye-go/modelregistry/internal/pyjson"
 
 // A Doubt is a question about an external change to a version that can't be
-// decided: what the other program intended, or what it knew.
+// decided: the intention or the knowledge of the other program.
 type Doubt struct{ Version, Reason string }
 
 // appendDoubts appends a member of an event.

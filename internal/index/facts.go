@@ -162,7 +162,7 @@ func (s *State) layTop(p *past, d *document.Document, diff *Event) {
 }
 
 // keepTop sets the state's top-level keys to the document's, and takes what an
-// editor left of our key, except what it says about single versions.
+// editor left of our key, except the members about single versions.
 func (s *State) keepTop(d *document.Document) {
 	s.Head = d.Head
 	if d.Mark != nil {

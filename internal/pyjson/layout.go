@@ -25,8 +25,8 @@ func Compact(dst, raw []byte) []byte {
 	return dst
 }
 
-// Indent appends the valid value raw in the layout of json.dumps(…, indent=2).
-// Each line but the first starts with prefix.
+// Indent appends the valid value raw in the layout of json.dumps(…,
+// indent=2). Each line but the first starts with prefix.
 func Indent(dst, raw []byte, prefix string) []byte {
 	depth, lines := 0, bytes.Count(raw, []byte{','})+2*bytes.Count(raw, []byte{'{'})+2*bytes.Count(raw, []byte{'['})
 	dst = slices.Grow(dst, len(raw)+lines*(len(prefix)+len("\n    ")))

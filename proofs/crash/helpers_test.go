@@ -17,7 +17,6 @@ var (
 	register    = storetest.Register
 	promote     = storetest.Promote
 	writeFile   = storetest.WriteFile
-	edit        = storetest.Edit
 	threeStages = storetest.ThreeStages
 	wantStages  = storetest.WantStages
 )
