@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	mr "github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/driver"
 )
@@ -269,7 +271,7 @@ func (s *suite) document(store mr.Store, name mr.ModelName) (doc string) {
 // want compares a result with the wanted one.
 func (s *suite) want(what string, got, want any) {
 	s.Helper()
-	if diff := compare(want, got); diff != "" {
+	if diff := cmp.Diff(want, got); diff != "" {
 		s.Errorf("%s (-want +got):\n%s", what, diff)
 	}
 }

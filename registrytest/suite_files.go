@@ -68,7 +68,7 @@ func treeFiles(s *suite) {
 			if err != nil {
 				s.Fatalf("reading %s: %v", version, err)
 			}
-			s.want("the files of "+version, got, want)
+			s.wantFiles("the files of "+version, got, want)
 		}
 		for _, version := range []string{"1.0.3", "", ".", "..", "../m/versions/1.0.0", "1.0.0/model", "1.0.0/", "/1.0.0"} {
 			if files, _, err := readFilesOf(s.Context(), reader, name, version); !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrInvalid) {
@@ -201,7 +201,7 @@ func stagedFiles(s *suite) {
 			if err != nil {
 				s.Fatalf("opening %s: %v", version, err)
 			}
-			s.want("the files of "+version, got, files)
+			s.wantFiles("the files of "+version, got, files)
 			reader, ok := h.(driver.TreeReader)
 			if !ok {
 				continue
@@ -210,7 +210,7 @@ func stagedFiles(s *suite) {
 			if err != nil {
 				s.Fatalf("reading %s: %v", version, err)
 			}
-			s.want("the files of "+version+", read as streams", got, files)
+			s.wantFiles("the files of "+version+", read as streams", got, files)
 			for file, mode := range modes { // exFAT keeps no modes and reports 0777
 				s.want("the bits 0444 of the mode of "+file, mode&0o444, fs.FileMode(0o444))
 			}
@@ -304,7 +304,7 @@ func badFiles(s *suite) {
 	if err != nil {
 		s.Errorf("opening the tree: %v", err)
 	}
-	s.want("the files", got, files)
+	s.wantFiles("the files", got, files)
 }
 
 // discardedFiles passes a store that is not a TreeWriter.

@@ -48,7 +48,7 @@ func names(s *suite) {
 		if err != nil {
 			s.Errorf("reading %s: %v", name.At("1.0.0"), err)
 		}
-		s.want("the files of "+name.String(), files, someFiles(name.String()))
+		s.wantFiles("the files of "+name.String(), files, someFiles(name.String()))
 	}
 }
 
@@ -135,7 +135,7 @@ func badVersions(s *suite) {
 	if err != nil {
 		s.Errorf("reading the old version: %v", err)
 	}
-	s.want("the files of the old version", files, someFiles("1.0.0"))
+	s.wantFiles("the files of the old version", files, someFiles("1.0.0"))
 }
 
 // badManifests commits trees whose manifest names files outside the tree. The
@@ -172,7 +172,7 @@ func badManifests(s *suite) {
 		if err != nil {
 			s.Errorf("reading a sound version: %v", err)
 		}
-		s.want("the files of "+version, files, someFiles(version))
+		s.wantFiles("the files of "+version, files, someFiles(version))
 	}
 }
 

@@ -7,15 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/go-cmp/cmp"
-
 	mr "github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/driver"
 )
-
-// compare returns the difference between the wanted and the actual value, or
-// "".
-func compare(want, got any) string { return cmp.Diff(want, got) }
 
 func sameData(s *suite) {
 	name, all := s.name("m"), s.handles(3)

@@ -172,7 +172,7 @@ func indexLost(s *suite) {
 		if err != nil {
 			s.Errorf("reading a tree: %v", err)
 		}
-		s.want("the files of 1.0.0", files, someFiles("1.0.0"))
+		s.wantFiles("the files of 1.0.0", files, someFiles("1.0.0"))
 		for found, err := range store.Models(s.Context()) {
 			if err != nil || mr.ModelName(found) == name {
 				s.Errorf("Models yields %v, %v", found, err)

@@ -27,6 +27,23 @@ func someFiles(content string) map[string]string {
 	})
 }
 
+// wantFiles compares the contents of files by name. Of a long content, the
+// difference shows the length and the digest.
+func (s *suite) wantFiles(what string, got, want map[string]string) {
+	s.Helper()
+	s.want(what, shortContents(got), shortContents(want))
+}
+
+func shortContents(files map[string]string) map[string]string {
+	short := maps.Clone(files)
+	for file, content := range short {
+		if len(content) > 1<<10 {
+			short[file] = fmt.Sprintf("%d bytes, SHA-256 %x", len(content), sha256.Sum256([]byte(content)))
+		}
+	}
+	return short
+}
+
 // withManifest adds the manifest that the registry would write.
 func withManifest(files map[string]string) map[string]string {
 	type entry struct {
@@ -66,7 +83,7 @@ func trees(s *suite) {
 			if err != nil {
 				s.Errorf("reading %s: %v", version, err)
 			}
-			s.want("the files of "+version, got, files)
+			s.wantFiles("the files of "+version, got, files)
 		}
 	}
 	if _, err := reader.OpenTree(s.Context(), name.UseCase, name.Model, "1.0.2"); !errors.Is(err, fs.ErrNotExist) {
@@ -101,7 +118,7 @@ func treeWhole(s *suite) {
 					n++
 				case err == nil:
 					failed.Store(true)
-					s.want("the files of "+version(n)+", which is being committed", got, someFiles(version(n)))
+					s.wantFiles("the files of "+version(n)+", which is being committed", got, someFiles(version(n)))
 				case !errors.Is(err, fs.ErrNotExist) || last:
 					failed.Store(true)
 					s.Errorf("opening %s, which is being committed: %v", version(n), err)
@@ -118,7 +135,7 @@ func treeWhole(s *suite) {
 			for ; err == nil && seen < len(lines); seen++ {
 				var got map[string]string
 				if got, err = readTree(s.Context(), all[i], name, lines[seen]); err == nil {
-					s.want("the files of "+lines[seen]+", whose line was read", got, someFiles(lines[seen]))
+					s.wantFiles("the files of "+lines[seen]+", whose line was read", got, someFiles(lines[seen]))
 				}
 			}
 			if err != nil {
@@ -157,7 +174,7 @@ func treeLeft(s *suite) {
 	if err != nil {
 		s.Errorf("reading the new tree: %v", err)
 	}
-	s.want("the files of the new tree", got, next)
+	s.wantFiles("the files of the new tree", got, next)
 
 	bare := map[string]string{"model/theirs": "theirs"}
 	if err := put("2.0.0", "c", bare); err != nil {
@@ -221,7 +238,7 @@ func discard(s *suite) {
 	if err != nil {
 		s.Errorf("reading: %v", err)
 	}
-	s.want("the files", got, someFiles("1.0.0"))
+	s.wantFiles("the files", got, someFiles("1.0.0"))
 }
 
 // registries has two registries take turns and race on the same data.

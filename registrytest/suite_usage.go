@@ -133,6 +133,6 @@ func (s *suite) wantTrees(store mr.Store, name mr.ModelName, versions ...string)
 		if err != nil {
 			s.Errorf("reading %s: %v", name.At(version), err)
 		}
-		s.want("the files of "+version, files, someFiles(version))
+		s.wantFiles("the files of "+version, files, someFiles(version))
 	}
 }

@@ -9,12 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	mr "github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/driver"
@@ -57,13 +57,17 @@ func (s wrongStore) Append(ctx context.Context, useCase, model string, decide fu
 	return s.append(s.Store, ctx, name, decide)
 }
 
+// pause is the time that a wrong store's I/O takes between two steps that
+// should be one, so that another caller meets the state between them.
+func pause() { time.Sleep(5 * time.Millisecond) }
+
 // forgetful does not check whether another append came in between.
 func forgetful(s mr.Store, ctx context.Context, name mr.ModelName, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
 	c, _, err := plan(ctx, s, name, decide)
 	if c == nil || err != nil {
 		return driver.AppendResult{}, err
 	}
-	runtime.Gosched()
+	pause()
 	return write(ctx, s, name, c)
 }
 
@@ -75,7 +79,7 @@ func statThenWrite(s mr.Store, ctx context.Context, name mr.ModelName, decide fu
 			return driver.AppendResult{}, err
 		}
 		if end(ctx, s, name) == was {
-			runtime.Gosched() // as any I/O would
+			pause()
 			return write(ctx, s, name, c)
 		}
 	}
@@ -95,7 +99,7 @@ func linesFirst(s mr.Store, ctx context.Context, name mr.ModelName, decide func(
 	if err != nil || trees == nil {
 		return done, err
 	}
-	runtime.Gosched()
+	pause()
 	_, err = write(ctx, s, name, &driver.Commit{Trees: trees})
 	return done, err
 }
@@ -135,7 +139,7 @@ func (s fileByFile) Append(ctx context.Context, useCase, model string, decide fu
 			if err != nil {
 				return err
 			}
-			runtime.Gosched() // as any I/O would
+			pause()
 			return os.WriteFile(filepath.Join(dir, file), data, 0o666)
 		})
 		if err != nil {
@@ -166,6 +170,7 @@ func lineByLine(s mr.Store, ctx context.Context, name mr.ModelName, decide func(
 	})
 	for _, line := range rest {
 		if err == nil {
+			pause()
 			done, err = write(ctx, s, name, &driver.Commit{Lines: [][]byte{line}})
 		}
 	}
