@@ -63,7 +63,7 @@ func (a Stamp) differs(b Stamp) bool {
 }
 
 func lstat(dir, name string) (Stamp, error) {
-	info, err := os.Lstat(filepath.Join(dir, filepath.FromSlash(name)))
+	info, err := os.Lstat(dir + string(filepath.Separator) + filepath.FromSlash(name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return Stamp{}, nil
 	}
