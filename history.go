@@ -252,10 +252,13 @@ func (l *historyLog) past(e *index.Event, before *pastState) pastEvent {
 		Version: e.Version, From: ModelStage(e.From), To: ModelStage(e.To), Actor: e.Actor, Reason: e.Reason,
 		Refused: e.Refused, SkippedGates: e.SkippedGates, Forced: e.Forced, Gates: decodeResults(e.Gates), ModelGates: before.modelGates(e), Doubts: publicDoubts(e.Doubts),
 	}}
-	stays := map[string]bool{}
+	stays, gone := map[string]bool{}, map[string]bool{}
+	for _, v := range e.Removed {
+		gone[v] = true
+	}
 	for _, im := range e.After {
 		stays[im.Version] = true
-		if from, ok := before.stages[im.Version]; ok && slices.Contains(e.Removed, im.Version) { // the entry in After is another version with the same number
+		if from, ok := before.stages[im.Version]; ok && gone[im.Version] { // the entry in After is another version with the same number
 			p.Changes = append(p.Changes, Change{Version: im.Version, From: from})
 			before.remove(im.Version)
 		}
@@ -265,7 +268,7 @@ func (l *historyLog) past(e *index.Event, before *pastState) pastEvent {
 	removed := slices.Clone(e.Removed)
 	if e.Reset {
 		for v := range before.stages {
-			if !stays[v] && !slices.Contains(removed, v) {
+			if !stays[v] && !gone[v] {
 				removed = append(removed, v)
 			}
 		}

@@ -2,7 +2,6 @@ package check
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/ubunye-go/modelregistry/internal/index"
@@ -42,12 +41,19 @@ type eventDoubt struct {
 // doubts returns the doubts about external changes, except those about versions
 // that changed later.
 func (x *Check) doubts() (list []eventDoubt) {
+	changed := map[string]int{} // which event changed a version last, counted from 1
+	var from []int              // the events that have the doubts of the list
+	events := 0
 	take := func(e *index.Event, number int64) {
-		list = slices.DeleteFunc(list, func(d eventDoubt) bool {
-			return slices.ContainsFunc(e.After, func(im index.Image) bool { return im.Version == d.Version }) || slices.Contains(e.Removed, d.Version)
-		})
+		events++
+		for _, im := range e.After {
+			changed[im.Version] = events
+		}
+		for _, version := range e.Removed {
+			changed[version] = events
+		}
 		for _, d := range e.Doubts {
-			list = append(list, eventDoubt{d, number})
+			list, from = append(list, eventDoubt{d, number}), append(from, events)
 		}
 	}
 	for _, l := range x.log.Lines {
@@ -56,7 +62,13 @@ func (x *Check) doubts() (list []eventDoubt) {
 	if s := x.State; s != nil && s.Pending != nil {
 		take(s.Pending, 0)
 	}
-	return list
+	stand := list[:0]
+	for i, d := range list {
+		if changed[d.Version] <= from[i] {
+			stand = append(stand, d)
+		}
+	}
+	return stand
 }
 
 // changedKeys returns the keys whose values differ between two objects. It

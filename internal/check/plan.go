@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"slices"
 	"strings"
 
 	"github.com/ubunye-go/modelregistry/driver"
@@ -34,13 +33,18 @@ type plan struct {
 // It adds debris of p that is no longer there, because the append may have
 // overwritten it.
 func (p *plan) done(now *plan) (list []Action) {
+	replaces, listed := map[Action]bool{}, map[Action]bool{}
+	for _, a := range now.replaced {
+		replaces[a] = true
+	}
 	for _, a := range p.replaced {
-		if slices.Contains(now.replaced, a) || len(p.appended) > 0 && a.Kind == RemoveDebris {
+		if replaces[a] || len(p.appended) > 0 && a.Kind == RemoveDebris {
 			list = append(list, a)
+			listed[a] = true
 		}
 	}
 	for _, a := range now.replaced {
-		if !slices.Contains(list, a) {
+		if !listed[a] {
 			list = append(list, a)
 		}
 	}
@@ -142,7 +146,7 @@ func (p *plan) rebuildDocument(detail string) {
 func (p *plan) recoverTrees(ctx context.Context) error {
 	s := p.final()
 	for _, it := range p.check.items {
-		if it.Kind != driver.ItemTree || s != nil && (s.Get(it.Version) != nil || slices.Contains(s.Removed, it.Version)) {
+		if it.Kind != driver.ItemTree || s != nil && (s.Get(it.Version) != nil || s.WasRemoved(it.Version)) {
 			continue
 		}
 		im, err := p.fromTree(ctx, it.Version)
@@ -188,21 +192,21 @@ func (p *plan) final() *index.State {
 
 // clear decides about other files in the model's folder.
 func (p *plan) clear() {
+	recovers := map[string]bool{}
+	for _, im := range p.recovered {
+		recovers[im.Version] = true
+	}
 	for _, it := range p.check.items {
 		switch s := p.final(); {
 		case it.Kind == driver.ItemTorn && (p.rewriteLog || len(p.appended) > 0): // it goes with that
 		case removable(it.Kind):
 			p.remove = append(p.remove, it)
 			p.replace(Action{Kind: RemoveDebris, Path: it.Path})
-		case it.Kind == driver.ItemTree && (len(p.check.log.Lines) > 0 || p.rewriteLog) && s != nil && s.Get(it.Version) == nil && !p.recovers(it.Version):
+		case it.Kind == driver.ItemTree && (len(p.check.log.Lines) > 0 || p.rewriteLog) && s != nil && s.Get(it.Version) == nil && !recovers[it.Version]:
 			p.aside = append(p.aside, it.Version)
 			p.replace(Action{Kind: PutAside, Version: it.Version, Path: it.Path, Detail: "no event names it"})
 		}
 	}
-}
-
-func (p *plan) recovers(version string) bool {
-	return slices.ContainsFunc(p.recovered, func(im index.Image) bool { return im.Version == version })
 }
 
 // replacement returns the files that the store has to put in place.

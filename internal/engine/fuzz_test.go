@@ -77,7 +77,7 @@ func summary(s *index.State) (list []string) {
 			list = append(list, fmt.Sprint(stage, ": ", h.Version))
 		}
 	}
-	return append(list, "removed "+strings.Join(s.Removed, " "))
+	return append(list, "removed "+strings.Join(s.Removed(), " "))
 }
 
 var fuzzPrev = regexp.MustCompile(`"prev":"[^"]*"`)

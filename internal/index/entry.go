@@ -23,7 +23,7 @@ type Entry struct {
 	Decoded atomic.Value
 
 	compact bool  // Raw is compact, as in an event
-	pos     int   // index in the order of registration
+	pos     int   // place in the order of registration; places of removed entries stay empty
 	size    int64 // about its size in the document, in bytes
 }
 

@@ -1,8 +1,6 @@
 package index
 
 import (
-	"slices"
-
 	"github.com/ubunye-go/modelregistry/internal/document"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
@@ -93,7 +91,7 @@ func (x *external) entry(version string, raw []byte) {
 // add lists a version that the other program added. If its number was given out
 // before, the event says so. The other program counts only listed versions.
 func (x *external) add(version string, raw []byte) {
-	if x.past.lives[version] != nil || slices.Contains(x.ours.Removed, version) {
+	if x.past.lives[version] != nil || x.ours.WasRemoved(version) {
 		x.event.Reused = append(x.event.Reused, version)
 	}
 	x.event.After = append(x.event.After, Image{Version: version, Raw: raw})
@@ -177,19 +175,16 @@ func (x *external) settleProduction() {
 		e := s.Get(version)
 		also = append(also, Image{Version: version, Raw: document.Set(e.layOut(), set), Extra: entering(e.Extra, s.Last+1), stageRead: Archived})
 	}
+	at := make(map[string]int, len(x.event.After))
+	for i, im := range x.event.After {
+		at[im.Version] = i
+	}
 	for _, im := range also {
 		s.Set(im)
-		x.event.put(im)
-	}
-}
-
-// put makes the event leave an entry in this state.
-func (e *Event) put(im Image) {
-	for i := range e.After {
-		if e.After[i].Version == im.Version {
-			e.After[i] = im
-			return
+		if i, ok := at[im.Version]; ok {
+			x.event.After[i] = im
+		} else {
+			x.event.After = append(x.event.After, im)
 		}
 	}
-	e.After = append(e.After, im)
 }

@@ -1,6 +1,9 @@
 package index
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // ApplyAll applies events. The last of them ends at a position of the log.
 func (s *State) ApplyAll(events []*Event, end int64) {
@@ -60,7 +63,7 @@ func (s *State) Continue(lines []byte, end int64) (*State, error) {
 	}
 	s.Last, s.Hash, s.Offset = last, hash, end
 	s.LayGates(s.Facts)
-	s.Pending = &Event{Op: OpImport, Reset: true, After: s.images(), Removed: s.Removed, Deleted: s.deleted, Model: s.Facts.image()}
+	s.Pending = &Event{Op: OpImport, Reset: true, After: s.images(), Removed: s.removed.list, Deleted: s.deleted, Model: s.Facts.image()}
 	return s, nil
 }
 
@@ -83,16 +86,12 @@ func resume(lines []byte, at int64, first *Event, end int64, stood *State) (*Sta
 // giveOut prevents numbers that an event of another history gave out from being
 // given out again.
 func (s *State) giveOut(e *Event) {
+	var unlisted []string
 	for _, im := range e.After {
-		if s.Get(im.Version) == nil {
-			s.Remove(im.Version)
-		}
+		unlisted = append(unlisted, im.Version)
 	}
-	for _, version := range e.Removed {
-		if s.Get(version) == nil {
-			s.Remove(version)
-		}
-	}
+	unlisted = append(unlisted, e.Removed...)
+	s.Remove(slices.DeleteFunc(unlisted, func(v string) bool { return s.Get(v) != nil })...)
 }
 
 func (s *State) images() []Image {

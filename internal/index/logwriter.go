@@ -53,7 +53,7 @@ func (w *LogWriter) Restate(e *Event, s *State) error {
 		im.Extra = entering(im.Extra, e.Number)
 		s.Set(im)
 	}
-	e.After, e.Removed, e.Deleted, e.Model = s.images(), s.Removed, s.deleted, s.Facts.image()
+	e.After, e.Removed, e.Deleted, e.Model = s.images(), s.removed.list, s.deleted, s.Facts.image()
 	if err := w.Write(e); err != nil {
 		return err
 	}

@@ -93,7 +93,7 @@ func (s *State) Holder(stage string) *Entry {
 		heap.Init(&x.all)
 		x.built = true
 	}
-	for len(x.all) > 0 && s.Entries[x.all[0].pos] != x.all[0] {
+	for len(x.all) > 0 && s.Get(x.all[0].Version) != x.all[0] {
 		heap.Pop(&x.all)
 	}
 	if x.known = true; len(x.all) > 0 {

@@ -24,11 +24,12 @@ type State struct {
 	Model       string
 	Head        []pyjson.Member // the document's top-level keys but ours
 	Facts       Facts
-	Others      []pyjson.Member // members of our key in the document that this release does not know
-	Entries     []*Entry        // in order of registration
-	places      map[string]int  // index of each version in Entries; see place
-	placed      sync.Once
-	Removed     []string // numbers that were given out and whose entries were removed
+	Others      []pyjson.Member   // members of our key in the document that this release does not know
+	Entries     []*Entry          // in order of registration
+	next        int               // the place of the next version
+	byVersion   map[string]*Entry // made by Get
+	mapped      sync.Once
+	removed     numbers  // numbers that were given out and whose entries were removed
 	deleted     []byte   // who deleted them and when, by version: an object; nil for nothing
 	productions []string // production versions, the last one last, without those that were rolled back
 	high        *semver.Version
@@ -92,12 +93,13 @@ func FromDocument(useCase, model string, d *document.Document) *State {
 		s.Size += e.size
 		s.enter(e)
 	}
+	s.next = len(s.Entries)
 	if anyPlain {
 		s.high = highest(s.high, semver.New(high.Major, high.Minor, high.Patch, "", ""))
 	}
 	if d.Mark != nil {
-		s.Removed, s.deleted = d.Mark.Removed, d.Mark.Deleted
-		for _, v := range s.Removed {
+		s.removed.list, s.deleted = slices.Clip(d.Mark.Removed), d.Mark.Deleted
+		for _, v := range s.removed.list {
 			s.high = highest(s.high, ParseVersion(v))
 		}
 		s.productions = slices.Clip(d.Mark.Productions)
@@ -120,7 +122,7 @@ func FromDocument(useCase, model string, d *document.Document) *State {
 // Document returns the state as a document that includes the last event.
 func (s *State) Document(offset int64) *document.Document {
 	d := &document.Document{Head: s.Head, Entries: make([]document.Entry, len(s.Entries)), Mark: &document.Mark{
-		Removed: s.Removed, Deleted: s.deleted, Productions: s.productions, Event: s.Last, Offset: offset, Hash: s.Hash,
+		Removed: s.removed.list, Deleted: s.deleted, Productions: s.productions, Event: s.Last, Offset: offset, Hash: s.Hash,
 		Model: s.Facts.raw, Others: s.Others, External: s.External,
 	}}
 	for i, e := range s.Entries {
@@ -137,22 +139,22 @@ func (s *State) Format(end int64) []byte {
 
 // Set puts an entry in place.
 func (s *State) Set(im Image) {
-	pos, known := s.place(im.Version)
-	if !known {
-		pos = len(s.Entries)
+	old, pos := s.Get(im.Version), s.next
+	if old != nil {
+		pos = old.pos
 	}
 	e := im.made
 	if e == nil || e.pos != pos {
 		e = newEntry(&im, pos)
 	}
-	if !known {
-		s.places[im.Version] = pos
+	s.byVersion[im.Version] = e
+	if old == nil {
+		s.next++
 		s.Entries = append(s.Entries, e)
 		s.high = highest(s.high, ParseVersion(im.Version))
 	} else {
-		old := s.Entries[pos]
 		s.Size -= old.size
-		s.Entries[pos] = e
+		s.Entries[s.indexOf(old)] = e
 		s.leave(old)
 	}
 	s.Size += e.size
@@ -164,33 +166,33 @@ func (s *State) Set(im Image) {
 // forms of them.
 func (s *State) altered() { s.Generation++ }
 
-// Remove removes an entry, and prevents its number from being given out again.
-func (s *State) Remove(version string) {
-	if !slices.Contains(s.Removed, version) {
-		s.Removed = append(slices.Clip(s.Removed), version)
-		s.high = highest(s.high, ParseVersion(version))
+// Remove removes entries, and prevents their numbers from being given out
+// again.
+func (s *State) Remove(versions ...string) {
+	gone := map[*Entry]bool{}
+	for _, version := range versions {
+		if s.removed.add(version) {
+			s.high = highest(s.high, ParseVersion(version))
+		}
+		if e := s.Get(version); e != nil {
+			gone[e] = true
+			s.Size -= e.size
+			delete(s.byVersion, version)
+			s.leave(e)
+		}
 	}
-	i, ok := s.place(version)
-	if !ok {
-		return
+	if len(gone) > 0 {
+		s.Entries = slices.DeleteFunc(s.Entries, func(e *Entry) bool { return gone[e] })
+		s.altered()
 	}
-	s.Size -= s.Entries[i].size
-	s.Entries = slices.Delete(s.Entries, i, i+1)
-	delete(s.places, version)
-	delete(s.Productive, version)
-	s.renumber(i)
 }
 
-// renumber records that the entries from an index on changed their places.
-func (s *State) renumber(from int) {
-	for i := from; i < len(s.Entries); i++ {
-		im := s.Entries[i].image()
-		moved := newEntry(&im, i)
-		s.Entries[i], s.places[moved.Version] = moved, i
-	}
-	s.forget()
-	s.altered()
-}
+// WasRemoved reports whether a number was given out and its entry removed.
+func (s *State) WasRemoved(version string) bool { return s.removed.has(version) }
+
+// Removed returns the numbers that were given out and whose entries were
+// removed.
+func (s *State) Removed() []string { return s.removed.list }
 
 // arrange puts the entries into the order of the list, which is that of the
 // document.
@@ -200,10 +202,18 @@ func (s *State) arrange(list []Image) {
 		at[im.Version] = i
 	}
 	byList := func(a, b *Entry) int { return at[a.Version] - at[b.Version] }
-	if !slices.IsSortedFunc(s.Entries, byList) {
-		slices.SortStableFunc(s.Entries, byList)
-		s.renumber(0)
+	if slices.IsSortedFunc(s.Entries, byList) {
+		return
 	}
+	slices.SortStableFunc(s.Entries, byList)
+	for i, e := range s.Entries {
+		im := e.image()
+		s.Entries[i] = newEntry(&im, i)
+		s.byVersion[e.Version] = s.Entries[i]
+	}
+	s.next = len(s.Entries)
+	s.forget()
+	s.altered()
 }
 
 // Apply applies an event to the state. It ignores an event that the state has
@@ -217,11 +227,13 @@ func (s *State) Apply(e *Event, offset int64) {
 		for _, im := range e.After {
 			stays[im.Version] = true
 		}
-		for _, old := range slices.Clone(s.Entries) {
+		var gone []string
+		for _, old := range s.Entries {
 			if !stays[old.Version] {
-				s.Remove(old.Version)
+				gone = append(gone, old.Version)
 			}
 		}
+		s.Remove(gone...)
 	}
 	s.effect(e)
 	if e.Reset {
@@ -240,17 +252,22 @@ func (s *State) Apply(e *Event, offset int64) {
 // in After is another version of the same number. If the state has that version
 // already, it keeps its place.
 func (s *State) effect(e *Event) {
-	for _, v := range e.Removed {
-		old := s.Get(v)
-		if old == nil || !slices.ContainsFunc(e.After, func(im Image) bool { return im.Version == v && pyjson.Equal(im.Raw, old.Raw) }) {
-			s.Remove(v)
+	stays, again := map[string]bool{}, map[string]bool{}
+	if len(e.Removed) > 0 {
+		for _, im := range e.After {
+			old := s.Get(im.Version)
+			stays[im.Version] = stays[im.Version] || old != nil && pyjson.Equal(im.Raw, old.Raw)
 		}
 	}
+	s.Remove(slices.DeleteFunc(slices.Clone(e.Removed), func(v string) bool { return stays[v] })...)
 	s.deleted = WithMembers(s.deleted, e.Deleted)
 	for _, im := range e.After {
-		if slices.Contains(s.Removed, im.Version) {
-			s.Removed = slices.DeleteFunc(slices.Clone(s.Removed), func(v string) bool { return v == im.Version })
+		if s.WasRemoved(im.Version) {
+			again[im.Version] = true
 		}
+	}
+	s.removed.drop(again)
+	for _, im := range e.After {
 		switch old := s.Get(im.Version); {
 		case !im.compact:
 		case old != nil && old.Stage == im.Stage() && pyjson.Equal(old.Raw, im.Raw):
@@ -296,25 +313,26 @@ func lastIndex(list []string, s string) int {
 	return -1
 }
 
-// place returns the index of a version in Entries. The first call makes the map
-// of indexes. Finding the version of a stage does not need it.
-func (s *State) place(version string) (int, bool) {
-	s.placed.Do(func() {
-		s.places = make(map[string]int, len(s.Entries))
-		for i, e := range s.Entries {
-			s.places[e.Version] = i
+// Get returns the entry of a version, or nil. The first call makes the map of
+// entries. Finding the version of a stage does not need it.
+func (s *State) Get(version string) *Entry {
+	s.mapped.Do(func() {
+		s.byVersion = make(map[string]*Entry, len(s.Entries))
+		for _, e := range s.Entries {
+			s.byVersion[e.Version] = e
 		}
 	})
-	i, ok := s.places[version]
-	return i, ok
+	return s.byVersion[version]
 }
 
-// Get returns the entry of a version, or nil.
-func (s *State) Get(version string) *Entry {
-	if i, ok := s.place(version); ok {
-		return s.Entries[i]
+// indexOf returns the index of an entry in Entries, which are in the order of
+// their places.
+func (s *State) indexOf(e *Entry) int {
+	if e.pos < len(s.Entries) && s.Entries[e.pos] == e { // no entry before it was removed
+		return e.pos
 	}
-	return nil
+	i, _ := slices.BinarySearchFunc(s.Entries, e.pos, func(other *Entry, pos int) int { return other.pos - pos })
+	return i
 }
 
 // Withdrawn reports whether readers see an entry as archived.

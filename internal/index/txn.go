@@ -252,7 +252,7 @@ func (t *Txn) Emit(ev *Event) error {
 	added := 0
 	for i := range ev.After {
 		im := &ev.After[i]
-		pos, old := len(t.Base.Entries)+t.added+added, t.Get(im.Version)
+		pos, old := t.Base.next+t.added+added, t.Get(im.Version)
 		if old != nil {
 			pos = old.pos
 		} else {
@@ -278,8 +278,12 @@ func (t *Txn) Emit(ev *Event) error {
 // mend makes an event archive all versions in production except the one that
 // entered last. The event's own change of a version has priority.
 func (t *Txn) mend(ev *Event) {
+	own := map[string]bool{}
+	for _, im := range ev.After {
+		own[im.Version] = true
+	}
 	for _, im := range t.archiveSeconds() {
-		if !slices.ContainsFunc(ev.After, func(other Image) bool { return other.Version == im.Version }) {
+		if !own[im.Version] {
 			ev.After = append(ev.After, im)
 		}
 	}
@@ -302,7 +306,7 @@ func (t *Txn) place(im Image) int {
 	if e := t.Get(im.Version); e != nil {
 		return e.pos
 	}
-	return len(t.Base.Entries)
+	return t.Base.next
 }
 
 // NextNumber returns the version that an auto-versioned registration gets.
@@ -318,7 +322,7 @@ func (t *Txn) Register(version string, raw, x []byte, actor, reason string) erro
 
 // Free returns a *TakenError if a pinned version can't be registered, or nil.
 func (t *Txn) Free(version string) error {
-	if t.Get(version) != nil || slices.Contains(t.Base.Removed, version) {
+	if t.Get(version) != nil || t.Base.WasRemoved(version) {
 		return &TakenError{}
 	}
 	if v := ParseVersion(version); v.Prerelease() == "" && v.Metadata() == "" {
