@@ -91,19 +91,21 @@ func (r *ModelRegistry) pair(ctx context.Context, a, b Ref) (x, y ModelVersion, 
 }
 
 // delta returns b - a, or nil if a value is not a finite number. It subtracts
-// integers exactly, because a float64 can't hold all of them, and other numbers
-// as float64.
+// integers of up to maxDigits digits exactly, because a float64 can't hold all
+// of them, and other numbers as float64.
 func delta(a, b any) *float64 {
 	x, okA := a.(json.Number)
 	y, okB := b.(json.Number)
 	if !okA || !okB {
 		return nil
 	}
-	i, isIntA := new(big.Int).SetString(string(x), 10)
-	j, isIntB := new(big.Int).SetString(string(y), 10)
-	if isIntA && isIntB {
-		d, _ := new(big.Float).SetInt(j.Sub(j, i)).Float64()
-		return finite(d)
+	if len(x) <= maxDigits && len(y) <= maxDigits {
+		i, isIntA := new(big.Int).SetString(string(x), 10)
+		j, isIntB := new(big.Int).SetString(string(y), 10)
+		if isIntA && isIntB {
+			d, _ := new(big.Float).SetInt(j.Sub(j, i)).Float64()
+			return finite(d)
+		}
 	}
 	f, errA := x.Float64()
 	g, errB := y.Float64()

@@ -195,10 +195,10 @@ func threshold(value any) (json.Number, error) {
 	}
 	n, ok := decoded.(json.Number)
 	if !ok {
-		return "", fmt.Errorf("threshold %s is not a number", raw)
+		return "", fmt.Errorf("threshold %s is not a number", excerpt(string(raw)))
 	}
 	if _, err := exact(n); err != nil {
-		return "", fmt.Errorf("threshold %s: %w", n, err)
+		return "", fmt.Errorf("threshold %s: %w", excerpt(string(n)), err)
 	}
 	return n, nil
 }
@@ -292,7 +292,7 @@ func (r rule) compare(metrics Values) GateResult {
 	}
 	value, err := exact(n)
 	if err != nil {
-		res.Message = fmt.Sprintf("metric %s is %s: %v", r.metric, n, err)
+		res.Message = fmt.Sprintf("metric %s is %s: %v", r.metric, excerpt(string(n)), err)
 		return res
 	}
 	limit, err := exact(r.threshold)
@@ -309,7 +309,7 @@ func (r rule) compare(metrics Values) GateResult {
 	if res.Passed {
 		sign = holds
 	}
-	res.Message = fmt.Sprintf("%s %s %s %s", r.metric, n, sign, r.threshold)
+	res.Message = fmt.Sprintf("%s %s %s %s", r.metric, excerpt(string(n)), sign, excerpt(string(r.threshold)))
 	return res
 }
 
@@ -320,7 +320,16 @@ func asJSON(v any) string {
 	if err != nil {
 		return fmt.Sprint(v)
 	}
-	return string(raw)
+	return excerpt(string(raw))
+}
+
+// excerpt returns a value as it stands in a message. A long value is cut.
+func excerpt(s string) string {
+	const most = 100 // bytes
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + fmt.Sprintf("… (%d bytes)", len(s))
 }
 
 // MarshalJSON returns the map that UnmarshalJSON reads. It fails if a gate is a

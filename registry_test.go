@@ -101,8 +101,8 @@ func TestCompare(t *testing.T) {
 	num := func(s string) json.Number { return json.Number(s) }
 	float := func(f float64) *float64 { return &f }
 	a, b := 0.1, 0.30000000000000004
-	register(t, r, "1.0.0", map[string]any{"auc": a, "rows": int64(1<<53 + 1), "only_a": 1, "name": "x", "flag": true, "mixed": 1, "null": nil, "list": []int{1}})
-	register(t, r, "2.0.0", map[string]any{"auc": b, "rows": int64(1 << 53), "only_b": 2.5, "name": 2, "flag": false, "mixed": 1.5, "null": 1, "list": []int{1}})
+	register(t, r, "1.0.0", map[string]any{"auc": a, "rows": int64(1<<53 + 1), "only_a": 1, "name": "x", "flag": true, "mixed": 1, "null": nil, "list": []int{1}, "long": num(strings.Repeat("1", 5000))})
+	register(t, r, "2.0.0", map[string]any{"auc": b, "rows": int64(1 << 53), "only_b": 2.5, "name": 2, "flag": false, "mixed": 1.5, "null": 1, "list": []int{1}, "long": num(strings.Repeat("1", 5000))})
 	c, err := r.Compare(t.Context(), fraud.At("1.0.0"), fraud.At("2.0.0"))
 	if err != nil {
 		t.Fatal(err)
@@ -114,6 +114,7 @@ func TestCompare(t *testing.T) {
 		{Name: "auc", A: num("0.1"), B: num("0.30000000000000004"), Delta: float(b - a)},
 		{Name: "flag", A: true, B: false},
 		{Name: "list", A: []any{num("1")}, B: []any{num("1")}},
+		{Name: "long", A: num(strings.Repeat("1", 5000)), B: num(strings.Repeat("1", 5000))}, // subtracting it takes time with the square of its length
 		{Name: "mixed", A: num("1"), B: num("1.5"), Delta: float(0.5)},
 		{Name: "name", A: "x", B: num("2")},
 		{Name: "null", A: nil, B: num("1")},

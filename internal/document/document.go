@@ -234,14 +234,14 @@ func (f *Fields) layOut() []byte {
 		}
 		size += len(before[i]) + len(f.values[i])
 	}
-	for _, m := range f.others {
+	for _, m := range f.Others() {
 		size += len(next) + len(m.Raw) + len(": ") + len(m.Value)
 	}
 	b := make([]byte, 0, size)
 	for i, v := range f.values {
 		b = append(append(b, before[i]...), v...)
 	}
-	for _, m := range f.others {
+	for _, m := range f.Others() {
 		b = append(append(append(append(b, next...), m.Raw...), ": "...), m.Value...)
 	}
 	return append(b, entryEnd...)
@@ -250,8 +250,9 @@ func (f *Fields) layOut() []byte {
 // Fields are the raw values of an entry by their keys. If a key occurs twice,
 // its last value counts.
 type Fields struct {
-	values [keys][]byte // in the order of Keys; nil for a missing key
-	others []pyjson.Member
+	values [keys][]byte    // in the order of Keys; nil for a missing key
+	others []pyjson.Member // those that we do not know; a nil value is of one that was removed
+	at     map[string]int  // where a key is in others
 }
 
 // Cut splits an entry into its fields.
@@ -277,8 +278,8 @@ func cut(raw []byte) (f Fields, err error) {
 			f.values[i] = value
 			return stop, nil
 		}
-		f.others = slices.DeleteFunc(f.others, func(m pyjson.Member) bool { return m.Key == string(key) })
-		f.others = append(f.others, pyjson.Member{Key: string(key), Raw: raw[start:end:end], Value: value})
+		f.removeOther(string(key))
+		f.addOther(pyjson.Member{Key: string(key), Raw: raw[start:end:end], Value: value})
 		return stop, nil
 	})
 	if err != nil {
@@ -312,30 +313,44 @@ func byLayout(b []byte, at, depth int) (values [keys]struct{ start, end int }, e
 
 // setOther sets a key that we do not know.
 func (f *Fields) setOther(m pyjson.Member) {
-	at := slices.IndexFunc(f.others, func(o pyjson.Member) bool { return o.Key == m.Key })
+	i, known := f.at[m.Key]
 	switch {
-	case m.Value == nil && at >= 0:
-		f.others = slices.Delete(f.others, at, at+1)
 	case m.Value == nil:
-	case at >= 0:
-		f.others[at].Value = m.Value
+		f.removeOther(m.Key)
+	case known:
+		f.others[i].Value = m.Value
 	default:
-		f.others = append(f.others, pyjson.Member{Key: m.Key, Raw: pyjson.Quote(m.Key), Value: m.Value})
+		f.addOther(pyjson.Member{Key: m.Key, Raw: pyjson.Quote(m.Key), Value: m.Value})
+	}
+}
+
+func (f *Fields) addOther(m pyjson.Member) {
+	if f.at == nil {
+		f.at = map[string]int{}
+	}
+	f.at[m.Key] = len(f.others)
+	f.others = append(f.others, m)
+}
+
+func (f *Fields) removeOther(key string) {
+	if i, known := f.at[key]; known {
+		f.others[i].Value = nil
+		delete(f.at, key)
 	}
 }
 
 // Others returns the keys that we do not know.
-func (f *Fields) Others() []pyjson.Member { return f.others }
+func (f *Fields) Others() []pyjson.Member {
+	return slices.DeleteFunc(slices.Clone(f.others), func(m pyjson.Member) bool { return m.Value == nil })
+}
 
 // Get returns a raw value, or nil if the key is missing.
 func (f *Fields) Get(key string) []byte {
 	if i, known := places[key]; known {
 		return f.values[i]
 	}
-	for _, m := range f.others {
-		if m.Key == key {
-			return m.Value
-		}
+	if i, known := f.at[key]; known {
+		return f.others[i].Value
 	}
 	return nil
 }

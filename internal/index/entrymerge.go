@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/ubunye-go/modelregistry/internal/document"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
@@ -29,6 +30,9 @@ type entryMerge struct {
 	// was the reason.
 	promotions map[string]bool
 
+	baseFields *document.Fields // of base, or nil
+	pastFields func() []document.Fields
+
 	doubts []string
 }
 
@@ -45,6 +49,10 @@ func (m *entryMerge) merge() []byte {
 	if err != nil || theirErr != nil {
 		return m.whole()
 	}
+	if base, err := document.Cut(m.base); m.base != nil && err == nil {
+		m.baseFields = &base
+	}
+	m.pastFields = sync.OnceValue(m.cutPast)
 	var stays []pyjson.Member
 	changed := false
 	for _, p := range parts(&ours, &theirs) {
@@ -78,8 +86,13 @@ func laid(raw []byte) []byte {
 // parts returns the parts of two entries: the move, and every other field.
 func parts(entries ...*document.Fields) []part {
 	list := []part{{"stage", moveKeys}}
+	listed := map[string]bool{}
+	for _, key := range moveKeys {
+		listed[key] = true
+	}
 	add := func(key string) {
-		if !slices.Contains(moveKeys, key) && !slices.ContainsFunc(list, func(p part) bool { return p.name == key }) {
+		if !listed[key] {
+			listed[key] = true
 			list = append(list, part{key, []string{key}})
 		}
 	}
@@ -126,17 +139,17 @@ func sameValue(a, b []byte) bool {
 // takes reports whether the merged entry gets the document's value of a part in
 // which the entries differ.
 func (m *entryMerge) takes(p part, ours, theirs *document.Fields) bool {
-	base, err := document.Cut(m.base)
-	if m.base == nil || err != nil {
+	base := m.baseFields
+	if base == nil {
 		return m.guess(p, theirs)
 	}
 	switch {
-	case p.same(&base, theirs):
+	case p.same(base, theirs):
 		return false // the other program did not change it
-	case p.isMove() && !m.proven && !follows(&base, theirs) && m.was(p, theirs):
+	case p.isMove() && !m.proven && !follows(base, theirs) && m.was(p, theirs):
 		m.doubts = append(m.doubts, "the stage in the document is an older one, which a program that read the present one would not write; it stays as the history has it")
 		return false
-	case !p.isMove() || p.same(&base, ours):
+	case !p.isMove() || p.same(base, ours):
 		if m.presumed && m.was(p, theirs) {
 			m.doubt(p, "it counts")
 		}
@@ -146,11 +159,11 @@ func (m *entryMerge) takes(p part, ours, theirs *document.Fields) bool {
 	// move. Its own move came later and counts. One case is different: the
 	// other program found the version in production, where it no longer is, and
 	// only changed a name or another time.
-	if stageIn(theirs) == Production && !moved(&base, theirs) {
+	if stageIn(theirs) == Production && !moved(base, theirs) {
 		m.doubts = append(m.doubts, "a time or a name beside the stage was edited while the version left production; it is not put back there")
 		return false
 	}
-	return !m.inConsequence(&base, theirs)
+	return !m.inConsequence(base, theirs)
 }
 
 func (p part) isMove() bool { return p.name == "stage" }
@@ -173,10 +186,16 @@ func (m *entryMerge) doubt(p part, made string) {
 
 // was reports whether the history ever had the value of a part in an entry.
 func (m *entryMerge) was(p part, as *document.Fields) bool {
-	return slices.ContainsFunc(m.past, func(raw []byte) bool {
-		f, err := document.Cut(raw)
-		return err == nil && p.same(&f, as)
-	})
+	return slices.ContainsFunc(m.pastFields(), func(f document.Fields) bool { return p.same(&f, as) })
+}
+
+func (m *entryMerge) cutPast() (list []document.Fields) {
+	for _, raw := range m.past {
+		if f, err := document.Cut(raw); err == nil {
+			list = append(list, f)
+		}
+	}
+	return list
 }
 
 // whole merges entries as a whole, if one of them is not an object.
