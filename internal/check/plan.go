@@ -136,7 +136,7 @@ func (p *plan) rebuildDocument(detail string) {
 		if d.Mark != nil {
 			p.state.Others = d.Mark.Others
 		}
-		p.state.Learn(p.state.Facts)
+		p.state.SetFacts(p.state.Facts)
 	}
 	p.replace(Action{Kind: RebuildDocument, Path: p.file(engine.DocumentFile), Detail: detail})
 }

@@ -36,7 +36,7 @@ func (p *plan) rebuildHistory(ctx context.Context) error {
 			p.state.MergeBlind(x.doc, events)
 		} else if x.doc != nil {
 			p.state = index.FromDocument(x.Name.UseCase, x.Name.Model, x.doc)
-			p.state.LayGates(p.state.Facts)
+			p.state.MergeGates(p.state.Facts)
 		}
 	}
 	p.replace(Action{Kind: RebuildDocument, Path: p.file(engine.DocumentFile)})
@@ -55,7 +55,7 @@ func (x *Check) rebuiltDocument() *index.State {
 	for _, l := range x.log.Lines {
 		s.Apply(l.Event, 0)
 	}
-	s.TakeGates(base, x.doc)
+	s.AdoptGates(base, x.doc)
 	return s
 }
 

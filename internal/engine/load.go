@@ -180,7 +180,7 @@ func (l loader) follow(d *document.Document, s *index.State) (*State, error) {
 	lines, end, err := l.ReadLog(s.Offset)
 	if err == nil {
 		if _, err = s.Extend(lines, s.Offset, end); err == nil {
-			s.TakeGates(base, d)
+			s.AdoptGates(base, d)
 			return &State{State: s}, nil
 		}
 		err = l.damaged(err)

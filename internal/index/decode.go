@@ -76,7 +76,7 @@ func (d *eventDecoder) member(start, end, at int) (stop int, err error) {
 			return pyjson.Members(d.line, at, 1, d.image)
 		case "extra":
 			d.extras = nil
-			return pyjson.Members(d.line, at, 1, d.beside)
+			return pyjson.Members(d.line, at, 1, d.entryExtra)
 		}
 	}
 	stop, err = pyjson.Skip(d.line, at, 1)
@@ -88,7 +88,7 @@ func (d *eventDecoder) member(start, end, at int) (stop int, err error) {
 	case "event":
 		d.number("event", raw, &e.Number)
 	case "id":
-		e.ID = d.told("id", raw)
+		e.ID = d.description("id", raw)
 	case "time":
 		e.Time, err = parseTime(d.bytes("time", raw))
 		d.fail("time", err)
@@ -101,9 +101,9 @@ func (d *eventDecoder) member(start, end, at int) (stop int, err error) {
 	case "to":
 		e.To = d.stage("to", raw)
 	case "actor":
-		e.Actor = d.told("actor", raw)
+		e.Actor = d.description("actor", raw)
 	case "reason":
-		e.Reason = d.told("reason", raw)
+		e.Reason = d.description("reason", raw)
 	case "refused":
 		d.flag("refused", raw, &e.Refused)
 	case "skipped_gates":
@@ -157,8 +157,8 @@ func (d *eventDecoder) image(start, end, at int) (stop int, err error) {
 	return stop, nil
 }
 
-// beside reads the extra of an entry.
-func (d *eventDecoder) beside(start, end, at int) (stop int, err error) {
+// entryExtra reads the extra of an entry.
+func (d *eventDecoder) entryExtra(start, end, at int) (stop int, err error) {
 	if stop, err = pyjson.Skip(d.line, at, 2); err != nil {
 		return stop, err
 	}
@@ -243,8 +243,9 @@ func (d *eventDecoder) bytes(key string, raw []byte) []byte {
 	return []byte(s)
 }
 
-// told reads a string that describes the event and does not change a state.
-func (d *eventDecoder) told(key string, raw []byte) string {
+// description reads a string that describes the event and does not change a
+// state.
+func (d *eventDecoder) description(key string, raw []byte) string {
 	if d.effect && raw[0] == '"' {
 		return ""
 	}

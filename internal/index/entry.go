@@ -30,7 +30,7 @@ type Entry struct {
 func newEntry(im *Image, pos int) *Entry {
 	e := &Entry{Version: im.Version, pos: pos, Raw: im.Raw, compact: im.compact, Extra: im.Extra, Stage: im.Stage()}
 	e.Entered, _ = checkExtra(im.Extra)
-	e.size = e.takes()
+	e.size = e.documentSize()
 	return e
 }
 
@@ -48,9 +48,9 @@ func (e *Entry) layOut() []byte {
 	return e.Raw
 }
 
-// takes returns about how many bytes the entry has in the document, laid out or
-// not.
-func (e *Entry) takes() int64 {
+// documentSize returns about how many bytes the entry has in the document, laid
+// out or not.
+func (e *Entry) documentSize() int64 {
 	n := len(e.Raw)
 	if e.compact {
 		n = document.LaidOut(e.Raw)
@@ -89,7 +89,7 @@ func (e *Entry) newer(other *Entry) bool {
 // EnteredAt returns the time in the entry at which the version entered its
 // stage.
 func (e *Entry) EnteredAt() time.Time {
-	key := stamped[e.Stage]
+	key := stageTimeKeys[e.Stage]
 	if key == "" {
 		key = "registered_at"
 	}

@@ -47,36 +47,36 @@ func (m *entryMerge) merge() []byte {
 	ours, err := document.Cut(m.ours)
 	theirs, theirErr := document.Cut(m.theirs)
 	if err != nil || theirErr != nil {
-		return m.whole()
+		return m.mergeWhole()
 	}
 	if base, err := document.Cut(m.base); m.base != nil && err == nil {
 		m.baseFields = &base
 	}
 	m.pastFields = sync.OnceValue(m.cutPast)
-	var stays []pyjson.Member
+	var kept []pyjson.Member
 	changed := false
 	for _, p := range parts(&ours, &theirs) {
 		switch {
 		case p.same(&ours, &theirs):
-		case m.takes(p, &ours, &theirs):
+		case m.takesTheirs(p, &ours, &theirs):
 			changed = true
 		default:
 			for _, key := range p.keys {
-				stays = append(stays, pyjson.Member{Key: key, Value: laid(ours.Get(key))})
+				kept = append(kept, pyjson.Member{Key: key, Value: layOutValue(ours.Get(key))})
 			}
 		}
 	}
 	switch {
 	case !changed:
 		return nil
-	case stays == nil:
+	case kept == nil:
 		return m.theirs
 	}
-	return document.Overlay(m.theirs, stays)
+	return document.Overlay(m.theirs, kept)
 }
 
-// laid lays out a value that is not nil.
-func laid(raw []byte) []byte {
+// layOutValue lays out a value that is not nil.
+func layOutValue(raw []byte) []byte {
 	if raw == nil {
 		return nil
 	}
@@ -136,9 +136,9 @@ func sameValue(a, b []byte) bool {
 	return bytes.Equal(a, b) || pyjson.Same(a, b)
 }
 
-// takes reports whether the merged entry gets the document's value of a part in
-// which the entries differ.
-func (m *entryMerge) takes(p part, ours, theirs *document.Fields) bool {
+// takesTheirs reports whether the merged entry gets the document's value of a
+// part in which the entries differ.
+func (m *entryMerge) takesTheirs(p part, ours, theirs *document.Fields) bool {
 	base := m.baseFields
 	if base == nil {
 		return m.guess(p, theirs)
@@ -146,11 +146,11 @@ func (m *entryMerge) takes(p part, ours, theirs *document.Fields) bool {
 	switch {
 	case p.same(base, theirs):
 		return false // the other program did not change it
-	case p.isMove() && !m.proven && !follows(base, theirs) && m.was(p, theirs):
+	case p.isMove() && !m.proven && !follows(base, theirs) && m.hadBefore(p, theirs):
 		m.doubts = append(m.doubts, "the stage in the document is an older one, which a program that read the present one would not write; it stays as the history has it")
 		return false
 	case !p.isMove() || p.same(base, ours):
-		if m.presumed && m.was(p, theirs) {
+		if m.presumed && m.hadBefore(p, theirs) {
 			m.doubt(p, "it counts")
 		}
 		return true
@@ -163,17 +163,17 @@ func (m *entryMerge) takes(p part, ours, theirs *document.Fields) bool {
 		m.doubts = append(m.doubts, "a time or a name beside the stage was edited while the version left production; it is not put back there")
 		return false
 	}
-	return !m.inConsequence(base, theirs)
+	return !m.archivedByPromotion(base, theirs)
 }
 
 func (p part) isMove() bool { return p.name == "stage" }
 
-// guess is takes if the base is not known. If the history never had the
+// guess is takesTheirs if the base is not known. If the history never had the
 // document's value, the other program wrote it. Otherwise that program may have
 // written it, or may have read an older document. Then the history's value
 // stays, because it was acknowledged.
 func (m *entryMerge) guess(p part, theirs *document.Fields) bool {
-	if !m.was(p, theirs) {
+	if !m.hadBefore(p, theirs) {
 		return true
 	}
 	m.doubt(p, "it stays as the history has it")
@@ -184,8 +184,9 @@ func (m *entryMerge) doubt(p part, made string) {
 	m.doubts = append(m.doubts, fmt.Sprintf("%s in the document is as it was before: another program set it so, or did not know of the last change; %s", p.name, made))
 }
 
-// was reports whether the history ever had the value of a part in an entry.
-func (m *entryMerge) was(p part, as *document.Fields) bool {
+// hadBefore reports whether the history ever had the value of a part in an
+// entry.
+func (m *entryMerge) hadBefore(p part, as *document.Fields) bool {
 	return slices.ContainsFunc(m.pastFields(), func(f document.Fields) bool { return p.same(&f, as) })
 }
 
@@ -198,8 +199,8 @@ func (m *entryMerge) cutPast() (list []document.Fields) {
 	return list
 }
 
-// whole merges entries as a whole, if one of them is not an object.
-func (m *entryMerge) whole() []byte {
+// mergeWhole merges entries as a whole, if one of them is not an object.
+func (m *entryMerge) mergeWhole() []byte {
 	switch {
 	case pyjson.Same(m.ours, m.theirs), m.base != nil && pyjson.Same(m.base, m.theirs):
 		return nil
@@ -242,13 +243,13 @@ func moved(before, after *document.Fields) bool {
 	if !sameValue(fieldOf(before, "stage"), fieldOf(after, "stage")) {
 		return true
 	}
-	key := stamped[stageIn(after)]
+	key := stageTimeKeys[stageIn(after)]
 	return key != "" && !sameValue(before.Get(key), after.Get(key))
 }
 
-// inConsequence reports whether the other program archived a version only
+// archivedByPromotion reports whether the other program archived a version only
 // because it put another version into production.
-func (m *entryMerge) inConsequence(base, theirs *document.Fields) bool {
+func (m *entryMerge) archivedByPromotion(base, theirs *document.Fields) bool {
 	return m.promotions[string(theirs.Get("archived_at"))] && stageIn(base) == Production && stageIn(theirs) == Archived
 }
 

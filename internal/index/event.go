@@ -39,17 +39,17 @@ type Event struct {
 	SkippedGates bool
 	Forced       bool
 	After        []Image
-	Removed      []string // versions whose entries were removed
-	Model        []byte   // the facts about the model after the event: an object; nil if they did not change
-	Deleted      []byte   // who deleted them and when, by version: an object; nil for nothing
-	Gone         []buried // deletions that are not in Deleted yet
-	Reused       []string // versions in After whose numbers were given out before
-	Doubts       []Doubt  // undecided questions about an external change
-	Document     string   // SHA-256 of the document with the external change, hex
-	Reset        bool     // the model has no entries but those in After
-	Unnoted      bool     // its writer does not note the documents that it puts in place
-	Prev         string   // SHA-256 of the line before, hex
-	Hash         string   // SHA-256 of its own line, hex, once there is a line
+	Removed      []string   // versions whose entries were removed
+	Model        []byte     // the facts about the model after the event: an object; nil if they did not change
+	Deleted      []byte     // who deleted them and when, by version: an object; nil for nothing
+	NewDeletions []deletion // deletions that are not in Deleted yet
+	Reused       []string   // versions in After whose numbers were given out before
+	Doubts       []Doubt    // undecided questions about an external change
+	Document     string     // SHA-256 of the document with the external change, hex
+	Reset        bool       // the model has no entries but those in After
+	Unnoted      bool       // its writer does not note the documents that it puts in place
+	Prev         string     // SHA-256 of the line before, hex
+	Hash         string     // SHA-256 of its own line, hex, once there is a line
 }
 
 // An Image is one version's entry after an event.
@@ -60,7 +60,7 @@ type Image struct {
 
 	compact   bool   // Raw is compact, as in an event
 	stageRead string // the stage in Raw; empty if it was not read
-	made      *Entry // the entry that the Txn made of it
+	entry     *Entry // the entry that the Txn made of it
 }
 
 // Stage returns the entry's stage, or "" if the entry is not an object.

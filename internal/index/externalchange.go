@@ -41,11 +41,11 @@ func (x *external) compare(d *document.Document) {
 	there := map[string]bool{}
 	for _, e := range d.Entries {
 		there[e.Version] = true
-		x.entry(e.Version, e.Raw)
+		x.compareEntry(e.Version, e.Raw)
 	}
 	for _, e := range x.ours.Entries {
 		if !there[e.Version] {
-			x.missing(e)
+			x.missingEntry(e)
 		}
 	}
 }
@@ -59,7 +59,7 @@ func (x *external) notePromotions(d *document.Document) {
 			continue
 		}
 		x.productive[e.Version] = true
-		before := x.past.then[e.Version]
+		before := x.past.atBase[e.Version]
 		if old := x.ours.Get(e.Version); x.past.base.event == 0 && old != nil {
 			before = old.Raw
 		}
@@ -70,42 +70,43 @@ func (x *external) notePromotions(d *document.Document) {
 	}
 }
 
-// entry compares an entry of the document with the history.
-func (x *external) entry(version string, raw []byte) {
+// compareEntry compares an entry of the document with the history.
+func (x *external) compareEntry(version string, raw []byte) {
 	ours := x.ours.Get(version)
 	switch {
 	case ours != nil && pyjson.Same(ours.Raw, raw):
-	case x.past.ended(version, raw) && (ours == nil || anotherVersion(ours.Raw, raw)):
+	case x.past.wasRemoved(version, raw) && (ours == nil || differentVersions(ours.Raw, raw)):
 		x.doubt(version, "the entry is of a version that was deleted; it stays deleted")
 	case ours == nil:
-		x.add(version, raw)
-	case x.another(ours, raw):
-		x.bury(ours)
+		x.addVersion(version, raw)
+	case x.isOtherVersion(ours, raw):
+		x.recordDeletion(ours)
 		x.replaced[version] = true
-		x.add(version, raw)
+		x.addVersion(version, raw)
 	default:
 		x.merge(ours, raw)
 	}
 }
 
-// add lists a version that the other program added. If its number was given out
-// before, the event says so. The other program counts only listed versions.
-func (x *external) add(version string, raw []byte) {
-	if x.past.lives[version] != nil || x.ours.WasRemoved(version) {
+// addVersion lists a version that the other program added. If its number was
+// given out before, the event says so. The other program counts only listed
+// versions.
+func (x *external) addVersion(version string, raw []byte) {
+	if x.past.numbers[version] != nil || x.ours.WasRemoved(version) {
 		x.event.Reused = append(x.event.Reused, version)
 	}
 	x.event.After = append(x.event.After, Image{Version: version, Raw: raw})
 }
 
-// another reports whether an entry belongs to another version of the same
-// number as ours. Then the other program deleted ours and registered that
+// isOtherVersion reports whether an entry belongs to another version of the
+// same number as ours. Then the other program deleted ours and registered that
 // version, or did not know ours. An edited time of registration alone does not
 // make another version: the files would still have our manifest.
-func (x *external) another(ours *Entry, raw []byte) bool {
-	if !anotherVersion(ours.Raw, raw) {
+func (x *external) isOtherVersion(ours *Entry, raw []byte) bool {
+	if !differentVersions(ours.Raw, raw) {
 		return false
 	}
-	if x.past.base.event > 0 && x.past.then[ours.Version] == nil {
+	if x.past.base.event > 0 && x.past.atBase[ours.Version] == nil {
 		return true
 	}
 	return x.tree(ours.Version) != OurTree
@@ -113,7 +114,7 @@ func (x *external) another(ours *Entry, raw []byte) bool {
 
 // merge merges the entry of a version that both sides have.
 func (x *external) merge(ours *Entry, raw []byte) {
-	m := entryMerge{base: x.past.then[ours.Version], ours: ours.Raw, theirs: raw,
+	m := entryMerge{base: x.past.atBase[ours.Version], ours: ours.Raw, theirs: raw,
 		proven: x.past.base.proven, presumed: x.past.base.presumed, past: x.past.entries(ours.Version), promotions: x.promotions}
 	merged := m.merge()
 	for _, reason := range m.doubts {
@@ -124,16 +125,16 @@ func (x *external) merge(ours *Entry, raw []byte) {
 	}
 }
 
-// missing decides about a version that is missing in the document. Python
+// missingEntry decides about a version that is missing in the document. Python
 // removes the files before the entry. So a version without files was deleted. A
 // version whose files exist was not deleted, but the other program did not know
 // it, unless the base is proven.
-func (x *external) missing(ours *Entry) {
-	b, was := x.past.base, x.past.then[ours.Version] != nil
+func (x *external) missingEntry(ours *Entry) {
+	b, was := x.past.base, x.past.atBase[ours.Version] != nil
 	tree := x.tree(ours.Version)
 	switch {
 	case b.proven && was, tree == NoTree, tree == TreeUnknown && was && b.event > 0 && !b.presumed:
-		x.bury(ours)
+		x.recordDeletion(ours)
 	case b.event > 0 && !was: // the version was registered since
 	case tree != TreeUnknown:
 		x.doubt(ours.Version, "the entry is missing and the files are there; the version stays")
@@ -142,9 +143,9 @@ func (x *external) missing(ours *Entry) {
 	}
 }
 
-func (x *external) bury(e *Entry) {
+func (x *external) recordDeletion(e *Entry) {
 	x.event.Removed = append(x.event.Removed, e.Version)
-	x.event.Gone = append(x.event.Gone, buried{e.Version, registeredAt(e.Raw)})
+	x.event.NewDeletions = append(x.event.NewDeletions, deletion{e.Version, registeredAt(e.Raw)})
 }
 
 func (x *external) doubt(version, reason string) {
@@ -173,7 +174,7 @@ func (x *external) settleProduction() {
 			continue
 		}
 		e := s.Get(version)
-		also = append(also, Image{Version: version, Raw: document.Set(e.layOut(), set), Extra: entering(e.Extra, s.Last+1), stageRead: Archived})
+		also = append(also, Image{Version: version, Raw: document.Set(e.layOut(), set), Extra: withEntered(e.Extra, s.Last+1), stageRead: Archived})
 	}
 	at := make(map[string]int, len(x.event.After))
 	for i, im := range x.event.After {

@@ -27,8 +27,9 @@ func (x Extra) Encode() ([]byte, error) {
 	return pyjson.Compact(nil, raw), nil
 }
 
-// entering returns an extra with the event by which the version enters a stage.
-func entering(raw []byte, event int64) []byte {
+// withEntered returns an extra with the event by which the version enters a
+// stage.
+func withEntered(raw []byte, event int64) []byte {
 	const key = `{"entered":`
 	b := strconv.AppendInt(append(make([]byte, 0, len(raw)+len(key)+20), key...), event, 10)
 	n := len(b)

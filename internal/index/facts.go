@@ -86,9 +86,9 @@ func (f Facts) Writable() error {
 	return nil
 }
 
-// Learn sets the facts, and mirrors their gates in the document's top-level
+// SetFacts sets the facts, and mirrors their gates in the document's top-level
 // keys.
-func (s *State) Learn(f Facts) {
+func (s *State) SetFacts(f Facts) {
 	s.Size += int64(len(f.raw) - len(s.Facts.raw))
 	s.Facts = f
 	s.Head = withGates(s.Head, f.Get(GatesKey))
@@ -130,12 +130,12 @@ func headGates(head []pyjson.Member) (raw []byte) {
 	return raw
 }
 
-// LayGates merges the model's gates in a document that another program wrote
+// MergeGates merges the model's gates in a document that another program wrote
 // into the state. base are the facts at the event that the document started
 // from. A change by the other program wins. A document without the key says
-// nothing, because releases of Ubunye before 0.7 drop it. LayGates reports
+// nothing, because releases of Ubunye before 0.7 drop it. MergeGates reports
 // whether the facts changed.
-func (s *State) LayGates(base Facts) (changed bool) {
+func (s *State) MergeGates(base Facts) (changed bool) {
 	theirs, f := headGates(s.Head), s.Facts
 	if theirs != nil && !pyjson.Equal(theirs, base.Get(GatesKey)) && !pyjson.Equal(theirs, f.Get(GatesKey)) {
 		f = f.with(GatesKey, theirs)
@@ -143,20 +143,20 @@ func (s *State) LayGates(base Facts) (changed bool) {
 			f = s.Facts
 		}
 	}
-	s.Learn(f)
+	s.SetFacts(f)
 	return changed
 }
 
-// layTop merges the rest of a document that another program wrote into the
+// mergeTop merges the rest of a document that another program wrote into the
 // state: top-level keys, the model's gates among them, and the parts of our key
 // that an editor left. The event diff gets the facts if they changed.
-func (s *State) layTop(p *past, d *document.Document, diff *Event) {
+func (s *State) mergeTop(p *past, d *document.Document, diff *Event) {
 	base := s.Facts
 	if p.base.event > 0 {
 		base = p.facts
 	}
 	s.keepTop(d)
-	if s.LayGates(base) {
+	if s.MergeGates(base) {
 		diff.Model = s.Facts.raw
 	}
 }
@@ -181,13 +181,13 @@ func FactsAt(events []*Event, number int64) (f Facts) {
 	return f
 }
 
-// TakeGates takes over the model's gates of a document that we wrote. base are
+// AdoptGates takes over the model's gates of a document that we wrote. base are
 // the facts at the event that the document includes. The gates equal the
 // history's, unless an older release took in another program's document. In
 // that case the next change records them.
-func (s *State) TakeGates(base Facts, d *document.Document) {
+func (s *State) AdoptGates(base Facts, d *document.Document) {
 	s.Head = d.Head
-	if s.LayGates(base) {
+	if s.MergeGates(base) {
 		s.Pending = &Event{Op: OpForeign, Model: s.Facts.raw}
 	}
 }

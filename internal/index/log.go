@@ -57,12 +57,12 @@ func (s *State) Continue(lines []byte, end int64) (*State, error) {
 				return resume(lines[at:], int64(at), e, end, s)
 			}
 			last = max(last, e.Number)
-			s.giveOut(e)
+			s.reserveNumbers(e)
 		}
 		at += n + 1
 	}
 	s.Last, s.Hash, s.Offset = last, hash, end
-	s.LayGates(s.Facts)
+	s.MergeGates(s.Facts)
 	s.Pending = &Event{Op: OpImport, Reset: true, After: s.images(), Removed: s.removed.list, Deleted: s.deleted, Model: s.Facts.image()}
 	return s, nil
 }
@@ -77,15 +77,15 @@ func resume(lines []byte, at int64, first *Event, end int64, stood *State) (*Sta
 		return nil, err
 	}
 	if first.Model == nil && s.Facts.raw == nil && stood.Facts.raw != nil { // its writer did not know facts
-		s.Learn(stood.Facts)
+		s.SetFacts(stood.Facts)
 		s.Pending = &Event{Op: OpForeign, Model: s.Facts.raw}
 	}
 	return s, nil
 }
 
-// giveOut prevents numbers that an event of another history gave out from being
-// given out again.
-func (s *State) giveOut(e *Event) {
+// reserveNumbers prevents numbers that an event of another history gave out
+// from being given out again.
+func (s *State) reserveNumbers(e *Event) {
 	var unlisted []string
 	for _, im := range e.After {
 		unlisted = append(unlisted, im.Version)

@@ -41,7 +41,7 @@ func (w *LogWriter) Write(e *Event) error {
 func (w *LogWriter) Record(pending *Event) error {
 	e := *pending
 	e.Number = w.Last + 1
-	e.Deleted = WithMembers(e.Deleted, tombstones(e.Gone, FormatTime(w.Now)))
+	e.Deleted = WithMembers(e.Deleted, tombstones(e.NewDeletions, FormatTime(w.Now)))
 	return w.Write(&e)
 }
 
@@ -49,8 +49,8 @@ func (w *LogWriter) Record(pending *Event) error {
 // to the end of the log.
 func (w *LogWriter) Restate(e *Event, s *State) error {
 	e.Number, e.Reset = max(w.Last, s.Last)+1, true
-	for _, im := range NewTxn(s, w.Now).archiveSeconds() {
-		im.Extra = entering(im.Extra, e.Number)
+	for _, im := range NewTxn(s, w.Now).otherProductions() {
+		im.Extra = withEntered(im.Extra, e.Number)
 		s.Set(im)
 	}
 	e.After, e.Removed, e.Deleted, e.Model = s.images(), s.removed.list, s.deleted, s.Facts.image()

@@ -17,25 +17,25 @@ func (s *State) Merge(d *document.Document, events []*Event, n Note, inStep bool
 	if taken { // an event has all of it, and the document was not replaced since
 		s.keepBytes(d)
 		s.keepTop(d)
-		s.Learn(s.Facts)
+		s.SetFacts(s.Facts)
 		s.Checkpoint, s.CheckpointEnd = 0, 0
 		return
 	}
-	s.LayOver(newPast(events, b), d, tree)
+	s.MergeWith(newPast(events, b), d, tree)
 }
 
 // MergeBlind is Merge without knowledge of what the other program started from,
 // or of which versions have files.
 func (s *State) MergeBlind(d *document.Document, events []*Event) {
-	s.LayOver(newPast(events, base{}), d, func(string) Tree { return TreeUnknown })
+	s.MergeWith(newPast(events, base{}), d, func(string) Tree { return TreeUnknown })
 }
 
-// LayOver merges another program's changes to a document into the state.
-func (s *State) LayOver(p *past, d *document.Document, tree func(version string) Tree) {
+// MergeWith merges another program's changes to a document into the state.
+func (s *State) MergeWith(p *past, d *document.Document, tree func(version string) Tree) {
 	x := &external{past: p, ours: s, tree: tree, event: &Event{Op: OpForeign, Document: digest(d)}}
 	x.compare(d)
 	rewritten := s.rewrittenIn(d)
-	s.layTop(p, d, x.event)
+	s.mergeTop(p, d, x.event)
 	s.Checkpoint, s.CheckpointEnd = 0, 0
 	for i := range x.event.After {
 		im := &x.event.After[i]
@@ -47,7 +47,7 @@ func (s *State) LayOver(p *past, d *document.Document, tree func(version string)
 			im.Extra = old.Extra
 		}
 		if old == nil || old.Stage != stageOf(im.Raw) {
-			im.Extra = entering(im.Extra, s.Last+1)
+			im.Extra = withEntered(im.Extra, s.Last+1)
 		}
 	}
 	s.effect(x.event)

@@ -21,19 +21,19 @@ func FromOlder(useCase, model string, d *document.Document, events []*Event, end
 	if at < 0 {
 		return nil
 	}
-	told := New(useCase, model)
+	fromHistory := New(useCase, model)
 	for _, e := range events[:at+1] {
-		told.Apply(e, 0)
+		fromHistory.Apply(e, 0)
 	}
 	s := FromDocument(useCase, model, d)
 	s.Damage = nil // the damaged part of the document is not used
 	for _, e := range s.Entries {
-		if old := told.Get(e.Version); old != nil && !pyjson.Equal(old.Extra, e.Extra) {
+		if old := fromHistory.Get(e.Version); old != nil && !pyjson.Equal(old.Extra, e.Extra) {
 			s.Set(Image{Version: e.Version, Raw: e.Raw, Extra: old.Extra})
 		}
 	}
-	s.Facts = told.Facts
+	s.Facts = fromHistory.Facts
 	s.ApplyAll(events[at+1:], end)
-	s.TakeGates(told.Facts, d)
+	s.AdoptGates(fromHistory.Facts, d)
 	return s
 }

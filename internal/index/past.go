@@ -8,21 +8,21 @@ import (
 
 // A past is what a history says about each version.
 type past struct {
-	base  base
-	lives map[string]*life
-	then  map[string][]byte // the entries at the base, if the base is known
-	facts Facts             // about the model at the base
+	base    base
+	numbers map[string]*numberHistory
+	atBase  map[string][]byte // the entries at the base, if the base is known
+	facts   Facts             // about the model at the base
 }
 
-// A life is what the history says about one version number.
-type life struct {
+// A numberHistory is what the history says about one version number.
+type numberHistory struct {
 	entries [][]byte // all entries of the version with that number, in order
-	buried  [][]byte // when earlier versions with that number were registered
+	removed [][]byte // when each removed version with that number was registered
 }
 
 // newPast reads events, given the base of an external change.
 func newPast(events []*Event, b base) *past {
-	p := &past{base: b, lives: map[string]*life{}, then: map[string][]byte{}}
+	p := &past{base: b, numbers: map[string]*numberHistory{}, atBase: map[string][]byte{}}
 	for _, e := range events {
 		p.take(e)
 	}
@@ -38,52 +38,53 @@ func (p *past) take(e *Event) {
 		stays[im.Version] = true
 	}
 	if e.Reset {
-		for version := range p.lives {
+		for version := range p.numbers {
 			if !stays[version] {
-				p.end(version, e.Number)
+				p.remove(version, e.Number)
 			}
 		}
 	}
 	for _, version := range e.Removed {
-		p.end(version, e.Number)
+		p.remove(version, e.Number)
 	}
 	for _, im := range e.After {
-		l := p.lives[im.Version]
-		if l == nil {
-			l = &life{}
-			p.lives[im.Version] = l
+		n := p.numbers[im.Version]
+		if n == nil {
+			n = &numberHistory{}
+			p.numbers[im.Version] = n
 		}
-		l.entries = append(l.entries, im.Raw)
+		n.entries = append(n.entries, im.Raw)
 		if e.Number <= p.base.event {
-			p.then[im.Version] = im.Raw
+			p.atBase[im.Version] = im.Raw
 		}
 	}
 }
 
-// end records that a version is no longer listed.
-func (p *past) end(version string, event int64) {
+// remove records that a version is no longer listed.
+func (p *past) remove(version string, event int64) {
 	if event <= p.base.event {
-		delete(p.then, version)
+		delete(p.atBase, version)
 	}
-	l := p.lives[version]
-	if l == nil {
+	n := p.numbers[version]
+	if n == nil {
 		return
 	}
-	for _, raw := range l.entries {
+	for _, raw := range n.entries {
 		if at := registeredAt(raw); at != nil {
-			l.buried = append(l.buried, at)
+			n.removed = append(n.removed, at)
 		}
 	}
-	l.entries = nil
+	n.entries = nil
 }
 
-// ended reports whether an entry belongs to a version that the history removed.
-func (p *past) ended(version string, raw []byte) bool {
-	l, at := p.lives[version], registeredAt(raw)
-	if l == nil || at == nil {
+// wasRemoved reports whether an entry belongs to a version that the history
+// removed.
+func (p *past) wasRemoved(version string, raw []byte) bool {
+	n, at := p.numbers[version], registeredAt(raw)
+	if n == nil || at == nil {
 		return false
 	}
-	for _, b := range l.buried {
+	for _, b := range n.removed {
 		if sameTime(b, at) {
 			return true
 		}
@@ -93,8 +94,8 @@ func (p *past) ended(version string, raw []byte) bool {
 
 // entries returns all entries that a version had in the history.
 func (p *past) entries(version string) [][]byte {
-	if l := p.lives[version]; l != nil {
-		return l.entries
+	if n := p.numbers[version]; n != nil {
+		return n.entries
 	}
 	return nil
 }
@@ -122,9 +123,9 @@ func sameTime(a, b []byte) bool {
 	return err1 == nil && err2 == nil && x.Equal(y)
 }
 
-// anotherVersion reports whether two entries of one number certainly belong to
-// two versions: they were registered at different times.
-func anotherVersion(a, b []byte) bool {
+// differentVersions reports whether two entries of one number certainly belong
+// to two versions: they were registered at different times.
+func differentVersions(a, b []byte) bool {
 	x, y := registeredAt(a), registeredAt(b)
 	return x != nil && y != nil && !sameTime(x, y)
 }

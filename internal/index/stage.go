@@ -16,8 +16,9 @@ const (
 // Stages are all stages.
 var Stages = []string{Development, Staging, Production, Archived}
 
-// stamped maps a stage to the key with the time at which a version entered it.
-var stamped = map[string]string{Staging: "promoted_to_staging", Production: "promoted_to_prod", Archived: "archived_at"}
+// stageTimeKeys maps a stage to the key with the time at which a version
+// entered it.
+var stageTimeKeys = map[string]string{Staging: "promoted_to_staging", Production: "promoted_to_prod", Archived: "archived_at"}
 
 // knownStage reports whether a name is one of the four stages. An entry that
 // another program wrote may have another stage.

@@ -89,7 +89,7 @@ func FromDocument(useCase, model string, d *document.Document) *State {
 			high, anyPlain = r, true
 		}
 		s.Entries[i] = e
-		e.size = e.takes()
+		e.size = e.documentSize()
 		s.Size += e.size
 		s.enter(e)
 	}
@@ -143,7 +143,7 @@ func (s *State) Set(im Image) {
 	if old != nil {
 		pos = old.pos
 	}
-	e := im.made
+	e := im.entry
 	if e == nil || e.pos != pos {
 		e = newEntry(&im, pos)
 	}
@@ -278,7 +278,7 @@ func (s *State) effect(e *Event) {
 		s.Set(im)
 	}
 	if e.Model != nil {
-		s.Learn(ReadFacts(e.Model))
+		s.SetFacts(ReadFacts(e.Model))
 	}
 }
 

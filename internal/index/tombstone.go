@@ -7,16 +7,15 @@ import (
 // anotherProgram is the name of a deleter that is not known.
 const anotherProgram = "another program"
 
-// A buried is a version that another program deleted, and whose deletion is not
-// recorded yet.
-type buried struct {
+// A deletion is of a version by another program, and not recorded yet.
+type deletion struct {
 	version      string
 	registeredAt []byte // raw; nil if its entry has no time
 }
 
 // tombstones returns the record of deleted versions: an object, nil for none.
 // Members that are not known here stay as they are.
-func tombstones(list []buried, at string) []byte {
+func tombstones(list []deletion, at string) []byte {
 	var members []pyjson.Member
 	for _, v := range list {
 		stone := []pyjson.Member{{Key: "at", Value: pyjson.Quote(at)}, {Key: "by", Value: pyjson.Quote(anotherProgram)}}

@@ -23,15 +23,15 @@ type Txn struct {
 	Events []*Event
 	Lines  [][]byte // the lines of the events
 
-	over        map[string]*Entry // entries after the events so far
-	added       int               // how many of those are new
-	productive  []*Entry          // the versions in production after the events so far
-	productions []string          // the list after the first noted events
-	noted       int
-	high        *semver.Version // the highest version in the state
-	written     string          // Now as text, once it was needed
-	hash        string          // the digest of the last line
-	mended      bool
+	changed        map[string]*Entry // entries after the events so far
+	added          int               // how many of those are new
+	productive     []*Entry          // the versions in production after the events so far
+	productions    []string          // the list after the first noted events
+	noted          int
+	high           *semver.Version // the highest version in the state
+	written        string          // Now as text, once it was needed
+	hash           string          // the digest of the last line
+	archivedOthers bool
 }
 
 // NewTxn begins a transaction on a state, at the time of its changes.
@@ -49,10 +49,10 @@ func (t *Txn) put(e *Entry) {
 		t.added++
 		t.high = highest(t.high, ParseVersion(e.Version))
 	}
-	if t.over == nil {
-		t.over = map[string]*Entry{}
+	if t.changed == nil {
+		t.changed = map[string]*Entry{}
 	}
-	t.over[e.Version] = e
+	t.changed[e.Version] = e
 	t.productive = slices.DeleteFunc(t.productive, func(p *Entry) bool { return p.Version == e.Version })
 	if e.Stage == Production {
 		t.productive = append(t.productive, e)
@@ -70,7 +70,7 @@ func (t *Txn) Bytes() int64 {
 
 // Get returns the entry of a version after the events so far, or nil.
 func (t *Txn) Get(version string) *Entry {
-	if e := t.over[version]; e != nil {
+	if e := t.changed[version]; e != nil {
 		return e
 	}
 	return t.Base.Get(version)
@@ -93,7 +93,7 @@ func (t *Txn) Holder(stage string) (h *Entry) {
 	switch {
 	case stage == Production:
 		return t.Production()
-	case len(t.over) == 0:
+	case len(t.changed) == 0:
 		return t.Base.Holder(stage)
 	}
 	for e := range t.Entries() {
@@ -112,7 +112,7 @@ func (t *Txn) Entries() iter.Seq[*Entry] {
 				return
 			}
 		}
-		for version, e := range t.over {
+		for version, e := range t.changed {
 			if t.Base.Get(version) == nil && !yield(e) {
 				return
 			}
@@ -121,7 +121,7 @@ func (t *Txn) Entries() iter.Seq[*Entry] {
 }
 
 // Empty reports whether the model has no versions and no event so far adds one.
-func (t *Txn) Empty() bool { return t.Base.Empty() && len(t.over) == 0 }
+func (t *Txn) Empty() bool { return t.Base.Empty() && len(t.changed) == 0 }
 
 // Stage returns an entry's stage as readers see it.
 func (t *Txn) Stage(e *Entry) string {
@@ -177,7 +177,7 @@ func (t *Txn) Move(m Move) (predecessor *Entry, err error) {
 		Gates: m.Gates, SkippedGates: m.SkippedGates, Forced: m.Forced, After: make([]Image, 0, 2)}
 	if m.To == Production {
 		if predecessor = t.Production(); predecessor != nil {
-			ev.After = append(ev.After, t.staged(predecessor, Archived))
+			ev.After = append(ev.After, t.inStage(predecessor, Archived))
 		}
 	}
 	var also []pyjson.Member
@@ -188,7 +188,7 @@ func (t *Txn) Move(m Move) (predecessor *Entry, err error) {
 		}
 		also = []pyjson.Member{{Key: "promoted_by", Value: by}}
 	}
-	ev.After = append(ev.After, t.staged(m.Entry, m.To, also...))
+	ev.After = append(ev.After, t.inStage(m.Entry, m.To, also...))
 	return predecessor, t.Emit(ev)
 }
 
@@ -200,9 +200,9 @@ func (t *Txn) stamp() string {
 	return t.written
 }
 
-// staged returns the image of an entry that enters a stage now, with further
+// inStage returns the image of an entry that enters a stage now, with further
 // members set.
-func (t *Txn) staged(e *Entry, stage string, also ...pyjson.Member) Image {
+func (t *Txn) inStage(e *Entry, stage string, also ...pyjson.Member) Image {
 	set := append(make([]pyjson.Member, 0, 4), also...)
 	room := make([]byte, 0, 128)
 	put := func(key, text string) {
@@ -212,7 +212,7 @@ func (t *Txn) staged(e *Entry, stage string, also ...pyjson.Member) Image {
 	}
 	put("version", e.Version)
 	put("stage", stage)
-	if key := stamped[stage]; key != "" {
+	if key := stageTimeKeys[stage]; key != "" {
 		put(key, t.stamp())
 	}
 	return Image{Version: e.Version, Raw: document.Set(e.layOut(), set), Extra: e.Extra, stageRead: stage}
@@ -224,7 +224,7 @@ func (t *Txn) Record(pending *Event) error {
 		return nil
 	}
 	e := *pending
-	e.Deleted = WithMembers(e.Deleted, tombstones(e.Gone, t.stamp()))
+	e.Deleted = WithMembers(e.Deleted, tombstones(e.NewDeletions, t.stamp()))
 	return t.Emit(&e)
 }
 
@@ -238,10 +238,10 @@ func (t *Txn) Emit(ev *Event) error {
 	if ev.Model == nil && ev.restates() {
 		ev.Model = t.Base.Facts.image()
 	}
-	if ev.Op != OpImport && ev.Op != OpForeign && !t.mended {
-		t.mended = true
+	if ev.Op != OpImport && ev.Op != OpForeign && !t.archivedOthers {
+		t.archivedOthers = true
 		if len(t.Base.Productive) > 1 {
-			t.mend(ev)
+			t.archiveOthers(ev)
 		}
 	}
 	ev.Number = t.Base.Last + int64(len(t.Events)) + 1
@@ -259,30 +259,30 @@ func (t *Txn) Emit(ev *Event) error {
 			added++
 		}
 		if old == nil || old.Stage != im.Stage() {
-			im.Extra = entering(im.Extra, ev.Number)
+			im.Extra = withEntered(im.Extra, ev.Number)
 		}
-		im.made = newEntry(im, pos)
+		im.entry = newEntry(im, pos)
 	}
 	line, err := ev.Encode()
 	if err != nil {
 		return err
 	}
 	for _, im := range ev.After {
-		t.put(im.made)
+		t.put(im.entry)
 	}
 	ev.Hash = HashLine(line)
 	t.Events, t.Lines, t.hash = append(t.Events, ev), append(t.Lines, line), ev.Hash
 	return nil
 }
 
-// mend makes an event archive all versions in production except the one that
-// entered last. The event's own change of a version has priority.
-func (t *Txn) mend(ev *Event) {
+// archiveOthers makes an event archive all versions in production except the
+// one that entered last. The event's own change of a version has priority.
+func (t *Txn) archiveOthers(ev *Event) {
 	own := map[string]bool{}
 	for _, im := range ev.After {
 		own[im.Version] = true
 	}
-	for _, im := range t.archiveSeconds() {
+	for _, im := range t.otherProductions() {
 		if !own[im.Version] {
 			ev.After = append(ev.After, im)
 		}
@@ -290,13 +290,13 @@ func (t *Txn) mend(ev *Event) {
 	slices.SortStableFunc(ev.After, func(a, b Image) int { return t.place(a) - t.place(b) })
 }
 
-// archiveSeconds returns the images that archive all versions in production
+// otherProductions returns the images that archive all versions in production
 // except the one that entered last. Only another program can have left several.
-func (t *Txn) archiveSeconds() (list []Image) {
+func (t *Txn) otherProductions() (list []Image) {
 	h := t.Base.Holder(Production)
 	for _, e := range t.Base.Entries {
 		if e.Stage == Production && e != h {
-			list = append(list, t.staged(t.Get(e.Version), Archived))
+			list = append(list, t.inStage(t.Get(e.Version), Archived))
 		}
 	}
 	return list
@@ -333,7 +333,7 @@ func (t *Txn) Free(version string) error {
 			return &TakenError{Alike: e.Version}
 		}
 	}
-	for v := range t.over {
+	for v := range t.changed {
 		if strings.EqualFold(v, version) {
 			return &TakenError{Alike: v}
 		}
