@@ -34,7 +34,7 @@ func TestMovedFromAnotherDiskChangesWhileItIsCopied(t *testing.T) {
 	err = changeInCopy(t, r, store, dir, mr.MoveDir(dir), overwrite)
 	wantChanged(t, err, "weights.bin", "copied")
 	if got := listing(t, store); len(got) > 0 {
-		t.Errorf("left behind: %v", got)
+		t.Errorf("files that are left: %v", got)
 	}
 	if got := files(t, dir)["weights.bin"]; got != strings.Repeat("B", size) {
 		t.Errorf("the source holds %d bytes, %.10q…", len(got), got)

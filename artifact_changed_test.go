@@ -207,7 +207,7 @@ func TestFileThatIsNotAsLargeAsItSays(t *testing.T) {
 			_, err := r.Register(t.Context(), fraud, mr.FromFS(liarFS{fstest.MapFS{"weights.bin": {Mode: 0o444}}, said, said + size}), nil)
 			wantChanged(t, err, "weights.bin", "copied")
 			if got := listing(t, store); len(got) > 0 {
-				t.Errorf("%s, %d bytes: left behind: %v", what, said, got)
+				t.Errorf("%s, %d bytes: files that are left: %v", what, said, got)
 			}
 		}
 	}
@@ -274,7 +274,7 @@ func TestSourceThatChangesWhileItIsCopied(t *testing.T) {
 				err := changeInCopy(t, r, store, dir, from(dir), do)
 				wantChanged(t, err, "weights.bin", "copied")
 				if got := listing(t, store); len(got) > 0 {
-					t.Errorf("left behind: %v", got)
+					t.Errorf("files that are left: %v", got)
 				}
 			})
 		}

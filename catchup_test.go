@@ -15,8 +15,8 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// behind is how many bytes of events the document of fraud lacks.
-func behind(t *testing.T, dir string) int64 {
+// documentLag returns how many bytes of events the document of fraud lacks.
+func documentLag(t *testing.T, dir string) int64 {
 	t.Helper()
 	info, err := os.Stat(modelPath(dir, "history.jsonl"))
 	if err != nil {
@@ -62,7 +62,7 @@ func TestCatchUpRecordsAnExternalChange(t *testing.T) {
 		}
 		r.SetLag(0, 1, wait)
 		s.promote(r, "1.0.0", mr.Production)
-		if behind(t, s.dir) == 0 {
+		if documentLag(t, s.dir) == 0 {
 			t.Fatal("the document does not lag")
 		}
 		s.pyRegister("1.0.2")
@@ -143,11 +143,11 @@ func TestSmallDocumentIsRewrittenAfterEveryChange(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-		if n := behind(t, dir); n > 1<<10 { // the other registry's last change may be under way
+		if n := documentLag(t, dir); n > 1<<10 { // the other registry's last change may be under way
 			t.Errorf("the document lacks %d bytes of events, want at most one change", n)
 		}
 	}
-	if n := behind(t, dir); n != 0 {
+	if n := documentLag(t, dir); n != 0 {
 		t.Errorf("the document lacks %d bytes of events, want 0", n)
 	}
 }

@@ -115,7 +115,7 @@ func TestLagEndsOnClose(t *testing.T) {
 	wantDocumentAt(t, dir, 5)
 }
 
-// The bound on the lag holds, whoever writes, and the document never goes back.
+// The bound on the lag holds for all writers, and the document never goes back.
 func TestLagIsBounded(t *testing.T) {
 	t.Parallel()
 	const share = 4
@@ -143,10 +143,10 @@ func TestLagIsBounded(t *testing.T) {
 			checkpoints++
 		}
 		at = d.Mark.Event
-		behind := len(log) - int(d.Mark.Offset)
-		whole := max(len(doc), 1) * 3 / 2 // sizes are estimated, and the entries behind count too
-		if behind > whole/share {
-			t.Errorf("after %d changes %d bytes of events are behind a document of %d", i+1, behind, len(doc))
+		lag := len(log) - int(d.Mark.Offset)
+		whole := max(len(doc), 1) * 3 / 2 // sizes are estimated, and later entries count too
+		if lag > whole/share {
+			t.Errorf("after %d changes the document of %[3]d bytes lacks %[2]d bytes of events", i+1, lag, len(doc))
 		}
 	}
 	if checkpoints > 40 {
@@ -154,8 +154,8 @@ func TestLagIsBounded(t *testing.T) {
 	}
 }
 
-// A document is as small for a registry that read of its versions as for the
-// one that wrote them, whatever is in their texts.
+// A registry that read the versions counts the same size of the document as the
+// one that wrote them, whatever characters are in their texts.
 func TestSmallDocumentDoesNotLag(t *testing.T) {
 	t.Parallel()
 	a, dir := newStore(t, nil)
@@ -195,7 +195,8 @@ func lagged(t *testing.T) (r *mr.ModelRegistry, dir string, doc []byte) {
 	return r, dir, doc
 }
 
-// A document that somebody else wrote or lost is brought up to date at once.
+// A document that another program wrote or removed is brought up to date at
+// once.
 func TestLagLeavesNoForeignDocument(t *testing.T) {
 	t.Parallel()
 	r, dir, doc := lagged(t)

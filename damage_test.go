@@ -127,8 +127,8 @@ func TestPythonHistoryLost(t *testing.T) {
 	}
 }
 
-// The change that starts the history anew is acknowledged, and so it stands,
-// even if the document could not be brought up to it.
+// The change that starts a new history is acknowledged. So it stands, even if
+// the document could not be brought up to date.
 func TestPythonHistoryLostAndCheckpointFails(t *testing.T) {
 	t.Parallel()
 	s := pyNewStore(t)
@@ -169,7 +169,7 @@ func TestPythonHistoryLostAndCheckpointFails(t *testing.T) {
 	s.inStep()
 }
 
-// A number once given out is never given again, whatever was lost.
+// A number that was given out is never given out again, whatever was lost.
 func TestPythonNumbersAreNotGivenAgain(t *testing.T) {
 	t.Parallel()
 	s := pyNewStore(t)
@@ -271,8 +271,7 @@ func TestPythonCorruptDocumentBesideHistory(t *testing.T) {
 			if diff := cmp.Diff(lines, pyStages(s.same(r))); diff != "" {
 				t.Error(diff)
 			}
-			// Somebody puts the old one back, or removes it: it is a checkpoint
-			// again.
+			// The old document is put back: it is a checkpoint again.
 			s.write("registry.json", data)
 			if diff := cmp.Diff(lines, pyStages(s.list(r))); diff != "" {
 				t.Errorf("with the old document put back:\n%s", diff)

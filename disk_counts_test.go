@@ -205,10 +205,10 @@ func TestCountsDoNotGrow(t *testing.T) {
 	}
 }
 
-// A check of a model that did not change is two stats, whoever makes it: of the
-// log, for what registries append, and of the document, for what other programs
-// write. No file is opened or read, and no lock taken, for which the lock file
-// would be looked at.
+// Each check of a model that did not change takes two stats: one of the log,
+// which shows what registries append, and one of the document, which shows what
+// other programs write. No file is opened or read and no lock is taken; a lock
+// would need a stat of the lock file.
 func TestChecksAreTwoStats(t *testing.T) {
 	t.Parallel()
 	const checks = 100

@@ -48,7 +48,7 @@ func ExampleLive() {
 		return version
 	}
 	predict()
-	// Somebody promotes another one: in this process, or in any other.
+	// Another version is promoted, in this process or in another one.
 	if _, err := reg.Promote(ctx, fraud.At("1.0.1"), modelregistry.Production, nil); err != nil {
 		log.Fatal(err)
 	}

@@ -27,7 +27,7 @@ func ExampleModelRegistry_Watch() {
 			cancel()
 			continue
 		}
-		// Somebody promotes another one: in this process, or in any other.
+		// Another version is promoted, in this process or in another one.
 		if _, err := reg.Promote(ctx, fraud.At("1.0.1"), modelregistry.Production, nil); err != nil {
 			log.Fatal(err)
 		}

@@ -45,7 +45,7 @@ func mountExfat(t *testing.T) (dir string) {
 	t.Cleanup(func() {
 		var out []byte
 		var err error
-		for range 50 { // the program behind it may not be done
+		for range 50 { // the FUSE program may not have ended yet
 			if out, err = exec.Command("umount", dir).CombinedOutput(); err == nil {
 				return
 			}

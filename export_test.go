@@ -45,8 +45,8 @@ func OpenBooted(dir string, opts *Options, boot string, wrap func(fsstore.Disk) 
 	return New(s, opts), nil
 }
 
-// SetLag has documents of more than small bytes lag, until the events behind
-// take 1/share of them, or nothing happened for idle.
+// SetLag makes documents of more than small bytes lag, until the later events
+// take 1/share of their size or the model has not changed for idle.
 func (r *ModelRegistry) SetLag(small, share int64, idle time.Duration) {
 	r.engine.Lag = engine.Lag{Small: small, Share: share, Idle: idle}
 }

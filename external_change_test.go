@@ -258,7 +258,7 @@ func TestPythonEditorKeepsOurKey(t *testing.T) {
 			}
 			s.inStep()
 			if !slices.Contains(s.ops(), "foreign") {
-				t.Errorf("the history does not say that somebody else wrote: %q", s.ops())
+				t.Errorf("the history has no event of the external change: %q", s.ops())
 			}
 			if tt.name == "a top-level key" && !bytes.HasPrefix(s.read("registry.json"), []byte("{\n  \"owner\": \"team\",\n")) {
 				t.Errorf("the key is gone:\n%s", s.read("registry.json"))
@@ -284,7 +284,7 @@ func TestPythonEditSurvivesARegistryThatLooksAway(t *testing.T) {
 	s.register(first, "1.1.0")
 	taken := s.rawEntry("1.0.0")
 	if !strings.Contains(taken, `"stage" :  "staging"`) {
-		t.Errorf("the edited entry was laid out anew:\n%s", taken)
+		t.Errorf("the layout of the edited entry was changed:\n%s", taken)
 	}
 	s.register(second, "1.2.0")
 	data := s.read("registry.json")

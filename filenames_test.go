@@ -108,7 +108,7 @@ func TestFileNamesThatNoDiskHas(t *testing.T) {
 		t.Errorf("error %q", err)
 	}
 	if got := listing(t, store); len(got) > 0 {
-		t.Errorf("left behind: %v", got)
+		t.Errorf("files that are left: %v", got)
 	}
 }
 

@@ -31,9 +31,9 @@ func held(t *testing.T) (descriptors, goroutines int) {
 	return len(fds), runtime.NumGoroutine()
 }
 
-// Many operations that fail, each in its own way, leave no descriptor open and
-// no goroutine behind. It is not parallel, for it counts those of the whole
-// process; parallel tests wait until it is done.
+// Many operations that fail, each in its own way, leave no open descriptor and
+// no goroutine. The test is not parallel, because it counts those of the whole
+// process; parallel tests wait until it ends.
 func TestFailuresLeakNothing(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // collecting a file closes it, and would hide a leak
 	ctx := t.Context()

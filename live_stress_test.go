@@ -12,9 +12,9 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// Many users at once, real time, versions that change under them and some that
-// are broken: nobody ever sees a T that is closed or not loaded, and no more
-// than two are open.
+// Many goroutines use a Live in real time, while versions change and some are
+// broken. None of them sees a T that is closed or not loaded, and no more than
+// two are open.
 func TestLiveUnderStress(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -23,8 +23,8 @@ func remove(t testing.TB, dir string, names ...string) {
 	}
 }
 
-// A model whose history and document are gone is not begun anew over its
-// versions: nothing is registered until a repair has listed them again.
+// If a model's history and document are lost, no version is registered over the
+// files of its versions until a repair has listed these again.
 func TestLostIndexIsNotRegisteredOver(t *testing.T) {
 	t.Parallel()
 	dir := three(t)
@@ -92,8 +92,8 @@ func TestBareTreesAreNoLostIndex(t *testing.T) {
 	}
 }
 
-// What a first registration left that never happened is an empty history: no
-// model, and in nobody's way.
+// A first registration that crashed before its commit leaves an empty history.
+// That is not a model, and blocks nothing.
 func TestEmptyHistoryIsNoModel(t *testing.T) {
 	t.Parallel()
 	for name, history := range map[string]string{"empty": "", "torn": `{"event":1,"id":"`} {

@@ -385,8 +385,8 @@ func TestModelInOurKeyIsVerified(t *testing.T) {
 	}
 }
 
-// Ubunye since 0.7 writes the key whatever it did, so that no gates there say
-// nothing where none were.
+// Ubunye since 0.7 always writes the key. So an empty value is no change if the
+// model had no gates.
 func TestModelWithoutGatesStaysWithout(t *testing.T) {
 	t.Parallel()
 	s := pyNewStore(t)

@@ -10,8 +10,8 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// A move starts from what its registry last read. Whatever that is, what
-// happens is what the present asks for.
+// A move starts from the state that its registry read last. Its result depends
+// on the present state alone.
 func TestMovesGoByThePresent(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -112,8 +112,8 @@ func TestGateThatRefusesIsAskedOnce(t *testing.T) {
 	}
 }
 
-// A gate that is a function may look at whatever there is of a version: what it
-// said counts only of the version as it is.
+// A gate that is a function may read anything about a version. Its result
+// counts only if the version did not change since.
 func TestGateSeesThePresent(t *testing.T) {
 	t.Parallel()
 	staged := mr.GateOf("staged", func(_ context.Context, v mr.ModelVersion) error {
@@ -227,9 +227,9 @@ func TestCancelledMoveFindsNothing(t *testing.T) {
 	}
 }
 
-// A move of a model that was deleted finds none, and does not make its folder
-// anew.
-func TestNoMoveMakesAModelAnew(t *testing.T) {
+// A move of a version whose model was deleted fails, and does not create the
+// model's folder again.
+func TestMoveDoesNotCreateADeletedModel(t *testing.T) {
 	t.Parallel()
 	notOnWindows(t)
 	ctx := t.Context()

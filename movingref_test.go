@@ -21,8 +21,8 @@ func wantMoved(t *testing.T, version string, to mr.ModelStage) func(mr.ModelVers
 	}
 }
 
-// A move by a stage that is repeated finds that it is done, and goes on to no
-// other version, whatever the clock says.
+// A repeated move by a stage changes nothing and moves no other version,
+// whatever the clock says.
 func TestRepeatedMoveByStageIsDone(t *testing.T) {
 	t.Parallel()
 	still := func() time.Time { return time.Date(2026, 11, 23, 5, 30, 0, 0, time.UTC) }

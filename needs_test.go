@@ -183,8 +183,8 @@ func (l *errorLog) one() error {
 	return l.errs[0]
 }
 
-// leftBehind makes a registry that left a document behind.
-func leftBehind(t testing.TB, dir string) (r *mr.ModelRegistry, log *errorLog) {
+// withLaggingDocument returns a registry whose document lags.
+func withLaggingDocument(t testing.TB, dir string) (r *mr.ModelRegistry, log *errorLog) {
 	t.Helper()
 	log = newErrorLog()
 	r = openStore(t, dir, &mr.Options{Logger: slog.New(log)})
@@ -199,7 +199,7 @@ func TestUnknownNeedStopsTheCheckpointAtClose(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) { // the timer never comes
-		r, log := leftBehind(t, dir)
+		r, log := withLaggingDocument(t, dir)
 		appendEvent(t, modelPath(dir, "history.jsonl"), `"op":"policy",`+need)
 		check := untouched(t, dir)
 		if err := r.Close(); err != nil {
@@ -217,7 +217,7 @@ func TestUnknownNeedStopsTheCatchUp(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			synctest.Test(t, func(t *testing.T) {
-				r, log := leftBehind(t, dir)
+				r, log := withLaggingDocument(t, dir)
 				appendEvent(t, modelPath(dir, "history.jsonl"), `"op":"policy",`+need)
 				if external {
 					edit(t, modelPath(dir, "registry.json"), func(s string) string { return strings.Replace(s, `"config_hash": null`, `"config_hash": "x"`, 1) })

@@ -10,8 +10,8 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// A large file is hashed behind its copy, and what the manifest says of it
-// holds.
+// A large file is hashed while it is copied, and its digest in the manifest is
+// right.
 func TestProgressOfACopy(t *testing.T) {
 	t.Parallel()
 	const size = 20<<20 + 17
@@ -20,9 +20,9 @@ func TestProgressOfACopy(t *testing.T) {
 	writeFile(t, filepath.Join(from, "small"), "weights")
 	writeFile(t, filepath.Join(from, "large"), string(large))
 	r, dir := newStore(t, nil)
-	var told []mr.Progress
+	var reported []mr.Progress
 	v, err := r.Register(t.Context(), fraud, mr.FromDir(from), &mr.RegisterOptions{
-		Progress: func(p mr.Progress) { told = append(told, p) }})
+		Progress: func(p mr.Progress) { reported = append(reported, p) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,12 +34,12 @@ func TestProgressOfACopy(t *testing.T) {
 		}
 		ours += info.Size()
 	}
-	last := told[len(told)-1]
+	last := reported[len(reported)-1]
 	if want := (mr.Progress{Copied: size + 7, Hashed: size + 7 + ours, Total: size + 7 + ours}); last != want {
-		t.Errorf("the end was told as %+v, want %+v", last, want)
+		t.Errorf("the end was reported as %+v, want %+v", last, want)
 	}
-	for i, p := range told[1:] {
-		if before := told[i]; p.Copied < before.Copied || p.Hashed < before.Hashed || p.Total < before.Total {
+	for i, p := range reported[1:] {
+		if before := reported[i]; p.Copied < before.Copied || p.Hashed < before.Hashed || p.Total < before.Total {
 			t.Errorf("progress went back from %+v to %+v", before, p)
 		}
 	}
@@ -52,12 +52,12 @@ func TestProgressOfASave(t *testing.T) {
 	t.Parallel()
 	r, _ := newStore(t, nil)
 	var last mr.Progress
-	half, told := make([]byte, 1<<19), make(chan mr.Progress, 1000)
+	half, reported := make([]byte, 1<<19), make(chan mr.Progress, 1000)
 	save := func(dir string) error {
 		if err := os.WriteFile(filepath.Join(dir, "weights"), half, 0o666); err != nil {
 			return err
 		}
-		for p := range told { // while it is at it
+		for p := range reported { // while it is at it
 			if p == (mr.Progress{Saved: 1 << 19}) {
 				break
 			}
@@ -65,17 +65,16 @@ func TestProgressOfASave(t *testing.T) {
 		return os.WriteFile(filepath.Join(dir, "more"), half, 0o666)
 	}
 	_, err := r.Register(t.Context(), fraud, mr.FromFunc(save), &mr.RegisterOptions{
-		Progress: func(p mr.Progress) { last = p; told <- p }})
+		Progress: func(p mr.Progress) { last = p; reported <- p }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if last.Saved != 1<<20 || last.Copied != 0 || last.Hashed <= 1<<20 || last.Hashed != last.Total {
-		t.Errorf("the end was told as %+v", last)
+		t.Errorf("the last progress was %+v", last)
 	}
 }
 
-// Whoever waits for an artifact to be checked is told, and that it is read
-// once.
+// A move reports the progress of checking the artifact, and reads it once.
 func TestProgressOfAMove(t *testing.T) {
 	t.Parallel()
 	r, dir := newStore(t, nil)
@@ -122,14 +121,14 @@ func TestProgressOfAMove(t *testing.T) {
 	} {
 		last = mr.Progress{}
 		if err := step.do(); err != nil || last != step.want {
-			t.Errorf("%s: the end was told as %+v, %v; want %+v", step.name, last, err, step.want)
+			t.Errorf("%s: the end was reported as %+v, %v; want %+v", step.name, last, err, step.want)
 		}
 	}
 }
 
-// What could not be written while a large file was copied fails its
-// registration: the system tells of it once, and the sync at the end would
-// succeed. Not parallel, for it sets what all registries share.
+// A write that fails while a large file is copied fails its registration. The
+// system reports the failure once, and the sync at the end would succeed. The
+// test is not parallel, because it sets what all registries share.
 func TestLostWriteOfALargeFile(t *testing.T) {
 	from := t.TempDir()
 	large := filepath.Join(from, "large")

@@ -178,8 +178,8 @@ func TestRefsThatCantBeFollowed(t *testing.T) {
 	}
 }
 
-// Whatever is read is written the same, leads nowhere else, and can be looked
-// for.
+// A reference that can be parsed prints as the text that it was parsed from,
+// names nothing outside the store, and can be resolved.
 func FuzzParseRef(f *testing.F) {
 	for text := range refs {
 		f.Add(text)

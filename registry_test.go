@@ -142,7 +142,7 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// leavingContext ends at the moment that somebody waits for it.
+// leavingContext ends at the moment when its Done channel is first asked for.
 type leavingContext struct {
 	context.Context
 	cancel context.CancelFunc

@@ -54,9 +54,9 @@ func mangle(rnd *rand.Rand, data []byte) []byte {
 	return data
 }
 
-// Whatever happens to history and document, a repair makes of it a store that
-// Verify finds in order, that reads the same by its document and by replay, in
-// which changes go on; and it keeps what it replaces.
+// After any damage to history and document, a repair leaves a store that Verify
+// finds in order, that reads the same from its document and by replay, and in
+// which changes go on. It keeps the files that it replaces.
 func TestRepairOfAnyDamage(t *testing.T) {
 	t.Parallel()
 	sound := files(t, three(t))
@@ -87,9 +87,9 @@ func TestRepairOfAnyDamage(t *testing.T) {
 	}
 }
 
-// nothingToMend reports whether a report holds nothing that a repair mends.
-// What is in an entry is not: an edit that makes sense as JSON is somebody's
-// word.
+// nothingToMend reports whether a report has no finding that a repair can mend.
+// The content of an entry is not mended: an edit that is valid JSON may be
+// meant.
 func nothingToMend(report *mr.VerifyReport) bool {
 	return !slices.ContainsFunc(report.Findings, func(f mr.Finding) bool {
 		switch f.Kind {

@@ -161,9 +161,9 @@ func TestSpellingOfUseCase(t *testing.T) {
 	check()
 }
 
-// A registry that knows a model notices that it was deleted and made anew by
-// another spelling.
-func TestModelIsMadeAnewByAnotherSpelling(t *testing.T) {
+// A registry that has read a model notices that it was deleted and created
+// again under a name that differs in case.
+func TestModelIsCreatedAgainInAnotherCase(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	r, other := openFolding(t, dir), openFolding(t, dir)
@@ -209,7 +209,7 @@ func TestNamesThatDifferInCase(t *testing.T) {
 		}
 		check()
 	}
-	// What is no model is in nobody's way.
+	// A folder that is not a model blocks no other name.
 	writeFile(t, filepath.Join(dir, "fraud", "OTHER", "notes"), "")
 	registrytest.Put(t, r, mr.ModelName{UseCase: "fraud", Model: "other"}.In(mr.Production), oneFile)
 	registrytest.Put(t, r, mr.ModelName{UseCase: "FRAUD", Model: "third"}.In(mr.Production), oneFile)

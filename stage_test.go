@@ -148,8 +148,8 @@ func TestStamps(t *testing.T) {
 	wantIs("1.0.0", stamps{1, 6, 5, 7, mr.Development, "anna", "ci"})
 }
 
-// Whoever promoted a version before did not promote it now.
-func TestPromotedByNobody(t *testing.T) {
+// A promotion without an actor clears the actor of an earlier promotion.
+func TestPromoteWithoutActorClearsPromotedBy(t *testing.T) {
 	t.Parallel()
 	r, _ := newStore(t, nil)
 	register(t, r, "", nil)
@@ -273,8 +273,7 @@ func TestIfProduction(t *testing.T) {
 	if _, err := r.Promote(ctx, fraud.At("1.0.1"), mr.Production, &mr.MoveOptions{IfProduction: "1.0.0"}); err != nil {
 		t.Error(err)
 	}
-	// Decided while somebody else decides: the gate is where the other comes
-	// between.
+	// Another registry changes production while this one checks the gate.
 	register(t, r, "1.0.2", nil)
 	other := openStore(t, dir, nil)
 	_, err = r.Promote(ctx, fraud.At("1.0.2"), mr.Production, &mr.MoveOptions{IfProduction: "1.0.1", Gates: mr.GateOf("slow", func(context.Context, mr.ModelVersion) error {

@@ -57,7 +57,8 @@ func wantStagePeriods(t testing.TB, r *mr.ModelRegistry, stage mr.ModelStage, wa
 	}
 }
 
-// wantProduction checks who was in production at some hours; "" is nobody.
+// wantProduction checks which version was in production at some hours; "" means
+// none.
 func wantProduction(t testing.TB, r *mr.ModelRegistry, want map[int]string) {
 	t.Helper()
 	for hour, version := range want {
@@ -189,7 +190,7 @@ func TestStagePeriodsBeforeAnImport(t *testing.T) {
 		[2]string{"1.0.0", entry("archived", "registered_at", 1, "promoted_to_prod", 2, "archived_at", 5)},
 		[2]string{"1.1.0", entry("archived", "registered_at", 3, "promoted_to_staging", 4, "promoted_to_prod", 5, "archived_at", 7)},
 		[2]string{"1.2.0", entry("production", "registered_at", 6, "promoted_to_prod", 7, "archived_at", 6)},
-		[2]string{"1.3.0", entry("development", "registered_at", 6, "promoted_to_staging", 7)}, // when it left staging, nobody knows
+		[2]string{"1.3.0", entry("development", "registered_at", 6, "promoted_to_staging", 7)}, // when it left staging is not known
 		[2]string{"1.4.0", entry("staging")})
 	clock := &hours{hour: 10}
 	r := openStore(t, dir, &mr.Options{Now: clock.now})

@@ -33,7 +33,7 @@ func removeAll(t *testing.T, dir string) {
 }
 
 // A watch sees a store appear, and goes on when a model or the whole store is
-// deleted, moved away, put back or made anew under it.
+// deleted, moved away, put back or created again.
 func TestWatchOfWhatIsDeletedAndMadeAgain(t *testing.T) {
 	onMovingGround(t, func(t *testing.T, dir string) {
 		w := watch(t, openStore(t, dir, nil), fraud.In(mr.Production), 0)

@@ -13,8 +13,9 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/fsstore"
 )
 
-// A URL or a tilde is no store's folder: one of that name would be made where
-// nobody looks for it. The error says what to use instead.
+// A URL or a leading tilde is refused as a store's folder: the folder would be
+// made under that name, in an unexpected place. The error says what to use
+// instead.
 func TestStoreNamesThatAreRefused(t *testing.T) {
 	t.Chdir(t.TempDir())
 	const inBucket, home = "objectstore.Open", "the home folder's path"

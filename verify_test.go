@@ -50,7 +50,7 @@ func wantFindings(t testing.TB, dir string, want ...string) {
 	}
 }
 
-// Invariant 7: whoever must know of damage is told all of it, and where it is.
+// Invariant 7: Verify reports all damage and where it is.
 func TestVerify(t *testing.T) {
 	t.Parallel()
 	for name, harm := range storetest.Harms {
@@ -106,8 +106,7 @@ func TestVerifyArtifacts(t *testing.T) {
 	}
 }
 
-// A write by another program is told with the versions and the keys that it
-// changed.
+// The finding of an external change has the versions and the keys that changed.
 func TestVerifySaysWhatIsForeign(t *testing.T) {
 	t.Parallel()
 	const head = `{"use_case":"fraud_detection","model_name":"FraudRiskModel","versions":{`
@@ -192,8 +191,8 @@ func TestVerifyScope(t *testing.T) {
 			}
 		}
 	}
-	_, err := r.Verify(t.Context(), &mr.VerifyOptions{UseCase: "nobody", Model: "knows"})
-	wantError(t, err, "verify", mr.ModelName{UseCase: "nobody", Model: "knows"}, "", mr.ErrNotFound)
+	_, err := r.Verify(t.Context(), &mr.VerifyOptions{UseCase: "no_such", Model: "Model"})
+	wantError(t, err, "verify", mr.ModelName{UseCase: "no_such", Model: "Model"}, "", mr.ErrNotFound)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := r.Verify(ctx, nil); !errors.Is(err, context.Canceled) {

@@ -52,7 +52,7 @@ type Report struct {
 	Kept    []string // where the files are that were replaced, relative to the store
 }
 
-// Options say whether a repair is made, by whom and why.
+// Options say whether a repair is made, by which actor and why.
 type Options struct {
 	Apply         bool
 	Actor, Reason string

@@ -87,9 +87,9 @@ const (
 var errOvertaken = fmt.Errorf("%w: another program wrote the document", driver.ErrOvertaken)
 
 // A Store is one folder. It implements [driver.Store], [driver.Looker],
-// [driver.Maintainer], [driver.Usage], [driver.Remover], [driver.TreeReader] and
-// [driver.TreeWriter]. It is safe for concurrent use, also by several Stores and
-// processes.
+// [driver.Maintainer], [driver.Usage], [driver.Remover], [driver.TreeReader]
+// and [driver.TreeWriter]. It is safe for concurrent use, also by several
+// Stores and processes.
 type Store struct {
 	dir string
 

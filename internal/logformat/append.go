@@ -1,6 +1,6 @@
-// Package logformat defines how the lines of a model's log are laid out in files:
-// all appends in one history.jsonl, or one file for each change in a bucket. It
-// does not know what the lines mean.
+// Package logformat defines how the lines of a model's log are laid out in
+// files: all appends in one history.jsonl, or one file for each change in a
+// bucket. It does not know what the lines mean.
 package logformat
 
 import "bytes"

@@ -15,8 +15,8 @@ func WholeTail(tail []byte) (n int, ok bool) {
 	return n, n > 0 && lastAppend(tail[:n-1]) > 1
 }
 
-// LastLines returns the last lines of data, which are whole: as many as fit into
-// size bytes, and at least one.
+// LastLines returns the last lines of data, which are whole: as many as fit
+// into size bytes, and at least one.
 func LastLines(data []byte, size int) []byte {
 	if len(data) == 0 {
 		return nil

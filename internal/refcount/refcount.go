@@ -4,13 +4,13 @@
 //
 // Users take no lock and allocate nothing, and two processors rarely write to
 // one cache line. A user counts itself in, and then checks that the item is
-// still the current one. If it is not, the user counts itself out again and does
-// not touch the value. An item is replaced first and its counters are read
+// still the current one. If it is not, the user counts itself out again and
+// does not touch the value. An item is replaced first and its counters are read
 // after. So every user of its value counted in before the replacement, and is
-// seen until it counts out. A user counts in and out on the same counter, so the
-// counters can be read one after the other: one that was 0 after the replacement
-// never counts a user of the value again. An item that was replaced never
-// becomes current again.
+// seen until it counts out. A user counts in and out on the same counter, so
+// the counters can be read one after the other: one that was 0 after the
+// replacement never counts a user of the value again. An item that was replaced
+// never becomes current again.
 package refcount
 
 import (
@@ -68,12 +68,13 @@ func (c *Cell[T]) Acquire() (*Item[T], *Counter) {
 	}
 }
 
-// Peek returns the current item without counting the caller as a user. Its value
-// may be closed at any time.
+// Peek returns the current item without counting the caller as a user. Its
+// value may be closed at any time.
 func (c *Cell[T]) Peek() *Item[T] { return c.current.Load() }
 
 // pick chooses a counter by the address of the caller's stack. That costs less
-// than a random number and differs between goroutines. Only speed depends on it.
+// than a random number and differs between goroutines. Only speed depends on
+// it.
 func (i *Item[T]) pick() *Counter {
 	if explored != nil {
 		return &i.users[explored.counter()]

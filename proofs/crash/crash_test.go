@@ -31,7 +31,7 @@ type crashRun struct {
 	lags    bool
 	record  crashtest.Record
 	acked   []crashAck
-	orphan  int  // from here on there is a tree that nobody may lose
+	orphan  int  // from here on there is a tree that must not be lost
 	damaged bool // the document was damaged to begin with
 }
 
@@ -281,8 +281,8 @@ func forBothLags(t *testing.T, fn func(t *testing.T, lags bool)) {
 	}
 }
 
-// Invariants 1, 2, 3, 5, 11 and 12: whatever a crash leaves, the next reader
-// reads what was acknowledged, and the next writer writes.
+// Invariants 1, 2, 3, 5, 11 and 12: after any crash, the next reader reads all
+// acknowledged changes, and the next writer can write.
 func TestEveryCrash(t *testing.T) {
 	t.Parallel()
 	forBothLags(t, func(t *testing.T, lags bool) {
@@ -341,7 +341,7 @@ func kindOf(s crashtest.State) string {
 	d, err := document.Parse(doc)
 	kind := fmt.Sprintf("log %t, torn %t", hasLog, len(log) > 0 && (log[len(log)-1] != '\n' || bytes.IndexByte(log, 0) >= 0))
 	kind += fmt.Sprintf(", document %t, damaged %t, foreign %t", hasDoc, err != nil, err == nil && d.Mark == nil)
-	kind += fmt.Sprintf(", behind %t", err == nil && d.Mark != nil && d.Mark.Offset < int64(len(log)))
+	kind += fmt.Sprintf(", lags %t", err == nil && d.Mark != nil && d.Mark.Offset < int64(len(log)))
 	trees := 0
 	for name := range s {
 		if path.Dir(path.Dir(name)) == model+"/versions" && path.Base(name) == "manifest.json" {

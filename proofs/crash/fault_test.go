@@ -94,9 +94,10 @@ func faultsAt(n int) []crashtest.Fault {
 	return faults
 }
 
-// Invariant 6: an error at any operation is reported with its cause, or it did
-// not matter; what was not acknowledged is wholly there or not; and once the
-// disk is well again, everything goes on, and nothing lies about.
+// Invariant 6: an error at any operation is reported with its cause, or does
+// not matter. A change that was not acknowledged has happened completely or not
+// at all. Once the disk works again, everything goes on, and no other files are
+// left.
 func TestEveryFault(t *testing.T) {
 	t.Parallel()
 	forBothLags(t, func(t *testing.T, lags bool) {

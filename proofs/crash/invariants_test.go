@@ -95,7 +95,7 @@ func replayLog(dir string) (replayed, error) {
 			break
 		}
 		if n := r.last + int64(len(waiting)) + 1; e.Event != n || e.Prev != prev {
-			return r, fmt.Errorf("event %d behind %q stands where event %d behind %q should", e.Event, e.Prev, n, prev)
+			return r, fmt.Errorf("got event %d after %q, want event %d after %q", e.Event, e.Prev, n, prev)
 		}
 		sum := sha256.Sum256(bytes.TrimRight(line, " \n"))
 		prev = hex.EncodeToString(sum[:])
@@ -117,7 +117,7 @@ func replayLog(dir string) (replayed, error) {
 		waiting, r.end = nil, at
 	}
 	if rest := data[r.end:]; bytes.Contains(rest, []byte(`"prev":"`+prev)) && bytes.HasSuffix(rest, []byte("}\n")) && !bytes.Contains(rest, []byte{0}) {
-		return r, fmt.Errorf("a whole line stands behind damage: %q", rest)
+		return r, fmt.Errorf("a whole line follows damage: %q", rest)
 	}
 	return r, nil
 }
@@ -130,7 +130,7 @@ const (
 	docOurs    = "ours"
 )
 
-// documentAt returns the condition of the document and the event that it stands at.
+// documentOf returns the condition of the document and its event.
 func documentOf(dir string) (condition string, event int64, err error) {
 	data, err := os.ReadFile(filepath.Join(dir, loadPath("registry.json")))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -149,8 +149,9 @@ func documentOf(dir string) (condition string, event int64, err error) {
 	return docOurs, d.Mark.Event, nil
 }
 
-// agrees checks what a reader found against the log, replayed from its first event. What somebody
-// else wrote into the document is not in the log yet.
+// agrees compares what a reader found with the log, replayed from its first
+// event. A change that another program made to the document is not in the log
+// yet.
 func agrees(dir string, found map[string]string) error {
 	log, err := replayLog(dir)
 	if err != nil {
@@ -170,10 +171,11 @@ func agrees(dir string, found map[string]string) error {
 	return nil
 }
 
-// work runs a whole workload on the store: whatever happened to it, it goes on without a
-// repair (invariant 5). Then log and document, each alone, say what a reader should
-// find, and nothing else lies about. The document may be damaged only if somebody else's writing
-// was cut short.
+// work runs a whole workload on the store. The store must go on without a
+// repair, whatever happened to it (invariant 5). After that, the log alone and
+// the document alone must have what a reader should find, and no other files
+// may be there. The document may be damaged only if another program's write was
+// cut short.
 func (l *load) work(ctx context.Context, before map[string]string, mayBeDamaged bool) error {
 	condition, _, err := documentOf(l.dir)
 	if err != nil {
@@ -183,8 +185,8 @@ func (l *load) work(ctx context.Context, before map[string]string, mayBeDamaged 
 		return errors.New("the document is damaged")
 	}
 	if condition == docOurs || condition == docForeign {
-		// Another program may be the first to write. It must not undo what the document does
-		// not hold.
+		// Another program may be the first to write. It must not undo what the
+		// document does not have.
 		if err := l.python(""); err != nil {
 			return err
 		}
@@ -230,8 +232,8 @@ func (l *load) work(ctx context.Context, before map[string]string, mayBeDamaged 
 	return inOrder(ctx, l, want, condition == docDamaged)
 }
 
-// inOrder checks a closed store (invariants 11 and 12). A document that
-// somebody else left damaged stays so.
+// inOrder checks a closed store (invariants 11 and 12). A document that another
+// program left damaged stays damaged.
 func inOrder(ctx context.Context, l *load, want map[string]string, damaged bool) error {
 	log, err := replayLog(l.dir)
 	if err != nil {
@@ -277,8 +279,7 @@ func (l *load) debris() []string {
 	return list
 }
 
-// fresh reads the store as a registry does that knows nothing. It returns all there is
-// to know.
+// fresh reads the store with a new registry. It returns all that can be read.
 func (l *load) fresh(ctx context.Context, want map[string]string) (string, error) {
 	f := &load{dir: l.dir, under: noSync}
 	if err := f.open(0); err != nil {

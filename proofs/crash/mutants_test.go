@@ -12,34 +12,34 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/crashtest"
 )
 
-// A mutant is the workload with something left out. It is told the operations
-// and which one is looked at.
+// A mutant is the workload with some operations left out. Given the operations,
+// it reports whether number i is one of these.
 type mutant func(ops []crashtest.Op, i int) bool
 
-// syncOf matches a sync by how the name ends.
+// syncOf matches a sync by the end of its name.
 func syncOf(name string) mutant {
 	return func(ops []crashtest.Op, i int) bool {
 		return ops[i].Is("sync") && (ops[i].Name == name || strings.HasSuffix(ops[i].Name, "/"+name))
 	}
 }
 
-// behind is m where the operation before is of a kind, and its name, or that
-// which it renames to, ends so.
-func (m mutant) behind(kind, name string) mutant {
+// after is m if the operation before is of a kind, and its name, or the name
+// that it renames to, ends in name.
+func (m mutant) after(kind, name string) mutant {
 	return func(ops []crashtest.Op, i int) bool {
 		return m(ops, i) && i > 0 && ops[i-1].Is(kind) && (strings.HasSuffix(ops[i-1].Name, name) || strings.HasSuffix(ops[i-1].To, name))
 	}
 }
 
-// second is m where the last operation but one before is of a kind, or is not.
-func (m mutant) second(kind string, is bool) mutant {
+// twoAfter is m if the operation two before is of a kind, or if it is not.
+func (m mutant) twoAfter(kind string, is bool) mutant {
 	return func(ops []crashtest.Op, i int) bool { return m(ops, i) && i > 1 && ops[i-2].Is(kind) == is }
 }
 
-// crashMutants are all kinds of syncs that there are but one: that of the
-// model's folder when .staging/ was made in it. It can be left out without
-// harm, for nothing that is in there is needed after a crash, and stays because
-// all folders are made in one way.
+// crashMutants are all kinds of syncs except one: the sync of the model's
+// folder after .staging/ was made in it. That one could be left out without
+// harm, because nothing in .staging/ is needed after a crash. It is there
+// because all folders are made in the same way.
 var crashMutants = map[string]mutant{
 	"an artifact's file":                syncOf("tree/model/w.bin"),
 	"the manifest":                      syncOf("tree/manifest.json"),
@@ -48,13 +48,13 @@ var crashMutants = map[string]mutant{
 	"the artifact's folder":             syncOf("tree/model"),
 	"a folder in it":                    syncOf("tree/model/sub"),
 	"the tree's folder":                 syncOf("tree"),
-	"versions/ after a tree":            syncOf("uc/m/versions").behind("rename", ""),
-	"the model's folder with .orphans/": syncOf("uc/m").behind("mkdir", "/.orphans"),
+	"versions/ after a tree":            syncOf("uc/m/versions").after("rename", ""),
+	"the model's folder with .orphans/": syncOf("uc/m").after("mkdir", "/.orphans"),
 	".orphans/":                         syncOf("uc/m/.orphans"),
-	"the names of log and versions/":    syncOf("uc/m").behind("mkdir", "/versions"),
-	"the log":                           syncOf("history.jsonl").behind("write", "/history.jsonl"),
-	"the cut of a torn append":          syncOf("history.jsonl").behind("truncate", "/history.jsonl").second("write", false),
-	"the cut of a failed append":        syncOf("history.jsonl").behind("truncate", "/history.jsonl").second("write", true),
+	"the names of log and versions/":    syncOf("uc/m").after("mkdir", "/versions"),
+	"the log":                           syncOf("history.jsonl").after("write", "/history.jsonl"),
+	"the cut of a torn append":          syncOf("history.jsonl").after("truncate", "/history.jsonl").twoAfter("write", false),
+	"the cut of a failed append":        syncOf("history.jsonl").after("truncate", "/history.jsonl").twoAfter("write", true),
 	"the document":                      syncOf(".registry.json.tmp"),
 	"the use case's folder":             syncOf("uc"),
 	"the store's folder":                syncOf(loadStore),
@@ -92,9 +92,9 @@ func TestEveryCrashFindsMutants(t *testing.T) {
 	})
 }
 
-// wantViolation looks behind each site of a mutation, up to the change after
-// the next, for a state that the sound workload does not leave, and that
-// violates an invariant.
+// wantViolation searches the states after each site of a mutation, up to the
+// change after the next, for one that the sound workload does not leave and
+// that violates an invariant.
 func (run *crashRun) wantViolation(t *testing.T, sites []int, known map[crashKey]bool) {
 	t.Helper()
 	known = maps.Clone(known)

@@ -65,7 +65,7 @@ func newLoad(base string, lags bool, under func(fsstore.Disk) fsstore.Disk) (*lo
 	return l, l.open(time.Hour)
 }
 
-// open begins anew with a registry that knows nothing, as another process
+// open starts with a new registry that has read nothing, as another process
 // would.
 func (l *load) open(idle time.Duration) error {
 	if l.ModelRegistry != nil {
@@ -138,7 +138,7 @@ type loadStep struct {
 
 var loadSteps = []loadStep{
 	{name: "register in a store that is not there", do: func(ctx context.Context, l *load) error {
-		// So bulky that the document may lag all the way behind what follows.
+		// So large that the document may lag until the end of the workload.
 		_, err := l.register(ctx, mr.RegisterOptions{Version: "1.0.0", Metadata: map[string]any{"notes": strings.Repeat("x", 8<<10)}})
 		return err
 	}},
@@ -204,7 +204,7 @@ var loadSteps = []loadStep{
 		}
 		return nil
 	}},
-	{name: "promote behind a torn append", plant: tear, do: func(ctx context.Context, l *load) error {
+	{name: "promote after a torn append", plant: tear, do: func(ctx context.Context, l *load) error {
 		return l.promote(ctx, "1.0.2", mr.Production)
 	}},
 	{name: "sweep", plant: func(l *load) error {
@@ -260,7 +260,7 @@ func (l *load) python(stage string) error {
 	return l.write("registry.json", document.Format(d), 0)
 }
 
-// orphanMark is what a tree holds that nobody may lose.
+// orphanMark is the content of a tree that must not be lost.
 const orphanMark = `{"files": []}`
 
 // tear leaves at the end of the log what an earlier crash may: an append whose
