@@ -1,7 +1,7 @@
 package modelregistry
 
-// These tests look inside, at what is left of a change and of a reader's look
-// without the store: the way between the bytes and the state.
+// These tests use the registry's internals without a store. They compare states
+// in memory and count allocations.
 
 import (
 	"bytes"
@@ -18,15 +18,15 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/index"
 )
 
-// A memoryModel is the state of a model without a store, and the lines of its
-// history.
+// A memoryModel has the state of a model and the lines of its history, in
+// memory only.
 type memoryModel struct {
 	name ModelName
 	state
 	log []byte
 }
 
-// A memoryChange is a change that waits for its turn, and how it ended.
+// A memoryChange is a change, and its result once it was appended.
 type memoryChange struct {
 	decide func(*txn) (string, error)
 
@@ -41,7 +41,8 @@ func newMemoryModel() *memoryModel {
 	return &memoryModel{name: name, state: state{&engine.State{State: index.New(name.UseCase, name.Model)}, &derived{}}}
 }
 
-// withVersions is a model with n versions, as a training run describes them.
+// withVersions returns a model with n versions, with such metrics and metadata
+// as a training run has.
 func withVersions(tb testing.TB, n int) (m *memoryModel, versions []string) {
 	tb.Helper()
 	m = newMemoryModel()
@@ -53,7 +54,7 @@ func withVersions(tb testing.TB, n int) (m *memoryModel, versions []string) {
 	return m, versions
 }
 
-// append makes one append of the changes, as a commit does.
+// append decides the changes and applies them in one append, as a commit does.
 func (m *memoryModel) append(changes ...*memoryChange) {
 	t := &txn{engine.NewTxn(m.State, time.Date(2026, 11, 24, 0, 0, 0, 123456789, time.UTC)), m.derived}
 	for _, c := range changes {
@@ -86,9 +87,10 @@ func (m *memoryModel) register() *memoryChange {
 	return &memoryChange{decide: func(t *txn) (string, error) { return reg.decide(t, RegisterOptions{}) }}
 }
 
-// move is a move as it waits for its turn.
+// move returns a change that moves a version. Without a version it is a
+// rollback to the previous production version.
 func (m *memoryModel) move(op, version string, to ModelStage) *memoryChange {
-	actors := map[string]string{index.OpPromote: "alice", index.OpRollback: "b\xffb"} // the second is no UTF-8, and written otherwise
+	actors := map[string]string{index.OpPromote: "alice", index.OpRollback: "b\xffb"} // the second is not UTF-8, so that its JSON differs from it
 	mv, o := move{op: op, ref: m.name.At(version), previous: version == "", to: to}, MoveOptions{Actor: actors[op], Force: true}
 	var seen ModelVersion
 	if e := m.Get(version); e != nil {
@@ -112,11 +114,11 @@ func (m *memoryModel) promote(version string) *memoryChange {
 	return m.move(index.OpPromote, version, Production)
 }
 
-// Changes that share an append come out as those that are made one after the
-// other, and the state that they leave is the one that the history tells of.
-func TestSharedAppends(t *testing.T) {
+// Changes that share an append have the same results as changes in an append
+// each. The state that they leave equals a replay of the history.
+func TestSharedAppendEqualsSingleAppends(t *testing.T) {
 	t.Parallel()
-	moves := []func(m *memoryModel, version string) *memoryChange{
+	changes := []func(m *memoryModel, version string) *memoryChange{
 		func(m *memoryModel, version string) *memoryChange { return m.register() },
 		func(m *memoryModel, version string) *memoryChange { return m.promote(version) },
 		func(m *memoryModel, version string) *memoryChange { return m.move(index.OpPromote, version, Staging) },
@@ -135,43 +137,44 @@ func TestSharedAppends(t *testing.T) {
 		shared, versions := withVersions(t, 3)
 		single, _ := withVersions(t, 3)
 		for range 40 {
-			var batch, alone []*memoryChange
+			var batch, singles []*memoryChange
 			for range 1 + random.IntN(9) {
-				one, version := moves[random.IntN(len(moves))], versions[random.IntN(len(versions))]
-				batch, alone = append(batch, one(shared, version)), append(alone, one(single, version))
+				one, version := changes[random.IntN(len(changes))], versions[random.IntN(len(versions))]
+				batch, singles = append(batch, one(shared, version)), append(singles, one(single, version))
 			}
 			shared.append(batch...)
-			for i, c := range alone {
+			for i, c := range singles {
 				single.append(c)
-				if diff := cmp.Diff(told(c), told(batch[i])); diff != "" {
-					t.Fatalf("seed %d, change %d (-alone +shared):\n%s", seed, i, diff)
+				if diff := cmp.Diff(resultOf(c), resultOf(batch[i])); diff != "" {
+					t.Fatalf("seed %d, change %d (-single +shared):\n%s", seed, i, diff)
 				}
 				if c.wrote && single.Get(c.version).Decoded.Load() == nil {
-					t.Errorf("what was told of %s is made again for the next who asks", c.version)
+					t.Errorf("version %s was not kept decoded for the next reader", c.version)
 				}
 				if c.err == nil {
 					versions = append(versions, c.version)
 				}
 			}
 		}
-		if diff := cmp.Diff(inside(t, single.State.State), inside(t, shared.State.State)); diff != "" {
-			t.Fatalf("seed %d (-alone +shared):\n%s", seed, diff)
+		if diff := cmp.Diff(stateText(t, single.State.State), stateText(t, shared.State.State)); diff != "" {
+			t.Fatalf("seed %d (-single +shared):\n%s", seed, diff)
 		}
 		again, _, err := index.Replay(shared.name.UseCase, shared.name.Model, shared.log, int64(len(shared.log)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(inside(t, again), inside(t, shared.State.State)); diff != "" {
-			t.Fatalf("seed %d (-from the history +applied):\n%s", seed, diff)
+		if diff := cmp.Diff(stateText(t, again), stateText(t, shared.State.State)); diff != "" {
+			t.Fatalf("seed %d (-replayed +applied):\n%s", seed, diff)
 		}
 	}
 }
 
-// told is what a change's caller hears.
-func told(c *memoryChange) string { return fmt.Sprintf("%s %v %+v", c.version, c.err, c.result) }
+// resultOf returns what the caller of a change gets.
+func resultOf(c *memoryChange) string { return fmt.Sprintf("%s %v %+v", c.version, c.err, c.result) }
 
-// inside is all that a state makes of its history, the lines' digests aside.
-func inside(t *testing.T, s *index.State) []string {
+// stateText returns a state as text, without the digest of the last line. It
+// checks the decoded versions and the size that the state keeps.
+func stateText(t *testing.T, s *index.State) []string {
 	t.Helper()
 	d := s.Document(0)
 	d.Mark.Hash = ""
@@ -184,19 +187,19 @@ func inside(t *testing.T, s *index.State) []string {
 	for _, e := range s.Entries {
 		if v, ok := e.Decoded.Load().(*ModelVersion); ok {
 			want := decodeVersion(modelName(s), again.Get(e.Version))
-			if diff := cmp.Diff(inWords(want), inWords(v)); diff != "" {
-				t.Errorf("%s (-decoded anew +as it is told):\n%s", e.Version, diff)
+			if diff := cmp.Diff(versionText(want), versionText(v)); diff != "" {
+				t.Errorf("version %s (-decoded now +kept):\n%s", e.Version, diff)
 			}
 		}
 	}
 	if s.Size != again.Size {
-		t.Errorf("the state says that its document takes %d bytes, and it takes %d", s.Size, again.Size)
+		t.Errorf("the state counts %d bytes for its document, want %d", s.Size, again.Size)
 	}
 	next, err := index.NewTxn(s, time.Time{}).NextNumber()
 	return append(holders(s), string(doc), fmt.Sprint(next, err))
 }
 
-// holders are the versions that hold the stages.
+// holders returns the version of each stage that has one.
 func holders(s *index.State) (list []string) {
 	for _, stage := range index.Stages {
 		if h := s.Holder(stage); h != nil {
@@ -206,16 +209,16 @@ func holders(s *index.State) (list []string) {
 	return list
 }
 
-// inWords is a version, with its metrics as they lie in the document.
-func inWords(v *ModelVersion) string {
+// versionText returns a version as text, with its raw metrics and metadata.
+func versionText(v *ModelVersion) string {
 	c := *v
 	c.Metrics, c.Metadata = Values{}, Values{}
 	return fmt.Sprintf("%#v %s %s", c, v.Metrics, v.Metadata)
 }
 
-// What a change allocates between its turn and the state stays small, and is no
-// more for one that shares an append with many; nor is what a reader allocates
-// that takes it in.
+// A change allocates little memory between its turn and the new state, and not
+// more if it shares an append. A reader that applies the change allocates
+// little, too.
 func TestAllocationsInMemory(t *testing.T) { // not parallel: it counts for the whole program
 	const many = 32
 	per := func(n int, one func(m *memoryModel, version string) *memoryChange) float64 {
@@ -224,35 +227,36 @@ func TestAllocationsInMemory(t *testing.T) { // not parallel: it counts for the 
 		for _, v := range versions {
 			all = append(all, one(m, v))
 		}
-		turn := 0
+		next := 0
 		return testing.AllocsPerRun(64, func() {
-			m.append(all[turn%len(all):][:n]...)
-			turn += n
+			m.append(all[next%len(all):][:n]...)
+			next += n
 		}) / float64(n)
 	}
 	for name, c := range map[string]struct {
 		one  func(m *memoryModel, version string) *memoryChange
 		most float64
 	}{
-		"register": {func(m *memoryModel, version string) *memoryChange { return m.register() }, 80}, // the race detector has pools forget at random
+		"register": {func(m *memoryModel, version string) *memoryChange { return m.register() }, 80}, // with the race detector, pools drop items at random
 		"promote":  {func(m *memoryModel, version string) *memoryChange { return m.promote(version) }, 50},
 	} {
-		alone, shared := per(1, c.one), per(many, c.one)
-		if alone > c.most || shared > alone {
-			t.Errorf("%s allocates %.1f times alone, %.1f times with %d others; want at most %v", name, alone, shared, many-1, c.most)
+		single, shared := per(1, c.one), per(many, c.one)
+		if single > c.most || shared > single {
+			t.Errorf("%s allocates %.1f times in an append of its own, %.1f times with %d others; want at most %v", name, single, shared, many-1, c.most)
 		}
 	}
-	m, look := takingIn(t)
-	if got := testing.AllocsPerRun(100, look); got > 34 {
-		t.Errorf("of %d versions, to take in a promotion allocates %v times", len(m.Entries), got)
+	m, read := promotionReader(t)
+	if got := testing.AllocsPerRun(100, read); got > 34 {
+		t.Errorf("reading one more promotion of a model with %d versions allocates %v times, want at most 34", len(m.Entries), got)
 	}
 }
 
-// takingIn returns a model and what takes in one promotion to production after
-// the other that another process appended, and looks at what is there then.
-func takingIn(tb testing.TB) (m *memoryModel, look func()) {
+// promotionReader returns a model and a function that reads one more promotion
+// of a history, as if another process had appended it, and checks the
+// production version.
+func promotionReader(tb testing.TB) (m *memoryModel, read func()) {
 	m, versions := withVersions(tb, 2)
-	m.append(m.promote(versions[1])) // from here on the two take turns
+	m.append(m.promote(versions[1])) // from here on the two versions take turns
 	last, hash, start := m.Last, m.Hash, len(m.log)
 	var ends []int64
 	for i := range 200 {
@@ -261,7 +265,7 @@ func takingIn(tb testing.TB) (m *memoryModel, look func()) {
 	}
 	s, i := m.state, len(ends)
 	return m, func() {
-		if i == len(ends) { // the entries are as they were before the first
+		if i == len(ends) { // the state is again as before the first of them
 			i, s.Last, s.Hash, s.Offset = 0, last, hash, int64(start)
 		}
 		events, err := index.ParseLog(m.log[s.Offset:ends[i]], s.Offset, s.Last, s.Hash)
