@@ -6,23 +6,25 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/index"
 )
 
-// validate checks what can be checked of the move's reference without a look at
-// the model.
+// validate checks the reference of the move as far as that is possible without
+// reading the model.
 func (mv move) validate() error {
 	switch {
 	case mv.previous:
 		return nil
 	case mv.to == Archived && mv.ref.Range != "":
-		return invalid("reference: a range never means an archived version, so it can't name the one to archive")
+		return invalid("reference: a range never matches an archived version, so it can't say which to archive; give a version or a stage")
 	}
 	return mv.ref.check()
 }
 
-// moves reports whether the reference may mean another version later.
+// moves reports whether the reference may mean another version at another time:
+// a stage, a range, or the previous production version.
 func (mv move) moves() bool { return mv.previous || mv.ref.Version == "" }
 
-// find returns the version to move, as the changes so far leave it. If the
-// reference names a version and a stage, find does not look at the stage.
+// find returns the entry of the version to move, with the earlier changes of
+// the batch applied. If the reference names a version and a stage, find ignores
+// the stage; the caller checks it.
 func (mv move) find(t *txn) (*index.Entry, error) {
 	switch {
 	case t.Empty():
@@ -30,7 +32,7 @@ func (mv move) find(t *txn) (*index.Entry, error) {
 	case mv.previous:
 		version, ok := t.PreviousProduction()
 		if !ok {
-			return nil, notFound("a production version before the present one")
+			return nil, notFound("an earlier production version")
 		}
 		return t.Get(version), nil
 	case mv.ref.Range != "":
@@ -45,39 +47,41 @@ func (mv move) find(t *txn) (*index.Entry, error) {
 }
 
 // findInStage returns the version that entered the stage of the reference last.
-// That may be the one that this move has taken to its target already: a call
-// that is repeated must not go on to the next version.
+// That may be a version that an earlier call has already moved from this stage
+// to the target. A repeated call must find it again, and not move the next
+// version.
 func (mv move) findInStage(t *txn) (*index.Entry, error) {
-	e, there := t.Holder(string(mv.ref.Stage)), t.Holder(string(mv.to))
-	if mv.ref.Stage != mv.to && there != nil && passed(mv.ref.Name, there, e, mv.ref.Stage) {
-		return there, nil
+	inStage, inTarget := t.Holder(string(mv.ref.Stage)), t.Holder(string(mv.to))
+	if mv.ref.Stage != mv.to && inTarget != nil && enteredLater(mv.ref.Name, inTarget, inStage, mv.ref.Stage) {
+		return inTarget, nil
 	}
-	if e == nil {
+	if inStage == nil {
 		return nil, notFound("a version in %s", mv.ref.Stage)
 	}
-	return e, nil
+	return inStage, nil
 }
 
-// passed reports whether a version, which is now in the target, entered a stage
-// after the one that is there did, or when there is none. The order of the
-// events decides as far as it tells. An entry has only a time of the stages
-// that its version has left.
-func passed(name ModelName, moved, there *index.Entry, stage ModelStage) bool {
+// enteredLater reports whether moved, which has left a stage, entered it after
+// inStage, which is still there, or whether inStage is nil. The order of the
+// events decides if it can. Otherwise the times in the entries decide, because
+// an entry has no event for a stage that its version has left.
+func enteredLater(name ModelName, moved, inStage *index.Entry, stage ModelStage) bool {
 	at := stageTime(decodeVersion(name, moved), stage)
 	switch {
 	case at.IsZero():
-		return false // it never was there
-	case there == nil:
+		return false // it never was in the stage
+	case inStage == nil:
 		return true
-	case there.Entered > moved.Entered:
+	case inStage.Entered > moved.Entered:
 		return false
-	case there.Entered == moved.Entered && there.EnteredAt().Equal(moved.EnteredAt()):
-		return stage == Archived // one change brought one to production and archived the other
+	case inStage.Entered == moved.Entered && inStage.EnteredAt().Equal(moved.EnteredAt()):
+		return stage == Archived // one promotion moved both: moved to production, inStage to archived
 	}
-	return !at.Before(there.EnteredAt())
+	return !at.Before(inStage.EnteredAt())
 }
 
-// stageTime returns when a version last entered a stage, zero for never.
+// stageTime returns the time at which a version last entered a stage, or the
+// zero time if it never did.
 func stageTime(v *ModelVersion, stage ModelStage) time.Time {
 	switch stage {
 	case Staging:
@@ -91,7 +95,8 @@ func stageTime(v *ModelVersion, stage ModelStage) time.Time {
 	}
 }
 
-// highest is Ref.highest with the changes so far.
+// highest returns the highest version that matches a range, with the earlier
+// changes of the batch applied. See Ref.highest.
 func (t *txn) highest(ref Ref) (*index.Entry, error) {
 	if len(t.Events) == 0 {
 		return ref.highest(state{t.State, t.derived})

@@ -64,8 +64,8 @@ func (s *ModelStage) UnmarshalText(text []byte) (err error) {
 // If two versions were in staging at the same time, the times in their entries
 // decide which one entered it last. So name a version by its number if the
 // clock may be wrong. A move to archived does not accept a range, and fails
-// with ErrInvalid: a range never means an archived version, so a repeated call
-// would archive another one.
+// with ErrInvalid: a range never matches an archived version, so a repeated
+// call would archive another one.
 type MoveOptions struct {
 	Actor  string // the person or program that moves the version; by default Options.Actor
 	Reason string // the reason, for the history
