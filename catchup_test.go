@@ -46,9 +46,9 @@ func stagesInDocument(t *testing.T, dir string) map[string]mr.ModelStage {
 	return stages
 }
 
-// Another program writes on a document that lags, and so without an
-// acknowledged change. The registry that left the document behind records the
-// external change and brings the document up to date.
+// Another program changes a document that lags, and so lacks an acknowledged
+// change. The registry that left it lagging records the external change and
+// brings the document up to date.
 func TestCatchUpRecordsAnExternalChange(t *testing.T) {
 	t.Parallel()
 	for _, closes := range []bool{false, true} {

@@ -26,7 +26,7 @@ func lagging(t testing.TB, dir string, share int64, idle time.Duration) *mr.Mode
 // bulky makes a document large beside the events that follow.
 func bulky() map[string]any { return map[string]any{"notes": strings.Repeat("x", 64<<10)} }
 
-// documentAt returns the event that fraud's document stands at.
+// documentAt returns the last event that fraud's document includes.
 func documentAt(t testing.TB, dir string) int64 {
 	t.Helper()
 	return documentMark(t, dir).Event

@@ -139,8 +139,8 @@ func counted(t testing.TB, dir string) (*mr.ModelRegistry, *countingDisk) {
 // What an operation asks of the disk does not grow with the versions that it
 // does not touch: at ten thousand, whose document may lag, a change writes its
 // own line and nothing else. TestAllocations says that no document is parsed.
-// A change also looks at two folders, which tell whether the model's name is
-// spelled as it is; so does a read unless the log is the file that it was.
+// A change also takes a stat of two folders, to check the spelling of the
+// model's name. So does a read, unless the log is the same file as before.
 func TestCountsDoNotGrow(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{10, 10_000} {

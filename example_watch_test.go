@@ -9,7 +9,7 @@ import (
 	"github.com/ubunye-go/modelregistry"
 )
 
-// A program is told of every version that comes into production.
+// A program gets each version that enters production.
 func ExampleModelRegistry_Watch() {
 	reg, fraud, cleanup := exampleStore()
 	defer cleanup()

@@ -117,8 +117,8 @@ func TestPythonInTurns(t *testing.T) {
 	}
 }
 
-// Python wrote a document that was behind the history: nothing of either side
-// is lost.
+// Python wrote a document that lagged behind the history. No change of either
+// side is lost.
 func TestPythonWroteOnALaggingDocument(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -215,7 +215,7 @@ func TestPythonWroteAfterFailedCheckpoints(t *testing.T) {
 	}
 }
 
-// An editor keeps our key; the checksum in it tells.
+// An editor keeps our key. The checksum in it shows the edit.
 func TestPythonEditorKeepsOurKey(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

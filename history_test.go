@@ -235,8 +235,8 @@ func TestHistoryFollows(t *testing.T) {
 	})
 }
 
-// lastLineRepaired loses the third event, and has two behind it, the first of
-// which is the repair.
+// lastLineRepaired damages the third event. The history then has two later
+// ones, the first of which is the repair.
 func lastLineRepaired(t *testing.T, dir string) {
 	edit(t, modelPath(dir, "history.jsonl"), func(s string) string { l := strings.SplitAfter(s, "\n"); return l[0] + l[1] + "{}\n" })
 	r := openStore(t, dir, nil)
@@ -246,13 +246,13 @@ func lastLineRepaired(t *testing.T, dir string) {
 	register(t, r, "", nil)
 }
 
-// A history that another one took the place of is not followed as if it were
-// the same; one that was repaired is.
-func TestHistoryFollowsNoOther(t *testing.T) {
+// A history is not followed any more after another history replaced it. A
+// history that was repaired is still followed.
+func TestFollowEndsWhenTheHistoryIsReplaced(t *testing.T) {
 	for name, test := range map[string]struct {
 		do    func(t *testing.T, dir string)
 		is    error // ends it
-		tells int   // events behind the three
+		later int   // events after the first three
 	}{
 		"deleted": {func(t *testing.T, dir string) { removeAll(t, modelPath(dir)) }, mr.ErrNotFound, 0},
 		"shorter": {func(t *testing.T, dir string) {
@@ -280,14 +280,14 @@ func TestHistoryFollowsNoOther(t *testing.T) {
 				}
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
-				told, done := 0, make(chan error, 1)
+				count, done := 0, make(chan error, 1)
 				go func() {
 					for _, err := range r.History(ctx, fraud, &mr.HistoryOptions{Follow: true}) {
 						if err != nil {
 							done <- err
 							return
 						}
-						told++
+						count++
 					}
 					done <- nil
 				}()
@@ -296,8 +296,8 @@ func TestHistoryFollowsNoOther(t *testing.T) {
 				time.Sleep(time.Second)
 				synctest.Wait()
 				cancel()
-				if err := <-done; !errors.Is(err, test.is) || told != 3+test.tells {
-					t.Errorf("it tells %d events, and ends with %v", told, err)
+				if err := <-done; !errors.Is(err, test.is) || count != 3+test.later {
+					t.Errorf("got %d events and the error %v, want %d and %v", count, err, 3+test.later, test.is)
 				}
 			})
 		})

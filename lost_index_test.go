@@ -127,8 +127,9 @@ func TestEmptyHistoryIsNoModel(t *testing.T) {
 	}
 }
 
-// A repair of a lost index gives the number of no version out again, also of
-// one whose files are damaged. It lists the others, and puts that one aside.
+// After a repair of a lost index no version's number is given out again, not
+// even that of a version whose files are damaged. The repair puts the files of
+// that version aside and lists the others.
 func TestRepairOfLostIndexKeepsNumbers(t *testing.T) {
 	t.Parallel()
 	dir := three(t)

@@ -41,7 +41,7 @@ func TestWatchOfWhatIsDeletedAndMadeAgain(t *testing.T) {
 		w.want("not found")
 		for _, step := range []struct {
 			do   func()
-			told []string
+			want []string
 		}{
 			{func() { inProduction(t, openStore(t, dir, nil), "1.0.0") }, []string{"1.0.0 production"}},
 			{func() { removeAll(t, modelPath(dir)) }, []string{"not found"}},
@@ -57,7 +57,7 @@ func TestWatchOfWhatIsDeletedAndMadeAgain(t *testing.T) {
 		} {
 			step.do()
 			time.Sleep(time.Second)
-			w.want(step.told...)
+			w.want(step.want...)
 			time.Sleep(time.Hour)
 			w.want()
 		}

@@ -9,7 +9,7 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// A file manager that a person opens on a store leaves files behind. They block
+// A file manager that a person opens on a store leaves files in it. They block
 // neither a promotion nor a rollback, and Verify names them.
 func TestFilesThatSystemsAddBlockNothing(t *testing.T) {
 	t.Parallel()

@@ -120,7 +120,7 @@ func TestVerifySaysWhatIsForeign(t *testing.T) {
 			return strings.Replace(s, `"stage": "archived"`, `"stage": "staging", "note": {"by": "me"}`, 1)
 		}, "1.0.0: stage, note; 1.0.2: metrics.loss, metrics.auc"},
 		"metrics gone": {func(s string) string { return strings.Replace(s, `"metrics"`, `"Metrics"`, 1) }, "1.0.0: Metrics, metrics"},
-		"no object":    {func(s string) string { return head + `"1.0.0":1}}` }, "1.0.0: the whole entry"}, // nothing tells that it ever held 1.0.1
+		"no object":    {func(s string) string { return head + `"1.0.0":1}}` }, "1.0.0: the whole entry"}, // nothing shows that it ever had 1.0.1
 		"many": {func(s string) string {
 			return head + `"1":{},"2":{},"3":{},"4":{},"5":{},"6":{},"7":{}}}`
 		}, "1: added; 2: added; 3: added; 4: added; 5: added; and 2 more"},

@@ -19,22 +19,22 @@ import (
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// A told is what a watch told, and when.
-type told struct {
+// A yielded is what a watch yielded, and when.
+type yielded struct {
 	what string
 	at   time.Time
 }
 
-// watching collects what a watch tells, in a goroutine of a synctest bubble.
+// watching collects what a watch yields, in a goroutine of a synctest bubble.
 type watching struct {
 	t    *testing.T
-	seq  chan told
+	seq  chan yielded
 	stop context.CancelFunc
 }
 
 func watch(t *testing.T, r *mr.ModelRegistry, ref mr.Ref, interval time.Duration) *watching {
 	ctx, stop := context.WithCancel(t.Context())
-	w := &watching{t: t, seq: make(chan told, 1000), stop: stop}
+	w := &watching{t: t, seq: make(chan yielded, 1000), stop: stop}
 	seq := r.Watch(ctx, ref, &mr.WatchOptions{Interval: interval})
 	go func() {
 		defer close(w.seq)
@@ -45,13 +45,13 @@ func watch(t *testing.T, r *mr.ModelRegistry, ref mr.Ref, interval time.Duration
 					what = name
 				}
 			}
-			w.seq <- told{what, time.Now()}
+			w.seq <- yielded{what, time.Now()}
 		}
 	}()
 	return w
 }
 
-// want checks what was told by now, and nothing else.
+// want checks that the watch has yielded exactly this since the last call.
 func (w *watching) want(what ...string) (at time.Time) {
 	w.t.Helper()
 	synctest.Wait()
@@ -61,7 +61,7 @@ func (w *watching) want(what ...string) (at time.Time) {
 		got, at = append(got, x.what), x.at
 	}
 	if diff := cmp.Diff(what, got); diff != "" {
-		w.t.Errorf("told (-want +got):\n%s", diff)
+		w.t.Errorf("yielded (-want +got):\n%s", diff)
 	}
 	return at
 }
@@ -76,14 +76,14 @@ func TestWatch(t *testing.T) {
 		w.want("not found")
 		register(t, other, "1.0.0", nil)
 		time.Sleep(3 * second)
-		w.want("not found") // now the model is there, the stage is empty still
+		w.want("not found") // now the model is there, and the stage is still empty
 		promote(t, other, "1.0.0", mr.Production)
 		time.Sleep(second)
 		w.want("1.0.0 production")
 		time.Sleep(time.Hour)
 		w.want() // nothing happened
 
-		// Whenever it changes, it is told by the interval.
+		// Each change is yielded within the interval.
 		register(t, other, "1.0.1", nil)
 		for i := range 20 {
 			time.Sleep(second/3 + time.Duration(i)*37*time.Millisecond)
@@ -93,11 +93,11 @@ func TestWatch(t *testing.T) {
 			promote(t, other, version, mr.Production)
 			time.Sleep(second)
 			if late := w.want(version + " production").Sub(start); late > second {
-				t.Errorf("told after %v", late)
+				t.Errorf("yielded after %v, want at most a second", late)
 			}
 		}
 
-		// A burst is taken together, and its end is told.
+		// Of many changes at once, only the last one is yielded.
 		for range 5 {
 			promote(t, r, "1.0.1", mr.Production)
 			promote(t, r, "1.0.0", mr.Production)
@@ -106,8 +106,8 @@ func TestWatch(t *testing.T) {
 		time.Sleep(second)
 		w.want("1.0.1 production")
 
-		// It goes on after an error, and tells one once; what was before is
-		// told again.
+		// An error is yielded once. The watch goes on after it, and yields the
+		// version again even if it is the one from before.
 		if _, err := r.Archive(t.Context(), fraud.At("1.0.1"), nil); err != nil {
 			t.Fatal(err)
 		}
@@ -122,7 +122,7 @@ func TestWatch(t *testing.T) {
 		w.stop()
 		synctest.Wait()
 		if x, open := <-w.seq; open {
-			t.Errorf("told at the end: %v", x)
+			t.Errorf("yielded after the end: %v", x)
 		}
 	})
 }
@@ -198,7 +198,7 @@ func TestWatchWithASlowBody(t *testing.T) {
 	})
 }
 
-// A version is told only when all its files are there.
+// A version is yielded only when all its files are there.
 func TestWatchWaitsForTheArtifact(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -253,7 +253,7 @@ func TestWatchWaitsForAForeignArtifact(t *testing.T) {
 		w.want("1.0.0 production")
 		w.stop()
 	})
-	// One that is as old as the interval is told at once.
+	// A version whose files are older than the interval is yielded at once.
 	dir := handWritten(t, [2]string{"1.0.0", `{"stage": "production"}`})
 	old := time.Now().Add(-time.Hour)
 	for _, name := range []string{"model", "model/weights.bin"} {
@@ -298,8 +298,8 @@ func (s *countingStore) OpenTree(ctx context.Context, useCase, model string, ver
 	return s.Store.OpenTree(ctx, useCase, model, version)
 }
 
-// A look at a model that did not change is one question to the store; an error
-// that lasts is told once.
+// A check of a model that did not change makes one call of the store. An error
+// that lasts is yielded once.
 func TestWatchLooksCheaply(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

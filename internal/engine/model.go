@@ -18,7 +18,7 @@ type Model struct {
 
 	mu     sync.RWMutex // guards all below but the queue
 	state  *State
-	behind bool        // this engine left the document behind
+	behind bool        // this engine left the document lagging
 	idle   *time.Timer // brings it up to date
 
 	queue queue

@@ -27,9 +27,9 @@ func (d beforeAppend) Open(name string) (fsstore.File, error) {
 	return d.Disk.Open(name)
 }
 
-// What a read found is as old as the read. It does not take the state back
-// behind what an append under way goes on from, even if that was given up
-// meanwhile.
+// The result of a read is as old as the read. It does not replace the newer
+// state from which an append under way continues, even if that append was given
+// up meanwhile.
 func TestReadThatIsOlderThanAnAppend(t *testing.T) {
 	t.Parallel()
 	ctx, dir, happens := t.Context(), t.TempDir(), new(func())

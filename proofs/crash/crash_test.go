@@ -333,7 +333,7 @@ func TestEveryCrashDuringRecovery(t *testing.T) {
 	})
 }
 
-// kindOf tells what a recovery has to deal with.
+// kindOf describes a state by what a recovery has to deal with.
 func kindOf(s crashtest.State) string {
 	model := loadStore + "/" + loadPath()
 	log, hasLog := s[model+"/history.jsonl"]

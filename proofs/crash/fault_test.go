@@ -236,15 +236,14 @@ func (c faultCase) reported(failure error, hit string, fault crashtest.Fault) er
 	return nil
 }
 
-// cleaningUp tells operations whose own failure leaves something to the next
-// sweep.
+// cleaningUp reports whether an operation only removes files, so that its
+// failure leaves files for a later operation to remove.
 func cleaningUp(hit string) bool {
 	return strings.HasPrefix(hit, "remove")
 }
 
-// added returns the files that are there and were not, but lock files, which
-// never go, and what was put aside. Where a lock file stays, so do the folders
-// above it.
+// added returns the files that are new, except lock files, which are never
+// removed, the folders above them, and files that were put aside.
 func added(was, now crashtest.State) []string {
 	var list []string
 	for name := range now {

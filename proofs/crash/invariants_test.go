@@ -301,7 +301,8 @@ func (l *load) fresh(ctx context.Context, want map[string]string) (string, error
 	return string(raw), err
 }
 
-// hasOrphan reports whether the tree that was put aside still lies somewhere.
+// hasOrphan reports whether the tree that must not be lost is still there, in
+// its place or put aside.
 func hasOrphan(dir string) bool {
 	for _, pattern := range []string{"versions/*/manifest.json", ".orphans/*/manifest.json"} {
 		found, _ := filepath.Glob(filepath.Join(dir, loadPath(pattern)))

@@ -274,8 +274,8 @@ func tear(l *load) error {
 	return errors.Join(l.write("history.jsonl", append(torn, '\n'), int64(len(data))), l.disk.Sync(loadPath("history.jsonl")))
 }
 
-// giveUpAfter is how long a document that a fault may have left behind is
-// waited for.
+// giveUpAfter is how long idle waits for a document that a fault may have left
+// lagging.
 const giveUpAfter = 50 * time.Millisecond
 
 // idle waits until the document is in step. Where a fault may have kept it from
