@@ -77,8 +77,8 @@ func TestFolderThatChangesAfterItWasHashed(t *testing.T) {
 	}
 }
 
-// A moved directory that can't be registered goes back where it was, or beside
-// what is there by then.
+// A moved directory that can't be registered goes back to its old name, or to a
+// name beside it if the old one is taken by then.
 func TestMoveDirGoesBack(t *testing.T) {
 	t.Parallel()
 	errFull := errors.New("no space left")

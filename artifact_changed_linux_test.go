@@ -11,8 +11,8 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// A directory that comes from another file system is copied, and stays as it is
-// if a file of it changes meanwhile.
+// A directory on another file system is copied. If a file of it changes during
+// the copy, the registration fails and the directory stays as it is.
 func TestMovedFromAnotherDiskChangesWhileItIsCopied(t *testing.T) {
 	t.Parallel()
 	other, err := os.MkdirTemp("/dev/shm", "mr")

@@ -92,9 +92,9 @@ func racing(t *testing.T, source string, prepare func(dir string) error, write f
 	see(modelPath(store, "versions", v.Version, "model"))
 }
 
-// Of a file that a program overwrites part by part, over and over, a version
-// holds what the file held at one moment: the parts of one round, and then
-// those of the round before.
+// A program overwrites a file part by part, again and again. The version holds
+// the file as it was at one moment: first parts of one round, then parts of the
+// round before.
 func TestOverwritingRaces(t *testing.T) {
 	t.Parallel()
 	const parts, part = 64, 32 << 10
@@ -138,8 +138,8 @@ func TestOverwritingRaces(t *testing.T) {
 	}
 }
 
-// Of two files that a program appends to in turn, a version holds as many
-// records, or one more of the first.
+// A program appends to two files in turn. In the version both have the same
+// number of records, or the first has one more.
 func TestAppendingRaces(t *testing.T) {
 	t.Parallel()
 	record := []byte(strings.Repeat("r", 63) + "\n")
@@ -179,8 +179,8 @@ func TestAppendingRaces(t *testing.T) {
 	}
 }
 
-// A file that was written a moment ago is copied when every further write must
-// show in its time, on a file system that keeps whole seconds too.
+// A file that was just written is copied only when each later write would
+// change its time, also on a file system with whole seconds.
 func TestFreshFileIsCopiedOnceItsClockWentOn(t *testing.T) {
 	t.Parallel()
 	for what, test := range map[string]struct {

@@ -126,8 +126,8 @@ func wantChanged(t testing.TB, err error, name, doing string) {
 	}
 }
 
-// A change of any kind to a file of a tree fails its registration, at whatever
-// moment of the copy it comes.
+// Any change to a file of a tree fails its registration, at every moment of the
+// copy.
 func TestTreeThatChangesWhileItIsCopied(t *testing.T) {
 	t.Parallel()
 	changes := map[string]struct {
@@ -197,8 +197,8 @@ func TestTreeThatChangesWhileItIsCopied(t *testing.T) {
 	}
 }
 
-// A file system whose files hold more or less than they say is refused, also if
-// their stats stay the same.
+// A file that has more or fewer bytes than its stat says fails the
+// registration, also if its stat stays the same.
 func TestFileThatIsNotAsLargeAsItSays(t *testing.T) {
 	t.Parallel()
 	for what, size := range map[string]int64{"short": -1, "long": 1, "endless": 1 << 62} {
@@ -253,7 +253,7 @@ type liarInfo struct {
 
 func (l liarInfo) Size() int64 { return l.said }
 
-// Each source on disk sees that a file changes, in the middle of a copy.
+// Each source on disk notices a file that changes in the middle of a copy.
 func TestSourceThatChangesWhileItIsCopied(t *testing.T) {
 	t.Parallel()
 	const size = 9 << 20 // two parts
@@ -304,7 +304,7 @@ func changeInCopy(t *testing.T, r *mr.ModelRegistry, store, dir string, a mr.Art
 	return err
 }
 
-// A file that is replaced as it should be, by a rename, is copied as it was.
+// A file that is replaced by a rename is copied as it was before.
 func TestFileThatIsReplacedWhileItIsCopied(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -53,8 +53,8 @@ func wantDocumentAt(t testing.TB, dir string, event int64) {
 	}
 }
 
-// Invariant 12: what the document does not hold yet is there for every reader
-// and writer.
+// Invariant 12: every reader and writer sees the changes that the document does
+// not include yet.
 func TestLagHidesNothing(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -225,8 +225,8 @@ func TestLagLeavesNoForeignDocument(t *testing.T) {
 }
 
 // Invariants 6 and 11: another program wrote on a lagging document, and the
-// checkpoint that should take its place fails. What the document never held is
-// not taken for removed by that program.
+// checkpoint that should replace it fails. Versions that this document never
+// had do not count as removed by that program.
 func TestLagBehindAForeignDocumentThatStays(t *testing.T) {
 	t.Parallel()
 	r, dir, doc := lagged(t)
@@ -247,8 +247,8 @@ func TestLagBehindAForeignDocumentThatStays(t *testing.T) {
 	}
 }
 
-// A program that sorts keys, as jq -S and Go's maps do, undoes nothing by
-// writing a document back that lagged.
+// A program that sorts keys, as jq -S and Go's maps do, writes a lagging
+// document back. That undoes no change.
 func TestSortedDocumentThatLagged(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -31,8 +31,8 @@ var clocks = map[string]func(look int) time.Time{
 var day = time.Date(2026, 11, 23, 5, 30, 0, 0, time.UTC)
 
 // Invariant 10: whatever the clock says, the version of a stage is the one that
-// entered it last, a rollback goes back as the history has it, and the history
-// and the document, each alone, say the same.
+// entered it last, and a rollback follows the order of the history. The history
+// alone and the document alone agree on this.
 func TestClock(t *testing.T) {
 	t.Parallel()
 	for name, clock := range clocks {
@@ -127,10 +127,10 @@ func withoutDocument(t *testing.T, dir string) *mr.ModelRegistry {
 	return openStore(t, copied, nil)
 }
 
-// Invariant 10, of the clock that stamps files: whatever the times of document
-// and log say afterwards, a registry that had them in memory sees that another
-// wrote them. What no stat shows is a foreign program's write in place, of the
-// same size, whose time is then set back to what it was before.
+// Invariant 10, for the clock that sets the times of files: whatever the times
+// of document and log are, a registry that has them in memory notices a write
+// by another program. A stat does not show one case: a write in place of the
+// same size after which the program sets the time back.
 func TestFileTimes(t *testing.T) {
 	t.Parallel()
 	files := []string{"history.jsonl", "registry.json"}

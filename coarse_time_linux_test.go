@@ -36,7 +36,7 @@ func mountCoarse(t *testing.T) (dir string) {
 	return dir
 }
 
-// The same on a file system that does stamp so.
+// TestEditWithinACoarseTick on a real file system with such times.
 func TestEditWithinASecondOfExt4WithSmallInodes(t *testing.T) {
 	t.Parallel()
 	s := &pyStore{t, mountCoarse(t)}

@@ -62,8 +62,8 @@ func (s *pyStore) wantAuc(r *modelregistry.ModelRegistry, want string) {
 	}
 }
 
-// An edit in the second in which a process last saw the document is seen,
-// although the document has the stamp that it had.
+// An edit is noticed in the second in which a process last read the document,
+// although the document has the same time as before.
 func TestEditWithinACoarseTick(t *testing.T) {
 	t.Parallel()
 	for name, by := range map[string]func(s *pyStore, r *modelregistry.ModelRegistry){
@@ -98,8 +98,8 @@ func TestEditWithinACoarseTick(t *testing.T) {
 	}
 }
 
-// A file whose stamp has a fraction is not of such a file system: after a tick
-// of the system's own clock it is not looked at again.
+// A file whose time has a fraction of a second is not on such a file system:
+// after a tick of the system's clock it is not read again.
 func TestFineStampIsNotReadAgain(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

@@ -64,8 +64,8 @@ func (s *lateStore) Append(ctx context.Context, useCase, model string, decide fu
 	return done, err
 }
 
-// Invariant 12: a document says where it stands, also if another change was
-// read before it was written.
+// Invariant 12: a document names the event that it includes, also if another
+// change was read before it was written.
 func TestDocumentOvertaken(t *testing.T) {
 	t.Parallel()
 	memory := registrytest.NewMemory(t)

@@ -283,7 +283,8 @@ func TestPythonCorruptDocumentBesideHistory(t *testing.T) {
 	}
 }
 
-// A foreign writer is in the middle of its write: the reader waits for the end.
+// If another program is in the middle of its write, the reader waits for the
+// end.
 func TestPythonTornReadIsRetried(t *testing.T) {
 	t.Parallel()
 	s := pyCopyFrozen(t)
@@ -345,7 +346,8 @@ func TestPythonDamagedHistory(t *testing.T) {
 	}
 }
 
-// Damage before the checkpoint does not stop those who begin at it.
+// Damage before the checkpoint does not stop a reader that starts at the
+// checkpoint.
 func TestPythonDamageBeforeTheCheckpoint(t *testing.T) {
 	t.Parallel()
 	s := pyNewStore(t)

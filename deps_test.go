@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A library that is embedded makes its requirements everybody's.
+// Each requirement of an embedded library becomes a requirement of its users.
 func TestThreeRequirements(t *testing.T) {
 	t.Parallel()
 	mod, err := os.ReadFile("go.mod")

@@ -271,9 +271,10 @@ func TestChecksAreTwoStats(t *testing.T) {
 	}
 }
 
-// A parse of ten thousand entries shows by what it allocates. An answer takes
-// at most three allocations, whatever the size, and another writer's promotion
-// costs no parse, though the document was replaced.
+// The number of allocations shows that no document is parsed. A read of an
+// unchanged model, and a read after a promotion by another writer, allocate
+// little, also with ten thousand versions and although the document was
+// replaced.
 func TestAllocations(t *testing.T) { // not parallel: it counts for the whole program
 	for _, n := range []int{10, 10_000} {
 		r, _, dir := countedStore(t, n)

@@ -41,8 +41,9 @@ func (f lateFile) Close() error {
 	return f.File.Close()
 }
 
-// What another program writes while our document is on its way stays, and is
-// taken in: by the next change, or when the model was idle for a while.
+// A change that another program makes while our document is being written
+// stays. It is recorded by the next change, or when the model has been idle for
+// a while.
 func TestEditWhileTheDocumentIsWritten(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(s *pyStore, r *modelregistry.ModelRegistry){
@@ -113,8 +114,8 @@ func TestEditWhileTheDocumentIsWritten(t *testing.T) {
 	}
 }
 
-// A repair does not write over what another program wrote while it was under
-// way.
+// A repair does not overwrite a change that another program makes during the
+// repair.
 func TestEditWhileARepairIsUnderWay(t *testing.T) {
 	t.Parallel()
 	s := pyNewStore(t)

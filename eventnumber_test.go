@@ -12,8 +12,8 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// An event's number may leave some out. One after which no number comes would
-// make the next event unreadable, so that it is damage; after the highest
+// An event's number may leave some out. A number above the highest allowed one
+// is damage, because the next event would be unreadable. After the highest
 // number a change is refused.
 func TestEventNumbersAreBounded(t *testing.T) {
 	t.Parallel()

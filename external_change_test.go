@@ -16,7 +16,8 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// A second production version that turns up under a history is mended too.
+// A second production version that another program makes beside a history is
+// archived, too.
 func TestPythonTwoProductionsUnderHistory(t *testing.T) {
 	t.Parallel()
 	s := pyNewStore(t)
@@ -270,8 +271,8 @@ func TestPythonEditorKeepsOurKey(t *testing.T) {
 	}
 }
 
-// What one registry took over from an editor, another that had the model in
-// memory does not write away.
+// One registry records a change by an editor. Another one, which had the model
+// in memory, does not overwrite that change.
 func TestPythonEditSurvivesARegistryThatLooksAway(t *testing.T) {
 	t.Parallel()
 	s := pyNewStore(t)
@@ -297,8 +298,8 @@ func TestPythonEditSurvivesARegistryThatLooksAway(t *testing.T) {
 	s.same(first)
 }
 
-// Two of Python's changes with ours between, of an entry that goes back to what
-// it once was: the last word counts.
+// Python changes an entry, we register versions, and Python sets the entry
+// back: the latest change counts.
 func TestPythonRevertsAnEntry(t *testing.T) {
 	t.Parallel()
 	for between := 1; between <= 2; between++ {

@@ -98,7 +98,7 @@ func TestFileNamesThatAreRefused(t *testing.T) {
 	}
 }
 
-// What only a file system of the caller's could name so.
+// Names that only a file system of the caller can have are refused.
 func TestFileNamesThatNoDiskHas(t *testing.T) {
 	t.Parallel()
 	r, store := newStore(t, nil)

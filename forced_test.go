@@ -23,8 +23,8 @@ func (s *pyStore) pyMoveForced(version, stage, when, skipped string) {
 	})
 }
 
-// A promotion that another program forced shows as one, with the gates that it
-// skipped.
+// The history shows that another program forced a promotion, with the gates
+// that it skipped.
 func TestForcedPromotionShowsInTheHistory(t *testing.T) {
 	t.Parallel()
 	const fails, holds = `{"min_auc": 0.85, "require_drift_check": false}`, `{"min_auc": 0.1}`
@@ -110,7 +110,8 @@ func TestForcedPromotionShowsInTheHistory(t *testing.T) {
 	}
 }
 
-// A forced promotion that the registry takes over with the store shows too.
+// The history shows a forced promotion in a store that the registry imports,
+// too.
 func TestForcedPromotionOfAnImport(t *testing.T) {
 	t.Parallel()
 	s := pyModel(t, `{"min_auc": 0.85}`, "1.0.0")

@@ -15,8 +15,8 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// FuzzGates: gates that are accepted are written as they read, and judge any
-// metrics without a panic.
+// FuzzGates checks that gates that are accepted print as they were read, and
+// that they evaluate any metrics without a panic.
 func FuzzGates(f *testing.F) {
 	for _, gates := range []string{`{"min_auc":0.85,"max_loss":0.2,"require_drift_check":true}`, `{"min_n":123456789012345678901234567890}`,
 		`{"require_drift_check":false}`, `{"min_a":1e-7,"max_a":-0.0}`, `null`, `{"minauc":1}`, `{"min_a":NaN}`, `{"min_\ud800":1}`} {
@@ -61,8 +61,8 @@ func FuzzGates(f *testing.F) {
 	})
 }
 
-// FuzzNames: a name or version that is accepted is one segment of a path on any
-// system, and stays in the store.
+// FuzzNames checks that a name or version that is accepted is one segment of a
+// path on every system, and stays in the store.
 func FuzzNames(f *testing.F) {
 	for _, s := range []string{"fraud_detection", "1.0.0", "1.0.0-rc.1+build", "..", "a/b", `a\b`, "CON", "con.txt", "a.", "C:", "COM¹.x", "ä", "\u202e", "a\x00"} {
 		f.Add(s)

@@ -324,7 +324,7 @@ func TestHistoryOfNothing(t *testing.T) {
 	}
 }
 
-// Invariant 7: a damaged line in the middle of a history is never passed over.
+// Invariant 7: History never skips a damaged line in the middle.
 func TestHistoryShowsDamageInItsPlace(t *testing.T) {
 	t.Parallel()
 	_, dir, clock := life(t)
@@ -379,7 +379,7 @@ func TestHistoryShowsDamageInItsPlace(t *testing.T) {
 	}
 }
 
-// Invariant 11: a foreign writer's turn is an event of its own.
+// Invariant 11: an external change is an event of its own.
 func TestHistoryShowsForeignChanges(t *testing.T) {
 	t.Parallel()
 	r, dir := newStore(t, &mr.Options{Now: ticker()})

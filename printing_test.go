@@ -113,8 +113,8 @@ func (f *filler) fill(v reflect.Value, prints bool) {
 	}
 }
 
-// Every field of an answer shows when it is printed and when it is marshaled:
-// no embedded field's method speaks for the whole.
+// Every field of a result shows when it is printed and when it is marshaled: no
+// method of an embedded field replaces those of the whole.
 func TestAnswersShowTheirFields(t *testing.T) {
 	t.Parallel()
 	for _, zero := range printed {

@@ -177,8 +177,9 @@ func TestCallerLeaves(t *testing.T) {
 	register(t, r, "", nil) // its turn comes when nothing is left of those who went
 }
 
-// While the document can't be written, the history must not say that it was:
-// what another program then writes into the old document would be misread.
+// If the document can't be written, the history must not say that it was.
+// Otherwise a later change by another program to the old document would be
+// misread.
 func TestDocumentThatLags(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -212,7 +213,8 @@ func TestDocumentThatLags(t *testing.T) {
 	}
 }
 
-// Close comes back whatever goes on, and what went on is done or says why not.
+// Close returns during any operation. Each operation under way succeeds or
+// returns the reason why it did not.
 func TestCloseUnderLoad(t *testing.T) {
 	t.Parallel()
 	for range 10 {

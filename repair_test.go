@@ -124,7 +124,8 @@ func goesOn(t testing.TB, dir string, want map[string]mr.ModelStage) {
 	}
 }
 
-// The history says who repaired what, and keeps every line that could be read.
+// The history says who repaired it and what was repaired, and keeps every line
+// that could be read.
 func TestRepairIsInTheHistory(t *testing.T) {
 	t.Parallel()
 	dir := three(t)
@@ -170,7 +171,8 @@ func TestRepairOfNothing(t *testing.T) {
 	check()
 }
 
-// A registry that held the state from before sees the repaired one.
+// A registry that had the state from before the repair in memory sees the
+// repaired one.
 func TestRepairIsSeenByOthers(t *testing.T) {
 	t.Parallel()
 	dir := three(t)

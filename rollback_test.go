@@ -6,8 +6,8 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// Each case of Rollback's doc that TestRollback leaves: what it goes back to,
-// call by call, until there is nothing to go back to.
+// This test has the cases in the documentation of Rollback that TestRollback
+// leaves out: the version that each call restores, until there is none.
 func TestRollbackGoesBackTo(t *testing.T) {
 	t.Parallel()
 	type entries = map[string]map[string]any

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// An edit shows at once that keeps the size and the inode of a document, in the
-// same tick of the clock in which it was written.
+// An edit that keeps the size and the inode of a document is noticed at once,
+// also in the tick of the clock in which the document was written.
 func TestEditRightAfterAWriteShows(t *testing.T) {
 	t.Parallel()
 	r, dir := newStore(t, nil)

@@ -384,7 +384,7 @@ func TestRollback(t *testing.T) {
 }
 
 // A rollback without a version is decided with the change, not before it.
-func TestRollbackWhileSomebodyPromotes(t *testing.T) {
+func TestRollbackDuringAPromotion(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	other := openStore(t, dir, nil)
@@ -468,8 +468,8 @@ func TestChangedArtifactIsNotPromoted(t *testing.T) {
 	})
 }
 
-// A move that finds its version changed each time it has checked it gives up
-// with an error that a program can decide by, and changes nothing.
+// If the version changes after each check of a move, the move gives up with
+// ErrConflict and changes nothing.
 func TestMoveThatIsOvertakenAgainAndAgainIsAConflict(t *testing.T) {
 	t.Parallel()
 	r, dir := newStore(t, nil)

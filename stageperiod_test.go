@@ -175,8 +175,8 @@ func TestProductionAtByAWrongClock(t *testing.T) {
 
 func stampAt(hour int) string { return oclock(hour).Format(time.RFC3339) }
 
-// What another program did before the registry took its store over is known
-// from the times in its entries.
+// Moves that another program made before the store was imported are known from
+// the times in the entries.
 func TestStagePeriodsBeforeAnImport(t *testing.T) {
 	t.Parallel()
 	entry := func(stage string, stamps ...any) string {
@@ -216,7 +216,8 @@ func TestStagePeriodsBeforeAnImport(t *testing.T) {
 	wantProduction(t, r, map[int]string{11: "1.2.0", 12: ""})
 }
 
-// What another program did between two changes counts from the times it wrote.
+// Moves that another program made between two changes have the times that it
+// wrote.
 func TestStagePeriodsOverAForeignTurn(t *testing.T) {
 	t.Parallel()
 	clock := &hours{hour: 1}
@@ -252,7 +253,8 @@ func TestStagePeriodsOverAForeignTurn(t *testing.T) {
 	}
 }
 
-// Of two in production only the one that was promoted last counts.
+// If two versions are in production, only the one that was promoted last
+// counts.
 func TestStagePeriodsOfTwoInProduction(t *testing.T) {
 	t.Parallel()
 	clock := &hours{hour: 1}

@@ -12,9 +12,9 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// Invariant 6: a file of the registry's own that can't be written into the
-// staged tree fails the registration, and nothing is left of it. Here the
-// program that saved its model took the name.
+// Invariant 6: if the registry can't write one of its own files into the staged
+// tree, the registration fails and leaves nothing. In this test the program
+// that saved its model took the name.
 func TestFaultInStaging(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"metadata.json", "metrics.json", "manifest.json"} {

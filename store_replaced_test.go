@@ -82,7 +82,8 @@ func TestLiveWhoseStoreIsDeletedAndMadeAgain(t *testing.T) {
 	})
 }
 
-// A reader of a model that has no document sees its store go, too.
+// A reader of a model without a document notices that the store was deleted,
+// too.
 func TestStoreThatIsDeletedUnderAHistoryAlone(t *testing.T) {
 	onMovingGround(t, func(t *testing.T, dir string) {
 		inProduction(t, openStore(t, dir, nil), "1.0.0")
@@ -97,8 +98,8 @@ func TestStoreThatIsDeletedUnderAHistoryAlone(t *testing.T) {
 	})
 }
 
-// A registry that had the deleted store open writes to the one that took its
-// place, and makes one if there is none.
+// If a store is deleted while a registry has it open, the registry writes to
+// the store in its place, and makes one if there is none.
 func TestWritingToAStoreThatWasMadeAgain(t *testing.T) {
 	onMovingGround(t, func(t *testing.T, dir string) {
 		r := openStore(t, dir, nil)
@@ -119,8 +120,8 @@ func TestWritingToAStoreThatWasMadeAgain(t *testing.T) {
 	})
 }
 
-// A registry that has a store open reads the one that was put in its place,
-// though the first is still there to read.
+// If another store is put in the place of an open one, the registry reads the
+// new one, although the old one still exists.
 func TestReadingAStoreThatTookAnothersPlace(t *testing.T) {
 	t.Parallel()
 	notOnWindows(t)

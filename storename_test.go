@@ -53,7 +53,7 @@ func TestStoreNamesThatAreRefused(t *testing.T) {
 	}
 }
 
-// What a folder may well be called is a store's folder.
+// Unusual names that a folder may have are accepted.
 func TestStoreNamesThatAreKept(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for _, dir := range []string{"./s3:/models", "./~/models", "models~", "a:b", "models/~", "s3", "1x:/y", "x:y/z"} {
@@ -72,7 +72,7 @@ func TestStoreNamesThatAreKept(t *testing.T) {
 	}
 }
 
-// A configuration names a folder that is one, or a bucket for objectstore.Open.
+// A configuration names a folder, or a bucket for objectstore.Open.
 func TestStoreOfAConfig(t *testing.T) {
 	t.Parallel()
 	for store, ok := range map[string]bool{

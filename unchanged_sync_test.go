@@ -94,8 +94,8 @@ func twoVersions(t *testing.T) (dir string, moves map[string]func(*mr.ModelRegis
 	}
 }
 
-// Invariant 2: a change that another process is about to make is none to rest
-// on. Who asks for the same waits until it is durable.
+// Invariant 2: another process is about to make a change. A caller who asks for
+// the same change gets its result only when that change is durable.
 func TestSuccessWithoutAChangeWaitsForTheSync(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"promote", "rollback"} {
@@ -142,7 +142,7 @@ func TestSuccessWithoutAChangeWaitsForTheSync(t *testing.T) {
 }
 
 // Invariant 2: lines that a dead writer did not sync are made durable before a
-// success rests on them.
+// call returns success because of them.
 func TestSuccessWithoutAChangeIsDurable(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"promote", "rollback"} {
@@ -171,8 +171,8 @@ func TestSuccessWithoutAChangeIsDurable(t *testing.T) {
 	}
 }
 
-// A success that rests on what another program wrote is recorded, because that
-// program does not sync its document.
+// If a call succeeds only because of an external change, that change is
+// recorded, because the other program does not sync its document.
 func TestSuccessWithoutAChangeRecordsAnExternalChange(t *testing.T) {
 	t.Parallel()
 	for _, kept := range []bool{true, false} {

@@ -7,8 +7,7 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// What a writer is in the middle of is nothing to report, and nothing to
-// repair.
+// A change that is under way is neither reported by Verify nor repaired.
 func TestVerifyBesideWriters(t *testing.T) {
 	t.Parallel()
 	dir := three(t)

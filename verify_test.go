@@ -63,7 +63,8 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// Every byte of a version is under a digest, and every digest under another.
+// A digest covers every byte of a version, and another digest covers that
+// digest.
 func TestVerifyArtifacts(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

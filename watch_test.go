@@ -176,7 +176,7 @@ func TestWatchThatCantGoOn(t *testing.T) {
 	})
 }
 
-// A slow body misses changes, but never the last one.
+// A loop with a slow body misses changes, but never the last one.
 func TestWatchWithASlowBody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -235,8 +235,8 @@ func TestWatchWaitsForTheArtifact(t *testing.T) {
 	})
 }
 
-// A version of another program's has no manifest: it is complete when its files
-// stay as they are.
+// A version that another program registered has no manifest. It is complete
+// when its files stop changing.
 func TestWatchWaitsForAForeignArtifact(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

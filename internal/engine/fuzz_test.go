@@ -82,9 +82,9 @@ func summary(s *index.State) (list []string) {
 
 var fuzzPrev = regexp.MustCompile(`"prev":"[^"]*"`)
 
-// FuzzHistory: whatever the log holds is read to its last line or refused as
-// damaged, and read again the same. With chain set, each line gets the digest
-// and the checksum that it should have, so that more than these are tried.
+// FuzzHistory checks that any log is either read to its last line or refused as
+// damaged, and that a second read gives the same result. If chain is set, each
+// line gets the right digest and checksum, so that the fuzzer gets past these.
 func FuzzHistory(f *testing.F) {
 	log, _ := fuzzStore(f)
 	f.Add(log, false)
@@ -139,10 +139,10 @@ func FuzzHistory(f *testing.F) {
 	})
 }
 
-// FuzzMerge: whatever document stands beside a sound history, nothing that the
-// history acknowledged is lost unless the document lacks it, nothing that the
-// document holds is lost, and when the next change has recorded that, it reads
-// the same from document and history, and from the history alone.
+// FuzzMerge merges any document with a sound history. No acknowledged change is
+// lost unless the document lacks it, and nothing in the document is lost. When
+// the next change has recorded the merge, the document with the history and the
+// history alone give the same state.
 func FuzzMerge(f *testing.F) {
 	log, documents := fuzzStore(f)
 	frozen, err := os.ReadFile("../../testdata/stores/python-0.1.7/fraud_detection/FraudRiskModel/registry.json")

@@ -55,8 +55,8 @@ func pastOf(r *mr.ModelRegistry) (list []mr.Event, err error) {
 	return list, nil
 }
 
-// A copy is listed, read and verified as what it is, without registry.json too,
-// and nothing is written.
+// A copy of a bucket is listed, read and verified, also without registry.json.
+// Nothing is written to it.
 func TestBucketCopy(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"", "registry.json"} {
@@ -105,8 +105,8 @@ func TestBucketCopy(t *testing.T) {
 	}
 }
 
-// A folder of that name that holds no changes is no log, and one beside a log
-// is none of the registry's.
+// A folder history/ without changes is not a log. Beside a history.jsonl,
+// history/ is a foreign file.
 func TestNoBucketCopy(t *testing.T) {
 	t.Parallel()
 	dir, _ := bucketCopy(t)
@@ -171,9 +171,9 @@ func takenOver(dir string, before []mr.Event, acked bool) error {
 }
 
 // Invariants 2 and 5, for a bucket's copy: wherever a crash cuts the first
-// change short, the whole log is there, and the next change goes on. So too
-// where a repair made the folder before that takes the bucket's changes, and
-// nothing is made that a sync of the model's folder would come with.
+// change short, the whole log is there, and the next change goes on. This also
+// holds if a repair made .repairs/ before, so that making it does not sync the
+// model's folder.
 func TestEveryCrashOfTakingOver(t *testing.T) {
 	t.Parallel()
 	for _, repaired := range []bool{false, true} {
@@ -211,7 +211,7 @@ func crashesOfTakingOver(t *testing.T, repaired bool) {
 }
 
 // Invariant 6, for a bucket's copy: an error at any operation is reported with
-// its cause, or did not matter.
+// its cause, or does not matter.
 func TestEveryFaultOfTakingOver(t *testing.T) {
 	t.Parallel()
 	copied, _ := bucketCopy(t)

@@ -300,8 +300,8 @@ func TestEveryCrash(t *testing.T) {
 }
 
 // Invariant 5, for a crash during recovery: from one state of each kind that
-// crashes leave, the store is read and changed again, and that too is cut short
-// at every point.
+// crashes leave, the store is read and changed again, with a crash at every
+// point.
 func TestEveryCrashDuringRecovery(t *testing.T) {
 	t.Parallel()
 	forBothLags(t, func(t *testing.T, lags bool) {

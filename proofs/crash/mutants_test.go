@@ -62,8 +62,8 @@ var crashMutants = map[string]mutant{
 	"the folder above all":              syncOf("."),
 }
 
-// The enumerator is worth something only if it finds what is wrong: with any
-// one kind of sync left out it must report violations.
+// The enumerator of crashes must find faults: if any one kind of sync is left
+// out, it reports a violation.
 func TestEveryCrashFindsMutants(t *testing.T) {
 	if fewer > 1 && !*crashAll {
 		t.Skip("the race detector has nothing to find in the enumerator, and slows it down tenfold")

@@ -105,7 +105,8 @@ func keeps(dir string, old []byte) bool {
 	return false
 }
 
-// Invariant 5, for Repair: wherever a crash cuts it short, another one ends it.
+// Invariant 5, for Repair: after a crash at any point, a second repair
+// completes it.
 func TestEveryCrashOfARepair(t *testing.T) {
 	t.Parallel()
 	forHarms(t, func(t *testing.T, harmed crashtest.State, want map[string]mr.ModelStage) {
@@ -156,7 +157,7 @@ func crashes(t *testing.T, base string, record crashtest.Record, most int, check
 }
 
 // Invariant 6, for Repair: an error at any operation is reported with its
-// cause, and when the disk is well again, another repair ends it.
+// cause. Once the disk works again, a second repair completes it.
 func TestEveryFaultOfARepair(t *testing.T) {
 	t.Parallel()
 	forHarms(t, func(t *testing.T, harmed crashtest.State, want map[string]mr.ModelStage) {
