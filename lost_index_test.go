@@ -65,7 +65,7 @@ func TestLostIndexIsNotRegisteredOver(t *testing.T) {
 	wantStages(t, r, map[string]mr.ModelStage{"1.0.0": mr.Development, "1.0.1": mr.Development, "1.0.2": mr.Development, "1.0.3": mr.Development})
 }
 
-// With one of history and document left, the model goes on.
+// If either the history or the document is left, the model goes on.
 func TestHalfLostIndexGoesOn(t *testing.T) {
 	t.Parallel()
 	for _, gone := range []string{"registry.json", "history.jsonl"} {
@@ -82,7 +82,8 @@ func TestHalfLostIndexGoesOn(t *testing.T) {
 	}
 }
 
-// Trees without a manifest are another program's, which may have its reasons.
+// Trees without a manifest were made by another program. They are not a sign of
+// a lost index.
 func TestBareTreesAreNoLostIndex(t *testing.T) {
 	t.Parallel()
 	r, dir := newStore(t, nil)

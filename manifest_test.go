@@ -20,8 +20,8 @@ type listedFile struct {
 	SHA256 string `json:"sha256"`
 }
 
-// No manifest passes that does not list each file of the tree, once, and
-// nothing else, also one that the history has the digest of.
+// A manifest must list each file of the tree once, and nothing else. Any other
+// manifest is refused, also if the history has its digest.
 func TestManifestThatDoesNotFit(t *testing.T) {
 	t.Parallel()
 	swap := func(t *testing.T, dir string, with func(name string) error) {

@@ -82,8 +82,8 @@ func refusedBy(t testing.TB, err error) (names []string) {
 	return names
 }
 
-// The gates that Ubunye keeps at the top hold for every promotion of every
-// version, joined with the version's own and those that are passed.
+// The gates that Ubunye stores for a model apply to each promotion of each
+// version, together with those of the version and of the call.
 func TestModelGatesHoldForEveryVersion(t *testing.T) {
 	t.Parallel()
 	s := pyModel(t, `{"min_auc": 0.4, "require_drift_check": false, "max_loss": 1}`, "1.0.0")
@@ -144,7 +144,7 @@ func TestModelGatesHoldForEveryVersion(t *testing.T) {
 	}
 }
 
-// A change of the model's gates while a version is checked is not passed over.
+// A promotion notices if the model's gates change while it checks the version.
 func TestModelGatesChangeWhileAVersionIsChecked(t *testing.T) {
 	t.Parallel()
 	s := pyModel(t, `{}`, "1.0.0")
@@ -163,8 +163,8 @@ func TestModelGatesChangeWhileAVersionIsChecked(t *testing.T) {
 	}
 }
 
-// The key stays as Ubunye wrote it, and comes back from the history where it
-// was.
+// The key stays as Ubunye wrote it. If the document is lost, the history
+// restores the key in its place.
 func TestModelGatesComeBackFromTheHistory(t *testing.T) {
 	t.Parallel()
 	const gates = `{"max_psi": 0.20, "min_auc": 1e-01, "require_drift_check": false, "later": {"a": [1, NaN], "é": 1.50}}`
@@ -208,8 +208,8 @@ func TestModelGatesComeBackFromTheHistory(t *testing.T) {
 	}
 }
 
-// Whichever line of the history is damaged, the gates survive a repair beside a
-// document in step.
+// Whichever line of the history is damaged, the gates survive a repair if the
+// document is up to date.
 func TestModelGatesSurviveDamage(t *testing.T) {
 	t.Parallel()
 	s := pyModel(t, `{"min_auc": 0.4}`, "1.0.0")
@@ -241,7 +241,8 @@ func TestModelGatesSurviveDamage(t *testing.T) {
 	}
 }
 
-// What another program makes of the key counts, unless it dropped it.
+// A change of the key by another program counts, unless that program dropped
+// the key.
 func TestModelGatesAreTheOtherPrograms(t *testing.T) {
 	t.Parallel()
 	set := func(gates string) func(s *pyStore) {
@@ -310,8 +311,8 @@ func TestModelGatesAreTheOtherPrograms(t *testing.T) {
 	}
 }
 
-// Gates of a model that can't be read hold back every version, and Verify says
-// so.
+// If the gates of a model can't be read, no version is promoted, and Verify
+// reports it.
 func TestModelGatesThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	for gates, names := range map[string][]string{
@@ -346,8 +347,8 @@ func TestModelGatesThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// An editor that writes an old document back, with our key in it, changes what
-// it edited and nothing else.
+// An editor writes an old document back, with our key in it. Only what the
+// editor changed is changed.
 func TestModelGatesOfAnOldDocument(t *testing.T) {
 	t.Parallel()
 	s := pyModel(t, `{"min_auc": 0.4}`, "1.0.0")
@@ -367,8 +368,8 @@ func TestModelGatesOfAnOldDocument(t *testing.T) {
 	}
 }
 
-// What our key says of the model is held against the history, and mended from
-// it.
+// Verify compares the facts about the model in our key with the history, and
+// Repair restores them from it.
 func TestModelInOurKeyIsVerified(t *testing.T) {
 	t.Parallel()
 	s := pyModel(t, `{"min_auc": 0.4}`, "1.0.0")
@@ -410,7 +411,8 @@ func TestModelWithoutGatesStaysWithout(t *testing.T) {
 	}
 }
 
-// An import shows the model's gates, recorded or not.
+// History shows the model's gates in an import, whether it is recorded yet or
+// not.
 func TestImportShowsModelGates(t *testing.T) {
 	t.Parallel()
 	s := pyModel(t, `{"min_auc": 0.4}`, "1.0.0")
@@ -429,8 +431,8 @@ func TestImportShowsModelGates(t *testing.T) {
 	}
 }
 
-// The key comes back although the document that should take the other program's
-// place could not be written when its change was recorded.
+// The key comes back although the document could not be written when the
+// external change was recorded.
 func TestModelGatesComeBackAfterAFailedCheckpoint(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(s *pyStore){

@@ -149,8 +149,8 @@ func TestGateSeesThePresent(t *testing.T) {
 	}
 }
 
-// Of two in production, which another program left, the one that reads as
-// archived can be promoted, whatever gate asks.
+// Another program left two versions in production. The one that readers see as
+// archived can be promoted, with any kind of gate.
 func TestOfTwoInProductionEitherIsPromoted(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -179,8 +179,8 @@ func TestOfTwoInProductionEitherIsPromoted(t *testing.T) {
 	}
 }
 
-// An error of a rollback names the version that it is about, not the one that
-// memory chose.
+// An error of a rollback names the version that it is about, not the one in the
+// state that was read first.
 func TestRollbackNamesWhatItChose(t *testing.T) {
 	t.Parallel()
 	other, dir := newStore(t, nil)
@@ -199,8 +199,8 @@ func TestRollbackNamesWhatItChose(t *testing.T) {
 	}
 }
 
-// A move whose context has ended says so, not what it found by what may be so
-// no more, and asks no gate.
+// A move whose context has ended returns the context's error. It returns no
+// result from a state that may be old, and evaluates no gate.
 func TestCancelledMoveFindsNothing(t *testing.T) {
 	t.Parallel()
 	for _, when := range []string{"before", "meanwhile"} {

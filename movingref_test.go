@@ -62,8 +62,9 @@ func TestRepeatedMoveByStageIsDone(t *testing.T) {
 	}
 }
 
-// A stage means the version that entered it last. One that was promoted past it
-// by its number does not take the place of a later one that waits.
+// A stage means the version that entered it last. If an earlier version was
+// promoted by its number, a call by stage still promotes the later version,
+// which waits in the stage.
 func TestMoveByStageTakesTheOneThatWaits(t *testing.T) {
 	t.Parallel()
 	r, _ := newStore(t, &mr.Options{Now: ticker()})
@@ -82,8 +83,8 @@ func TestMoveByStageTakesTheOneThatWaits(t *testing.T) {
 	wantError(t, err, "promote", fraud, "", mr.ErrNotFound) // 1.0.0 never was in staging
 }
 
-// The stage of a reference that names a version is compared unless the version
-// is where it should go.
+// If a reference names a version and a stage, the stage is compared, unless the
+// version is already in the target stage.
 func TestMoveByVersionAndStage(t *testing.T) {
 	t.Parallel()
 	r, _ := newStore(t, nil)
@@ -123,8 +124,8 @@ func TestMoveByReferenceNamesItsVersion(t *testing.T) {
 	}
 }
 
-// A reference that means another version by the time of the lock is followed
-// again.
+// If a reference means another version when the lock is taken, the move starts
+// again with that version.
 func TestMoveFollowsItsReferenceAgain(t *testing.T) {
 	t.Parallel()
 	for name, ref := range map[string]mr.Ref{"stage": fraud.In(mr.Staging), "latest": fraud.Matching(mr.Latest)} {
