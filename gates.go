@@ -325,7 +325,7 @@ func asJSON(v any) string {
 
 // excerpt returns a value as it stands in a message. A long value is cut.
 func excerpt(s string) string {
-	const most = 100 // bytes
+	const most = 500 // bytes, enough for every integer that a float64 can be near
 	if len(s) <= most {
 		return s
 	}
