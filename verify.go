@@ -40,6 +40,7 @@ const (
 	NoDigests          FindingKind = "no digests"                          // another program registered the version, without a manifest
 	Debris             FindingKind = FindingKind(check.Debris)             // the harmless remains of a crash
 	SetAside           FindingKind = FindingKind(check.SetAside)           // files of a change that did not happen, files that Repair replaced, or a bucket's changes that history.jsonl has
+	NotShared          FindingKind = FindingKind(check.NotShared)          // a file or folder that lacks rights which its folder gives to other users
 	ForeignFile        FindingKind = FindingKind(check.ForeignFile)        // a file that the registry did not make and never touches
 )
 
@@ -47,7 +48,7 @@ const (
 // was acknowledged is there and can be read.
 func (k FindingKind) Notice() bool {
 	switch k {
-	case ExternalChange, ExternalDoubt, NoHistory, NewerFormat, NoDigests, Debris, SetAside, ForeignFile, UnlistedVersion:
+	case ExternalChange, ExternalDoubt, NoHistory, NewerFormat, NoDigests, Debris, SetAside, NotShared, ForeignFile, UnlistedVersion:
 		return true
 	}
 	return false

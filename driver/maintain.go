@@ -62,6 +62,7 @@ const (
 	ItemTorn    ItemKind = "torn"    // an append that was not completed
 	ItemTemp    ItemKind = "temp"    // a temporary file that was not renamed into its place
 	ItemKept    ItemKind = "kept"    // a file that a repair replaced
+	ItemClosed  ItemKind = "closed"  // a file or folder that lacks rights which the folder around it gives to other users
 	ItemStrange ItemKind = "strange" // not the store's, in a place for the store's own files
 
 	// The kinds that only Usage yields.

@@ -26,7 +26,7 @@ func (h *Hasher) copyTree(fsys fs.FS, to string) error {
 			return err
 		}
 		if e.mode.IsDir() {
-			err = os.Mkdir(filepath.Join(to, filepath.FromSlash(e.name)), 0o777)
+			err = fsroot.MkdirPath(filepath.Join(to, filepath.FromSlash(e.name))) // so that another user can sweep it
 		} else {
 			err = h.copyFrom(fsys, e.name, to)
 		}

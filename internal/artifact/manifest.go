@@ -51,7 +51,7 @@ type manifestEntry struct {
 // its manifest's digest.
 func (h *Hasher) FillTree(s Source, metadata, metrics []byte) (digest string, err error) {
 	model := filepath.Join(h.dir, ModelDir)
-	if err := os.Mkdir(model, 0o777); err != nil {
+	if err := fsroot.MkdirPath(model); err != nil {
 		return "", err
 	}
 	if err := h.fill(model, s); err != nil {

@@ -143,7 +143,7 @@ func MoveDir(dir string) Source {
 			h.moved = filepath.Clean(dir)
 			return nil
 		}
-		if err := os.Mkdir(to, 0o777); err != nil {
+		if err := fsroot.MkdirPath(to); err != nil {
 			return err
 		}
 		return FromDir(dir).put(ctx, to, h)

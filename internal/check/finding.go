@@ -28,6 +28,7 @@ const (
 	NewerFormat        Kind = "newer format"        // this release can read the model but must not change it; see driver.ErrFormat
 	Debris             Kind = "debris"              // the harmless remains of a crash
 	SetAside           Kind = "set aside"           // files of a change that did not happen, files that Repair replaced, or a bucket's changes that history.jsonl has
+	NotShared          Kind = "not shared"          // a file or folder that lacks rights which its folder gives to other users
 	ForeignFile        Kind = "foreign file"        // a file that the registry did not make and never touches
 )
 
@@ -81,6 +82,8 @@ func (x *Check) Findings() (list []Finding) {
 			f.Kind = Debris
 		case it.Kind == driver.ItemOrphan || it.Kind == driver.ItemKept:
 			f.Kind = SetAside
+		case it.Kind == driver.ItemClosed:
+			f.Kind, f.Err = NotShared, errors.New("other users of the folder may be locked out; give it the rights of its folder with chmod")
 		case it.Kind == driver.ItemTree && x.State != nil && x.unlisted(it):
 			f.Kind = UnlistedVersion
 		case it.Kind == driver.ItemStrange || it.Kind == driver.ItemBare && x.State != nil && x.unlisted(it):

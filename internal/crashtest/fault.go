@@ -158,6 +158,13 @@ func (d *faultyDisk) Mkdir(name string) error {
 	return d.Disk.Mkdir(name)
 }
 
+func (d *faultyDisk) Make(name string) error {
+	if err := d.f.check("make", name); err != nil {
+		return err
+	}
+	return d.Disk.Make(name)
+}
+
 func (d *faultyDisk) Rename(from, to string) error {
 	if err := d.f.check("rename", from); err != nil {
 		return err

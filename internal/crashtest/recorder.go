@@ -213,26 +213,24 @@ func (d *recording) note(o Op) {
 
 func (d *recording) full(name string) string { return path.Join(d.name, name) }
 
-// Lstat also records lock files, which are created without the disk.
-func (d *recording) Lstat(name string) (fs.FileInfo, error) {
-	info, err := d.Disk.Lstat(name)
-	if err != nil || path.Base(name) != ".lock" {
-		return info, err
-	}
-	d.r.mu.Lock()
-	defer d.r.mu.Unlock()
-	if full := d.full(name); !d.r.known[full] {
-		d.r.add(Op{kind: opCreate, Name: full})
-	}
-	return info, nil
-}
-
 func (d *recording) Mkdir(name string) error {
 	err := d.Disk.Mkdir(name)
 	if err == nil {
 		d.note(Op{kind: opMkdir, Name: d.full(name)})
 	}
 	return err
+}
+
+func (d *recording) Make(name string) error {
+	if err := d.Disk.Make(name); err != nil {
+		return err
+	}
+	d.r.mu.Lock()
+	defer d.r.mu.Unlock()
+	if full := d.full(name); !d.r.known[full] {
+		d.r.add(Op{kind: opCreate, Name: full})
+	}
+	return nil
 }
 
 func (d *recording) Rename(from, to string) error {

@@ -280,12 +280,16 @@ func discard(d Disk, name string) error {
 	return nil
 }
 
-// writeFile writes a whole file and syncs it. It sets the file's time back, so
-// that a write of another program within the same tick of the clock shows as a
-// new stamp. No reader then has to read the file again to be sure. Where the
-// time can't be set, readers do read it again.
+// writeFile writes a whole file and syncs it. A file of that name was left by a
+// dead process, perhaps one of another user, and is removed first. writeFile
+// sets the file's time back, so that a write of another program within the same
+// tick of the clock shows as a new stamp. No reader then has to read the file
+// again to be sure. Where the time can't be set, readers do read it again.
 func writeFile(d Disk, name string, data []byte) error {
-	left, err := d.Stamp(name) // left by a dead process; truncating an empty file takes longer than this check
+	left, err := d.Stamp(name)
+	if err == nil && left.Exists {
+		err = d.Remove(name)
+	}
 	if err != nil {
 		return err
 	}
@@ -293,12 +297,7 @@ func writeFile(d Disk, name string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	if left.Size > 0 {
-		err = f.Truncate(0)
-	}
-	if err == nil {
-		_, err = f.WriteAt(data, 0)
-	}
+	_, err = f.WriteAt(data, 0)
 	if err == nil {
 		_ = f.SetTime(time.Now().Add(-freshFor))
 		err = f.Sync()

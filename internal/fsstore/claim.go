@@ -71,9 +71,13 @@ func (s *Store) claim(d Disk, staging string) (c claim, ok bool, err error) {
 	return c, true, nil
 }
 
-// tryOwn locks a staging, so that no other process owns it.
+// tryOwn locks a staging, so that no other process owns it. A sweep may make
+// the lock file before the owner does.
 func (s *Store) tryOwn(d Disk, name string) (c claim, mine bool, err error) {
 	file := path.Join(name, lockName)
+	if err := makeLock(d, file); err != nil {
+		return c, false, err
+	}
 	lock := newFlock(s.path(file))
 	if ok, err := lock.TryLock(); !ok || err != nil {
 		return c, false, err

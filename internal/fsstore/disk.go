@@ -39,7 +39,12 @@ type Disk interface {
 	ReadAt(name string, part []byte, offset int64) (n int, id FileID, err error)
 	// OpenRead opens a regular file for reading.
 	OpenRead(name string) (fs.File, error)
+	// Mkdir makes a folder. If the folder above is shared, the new one has the
+	// rights of that from the start.
 	Mkdir(name string) error
+	// Make makes an empty file with the rights of its folder, as Mkdir does. A
+	// file that is there stays.
+	Make(name string) error
 	Rename(from, to string) error
 	Remove(name string) error
 	RemoveAll(name string) error
@@ -48,8 +53,6 @@ type Disk interface {
 	// ShareLike gives a new file the mode and the group of the file that it is
 	// to replace, as far as the system lets it.
 	ShareLike(name, other string)
-	// Share gives a new file the rights of its folder. Open and Mkdir do so.
-	Share(name string)
 	// Sync makes a file's bytes, or a folder's entries, durable.
 	Sync(name string) error
 	Close() error
@@ -80,20 +83,13 @@ type dirDisk struct{ root *os.Root }
 func (d dirDisk) Dir() string                            { return d.root.Name() }
 func (d dirDisk) Lstat(name string) (fs.FileInfo, error) { return d.root.Lstat(name) }
 func (d dirDisk) Stamp(name string) (Stamp, error)       { return lstat(d.root.Name(), name) }
+func (d dirDisk) Mkdir(name string) error                { return fsroot.Mkdir(d.root, name) }
+func (d dirDisk) Make(name string) error                 { return fsroot.MakeFile(d.root, name) }
 func (d dirDisk) Rename(from, to string) error           { return d.root.Rename(from, to) }
 func (d dirDisk) Remove(name string) error               { return d.root.Remove(name) }
 func (d dirDisk) RemoveAll(name string) error            { return d.root.RemoveAll(name) }
-func (d dirDisk) Share(name string)                      { fsroot.Share(d.root, name) }
 func (d dirDisk) ShareLike(name, other string)           { fsroot.ShareLike(d.root, name, other) }
 func (d dirDisk) Close() error                           { return d.root.Close() }
-
-func (d dirDisk) Mkdir(name string) error {
-	err := d.root.Mkdir(name, 0o777)
-	if err == nil {
-		fsroot.Share(d.root, name)
-	}
-	return err
-}
 
 func (d dirDisk) ReadDir(name string) ([]fs.DirEntry, error) { return fsroot.ReadDir(d.root, name) }
 

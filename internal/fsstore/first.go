@@ -112,11 +112,7 @@ func isSealed(d Disk, tree string) (bool, error) {
 // before it synced the name.
 func begin(d Disk, v *View) error {
 	if !v.rev.log.Exists {
-		f, err := d.Open(v.rev.logFile)
-		if err == nil {
-			err = f.Close()
-		}
-		if err != nil {
+		if err := d.Make(v.rev.logFile); err != nil {
 			return err
 		}
 	}

@@ -31,6 +31,11 @@ func (d orderDisk) Open(name string) (File, error) {
 	return d.Disk.Open(name)
 }
 
+func (d orderDisk) Make(name string) error {
+	d.note("make", name)
+	return d.Disk.Make(name)
+}
+
 func (d orderDisk) Rename(from, to string) error {
 	d.note("rename", to)
 	return d.Disk.Rename(from, to)
@@ -60,7 +65,7 @@ func TestFirstTreeComesAfterTheLogsName(t *testing.T) {
 			t.Fatal(err)
 		}
 		rename := slices.Index(ops, "rename uc/m/versions/1.0.0")
-		made := slices.Index(ops, "open uc/m/"+logName)
+		made := slices.Index(ops, "make uc/m/"+logName)
 		synced := -1
 		for i, op := range ops[:max(rename, 0)] {
 			if op == "sync uc/m" {

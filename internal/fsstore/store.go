@@ -337,8 +337,8 @@ func (s *Store) localLock(dir string) *localLock {
 // lock locks a model whose folder exists.
 func (s *Store) lock(ctx context.Context, d Disk, dir string) (hold, error) {
 	file := path.Join(dir, lockName)
-	if _, err := d.Lstat(file); errors.Is(err, fs.ErrNotExist) {
-		defer d.Share(file) // flock makes it with the mode that the umask leaves
+	if err := makeLock(d, file); err != nil {
+		return hold{}, err
 	}
 	for {
 		held, err := s.localLock(dir).acquire(ctx, &lockFile{Flock: newFlock(s.path(file))})
@@ -346,6 +346,15 @@ func (s *Store) lock(ctx context.Context, d Disk, dir string) (hold, error) {
 			return held, err
 		}
 	}
+}
+
+// makeLock makes a lock file that is missing. flock would make it too, with the
+// mode that the umask leaves.
+func makeLock(d Disk, file string) error {
+	if _, err := d.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return d.Make(file)
 }
 
 // lockMade locks a model. It makes the model's folder, and the store's, if they
