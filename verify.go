@@ -151,8 +151,8 @@ type VerifyProgress struct {
 // opts selects no model, and is otherwise that of the context or ErrClosed.
 //
 // Other processes may change the store meanwhile. If a problem could be a
-// change in progress, Verify checks the model again under the model's lock, if
-// it can take that.
+// change in progress, Verify checks the model again under the model's lock. If
+// it can't take that, it reads the model until two looks agree.
 func (r *ModelRegistry) Verify(ctx context.Context, opts *VerifyOptions) (*VerifyReport, error) {
 	var o VerifyOptions
 	if opts != nil {

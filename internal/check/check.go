@@ -6,7 +6,9 @@ package check
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"time"
 
 	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/document"
@@ -28,31 +30,78 @@ type Check struct {
 	items  []driver.Item // the other files of the model, if the store is a driver.Inspector
 }
 
+// A problem may be a change in progress, and the lock may be out of reach: the
+// user may not write, or the file system is read-only. Then the model is read
+// again every lookEvery, until two looks agree. They may never agree beside a
+// busy writer, so the last of maxLooks counts.
+const (
+	lookEvery = 100 * time.Millisecond
+	maxLooks  = 20
+)
+
 // Read checks a model. If a problem could be a change in progress, Read checks
-// again under the model's lock. If the lock can't be taken, Read returns the
-// first result.
-func Read(ctx context.Context, m *engine.Model) (x *Check, err error) {
-	look := func(v driver.View) (err error) {
-		x, err = read(ctx, m, v)
-		return err
+// again under the model's lock, or until two looks agree.
+func Read(ctx context.Context, m *engine.Model) (*Check, error) {
+	x, err := look(ctx, m)
+	if err != nil || !x.mayBeUnderWay() {
+		return x, err
 	}
-	if err := m.Store().Read(ctx, m.Name.UseCase, m.Name.Model, look); err != nil {
+	var held *Check
+	_, err = m.Store().Append(ctx, m.Name.UseCase, m.Name.Model, func(v driver.View) (_ *driver.Commit, err error) {
+		held, err = read(ctx, m, v)
 		return nil, err
+	})
+	if err == nil {
+		return held, ctx.Err()
 	}
-	if x.mayBeUnderWay() {
-		seen := x
-		_, err := m.Store().Append(ctx, m.Name.UseCase, m.Name.Model, func(v driver.View) (*driver.Commit, error) { return nil, look(v) })
-		if err != nil || x == nil {
-			x = seen
-		}
-	}
-	return x, ctx.Err()
+	return settled(ctx, m, x)
 }
 
-// read checks what a view shows of a model.
+// settled looks at a model without its lock until a look has no problem that
+// could be a change in progress, or has the same findings as the one before.
+func settled(ctx context.Context, m *engine.Model, x *Check) (*Check, error) {
+	for range maxLooks {
+		timer := time.NewTimer(lookEvery)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, ctx.Err()
+		case <-timer.C:
+		}
+		now, err := look(ctx, m)
+		if err != nil || !now.mayBeUnderWay() || now.agrees(x) {
+			return now, err
+		}
+		x = now
+	}
+	return x, nil
+}
+
+// look checks a model without its lock.
+func look(ctx context.Context, m *engine.Model) (x *Check, err error) {
+	err = m.Store().Read(ctx, m.Name.UseCase, m.Name.Model, func(v driver.View) (err error) {
+		x, err = read(ctx, m, v)
+		return err
+	})
+	return x, err
+}
+
+// agrees reports whether two checks have the same findings and no change came
+// in between.
+func (x *Check) agrees(y *Check) bool {
+	return x.end == y.end && slices.EqualFunc(x.Findings(), y.Findings(), func(a, b Finding) bool {
+		same := fmt.Sprint(a.Err) == fmt.Sprint(b.Err)
+		a.Err, b.Err = nil, nil
+		return same && a == b
+	})
+}
+
+// read checks what a view shows of a model. It reads the document first, so
+// that the log has the document's event.
 func read(ctx context.Context, m *engine.Model, v driver.View) (*Check, error) {
 	x, r := &Check{Name: m.Name}, engine.Reader{View: v, Name: m.Name}
 	var corrupt *driver.CorruptError
+	doc, hasDoc, docErr := r.ReadDocument()
 	log, end, err := r.ReadLog(0)
 	if err != nil && !errors.As(err, &corrupt) {
 		return nil, err
@@ -65,10 +114,10 @@ func read(ctx context.Context, m *engine.Model, v driver.View) (*Check, error) {
 	default:
 		x.log.Damage = []index.LogDamage{{At: end, Event: x.log.Last() + 1, Dropped: true, Err: corrupt.Err}}
 	}
-	if x.doc, x.hasDoc, err = r.ReadDocument(); errors.As(err, &corrupt) {
-		x.docErr = err
-	} else if err != nil {
-		return nil, err
+	if x.doc, x.hasDoc = doc, hasDoc; errors.As(docErr, &corrupt) {
+		x.docErr = docErr
+	} else if docErr != nil {
+		return nil, docErr
 	}
 	if x.doc != nil {
 		if damage := index.FromDocument(m.Name.UseCase, m.Name.Model, x.doc).Damage; damage != nil {
