@@ -5,8 +5,11 @@ import (
 	"errors"
 	"io/fs"
 	"iter"
+	"os"
 	"path"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/logformat"
@@ -24,20 +27,21 @@ func (s *Store) models(ctx context.Context, is func(d Disk, dir string) (bool, e
 		if errors.Is(err, fs.ErrNotExist) {
 			return
 		}
-		var useCases []string
+		var useCases []part
 		if err == nil {
-			useCases, err = folders(d, ".")
+			useCases, err = parts(d, ".")
 		}
 		if err != nil {
 			yield(driver.Name{}, err)
 			return
 		}
 		for _, useCase := range useCases {
-			models, err := folders(d, useCase)
-			if errors.Is(err, fs.ErrPermission) && pathname.FolderOfSystem(useCase) {
-				continue // the store is the root of a volume
+			var models []part
+			err := useCase.err
+			if err == nil {
+				models, err = parts(d, useCase.name)
 			}
-			if err != nil && !yield(driver.Name{UseCase: useCase}, err) {
+			if err != nil && !useCase.ofSystem(err) && !yield(driver.Name{UseCase: useCase.name}, err) {
 				return
 			}
 			for _, model := range models {
@@ -45,8 +49,11 @@ func (s *Store) models(ctx context.Context, is func(d Disk, dir string) (bool, e
 					yield(driver.Name{}, err)
 					return
 				}
-				there, err := is(d, useCase+"/"+model)
-				if (there || err != nil) && !yield(driver.Name{UseCase: useCase, Model: model}, err) {
+				there, err := false, model.err
+				if err == nil {
+					there, err = is(d, path.Join(useCase.name, model.name))
+				}
+				if (there || err != nil && !model.ofSystem(err)) && !yield(driver.Name{UseCase: useCase.name, Model: model.name}, err) {
 					return
 				}
 			}
@@ -54,20 +61,57 @@ func (s *Store) models(ctx context.Context, is func(d Disk, dir string) (bool, e
 	}
 }
 
-// folders lists the folders whose names can be those of a use case or a model.
-func folders(d Disk, dir string) ([]string, error) {
+// A part is an entry of a folder that can be a use case or a model.
+type part struct {
+	name string
+	err  error // set for a symbolic link
+}
+
+// ofSystem reports whether an error says that the part may not be read, and it
+// is a folder that systems put at the root of a volume.
+func (p part) ofSystem(err error) bool {
+	return errors.Is(err, fs.ErrPermission) && pathname.FolderOfSystem(p.name)
+}
+
+// errLink says that a symbolic link is in the place of a use case or a model.
+var errLink = errors.New("it is a symbolic link, and the store reads models from its own folders only; put or mount the folder in its place")
+
+// parts lists the folders and symbolic links whose names can be those of a use
+// case or a model. A link to a file is none.
+func parts(d Disk, dir string) ([]part, error) {
 	entries, err := d.ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}
-	var names []string
+	var list []part
 	for _, e := range entries {
-		if e.IsDir() && pathname.Check(e.Name()) == nil {
-			names = append(names, e.Name())
+		link := e.Type()&fs.ModeSymlink != 0
+		if !link && !e.IsDir() || pathname.Check(e.Name()) != nil {
+			continue
+		}
+		p := part{name: e.Name()}
+		if link {
+			name := path.Join(dir, e.Name())
+			if to, err := os.Stat(filepath.Join(d.Dir(), filepath.FromSlash(name))); err == nil && !to.IsDir() {
+				continue
+			}
+			p.err = &fs.PathError{Op: "open", Path: name, Err: errLink}
+		}
+		list = append(list, p)
+	}
+	slices.SortFunc(list, func(a, b part) int { return strings.Compare(a.name, b.name) })
+	return list, nil
+}
+
+// folders lists the folders whose names can be those of a use case or a model.
+func folders(d Disk, dir string) (names []string, err error) {
+	list, err := parts(d, dir)
+	for _, p := range list {
+		if p.err == nil {
+			names = append(names, p.name)
 		}
 	}
-	slices.Sort(names)
-	return names, nil
+	return names, err
 }
 
 // holds reports whether a folder has something of one of the names in it.
