@@ -84,7 +84,7 @@ func (m *memoryModel) register() *memoryChange {
 		},
 		extra: index.Extra{RegisteredBy: "nightly", SourceRevision: digest[:40], Manifest: digest},
 	}
-	return &memoryChange{decide: func(t *txn) (string, error) { return reg.decide(t, RegisterOptions{}) }}
+	return &memoryChange{decide: func(t *txn) (string, error) { return reg.decide(t, RegisterOptions{}, nil) }}
 }
 
 // move returns a change that moves a version. Without a version it is a
@@ -195,7 +195,7 @@ func stateText(t *testing.T, s *index.State) []string {
 	if s.Size != again.Size {
 		t.Errorf("the state counts %d bytes for its document, want %d", s.Size, again.Size)
 	}
-	next, err := index.NewTxn(s, time.Time{}).NextNumber()
+	next, err := index.NewTxn(s, time.Time{}).NextNumber(nil)
 	return append(holders(s), string(doc), fmt.Sprint(next, err))
 }
 

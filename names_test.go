@@ -1,11 +1,13 @@
 package modelregistry_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"io/fs"
 	"iter"
+	"log/slog"
 	"math"
 	"net"
 	"os"
@@ -15,6 +17,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -618,11 +621,60 @@ func TestForeignFolderIsNotOurs(t *testing.T) {
 	register(t, r, "1.0.0", nil)
 	writeFile(t, modelPath(dir, "versions", "1.0.1", "model", "theirs"), "theirs")
 	check := unchanged(t, dir)
-	_, err := r.Register(t.Context(), fraud, artifact(), nil)
-	wantError(t, err, "register", fraud, "", fs.ErrExist)
+	_, err := r.Register(t.Context(), fraud, artifact(), &mr.RegisterOptions{Version: "1.0.1"})
+	wantError(t, err, "register", fraud, "1.0.1", fs.ErrExist)
 	check()
 	if v := register(t, r, "1.0.2", nil); v.Version != "1.0.2" {
 		t.Errorf("registered %s", v.Version)
+	}
+}
+
+// An automatic number skips folders that another program left without an entry.
+// Repair puts them aside when that program can't be saving them any more.
+func TestNumberOfAFailedSaveIsSkipped(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	r, dir := newStore(t, &mr.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	register(t, r, "1.0.0", nil)
+	left := []string{"1.0.1", "1.0.2"}
+	for _, version := range left {
+		writeFile(t, modelPath(dir, "versions", version, "model", "theirs"), "theirs")
+	}
+	if v := register(t, r, "", nil); v.Version != "1.0.3" {
+		t.Errorf("registered %s, want 1.0.3", v.Version)
+	}
+	for _, version := range left {
+		if !strings.Contains(log.String(), "version number skipped") || !strings.Contains(log.String(), version) {
+			t.Errorf("no warning says that %s was skipped:\n%s", version, &log)
+		}
+	}
+	repair := func(want ...string) {
+		t.Helper()
+		report, err := r.Repair(t.Context(), fraud, &mr.RepairOptions{Apply: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, a := range report.Actions {
+			got = append(got, string(a.Kind)+" "+a.Version)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("Repair (-want +got):\n%s", diff)
+		}
+	}
+	repair()
+	old := time.Now().Add(-2 * time.Hour)
+	for _, name := range []string{"1.0.1/model/theirs", "1.0.1/model", "1.0.1"} {
+		if err := os.Chtimes(modelPath(dir, "versions", name), old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	repair("put aside 1.0.1")
+	if aside, _ := filepath.Glob(modelPath(dir, ".orphans", "1.0.1-*", "model", "theirs")); len(aside) != 1 {
+		t.Errorf("put aside: %q, want the files of 1.0.1", aside)
+	}
+	if v := register(t, r, "1.0.1", nil); v.Version != "1.0.1" {
+		t.Errorf("registered %s, want 1.0.1", v.Version)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/artifact"
 	"github.com/ubunye-go/modelregistry/internal/engine"
 	"github.com/ubunye-go/modelregistry/internal/index"
@@ -20,7 +21,8 @@ type RegisterOptions struct {
 	// is empty, the registry chooses the number. It takes the highest release
 	// and increases its patch number. If there are only pre-releases, it takes
 	// the release of the highest one. The first number is 1.0.0. A number is
-	// never used twice.
+	// never used twice. A number whose place in the store has files of another
+	// program is skipped with a warning.
 	Version string
 
 	// Metrics are the measurements of the training, and Metadata describes the
@@ -99,9 +101,25 @@ func (r *ModelRegistry) Register(ctx context.Context, name ModelName, a Artifact
 		return v, err
 	}
 	progress.Done()
-	v, err = m.change(ctx, func(t *txn) (string, error) { return reg.decide(t, o) }, staged)
+	v, err = r.commitRegistration(ctx, m, reg, o, staged)
 	registered = err == nil
 	return v, err
+}
+
+// commitRegistration makes a staged tree a version. If the registry chooses the
+// number, it skips those whose place has files of another program: a save that
+// failed, or one in progress.
+func (r *ModelRegistry) commitRegistration(ctx context.Context, m *model, reg registration, o RegisterOptions, staged driver.Staged) (ModelVersion, error) {
+	skip := map[string]bool{}
+	for {
+		v, err := m.change(ctx, func(t *txn) (string, error) { return reg.decide(t, o, skip) }, staged)
+		var occupied *driver.OccupiedError
+		if o.Version != "" || !errors.As(err, &occupied) || skip[occupied.Version] {
+			return v, err
+		}
+		skip[occupied.Version] = true
+		r.log.LogAttrs(ctx, slog.LevelWarn, "version number skipped", slog.String("model", m.Name.String()), slog.Any("error", err))
+	}
 }
 
 // checkFree refuses a used version number before the artifact is saved.
@@ -167,9 +185,9 @@ func firstOf(list ...string) string {
 	return ""
 }
 
-func (reg registration) decide(t *txn, o RegisterOptions) (version string, err error) {
+func (reg registration) decide(t *txn, o RegisterOptions, skip map[string]bool) (version string, err error) {
 	if version = o.Version; version == "" {
-		version, err = t.NextNumber()
+		version, err = t.NextNumber(skip)
 	} else {
 		err = t.Free(version)
 	}

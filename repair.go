@@ -66,9 +66,11 @@ type RepairOptions struct {
 //     event. The next change would do the same.
 //   - If the history is undamaged, files of a version that no event names are
 //     moved to .orphans, and the remains of a crash are removed.
+//   - Files of a version that another program left without an entry are moved
+//     to .orphans once they are an hour old.
 //
-// Repair keeps the files that it replaces in .repairs, and never touches files
-// that the registry did not make. It can't restore the bytes of an artifact. If
+// Repair keeps the files that it replaces in .repairs. It touches no other
+// files that the registry did not make. It can't restore the bytes of an artifact. If
 // a manifest is not the one that the history names, it can't decide which one
 // is right. Other processes may use the registry meanwhile. A second Repair
 // finds nothing to do.

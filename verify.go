@@ -41,7 +41,7 @@ const (
 	Debris             FindingKind = FindingKind(check.Debris)             // the harmless remains of a crash
 	SetAside           FindingKind = FindingKind(check.SetAside)           // files of a change that did not happen, files that Repair replaced, or a bucket's changes that history.jsonl has
 	NotShared          FindingKind = FindingKind(check.NotShared)          // a file or folder that lacks rights which its folder gives to other users
-	ForeignFile        FindingKind = FindingKind(check.ForeignFile)        // a file that the registry did not make and never touches
+	ForeignFile        FindingKind = FindingKind(check.ForeignFile)        // a file that the registry did not make
 )
 
 // Notice reports whether findings of the kind are mere notices: everything that

@@ -5,8 +5,8 @@ type Commit struct {
 	// Trees become versions. If a tree is already in the place of one, and the
 	// log does not name it, it is the remains of a change that did not happen.
 	// It is put aside if it has a manifest. Without a manifest it belongs to
-	// another program, and the commit fails with an error that matches
-	// fs.ErrExist.
+	// another program, and the commit fails with an *OccupiedError, which
+	// matches fs.ErrExist.
 	Trees []StagedTree
 
 	// Lines are appended to the log, in order, as one append. They contain no

@@ -63,6 +63,19 @@ func (e *NameError) Error() string {
 // Unwrap returns ErrInvalid.
 func (e *NameError) Unwrap() error { return ErrInvalid }
 
+// An OccupiedError says that files of another program, which have no manifest,
+// are where a version's tree belongs. It matches fs.ErrExist.
+type OccupiedError struct {
+	Version string
+}
+
+func (e *OccupiedError) Error() string {
+	return fmt.Sprintf("files of another program are in the place of version %s", e.Version)
+}
+
+// Unwrap returns fs.ErrExist.
+func (e *OccupiedError) Unwrap() error { return fs.ErrExist }
+
 // A CorruptError says which file of a store is damaged, and where.
 type CorruptError struct {
 	Path   string // relative to the store

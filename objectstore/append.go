@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"slices"
 
@@ -212,7 +211,7 @@ func (s *Store) remains(ctx context.Context, name mr.ModelName, version string) 
 		return nil, err
 	}
 	if !slices.ContainsFunc(list, func(o object) bool { return o.key == dir+manifestName }) {
-		return nil, &Error{"register", s.prefix + dir, fmt.Errorf("it exists, and another program made it: %w", fs.ErrExist)}
+		return nil, &Error{"register", s.prefix + dir, &driver.OccupiedError{Version: version}}
 	}
 	return list, nil
 }

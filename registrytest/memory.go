@@ -258,7 +258,7 @@ func (m *Memory) placeTrees(model *memModel, trees []driver.StagedTree) error {
 			return err
 		}
 		if old, ok := model.trees[t.Version]; ok && !sealed(old) {
-			return fmt.Errorf("version %s exists, and another program made it: %w", t.Version, fs.ErrExist)
+			return &driver.OccupiedError{Version: t.Version}
 		}
 	}
 	for i, t := range trees {

@@ -120,7 +120,7 @@ var cases = []storeCase{
 	{"Groups", "Reads take no lock and see whole lines and whole trees only.", false, groups},
 	{"Tree", "OpenTree returns a version's tree as a local folder that stays until Close.", false, trees},
 	{"TreeWhole", "A version's tree is complete before the lines that come with it can be read.", false, treeWhole},
-	{"TreeLeft", "If a tree is already in the place of one, and the log does not name it, it is the remains of a change that did not happen. It is put aside if it has a manifest. Without a manifest it belongs to another program, and the commit fails with an error that matches fs.ErrExist.", false, treeLeft},
+	{"TreeLeft", "If a tree is already in the place of one, and the log does not name it, it is the remains of a change that did not happen. It is put aside if it has a manifest. Without a manifest it belongs to another program, and the commit fails with an *OccupiedError, which matches fs.ErrExist.", false, treeLeft},
 	{"ArtifactTree", "Artifact returns the path of the artifact's folder. It is empty if OpenTree did not find a folder of that name.", false, artifactTree},
 	{"TreeFiles", "ReadTree returns the files of a version's tree, the same that OpenTree has in its folder.", false, treeFiles},
 	{"StagedFiles", "StageFiles begins a tree that no reader sees.", false, stagedFiles},

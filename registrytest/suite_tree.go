@@ -180,8 +180,9 @@ func treeLeft(s *suite) {
 	if err := put("2.0.0", "c", bare); err != nil {
 		s.Fatalf("committing a tree without a manifest: %v", err)
 	}
-	if err := put("2.0.0", "d", next); !errors.Is(err, fs.ErrExist) {
-		s.Errorf("committing over another program's files: got error %v, want fs.ErrExist", err)
+	var occupied *driver.OccupiedError
+	if err := put("2.0.0", "d", next); !errors.As(err, &occupied) || occupied.Version != "2.0.0" {
+		s.Errorf("committing over another program's files: got error %v, want an *OccupiedError for 2.0.0", err)
 	}
 	got, err = readTree(s.Context(), s.handle(), name, "2.0.0")
 	if err != nil {

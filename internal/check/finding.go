@@ -29,7 +29,7 @@ const (
 	Debris             Kind = "debris"              // the harmless remains of a crash
 	SetAside           Kind = "set aside"           // files of a change that did not happen, files that Repair replaced, or a bucket's changes that history.jsonl has
 	NotShared          Kind = "not shared"          // a file or folder that lacks rights which its folder gives to other users
-	ForeignFile        Kind = "foreign file"        // a file that the registry did not make and never touches
+	ForeignFile        Kind = "foreign file"        // a file that the registry did not make
 )
 
 // removable reports whether an item of the kind is no longer in use and may be
@@ -86,7 +86,9 @@ func (x *Check) Findings() (list []Finding) {
 			f.Kind, f.Err = NotShared, errors.New("other users of the folder may be locked out; give it the rights of its folder with chmod")
 		case it.Kind == driver.ItemTree && x.State != nil && x.unlisted(it):
 			f.Kind = UnlistedVersion
-		case it.Kind == driver.ItemStrange || it.Kind == driver.ItemBare && x.State != nil && x.unlisted(it):
+		case it.Kind == driver.ItemBare && x.State != nil && x.unlisted(it):
+			f.Kind, f.Err = ForeignFile, errors.New("another program left these files without an entry; repair puts them aside once they are an hour old")
+		case it.Kind == driver.ItemStrange:
 			f.Kind = ForeignFile
 		default:
 			continue

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"strings"
+	"time"
 
 	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/artifact"
@@ -96,7 +97,7 @@ func (r Repairer) plan(ctx context.Context, x *Check) (*plan, error) {
 		p.append(Action{Kind: RecordState, Version: s.Holder(index.Production).Version,
 			Detail: "it was promoted last; the others that are stored as in production are archived"})
 	}
-	p.clear()
+	p.clear(ctx)
 	return p, nil
 }
 
@@ -191,7 +192,7 @@ func (p *plan) final() *index.State {
 }
 
 // clear decides about other files in the model's folder.
-func (p *plan) clear() {
+func (p *plan) clear(ctx context.Context) {
 	recovers := map[string]bool{}
 	for _, im := range p.recovered {
 		recovers[im.Version] = true
@@ -205,8 +206,26 @@ func (p *plan) clear() {
 		case it.Kind == driver.ItemTree && (len(p.check.log.Lines) > 0 || p.rewriteLog) && s != nil && s.Get(it.Version) == nil && !recovers[it.Version]:
 			p.aside = append(p.aside, it.Version)
 			p.replace(Action{Kind: PutAside, Version: it.Version, Path: it.Path, Detail: "no event names it"})
+		case it.Kind == driver.ItemBare && s != nil && !p.check.isNone() && s.Get(it.Version) == nil && p.abandoned(ctx, it.Version):
+			p.aside = append(p.aside, it.Version)
+			p.replace(Action{Kind: PutAside, Version: it.Version, Path: it.Path, Detail: "another program left it without an entry"})
 		}
 	}
+}
+
+// abandonedAfter is how long the files that another program left without an
+// entry must be unchanged before a repair puts them aside. Until then, that
+// program may still be saving them.
+const abandonedAfter = time.Hour
+
+func (p *plan) abandoned(ctx context.Context, version string) bool {
+	tree, err := p.Model.Store().OpenTree(ctx, p.Model.Name.UseCase, p.Model.Name.Model, version)
+	if err != nil {
+		return false
+	}
+	defer tree.Close()
+	files, err := artifact.List(ctx, tree.Path())
+	return err == nil && time.Since(files.Newest) > abandonedAfter
 }
 
 // replacement returns the files that the store has to put in place.

@@ -22,7 +22,7 @@ const (
 	RecoverVersion  ActionKind = "recover version"  // list a version again whose event was lost, in development
 	RebuildDocument ActionKind = "rebuild document" // write registry.json again
 	RecordState     ActionKind = "record state"     // append an event for an external change, a lost history or a second version in production
-	PutAside        ActionKind = "put aside"        // move the files of a change that did not happen to .orphans
+	PutAside        ActionKind = "put aside"        // move files of a version that is not listed to .orphans
 	RemoveDebris    ActionKind = "remove debris"    // remove what a crash left
 )
 

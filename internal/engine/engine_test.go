@@ -26,7 +26,7 @@ func testModel(t *testing.T, store driver.Store) *Model {
 func register(t *testing.T, m *Model) {
 	t.Helper()
 	_, err := m.Change(t.Context(), func(txn *Txn) (string, error) {
-		version, err := txn.NextNumber()
+		version, err := txn.NextNumber(nil)
 		if err != nil {
 			return "", err
 		}

@@ -191,7 +191,7 @@ func FuzzMerge(f *testing.F) {
 		m := testModel(t, nil)
 		m.state, s.Revision = s, 1
 		c := &change{decide: func(txn *Txn) (string, error) {
-			version, err := txn.NextNumber()
+			version, err := txn.NextNumber(nil)
 			if err != nil {
 				t.Skip(err)
 			}

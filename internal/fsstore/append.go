@@ -182,7 +182,7 @@ func makeWay(d Disk, dir, to, version string) error {
 		}
 	}
 	if !ours {
-		return &fs.PathError{Op: "register", Path: to, Err: fmt.Errorf("it exists, and another program made it: %w", fs.ErrExist)}
+		return &fs.PathError{Op: "register", Path: to, Err: &driver.OccupiedError{Version: version}}
 	}
 	return putAside(d, dir, to, version)
 }

@@ -309,9 +309,14 @@ func (t *Txn) place(im Image) int {
 	return t.Base.next
 }
 
-// NextNumber returns the version that an auto-versioned registration gets.
-func (t *Txn) NextNumber() (string, error) {
-	return nextVersion(t.high)
+// NextNumber returns the version that an auto-versioned registration gets. It
+// skips the numbers in skip.
+func (t *Txn) NextNumber(skip map[string]bool) (string, error) {
+	version, err := nextVersion(t.high)
+	for err == nil && skip[version] {
+		version, err = nextVersion(ParseVersion(version))
+	}
+	return version, err
 }
 
 // Register appends the event of a registration.
