@@ -32,13 +32,15 @@ func FromPath(name string) Artifact { return Artifact{artifact.FromPath(name)} }
 func FromFS(fsys fs.FS) Artifact { return Artifact{artifact.FromFS(fsys)} }
 
 // FromFunc returns an Artifact whose files are written by save, into an empty
-// folder dir. The folder becomes part of the version without a copy. If save
-// fails or panics, the folder is removed. Nothing may write to the folder after
-// save has returned.
+// folder dir. The folder becomes part of the version without a copy, except
+// that a file with a second name elsewhere (a hard link) is replaced by a copy.
+// If save fails or panics, the folder is removed. Nothing may write to the
+// folder after save has returned.
 func FromFunc(save func(dir string) error) Artifact { return Artifact{artifact.FromFunc(save)} }
 
 // MoveDir returns an Artifact that moves a directory into the store. It renames
-// the directory if that is on the store's file system. Otherwise it copies the
-// directory, and the original stays. If the registration fails, the directory
-// is moved back, unless the error matches ErrUncertain.
+// the directory if that is on the store's file system, and replaces files in it
+// that have a second name elsewhere (a hard link) by copies. Otherwise it copies
+// the directory, and the original stays. If the registration fails, the
+// directory is moved back, unless the error matches ErrUncertain.
 func MoveDir(dir string) Artifact { return Artifact{artifact.MoveDir(dir)} }

@@ -51,9 +51,17 @@ func (h *Hasher) copyFrom(fsys fs.FS, name, to string) error {
 	return h.copyFile(f, name, to)
 }
 
-// copyFile copies an open file to a name below a folder. It fails if the size
-// and times of the file show that another program wrote to it meanwhile.
+// copyFile copies an open file to a name below a folder.
 func (h *Hasher) copyFile(from fs.File, name, to string) error {
+	return h.copyUnchanged(from, name, func(info fs.FileInfo) (int64, error) {
+		return h.copyData(from, filepath.Join(to, filepath.FromSlash(name)), info)
+	})
+}
+
+// copyUnchanged calls copyIt, which copies an open file and returns the number
+// of bytes. It fails if the size and times of the file show that another
+// program wrote to it meanwhile.
+func (h *Hasher) copyUnchanged(from fs.File, name string, copyIt func(fs.FileInfo) (int64, error)) error {
 	info, err := from.Stat()
 	if err != nil {
 		return Bad(err)
@@ -65,7 +73,7 @@ func (h *Hasher) copyFile(from fs.File, name, to string) error {
 	if err := sleep(h.ctx, before.Settles(time.Now())); err != nil {
 		return err
 	}
-	n, err := h.copyData(from, filepath.Join(to, filepath.FromSlash(name)), info)
+	n, err := copyIt(info)
 	if err != nil {
 		return err
 	}

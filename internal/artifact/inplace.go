@@ -2,13 +2,17 @@ package artifact
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 
 	"github.com/ubunye-go/modelregistry/internal/filestat"
+	"github.com/ubunye-go/modelregistry/internal/fsroot"
 )
 
 // A formerMode is a file of the staging folder and the mode that it had.
@@ -18,21 +22,70 @@ type formerMode struct {
 }
 
 // lock gives a file the mode of a version's file, and then takes its stat
-// again.
+// again. Some file systems refuse that, and so does any for a file of another
+// user. Then the file keeps its mode, and only its digest protects it.
 func (h *Hasher) lock(root *os.Root, e *surveyed, mode fs.FileMode) error {
-	if mode == e.mode.Perm() {
+	if mode == e.mode.Perm() || root.Chmod(e.name, mode) != nil {
 		return nil
 	}
-	if err := root.Chmod(e.name, mode); err != nil {
-		return err
-	}
 	h.locked = append(h.locked, formerMode{e.name, e.mode.Perm()})
+	return e.again(root)
+}
+
+// again takes a file's stat again.
+func (e *surveyed) again(root *os.Root) error {
 	info, err := root.Lstat(e.name)
 	if err != nil {
 		return Bad(err)
 	}
-	e.Stat = filestat.Of(info)
+	e.mode, e.links, e.Stat = info.Mode(), fsroot.Links(info), filestat.Of(info)
 	return nil
+}
+
+// detach replaces a file that has further names, hard links, by a copy. A
+// program could change the version through such a name, and would find its own
+// file without write bits.
+func (h *Hasher) detach(root *os.Root, e *surveyed) error {
+	from, _, err := fsroot.OpenFile(root, e.name, os.O_RDONLY, 0)
+	if err != nil {
+		return Bad(err)
+	}
+	defer from.Close()
+	temp := path.Join(path.Dir(e.name), ".copy-"+rand.Text())
+	err = h.copyUnchanged(from, e.name, func(info fs.FileInfo) (int64, error) {
+		out, err := root.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, info.Mode().Perm()|0o600)
+		if err != nil {
+			return 0, err
+		}
+		n, err := h.copyPlain(from, out)
+		return n, errors.Join(err, out.Close())
+	})
+	if err == nil {
+		err = root.Rename(temp, e.name)
+	}
+	if err != nil {
+		_ = root.Remove(temp)
+		return err
+	}
+	return e.again(root)
+}
+
+// copyPlain copies a file without hashing it.
+func (h *Hasher) copyPlain(from io.Reader, out io.Writer) (total int64, err error) {
+	for {
+		if err := h.ctx.Err(); err != nil {
+			return total, err
+		}
+		n, err := io.CopyN(out, from, copyChunk)
+		total += n
+		h.meter.add(n, 0, 0)
+		if err == io.EOF {
+			return total, nil
+		}
+		if err != nil {
+			return total, err
+		}
+	}
 }
 
 // Seal calls seal, which makes the staging folder durable. It then checks that

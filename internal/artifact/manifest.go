@@ -142,7 +142,8 @@ func (h *Hasher) digestTree(root *os.Root) (*manifest, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i, e := range s.entries {
+	for i := range s.entries {
+		e := &s.entries[i]
 		if e.mode.IsDir() {
 			fsroot.Share(root, e.name)
 			continue
@@ -150,8 +151,13 @@ func (h *Hasher) digestTree(root *os.Root) (*manifest, error) {
 		if e.name == ManifestFile {
 			continue
 		}
+		if e.links > 1 {
+			if err := h.detach(root, e); err != nil {
+				return nil, err
+			}
+		}
 		mode := readOnly(fsroot.Shared(e.mode, folder.Mode()))
-		if err := h.lock(root, &s.entries[i], mode); err != nil {
+		if err := h.lock(root, e, mode); err != nil {
 			return nil, err
 		}
 		f := manifestEntry{Path: e.name, Size: e.Size, Mode: fmt.Sprintf("%04o", mode)}

@@ -32,8 +32,9 @@ type survey struct {
 
 // A surveyed is a folder or a regular file.
 type surveyed struct {
-	name string // slash-separated, below the tree
-	mode fs.FileMode
+	name  string // slash-separated, below the tree
+	mode  fs.FileMode
+	links uint64 // how many names the file has
 	filestat.Stat
 }
 
@@ -77,7 +78,7 @@ func surveyFolder(ctx context.Context, dir string, maxPath int) (*survey, error)
 }
 
 func (s *survey) add(name string, info fs.FileInfo) {
-	s.entries = append(s.entries, surveyed{name, info.Mode(), filestat.Of(info)})
+	s.entries = append(s.entries, surveyed{name, info.Mode(), fsroot.Links(info), filestat.Of(info)})
 	if !info.IsDir() {
 		s.files++
 		s.size += info.Size()

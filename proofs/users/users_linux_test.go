@@ -77,6 +77,8 @@ func work(store, op string, args []string) error {
 				syscall.Kill(os.Getpid(), syscall.SIGKILL)
 			}
 		}})
+	case "move":
+		_, err = r.Register(ctx, fraud, mr.MoveDir(args[0]), nil)
 	case "promote":
 		_, err = r.Promote(ctx, fraud.At(args[0]), mr.Production, nil)
 	case "get":
@@ -237,6 +239,25 @@ func TestStagingOfAnotherUserIsRemoved(t *testing.T) {
 	if left, _ := filepath.Glob(m.path(".staging/*")); len(left) > 0 {
 		t.Errorf("the next user left %q", left)
 	}
+}
+
+// A user can move a folder with files of another user into the store, although
+// the system refuses to take their write bits.
+func TestMoveFilesOfAnotherUser(t *testing.T) {
+	t.Parallel()
+	m := newTeam(t)
+	source := filepath.Join(m.store, ".source")
+	file := filepath.Join(source, "weights.bin")
+	err := errors.Join(os.Mkdir(source, 0o770), os.Chown(source, alice, group), os.Chmod(source, 0o770), os.WriteFile(file, []byte("weights"), 0o640), os.Chown(file, alice, group))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.run(bob, "022", "move", source)
+	if _, err := os.Stat(source); err == nil {
+		t.Error("the folder was copied, want it moved")
+	}
+	m.run(alice, "022", "promote", "1.0.0")
+	m.run(bob, "022", "verify")
 }
 
 // Verify reports what is closed to other users of a shared folder.
