@@ -195,14 +195,17 @@ func (r *ModelRegistry) GetModel(ctx context.Context, ref Ref, opts *GetOptions)
 	if err != nil {
 		return nil, err
 	}
-	if opts != nil && opts.Verify {
-		if err := r.verifyWithProgress(ctx, v, opts.Progress); err != nil {
-			return nil, err
-		}
-	}
 	tree, err := r.openArtifact(ctx, v)
 	if err != nil {
 		return nil, err
+	}
+	if opts != nil && opts.Verify {
+		progress := newMeter(opts.Progress)
+		if _, err := r.manifests.Verify(ctx, tree.Path(), v.ManifestSHA256, progress); err != nil {
+			tree.Close()
+			return nil, err
+		}
+		progress.Done()
 	}
 	return &Model{Version: v, Path: tree.ModelDir, tree: tree.Tree}, nil
 }

@@ -248,7 +248,7 @@ func (r *ModelRegistry) verifyModel(ctx context.Context, name ModelName, o Verif
 }
 
 func (r *ModelRegistry) verifyFiles(ctx context.Context, v ModelVersion, progress *artifact.Meter, report *VerifyReport) {
-	bySystem, err := r.verifyTree(ctx, v, progress)
+	bySystem, err := r.manifests.VerifyStored(ctx, r.store, driver.Name(v.Name), v.Version, v.ManifestSHA256, progress)
 	for _, name := range bySystem {
 		report.add(Finding{Name: v.Name, Version: v.Version, Kind: ForeignFile, Path: path.Join(v.Name.UseCase, v.Name.Model, "versions", v.Version, name)})
 	}
@@ -264,7 +264,7 @@ func (r *ModelRegistry) verifyFiles(ctx context.Context, v ModelVersion, progres
 		f.Kind = ManifestDamaged
 	case errors.Is(err, artifact.ErrNoTree):
 		f.Kind = ArtifactMissing
-	case errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, fs.ErrPermission) || !errors.Is(err, ErrArtifact):
 		f.Kind = StoreUnreadable
 	}
 	report.add(f)

@@ -13,8 +13,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/gofrs/flock"
 )
 
 // A cache keeps trees in a folder that processes share:
@@ -23,15 +21,19 @@ import (
 //	trees/{key}.lock      held while the tree is used; its time is that of the last use
 //	trees/{key}.partial/  a tree that is being downloaded, under an exclusive lock
 //	staging/{id}, {id}.lock   a registration's files, while its process lives
+//
+// Users may share the folder. What is made in it has the rights that its folder
+// has.
 type cache struct {
-	dir   string
-	limit int64
-	log   *slog.Logger
+	folder *cacheFolder
+	limit  int64
+	log    *slog.Logger
 
 	swept sync.Once
 }
 
 const (
+	treesName     = "trees"
 	lockSuffix    = ".lock"
 	partialSuffix = ".partial"
 	// pollEvery is how often a lock that another process holds is tried. A
@@ -39,24 +41,48 @@ const (
 	pollEvery = 10 * time.Millisecond
 )
 
-func (c *cache) tree(key string) string { return filepath.Join(c.dir, "trees", key) }
+func (c *cache) tree(key string) string { return filepath.Join(c.folder.path(), treesName, key) }
+
+// failed returns the error of an operation on the cache's files.
+func (c *cache) failed(err error) error {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return &CacheError{c.folder.path(), err}
+}
 
 // get returns a tree from the cache, locked against its removal.
 func (c *cache) get(ctx context.Context, key string) (dir string, release func(), ok bool, err error) {
+	if c.folder.path() == "" {
+		return "", nil, false, nil
+	}
 	dir = c.tree(key)
 	if _, err := os.Lstat(dir); err != nil {
 		return "", nil, false, nil
 	}
-	lock := flock.New(dir + lockSuffix)
+	lock := newLock(dir)
 	if _, err := lock.TryRLockContext(ctx, pollEvery); err != nil {
-		return "", nil, false, err
+		return "", nil, false, c.failed(err)
 	}
 	if _, err := os.Lstat(dir); err != nil { // another process removed it meanwhile
-		return "", nil, false, lock.Unlock()
+		return "", nil, false, c.failed(lock.Unlock())
 	}
-	now := time.Now()
-	_ = os.Chtimes(dir+lockSuffix, now, now) // if this fails, the tree is evicted a little early
+	used(dir + lockSuffix)
 	return dir, sync.OnceFunc(func() { lock.Unlock() }), true, nil
+}
+
+// used sets the time of a lock file, by which trees are evicted. Only the owner
+// of a file may set its time; another user who shares the cache writes a byte.
+// If that fails, too, the tree is evicted a little early.
+func used(lock string) {
+	now := time.Now()
+	if os.Chtimes(lock, now, now) == nil {
+		return
+	}
+	if f, err := os.OpenFile(lock, os.O_WRONLY, 0); err == nil {
+		f.Write([]byte{'\n'})
+		f.Close()
+	}
 }
 
 // open returns a tree. If it is not in the cache, fill writes it, in one of all
@@ -74,31 +100,34 @@ func (c *cache) open(ctx context.Context, key string, fill func(dir string) erro
 }
 
 func (c *cache) fill(ctx context.Context, key string, fill func(dir string) error) error {
-	dir := c.tree(key)
-	if err := os.MkdirAll(filepath.Dir(dir), 0o777); err != nil {
+	if err := c.folder.prepare(); err != nil {
 		return err
 	}
-	lock := flock.New(dir + lockSuffix)
+	dir := c.tree(key)
+	if err := makeShared(filepath.Dir(dir)); err != nil {
+		return c.failed(err)
+	}
+	lock := newLock(dir)
 	if _, err := lock.TryLockContext(ctx, pollEvery); err != nil {
-		return err
+		return c.failed(err)
 	}
 	defer lock.Unlock()
+	share(dir + lockSuffix)
 	if _, err := os.Lstat(dir); err == nil {
 		return nil
 	}
 	c.evict(keySize(key), key)
 	partial := dir + partialSuffix
-	if err := errors.Join(removeAll(partial), os.Mkdir(partial, 0o777)); err != nil {
-		return err
+	if err := errors.Join(removeAll(partial), makeShared(partial)); err != nil {
+		return c.failed(err)
 	}
 	err := fill(partial)
 	if err == nil {
-		now := time.Now()
-		_ = os.Chtimes(dir+lockSuffix, now, now)
-		err = os.Rename(partial, dir)
+		used(dir + lockSuffix)
+		err = c.failed(os.Rename(partial, dir))
 	}
 	if err != nil {
-		return errors.Join(err, removeAll(partial))
+		return errors.Join(err, c.failed(removeAll(partial)))
 	}
 	return nil
 }
@@ -117,7 +146,7 @@ func (c *cache) evict(room int64, but string) {
 	}
 	var all []kept
 	total := room
-	entries, err := os.ReadDir(filepath.Join(c.dir, "trees"))
+	entries, err := os.ReadDir(filepath.Join(c.folder.path(), treesName))
 	for _, e := range entries {
 		if !e.IsDir() || strings.HasSuffix(e.Name(), partialSuffix) || e.Name() == but {
 			continue
@@ -149,7 +178,7 @@ func (c *cache) evict(room int64, but string) {
 // process may be about to lock it.
 func (c *cache) drop(key string) (removed bool, err error) {
 	dir := c.tree(key)
-	lock := flock.New(dir + lockSuffix)
+	lock := newLock(dir)
 	if ok, err := lock.TryLock(); !ok || err != nil {
 		return false, err
 	}
@@ -164,16 +193,19 @@ func (c *cache) drop(key string) (removed bool, err error) {
 // claim makes a folder for a registration's files. Once, it also removes the
 // folders of dead processes.
 func (c *cache) claim() (dir string, unlock func(), err error) {
-	staging := filepath.Join(c.dir, "staging")
-	if err := os.MkdirAll(staging, 0o777); err != nil {
+	if err := c.folder.prepare(); err != nil {
 		return "", nil, err
+	}
+	staging := filepath.Join(c.folder.path(), "staging")
+	if err := makeShared(staging); err != nil {
+		return "", nil, c.failed(err)
 	}
 	c.swept.Do(func() { c.sweepStaging(staging) })
 	for {
 		dir := filepath.Join(staging, random())
-		lock := flock.New(dir + lockSuffix)
+		lock := newLock(dir)
 		if ok, err := lock.TryLock(); err != nil {
-			return "", nil, err
+			return "", nil, c.failed(err)
 		} else if !ok { // a sweeper has locked it
 			continue
 		}
@@ -183,7 +215,7 @@ func (c *cache) claim() (dir string, unlock func(), err error) {
 		}
 		if err := os.Mkdir(dir, 0o777); err != nil {
 			unlock()
-			return "", nil, err
+			return "", nil, c.failed(err)
 		}
 		return dir, unlock, nil
 	}
@@ -192,14 +224,31 @@ func (c *cache) claim() (dir string, unlock func(), err error) {
 func (c *cache) sweepStaging(staging string) {
 	locks, _ := filepath.Glob(filepath.Join(staging, "*"+lockSuffix))
 	for _, name := range locks {
-		lock := flock.New(name)
+		dir := strings.TrimSuffix(name, lockSuffix)
+		lock := newLock(dir)
 		if ok, err := lock.TryLock(); ok && err == nil {
-			if removeAll(strings.TrimSuffix(name, lockSuffix)) == nil {
+			if removeAll(dir) == nil {
 				os.Remove(name)
 			}
 			lock.Unlock()
 		}
 	}
+}
+
+// close removes a temporary folder, unless a tree in it is still in use.
+func (c *cache) close() error {
+	if !c.folder.isTemporary() {
+		return nil
+	}
+	entries, err := os.ReadDir(filepath.Join(c.folder.path(), treesName))
+	for _, e := range entries {
+		if e.IsDir() && !strings.HasSuffix(e.Name(), partialSuffix) {
+			if removed, err := c.drop(e.Name()); !removed {
+				return err
+			}
+		}
+	}
+	return errors.Join(err, removeAll(c.folder.path()))
 }
 
 func removeAll(dir string) error {

@@ -63,7 +63,8 @@ func fail(op, key string, err error) error {
 		return nil
 	}
 	var already *Error
-	if errors.As(err, &already) {
+	var local *CacheError
+	if errors.As(err, &already) || errors.As(err, &local) {
 		return err
 	}
 	switch {
@@ -163,7 +164,8 @@ func final(ctx context.Context, err error) bool {
 		return true
 	}
 	var local *fs.PathError
-	if errors.Is(err, mr.ErrArtifact) || errors.As(err, &local) { // the stored files are wrong, or this machine's disk failed
+	var cached *CacheError
+	if errors.Is(err, mr.ErrArtifact) || errors.As(err, &local) || errors.As(err, &cached) { // the stored files are wrong, or this machine's disk failed
 		return true
 	}
 	switch codeOf(err) {

@@ -67,8 +67,9 @@
 // Verify reports it. Copy the model to disk and repair it there.
 //
 // Verify checks files that are in this machine's cache there, and does not
-// download them again. To check the files in the bucket, give it an empty
-// CacheDir. Repair is not supported: copy the prefix to disk, repair the copy,
+// download them again. It reads the other files from the bucket and keeps
+// nothing of them. To check all files in the bucket, name a folder that is
+// empty as the CacheDir. Repair is not supported: copy the prefix to disk, repair the copy,
 // and copy it to a new prefix. A folder without files is not kept. After a
 // model is deleted while programs run, restart the programs that read it: a
 // writer notices the deletion, a reader may not.
@@ -81,8 +82,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 
@@ -98,9 +97,15 @@ type Options struct {
 	// "team/models".
 	Prefix string
 
-	// CacheDir is the folder on this machine for downloaded versions. Processes
-	// and stores may share it. If it is empty, the store uses modelregistry
-	// below os.UserCacheDir.
+	// CacheDir is the folder on this machine for downloaded versions, and for
+	// files that are about to be uploaded. Processes, stores and users may share
+	// it: if the folder's group or all users may write to it, they may write to
+	// what is made in it. It is made when the first file needs it. If it can't
+	// be used, that operation fails with a *[CacheError].
+	//
+	// If CacheDir is empty, the store uses modelregistry below os.UserCacheDir.
+	// If that can't be used, for example because HOME is not set, a temporary
+	// folder takes its place until Close, and the Logger gets a warning.
 	CacheDir string
 
 	// CacheBytes bounds the cache: the least recently used trees are removed
@@ -163,15 +168,10 @@ func New(bucket *blob.Bucket, opts *Options) (*Store, error) {
 	if prefix != "" {
 		prefix += "/"
 	}
-	if o.CacheDir == "" {
-		dir, err := os.UserCacheDir()
-		if err != nil {
-			return nil, fmt.Errorf("no folder for the cache: %w", err)
+	if o.CacheDir != "" {
+		if err := pathname.CheckFolder(o.CacheDir); err != nil {
+			return nil, fmt.Errorf("cache folder %q: %w: %w", o.CacheDir, mr.ErrInvalid, err)
 		}
-		o.CacheDir = filepath.Join(dir, "modelregistry")
-	}
-	if err := pathname.CheckFolder(o.CacheDir); err != nil {
-		return nil, fmt.Errorf("cache folder %q: %w: %w", o.CacheDir, fs.ErrInvalid, err)
 	}
 	if o.CacheBytes == 0 {
 		o.CacheBytes = 10 << 30
@@ -184,7 +184,7 @@ func New(bucket *blob.Bucket, opts *Options) (*Store, error) {
 	}
 	return &Store{
 		bucket: bucket, prefix: prefix,
-		cache: &cache{dir: o.CacheDir, limit: o.CacheBytes, log: o.Logger},
+		cache: &cache{folder: newCacheFolder(o.CacheDir, o.Logger), limit: o.CacheBytes, log: o.Logger},
 		slots: make(chan struct{}, o.Parallel), log: o.Logger, copyMax: serverCopyMax,
 		models: map[mr.ModelName]*known{},
 	}, nil
@@ -222,16 +222,20 @@ func Open(ctx context.Context, rawURL string, opts *Options) (*Store, error) {
 	return s, nil
 }
 
-// Close ends the use of the bucket.
+// Close ends the use of the bucket, and removes a temporary cache.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	closed := s.closed
 	s.closed = true
 	s.mu.Unlock()
-	if closed || !s.owned {
+	if closed {
 		return nil
 	}
-	return s.bucket.Close()
+	err := s.cache.close()
+	if s.owned {
+		err = errors.Join(err, s.bucket.Close())
+	}
+	return err
 }
 
 // know reads or changes the remembered facts about a model.

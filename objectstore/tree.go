@@ -45,13 +45,8 @@ func (s *Store) OpenTree(ctx context.Context, useCase, model, version string) (d
 	if err := s.access(ctx); err != nil {
 		return nil, err
 	}
-	var key string
-	s.know(name, func(k *known) { key = k.trees[version].key })
-	if key != "" { // a version's files do not change
-		dir, release, ok, err := s.cache.get(ctx, key)
-		if ok || err != nil {
-			return &tree{dir, release}, err
-		}
+	if t, err := s.remembered(ctx, name, version); t != nil || err != nil {
+		return t, err
 	}
 	// The files may be moving from the upload to their place. At any moment
 	// each file is in at least one of the two.
@@ -65,11 +60,7 @@ func (s *Store) OpenTree(ctx context.Context, useCase, model, version string) (d
 		var release func()
 		dir, release, err = s.cache.open(ctx, src.key, func(dir string) error { return s.download(ctx, src, dir) })
 		if err == nil {
-			s.know(name, func(k *known) {
-				info := k.trees[version]
-				info.key = src.key
-				k.trees[version] = info
-			})
+			s.remember(name, version, src)
 			return &tree{dir, release}, nil
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
@@ -77,6 +68,63 @@ func (s *Store) OpenTree(ctx context.Context, useCase, model, version string) (d
 		}
 	}
 	return nil, err
+}
+
+// remembered returns the tree of a version in the cache if the version was
+// opened before, or nil. A version's files do not change.
+func (s *Store) remembered(ctx context.Context, name mr.ModelName, version string) (driver.Tree, error) {
+	var key string
+	s.know(name, func(k *known) { key = k.trees[version].key })
+	if key == "" {
+		return nil, nil
+	}
+	return s.cached(ctx, key)
+}
+
+// cached returns a tree that is in the cache, or nil.
+func (s *Store) cached(ctx context.Context, key string) (driver.Tree, error) {
+	dir, release, ok, err := s.cache.get(ctx, key)
+	if !ok || err != nil {
+		return nil, err
+	}
+	return &tree{dir, release}, nil
+}
+
+// remember records the name in the cache of a version's tree.
+func (s *Store) remember(name mr.ModelName, version string, src *source) {
+	s.know(name, func(k *known) {
+		info := k.trees[version]
+		info.key = src.key
+		k.trees[version] = info
+	})
+}
+
+// CachedTree returns a version's files in the cache, or as streams if they are
+// not there.
+func (s *Store) CachedTree(ctx context.Context, useCase, model, version string) (driver.Tree, driver.TreeFiles, error) {
+	name := mr.ModelName{UseCase: useCase, Model: model}
+	if err := (driver.StagedTree{Version: version}).Validate(); err != nil {
+		return nil, nil, err
+	}
+	if err := s.access(ctx); err != nil {
+		return nil, nil, err
+	}
+	if t, err := s.remembered(ctx, name, version); t != nil || err != nil {
+		return t, nil, err
+	}
+	src, err := s.source(ctx, name, version)
+	if err != nil {
+		return nil, nil, err
+	}
+	t, err := s.cached(ctx, src.key)
+	if err != nil {
+		return nil, nil, err
+	}
+	if t != nil {
+		s.remember(name, version, src)
+		return t, nil, nil
+	}
+	return nil, &treeFiles{s, src}, nil
 }
 
 // source finds out where a version's files are: in their place, or still in the
@@ -204,15 +252,19 @@ func (s *Store) named(ctx context.Context, name mr.ModelName, version string) (i
 // download fetches a tree and checks the files that it writes.
 func (s *Store) download(ctx context.Context, src *source, dir string) error {
 	if src.manifest != nil {
-		if err := os.WriteFile(filepath.Join(dir, manifestName), src.manifest, 0o444); err != nil {
+		file := filepath.Join(dir, manifestName)
+		if err := os.WriteFile(file, src.manifest, 0o666); err != nil {
+			return s.cache.failed(err)
+		}
+		if err := s.cache.finish(file, 0o444); err != nil {
 			return err
 		}
 	}
 	return s.each(ctx, len(src.files), func(ctx context.Context, i int) error {
 		f := src.files[i]
 		to := filepath.Join(dir, filepath.FromSlash(f.Path))
-		if err := os.MkdirAll(filepath.Dir(to), 0o777); err != nil {
-			return err
+		if err := makeShared(filepath.Dir(to)); err != nil {
+			return s.cache.failed(err)
 		}
 		var err error
 		for _, from := range src.dirs {
@@ -232,7 +284,7 @@ func (s *Store) downloadFile(ctx context.Context, key, to string, f fileInfo) er
 			return err
 		}
 		defer in.Close()
-		out, err := os.OpenFile(to, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o666)
+		out, err := s.cache.create(to)
 		if err != nil {
 			return err
 		}
@@ -257,5 +309,5 @@ func (s *Store) downloadFile(ctx context.Context, key, to string, f fileInfo) er
 	if bits, err := strconv.ParseUint(f.Mode, 8, 32); err == nil {
 		mode = fs.FileMode(bits)&0o555 | 0o400
 	}
-	return os.Chmod(to, mode)
+	return s.cache.finish(to, mode)
 }

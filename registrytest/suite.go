@@ -123,6 +123,7 @@ var cases = []storeCase{
 	{"TreeLeft", "If a tree is already in the place of one, and the log does not name it, it is the remains of a change that did not happen. It is put aside if it has a manifest. Without a manifest it belongs to another program, and the commit fails with an *OccupiedError, which matches fs.ErrExist.", false, treeLeft},
 	{"ArtifactTree", "Artifact returns the path of the artifact's folder. It is empty if OpenTree did not find a folder of that name.", false, artifactTree},
 	{"TreeFiles", "ReadTree returns the files of a version's tree, the same that OpenTree has in its folder.", false, treeFiles},
+	{"CachedTree", "CachedTree is OpenTree for a tree that is on this machine, and ReadTree for any other: one of the two results is nil.", false, cachedTree},
 	{"StagedFiles", "StageFiles begins a tree that no reader sees.", false, stagedFiles},
 	{"UnfinishedFiles", "Seal fails if a file is still open, or if a Write or Close failed.", false, unfinishedFiles},
 	{"BadFiles", "Create refuses a file with an error, and the tree stays as it was.", false, badFiles},

@@ -22,6 +22,11 @@ func readFilesOf(ctx context.Context, store driver.TreeReader, name mr.ModelName
 	if err != nil {
 		return nil, nil, err
 	}
+	return readStreams(ctx, tree)
+}
+
+// readStreams reads every file of a tree, and closes the tree.
+func readStreams(ctx context.Context, tree driver.TreeFiles) (files map[string]string, modes map[string]fs.FileMode, err error) {
 	defer tree.Close()
 	files, modes = map[string]string{}, map[string]fs.FileMode{}
 	for f, err := range tree.Files(ctx) {

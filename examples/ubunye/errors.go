@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/objectstore"
 )
 
 // wrongUsage reports whether a command line can never work, as opposed to one
@@ -23,6 +24,10 @@ func (a *app) report(err error) {
 		a.complain(err.Error())
 		if errors.Is(err, modelregistry.ErrIndexLost) && !strings.Contains(a.store, "://") {
 			fmt.Fprintln(a.err, "Run 'ubunye models repair' to list the versions again.")
+		}
+		var cache *objectstore.CacheError
+		if errors.As(err, &cache) {
+			fmt.Fprintln(a.err, "Another folder can be named with --cache or UBUNYE_CACHE.")
 		}
 		return
 	}

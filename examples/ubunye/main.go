@@ -44,6 +44,7 @@ func run() int {
 type app struct {
 	out, err io.Writer
 	store    string
+	cache    string
 	output   outputFormat
 	parsed   bool // cobra found no fault in the command line
 }
@@ -60,6 +61,7 @@ Exit status:
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.PersistentPreRunE = refuseEmpty
 	root.PersistentFlags().StringVarP(&a.store, "store", "s", defaultStore, storeUsage)
+	root.PersistentFlags().StringVar(&a.cache, "cache", os.Getenv("UBUNYE_CACHE"), cacheUsage)
 	root.PersistentFlags().Var(&a.output, "output", "`format` of the results: table or json")
 	return root
 }
@@ -127,7 +129,7 @@ func (a *app) withRegistry(cmd *cobra.Command, do func(context.Context, *modelre
 // withNewRegistry is withRegistry for a command that may make the store.
 func (a *app) withNewRegistry(cmd *cobra.Command, do func(context.Context, *modelregistry.ModelRegistry) error) error {
 	a.parsed = true
-	r, err := open(cmd.Context(), a.store, &modelregistry.Options{
+	r, err := open(cmd.Context(), a.store, a.cache, &modelregistry.Options{
 		Logger:          slog.New(warnings{a}),
 		ExternalChanges: true, // --follow on a bucket shows every event
 	})

@@ -14,6 +14,10 @@ import (
 // errFound is the error of verify when it found problems. It has printed them.
 var errFound = errors.New("the store is not in order; see ubunye models repair")
 
+// errUnread is the error of verify when parts of the store could not be read
+// and the others are in order. There is nothing to repair then.
+var errUnread = errors.New("parts of the store could not be read, so they were not checked")
+
 func (a *app) verify() *cobra.Command {
 	var name modelregistry.ModelName
 	var opts modelregistry.VerifyOptions
@@ -44,10 +48,20 @@ func (a *app) printVerify(ctx context.Context, r *modelregistry.ModelRegistry, o
 		Findings []modelregistry.Finding `json:"findings"`
 	}{report.Models, report.Versions, append([]modelregistry.Finding{}, report.Findings...)}
 	err = a.show(result, func() string { return verifyText(report) })
-	if len(report.Problems()) > 0 {
-		err = errors.Join(err, errFound)
+	return errors.Join(err, verdict(report.Problems()))
+}
+
+// verdict returns the error of verify for the problems that it found.
+func verdict(problems []modelregistry.Finding) error {
+	if len(problems) == 0 {
+		return nil
 	}
-	return err
+	for _, p := range problems {
+		if p.Kind != modelregistry.StoreUnreadable {
+			return errFound
+		}
+	}
+	return errUnread
 }
 
 func verifyText(report *modelregistry.VerifyReport) string {

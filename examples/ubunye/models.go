@@ -53,17 +53,15 @@ func (a *app) info() *cobra.Command {
 
 func (a *app) printInfo(ctx context.Context, r *modelregistry.ModelRegistry, ref modelregistry.Ref) error {
 	m, err := r.GetModel(ctx, ref, nil)
-	if errors.Is(err, modelregistry.ErrArtifact) {
-		// The record of a version is still useful when its files are missing.
-		a.complain("warning: " + err.Error())
-		v, err := r.GetVersion(ctx, ref)
-		if err != nil {
+	if err != nil {
+		// The record of a version is still useful when its files are missing,
+		// or can't be downloaded.
+		v, noRecord := r.GetVersion(ctx, ref)
+		if noRecord != nil {
 			return err
 		}
+		a.complain("warning: " + err.Error())
 		return a.printVersion(v, "")
-	}
-	if err != nil {
-		return err
 	}
 	return errors.Join(a.printVersion(m.Version, m.Path), m.Close())
 }

@@ -19,6 +19,8 @@ import (
 
 const storeUsage = "`folder` of the store, or its bucket: s3://bucket/prefix, gs://bucket/prefix, azblob://container/prefix"
 
+const cacheUsage = "`folder` for versions that are downloaded from a bucket, also by UBUNYE_CACHE; by default the user's"
+
 // exists returns an error if there is no folder of that name. A mistyped name
 // must not look like an empty store without faults.
 func exists(store string) error {
@@ -32,8 +34,8 @@ func exists(store string) error {
 }
 
 // open opens the registry in a folder, or in the bucket that a URL names.
-func open(ctx context.Context, store string, opts *modelregistry.Options) (*modelregistry.ModelRegistry, error) {
-	s, err := openBucket(ctx, store, opts.Logger)
+func open(ctx context.Context, store, cache string, opts *modelregistry.Options) (*modelregistry.ModelRegistry, error) {
+	s, err := openBucket(ctx, store, cache, opts.Logger)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +47,7 @@ func open(ctx context.Context, store string, opts *modelregistry.Options) (*mode
 
 // openBucket opens the store in the bucket that a URL names. It returns nil for
 // a folder.
-func openBucket(ctx context.Context, store string, logger *slog.Logger) (*objectstore.Store, error) {
+func openBucket(ctx context.Context, store, cache string, logger *slog.Logger) (*objectstore.Store, error) {
 	scheme, rest, named := strings.Cut(store, ":")
 	isURL, known := strings.HasPrefix(rest, "//"), scheme == "s3" || scheme == "gs" || scheme == "azblob"
 	switch {
@@ -59,7 +61,7 @@ func openBucket(ctx context.Context, store string, logger *slog.Logger) (*object
 	if u, err := url.Parse(store); err != nil || u.Host == "" {
 		return nil, fmt.Errorf("store %q: %w: the URL names no bucket", store, modelregistry.ErrInvalid)
 	}
-	s, err := objectstore.Open(ctx, store, &objectstore.Options{Logger: logger})
+	s, err := objectstore.Open(ctx, store, &objectstore.Options{CacheDir: cache, Logger: logger})
 	if err != nil {
 		return nil, fmt.Errorf("store %q: %w", store, err)
 	}

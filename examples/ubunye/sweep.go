@@ -26,7 +26,7 @@ func (a *app) sweep() *cobra.Command {
 			if opts.OlderThan <= 0 {
 				return fmt.Errorf("%w --older-than %v: want more than 0", modelregistry.ErrInvalid, opts.OlderThan)
 			}
-			s, err := openBucket(cmd.Context(), a.store, slog.New(warnings{a}))
+			s, err := openBucket(cmd.Context(), a.store, a.cache, slog.New(warnings{a}))
 			if err != nil {
 				return err
 			}

@@ -186,8 +186,18 @@ var (
 	largeBuffers = sync.Pool{New: func() any { return new([256 << 10]byte) }}
 )
 
-// hashAll hashes everything that r returns, which is about size bytes.
+// hashAll hashes everything that a file has, which is about size bytes. A file
+// that can't be read is bad.
 func hashAll(ctx context.Context, h hash.Hash, r io.Reader, size int64, m *Meter) (total int64, err error) {
+	total, err = hashStream(ctx, h, r, size, m)
+	if err != nil && err != ctx.Err() {
+		err = Bad(err)
+	}
+	return total, err
+}
+
+// hashStream hashes everything that r returns, which is about size bytes.
+func hashStream(ctx context.Context, h hash.Hash, r io.Reader, size int64, m *Meter) (total int64, err error) {
 	if size < followFrom {
 		buf := smallBuffers.Get().(*[followFrom]byte)
 		defer smallBuffers.Put(buf)
@@ -211,7 +221,7 @@ func hashThrough(ctx context.Context, buf []byte, h hash.Hash, r io.Reader, m *M
 			return total, nil
 		}
 		if err != nil {
-			return total, Bad(err)
+			return total, err
 		}
 	}
 }

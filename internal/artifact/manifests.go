@@ -71,6 +71,11 @@ func (k *Manifests) read(root *os.Root, digest string) (*manifest, error) {
 	if err != nil {
 		return nil, Bad(err)
 	}
+	return k.parse(raw, digest)
+}
+
+// parse returns the manifest in raw, which must have the digest.
+func (k *Manifests) parse(raw []byte, digest string) (*manifest, error) {
 	if sum := sha256.Sum256(raw); hex.EncodeToString(sum[:]) != digest {
 		return nil, fmt.Errorf("%w: %w", ErrBad, ErrManifest)
 	}

@@ -2,7 +2,9 @@ package artifact
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -17,12 +19,20 @@ type Tree struct {
 }
 
 // OpenTree opens a version's tree and sees that the artifact is there. If it is
-// not, the error matches ErrBad.
+// not, the error matches ErrBad. Any other error is that of the store: an
+// outage, a full disk or a missing right does not mean that the artifact is
+// bad.
 func OpenTree(ctx context.Context, store driver.Store, model driver.Name, version string) (t Tree, err error) {
 	tree, err := store.OpenTree(ctx, model.UseCase, model.Model, version)
 	if err != nil {
-		return t, NoTree(err)
+		return t, openError(err)
 	}
+	return withArtifact(tree)
+}
+
+// withArtifact finds the artifact of a tree, and closes the tree if there is
+// none.
+func withArtifact(tree driver.Tree) (t Tree, err error) {
 	if a, ok := tree.(driver.ArtifactTree); ok && a.Artifact() != "" {
 		return Tree{tree, a.Artifact()}, nil
 	}
@@ -37,11 +47,32 @@ func OpenTree(ctx context.Context, store driver.Store, model driver.Name, versio
 	return t, nil
 }
 
+// openError returns the error of a tree that a store could not open. The
+// contract of driver.Store says which errors mean that there is none.
+func openError(err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return NoTree(err)
+	case errors.Is(err, fs.ErrInvalid):
+		return Bad(err)
+	}
+	return err
+}
+
 // VerifyTree checks a version's files against its manifest, and the manifest
 // against its digest, as Verify does. Without a digest it checks that the
 // artifact is there.
 func (k *Manifests) VerifyTree(ctx context.Context, store driver.Store, model driver.Name, version, digest string, progress *Meter) (bySystem []string, err error) {
-	t, err := OpenTree(ctx, store, model, version)
+	tree, err := store.OpenTree(ctx, model.UseCase, model.Model, version)
+	if err != nil {
+		return nil, openError(err)
+	}
+	return k.verifyOpened(ctx, tree, digest, progress)
+}
+
+// verifyOpened is VerifyTree for a tree that was opened. It closes the tree.
+func (k *Manifests) verifyOpened(ctx context.Context, tree driver.Tree, digest string, progress *Meter) (bySystem []string, err error) {
+	t, err := withArtifact(tree)
 	if err != nil {
 		return nil, err
 	}

@@ -95,9 +95,11 @@ func commandLine(t *testing.T, s service) {
 	if err := os.WriteFile(filepath.Join(dir, "weights.bin"), []byte("weights"), 0o666); err != nil {
 		t.Fatal(err)
 	}
+	cache := filepath.Join(dir, "cache")
 	run := func(bucket, command string, args ...string) (string, error) {
 		cmd := exec.Command(program, append([]string{"models", command, "--store", s.url(bucket)}, args...)...)
-		cmd.Env = append(append(os.Environ(), "XDG_CACHE_HOME="+dir, "HOME="+dir), s.env...)
+		// As in a container whose user has no home.
+		cmd.Env = append(append(os.Environ(), "XDG_CACHE_HOME=", "HOME=", "UBUNYE_CACHE="+cache), s.env...)
 		out, err := cmd.CombinedOutput()
 		return string(out), err
 	}
@@ -127,8 +129,8 @@ func commandLine(t *testing.T, s service) {
 	out, err := run(bucket, "info", "--ref", "fraud/Risk@production")
 	_, path, _ := strings.Cut(out, `"path": "`)
 	path, _, _ = strings.Cut(path, `"`)
-	if data, readErr := os.ReadFile(filepath.Join(path, "weights.bin")); string(data) != "weights" {
-		t.Errorf("the artifact holds %q, %v, %v", data, readErr, err)
+	if data, readErr := os.ReadFile(filepath.Join(path, "weights.bin")); string(data) != "weights" || !strings.HasPrefix(path, cache) {
+		t.Errorf("the artifact in %s holds %q, %v, %v, want it below %s", path, data, readErr, err, cache)
 	}
 	sweeps(t, s.bucket, func(args ...string) (string, error) { return run(bucket, "sweep", args...) })
 	if out, err := run("no-such-bucket", "list"); err == nil || !strings.Contains(out, "no such bucket") {
