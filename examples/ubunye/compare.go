@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -18,26 +18,39 @@ func (a *app) compare() *cobra.Command {
 	var versions []string
 	var refs [2]modelregistry.Ref
 	cmd := &cobra.Command{
-		Use:   "compare [REF REF]",
+		Use:   "compare A B",
 		Short: "Set the metrics of two versions side by side",
-		Example: `  ubunye models compare -u fraud -m Risk --versions "1.2.0 1.3.0"
-  ubunye models compare fraud/Risk@production churn/Churn@latest`,
+		Long: `Set the metrics of two versions side by side. With -u and -m, or --ref, A and B
+are versions of that model: numbers, stages, latest or ranges. Without, they are
+references of any two models.`,
+		Example: `  ubunye models compare -u fraud -m Risk 1.2.0 1.3.0
+  ubunye models compare --ref fraud/Risk production latest
+  ubunye models compare fraud/Risk@production churn/Churn@latest
+  ubunye models compare -u fraud -m Risk --versions "1.2.0 1.3.0"`,
 		// A flag takes one value. So in "--versions 1.2.0 1.3.0" the second
 		// version is an argument.
 		Args: func(cmd *cobra.Command, rest []string) (err error) {
-			if !cmd.Flags().Changed("versions") {
-				refs, err = twoRefs(cmd, rest)
-				return err
+			switch two := len(slices.Concat(versions, rest)); {
+			case two == 2:
+			case versions != nil:
+				return fmt.Errorf("--versions needs two versions, not %d", two)
+			default:
+				return fmt.Errorf("want two versions, or two references like use_case/model@1.2.0, not %d", two)
 			}
-			versions = slices.Concat(versions, rest)
-			if len(versions) != 2 {
-				return fmt.Errorf("--versions needs two versions, not %d", len(versions))
+			if versions != nil || namesModel(cmd) {
+				versions = slices.Concat(versions, rest)
+				return nil
 			}
-			return nil
+			refs, err = twoRefs(cmd, rest)
+			return err
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if versions != nil {
-				refs = [2]modelregistry.Ref{s.name.At(versions[0]), s.name.At(versions[1])}
+			for i, v := range versions {
+				ref, err := versionOf(s.name, v)
+				if err != nil {
+					return err
+				}
+				refs[i] = ref
 			}
 			return a.withRegistry(cmd, func(ctx context.Context, r *modelregistry.ModelRegistry) error {
 				c, err := r.Compare(ctx, refs[0], refs[1])
@@ -54,23 +67,32 @@ func (a *app) compare() *cobra.Command {
 	return cmd
 }
 
-// twoRefs reads the two versions from the arguments, if there are any. Then the
-// flags are not needed.
-func twoRefs(cmd *cobra.Command, arguments []string) (refs [2]modelregistry.Ref, err error) {
-	if len(arguments) != 2 {
-		return refs, errors.New("want --versions, or two references like use_case/model@1.2.0")
+// namesModel reports whether the flags name the model.
+func namesModel(cmd *cobra.Command) bool {
+	return slices.ContainsFunc([]string{"use-case", "model", "ref"}, cmd.Flags().Changed)
+}
+
+// versionOf returns the reference to one version of a model: a number, a stage,
+// latest or a range. Another program may have used any other text as a number.
+func versionOf(name modelregistry.ModelName, version string) (modelregistry.Ref, error) {
+	if strings.Contains(version, "/") {
+		return modelregistry.Ref{}, fmt.Errorf("%q is not a version: a reference goes without -u, -m and --ref", version)
 	}
+	if ref, err := modelregistry.ParseRef(name.String() + "@" + version); err == nil && ref.Name == name {
+		return ref, nil
+	}
+	return name.At(version), nil
+}
+
+// twoRefs reads the two versions from the arguments. Then the flags that name a
+// model are not needed.
+func twoRefs(cmd *cobra.Command, arguments []string) (refs [2]modelregistry.Ref, err error) {
 	for _, name := range []string{"use-case", "model"} {
 		delete(cmd.Flags().Lookup(name).Annotations, cobra.BashCompOneRequiredFlag)
 	}
-	for _, name := range []string{"use-case", "model", "ref"} {
-		if cmd.Flags().Changed(name) {
-			return refs, fmt.Errorf("--%s goes with --versions, not with references", name)
-		}
-	}
 	for i, text := range arguments {
 		if refs[i], err = modelregistry.ParseRef(text); err != nil {
-			return refs, err
+			return refs, fmt.Errorf("%w; a version alone needs -u and -m", err)
 		}
 	}
 	return refs, nil

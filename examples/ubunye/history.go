@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -48,7 +50,8 @@ func (a *app) history() *cobra.Command {
 		f.opts.Ops = append(f.opts.Ops, op)
 		return nil
 	})
-	timeFlag(cmd, &f.opts.Since, "since", "only from this `time` on, as 2026-11-01T12:00:00Z")
+	completeWith(cmd, "op", slices.Sorted(maps.Keys(knownOps))...)
+	timeFlag(cmd, &f.opts.Since, "since", "only from this `time` on: "+timeForms)
 	timeFlag(cmd, &f.opts.Until, "until", "only before this `time`")
 	flags.UintVarP(&f.max, "max", "n", 0, "at most this number of `events`; 0 for all")
 	flags.BoolVar(&f.oldest, "reverse", false, "oldest first")
@@ -60,15 +63,6 @@ func (a *app) history() *cobra.Command {
 var knownOps = map[modelregistry.Operation]bool{
 	modelregistry.OpRegister: true, modelregistry.OpPromote: true, modelregistry.OpDemote: true, modelregistry.OpRollback: true,
 	modelregistry.OpArchive: true, modelregistry.OpForeign: true, modelregistry.OpImport: true, modelregistry.OpRepair: true,
-}
-
-func timeFlag(cmd *cobra.Command, t *time.Time, name, usage string) {
-	cmd.Flags().Func(name, usage, func(s string) (err error) {
-		if *t, err = time.Parse(time.RFC3339, s); err != nil || t.IsZero() { // a zero time is none
-			err = errors.New("want a time like 2026-11-01T12:00:00Z")
-		}
-		return err
-	})
 }
 
 // printHistory prints the events that can be read, and returns an error if some
@@ -108,16 +102,13 @@ func (a *app) printHistory(ctx context.Context, r *modelregistry.ModelRegistry, 
 // followHistory prints each event as it comes. The widths of its columns are
 // fixed, because later events are not known yet.
 func (a *app) followHistory(ctx context.Context, r *modelregistry.ModelRegistry, f historyFlags) error {
-	if a.output == outputTable {
-		t := historyTable()
-		if err := a.print(t.String()); err != nil {
-			return err
-		}
-	}
 	var failed []error
+	head := a.output == outputTable // is printed with the first event, because there may be an error instead
 	for e, err := range r.History(ctx, f.name, &f.opts) {
 		var text string
 		switch {
+		case errors.Is(err, modelregistry.ErrNotFound): // no event comes after it
+			return err
 		case err != nil:
 			a.complain(err.Error())
 			failed = append(failed, err)
@@ -125,8 +116,10 @@ func (a *app) followHistory(ctx context.Context, r *modelregistry.ModelRegistry,
 		case a.output == outputTable:
 			t := historyTable()
 			t.add(eventCells(e)...)
-			text = t.String()
-			text = text[strings.LastIndexByte(text[:len(text)-1], '\n')+1:]
+			if text = t.String(); !head {
+				text = text[strings.LastIndexByte(text[:len(text)-1], '\n')+1:]
+			}
+			head = false
 		default:
 			raw, err := json.Marshal(e)
 			if err != nil {
@@ -267,11 +260,12 @@ func (a *app) production() *cobra.Command {
 	})
 	nameFlags(cmd, &s.name)
 	s.refFlag(cmd)
-	timeFlag(cmd, &at, "at", "the `time`, as 2026-11-01T12:00:00Z; now, if not given")
+	timeFlag(cmd, &at, "at", "the `time`: "+timeForms+"; now, if not given")
 	cmd.Flags().Func("stage", "another `stage`", func(text string) (err error) {
 		stage, err = modelregistry.ParseStage(text)
 		return err
 	})
+	completeWith(cmd, "stage", modelregistry.Development, modelregistry.Staging, modelregistry.Production, modelregistry.Archived)
 	return cmd
 }
 

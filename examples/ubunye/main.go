@@ -4,12 +4,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"runtime/debug"
+	"strings"
 
 	"github.com/fatih/color"
 	"github.com/spf13/cobra"
@@ -20,6 +23,10 @@ import (
 )
 
 const defaultStore = ".ubunye/model_store"
+
+// storeVariable is the environment variable that names the store if --store
+// does not.
+const storeVariable = "UBUNYE_STORE"
 
 func main() { os.Exit(run()) }
 
@@ -53,17 +60,41 @@ func (a *app) root() *cobra.Command {
 	root := group("ubunye", "Manage the versions of models in a folder", a.models(), a.lineage())
 	root.Long = root.Short + `.
 
+The store is the one that --store names, or the environment variable
+UBUNYE_STORE. A change without --by is recorded with the user of the system.
+
 Exit status:
   0  done
   1  refused, not found, not in order (verify), or the system failed
   2  wrong usage`
+	root.Version = buildVersion()
 	root.SilenceErrors, root.SilenceUsage = true, true
-	root.CompletionOptions.DisableDefaultCmd = true
 	root.PersistentPreRunE = refuseEmpty
-	root.PersistentFlags().StringVarP(&a.store, "store", "s", defaultStore, storeUsage)
+	root.PersistentFlags().StringVarP(&a.store, "store", "s", cmp.Or(os.Getenv(storeVariable), defaultStore), storeUsage)
 	root.PersistentFlags().StringVar(&a.cache, "cache", os.Getenv("UBUNYE_CACHE"), cacheUsage)
 	root.PersistentFlags().Var(&a.output, "output", "`format` of the results: table or json")
+	completeWith(root, "output", outputTable, outputJSON)
 	return root
+}
+
+// buildVersion returns the version of the module that this program was built
+// from, and "(devel)" for a build from a clone without one.
+func buildVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
+
+// completeWith makes the shell complete a flag with fixed values.
+func completeWith[T ~string](cmd *cobra.Command, flag string, values ...T) {
+	var list []cobra.Completion
+	for _, v := range values {
+		list = append(list, string(v))
+	}
+	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(list, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // the flag was not defined
+	}
 }
 
 // group makes a command that only has subcommands. It has a Run function, so
@@ -74,15 +105,28 @@ func group(use, short string, commands ...*cobra.Command) *cobra.Command {
 		Short: short,
 		// Flags of a misspelt command must not hide the misspelling.
 		FParseErrWhitelist: cobra.FParseErrWhitelist{UnknownFlags: true},
+		Args:               cobra.ArbitraryArgs, // RunE refuses them
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return fmt.Errorf("%s needs a command", cmd.CommandPath())
 			}
-			return fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath())
+			return unknownCommand(cmd, args[0])
 		},
 	}
 	g.AddCommand(commands...)
 	return g
+}
+
+// maxTypos is how many letters of a command may be wrong for a suggestion.
+const maxTypos = 2
+
+func unknownCommand(group *cobra.Command, name string) error {
+	group.SuggestionsMinimumDistance = maxTypos
+	err := fmt.Errorf("unknown command %q for %q", name, group.CommandPath())
+	if alike := group.SuggestionsFor(name); len(alike) > 0 {
+		err = fmt.Errorf("%w; did you mean %s?", err, strings.Join(alike, " or "))
+	}
+	return err
 }
 
 // refuseEmpty refuses --version "". It is usually an unset shell variable, and
@@ -130,6 +174,7 @@ func (a *app) withRegistry(cmd *cobra.Command, do func(context.Context, *modelre
 func (a *app) withNewRegistry(cmd *cobra.Command, do func(context.Context, *modelregistry.ModelRegistry) error) error {
 	a.parsed = true
 	r, err := open(cmd.Context(), a.store, a.cache, &modelregistry.Options{
+		Actor:           currentUser(),
 		Logger:          slog.New(warnings{a}),
 		ExternalChanges: true, // --follow on a bucket shows every event
 	})
@@ -138,3 +183,7 @@ func (a *app) withNewRegistry(cmd *cobra.Command, do func(context.Context, *mode
 	}
 	return errors.Join(do(cmd.Context(), r), r.Close())
 }
+
+// currentUser returns the actor of a command that does not name one. It is
+// empty where the system names no user, as in many containers.
+func currentUser() string { return cmp.Or(os.Getenv("USER"), os.Getenv("USERNAME")) }

@@ -103,7 +103,7 @@ not there are any. "ubunye models verify" exits with 1 if something is wrong.`
 	nameFlags(cmd, &name)
 	flags := cmd.Flags()
 	flags.BoolVar(&opts.Apply, "apply", false, "make the repairs; replaced files are kept")
-	flags.StringVar(&opts.Actor, "by", "", "`name` of the actor")
+	actorFlag(cmd, &opts.Actor, "")
 	flags.StringVar(&opts.Reason, "reason", "", "`text` for the history")
 	return cmd
 }

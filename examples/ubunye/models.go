@@ -31,6 +31,15 @@ func versionFlag(cmd *cobra.Command, version *string, usage string) {
 	cmd.Flags().StringVarP(version, "version", "v", "", usage)
 }
 
+// actorFlag adds --by, and its longer name if a command has one.
+func actorFlag(cmd *cobra.Command, actor *string, longer string) {
+	cmd.Flags().StringVar(actor, "by", "", "`name` of the actor, by default the user of the system")
+	if longer != "" {
+		cmd.Flags().StringVar(actor, longer, "", "the same as --by `name`")
+		cmd.MarkFlagsMutuallyExclusive(longer, "by")
+	}
+}
+
 func require(cmd *cobra.Command, flags ...string) {
 	for _, f := range flags {
 		if err := cmd.MarkFlagRequired(f); err != nil {

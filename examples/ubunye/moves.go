@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -40,9 +41,7 @@ func (a *app) moveCommand(mv *move, use, short string,
 	versionFlag(cmd, &mv.version, "`version` to move")
 	mv.refFlag(cmd)
 	flags := cmd.Flags()
-	flags.StringVar(&mv.opts.Actor, "promoted-by", "", "`name` of the actor")
-	flags.StringVar(&mv.opts.Actor, "by", "", "short for --promoted-by `name`")
-	cmd.MarkFlagsMutuallyExclusive("promoted-by", "by")
+	actorFlag(cmd, &mv.opts.Actor, "promoted-by")
 	flags.StringVar(&mv.opts.Reason, "reason", "", "`text` for the history")
 	flags.StringVar(&mv.opts.IfProduction, "if-production", "",
 		"move only if this `version` is in production; \"none\" for none")
@@ -56,6 +55,7 @@ func (mv *move) toFlag(cmd *cobra.Command) {
 		return err
 	})
 	require(cmd, "to")
+	completeWith(cmd, "to", modelregistry.Development, modelregistry.Staging, modelregistry.Production, modelregistry.Archived)
 }
 
 // stages returns the stage of every version before a move, so that the output
@@ -93,7 +93,13 @@ func (a *app) promote() *cobra.Command {
 	mv.toFlag(cmd)
 	mv.gates.define(cmd, "for this promotion")
 	cmd.Flags().BoolVar(&mv.dryRun, "dry-run", false, "print the decision and change nothing; exit status 1 if it is a refusal")
-	cmd.Flags().BoolVar(&mv.opts.SkipGates, "skip-gates", false, "promote without checking any gate")
+	cmd.Flags().BoolVar(&mv.opts.SkipGates, "skip-gates", false, "promote without checking any gate; needs --reason")
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if mv.opts.SkipGates && mv.opts.Reason == "" {
+			return errors.New("--skip-gates needs --reason")
+		}
+		return noArguments(cmd, args)
+	}
 	cmd.MarkFlagsMutuallyExclusive("skip-gates", "gate")
 	cmd.MarkFlagsMutuallyExclusive("skip-gates", "gates")
 	require(cmd, "version")

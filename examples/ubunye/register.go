@@ -70,7 +70,7 @@ func (f *registerFlags) define(cmd *cobra.Command) {
 	// Without a value the library would record the revision of this program,
 	// which did not train the model.
 	flags.StringVar(&f.opts.SourceRevision, "source-revision", "unknown", "`revision` of the code that produced it")
-	flags.StringVar(&f.opts.Actor, "registered-by", "", "`name` of the actor")
+	actorFlag(cmd, &f.opts.Actor, "registered-by")
 	flags.StringVar(&f.opts.Reason, "reason", "", "`text` for the history")
 	require(cmd, "artifact")
 }

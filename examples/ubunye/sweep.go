@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -23,9 +22,6 @@ func (a *app) sweep() *cobra.Command {
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			a.parsed = true
-			if opts.OlderThan <= 0 {
-				return fmt.Errorf("%w --older-than %v: want more than 0", modelregistry.ErrInvalid, opts.OlderThan)
-			}
 			s, err := openBucket(cmd.Context(), a.store, a.cache, slog.New(warnings{a}))
 			if err != nil {
 				return err
@@ -40,7 +36,11 @@ func (a *app) sweep() *cobra.Command {
 	cmd.MarkFlagsRequiredTogether("use-case", "model")
 	flags := cmd.Flags()
 	flags.BoolVar(&opts.Apply, "apply", false, "clean them up; without it the command only lists")
-	flags.DurationVar(&opts.OlderThan, "older-than", 24*time.Hour, "`age` from which an upload is taken for dead; younger uploads may be under way")
+	opts.OlderThan = day
+	flags.Func("older-than", "`age` from which an upload is taken for dead, like 36h or 90d (default 1d); younger uploads may be under way", func(s string) (err error) {
+		opts.OlderThan, err = parseAge(s)
+		return err
+	})
 	return cmd
 }
 
