@@ -272,9 +272,9 @@ func (mv move) direction(from ModelStage, e *index.Entry, o MoveOptions) error {
 	case mv.op == index.OpArchive:
 	case !known: // a stage of another program: every move is allowed
 	case mv.op == index.OpPromote && rank[mv.to] < fromRank:
-		return fmt.Errorf("%w: %s is below %s; use Demote or Archive", ErrWrongDirection, mv.to, from)
+		return fmt.Errorf("%w: %s is below %s; demote or archive it", ErrWrongDirection, mv.to, from)
 	case mv.op == index.OpDemote && rank[mv.to] > fromRank:
-		return fmt.Errorf("%w: %s is above %s; use Promote", ErrWrongDirection, mv.to, from)
+		return fmt.Errorf("%w: %s is above %s; promote it", ErrWrongDirection, mv.to, from)
 	}
 	return nil
 }

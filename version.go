@@ -146,12 +146,21 @@ func (v *ModelVersion) problem(format string, args ...any) {
 func checkVersion(version string) (*semver.Version, error) {
 	sv, err := semver.StrictNewVersion(version)
 	if err != nil {
-		return nil, invalid("version %q: %v", version, err)
+		return nil, invalid("version %q: want %s", version, wantedVersion(version))
 	}
 	if err := pathname.Check(version); err != nil {
 		return nil, invalid("version %q: %v", version, err)
 	}
 	return sv, nil
+}
+
+// wantedVersion returns the number that the caller of an invalid one probably
+// means, such as 1.2.0 for v1.2, or what a number looks like.
+func wantedVersion(version string) string {
+	if v, err := semver.NewVersion(version); err == nil {
+		return v.String()
+	}
+	return "three numbers like 1.2.3"
 }
 
 // String returns "use_case/model@version".

@@ -96,6 +96,9 @@ func (a *app) listModels(ctx context.Context, r *modelregistry.ModelRegistry, wa
 	if len(list) == 0 && len(failed) == 0 && want != (modelregistry.ModelName{}) {
 		return fmt.Errorf("models of %s: %w", want.UseCase+want.Model, modelregistry.ErrNotFound)
 	}
+	if len(list) == 0 && len(failed) == 0 && isURL(a.store) {
+		return errEmpty
+	}
 	err := a.show(list, func() string { return modelTable(list) })
 	return errors.Join(append(failed, err)...)
 }

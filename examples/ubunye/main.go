@@ -40,6 +40,9 @@ func run() int {
 		return program.OK
 	}
 	a.report(err)
+	if err := a.showFailure(err); err != nil {
+		a.complain(err.Error())
+	}
 	if !a.wrongUsage(err) {
 		return program.Error
 	}
@@ -54,6 +57,7 @@ type app struct {
 	cache    string
 	output   outputFormat
 	parsed   bool // cobra found no fault in the command line
+	printed  bool // a result, or a part of one
 }
 
 func (a *app) root() *cobra.Command {
@@ -66,7 +70,12 @@ UBUNYE_STORE. A change without --by is recorded with the user of the system.
 Exit status:
   0  done
   1  refused, not found, not in order (verify), or the system failed
-  2  wrong usage`
+  2  wrong usage
+
+With --output json, a command prints one JSON value: its result, or
+{"error": {"code", "message", "gates"}}. The code is one of: usage, refused,
+not_found, exists, conflict, wrong_direction, artifact, damaged, newer_format,
+permission, unsupported, uncertain, interrupted, failed.`
 	root.Version = buildVersion()
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.PersistentPreRunE = refuseEmpty
@@ -159,15 +168,21 @@ func (a *app) command(use, short string, do func(context.Context, *modelregistry
 
 // withRegistry opens the store for one command. The store must exist.
 func (a *app) withRegistry(cmd *cobra.Command, do func(context.Context, *modelregistry.ModelRegistry) error) error {
-	missing := exists(a.store)
+	missing, out := exists(a.store), a.out
 	if missing != nil {
 		a.out = io.Discard // the command prints nothing, but still reports an invalid name
 	}
-	err := a.withNewRegistry(cmd, do)
-	if missing != nil && !errors.Is(err, modelregistry.ErrInvalid) {
-		return missing
+	err := a.withNewRegistry(cmd, func(ctx context.Context, r *modelregistry.ModelRegistry) error {
+		return a.orMissing(ctx, r, do(ctx, r))
+	})
+	if missing == nil {
+		return err
 	}
-	return err
+	a.out, a.printed = out, false
+	if errors.Is(err, modelregistry.ErrInvalid) {
+		return err
+	}
+	return missing
 }
 
 // withNewRegistry is withRegistry for a command that may make the store.

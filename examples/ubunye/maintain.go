@@ -39,6 +39,9 @@ func (a *app) printVerify(ctx context.Context, r *modelregistry.ModelRegistry, o
 	}
 	report, err := r.Verify(ctx, &opts)
 	clear()
+	if err == nil && report.Models == 0 && len(report.Findings) == 0 && isURL(a.store) {
+		err = errEmpty
+	}
 	if err != nil {
 		return err
 	}

@@ -35,6 +35,7 @@ func (f *outputFormat) Set(s string) error {
 
 // print writes a whole result at once, so that a failed write is noticed.
 func (a *app) print(text string) error {
+	a.printed = true
 	_, err := io.WriteString(a.out, text)
 	return err
 }

@@ -24,14 +24,37 @@ const cacheUsage = "`folder` for versions that are downloaded from a bucket, als
 // exists returns an error if there is no folder of that name. A mistyped name
 // must not look like an empty store without faults.
 func exists(store string) error {
-	if strings.Contains(store, "://") {
-		return nil
+	if isURL(store) {
+		return nil // see orMissing
 	}
 	if _, err := os.Stat(store); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("store %q: %w; the first registration makes it", store, modelregistry.ErrNotFound)
+		return noStore(store)
 	}
 	return nil // opening the store reports any other error
 }
+
+func isURL(store string) bool { return strings.Contains(store, "://") }
+
+func noStore(store string) error {
+	return fmt.Errorf("store %q: %w; the first registration makes it", store, modelregistry.ErrNotFound)
+}
+
+// orMissing returns the error of a command. If the command found nothing in a
+// bucket because there is no model below the prefix, it returns the error of a
+// missing store. Only then does that cost a request.
+func (a *app) orMissing(ctx context.Context, r *modelregistry.ModelRegistry, err error) error {
+	if !isURL(a.store) || !errors.Is(err, modelregistry.ErrNotFound) {
+		return err
+	}
+	for range r.Models(ctx) {
+		return err // a model, or another error
+	}
+	return noStore(a.store)
+}
+
+// errEmpty says that a store in a bucket has no model. It becomes the error of
+// a missing store.
+var errEmpty = fmt.Errorf("models: %w", modelregistry.ErrNotFound)
 
 // open opens the registry in a folder, or in the bucket that a URL names.
 func open(ctx context.Context, store, cache string, opts *modelregistry.Options) (*modelregistry.ModelRegistry, error) {
@@ -49,11 +72,11 @@ func open(ctx context.Context, store, cache string, opts *modelregistry.Options)
 // a folder.
 func openBucket(ctx context.Context, store, cache string, logger *slog.Logger) (*objectstore.Store, error) {
 	scheme, rest, named := strings.Cut(store, ":")
-	isURL, known := strings.HasPrefix(rest, "//"), scheme == "s3" || scheme == "gs" || scheme == "azblob"
+	hasHost, known := strings.HasPrefix(rest, "//"), scheme == "s3" || scheme == "gs" || scheme == "azblob"
 	switch {
-	case !isURL && named && known: // ./s3:/x is a folder
+	case !hasHost && named && known: // ./s3:/x is a folder
 		return nil, fmt.Errorf("store %q: %w: want %s://", store, modelregistry.ErrInvalid, scheme)
-	case !isURL:
+	case !hasHost:
 		return nil, nil
 	case !known:
 		return nil, fmt.Errorf("store %q: %w: want a folder, s3://, gs:// or azblob://", store, modelregistry.ErrInvalid)

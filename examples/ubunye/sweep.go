@@ -56,13 +56,18 @@ func (a *app) sweepAll(ctx context.Context, s *objectstore.Store, name modelregi
 	}
 	var all []objectstore.Swept
 	var errs []error
+	found := false
 	for name, err := range s.Models(ctx) {
+		found = true
 		if err == nil {
 			var done []objectstore.Swept
 			done, err = s.Sweep(ctx, modelregistry.ModelName(name), opts)
 			all = append(all, done...)
 		}
 		errs = append(errs, err)
+	}
+	if !found {
+		return noStore(a.store)
 	}
 	err := errors.Join(errs...)
 	if err != nil && len(all) == 0 {
