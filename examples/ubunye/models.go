@@ -70,24 +70,24 @@ func (a *app) printInfo(ctx context.Context, r *modelregistry.ModelRegistry, ref
 			return err
 		}
 		a.complain("warning: " + err.Error())
-		return a.printVersion(v, "")
+		return a.printVersion(v, "", nil)
 	}
-	return errors.Join(a.printVersion(m.Version, m.Path), m.Close())
+	return errors.Join(a.printVersion(m.Version, "path", m.Path), m.Close())
 }
 
-// printVersion prints a version as the library returns it, followed by the path
-// of the artifact, which is not part of it.
-func (a *app) printVersion(v modelregistry.ModelVersion, path string) error {
+// printVersion prints a version as the library returns it, followed by a member
+// that is not part of it, if that has a name.
+func (a *app) printVersion(v modelregistry.ModelVersion, key string, value any) error {
 	raw, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	if path != "" {
-		quoted, err := json.Marshal(path)
+	if key != "" {
+		member, err := json.Marshal(map[string]any{key: value})
 		if err != nil {
 			return err
 		}
-		raw = append(raw[:len(raw)-1], `,"path":`+string(quoted)+"}"...)
+		raw = append(append(raw[:len(raw)-1], ','), member[1:]...)
 	}
 	return a.printJSON(raw)
 }

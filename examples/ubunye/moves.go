@@ -35,7 +35,7 @@ func (a *app) moveCommand(mv *move, use, short string,
 		if err != nil {
 			return err
 		}
-		return a.show(v, func() string { return moved(before[v.Version], v) })
+		return a.showMoved(ctx, r, before, v)
 	})
 	nameFlags(cmd, &mv.name)
 	versionFlag(cmd, &mv.version, "`version` to move")
@@ -68,6 +68,30 @@ func stages(ctx context.Context, r *modelregistry.ModelRegistry, name modelregis
 		at[v.Version] = v.Stage
 	}
 	return at
+}
+
+// showMoved prints the result of a move: the version, and the one that left
+// production for it. before are the stages of all versions before the move.
+func (a *app) showMoved(ctx context.Context, r *modelregistry.ModelRegistry, before map[string]modelregistry.ModelStage, v modelregistry.ModelVersion) error {
+	from := before[v.Version]
+	archived := []string{}
+	for version, stage := range before {
+		if v.Stage != modelregistry.Production || from == v.Stage || stage != modelregistry.Production {
+			continue
+		}
+		if now, err := r.GetVersion(ctx, v.Name.At(version)); err == nil && now.Stage == modelregistry.Archived {
+			archived = append(archived, version)
+		}
+	}
+	if a.output == outputJSON {
+		return a.printVersion(v, "archived", archived)
+	}
+	text := moved(from, v)
+	for _, version := range archived {
+		text += fmt.Sprintf("%s: %s → %s\n", escape(v.Name.At(version).String()),
+			paintStage(string(modelregistry.Production)), paintStage(string(modelregistry.Archived)))
+	}
+	return a.print(text)
 }
 
 func moved(from modelregistry.ModelStage, v modelregistry.ModelVersion) string {
