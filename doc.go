@@ -56,9 +56,10 @@
 // A [PromotionGate] is a condition of a promotion: a threshold of a metric, a
 // passed drift check, or a Go function. Gates that are registered with a
 // version apply to each of its promotions. Gates that Ubunye stores for a model
-// apply to all of its versions. If a gate fails, the error is a *[GateError]
-// with the result of each gate, and the history records the refusal. A
-// promotion and a rollback also check the digests of the artifact.
+// apply to all of its versions. SetGates and SetModelGates replace stored
+// gates. If a gate fails, the error is a *[GateError] with the result of each
+// gate, and the history records the refusal. A promotion and a rollback also
+// check the digests of the artifact.
 //
 // # On disk
 //

@@ -21,6 +21,7 @@ const (
 	OpForeign  Operation = index.OpForeign // another program or an editor changed registry.json
 	OpImport   Operation = index.OpImport  // a history began from a registry.json, because there was none or it was lost
 	OpRepair   Operation = index.OpRepair  // Repair changed the model; Reason says how
+	OpGates    Operation = index.OpGates   // SetGates or SetModelGates replaced stored gates
 )
 
 // An Event is one change of a model, or one promotion that gates refused.
@@ -37,7 +38,8 @@ type Event struct {
 
 	// Version is the version that the event is about. From and To are its
 	// stages before and after. All three are empty for an external change, an
-	// import and a repair: Changes describes those.
+	// import and a repair: Changes describes those. From and To are empty if
+	// gates were set.
 	Version  string
 	From, To ModelStage
 
@@ -53,6 +55,9 @@ type Event struct {
 	// removed. For a promotion that includes the version that left production.
 	Changes []Change
 
+	// VersionGates are the gates stored with Version after the event. It is nil
+	// unless SetGates made the event.
+	VersionGates *PromotionGate
 	// ModelGates are the gates of the model after the event. It is nil if the
 	// event did not change them.
 	ModelGates *PromotionGate
@@ -108,9 +113,10 @@ func (e Event) MarshalJSON() ([]byte, error) {
 		Forced       bool           `json:"forced,omitempty"`
 		Gates        []GateResult   `json:"gates,omitempty"`
 		Changes      []Change       `json:"changes,omitempty"`
+		VersionGates *PromotionGate `json:"version_gates,omitempty"`
 		ModelGates   *PromotionGate `json:"model_gates,omitempty"`
 		Doubts       []Doubt        `json:"doubts,omitempty"`
 		Unrecorded   bool           `json:"unrecorded,omitempty"`
 	}{e.Name.UseCase, e.Name.Model, e.Number, e.ID, index.FormatTime(e.Time), e.Op, e.Version, e.From, e.To, e.Actor, e.Reason,
-		e.Refused, e.SkippedGates, e.Forced, e.Gates, e.Changes, e.ModelGates, e.Doubts, e.Unrecorded()})
+		e.Refused, e.SkippedGates, e.Forced, e.Gates, e.Changes, e.VersionGates, e.ModelGates, e.Doubts, e.Unrecorded()})
 }

@@ -64,6 +64,25 @@ func (r *pastState) remove(version string) {
 	delete(r.entries, version)
 }
 
+// versionGates returns the gates that an event stored with its version, or nil
+// if it did not set any.
+func versionGates(e *index.Event) *PromotionGate {
+	if e.Op != index.OpGates || e.Version == "" {
+		return nil
+	}
+	for _, im := range e.After {
+		if im.Version == e.Version {
+			x, err := index.ReadExtra(im.Extra)
+			if err != nil {
+				return nil
+			}
+			gates := storedGates("gates", x.Gates).storable()
+			return &gates
+		}
+	}
+	return nil
+}
+
 // modelGates returns the model's gates after an event, or nil if the event did
 // not change them.
 func (r *pastState) modelGates(e *index.Event) *PromotionGate {

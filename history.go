@@ -250,7 +250,7 @@ func (l *historyLog) past(e *index.Event, before *pastState) pastEvent {
 	p := pastEvent{line: e, Event: Event{
 		Name: l.name, Number: e.Number, ID: e.ID, Time: e.Time, Op: Operation(e.Op),
 		Version: e.Version, From: ModelStage(e.From), To: ModelStage(e.To), Actor: e.Actor, Reason: e.Reason,
-		Refused: e.Refused, SkippedGates: e.SkippedGates, Forced: e.Forced, Gates: decodeResults(e.Gates), ModelGates: before.modelGates(e), Doubts: publicDoubts(e.Doubts),
+		Refused: e.Refused, SkippedGates: e.SkippedGates, Forced: e.Forced, Gates: decodeResults(e.Gates), VersionGates: versionGates(e), ModelGates: before.modelGates(e), Doubts: publicDoubts(e.Doubts),
 	}}
 	stays, gone := map[string]bool{}, map[string]bool{}
 	for _, v := range e.Removed {

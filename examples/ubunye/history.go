@@ -42,7 +42,7 @@ func (a *app) history() *cobra.Command {
 	versionFlag(cmd, &f.version, "only events of this `version`")
 	f.refFlag(cmd)
 	flags := cmd.Flags()
-	flags.Func("op", "only this `operation`: register, promote, demote, rollback, archive, foreign, import or repair; repeatable", func(s string) error {
+	flags.Func("op", "only this `operation`: register, promote, demote, rollback, archive, gates, foreign, import or repair; repeatable", func(s string) error {
 		op := modelregistry.Operation(s)
 		if !knownOps[op] {
 			return errors.New("there is no such operation")
@@ -62,7 +62,7 @@ func (a *app) history() *cobra.Command {
 
 var knownOps = map[modelregistry.Operation]bool{
 	modelregistry.OpRegister: true, modelregistry.OpPromote: true, modelregistry.OpDemote: true, modelregistry.OpRollback: true,
-	modelregistry.OpArchive: true, modelregistry.OpForeign: true, modelregistry.OpImport: true, modelregistry.OpRepair: true,
+	modelregistry.OpArchive: true, modelregistry.OpGates: true, modelregistry.OpForeign: true, modelregistry.OpImport: true, modelregistry.OpRepair: true,
 }
 
 // printHistory prints the events that can be read, and returns an error if some
@@ -177,6 +177,9 @@ func eventChanges(e modelregistry.Event) string {
 			break
 		}
 		parts = append(parts, changeText(c))
+	}
+	if e.VersionGates != nil {
+		parts = []string{fmt.Sprintf("%s: gates %s", e.Version, gatesText(*e.VersionGates))} // instead of an edited entry
 	}
 	if e.ModelGates != nil {
 		parts = append(parts, "gates of the model: "+gatesText(*e.ModelGates))

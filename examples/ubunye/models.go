@@ -13,7 +13,7 @@ import (
 func (a *app) models() *cobra.Command {
 	return group("models", "Register, inspect and move versions of models",
 		a.list(), a.info(), a.register(), a.promote(), a.demote(), a.rollback(), a.archive(), a.compare(),
-		a.history(), a.production(), a.verify(), a.repair(), a.sweep())
+		a.gates(), a.history(), a.production(), a.verify(), a.repair(), a.sweep())
 }
 
 // nameFlags adds the flags that name a model, both required.

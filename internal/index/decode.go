@@ -93,7 +93,7 @@ func (d *eventDecoder) member(start, end, at int) (stop int, err error) {
 		e.Time, err = parseTime(d.bytes("time", raw))
 		d.fail("time", err)
 	case "op":
-		e.Op = d.oneOf("op", raw, OpRegister, OpPromote, OpDemote, OpRollback, OpArchive, OpImport, OpForeign, OpRepair)
+		e.Op = d.oneOf("op", raw, OpRegister, OpPromote, OpDemote, OpRollback, OpArchive, OpImport, OpForeign, OpRepair, OpGates)
 	case "version":
 		e.Version = d.text("version", raw)
 	case "from":

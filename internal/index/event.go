@@ -20,6 +20,7 @@ const (
 	OpImport   = "import"  // takes in a document without a history
 	OpForeign  = "foreign" // records an external change
 	OpRepair   = "repair"  // records a repair
+	OpGates    = "gates"   // replaces stored gates, of a version or of the model
 )
 
 // An Event is one line of a model's history. It carries the whole entry of each
