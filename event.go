@@ -2,7 +2,9 @@ package modelregistry
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ubunye-go/modelregistry/internal/index"
@@ -88,6 +90,29 @@ type Change struct {
 // does not have yet. The next change of the model records it with a number.
 // Until then, Time is the time of the read.
 func (e *Event) Unrecorded() bool { return e.Number == 0 }
+
+// String returns the event on one line, such as "fraud/Model event 5: promote
+// 1.3.0 from staging to production by alice: approved".
+func (e Event) String() string {
+	var b strings.Builder
+	if b.WriteString(e.Name.String()); e.Unrecorded() {
+		b.WriteString(" event not recorded yet")
+	} else {
+		fmt.Fprintf(&b, " event %d", e.Number)
+	}
+	fmt.Fprintf(&b, ": %s", e.Op)
+	for _, part := range []struct{ before, text string }{
+		{" ", e.Version}, {" from ", string(e.From)}, {" to ", string(e.To)}, {" by ", e.Actor}, {": ", e.Reason},
+	} {
+		if part.text != "" {
+			b.WriteString(part.before + part.text)
+		}
+	}
+	if e.Refused {
+		b.WriteString("; refused")
+	}
+	return b.String()
+}
 
 // Touches reports whether the event is about the version or changed its entry.
 func (e *Event) Touches(version string) bool {

@@ -224,6 +224,25 @@ func exact(n json.Number) (*big.Rat, error) {
 	return new(big.Rat).SetFloat64(f), nil
 }
 
+// String lists the gates as "min_auc=0.85, require_drift_check=true". A gate
+// that is a function is its name.
+func (g PromotionGate) String() string {
+	list := make([]string, len(g.rules))
+	for i, r := range g.rules {
+		switch {
+		case r.err != nil:
+			list[i] = r.name + "=" + r.raw
+		case r.fn != nil:
+			list[i] = r.name
+		case r.metric == "":
+			list[i] = r.name + "=true"
+		default:
+			list[i] = r.name + "=" + string(r.threshold)
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
 // Len returns the number of gates.
 func (g PromotionGate) Len() int { return len(g.rules) }
 

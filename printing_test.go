@@ -179,3 +179,37 @@ func TestAnswersAreAllTested(t *testing.T) {
 		})
 	}
 }
+
+func TestAnswersPrintOnOneLine(t *testing.T) {
+	t.Parallel()
+	r, _ := newStore(t, &mr.Options{Actor: "alice"})
+	register(t, r, "1.0.0", map[string]any{"auc": 0.8})
+	register(t, r, "1.1.0", map[string]any{"auc": 0.7})
+	promote(t, r, "1.0.0", mr.Production)
+	check := func(version string, gates mr.PromotionGate) mr.PromotionCheck {
+		t.Helper()
+		c, err := r.CheckPromotion(t.Context(), fraud.At(version), mr.Production, &mr.MoveOptions{Gates: gates})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	if _, err := r.Promote(t.Context(), fraud.At("1.1.0"), mr.Production, &mr.MoveOptions{Gates: mr.MinMetric("auc", 0.9), Reason: "try it"}); err == nil {
+		t.Error("promoted")
+	}
+	custom := mr.GateOf("approved", nil)
+	name := fraud.String()
+	for want, v := range map[string]any{
+		"": mr.PromotionGate{},
+		"min_auc=0.85, require_drift_check=true, approved":                                                mr.Gates(mr.MinMetric("auc", 0.85), mr.RequireDriftCheck(), custom),
+		name + "@1.0.0 to production: it is there already":                                                check("1.0.0", custom),
+		name + "@1.1.0 to production: allowed, archives 1.0.0":                                            check("1.1.0", mr.PromotionGate{}),
+		name + "@1.1.0 to production: refused: 1 of 1 gates to production failed: min_auc: auc 0.7 < 0.9": check("1.1.0", mr.MinMetric("auc", 0.9)),
+		name + " event 4: promote 1.1.0 from development to production by alice: try it; refused":         newest(t, r),
+		name + " event not recorded yet: foreign":                                                         mr.Event{Name: fraud, Op: mr.OpForeign},
+	} {
+		if got := fmt.Sprint(v); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+}

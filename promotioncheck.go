@@ -18,6 +18,21 @@ type PromotionCheck struct {
 	Archives string
 }
 
+// String returns the decision on one line, such as "fraud/Model@1.3.0 to
+// production: refused: 1 of 2 gates to production failed: min_auc: …".
+func (c PromotionCheck) String() string {
+	text := c.Version.String() + " to " + string(c.To) + ": "
+	switch {
+	case c.Done:
+		return text + "it is there already"
+	case !c.Allowed:
+		return text + "refused: " + (&GateError{Target: c.To, Results: c.Gates}).Error()
+	case c.Archives != "":
+		return text + "allowed, archives " + c.Archives
+	}
+	return text + "allowed"
+}
+
 // MarshalJSON returns all fields of the check, with the whole version.
 func (c PromotionCheck) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {

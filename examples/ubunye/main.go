@@ -39,6 +39,7 @@ func run() int {
 	if err == nil {
 		return program.OK
 	}
+	err = withHint(cmd, err)
 	a.report(err)
 	if err := a.showFailure(err); err != nil {
 		a.complain(err.Error())

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -46,6 +48,20 @@ func require(cmd *cobra.Command, flags ...string) {
 			panic(err) // the flag was not defined
 		}
 	}
+}
+
+// withHint says that --ref names all parts of a version, if a command has that
+// flag and one of the others is missing.
+func withHint(cmd *cobra.Command, err error) error {
+	if cmd.Flags().Lookup("ref") == nil || !strings.HasPrefix(err.Error(), "required flag(s)") {
+		return err
+	}
+	for _, name := range []string{`"use-case"`, `"model"`, `"version"`} {
+		if strings.Contains(err.Error(), name) {
+			return fmt.Errorf("%w; or name it with --ref use_case/model@version", err)
+		}
+	}
+	return err
 }
 
 func (a *app) info() *cobra.Command {
