@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -112,14 +113,17 @@ func TestCacheFailureIsNotDamage(t *testing.T) {
 	}
 
 	// A folder of the cache can be lost at any moment.
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "cache")
 	lost := mr.New(newStore(t, b, &objectstore.Options{CacheDir: dir}), nil)
+	var lose sync.Once
 	f.set(func() {
 		f.before = func(op, key string) error {
 			if op == "get" && strings.Contains(key, "/model/") {
-				if err := os.RemoveAll(dir); err != nil {
-					t.Error(err)
-				}
+				lose.Do(func() {
+					if err := os.Rename(dir, dir+" moved"); err != nil {
+						t.Error(err)
+					}
+				})
 			}
 			return nil
 		}
