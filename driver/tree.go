@@ -50,6 +50,17 @@ type StagedTree struct {
 	Version string
 }
 
+// CheckVersion returns an error that matches ErrInvalid and gives the reason if
+// no program can have made a version of that name on this system, or nil. It
+// accepts more than StagedTree.Validate, because other programs write names that
+// some systems can't keep. A store checks what it reads or removes by it.
+func CheckVersion(version string) error {
+	if err := pathname.CheckFound(version); err != nil {
+		return fmt.Errorf("%w version %q: %w", ErrInvalid, version, err)
+	}
+	return nil
+}
+
 // Validate returns an error that matches ErrInvalid and gives the reason if the
 // version is not a path segment, or nil.
 func (t StagedTree) Validate() error {

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -478,3 +480,31 @@ type refusedError struct{}
 
 func (*refusedError) Error() string       { return "refused" }
 func (*refusedError) HTTPStatusCode() int { return 400 }
+
+// Another program may name a version as the registry would not.
+func TestVersionNamedByAnotherProgram(t *testing.T) {
+	t.Parallel()
+	f, b := newFaulty(t)
+	const version = "CON"
+	doc := `{"model_name": "FraudRiskModel", "use_case": "fraud_detection", "versions": {"CON": {"version": "CON", "stage": "staging", ` +
+		`"registered_at": "2026-11-20T05:30:11.655479+00:00", "metrics": {}, "metadata": {}}}}`
+	for key, data := range map[string]string{documentKey: doc, strings.TrimSuffix(documentKey, "registry.json") + "versions/CON/model/weights.bin": "w"} {
+		if err := f.b.WriteAll(t.Context(), key, []byte(data), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := mr.New(newStore(t, b, nil), nil)
+	if _, err := r.Promote(t.Context(), fraud.At(version), mr.Production, nil); err != nil {
+		t.Error(err)
+	}
+	m, err := r.GetModel(t.Context(), fraud.In(mr.Production), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if data, err := os.ReadFile(filepath.Join(m.Path, "weights.bin")); string(data) != "w" {
+		t.Errorf("the file: got %q, error %v", data, err)
+	}
+	if err := m.Close(); err != nil {
+		t.Error(err)
+	}
+}

@@ -74,7 +74,7 @@ func (s *Store) trees(ctx context.Context, name mr.ModelName) (found []placedTre
 	list, err := s.list(ctx, dir, true, 0)
 	for _, o := range list {
 		version, file, ok := strings.Cut(strings.TrimPrefix(o.key, dir), "/")
-		if !ok || file == "" || (driver.StagedTree{Version: version}).Validate() != nil {
+		if !ok || file == "" || driver.CheckVersion(version) != nil {
 			continue
 		}
 		if len(found) == 0 || found[len(found)-1].version != version {

@@ -25,7 +25,7 @@ func (s *Store) RemoveTrees(ctx context.Context, useCase, model string, decide f
 		return nil, err
 	}
 	for _, version := range versions {
-		if err := (driver.StagedTree{Version: version}).Validate(); err != nil {
+		if err := driver.CheckVersion(version); err != nil {
 			return removed, err
 		}
 		there, err := s.removeTree(ctx, name, version)

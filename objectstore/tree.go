@@ -39,7 +39,7 @@ type source struct {
 // necessary.
 func (s *Store) OpenTree(ctx context.Context, useCase, model, version string) (driver.Tree, error) {
 	name := mr.ModelName{UseCase: useCase, Model: model}
-	if err := (driver.StagedTree{Version: version}).Validate(); err != nil {
+	if err := driver.CheckVersion(version); err != nil {
 		return nil, err
 	}
 	if err := s.access(ctx); err != nil {
@@ -103,7 +103,7 @@ func (s *Store) remember(name mr.ModelName, version string, src *source) {
 // not there.
 func (s *Store) CachedTree(ctx context.Context, useCase, model, version string) (driver.Tree, driver.TreeFiles, error) {
 	name := mr.ModelName{UseCase: useCase, Model: model}
-	if err := (driver.StagedTree{Version: version}).Validate(); err != nil {
+	if err := driver.CheckVersion(version); err != nil {
 		return nil, nil, err
 	}
 	if err := s.access(ctx); err != nil {
@@ -165,7 +165,7 @@ func (s *Store) source(ctx context.Context, name mr.ModelName, version string) (
 // Tree returns what kind of tree a version has, in its place or still in its
 // upload.
 func (v *view) Tree(version string) (driver.ItemKind, error) {
-	if (driver.StagedTree{Version: version}).Validate() != nil {
+	if driver.CheckVersion(version) != nil {
 		return "", nil
 	}
 	src, err := v.s.source(v.ctx, v.name, version)

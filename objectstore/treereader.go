@@ -24,7 +24,7 @@ type treeFiles struct {
 
 // ReadTree returns the files of a version. It does not use the cache.
 func (s *Store) ReadTree(ctx context.Context, useCase, model, version string) (driver.TreeFiles, error) {
-	if err := (driver.StagedTree{Version: version}).Validate(); err != nil {
+	if err := driver.CheckVersion(version); err != nil {
 		return nil, err
 	}
 	if err := s.access(ctx); err != nil {

@@ -2,12 +2,10 @@ package fsstore
 
 import (
 	"context"
-	"fmt"
 	"io/fs"
 	"path"
 
 	"github.com/ubunye-go/modelregistry/driver"
-	"github.com/ubunye-go/modelregistry/internal/pathname"
 )
 
 // A folder is a version's tree, read in its place. It is a
@@ -42,8 +40,8 @@ func (s *Store) OpenTree(_ context.Context, useCase, model, version string) (dri
 			return f, nil
 		}
 	}
-	if err := pathname.Check(version); err != nil {
-		return nil, fmt.Errorf("version %q: %w: %w", version, fs.ErrInvalid, err)
+	if err := driver.CheckVersion(version); err != nil {
+		return nil, err
 	}
 	if d, err = s.disk(false); err != nil {
 		return nil, err

@@ -73,7 +73,7 @@ func (in *inspector) list(folder string, kind driver.ItemKind) bool {
 func (in *inspector) versions() bool {
 	return in.each(versionsName, func(e fs.DirEntry, name string) bool {
 		it := driver.Item{Kind: driver.ItemStrange, Path: name}
-		if e.IsDir() && pathname.Check(e.Name()) == nil {
+		if e.IsDir() && pathname.CheckFound(e.Name()) == nil {
 			it.Kind, it.Version = driver.ItemBare, e.Name()
 			sealed, err := isSealed(in.disk, name)
 			if err != nil {

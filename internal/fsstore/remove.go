@@ -8,7 +8,6 @@ import (
 	"path"
 
 	"github.com/ubunye-go/modelregistry/driver"
-	"github.com/ubunye-go/modelregistry/internal/pathname"
 )
 
 // RemoveTrees removes trees under the model's lock. Each is first renamed into
@@ -41,8 +40,8 @@ func (s *Store) RemoveTrees(ctx context.Context, useCase, model string, decide f
 		return nil, err
 	}
 	for _, version := range versions {
-		if err := pathname.Check(version); err != nil {
-			return removed, fmt.Errorf("version %q: %w: %w", version, fs.ErrInvalid, err)
+		if err := driver.CheckVersion(version); err != nil {
+			return removed, err
 		}
 		switch err := s.removeTree(d, at.dir, version); {
 		case err == nil:

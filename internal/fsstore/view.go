@@ -258,7 +258,7 @@ func (v *View) Note() (string, bool) {
 
 // Tree returns what kind of tree a version has, and no kind if it has none.
 func (v *View) Tree(version string) (driver.ItemKind, error) {
-	if v.disk == nil || pathname.Check(version) != nil {
+	if v.disk == nil || pathname.CheckFound(version) != nil {
 		return "", nil
 	}
 	name := path.Join(v.rev.dir, versionsName, version)

@@ -5,6 +5,7 @@ package pathname
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"unicode/utf8"
 )
@@ -40,6 +41,26 @@ func Check(s string) error {
 	}
 	if reserved(s) {
 		return errors.New("it is reserved on Windows")
+	}
+	return nil
+}
+
+// CheckFound returns nil if s may be the name of a folder that another program
+// made on this system, and otherwise an error that says why not. Windows finds
+// another folder than that of the name if the name ends in a dot or a space or
+// is reserved, so there it is as strict as Check.
+func CheckFound(s string) error {
+	switch {
+	case runtime.GOOS == "windows":
+		return Check(s)
+	case s == "":
+		return errors.New("it is empty")
+	case s == "." || s == "..":
+		return errors.New("it is a path")
+	case strings.Contains(s, "/"):
+		return errors.New("it contains a path separator")
+	case strings.Contains(s, "\x00"):
+		return errors.New("it contains a control character")
 	}
 	return nil
 }
