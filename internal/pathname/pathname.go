@@ -57,6 +57,8 @@ func CheckFound(s string) error {
 		return errors.New("it is empty")
 	case s == "." || s == "..":
 		return errors.New("it is a path")
+	case !utf8.ValidString(s):
+		return errors.New("it is not valid UTF-8")
 	case strings.Contains(s, "/"):
 		return errors.New("it contains a path separator")
 	case strings.Contains(s, "\x00"):
