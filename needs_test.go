@@ -327,7 +327,7 @@ func TestUnknownNeedTakesOverNoCopiedLog(t *testing.T) {
 	for line := range bytes.Lines(log) { // each a change of its own
 		number, end = number+1, end+len(line)
 		head := fmt.Sprintf(`{"commit":"%032d","number":%d,"end":%d}`+"\n", number, number, end)
-		writeFile(t, filepath.Join(model, "history", fmt.Sprintf("%010d-%d.jsonl", 9_999_999_999-number, number)), head+string(line))
+		writeFile(t, filepath.Join(model, "history", fmt.Sprintf("%010d-%d.jsonl", 9_999_999_999-int64(number), number)), head+string(line))
 	}
 	if err := os.Remove(filepath.Join(model, "history.jsonl")); err != nil {
 		t.Fatal(err)

@@ -144,35 +144,27 @@ func (c claim) remove() error {
 // removeEmpty is remove for a claim without a tree. A concurrent sweep may
 // create the lock file again; the sweep then removes the folder.
 //
-// It closes the lock file before it removes it. Windows refuses to remove an
-// open file, and some file systems in user space, such as exFAT's, rename it
-// within its folder, so that the folder is not empty. A sweeper has the file
-// open for a moment, so removeEmpty tries again until the sweeper has closed it.
+// Some file systems in user space, such as exFAT's, rename a removed file
+// within its folder while another process has it open, so that the folder is
+// not empty. A sweeper has a lock file open for a moment, so removeEmpty tries
+// again until the sweeper has closed it.
 func (c claim) removeEmpty() error {
-	if err := c.lock.Unlock(); err != nil {
-		return err
-	}
 	lock := path.Join(c.name, lockName)
-	var err error
+	err := errors.Join(c.disk.Remove(lock), c.lock.Unlock())
 	for try := range removeTries {
-		if err = ignoreMissing(c.disk.Remove(lock)); err == nil {
-			if err = ignoreMissing(c.disk.Remove(c.name)); err == nil {
-				return nil
-			}
-			if left, err := c.disk.Stamp(lock); err == nil && left.Exists {
-				return nil // of a sweeper
-			}
+		removeErr := c.disk.Remove(c.name)
+		if err != nil || removeErr == nil || errors.Is(removeErr, fs.ErrNotExist) {
+			return err
+		}
+		if left, err := c.disk.Stamp(lock); err == nil && left.Exists {
+			return nil
+		}
+		if try == removeTries-1 {
+			return removeErr
 		}
 		if try > 0 { // the first retry does not wait: the sweeper may have finished
 			time.Sleep(removePause)
 		}
 	}
-	return err
-}
-
-func ignoreMissing(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
+	return nil
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // Last is the highest possible number of a change: names have ten digits.
-const Last = 9_999_999_999
+const Last int64 = 9_999_999_999
 
 // Head is the first line of a change's file. A store may add members to it.
 type Head struct {

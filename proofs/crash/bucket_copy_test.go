@@ -36,7 +36,7 @@ func bucketCopy(t testing.TB) (dir string, log []byte) {
 		}
 		number++
 		head := fmt.Appendf(nil, `{"commit":"%032d","number":%d,"end":%d}`+"\n", number, number, end)
-		writeFile(t, modelPath(dir, "history", fmt.Sprintf("%010d-%d.jsonl", 9_999_999_999-number, number)), string(append(head, lines...)))
+		writeFile(t, modelPath(dir, "history", fmt.Sprintf("%010d-%d.jsonl", 9_999_999_999-int64(number), number)), string(append(head, lines...)))
 		lines = nil
 	}
 	if err := os.Remove(modelPath(dir, "history.jsonl")); err != nil {
