@@ -14,6 +14,10 @@ import (
 // 255; the rest is left for suffixes.
 const MaxLen = 200
 
+// maxFound is the largest length in bytes of a name that common file systems
+// keep.
+const maxFound = 255
+
 // Check returns nil if s may be the name of a file, and otherwise an error that
 // says why not.
 func Check(s string) error {
@@ -57,6 +61,8 @@ func CheckFound(s string) error {
 		return errors.New("it is empty")
 	case s == "." || s == "..":
 		return errors.New("it is a path")
+	case len(s) > maxFound:
+		return fmt.Errorf("it has %d bytes, more than %d", len(s), maxFound)
 	case !utf8.ValidString(s):
 		return errors.New("it is not valid UTF-8")
 	case strings.Contains(s, "/"):
