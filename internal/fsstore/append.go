@@ -22,6 +22,9 @@ func (s *Store) Append(ctx context.Context, useCase, model string, decide func(d
 			return driver.AppendResult{}, err
 		}
 		done, again, err := s.appendHeld(d, at, held, decide)
+		if err == nil && !again {
+			s.clearLeft(d, false)
+		}
 		if !again {
 			return done, err
 		}

@@ -53,20 +53,27 @@ func isRandom(name string) bool {
 }
 
 // claim makes a staging folder and locks it, and makes the folder of the tree.
-// It returns false if a sweep removed the staging folder meanwhile.
-func (s *Store) claim(d Disk, staging string) (c claim, ok bool, err error) {
+// It returns false if a sweep removed the staging folder meanwhile. made are the
+// folders above that were made for it.
+func (s *Store) claim(d Disk, staging string, made []string) (c claim, ok bool, err error) {
+	failed := func(err, removeErr error) (claim, bool, error) {
+		if removeErr != nil {
+			s.leave(staging, made)
+		}
+		return claim{}, false, errors.Join(err, removeErr)
+	}
 	name := path.Join(staging, random())
 	if err := d.Mkdir(name); err != nil {
 		return c, false, err
 	}
 	if c, ok, err = s.tryOwn(d, name); err != nil {
-		return c, false, errors.Join(err, d.RemoveAll(name))
+		return failed(err, d.RemoveAll(name))
 	}
 	if !ok { // the sweeper removes the folder, or is removing it now
 		return c, false, nil
 	}
 	if err := d.Mkdir(c.tree()); err != nil {
-		return c, false, errors.Join(err, c.remove())
+		return failed(err, c.remove())
 	}
 	return c, true, nil
 }
@@ -83,12 +90,17 @@ func (s *Store) tryOwn(d Disk, name string) (c claim, mine bool, err error) {
 		return c, false, err
 	}
 	at, err := d.Lstat(file)
-	held, heldErr := lock.Stat()
-	if err != nil || heldErr != nil || !os.SameFile(at, held) {
-		lock.Unlock()
-		return c, false, nil
+	if err == nil {
+		var held fs.FileInfo
+		if held, err = lock.Stat(); err == nil && os.SameFile(at, held) {
+			return claim{d, name, lock}, true, nil
+		}
 	}
-	return claim{d, name, lock}, true, nil
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	lock.Unlock()
+	return c, false, err
 }
 
 // sweep removes the stagings of dead processes. A staging that it can't remove
@@ -103,33 +115,22 @@ func (s *Store) sweep(d Disk, staging string) {
 	if !due {
 		return
 	}
-	entries, err := d.ReadDir(staging)
-	if err != nil {
-		return
-	}
-	for _, e := range entries {
-		name := path.Join(staging, e.Name())
-		if !isStaging(d, e, name) {
-			continue
-		}
-		if dead, mine, _ := s.tryOwn(d, name); mine {
-			_ = dead.remove()
-		}
-	}
+	s.sweepNow(d, staging)
 }
 
 // isStaging reports whether a folder is a staging folder. A bucket's copy also
 // has uploads in folders of such names, and an upload may hold the only copy of
 // a version's files.
-func isStaging(d Disk, e fs.DirEntry, name string) bool {
+func isStaging(d Disk, e fs.DirEntry, name string) (bool, error) {
 	if !e.IsDir() || !isRandom(e.Name()) {
-		return false
+		return false, nil
 	}
 	entries, err := d.ReadDir(name)
-	if err != nil {
-		return errors.Is(err, fs.ErrNotExist) // it is removed, or being removed
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil // it is removed, or being removed
 	}
-	return !slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() != treeName && e.Name() != lockName })
+	other := slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() != treeName && e.Name() != lockName })
+	return err == nil && !other, err
 }
 
 // remove removes a staging folder, its lock file last, so that until then no

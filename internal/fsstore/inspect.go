@@ -92,7 +92,7 @@ func (in *inspector) versions() bool {
 func (in *inspector) stagings() bool {
 	var free []string
 	ok := in.each(stagingName, func(e fs.DirEntry, name string) bool {
-		if !isStaging(in.disk, e, name) {
+		if is, _ := isStaging(in.disk, e, name); !is {
 			return in.send(driver.Item{Kind: driver.ItemStrange, Path: name}, nil)
 		}
 		if !in.owned(name) {

@@ -61,7 +61,7 @@ func (s *Store) removeTree(d Disk, dir, version string) error {
 	if _, err := ensure(d, staging); err != nil {
 		return err
 	}
-	c, ok, err := s.claim(d, staging)
+	c, ok, err := s.claim(d, staging, nil)
 	if err == nil && !ok {
 		err = fmt.Errorf("%s: another process removed the new folder inside", staging)
 	}
@@ -77,5 +77,9 @@ func (s *Store) removeTree(d Disk, dir, version string) error {
 	if err := d.Sync(versions); err != nil {
 		return errors.Join(err, c.lock.Unlock())
 	}
-	return c.remove()
+	if err := c.remove(); err != nil {
+		s.leave(staging, nil)
+		return err
+	}
+	return nil
 }

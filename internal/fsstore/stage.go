@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"path"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -35,19 +34,20 @@ func (s *Store) Stage(_ context.Context, useCase, model string) (driver.StagedFo
 			return nil, err
 		}
 		if try == 0 {
+			s.clearLeft(d, false)
 			s.sweep(d, staging)
 		}
 		made, err := ensure(d, staging)
 		st.made = append(st.made, made...)
 		ok := false
 		if err == nil {
-			st.claim, ok, err = s.claim(d, staging)
+			st.claim, ok, err = s.claim(d, staging, st.made)
 		}
 		switch {
 		case ok:
 			return st, nil
 		case err != nil && !errors.Is(err, fs.ErrNotExist):
-			dropEmpty(d, st.made)
+			s.drop(d, staging, st.made)
 			s.unmake()
 			return nil, err
 		}
@@ -128,20 +128,18 @@ func (st *Staged) Discard() error {
 	}
 	st.discarded = true
 	if st.used {
-		return st.removeEmpty()
+		err := st.removeEmpty()
+		if err != nil {
+			st.store.leave(path.Dir(st.name), nil)
+		}
+		return err
 	}
 	err := st.remove()
-	dropEmpty(st.disk, st.made)
+	if err != nil {
+		st.store.leave(path.Dir(st.name), st.made)
+	} else {
+		st.store.drop(st.disk, path.Dir(st.name), st.made)
+	}
 	st.store.unmake()
 	return err
-}
-
-// dropEmpty removes folders that hold nothing. It ignores errors, because an
-// empty folder does no harm.
-func dropEmpty(d Disk, made []string) {
-	for _, name := range slices.Backward(made) {
-		if d.Remove(name) != nil {
-			return
-		}
-	}
 }

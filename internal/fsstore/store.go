@@ -102,6 +102,8 @@ type Store struct {
 	bootID func() string // nil for the system's own
 	locks  map[string]*localLock
 	swept  map[string]time.Time // when a model's staging was last searched
+	left   map[string][]string  // see leave
+	leftAt time.Time            // when the store last could not remove it
 	found  map[[3]string]*folder
 	places map[driver.Name]*place
 }
@@ -138,12 +140,18 @@ func (s *Store) Wrap(wrap func(Disk) Disk) { s.wrap = wrap }
 // Close ends the use of the folder.
 func (s *Store) Close() error {
 	s.mu.Lock()
+	d := s.opened
+	s.mu.Unlock()
+	if d != nil {
+		s.clearLeft(d, true)
+	}
+	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
 	if s.opened == nil {
 		return nil
 	}
-	d := s.opened
+	d = s.opened
 	s.opened = nil
 	return d.Close()
 }
