@@ -23,7 +23,7 @@ func (s *Store) Append(ctx context.Context, useCase, model string, decide func(d
 		}
 		done, again, err := s.appendHeld(d, at, held, decide)
 		if err == nil && !again {
-			s.clearLeft(d, false)
+			s.removeLeftovers(d, false)
 		}
 		if !again {
 			return done, err

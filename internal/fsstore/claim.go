@@ -58,7 +58,7 @@ func isRandom(name string) bool {
 func (s *Store) claim(d Disk, staging string, made []string) (c claim, ok bool, err error) {
 	failed := func(err, removeErr error) (claim, bool, error) {
 		if removeErr != nil {
-			s.leave(staging, made)
+			s.noteLeftover(staging, made)
 		}
 		return claim{}, false, errors.Join(err, removeErr)
 	}

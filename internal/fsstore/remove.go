@@ -78,7 +78,7 @@ func (s *Store) removeTree(d Disk, dir, version string) error {
 		return errors.Join(err, c.lock.Unlock())
 	}
 	if err := c.remove(); err != nil {
-		s.leave(staging, nil)
+		s.noteLeftover(staging, nil)
 		return err
 	}
 	return nil

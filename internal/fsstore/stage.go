@@ -34,7 +34,7 @@ func (s *Store) Stage(_ context.Context, useCase, model string) (driver.StagedFo
 			return nil, err
 		}
 		if try == 0 {
-			s.clearLeft(d, false)
+			s.removeLeftovers(d, false)
 			s.sweep(d, staging)
 		}
 		made, err := ensure(d, staging)
@@ -130,13 +130,13 @@ func (st *Staged) Discard() error {
 	if st.used {
 		err := st.removeEmpty()
 		if err != nil {
-			st.store.leave(path.Dir(st.name), nil)
+			st.store.noteLeftover(path.Dir(st.name), nil)
 		}
 		return err
 	}
 	err := st.remove()
 	if err != nil {
-		st.store.leave(path.Dir(st.name), st.made)
+		st.store.noteLeftover(path.Dir(st.name), st.made)
 	} else {
 		st.store.drop(st.disk, path.Dir(st.name), st.made)
 	}

@@ -93,19 +93,19 @@ var errOvertaken = fmt.Errorf("%w: another program wrote the document", driver.E
 type Store struct {
 	dir string
 
-	mu     sync.Mutex
-	opened Disk
-	folder fs.FileInfo // the folder that was opened
-	closed bool
-	made   []string // the folder and those above it that this store made
-	wrap   func(Disk) Disk
-	bootID func() string // nil for the system's own
-	locks  map[string]*localLock
-	swept  map[string]time.Time // when a model's staging was last searched
-	left   map[string][]string  // see leave
-	leftAt time.Time            // when the store last could not remove it
-	found  map[[3]string]*folder
-	places map[driver.Name]*place
+	mu          sync.Mutex
+	opened      Disk
+	folder      fs.FileInfo // the folder that was opened
+	closed      bool
+	made        []string // the folder and those above it that this store made
+	wrap        func(Disk) Disk
+	bootID      func() string // nil for the system's own
+	locks       map[string]*localLock
+	swept       map[string]time.Time // when a model's staging was last searched
+	leftovers   map[string][]string  // see leave
+	leftoversAt time.Time            // when the store last could not remove it
+	found       map[[3]string]*folder
+	places      map[driver.Name]*place
 }
 
 // Open returns the store in dir. The folder may be missing. Anything but a
@@ -143,7 +143,7 @@ func (s *Store) Close() error {
 	d := s.opened
 	s.mu.Unlock()
 	if d != nil {
-		s.clearLeft(d, true)
+		s.removeLeftovers(d, true)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -12,37 +12,37 @@ import (
 // the process has too many files open, say, the store notes it, and tries again
 // after its next change and at Close.
 
-// leftEvery bounds how often the store tries to remove what it had to leave.
-const leftEvery = 100 * time.Millisecond
+// leftoversEvery bounds how often the store tries to remove what it had to leave.
+const leftoversEvery = 100 * time.Millisecond
 
-// leave notes that a staging folder in a model's folder of stagings could not
+// noteLeftover notes that a staging folder in a model's folder of stagings could not
 // be removed. made are folders to remove when they are empty.
-func (s *Store) leave(stagings string, made []string) {
+func (s *Store) noteLeftover(stagings string, made []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.left == nil {
-		s.left = map[string][]string{}
+	if s.leftovers == nil {
+		s.leftovers = map[string][]string{}
 	}
-	s.left[stagings] = append(s.left[stagings], made...)
-	s.leftAt = time.Now()
+	s.leftovers[stagings] = append(s.leftovers[stagings], made...)
+	s.leftoversAt = time.Now()
 }
 
-// clearLeft tries again to remove what the store had to leave, unless it did so
+// removeLeftovers tries again to remove what the store had to leave, unless it did so
 // just now.
-func (s *Store) clearLeft(d Disk, always bool) {
+func (s *Store) removeLeftovers(d Disk, always bool) {
 	s.mu.Lock()
-	if len(s.left) == 0 || !always && time.Since(s.leftAt) < leftEvery {
+	if len(s.leftovers) == 0 || !always && time.Since(s.leftoversAt) < leftoversEvery {
 		s.mu.Unlock()
 		return
 	}
-	left := s.left
-	s.left = nil
+	left := s.leftovers
+	s.leftovers = nil
 	s.mu.Unlock()
 	for stagings, made := range left {
 		if s.sweepNow(d, stagings) {
 			s.drop(d, stagings, made)
 		} else {
-			s.leave(stagings, made)
+			s.noteLeftover(stagings, made)
 		}
 	}
 }
@@ -55,7 +55,7 @@ func (s *Store) drop(d Disk, stagings string, made []string) {
 			continue
 		}
 		if !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrPermission) { // it is not in use
-			s.leave(stagings, made[:i+1])
+			s.noteLeftover(stagings, made[:i+1])
 		}
 		return
 	}
