@@ -22,12 +22,18 @@ func (a *app) report(err error) {
 	var refusal *modelregistry.GateError
 	if !errors.As(err, &refusal) {
 		a.complain(err.Error())
-		if errors.Is(err, modelregistry.ErrIndexLost) && !strings.Contains(a.store, "://") {
+		if errors.Is(err, modelregistry.ErrIndexLost) && !isURL(a.store) {
 			fmt.Fprintln(a.err, "Run 'ubunye models repair' to list the versions again.")
 		}
 		var cache *objectstore.CacheError
 		if errors.As(err, &cache) {
 			fmt.Fprintln(a.err, "Another folder can be named with --cache or UBUNYE_CACHE.")
+		}
+		var found *foundError
+		if errors.As(err, &found) {
+			for _, hint := range found.hints {
+				fmt.Fprintln(a.err, hint)
+			}
 		}
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,8 +12,11 @@ import (
 	"github.com/ubunye-go/modelregistry"
 )
 
-// errFound is the error of verify when it found problems. It has printed them.
-var errFound = errors.New("the store is not in order; see ubunye models repair")
+// A foundError is the error of verify when it found problems. It has printed
+// them. The hints say what helps.
+type foundError struct{ hints []string }
+
+func (e *foundError) Error() string { return "the store is not in order" }
 
 // errUnread is the error of verify when parts of the store could not be read
 // and the others are in order. There is nothing to repair then.
@@ -51,20 +55,43 @@ func (a *app) printVerify(ctx context.Context, r *modelregistry.ModelRegistry, o
 		Findings []modelregistry.Finding `json:"findings"`
 	}{report.Models, report.Versions, append([]modelregistry.Finding{}, report.Findings...)}
 	err = a.show(result, func() string { return verifyText(report) })
-	return errors.Join(err, verdict(report.Problems()))
+	return errors.Join(err, verdict(report.Problems(), isURL(a.store)))
 }
 
 // verdict returns the error of verify for the problems that it found.
-func verdict(problems []modelregistry.Finding) error {
+func verdict(problems []modelregistry.Finding, inBucket bool) error {
 	if len(problems) == 0 {
 		return nil
 	}
 	for _, p := range problems {
 		if p.Kind != modelregistry.StoreUnreadable {
-			return errFound
+			return &foundError{whatHelps(problems, inBucket)}
 		}
 	}
 	return errUnread
+}
+
+// whatHelps returns a line for each kind of help that the problems need.
+func whatHelps(problems []modelregistry.Finding, inBucket bool) (hints []string) {
+	repair := "Run 'ubunye models repair' to see what a repair would do."
+	if inBucket {
+		repair = "Repair needs a folder: copy the prefix to disk, repair the copy, and copy it to a new prefix."
+	}
+	for _, p := range problems {
+		hint := repair
+		switch p.Kind {
+		case modelregistry.ArtifactMissing, modelregistry.ArtifactDamaged, modelregistry.ManifestDamaged:
+			hint = "A repair can't restore files of versions: restore them from a backup, or register the model again as a new version."
+		case modelregistry.EntryUnreadable:
+			hint = "What can't be read of a version is not repaired: correct it in registry.json, or replace its gates by 'ubunye models gates set'."
+		case modelregistry.StoreUnreadable:
+			hint = "Parts of the store could not be read, so they were not checked."
+		}
+		if !slices.Contains(hints, hint) {
+			hints = append(hints, hint)
+		}
+	}
+	return hints
 }
 
 func verifyText(report *modelregistry.VerifyReport) string {
@@ -87,64 +114,6 @@ func count(n int, noun string) string {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-func (a *app) repair() *cobra.Command {
-	var name modelregistry.ModelName
-	var opts modelregistry.RepairOptions
-	cmd := a.command("repair", "List the repairs of a model; with --apply, make them", func(ctx context.Context, r *modelregistry.ModelRegistry) error {
-		report, err := r.Repair(ctx, name, &opts)
-		if err != nil {
-			return err
-		}
-		return a.show(repairResult(report), func() string { return repairText(report) })
-	})
-	cmd.Long = `List the repairs of a model; with --apply, make them.
-
-Without --apply the exit status is 0 if the repairs can be listed, whether or
-not there are any. "ubunye models verify" exits with 1 if something is wrong.`
-	nameFlags(cmd, &name)
-	flags := cmd.Flags()
-	flags.BoolVar(&opts.Apply, "apply", false, "make the repairs; replaced files are kept")
-	actorFlag(cmd, &opts.Actor, "")
-	flags.StringVar(&opts.Reason, "reason", "", "`text` for the history")
-	return cmd
-}
-
-type repairAction struct {
-	Kind    modelregistry.RepairKind `json:"kind"`
-	Version string                   `json:"version,omitempty"`
-	Path    string                   `json:"path,omitempty"`
-	Detail  string                   `json:"detail,omitempty"`
-}
-
-func repairResult(report *modelregistry.RepairReport) any {
-	actions := []repairAction{}
-	for _, act := range report.Actions {
-		actions = append(actions, repairAction(act))
-	}
-	return struct {
-		Applied bool           `json:"applied"`
-		Actions []repairAction `json:"actions"`
-		Kept    []string       `json:"kept,omitempty"`
-	}{report.Applied, actions, report.Kept}
-}
-
-func repairText(report *modelregistry.RepairReport) string {
-	if len(report.Actions) == 0 {
-		return "nothing to repair\n"
-	}
-	var b strings.Builder
-	for _, act := range report.Actions {
-		fmt.Fprintf(&b, "  %s\n", escape(oneLine(act.String())))
-	}
-	for _, path := range report.Kept {
-		fmt.Fprintf(&b, "kept %s\n", escape(path))
-	}
-	if !report.Applied {
-		b.WriteString("nothing was changed; --apply does it\n")
-	}
-	return b.String()
 }
 
 func oneLine(s string) string { return strings.ReplaceAll(s, "\n", "; ") }
