@@ -35,7 +35,10 @@ type plan struct {
 // error as documentErr.
 func (m *Model) commit(ctx context.Context, decide func() (plan, error)) (documentErr, err error) {
 	var p plan
+	waits := time.AfterFunc(patience, m.warnWaiting)
+	defer waits.Stop()
 	done, err := m.e.Store.Append(ctx, m.Name.UseCase, m.Name.Model, func(v driver.View) (*driver.Commit, error) {
+		waits.Stop()
 		err := m.withState(ctx, func() error { return m.load(v) }, func() (err error) {
 			if p, err = decide(); p.commit == nil {
 				m.state.Revision = v.Revision()
@@ -61,6 +64,13 @@ func (m *Model) commit(ctx context.Context, decide func() (plan, error)) (docume
 	}
 	m.lags((p.commit.Checkpoint == nil || done.DocumentErr != nil) && s.DocumentErr == nil)
 	return done.DocumentErr, nil
+}
+
+// patience is how long a commit waits for the store before the log says so.
+const patience = time.Second
+
+func (m *Model) warnWaiting() {
+	m.e.Log.Warn("the change waits, because another program or a stopped process holds the model's lock", slog.String("model", m.Name.String()))
 }
 
 // applied returns the state with an append that happened. A read may have

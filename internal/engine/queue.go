@@ -73,7 +73,7 @@ func (m *Model) Change(ctx context.Context, decide func(*Txn) (string, error), s
 	case <-c.done:
 	case <-ctx.Done():
 		if q.leave(c, false) {
-			return Result{}, ctx.Err()
+			return Result{}, fmt.Errorf("the change waited for the model's lock and changed nothing: %w", ctx.Err())
 		}
 		<-c.done // its append is under way, and soon known
 	}
