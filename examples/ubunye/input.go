@@ -38,7 +38,11 @@ func readObject(file string) (map[string]any, error) {
 		return nil, err
 	}
 	var object map[string]any
-	if err := decode(data, &object); err != nil {
+	err = decode(data, &object)
+	if err == nil {
+		err = checkLossless(data)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%w content of %s: %w", modelregistry.ErrInvalid, file, err)
 	}
 	if object == nil {
