@@ -37,13 +37,13 @@ type loaded[T any] struct {
 // first loads the first version.
 func (f *follower[T]) first(ctx context.Context) error {
 	for {
-		if err := f.poll(ctx); err != nil {
+		if err := f.poll(ctx); err != nil && !(f.opts.Wait && notYet(err)) {
 			return err
 		}
 		if f.target != nil {
 			break
 		}
-		select { // another program may still be copying the files of the version
+		select { // for the first version, or because another program may still be copying the files of the version
 		case <-time.After(f.r.untilPoll(f.opts.Interval)):
 		case <-ctx.Done():
 			return ctx.Err()
@@ -96,7 +96,7 @@ func (f *follower[T]) poll(ctx context.Context) error {
 	}
 	now := time.Now()
 	f.note(func(s *LiveStatus) {
-		if err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrArtifact) || errors.Is(err, ErrConflict) {
+		if err == nil || notYet(err) {
 			s.LastCheck = now
 		}
 		if !changed {
@@ -119,6 +119,12 @@ func (f *follower[T]) poll(ctx context.Context) error {
 	}
 	f.target = &v
 	return nil
+}
+
+// notYet reports whether an error says that the reference means no version with
+// files now, although it may later.
+func notYet(err error) bool {
+	return errors.Is(err, ErrNotFound) || errors.Is(err, ErrArtifact) || errors.Is(err, ErrConflict)
 }
 
 // serves reports whether a version is the current one.

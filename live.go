@@ -80,14 +80,20 @@ type LiveOptions[T any] struct {
 	// MaxRetry is five minutes by default, or Retry if that is longer.
 	Retry, MaxRetry time.Duration
 
+	// Wait lets NewLive wait until the reference means a version whose files
+	// are there, for example until the first promotion. Without it, NewLive
+	// fails with ErrNotFound. A reference that can never mean a version fails
+	// at once in both cases, and so does a version that can't be loaded.
+	Wait bool
+
 	// Logger gets a message for each version that comes into use, fails or is
 	// closed. If it is nil, the registry's logger is used.
 	Logger *slog.Logger
 }
 
 // NewLive loads the version that ref means and returns a Live that has it in
-// use. It fails with the error of the registry, of load or of the check. The
-// Live then polls the registry until Close. The end of ctx only ends the first
+// use. It fails with the error of the registry, of load or of the check. With
+// LiveOptions.Wait, it waits for a version until ctx ends. The Live then polls the registry until Close. The end of ctx only ends the first
 // load; the values of ctx reach every load and check.
 //
 // load makes a T from the files in Model.Path. The files stay until the T is
