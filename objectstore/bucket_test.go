@@ -26,6 +26,7 @@ type faultyBucket struct {
 	before        func(op, key string) error        // refuses a request
 	after         func(op, key string) error        // loses the answer to a request
 	read          func(key string, r []byte) []byte // changes the bytes of an object when it is read
+	stall         func(op, key string) bool         // makes a transfer stand still until its context ends
 	count         map[string]int
 }
 
@@ -50,6 +51,13 @@ func (f *faultyBucket) requests() map[string]int {
 	count := f.count
 	f.count = map[string]int{}
 	return count
+}
+
+func (f *faultyBucket) stalls(op, key string) bool {
+	f.mu.Lock()
+	stall := f.stall
+	f.mu.Unlock()
+	return stall != nil && stall(op, key)
 }
 
 func (f *faultyBucket) do(op, key string, fn func() error) error {
@@ -169,16 +177,27 @@ func (f *faultyBucket) NewRangeReader(ctx context.Context, key string, offset, _
 		if f.read != nil {
 			data = f.read(key, data)
 		}
-		r = &faultyReader{data: data}
+		r = &faultyReader{data: data, size: len(data)}
+		if f.stall != nil && f.stall("get", key) {
+			r = &faultyReader{data: data[:len(data)/2], size: len(data), stalled: ctx}
+		}
 		return nil
 	})
 	return r, err
 }
 
-type faultyReader struct{ data []byte }
+type faultyReader struct {
+	data    []byte
+	size    int             // of the object, from the offset
+	stalled context.Context // if not nil, the reader stands still after the data until it ends
+}
 
 func (r *faultyReader) Read(p []byte) (int, error) {
 	if len(r.data) == 0 {
+		if r.stalled != nil {
+			<-r.stalled.Done()
+			return 0, r.stalled.Err()
+		}
 		return 0, io.EOF
 	}
 	n := copy(p, r.data)
@@ -189,7 +208,7 @@ func (r *faultyReader) Read(p []byte) (int, error) {
 func (r *faultyReader) Close() error { return nil }
 func (r *faultyReader) As(any) bool  { return false }
 func (r *faultyReader) Attributes() *driver.ReaderAttributes {
-	return &driver.ReaderAttributes{Size: int64(len(r.data)), ModTime: time.Now()}
+	return &driver.ReaderAttributes{Size: int64(r.size), ModTime: time.Now()}
 }
 
 func (f *faultyBucket) NewTypedWriter(ctx context.Context, key, contentType string, opts *driver.WriterOptions) (driver.Writer, error) {
@@ -210,6 +229,9 @@ func (w *faultyWriter) Write(p []byte) (int, error) {
 }
 
 func (w *faultyWriter) Close() error {
+	if w.f.stalls("put", w.key) {
+		<-w.ctx.Done()
+	}
 	if err := w.ctx.Err(); err != nil {
 		return err
 	}

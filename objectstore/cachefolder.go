@@ -115,14 +115,24 @@ func writableFolder(dir string) error {
 	return errors.Join(file.Close(), os.Remove(file.Name()))
 }
 
+// making is held while folders are made, so that a folder has its rights before
+// another goroutine makes one in it.
+var making sync.Mutex
+
 // makeShared makes a folder and the missing folders above it. The users who
 // share the folder above can use them, whatever the umask is.
 func makeShared(dir string) error {
+	making.Lock()
+	defer making.Unlock()
+	return makeSharedAll(dir)
+}
+
+func makeSharedAll(dir string) error {
 	if info, err := os.Stat(dir); err == nil && info.IsDir() {
 		return nil
 	}
 	if parent := filepath.Dir(dir); parent != dir {
-		if err := makeShared(parent); err != nil {
+		if err := makeSharedAll(parent); err != nil {
 			return err
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"math/rand/v2"
 	"strings"
@@ -26,7 +25,8 @@ const (
 	// never comes would block a change for ever.
 	smallFor = 15 * time.Second
 	// slowest is the rate in bytes a second that a larger request must reach:
-	// one for a document, or for a history that is taken over.
+	// one for a document, for a history that is taken over, or for a copy
+	// within the bucket.
 	slowest = 1 << 20
 	// settleFor bounds how long a change that was started may take to learn its
 	// outcome after its caller stopped waiting.
@@ -38,11 +38,18 @@ const contentType = "application/octet-stream"
 // retry calls fn until it succeeds, fails for good, or was called often enough.
 func retry(ctx context.Context, fn func() error) error {
 	var err error
+	idle := 0
 	for try := range tries {
 		if try > 0 && pause(ctx, try) != nil {
 			return err
 		}
 		if err = fn(); err == nil || final(ctx, err) {
+			return err
+		}
+		if errors.Is(err, errIdle) {
+			idle++
+		}
+		if idle == idleTries {
 			return err
 		}
 	}
@@ -65,12 +72,7 @@ func pause(ctx context.Context, try int) error {
 
 // get returns an object's bytes.
 func (s *Store) get(ctx context.Context, key string) (data []byte, err error) {
-	err = retry(ctx, func() error {
-		ctx, cancel := context.WithTimeout(ctx, smallFor)
-		defer cancel()
-		data, err = s.bucket.ReadAll(ctx, s.prefix+key)
-		return err
-	})
+	data, err = s.readAll(ctx, s.prefix+key)
 	return data, fail("get", s.prefix+key, err)
 }
 
@@ -179,7 +181,11 @@ func (s *Store) list(ctx context.Context, prefix string, flat bool, limit int) (
 }
 
 func (s *Store) remove(ctx context.Context, key string) error {
-	err := retry(ctx, func() error { return s.bucket.Delete(ctx, s.prefix+key) })
+	err := retry(ctx, func() error {
+		ctx, cancel := context.WithTimeout(ctx, smallFor)
+		defer cancel()
+		return s.bucket.Delete(ctx, s.prefix+key)
+	})
 	if err = fail("delete", s.prefix+key, err); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -190,18 +196,22 @@ func (s *Store) remove(ctx context.Context, key string) error {
 func (s *Store) copyObject(ctx context.Context, to, from string, size int64) error {
 	err := errors.ErrUnsupported
 	if size <= s.copyMax {
-		err = retry(ctx, func() error { return s.bucket.Copy(ctx, s.prefix+to, s.prefix+from, nil) })
+		err = retry(ctx, func() error {
+			ctx, cancel := context.WithTimeout(ctx, smallFor+time.Duration(size)*time.Second/slowest)
+			defer cancel()
+			return s.bucket.Copy(ctx, s.prefix+to, s.prefix+from, nil)
+		})
 	}
 	if err == nil || errors.Is(fail("", "", err), fs.ErrNotExist) || ctx.Err() != nil {
 		return fail("copy", s.prefix+to, err)
 	}
 	return fail("copy", s.prefix+to, retry(ctx, func() error {
-		r, err := s.bucket.NewReader(ctx, s.prefix+from, nil)
+		r, err := s.open(ctx, s.prefix+from)
 		if err != nil {
 			return err
 		}
 		defer r.Close()
-		return s.bucket.Upload(ctx, s.prefix+to, struct{ io.Reader }{r}, uploadOptions(size))
+		return s.upload(ctx, s.prefix+to, r, size)
 	}))
 }
 

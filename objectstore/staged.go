@@ -135,7 +135,7 @@ func (st *staged) send(ctx context.Context, f *fileInfo, digests map[string]stri
 		}
 		defer in.Close()
 		h := sha256.New()
-		if err := st.s.bucket.Upload(ctx, st.s.prefix+st.key(f.Path), io.TeeReader(in, h), uploadOptions(f.Size)); err != nil {
+		if err := st.s.upload(ctx, st.s.prefix+st.key(f.Path), io.TeeReader(in, h), f.Size); err != nil {
 			return err
 		}
 		f.SHA256 = hex.EncodeToString(h.Sum(nil))

@@ -278,31 +278,7 @@ func (s *Store) download(ctx context.Context, src *source, dir string) error {
 }
 
 func (s *Store) downloadFile(ctx context.Context, key, to string, f fileInfo) error {
-	err := retry(ctx, func() error {
-		in, err := s.bucket.NewReader(ctx, key, nil)
-		if err != nil {
-			return err
-		}
-		defer in.Close()
-		out, err := s.cache.create(to)
-		if err != nil {
-			return err
-		}
-		defer out.Close()
-		h := sha256.New()
-		n, err := io.Copy(io.MultiWriter(out, h), in)
-		if err != nil {
-			return err
-		}
-		if sum := hex.EncodeToString(h.Sum(nil)); f.SHA256 != "" && sum != f.SHA256 {
-			return fmt.Errorf("%w: %s: sha256 %s, not %s", mr.ErrArtifact, key, sum, f.SHA256)
-		}
-		if n != f.Size {
-			return fmt.Errorf("%w: %s: %d bytes, not %d", mr.ErrArtifact, key, n, f.Size)
-		}
-		return out.Close()
-	})
-	if err != nil {
+	if err := s.fetch(ctx, key, to, f); err != nil {
 		return fail("get", key, err)
 	}
 	mode := fs.FileMode(0o444)
@@ -310,4 +286,30 @@ func (s *Store) downloadFile(ctx context.Context, key, to string, f fileInfo) er
 		mode = fs.FileMode(bits)&0o555 | 0o400
 	}
 	return s.cache.finish(to, mode)
+}
+
+// fetch writes an object to a file of the cache, and checks the digest.
+func (s *Store) fetch(ctx context.Context, key, to string, f fileInfo) error {
+	in, err := s.open(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := s.cache.create(to)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	h := sha256.New()
+	n, err := io.Copy(io.MultiWriter(out, h), in)
+	if err != nil {
+		return err
+	}
+	if sum := hex.EncodeToString(h.Sum(nil)); f.SHA256 != "" && sum != f.SHA256 {
+		return fmt.Errorf("%w: %s: sha256 %s, not %s", mr.ErrArtifact, key, sum, f.SHA256)
+	}
+	if n != f.Size {
+		return fmt.Errorf("%w: %s: %d bytes, not %d", mr.ErrArtifact, key, n, f.Size)
+	}
+	return out.Close()
 }

@@ -10,8 +10,6 @@ import (
 	"iter"
 	"strconv"
 
-	"gocloud.dev/blob"
-
 	mr "github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/driver"
 )
@@ -83,25 +81,22 @@ func (t *treeFiles) Open(ctx context.Context, file string) (io.ReadCloser, error
 	return nil, &fs.PathError{Op: "open", Path: file, Err: fs.ErrNotExist}
 }
 
-func (t *treeFiles) open(ctx context.Context, f fileInfo) (_ io.ReadCloser, err error) {
+func (t *treeFiles) open(ctx context.Context, f fileInfo) (_ io.ReadCloser, missing error) {
 	for _, dir := range t.src.dirs {
 		key := t.s.prefix + dir + f.Path
-		var r *blob.Reader
-		err = fail("get", key, retry(ctx, func() (err error) {
-			r, err = t.s.bucket.NewReader(ctx, key, nil)
-			return err
-		}))
-		if errors.Is(err, fs.ErrNotExist) {
+		d, err := t.s.open(ctx, key)
+		if err = fail("get", key, err); errors.Is(err, fs.ErrNotExist) {
+			missing = err
 			continue
 		}
-		if err == nil && r.Size() != f.Size {
-			err = fmt.Errorf("%w: %s: %d bytes, not %d", mr.ErrArtifact, key, r.Size(), f.Size)
-			r.Close()
+		if err == nil && d.size != f.Size {
+			d.Close()
+			err = fmt.Errorf("%w: %s: %d bytes, not %d", mr.ErrArtifact, key, d.size, f.Size)
 		}
 		if err != nil {
 			return nil, err
 		}
-		return r, nil
+		return d, nil
 	}
-	return nil, err
+	return nil, missing
 }

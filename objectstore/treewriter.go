@@ -91,7 +91,7 @@ func (st *stagedFiles) send(ctx context.Context, f driver.TreeFile) *sending {
 	up := &sending{st: st, file: f, hash: sha256.New(), pipe: w, done: make(chan error, 1)}
 	go func() {
 		key := st.s.prefix + st.key(f.Path)
-		err := fail("put", key, st.s.bucket.Upload(ctx, key, struct{ io.Reader }{r}, uploadOptions(f.Size)))
+		err := fail("put", key, st.s.upload(ctx, key, r, f.Size))
 		r.CloseWithError(err) // ends a Write that is waiting
 		up.done <- err
 	}()

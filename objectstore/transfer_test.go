@@ -1,0 +1,185 @@
+package objectstore_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/fstest"
+	"testing/synctest"
+	"time"
+
+	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/driver"
+	"github.com/ubunye-go/modelregistry/objectstore"
+	"github.com/ubunye-go/modelregistry/registrytest"
+)
+
+// stallOf makes the next n transfers of the artifact's large file stand still.
+func (f *faultyBucket) stallOf(op string, n int64) {
+	f.set(func() {
+		f.stall = func(o, key string) bool {
+			if o != op || !strings.HasSuffix(key, "weights.bin") || n == 0 {
+				return false
+			}
+			n--
+			return true
+		}
+	})
+}
+
+const always = -1
+
+// A transfer that stands still is ended and tried again, in both directions.
+func TestStalledTransfers(t *testing.T) {
+	t.Parallel()
+	large := fstest.MapFS{"weights.bin": {Data: []byte(strings.Repeat("0123456789abcdef", 1<<16))}}
+	synctest.Test(t, func(t *testing.T) {
+		f, b := newFaulty(t)
+		took := func(what string, most time.Duration, fn func()) {
+			t.Helper()
+			start := time.Now()
+			fn()
+			if took := time.Since(start); took > most {
+				t.Errorf("%s took %v, want at most %v", what, took, most)
+			}
+		}
+		// What can't be read again fails for good.
+		failsFor := func(what string, err error) {
+			t.Helper()
+			if err == nil || errors.Is(err, mr.ErrArtifact) || !strings.Contains(err.Error(), "stood still") {
+				t.Errorf("%s: got error %v, want one that says that the transfer stood still", what, err)
+			}
+		}
+		r := mr.New(newStore(t, b, nil), nil)
+		f.stallOf("put", 1)
+		took("a registration whose upload stood still once", 2*time.Minute, func() { registrytest.Put(t, r, fraud.In(mr.Production), large) })
+		f.stallOf("put", always)
+		took("a registration whose uploads stand still", 5*time.Minute, func() {
+			_, err := r.Register(t.Context(), fraud, mr.FromFS(large), nil)
+			failsFor("registering", err)
+		})
+
+		f.requests()
+		f.stallOf("get", 2)
+		took("a download that stood still twice", time.Minute, func() {
+			m, err := mr.New(newStore(t, b, nil), nil).GetModel(t.Context(), fraud.In(mr.Production), &mr.GetOptions{Verify: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			m.Close()
+		})
+		f.stallOf("get", 2)
+		took("a verification", time.Minute, func() {
+			report, err := mr.New(newStore(t, b, nil), nil).Verify(t.Context(), nil)
+			if err != nil || len(report.Findings) > 0 {
+				t.Errorf("Verify: got %v, error %v", report, err)
+			}
+		})
+		f.set(func() { f.stall = func(op, _ string) bool { return op == "get" } })
+		took("a download that stands still", 5*time.Minute, func() {
+			_, err := mr.New(newStore(t, b, nil), nil).GetModel(t.Context(), fraud.In(mr.Production), nil)
+			if err == nil || errors.Is(err, mr.ErrArtifact) {
+				t.Errorf("getting: got error %v, want one that does not match ErrArtifact", err)
+			}
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		took("a download whose caller gives up", 2*time.Second, func() {
+			if _, err := mr.New(newStore(t, b, nil), nil).GetModel(ctx, fraud.In(mr.Production), nil); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("getting: got error %v, want that of the context", err)
+			}
+		})
+	})
+}
+
+// A stalled download does not hold the lock of the cache without end,
+// and goes on where it stopped.
+func TestStalledDownloadReleasesCache(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f, b := newFaulty(t)
+		registrytest.Put(t, mr.New(newStore(t, b, nil), nil), fraud.In(mr.Production), files)
+		cache := t.TempDir()
+		var stalled atomic.Bool
+		f.set(func() {
+			f.stall = func(op, key string) bool {
+				return op == "get" && strings.HasSuffix(key, "weights.bin") && !stalled.Swap(true)
+			}
+		})
+		start := time.Now()
+		done := make(chan error, 2)
+		for range 2 {
+			go func() {
+				m, err := mr.New(newStore(t, b, &objectstore.Options{CacheDir: cache}), nil).GetModel(t.Context(), fraud.In(mr.Production), nil)
+				if err == nil {
+					err = m.Close()
+				}
+				done <- err
+			}()
+		}
+		for range 2 {
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}
+		if took := time.Since(start); took > 20*time.Second {
+			t.Errorf("two processes got the version after %v, want at most 20 s", took)
+		}
+	})
+}
+
+// A writer or reader of a stream may be slow. Only the transfer may not stand
+// still.
+func TestSlowCallersOfStreams(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		_, b := newFaulty(t)
+		s := newStore(t, b, nil)
+		r := mr.New(s, nil)
+		registrytest.Put(t, r, fraud.In(mr.Production), files)
+		st, err := s.StageFiles(t.Context(), fraud.UseCase, fraud.Model)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer st.Discard()
+		w, err := st.Create(t.Context(), driver.TreeFile{Path: "model/weights.bin", Size: 4, Mode: 0o444})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range []string{"ab", "cd"} {
+			time.Sleep(time.Hour)
+			if _, err := w.Write([]byte(part)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Hour)
+		if err := w.Close(); err != nil {
+			t.Errorf("a slow writer: %v", err)
+		}
+		tree, err := s.ReadTree(t.Context(), fraud.UseCase, fraud.Model, "1.0.0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tree.Close()
+		file, err := tree.Open(t.Context(), "model/weights.bin")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		var got []byte
+		for range 2 {
+			time.Sleep(time.Hour)
+			part := make([]byte, 4)
+			n, err := file.Read(part)
+			if err != nil {
+				t.Fatalf("a slow reader: %v", err)
+			}
+			got = append(got, part[:n]...)
+		}
+		if string(got) != "weights" {
+			t.Errorf("a slow reader: got %q", got)
+		}
+	})
+}
