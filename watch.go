@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"reflect"
+	"regexp"
 	"time"
 
 	"github.com/ubunye-go/modelregistry/driver"
@@ -141,10 +142,24 @@ func (w *watcher) poll(ctx context.Context) (v ModelVersion, changed bool, err e
 // report remembers the version or the error that poll returns.
 func (w *watcher) report(v ModelVersion, err error) (ModelVersion, bool, error) {
 	if err != nil {
-		changed := w.failed != err.Error()
-		w.yielded, w.failed = nil, err.Error()
+		text := failureText(err)
+		changed := w.failed != text
+		w.yielded, w.failed = nil, text
 		return ModelVersion{}, changed, err
 	}
 	w.yielded, w.failed, w.files = &v, "", treeListing{}
 	return v, true, nil
+}
+
+// varying matches what may differ in the text of one error: a request's id, a
+// time, a port.
+var varying = regexp.MustCompile(`[\w+/=:.-]*\d[\w+/=:.-]*`)
+
+// failureText returns the text by which an error is recognized at the next
+// poll. Services give each of their errors another request id.
+func failureText(err error) string {
+	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrArtifact) || errors.Is(err, ErrConflict) {
+		return err.Error()
+	}
+	return varying.ReplaceAllString(err.Error(), "#")
 }
