@@ -62,11 +62,12 @@ func idle(ctx context.Context, err error) error {
 }
 
 // A download reads an object. If the connection breaks or stands still, it goes
-// on at the next byte.
+// on at the next byte, unless the object can be replaced meanwhile.
 type download struct {
-	s   *Store
-	ctx context.Context
-	key string
+	s    *Store
+	ctx  context.Context
+	key  string
+	once bool // one attempt: the object can be replaced, and its bytes must not be mixed
 
 	at     int64 // bytes read
 	size   int64 // of the object, once it was opened
@@ -79,7 +80,8 @@ type download struct {
 	dog    *watchdog
 }
 
-// open begins the download of an object, whose key includes the prefix.
+// open begins the download of an object that is never replaced, whose key
+// includes the prefix.
 func (s *Store) open(ctx context.Context, key string) (*download, error) {
 	d := &download{s: s, ctx: ctx, key: key}
 	for d.r == nil {
@@ -120,7 +122,7 @@ func (d *download) again(err error) error {
 	if err == errIdle {
 		d.idle++
 	}
-	if d.failed == tries || d.idle == idleTries || final(d.ctx, err) {
+	if d.once || d.failed == tries || d.idle == idleTries || final(d.ctx, err) {
 		return err
 	}
 	return nil
@@ -169,17 +171,21 @@ func (d *download) Close() error {
 	return err
 }
 
-// readAll returns the bytes of an object, whose key includes the prefix.
-func (s *Store) readAll(ctx context.Context, key string) ([]byte, error) {
-	d, err := s.open(ctx, key)
-	if err != nil {
-		return nil, err
-	}
-	defer d.Close()
-	var data bytes.Buffer
-	data.Grow(int(d.size) + bytes.MinRead)
-	_, err = data.ReadFrom(d)
-	return data.Bytes(), err
+// readAll returns the bytes of an object, whose key includes the prefix. The
+// object can be replaced meanwhile, so each attempt begins at the first byte.
+func (s *Store) readAll(ctx context.Context, key string) (data []byte, err error) {
+	err = retry(ctx, func() error {
+		d := &download{s: s, ctx: ctx, key: key, once: true}
+		defer d.Close()
+		if err := d.request(); err != nil {
+			return err
+		}
+		buf := bytes.NewBuffer(make([]byte, 0, int(d.size)+bytes.MinRead))
+		_, err := buf.ReadFrom(d)
+		data = buf.Bytes()
+		return err
+	})
+	return data, err
 }
 
 // upload sends a file once, whose key includes the prefix. When ctx ends, the

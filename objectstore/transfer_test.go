@@ -3,6 +3,7 @@ package objectstore_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -91,6 +92,46 @@ func TestStalledTransfers(t *testing.T) {
 				t.Errorf("getting: got error %v, want that of the context", err)
 			}
 		})
+	})
+}
+
+// A document that is replaced while its transfer stands still is read as a
+// whole, and never in two halves.
+func TestDocumentReplacedInAStalledTransfer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f, b := newFaulty(t)
+		entry := `"%[1]s": {"version": "%[1]s", "stage": "staging", "registered_at": "2026-11-20T05:30:11.655479+00:00", "metrics": {"n": 1}, "metadata": {}}`
+		var entries []string
+		for i := range 10 {
+			entries = append(entries, fmt.Sprintf(entry, fmt.Sprintf("1.0.%d", i)))
+		}
+		doc := `{"model_name": "FraudRiskModel", "use_case": "fraud_detection", "versions": {` + strings.Join(entries, ", ") + "}}"
+		write := func(data string) {
+			if err := f.b.WriteAll(context.Background(), documentKey, []byte(data), nil); err != nil {
+				t.Error(err)
+			}
+		}
+		write(doc)
+		var stalled atomic.Bool
+		f.set(func() {
+			f.stall = func(op, key string) bool {
+				if op != "get" || key != documentKey || stalled.Swap(true) {
+					return false
+				}
+				write(strings.ReplaceAll(doc, `"n": 1`, `"n": 2`))
+				return true
+			}
+		})
+		list, err := mr.New(newStore(t, b, nil), nil).ListVersions(t.Context(), fraud)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range list {
+			if n, _ := v.Metrics.Float("n"); n != 2 || len(list) != 10 || !stalled.Load() {
+				t.Errorf("metric n of %v: got %v, want 2 in all 10 versions", v.Ref(), n)
+			}
+		}
 	})
 }
 
