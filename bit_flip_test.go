@@ -20,6 +20,7 @@ import (
 	"github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/internal/fsroot"
 	"github.com/ubunye-go/modelregistry/internal/fsstore"
+	"github.com/ubunye-go/modelregistry/internal/pythonstore"
 )
 
 // A flippedDisk reads one bit of one file wrong.
@@ -49,9 +50,9 @@ type flip struct {
 // flips has a fresh registry read the store for every byte of a file, with a
 // bit of it flipped, or with each of them in a long test. Most readers wait for
 // a foreign writer to end its write, so they run side by side.
-func (s *pyStore) flips(file string) []flip {
+func flips(s *pythonstore.Store, file string) []flip {
 	var list []flip
-	for at := range s.read(file) {
+	for at := range s.Read(file) {
 		for bit := range 8 {
 			// 5 makes other case of a letter, and NUL of a space.
 			if testLong() || bit == at%2*5 {
@@ -64,7 +65,7 @@ func (s *pyStore) flips(file string) []flip {
 	for range 300 {
 		wg.Go(func() {
 			for f := range next {
-				f.state, f.err = s.state(func(d fsstore.Disk) fsstore.Disk { return flippedDisk{d, file, int64(f.at), f.bit} })
+				f.state, f.err = readState(s, func(d fsstore.Disk) fsstore.Disk { return flippedDisk{d, file, int64(f.at), f.bit} })
 			}
 		})
 	}
@@ -76,23 +77,23 @@ func (s *pyStore) flips(file string) []flip {
 	return list
 }
 
-// state is all that a fresh registry reads.
-func (s *pyStore) state(wrap func(fsstore.Disk) fsstore.Disk) (string, error) {
-	r, err := modelregistry.OpenOn(s.dir, nil, wrap)
+// readState is all that a fresh registry reads.
+func readState(s *pythonstore.Store, wrap func(fsstore.Disk) fsstore.Disk) (string, error) {
+	r, err := modelregistry.OpenOn(s.Dir, nil, wrap)
 	if err != nil {
 		return "", err
 	}
 	defer r.Close()
-	list, err := r.ListVersions(s.t.Context(), pyName)
+	list, err := r.ListVersions(s.T.Context(), fraud)
 	if err != nil {
 		return "", err
 	}
 	var b strings.Builder
 	for _, v := range list {
-		fmt.Fprintf(&b, "%s %s %s\n", v.Version, v.Stage, mustJSON(s.t, v))
+		fmt.Fprintf(&b, "%s %s %s\n", v.Version, v.Stage, mustJSON(s.T, v))
 	}
 	for _, stage := range []modelregistry.ModelStage{modelregistry.Production, modelregistry.Staging, modelregistry.Archived, modelregistry.Development} {
-		v, err := r.GetVersion(s.t.Context(), pyName.In(stage))
+		v, err := r.GetVersion(s.T.Context(), fraud.In(stage))
 		if err != nil && !errors.Is(err, modelregistry.ErrNotFound) {
 			return "", err
 		}
@@ -103,36 +104,36 @@ func (s *pyStore) state(wrap func(fsstore.Disk) fsstore.Disk) (string, error) {
 
 // corruptStore has five appends in its history, the third of two lines. No one
 // bit makes one of its versions the other.
-func corruptStore(t *testing.T, lag int) *pyStore {
+func corruptStore(t *testing.T, lag int) *pythonstore.Store {
 	t.Helper()
-	s := pyNewStore(t)
-	r := s.open()
+	s := pythonstore.New(t)
+	r := s.Open()
 	r.SetLag(1<<20, 8, time.Hour) // a document that could not be written stays behind
 	move := func(version string, to modelregistry.ModelStage) {
 		t.Helper()
-		if _, err := r.Promote(t.Context(), pyName.At(version), to, &modelregistry.MoveOptions{Reason: "to try it", Actor: "me"}); err != nil {
+		if _, err := r.Promote(t.Context(), fraud.At(version), to, &modelregistry.MoveOptions{Reason: "to try it", Actor: "me"}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	steps := []func(){
-		func() { s.register(r, "1.0.0") },
+		func() { s.Register(r, "1.0.0") },
 		func() { move("1.0.0", modelregistry.Production) },
 		func() {
-			s.pyWrite(func(entries map[string]map[string]string, _ *[]string) {
+			s.PythonWrites(func(entries map[string]map[string]string, _ *[]string) {
 				entries["1.0.0"]["config_hash"] = `"abc"`
 			})
-			s.register(r, "1.3.0")
+			s.Register(r, "1.3.0")
 		},
 		func() { move("1.3.0", modelregistry.Staging) },
 		func() { move("1.3.0", modelregistry.Production) },
 	}
 	for i, step := range steps {
 		if i == len(steps)-lag {
-			s.blockCheckpoint()
+			s.BlockCheckpoint()
 		}
 		step()
 	}
-	s.unblockCheckpoint()
+	s.UnblockCheckpoint()
 	return s
 }
 
@@ -144,25 +145,25 @@ func TestEveryFlippedBitOfTheHistory(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name  string
-		store func(t *testing.T) *pyStore
+		store func(t *testing.T) *pythonstore.Store
 		blind bool // to a last append that looks torn
 	}{
-		{"beside a document in step", func(t *testing.T) *pyStore { return corruptStore(t, 0) }, false},
-		{"beside a document two changes behind", func(t *testing.T) *pyStore { return corruptStore(t, 2) }, true},
-		{"alone", func(t *testing.T) *pyStore { s := corruptStore(t, 0); s.remove("registry.json"); return s }, true},
+		{"beside a document in step", func(t *testing.T) *pythonstore.Store { return corruptStore(t, 0) }, false},
+		{"beside a document two changes behind", func(t *testing.T) *pythonstore.Store { return corruptStore(t, 2) }, true},
+		{"alone", func(t *testing.T) *pythonstore.Store { s := corruptStore(t, 0); s.Remove("registry.json"); return s }, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			s := tt.store(t)
-			right, err := s.state(func(d fsstore.Disk) fsstore.Disk { return d })
+			right, err := readState(s, func(d fsstore.Disk) fsstore.Disk { return d })
 			if err != nil {
 				t.Fatal(err)
 			}
-			data := s.read("history.jsonl")
+			data := s.Read("history.jsonl")
 			lastLine := bytes.LastIndexByte(data[:len(data)-1], '\n') + 1
 			counts := map[string]int{}
-			for _, f := range s.flips("history.jsonl") {
+			for _, f := range flips(s, "history.jsonl") {
 				var corrupt *modelregistry.CorruptError
 				switch {
 				case f.err == nil && f.state == right:
@@ -171,7 +172,7 @@ func TestEveryFlippedBitOfTheHistory(t *testing.T) {
 					counts["noticed"]++
 					start := bytes.LastIndexByte(data[:f.at], '\n') + 1
 					end := f.at + bytes.IndexByte(data[f.at:], '\n') + 1
-					if corrupt.Path != pyName.String()+"/history.jsonl" || corrupt.Offset < int64(start) || corrupt.Offset > int64(end) {
+					if corrupt.Path != fraud.String()+"/history.jsonl" || corrupt.Offset < int64(start) || corrupt.Offset > int64(end) {
 						t.Errorf("byte %d, in the line from %d to %d: %v", f.at, start, end, f.err)
 					}
 				case tt.blind && f.err == nil && f.at >= lastLine && (data[f.at] == '\n' || data[f.at] == f.bit):
@@ -200,28 +201,28 @@ func TestEveryFlippedBitOfTheDocument(t *testing.T) {
 			t.Parallel()
 			s := corruptStore(t, 0)
 			if alone {
-				s.remove("history.jsonl")
+				s.Remove("history.jsonl")
 			}
-			right, err := s.state(func(d fsstore.Disk) fsstore.Disk { return d })
+			right, err := readState(s, func(d fsstore.Disk) fsstore.Disk { return d })
 			if err != nil {
 				t.Fatal(err)
 			}
-			data := s.read("registry.json")
+			data := s.Read("registry.json")
 			entries, key := bytes.Index(data, []byte(`"versions": {`))+len(`"versions": {`), bytes.Index(data, []byte(`"modelregistry"`))
 			counts := map[string]int{}
-			for _, f := range s.flips("registry.json") {
+			for _, f := range flips(s, "registry.json") {
 				var corrupt *modelregistry.CorruptError
 				switch {
 				case f.err == nil && f.state == right:
 					counts["right"]++
 				case errors.As(f.err, &corrupt):
 					counts["noticed"]++
-					if !alone || corrupt.Path != pyName.String()+"/registry.json" || corrupt.Offset < 0 || corrupt.Offset > int64(len(data)) {
+					if !alone || corrupt.Path != fraud.String()+"/registry.json" || corrupt.Offset < 0 || corrupt.Offset > int64(len(data)) {
 						t.Errorf("byte %d: %v", f.at, f.err)
 					}
 				case f.err == nil && f.at >= entries && f.at < key && others(right, f.state) <= 1:
 					if counts["edit"]++; !alone && counts["edit"]%32 == 0 {
-						s.flipIsRecorded(f)
+						wantFlipRecorded(s, f)
 					}
 				case f.err == nil && alone && f.at >= key && cmp.Equal(stageLines(right), stageLines(f.state)):
 					counts["extra"]++
@@ -257,26 +258,26 @@ func stageLines(state string) (list []string) {
 	return list
 }
 
-// flipIsRecorded checks that the next change takes a flip for somebody's
+// wantFlipRecorded checks that the next change takes a flip for somebody's
 // change, whom the history then names, and the state stays as it was read.
-func (s *pyStore) flipIsRecorded(f flip) {
-	s.t.Helper()
-	copied := &pyStore{s.t, filepath.Join(s.t.TempDir(), "flipped")}
-	if err := os.CopyFS(copied.dir, os.DirFS(s.dir)); err != nil {
-		s.t.Fatal(err)
+func wantFlipRecorded(s *pythonstore.Store, f flip) {
+	s.T.Helper()
+	copied := pythonstore.At(s.T, filepath.Join(s.T.TempDir(), "flipped"))
+	if err := os.CopyFS(copied.Dir, os.DirFS(s.Dir)); err != nil {
+		s.T.Fatal(err)
 	}
-	data := copied.read("registry.json")
+	data := copied.Read("registry.json")
 	data[f.at] ^= f.bit
-	copied.write("registry.json", data)
-	before := copied.list(copied.open())
-	copied.register(copied.open(), "9.0.0")
-	ops := copied.ops()
+	copied.Write("registry.json", data)
+	before := copied.List(copied.Open())
+	copied.Register(copied.Open(), "9.0.0")
+	ops := copied.Ops()
 	if ops[len(ops)-2] != "foreign" {
-		s.t.Errorf("byte %d: the history is %q", f.at, ops)
+		s.T.Errorf("byte %d: the history is %q", f.at, ops)
 	}
-	after := slices.DeleteFunc(copied.same(copied.open()), func(l pyLine) bool { return l.Version == "9.0.0" })
+	after := slices.DeleteFunc(copied.Same(copied.Open()), func(l pythonstore.Line) bool { return l.Version == "9.0.0" })
 	if diff := cmp.Diff(before, after); diff != "" {
-		s.t.Errorf("byte %d, after the next change:\n%s", f.at, diff)
+		s.T.Errorf("byte %d, after the next change:\n%s", f.at, diff)
 	}
 }
 
@@ -309,37 +310,37 @@ func TestNoDocumentAndNoLog(t *testing.T) {
 				for _, held := range []bool{false, true} {
 					t.Run(fmt.Sprintf("%s for %s, alone=%t held=%t", what, file, alone, held), func(t *testing.T) {
 						t.Parallel()
-						s := pyNewStore(t)
-						r := s.open()
-						s.register(r, "1.0.0")
-						s.promote(r, "1.0.0", modelregistry.Production)
+						s := pythonstore.New(t)
+						r := s.Open()
+						s.Register(r, "1.0.0")
+						s.Promote(r, "1.0.0", modelregistry.Production)
 						if alone {
-							s.remove(map[string]string{"registry.json": "history.jsonl", "history.jsonl": "registry.json"}[file])
+							s.Remove(map[string]string{"registry.json": "history.jsonl", "history.jsonl": "registry.json"}[file])
 						}
-						want := s.list(r)
-						tt.damage(t, s.path(file))
+						want := s.List(r)
+						tt.damage(t, s.Path(file))
 						if !held {
-							r = s.open()
+							r = s.Open()
 						}
-						info, err := os.Stat(s.path(file))
+						info, err := os.Stat(s.Path(file))
 						if err != nil {
 							t.Fatal(err)
 						}
-						before := listing(t, s.path("versions"))
-						_, regErr := r.Register(t.Context(), pyName, pyArtifact("x"), nil)
-						list, readErr := r.ListVersions(t.Context(), pyName)
+						before := listing(t, s.Path("versions"))
+						_, regErr := r.Register(t.Context(), fraud, pythonstore.Artifact("x"), nil)
+						list, readErr := r.ListVersions(t.Context(), fraud)
 						if file == "registry.json" && !alone { // hides nothing, but for the checkpoint
 							if err := errors.Join(regErr, readErr); err != nil {
 								t.Fatal(err)
 							}
-							if diff := cmp.Diff(want, pyLines(list)[1:]); diff != "" {
+							if diff := cmp.Diff(want, pythonstore.Lines(list)[1:]); diff != "" {
 								t.Error(diff)
 							}
 						} else {
 							for _, err := range []error{regErr, readErr} {
 								var corrupt *modelregistry.CorruptError
 								var size *fsroot.SizeError
-								if !errors.As(err, &corrupt) || corrupt.Path != pyName.String()+"/"+file || !errors.Is(err, fs.ErrInvalid) {
+								if !errors.As(err, &corrupt) || corrupt.Path != fraud.String()+"/"+file || !errors.Is(err, fs.ErrInvalid) {
 									t.Errorf("got %v", err)
 									continue
 								}
@@ -347,11 +348,11 @@ func TestNoDocumentAndNoLog(t *testing.T) {
 									t.Errorf("%v does not say how large it is", err)
 								}
 							}
-							if diff := cmp.Diff(before, listing(t, s.path("versions"))); diff != "" {
+							if diff := cmp.Diff(before, listing(t, s.Path("versions"))); diff != "" {
 								t.Errorf("a failed registration left:\n%s", diff)
 							}
 						}
-						if now, err := os.Stat(s.path(file)); err != nil || !os.SameFile(info, now) || now.Size() != info.Size() {
+						if now, err := os.Stat(s.Path(file)); err != nil || !os.SameFile(info, now) || now.Size() != info.Size() {
 							t.Errorf("it was overwritten: %v", err)
 						}
 					})

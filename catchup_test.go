@@ -1,9 +1,7 @@
 package modelregistry_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -13,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/internal/pythonstore"
 )
 
 // documentLag returns how many bytes of events the document of fraud lacks.
@@ -25,55 +24,34 @@ func documentLag(t *testing.T, dir string) int64 {
 	return info.Size() - documentMark(t, dir).Offset
 }
 
-// stagesInDocument are the stages as a program reads them that knows
-// registry.json only.
-func stagesInDocument(t *testing.T, dir string) map[string]mr.ModelStage {
-	t.Helper()
-	data, err := os.ReadFile(modelPath(dir, "registry.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var doc struct {
-		Versions map[string]struct{ Stage mr.ModelStage }
-	}
-	if err := json.Unmarshal(bytes.ReplaceAll(data, []byte("NaN"), []byte("null")), &doc); err != nil {
-		t.Fatal(err)
-	}
-	stages := map[string]mr.ModelStage{}
-	for version, v := range doc.Versions {
-		stages[version] = v.Stage
-	}
-	return stages
-}
-
 // Another program changes a document that lags, and so lacks an acknowledged
 // change. The registry that left it lagging records the external change and
 // brings the document up to date.
 func TestCatchUpRecordsAnExternalChange(t *testing.T) {
 	t.Parallel()
 	for _, closes := range []bool{false, true} {
-		s := pyNewStore(t)
-		r := s.open()
-		s.register(r, "1.0.0")
-		s.register(r, "1.0.1")
+		s := pythonstore.New(t)
+		r := s.Open()
+		s.Register(r, "1.0.0")
+		s.Register(r, "1.0.1")
 		wait := 50 * time.Millisecond
 		if closes {
 			wait = time.Hour
 		}
 		r.SetLag(0, 1, wait)
-		s.promote(r, "1.0.0", mr.Production)
-		if documentLag(t, s.dir) == 0 {
+		s.Promote(r, "1.0.0", mr.Production)
+		if documentLag(t, s.Dir) == 0 {
 			t.Fatal("the document does not lag")
 		}
-		s.pyRegister("1.0.2")
+		s.PythonRegisters("1.0.2")
 		if closes {
 			if err := r.Close(); err != nil {
 				t.Error(err)
 			}
 		}
-		want := map[string]mr.ModelStage{"1.0.0": mr.Production, "1.0.1": mr.Development, "1.0.2": mr.Development}
+		want := map[string]string{"1.0.0": "production", "1.0.1": "development", "1.0.2": "development"}
 		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-			got := stagesInDocument(t, s.dir)
+			got := s.StagesInDocument()
 			if maps.Equal(got, want) {
 				break
 			}
@@ -81,9 +59,9 @@ func TestCatchUpRecordsAnExternalChange(t *testing.T) {
 				t.Fatalf("registry.json has %v (closed: %v), want %v", got, closes, want)
 			}
 		}
-		s.inStep()
-		s.same(s.open())
-		if diff := cmp.Diff([]string{"register 1.0.0", "register 1.0.1", "promote 1.0.0", "foreign"}, s.ops()); diff != "" {
+		s.WantInStep()
+		s.Same(s.Open())
+		if diff := cmp.Diff([]string{"register 1.0.0", "register 1.0.1", "promote 1.0.0", "foreign"}, s.Ops()); diff != "" {
 			t.Error(diff)
 		}
 	}

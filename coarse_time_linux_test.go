@@ -1,6 +1,7 @@
 package modelregistry_test
 
 import (
+	"github.com/ubunye-go/modelregistry/internal/pythonstore"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,18 +40,18 @@ func mountCoarse(t *testing.T) (dir string) {
 // TestEditWithinACoarseTick on a real file system with such times.
 func TestEditWithinASecondOfExt4WithSmallInodes(t *testing.T) {
 	t.Parallel()
-	s := &pyStore{t, mountCoarse(t)}
-	r := s.open()
-	s.register(r, "1.0.0")
+	s := pythonstore.At(t, mountCoarse(t))
+	r := s.Open()
+	s.Register(r, "1.0.0")
 	stamp := func() time.Time {
-		info, err := os.Stat(s.path("registry.json"))
+		info, err := os.Stat(s.Path("registry.json"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return info.ModTime()
 	}
 	change := func() {
-		if _, err := r.Register(t.Context(), pyName, pyArtifact("x"), nil); err != nil {
+		if _, err := r.Register(t.Context(), fraud, pythonstore.Artifact("x"), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -59,11 +60,11 @@ func TestEditWithinASecondOfExt4WithSmallInodes(t *testing.T) {
 		next := map[string]string{"0.5": "0.7", "0.7": "0.5"}[now]
 		change()
 		before := stamp()
-		s.editAuc(now, next)
+		editAuc(s, now, next)
 		after := stamp()
 		change()
 		now = next
-		if s.wantAuc(r, now); t.Failed() {
+		if wantAuc(s, r, now); t.Failed() {
 			t.Fatalf("an edit is lost that left the stamp %v, of %v", after, before)
 		}
 		if before.Nanosecond() != 0 {

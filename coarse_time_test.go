@@ -10,6 +10,7 @@ import (
 
 	"github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/internal/fsstore"
+	"github.com/ubunye-go/modelregistry/internal/pythonstore"
 )
 
 // A coarseDisk stamps documents with whole seconds, and plays that all that
@@ -28,37 +29,37 @@ func (d coarseDisk) Stamp(name string) (fsstore.Stamp, error) {
 }
 
 // openCoarse opens a registry on a file system that stamps whole seconds.
-func (s *pyStore) openCoarse() *modelregistry.ModelRegistry {
-	s.t.Helper()
+func openCoarse(s *pythonstore.Store) *modelregistry.ModelRegistry {
+	s.T.Helper()
 	second := time.Now().Add(-time.Second).Truncate(time.Second)
-	r, err := modelregistry.OpenOn(s.dir, nil, func(d fsstore.Disk) fsstore.Disk { return coarseDisk{d, second} })
+	r, err := modelregistry.OpenOn(s.Dir, nil, func(d fsstore.Disk) fsstore.Disk { return coarseDisk{d, second} })
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
-	s.t.Cleanup(func() { r.Close() })
+	s.T.Cleanup(func() { r.Close() })
 	return r
 }
 
 // editAuc changes a metric in place, such that the document keeps its size.
-func (s *pyStore) editAuc(from, to string) {
-	s.t.Helper()
-	data := s.read("registry.json")
+func editAuc(s *pythonstore.Store, from, to string) {
+	s.T.Helper()
+	data := s.Read("registry.json")
 	edited := bytes.Replace(data, []byte(`"auc": `+from), []byte(`"auc": `+to), 1)
 	if len(edited) != len(data) || bytes.Equal(edited, data) {
-		s.t.Fatalf("not edited:\n%s", data)
+		s.T.Fatalf("not edited:\n%s", data)
 	}
-	s.write("registry.json", edited)
+	s.Write("registry.json", edited)
 }
 
 // wantAuc checks a metric of 1.0.0.
-func (s *pyStore) wantAuc(r *modelregistry.ModelRegistry, want string) {
-	s.t.Helper()
-	v, err := r.GetVersion(s.t.Context(), pyName.At("1.0.0"))
+func wantAuc(s *pythonstore.Store, r *modelregistry.ModelRegistry, want string) {
+	s.T.Helper()
+	v, err := r.GetVersion(s.T.Context(), fraud.At("1.0.0"))
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	if auc, ok := v.Metrics.Get("auc"); !ok || fmt.Sprint(auc) != want {
-		s.t.Errorf("auc is %v, want %s", auc, want)
+		s.T.Errorf("auc is %v, want %s", auc, want)
 	}
 }
 
@@ -66,31 +67,33 @@ func (s *pyStore) wantAuc(r *modelregistry.ModelRegistry, want string) {
 // although the document has the same time as before.
 func TestEditWithinACoarseTick(t *testing.T) {
 	t.Parallel()
-	for name, by := range map[string]func(s *pyStore, r *modelregistry.ModelRegistry){
-		"a look":           func(s *pyStore, r *modelregistry.ModelRegistry) { s.wantAuc(r, "0.7") },
-		"a list":           func(s *pyStore, r *modelregistry.ModelRegistry) { s.list(r); s.wantAuc(r, "0.7") },
-		"a registration":   func(s *pyStore, r *modelregistry.ModelRegistry) { s.register(r, "1.0.1") },
-		"a promotion":      func(s *pyStore, r *modelregistry.ModelRegistry) { s.promote(r, "1.0.0", modelregistry.Staging) },
-		"an archiving":     func(s *pyStore, r *modelregistry.ModelRegistry) { s.archive(r, "1.0.0") },
-		"another registry": func(s *pyStore, r *modelregistry.ModelRegistry) { s.wantAuc(s.openCoarse(), "0.7") },
+	for name, by := range map[string]func(s *pythonstore.Store, r *modelregistry.ModelRegistry){
+		"a look":         func(s *pythonstore.Store, r *modelregistry.ModelRegistry) { wantAuc(s, r, "0.7") },
+		"a list":         func(s *pythonstore.Store, r *modelregistry.ModelRegistry) { s.List(r); wantAuc(s, r, "0.7") },
+		"a registration": func(s *pythonstore.Store, r *modelregistry.ModelRegistry) { s.Register(r, "1.0.1") },
+		"a promotion": func(s *pythonstore.Store, r *modelregistry.ModelRegistry) {
+			s.Promote(r, "1.0.0", modelregistry.Staging)
+		},
+		"an archiving":     func(s *pythonstore.Store, r *modelregistry.ModelRegistry) { s.Archive(r, "1.0.0") },
+		"another registry": func(s *pythonstore.Store, r *modelregistry.ModelRegistry) { wantAuc(s, openCoarse(s), "0.7") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) { // so that the second lasts as long as the test
-				s := pyNewStore(t)
-				r := s.openCoarse()
-				s.register(r, "1.0.0")
-				s.wantAuc(r, "0.5")
-				s.editAuc("0.5", "0.7")
+				s := pythonstore.New(t)
+				r := openCoarse(s)
+				s.Register(r, "1.0.0")
+				wantAuc(s, r, "0.5")
+				editAuc(s, "0.5", "0.7")
 				by(s, r)
-				s.wantAuc(r, "0.7")
-				s.register(r, "1.1.0")
-				s.wantAuc(r, "0.7")
-				s.wantAuc(s.open(), "0.7")
-				if !bytes.Contains(s.read("registry.json"), []byte(`"auc": 0.7`)) {
+				wantAuc(s, r, "0.7")
+				s.Register(r, "1.1.0")
+				wantAuc(s, r, "0.7")
+				wantAuc(s, s.Open(), "0.7")
+				if !bytes.Contains(s.Read("registry.json"), []byte(`"auc": 0.7`)) {
 					t.Error("the document lost the edit")
 				}
-				if got := changesOf(s.foreign(r)); len(got) != 1 {
+				if got := changesOf(s.ForeignEvents(r)); len(got) != 1 {
 					t.Errorf("the history says of the edit: %q", got)
 				}
 			})
@@ -106,21 +109,21 @@ func TestFineStampIsNotReadAgain(t *testing.T) {
 		age  time.Duration
 		want bool
 	}{{-time.Hour, true}, {30 * time.Millisecond, false}, {time.Second, false}} {
-		s := pyNewStore(t)
+		s := pythonstore.New(t)
 		stamp := time.Now().Add(-tt.age)
 		if stamp.Nanosecond() == 0 {
 			stamp = stamp.Add(1)
 		}
 		disk := &stampingDisk{at: stamp}
-		r, err := modelregistry.OpenOn(s.dir, nil, func(d fsstore.Disk) fsstore.Disk { disk.Disk = d; return disk })
+		r, err := modelregistry.OpenOn(s.Dir, nil, func(d fsstore.Disk) fsstore.Disk { disk.Disk = d; return disk })
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer r.Close()
-		s.register(r, "1.0.0")
-		s.wantAuc(r, "0.5")
+		s.Register(r, "1.0.0")
+		wantAuc(s, r, "0.5")
 		disk.read = false
-		s.wantAuc(r, "0.5")
+		wantAuc(s, r, "0.5")
 		if disk.read != tt.want {
 			t.Errorf("a document that is %v old is read again: %t, want %t", tt.age, disk.read, tt.want)
 		}

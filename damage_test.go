@@ -15,29 +15,30 @@ import (
 
 	"github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/internal/document"
+	"github.com/ubunye-go/modelregistry/internal/pythonstore"
 )
 
 func TestPythonDocumentDeleted(t *testing.T) {
 	t.Parallel()
-	s := pyNewStore(t)
-	r := s.open()
+	s := pythonstore.New(t)
+	r := s.Open()
 	for _, v := range []string{"1.0.0", "1.1.0", "1.2.0-rc.1"} {
-		s.register(r, v)
+		s.Register(r, v)
 	}
-	s.promote(r, "1.0.0", modelregistry.Production)
-	s.promote(r, "1.1.0", modelregistry.Production)
-	data := s.read("registry.json")
-	want, err := r.ListVersions(t.Context(), pyName)
+	s.Promote(r, "1.0.0", modelregistry.Production)
+	s.Promote(r, "1.1.0", modelregistry.Production)
+	data := s.Read("registry.json")
+	want, err := r.ListVersions(t.Context(), fraud)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.remove("registry.json")
-	for what, r := range map[string]*modelregistry.ModelRegistry{"held": r, "fresh": s.open()} {
-		got, err := r.ListVersions(t.Context(), pyName)
+	s.Remove("registry.json")
+	for what, r := range map[string]*modelregistry.ModelRegistry{"held": r, "fresh": s.Open()} {
+		got, err := r.ListVersions(t.Context(), fraud)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(pyLines(want), pyLines(got)); diff != "" {
+		if diff := cmp.Diff(pythonstore.Lines(want), pythonstore.Lines(got)); diff != "" {
 			t.Errorf("%s:\n%s", what, diff)
 		}
 		for i := range got {
@@ -46,82 +47,82 @@ func TestPythonDocumentDeleted(t *testing.T) {
 			}
 		}
 	}
-	if _, err := os.Stat(s.path("registry.json")); err == nil {
+	if _, err := os.Stat(s.Path("registry.json")); err == nil {
 		t.Error("reading wrote the document")
 	}
 	// The next change puts it back: but for that change, as it was.
-	if _, err := s.open().Archive(t.Context(), pyName.At("1.2.0-rc.1"), nil); err != nil {
+	if _, err := s.Open().Archive(t.Context(), fraud.At("1.2.0-rc.1"), nil); err != nil {
 		t.Fatal(err)
 	}
-	s.inStep()
+	s.WantInStep()
 	d, err := document.Parse(data)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, e := range d.Entries[:2] {
-		if diff := cmp.Diff(string(e.Raw), s.rawEntry(e.Version)); diff != "" {
+		if diff := cmp.Diff(string(e.Raw), s.RawEntry(e.Version)); diff != "" {
 			t.Error(diff)
 		}
 	}
-	if back, err := s.open().Rollback(t.Context(), pyName, nil); err != nil || back.Version != "1.0.0" {
+	if back, err := s.Open().Rollback(t.Context(), fraud, nil); err != nil || back.Version != "1.0.0" {
 		t.Errorf("rolled back to %q, %v", back.Version, err)
 	}
 }
 
 func TestPythonHistoryLost(t *testing.T) {
 	t.Parallel()
-	cut := func(keep int) func(s *pyStore) {
-		return func(s *pyStore) {
-			lines := slices.Collect(bytes.Lines(s.read("history.jsonl")))
-			s.write("history.jsonl", bytes.Join(lines[:keep], nil))
+	cut := func(keep int) func(s *pythonstore.Store) {
+		return func(s *pythonstore.Store) {
+			lines := slices.Collect(bytes.Lines(s.Read("history.jsonl")))
+			s.Write("history.jsonl", bytes.Join(lines[:keep], nil))
 		}
 	}
-	tests := map[string]func(s *pyStore){
-		"deleted":          func(s *pyStore) { s.remove("history.jsonl") },
-		"emptied":          func(s *pyStore) { s.write("history.jsonl", nil) },
+	tests := map[string]func(s *pythonstore.Store){
+		"deleted":          func(s *pythonstore.Store) { s.Remove("history.jsonl") },
+		"emptied":          func(s *pythonstore.Store) { s.Write("history.jsonl", nil) },
 		"cut to one":       cut(1),
 		"cut by one":       cut(3),
-		"cut inside":       func(s *pyStore) { h := s.read("history.jsonl"); s.write("history.jsonl", h[:len(h)-10]) },
-		"cut early inside": func(s *pyStore) { s.write("history.jsonl", s.read("history.jsonl")[:20]) },
+		"cut inside":       func(s *pythonstore.Store) { h := s.Read("history.jsonl"); s.Write("history.jsonl", h[:len(h)-10]) },
+		"cut early inside": func(s *pythonstore.Store) { s.Write("history.jsonl", s.Read("history.jsonl")[:20]) },
 	}
 	for name, lose := range tests {
 		for _, held := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s held=%t", name, held), func(t *testing.T) {
 				t.Parallel()
-				s := pyNewStore(t)
-				r := s.open()
-				s.register(r, "1.0.0")
-				s.register(r, "1.1.0")
-				s.promote(r, "1.0.0", modelregistry.Production)
-				s.promote(r, "1.1.0", modelregistry.Production)
-				want := s.list(r)
+				s := pythonstore.New(t)
+				r := s.Open()
+				s.Register(r, "1.0.0")
+				s.Register(r, "1.1.0")
+				s.Promote(r, "1.0.0", modelregistry.Production)
+				s.Promote(r, "1.1.0", modelregistry.Production)
+				want := s.List(r)
 				lose(s)
 				if !held {
-					r = s.open()
+					r = s.Open()
 				}
-				if diff := cmp.Diff(want, s.list(r)); diff != "" {
+				if diff := cmp.Diff(want, s.List(r)); diff != "" {
 					t.Errorf("reading did not go on from the document:\n%s", diff)
 				}
-				s.register(r, "1.2.0")
-				ops := s.ops()
+				s.Register(r, "1.2.0")
+				ops := s.Ops()
 				if !slices.Equal(ops[max(0, len(ops)-2):], []string{"import", "register 1.2.0"}) {
 					t.Errorf("the history is %q", ops)
 				}
-				if events := s.events(); !events[len(events)-2].Reset {
+				if events := s.Events(); !events[len(events)-2].Reset {
 					t.Error("the import does not reset")
 				}
-				s.inStep()
-				got := s.same(r)
-				got = slices.DeleteFunc(got, func(l pyLine) bool { return l.Version == "1.2.0" })
+				s.WantInStep()
+				got := s.Same(r)
+				got = slices.DeleteFunc(got, func(l pythonstore.Line) bool { return l.Version == "1.2.0" })
 				if diff := cmp.Diff(want, got); diff != "" {
 					t.Errorf("after the next change:\n%s", diff)
 				}
-				s.promote(s.open(), "1.2.0", modelregistry.Production)
-				s.same(r)
-				if back, err := s.open().Rollback(t.Context(), pyName, nil); err != nil || back.Version != "1.1.0" {
+				s.Promote(s.Open(), "1.2.0", modelregistry.Production)
+				s.Same(r)
+				if back, err := s.Open().Rollback(t.Context(), fraud, nil); err != nil || back.Version != "1.1.0" {
 					t.Errorf("rolled back to %q, %v", back.Version, err)
 				}
-				s.same(r)
+				s.Same(r)
 			})
 		}
 	}
@@ -131,70 +132,70 @@ func TestPythonHistoryLost(t *testing.T) {
 // the document could not be brought up to date.
 func TestPythonHistoryLostAndCheckpointFails(t *testing.T) {
 	t.Parallel()
-	s := pyNewStore(t)
-	r := s.open()
+	s := pythonstore.New(t)
+	r := s.Open()
 	for i := range 5 {
-		s.register(r, fmt.Sprintf("1.0.%d", i))
+		s.Register(r, fmt.Sprintf("1.0.%d", i))
 	}
-	s.remove("history.jsonl")
-	s.blockCheckpoint()
+	s.Remove("history.jsonl")
+	s.BlockCheckpoint()
 	want := map[string]string{}
 	for i := range 7 {
 		v := fmt.Sprintf("1.0.%d", i)
 		want[v] = "development"
 		if i >= 5 {
-			s.register(s.open(), v)
+			s.Register(s.Open(), v)
 		}
 		if i < 4 {
 			continue
 		}
-		if diff := cmp.Diff(want, pyStages(s.list(s.open()))); diff != "" {
+		if diff := cmp.Diff(want, pythonstore.Stages(s.List(s.Open()))); diff != "" {
 			t.Fatalf("with %s registered:\n%s", v, diff)
 		}
 	}
 	for i := 7; i < 20; i++ { // the new history outgrows the old one
 		v := fmt.Sprintf("1.0.%d", i)
 		want[v] = "development"
-		s.register(s.open(), v)
+		s.Register(s.Open(), v)
 	}
-	s.unblockCheckpoint()
-	if diff := cmp.Diff(want, pyStages(s.list(s.open()))); diff != "" {
+	s.UnblockCheckpoint()
+	if diff := cmp.Diff(want, pythonstore.Stages(s.List(s.Open()))); diff != "" {
 		t.Error(diff)
 	}
-	s.register(s.open(), "2.0.0")
+	s.Register(s.Open(), "2.0.0")
 	want["2.0.0"] = "development"
-	if diff := cmp.Diff(want, pyStages(s.same(r))); diff != "" {
+	if diff := cmp.Diff(want, pythonstore.Stages(s.Same(r))); diff != "" {
 		t.Error(diff)
 	}
-	s.inStep()
+	s.WantInStep()
 }
 
 // A number that was given out is never given out again, whatever was lost.
 func TestPythonNumbersAreNotGivenAgain(t *testing.T) {
 	t.Parallel()
-	s := pyNewStore(t)
-	r := s.open()
-	s.register(r, "1.0.0")
-	s.register(r, "1.0.1")
-	d := s.document()
+	s := pythonstore.New(t)
+	r := s.Open()
+	s.Register(r, "1.0.0")
+	s.Register(r, "1.0.1")
+	d := s.Document()
 	d.Entries = d.Entries[:1] // an editor takes the last one out
-	s.write("registry.json", bytes.Replace(document.Format(d), []byte(`"crc32c": "`), []byte(`"crc32c": "x`), 1))
-	s.register(r, "0.5.0")
-	s.remove("history.jsonl")
-	s.register(s.open(), "0.6.0")
-	s.remove("registry.json")
-	_, err := s.open().Register(t.Context(), pyName, pyArtifact("x"), &modelregistry.RegisterOptions{Version: "1.0.1"})
+	s.Write("registry.json", bytes.Replace(document.Format(d), []byte(`"crc32c": "`), []byte(`"crc32c": "x`), 1))
+	s.Register(r, "0.5.0")
+	s.Remove("history.jsonl")
+	s.Register(s.Open(), "0.6.0")
+	s.Remove("registry.json")
+	_, err := s.Open().Register(t.Context(), fraud, pythonstore.Artifact("x"), &modelregistry.RegisterOptions{Version: "1.0.1"})
 	if !errors.Is(err, modelregistry.ErrExists) {
 		t.Errorf("1.0.1 was given out again: %v", err)
 	}
-	if v, err := s.open().Register(t.Context(), pyName, pyArtifact("x"), nil); err != nil || v.Version != "1.0.2" {
+	if v, err := s.Open().Register(t.Context(), fraud, pythonstore.Artifact("x"), nil); err != nil || v.Version != "1.0.2" {
 		t.Errorf("the next version is %q, %v", v.Version, err)
 	}
 }
 
 func TestPythonCorruptDocumentWithoutHistory(t *testing.T) {
 	t.Parallel()
-	whole := pyDocument("1.0.0", pyEntry("1.0.0", "staging"))
+	whole := pythonstore.Document("1.0.0", pythonstore.Entry("1.0.0", "staging"))
 	tests := map[string][]byte{
 		"truncated":      whole[:len(whole)-20],
 		"empty":          {},
@@ -208,10 +209,10 @@ func TestPythonCorruptDocumentWithoutHistory(t *testing.T) {
 	for name, data := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := pyNewStore(t)
-			s.tree("1.0.0")
-			s.write("registry.json", data)
-			r := s.open()
+			s := pythonstore.New(t)
+			s.WriteTrees("1.0.0")
+			s.Write("registry.json", data)
+			r := s.Open()
 			check := func(what string, err error) {
 				t.Helper()
 				var corrupt *modelregistry.CorruptError
@@ -222,21 +223,21 @@ func TestPythonCorruptDocumentWithoutHistory(t *testing.T) {
 					t.Errorf("%s: %v", what, err)
 				}
 			}
-			_, err := r.ListVersions(t.Context(), pyName)
+			_, err := r.ListVersions(t.Context(), fraud)
 			check("list", err)
-			_, err = r.GetModel(t.Context(), pyName.In(modelregistry.Staging), nil)
+			_, err = r.GetModel(t.Context(), fraud.In(modelregistry.Staging), nil)
 			check("get", err)
-			_, err = r.Register(t.Context(), pyName, pyArtifact("x"), nil)
+			_, err = r.Register(t.Context(), fraud, pythonstore.Artifact("x"), nil)
 			check("register", err)
-			_, err = r.Promote(t.Context(), pyName.At("1.0.0"), modelregistry.Production, nil)
+			_, err = r.Promote(t.Context(), fraud.At("1.0.0"), modelregistry.Production, nil)
 			check("promote", err)
-			if !bytes.Equal(s.read("registry.json"), data) {
+			if !bytes.Equal(s.Read("registry.json"), data) {
 				t.Error("the document was overwritten")
 			}
-			if _, err := os.Stat(s.path("history.jsonl")); err == nil {
+			if _, err := os.Stat(s.Path("history.jsonl")); err == nil {
 				t.Error("a history was started")
 			}
-			if found, _ := filepath.Glob(s.path(".staging/*")); len(found) > 0 {
+			if found, _ := filepath.Glob(s.Path(".staging/*")); len(found) > 0 {
 				t.Errorf("left %q", found)
 			}
 		})
@@ -248,37 +249,37 @@ func TestPythonCorruptDocumentBesideHistory(t *testing.T) {
 	for _, held := range []bool{true, false} {
 		t.Run(fmt.Sprintf("held=%t", held), func(t *testing.T) {
 			t.Parallel()
-			s := pyNewStore(t)
-			r := s.open()
-			s.register(r, "1.0.0")
-			s.register(r, "1.1.0")
-			want := s.list(r)
-			data := s.read("registry.json")
+			s := pythonstore.New(t)
+			r := s.Open()
+			s.Register(r, "1.0.0")
+			s.Register(r, "1.1.0")
+			want := s.List(r)
+			data := s.Read("registry.json")
 			damaged := data[:len(data)/2]
-			s.write("registry.json", damaged)
+			s.Write("registry.json", damaged)
 			if !held {
-				r = s.open()
+				r = s.Open()
 			}
-			if diff := cmp.Diff(want, s.list(r)); diff != "" {
+			if diff := cmp.Diff(want, s.List(r)); diff != "" {
 				t.Error(diff)
 			}
-			s.promote(r, "1.1.0", modelregistry.Production)
-			s.register(r, "1.2.0")
-			if !bytes.Equal(s.read("registry.json"), damaged) {
+			s.Promote(r, "1.1.0", modelregistry.Production)
+			s.Register(r, "1.2.0")
+			if !bytes.Equal(s.Read("registry.json"), damaged) {
 				t.Error("the damaged document was overwritten")
 			}
 			lines := map[string]string{"1.0.0": "development", "1.1.0": "production", "1.2.0": "development"}
-			if diff := cmp.Diff(lines, pyStages(s.same(r))); diff != "" {
+			if diff := cmp.Diff(lines, pythonstore.Stages(s.Same(r))); diff != "" {
 				t.Error(diff)
 			}
 			// The old document is put back: it is a checkpoint again.
-			s.write("registry.json", data)
-			if diff := cmp.Diff(lines, pyStages(s.list(r))); diff != "" {
+			s.Write("registry.json", data)
+			if diff := cmp.Diff(lines, pythonstore.Stages(s.List(r))); diff != "" {
 				t.Errorf("with the old document put back:\n%s", diff)
 			}
-			s.register(r, "1.3.0")
-			s.inStep()
-			s.same(r)
+			s.Register(r, "1.3.0")
+			s.WantInStep()
+			s.Same(r)
 		})
 	}
 }
@@ -287,16 +288,16 @@ func TestPythonCorruptDocumentBesideHistory(t *testing.T) {
 // end.
 func TestPythonTornReadIsRetried(t *testing.T) {
 	t.Parallel()
-	s := pyCopyFrozen(t)
-	data := s.read("registry.json")
-	s.write("registry.json", data[:100])
-	r := s.open()
+	s := pythonstore.Copy(t, frozenPython)
+	data := s.Read("registry.json")
+	s.Write("registry.json", data[:100])
+	r := s.Open()
 	done := make(chan error, 1)
 	go func() {
-		_, err := r.ListVersions(context.Background(), pyName)
+		_, err := r.ListVersions(context.Background(), fraud)
 		done <- err
 	}()
-	s.write("registry.json", data)
+	s.Write("registry.json", data)
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
@@ -321,25 +322,25 @@ func TestPythonDamagedHistory(t *testing.T) {
 	for name, damage := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := pyNewStore(t)
-			r := s.open()
+			s := pythonstore.New(t)
+			r := s.Open()
 			for _, v := range []string{"1.0.0", "1.1.0", "1.2.0", "1.3.0"} {
-				s.register(r, v)
+				s.Register(r, v)
 			}
-			lines := slices.Collect(bytes.Lines(s.read("history.jsonl")))
+			lines := slices.Collect(bytes.Lines(s.Read("history.jsonl")))
 			damaged := bytes.Join(damage(lines), nil)
-			s.write("history.jsonl", damaged)
-			s.remove("registry.json")
-			_, err := s.open().ListVersions(t.Context(), pyName)
+			s.Write("history.jsonl", damaged)
+			s.Remove("registry.json")
+			_, err := s.Open().ListVersions(t.Context(), fraud)
 			var corrupt *modelregistry.CorruptError
 			if !errors.As(err, &corrupt) || corrupt.Path != "fraud_detection/FraudRiskModel/history.jsonl" {
 				t.Fatalf("a reader that needs it: %v", err)
 			}
-			_, err = s.open().Register(t.Context(), pyName, pyArtifact("x"), nil)
+			_, err = s.Open().Register(t.Context(), fraud, pythonstore.Artifact("x"), nil)
 			if !errors.As(err, &corrupt) {
 				t.Errorf("a writer that needs it: %v", err)
 			}
-			if !bytes.Equal(s.read("history.jsonl"), damaged) {
+			if !bytes.Equal(s.Read("history.jsonl"), damaged) {
 				t.Error("the damaged history was changed")
 			}
 		})
@@ -350,18 +351,18 @@ func TestPythonDamagedHistory(t *testing.T) {
 // checkpoint.
 func TestPythonDamageBeforeTheCheckpoint(t *testing.T) {
 	t.Parallel()
-	s := pyNewStore(t)
-	r := s.open()
+	s := pythonstore.New(t)
+	r := s.Open()
 	for _, v := range []string{"1.0.0", "1.1.0", "1.2.0"} {
-		s.register(r, v)
+		s.Register(r, v)
 	}
-	want := s.list(r)
-	s.write("history.jsonl", bytes.Replace(s.read("history.jsonl"), []byte(`"op":"register"`), []byte(`"op":"registes"`), 1))
-	if diff := cmp.Diff(want, s.list(s.open())); diff != "" {
+	want := s.List(r)
+	s.Write("history.jsonl", bytes.Replace(s.Read("history.jsonl"), []byte(`"op":"register"`), []byte(`"op":"registes"`), 1))
+	if diff := cmp.Diff(want, s.List(s.Open())); diff != "" {
 		t.Error(diff)
 	}
-	s.register(s.open(), "1.3.0")
-	if diff := cmp.Diff(s.list(r), s.list(s.open())); diff != "" {
+	s.Register(s.Open(), "1.3.0")
+	if diff := cmp.Diff(s.List(r), s.List(s.Open())); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -380,26 +381,26 @@ func TestPythonTornTailIsPassedOverAndCut(t *testing.T) {
 		for _, held := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s held=%t", name, held), func(t *testing.T) {
 				t.Parallel()
-				s := pyNewStore(t)
-				r := s.open()
-				s.register(r, "1.0.0")
-				s.register(r, "1.1.0")
-				want := s.list(r)
-				sound := s.read("history.jsonl")
-				s.write("history.jsonl", append(slices.Clone(sound), tail...))
+				s := pythonstore.New(t)
+				r := s.Open()
+				s.Register(r, "1.0.0")
+				s.Register(r, "1.1.0")
+				want := s.List(r)
+				sound := s.Read("history.jsonl")
+				s.Write("history.jsonl", append(slices.Clone(sound), tail...))
 				if !held {
-					r = s.open()
+					r = s.Open()
 				}
-				if diff := cmp.Diff(want, s.same(r)); diff != "" {
+				if diff := cmp.Diff(want, s.Same(r)); diff != "" {
 					t.Error(diff)
 				}
-				s.register(r, "1.2.0")
-				now := s.read("history.jsonl")
+				s.Register(r, "1.2.0")
+				now := s.Read("history.jsonl")
 				if !bytes.HasPrefix(now, sound) || bytes.IndexByte(now, 0) >= 0 || bytes.Count(now, []byte("\n")) != 3 {
 					t.Errorf("the history is\n%q", now)
 				}
-				s.inStep()
-				s.same(r)
+				s.WantInStep()
+				s.Same(r)
 			})
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
+	"github.com/ubunye-go/modelregistry/internal/pythonstore"
 )
 
 // membersOf returns the raw values of an entry.
@@ -64,28 +65,28 @@ func TestPythonDeletesAVersion(t *testing.T) {
 			for _, lags := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s/held %t/lags %t", name, held, lags), func(t *testing.T) {
 					t.Parallel()
-					s, left := pyNewStore(t), slices.Clone(tt.left)
-					r := s.open()
+					s, left := pythonstore.New(t), slices.Clone(tt.left)
+					r := s.Open()
 					for _, v := range strings.Fields(tt.versions) {
-						s.register(r, v)
+						s.Register(r, v)
 					}
 					for _, v := range strings.Fields(tt.production) {
-						s.promote(r, v, modelregistry.Production)
+						s.Promote(r, v, modelregistry.Production)
 					}
 					if lags { // behind what changes nothing of these
 						r.SetLag(-1, 1, time.Hour)
-						s.register(r, "0.1.0")
+						s.Register(r, "0.1.0")
 						left = append(left, "0.1.0")
 					}
 					before := time.Now()
-					s.pyDelete(tt.deleted)
+					s.PythonDeletes(tt.deleted)
 					if !held {
-						r = s.open()
+						r = s.Open()
 					}
 					check := func(when string) {
 						t.Helper()
 						var got []string
-						for _, l := range s.list(r) {
+						for _, l := range s.List(r) {
 							got = append(got, l.Version)
 						}
 						slices.Sort(got)
@@ -93,40 +94,40 @@ func TestPythonDeletesAVersion(t *testing.T) {
 						if diff := cmp.Diff(left, got); diff != "" {
 							t.Errorf("listed %s (-want +got):\n%s", when, diff)
 						}
-						if _, err := r.GetVersion(t.Context(), pyName.At(tt.deleted)); !errors.Is(err, modelregistry.ErrNotFound) {
+						if _, err := r.GetVersion(t.Context(), fraud.At(tt.deleted)); !errors.Is(err, modelregistry.ErrNotFound) {
 							t.Errorf("%s is there %s: %v", tt.deleted, when, err)
 						}
-						s.wantSound()
+						s.WantSound()
 					}
 					check("before our next change")
-					_, err := r.Register(t.Context(), pyName, pyArtifact("x"), &modelregistry.RegisterOptions{Version: tt.deleted})
+					_, err := r.Register(t.Context(), fraud, pythonstore.Artifact("x"), &modelregistry.RegisterOptions{Version: tt.deleted})
 					if !errors.Is(err, modelregistry.ErrExists) {
 						t.Errorf("its number is given out again: %v", err)
 					}
-					v, err := r.Register(t.Context(), pyName, pyArtifact("x"), nil)
+					v, err := r.Register(t.Context(), fraud, pythonstore.Artifact("x"), nil)
 					if err != nil || v.Version != tt.next {
 						t.Errorf("the next number is %q, %v, want %s", v.Version, err, tt.next)
 					}
 					left = append([]string{tt.next}, left...)
 					check("after it")
-					s.same(r)
-					if got := changesOf(s.foreign(r)); len(got) != 1 || got[0] == "" {
+					s.Same(r)
+					if got := changesOf(s.ForeignEvents(r)); len(got) != 1 || got[0] == "" {
 						t.Errorf("the history says %q", got)
 					}
-					s.wantTombstone(tt.deleted, before)
-					p, err := r.ProductionAt(t.Context(), pyName, time.Time{})
-					if v, getErr := r.GetVersion(t.Context(), pyName.In(modelregistry.Production)); (getErr == nil) != (err == nil) || err == nil && v.Version != p.Version {
+					wantTombstone(s, tt.deleted, before)
+					p, err := r.ProductionAt(t.Context(), fraud, time.Time{})
+					if v, getErr := r.GetVersion(t.Context(), fraud.In(modelregistry.Production)); (getErr == nil) != (err == nil) || err == nil && v.Version != p.Version {
 						t.Errorf("ProductionAt says %s, %v; in production is %s, %v", p.Version, err, v.Version, getErr)
 					}
-					if p, err := r.ProductionAt(t.Context(), pyName, before); tt.production != "" && (err != nil || p.Version != strings.Fields(tt.production)[strings.Count(tt.production, " ")]) {
+					if p, err := r.ProductionAt(t.Context(), fraud, before); tt.production != "" && (err != nil || p.Version != strings.Fields(tt.production)[strings.Count(tt.production, " ")]) {
 						t.Errorf("in production before was %s, %v", p.Version, err)
 					}
-					back, err := r.Rollback(t.Context(), pyName, nil)
+					back, err := r.Rollback(t.Context(), fraud, nil)
 					if tt.back == "" && !errors.Is(err, modelregistry.ErrNotFound) || tt.back != "" && (err != nil || back.Version != tt.back) {
 						t.Errorf("rolled back to %q, %v, want %q", back.Version, err, tt.back)
 					}
-					s.same(r)
-					s.wantSound()
+					s.Same(r)
+					s.WantSound()
 				})
 			}
 		}
@@ -134,28 +135,28 @@ func TestPythonDeletesAVersion(t *testing.T) {
 }
 
 // wantTombstone checks what event and document keep of a deletion.
-func (s *pyStore) wantTombstone(version string, after time.Time) {
-	s.t.Helper()
+func wantTombstone(s *pythonstore.Store, version string, after time.Time) {
+	s.T.Helper()
 	var fromEvent map[string]map[string]string
-	for _, line := range s.events() {
+	for _, line := range s.Events() {
 		if line.Deleted != nil {
 			fromEvent = line.Deleted
 			if !slices.Contains(line.Removed, version) {
-				s.t.Errorf("the event does not say that %s was removed", version)
+				s.T.Errorf("the event does not say that %s was removed", version)
 			}
 		}
 	}
 	stone := fromEvent[version]
 	at, err := time.Parse(time.RFC3339Nano, stone["at"])
 	if err != nil || at.Before(after.Truncate(time.Microsecond)) || stone["by"] == "" || stone["registered_at"] == "" {
-		s.t.Errorf("the event says of the deletion: %v", stone)
+		s.T.Errorf("the event says of the deletion: %v", stone)
 	}
 	var inDocument map[string]map[string]string
-	if err := json.Unmarshal(s.document().Mark.Deleted, &inDocument); err != nil {
-		s.t.Fatal(err)
+	if err := json.Unmarshal(s.Document().Mark.Deleted, &inDocument); err != nil {
+		s.T.Fatal(err)
 	}
 	if diff := cmp.Diff(stone, inDocument[version]); diff != "" {
-		s.t.Errorf("the document keeps something else of it (-event +document):\n%s", diff)
+		s.T.Errorf("the document keeps something else of it (-event +document):\n%s", diff)
 	}
 }
 
@@ -166,48 +167,48 @@ func TestPythonGivesANumberAgain(t *testing.T) {
 	for _, looked := range []bool{true, false} {
 		t.Run(fmt.Sprintf("looked between %t", looked), func(t *testing.T) {
 			t.Parallel()
-			s := pyNewStore(t)
-			r := s.open()
-			s.register(r, "1.0.0")
-			if _, err := r.Register(t.Context(), pyName, pyArtifact("1.0.1"), &modelregistry.RegisterOptions{Version: "1.0.1", Actor: "go", Gates: modelregistry.MinMetric("auc", 0.99)}); err != nil {
+			s := pythonstore.New(t)
+			r := s.Open()
+			s.Register(r, "1.0.0")
+			if _, err := r.Register(t.Context(), fraud, pythonstore.Artifact("1.0.1"), &modelregistry.RegisterOptions{Version: "1.0.1", Actor: "go", Gates: modelregistry.MinMetric("auc", 0.99)}); err != nil {
 				t.Fatal(err)
 			}
-			s.promote(r, "1.0.0", modelregistry.Production)
-			old := s.rawEntry("1.0.1")
-			s.pyDelete("1.0.1")
+			s.Promote(r, "1.0.0", modelregistry.Production)
+			old := s.RawEntry("1.0.1")
+			s.PythonDeletes("1.0.1")
 			want := []string{"1.0.1 development>", "1.0.1 >development reused"}
 			if looked {
-				s.archive(r, "1.0.0")
+				s.Archive(r, "1.0.0")
 			}
-			s.pyRegister("1.0.1")
-			for _, r := range []*modelregistry.ModelRegistry{r, s.open()} {
-				v, err := r.GetVersion(t.Context(), pyName.At("1.0.1"))
+			s.PythonRegisters("1.0.1")
+			for _, r := range []*modelregistry.ModelRegistry{r, s.Open()} {
+				v, err := r.GetVersion(t.Context(), fraud.At("1.0.1"))
 				if err != nil || v.RegisteredBy != "" || v.ManifestSHA256 != "" || v.Gates.Len() != 0 || v.Metrics.String() != `{"auc":0.25,"psi":NaN}` {
 					t.Errorf("1.0.1 is %+v, %v; want the one that Python registered", v, err)
 				}
 			}
-			v, err := r.Register(t.Context(), pyName, pyArtifact("next"), nil)
+			v, err := r.Register(t.Context(), fraud, pythonstore.Artifact("next"), nil)
 			if err != nil || v.Version != "1.0.2" {
 				t.Errorf("the next is %q, %v", v.Version, err)
 			}
-			if diff := cmp.Diff(want, changesOf(s.foreign(r))); diff != "" {
+			if diff := cmp.Diff(want, changesOf(s.ForeignEvents(r))); diff != "" {
 				t.Errorf("the history (-want +got):\n%s", diff)
 			}
-			s.same(r)
-			s.wantSound()
+			s.Same(r)
+			s.WantSound()
 
 			// The one that was deleted comes back, with somebody's old copy of
 			// the document.
-			now := s.rawEntry("1.0.1")
-			s.pyWrite(func(entries map[string]map[string]string, _ *[]string) {
+			now := s.RawEntry("1.0.1")
+			s.PythonWrites(func(entries map[string]map[string]string, _ *[]string) {
 				entries["1.0.1"] = membersOf(t, old)
 			})
-			s.register(r, "9.0.0")
-			if got := s.rawEntry("1.0.1"); got != now {
+			s.Register(r, "9.0.0")
+			if got := s.RawEntry("1.0.1"); got != now {
 				t.Errorf("the entry of the deleted version is taken for the other's:\n%s", got)
 			}
-			s.saysSomething(r)
-			s.same(r)
+			s.WantNoEmptyForeignEvent(r)
+			s.Same(r)
 		})
 	}
 }
@@ -215,49 +216,49 @@ func TestPythonGivesANumberAgain(t *testing.T) {
 // An entry of a deleted version that comes back is old, and is said to be.
 func TestPythonBringsBackADeletedEntry(t *testing.T) {
 	t.Parallel()
-	s := pyNewStore(t)
-	r := s.open()
-	s.register(r, "1.0.0")
-	s.register(r, "1.0.1")
-	before := s.read("registry.json")
-	s.pyDelete("1.0.1")
-	s.register(r, "1.0.2")
-	s.write("registry.json", before)
-	s.pyRegister("1.0.3")
+	s := pythonstore.New(t)
+	r := s.Open()
+	s.Register(r, "1.0.0")
+	s.Register(r, "1.0.1")
+	before := s.Read("registry.json")
+	s.PythonDeletes("1.0.1")
+	s.Register(r, "1.0.2")
+	s.Write("registry.json", before)
+	s.PythonRegisters("1.0.3")
 	want := map[string]string{"1.0.0": "development", "1.0.2": "development", "1.0.3": "development"}
-	for _, r := range []*modelregistry.ModelRegistry{r, s.open()} {
-		if diff := cmp.Diff(want, pyStages(s.list(r))); diff != "" {
+	for _, r := range []*modelregistry.ModelRegistry{r, s.Open()} {
+		if diff := cmp.Diff(want, pythonstore.Stages(s.List(r))); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	}
-	s.register(r, "1.0.4")
+	s.Register(r, "1.0.4")
 	want["1.0.4"] = "development"
-	if diff := cmp.Diff(want, pyStages(s.same(r))); diff != "" {
+	if diff := cmp.Diff(want, pythonstore.Stages(s.Same(r))); diff != "" {
 		t.Errorf("after our next change (-want +got):\n%s", diff)
 	}
-	if list := s.doubted(r); !slices.Contains(list, "1.0.1") {
+	if list := s.Doubted(r); !slices.Contains(list, "1.0.1") {
 		t.Errorf("Verify says nothing of the entry that came back: %q", list)
 	}
-	s.saysSomething(r)
-	s.wantSound()
+	s.WantNoEmptyForeignEvent(r)
+	s.WantSound()
 }
 
 // A time of registration that an editor corrects does not make another version:
 // the files are those that we registered.
 func TestEditedTimeOfRegistration(t *testing.T) {
 	t.Parallel()
-	s := pyNewStore(t)
-	r := s.open()
-	_, err := r.Register(t.Context(), pyName, pyArtifact("1.0.0"), &modelregistry.RegisterOptions{Version: "1.0.0", Gates: modelregistry.MinMetric("auc", 0.99)})
+	s := pythonstore.New(t)
+	r := s.Open()
+	_, err := r.Register(t.Context(), fraud, pythonstore.Artifact("1.0.0"), &modelregistry.RegisterOptions{Version: "1.0.0", Gates: modelregistry.MinMetric("auc", 0.99)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.pySet("1.0.0", "registered_at", string(pyjson.Quote(pyDay1)))
-	v, err := s.open().GetVersion(t.Context(), pyName.At("1.0.0"))
+	s.PythonSets("1.0.0", "registered_at", string(pyjson.Quote(pythonstore.Day1)))
+	v, err := s.Open().GetVersion(t.Context(), fraud.At("1.0.0"))
 	if err != nil || v.Gates.Len() != 1 || v.ManifestSHA256 == "" || v.RegisteredAt.Format(time.RFC3339Nano) != "2026-11-20T05:30:11.655479Z" {
 		t.Errorf("%+v, %v", v, err)
 	}
-	s.register(r, "1.0.1")
-	s.same(r)
-	s.wantSound()
+	s.Register(r, "1.0.1")
+	s.Same(r)
+	s.WantSound()
 }

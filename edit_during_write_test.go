@@ -12,6 +12,7 @@ import (
 	"github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/internal/fsstore"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
+	"github.com/ubunye-go/modelregistry/internal/pythonstore"
 )
 
 // A lateDisk has another program write right before a document takes its place.
@@ -46,18 +47,20 @@ func (f lateFile) Close() error {
 // a while.
 func TestEditWhileTheDocumentIsWritten(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string]func(s *pyStore, r *modelregistry.ModelRegistry){
-		"a promotion":    func(s *pyStore, r *modelregistry.ModelRegistry) { s.promote(r, "1.1.0", modelregistry.Production) },
-		"a registration": func(s *pyStore, r *modelregistry.ModelRegistry) { s.register(r, "1.2.0") },
-		"catching up": func(s *pyStore, r *modelregistry.ModelRegistry) {
-			r.SetLag(-1, 1, time.Millisecond)
-			s.promote(r, "1.1.0", modelregistry.Production)
+	for name, change := range map[string]func(s *pythonstore.Store, r *modelregistry.ModelRegistry){
+		"a promotion": func(s *pythonstore.Store, r *modelregistry.ModelRegistry) {
+			s.Promote(r, "1.1.0", modelregistry.Production)
 		},
-		"Close": func(s *pyStore, r *modelregistry.ModelRegistry) {
+		"a registration": func(s *pythonstore.Store, r *modelregistry.ModelRegistry) { s.Register(r, "1.2.0") },
+		"catching up": func(s *pythonstore.Store, r *modelregistry.ModelRegistry) {
+			r.SetLag(-1, 1, time.Millisecond)
+			s.Promote(r, "1.1.0", modelregistry.Production)
+		},
+		"Close": func(s *pythonstore.Store, r *modelregistry.ModelRegistry) {
 			r.SetLag(-1, 1, time.Hour)
-			s.promote(r, "1.1.0", modelregistry.Production)
+			s.Promote(r, "1.1.0", modelregistry.Production)
 			if err := r.Close(); err != nil {
-				s.t.Error(err)
+				s.T.Error(err)
 			}
 		},
 	} {
@@ -67,15 +70,15 @@ func TestEditWhileTheDocumentIsWritten(t *testing.T) {
 			}
 			t.Run(name+", then "+then, func(t *testing.T) {
 				t.Parallel()
-				s := pyNewStore(t)
+				s := pythonstore.New(t)
 				var write atomic.Pointer[func()]
-				r, err := modelregistry.OpenOn(s.dir, nil, func(d fsstore.Disk) fsstore.Disk { return lateDisk{d, &write} })
+				r, err := modelregistry.OpenOn(s.Dir, nil, func(d fsstore.Disk) fsstore.Disk { return lateDisk{d, &write} })
 				if err != nil {
 					t.Fatal(err)
 				}
 				defer r.Close()
-				s.register(r, "1.0.0")
-				s.register(r, "1.1.0")
+				s.Register(r, "1.0.0")
+				s.Register(r, "1.1.0")
 				idle := time.Hour
 				if then == "being idle" {
 					idle = 10 * time.Millisecond
@@ -83,21 +86,21 @@ func TestEditWhileTheDocumentIsWritten(t *testing.T) {
 				r.SetLag(1<<20, 8, idle)
 				edited := make(chan struct{})
 				edit := func() {
-					s.pySet("1.0.0", "metrics", `{"auc":0.77}`)
+					s.PythonSets("1.0.0", "metrics", `{"auc":0.77}`)
 					close(edited)
 				}
 				write.Store(&edit)
 				change(s, r)
 				<-edited
 				if then == "a change" {
-					s.register(s.open(), "1.3.0")
+					s.Register(s.Open(), "1.3.0")
 				}
-				for deadline := time.Now().Add(time.Minute); s.document().Mark == nil; time.Sleep(time.Millisecond) {
+				for deadline := time.Now().Add(time.Minute); s.Document().Mark == nil; time.Sleep(time.Millisecond) {
 					if time.Now().After(deadline) {
 						t.Fatal("the edit is not taken in")
 					}
 				}
-				for _, l := range s.same(s.open()) {
+				for _, l := range s.Same(s.Open()) {
 					if l.Version == "1.0.0" && l.Metrics != `{"auc":0.77}` {
 						t.Errorf("the edit is lost: %s", l.Metrics)
 					}
@@ -105,10 +108,10 @@ func TestEditWhileTheDocumentIsWritten(t *testing.T) {
 						t.Errorf("our change is lost: %s is in %s", l.Version, l.Stage)
 					}
 				}
-				if diff := cmp.Diff([]string{"1.0.0 development>development"}, changesOf(s.foreign(s.open()))); diff != "" {
+				if diff := cmp.Diff([]string{"1.0.0 development>development"}, changesOf(s.ForeignEvents(s.Open()))); diff != "" {
 					t.Errorf("the history of it (-want +got):\n%s", diff)
 				}
-				s.wantSound()
+				s.WantSound()
 			})
 		}
 	}
@@ -118,30 +121,30 @@ func TestEditWhileTheDocumentIsWritten(t *testing.T) {
 // repair.
 func TestEditWhileARepairIsUnderWay(t *testing.T) {
 	t.Parallel()
-	s := pyNewStore(t)
+	s := pythonstore.New(t)
 	var write atomic.Pointer[func()]
-	r, err := modelregistry.OpenOn(s.dir, nil, func(d fsstore.Disk) fsstore.Disk { return lateDisk{d, &write} })
+	r, err := modelregistry.OpenOn(s.Dir, nil, func(d fsstore.Disk) fsstore.Disk { return lateDisk{d, &write} })
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	s.register(r, "1.0.0")
-	s.register(r, "1.1.0")
-	sound := s.read("registry.json")
-	s.write("registry.json", sound[:len(sound)/2])
+	s.Register(r, "1.0.0")
+	s.Register(r, "1.1.0")
+	sound := s.Read("registry.json")
+	s.Write("registry.json", sound[:len(sound)/2])
 	edit := func() {
-		s.write("registry.json", sound)
-		s.pySet("1.0.0", "metrics", `{"auc":0.77}`)
+		s.Write("registry.json", sound)
+		s.PythonSets("1.0.0", "metrics", `{"auc":0.77}`)
 	}
 	write.Store(&edit)
 	for _, want := range []error{modelregistry.ErrConflict, nil} {
-		if _, err := r.Repair(t.Context(), pyName, &modelregistry.RepairOptions{Apply: true}); !errors.Is(err, want) {
+		if _, err := r.Repair(t.Context(), fraud, &modelregistry.RepairOptions{Apply: true}); !errors.Is(err, want) {
 			t.Fatalf("%v, want %v", err, want)
 		}
-		if got := string(pyjson.Compact(nil, []byte(pyMember(t, s.rawEntry("1.0.0"), "metrics")))); got != `{"auc":0.77}` {
+		if got := string(pyjson.Compact(nil, []byte(pythonstore.Member(t, s.RawEntry("1.0.0"), "metrics")))); got != `{"auc":0.77}` {
 			t.Errorf("the metrics are %s", got)
 		}
 	}
-	s.same(r)
-	s.wantSound()
+	s.Same(r)
+	s.WantSound()
 }

@@ -10,6 +10,7 @@ import (
 	"testing/fstest"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/internal/pythonstore"
 )
 
 // An event's number may leave some out. A number above the highest allowed one
@@ -26,26 +27,26 @@ func TestEventNumbersAreBounded(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(number), func(t *testing.T) {
 			t.Parallel()
-			s := pyNewStore(t)
-			s.register(s.open(), "1.0.0")
-			s.remove("registry.json")
-			log := s.read("history.jsonl")
+			s := pythonstore.New(t)
+			s.Register(s.Open(), "1.0.0")
+			s.Remove("registry.json")
+			log := s.Read("history.jsonl")
 			prev := sha256.Sum256(bytes.TrimRight(log, " \n"))
 			log = append(log, sealed(fmt.Sprintf(`{"event":%d,"id":"%032x","time":"2026-11-28T00:00:00.000000+00:00","op":"repair","prev":"%x"`, number, 1, prev))+"\n"...)
-			s.write("history.jsonl", log)
-			_, err := s.open().ListVersions(t.Context(), pyName)
+			s.Write("history.jsonl", log)
+			_, err := s.Open().ListVersions(t.Context(), fraud)
 			if got := errors.As(err, new(*mr.CorruptError)); got != want.damaged {
 				t.Errorf("listing says %v, want damage: %t", err, want.damaged)
 			}
-			_, err = s.open().Register(t.Context(), pyName, mr.FromFS(fstest.MapFS{"model.bin": {Data: []byte("weights")}}), nil)
+			_, err = s.Open().Register(t.Context(), fraud, mr.FromFS(fstest.MapFS{"model.bin": {Data: []byte("weights")}}), nil)
 			if (err == nil) != want.written {
 				t.Errorf("a registration says %v, want success: %t", err, want.written)
 			}
-			if !want.written && !bytes.Equal(s.read("history.jsonl"), log) {
+			if !want.written && !bytes.Equal(s.Read("history.jsonl"), log) {
 				t.Error("the history was changed")
 			}
 			if want.written {
-				s.same(s.open())
+				s.Same(s.Open())
 			}
 		})
 	}

@@ -14,34 +14,35 @@ import (
 
 	"github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
+	"github.com/ubunye-go/modelregistry/internal/pythonstore"
 )
 
 // A second production version that another program makes beside a history is
 // archived, too.
 func TestPythonTwoProductionsUnderHistory(t *testing.T) {
 	t.Parallel()
-	s := pyNewStore(t)
-	r := s.open()
+	s := pythonstore.New(t)
+	r := s.Open()
 	for _, v := range []string{"1.0.0", "1.1.0", "1.2.0"} {
-		s.register(r, v)
+		s.Register(r, v)
 	}
-	s.promote(r, "1.0.0", modelregistry.Production)
-	s.pyWrite(func(entries map[string]map[string]string, _ *[]string) {
+	s.Promote(r, "1.0.0", modelregistry.Production)
+	s.PythonWrites(func(entries map[string]map[string]string, _ *[]string) {
 		for v, when := range map[string]string{"1.1.0": "2099-01-02T00:00:00+00:00", "1.2.0": "2099-01-01T00:00:00+00:00"} {
 			entries[v]["stage"], entries[v]["promoted_to_prod"] = `"production"`, string(pyjson.Quote(when))
 		}
 	})
 	want := map[string]string{"1.0.0": "archived", "1.1.0": "production", "1.2.0": "archived"}
-	if diff := cmp.Diff(want, pyStages(s.list(r))); diff != "" {
+	if diff := cmp.Diff(want, pythonstore.Stages(s.List(r))); diff != "" {
 		t.Error(diff)
 	}
-	s.register(r, "1.3.0")
+	s.Register(r, "1.3.0")
 	want["1.3.0"] = "development"
-	if diff := cmp.Diff(want, pyStages(s.same(r))); diff != "" {
+	if diff := cmp.Diff(want, pythonstore.Stages(s.Same(r))); diff != "" {
 		t.Error(diff)
 	}
-	for _, e := range s.document().Entries {
-		if got := strings.Trim(pyMember(t, string(e.Raw), "stage"), `"`); got != want[e.Version] {
+	for _, e := range s.Document().Entries {
+		if got := strings.Trim(pythonstore.Member(t, string(e.Raw), "stage"), `"`); got != want[e.Version] {
 			t.Errorf("the document has %s in %s, want %s", e.Version, got, want[e.Version])
 		}
 	}
@@ -53,54 +54,54 @@ func TestPythonInTurns(t *testing.T) {
 	for _, held := range []bool{true, false} {
 		t.Run(fmt.Sprintf("held=%t", held), func(t *testing.T) {
 			t.Parallel()
-			s := pyNewStore(t)
-			one := s.open()
+			s := pythonstore.New(t)
+			one := s.Open()
 			reg := func() *modelregistry.ModelRegistry {
 				if held {
 					return one
 				}
-				return s.open()
+				return s.Open()
 			}
-			s.register(reg(), "1.0.0")
-			s.register(reg(), "1.1.0")
-			s.promote(reg(), "1.0.0", modelregistry.Production)
-			s.pyPromote("1.1.0", "2099-01-01T00:00:00.000001+00:00")
-			if d := s.document(); d.Mark != nil {
+			s.Register(reg(), "1.0.0")
+			s.Register(reg(), "1.1.0")
+			s.Promote(reg(), "1.0.0", modelregistry.Production)
+			s.PythonPromotes("1.1.0", "2099-01-01T00:00:00.000001+00:00")
+			if d := s.Document(); d.Mark != nil {
 				t.Fatal("the emulated Python kept our key")
 			}
 			want := map[string]string{"1.0.0": "archived", "1.1.0": "production"}
-			if diff := cmp.Diff(want, pyStages(s.list(reg()))); diff != "" {
+			if diff := cmp.Diff(want, pythonstore.Stages(s.List(reg()))); diff != "" {
 				t.Errorf("read before we write:\n%s", diff)
 			}
-			foreign := s.read("registry.json")
-			s.register(reg(), "1.2.0")
+			foreign := s.Read("registry.json")
+			s.Register(reg(), "1.2.0")
 			want["1.2.0"] = "development"
-			if diff := cmp.Diff(want, pyStages(s.same(reg()))); diff != "" {
+			if diff := cmp.Diff(want, pythonstore.Stages(s.Same(reg()))); diff != "" {
 				t.Errorf("read after we wrote:\n%s", diff)
 			}
-			s.inStep()
-			ours := s.read("registry.json")
+			s.WantInStep()
+			ours := s.Read("registry.json")
 			if !bytes.HasPrefix(ours, foreign[:len(foreign)-len("\n  }\n}")]) {
 				t.Errorf("Python's entries did not keep their bytes:\n%s", cmp.Diff(string(foreign), string(ours)))
 			}
-			s.pyRegister("1.3.0")
-			s.pyPromote("1.3.0", "2099-01-02T00:00:00+00:00")
-			s.promote(reg(), "1.2.0", modelregistry.Staging)
-			s.pyRegister("1.4.0")
-			v, err := reg().Register(t.Context(), pyName, pyArtifact("auto"), nil)
+			s.PythonRegisters("1.3.0")
+			s.PythonPromotes("1.3.0", "2099-01-02T00:00:00+00:00")
+			s.Promote(reg(), "1.2.0", modelregistry.Staging)
+			s.PythonRegisters("1.4.0")
+			v, err := reg().Register(t.Context(), fraud, pythonstore.Artifact("auto"), nil)
 			if err != nil || v.Version != "1.4.1" {
 				t.Errorf("the next version is %q, %v", v.Version, err)
 			}
 			ops := []string{"register 1.0.0", "register 1.1.0", "promote 1.0.0", "foreign", "register 1.2.0", "foreign", "promote 1.2.0", "foreign", "register 1.4.1"}
-			if diff := cmp.Diff(ops, s.ops()); diff != "" {
+			if diff := cmp.Diff(ops, s.Ops()); diff != "" {
 				t.Error(diff)
 			}
 			want = map[string]string{"1.0.0": "archived", "1.1.0": "archived", "1.2.0": "staging", "1.3.0": "production", "1.4.0": "development", "1.4.1": "development"}
-			lines := s.same(reg())
-			if diff := cmp.Diff(want, pyStages(lines)); diff != "" {
+			lines := s.Same(reg())
+			if diff := cmp.Diff(want, pythonstore.Stages(lines)); diff != "" {
 				t.Error(diff)
 			}
-			s.inStep()
+			s.WantInStep()
 			for _, l := range lines {
 				if l.Version == "1.0.0" && l.RegisteredBy != "go" {
 					t.Errorf("1.0.0 lost who registered it: %+v", l)
@@ -109,11 +110,11 @@ func TestPythonInTurns(t *testing.T) {
 					t.Errorf("1.3.0 is %+v", l)
 				}
 			}
-			back, err := reg().Rollback(t.Context(), pyName, nil)
+			back, err := reg().Rollback(t.Context(), fraud, nil)
 			if err != nil || back.Version != "1.1.0" {
 				t.Errorf("rolled back to %q, %v; 1.1.0 was in production before 1.3.0", back.Version, err)
 			}
-			s.same(reg())
+			s.Same(reg())
 		})
 	}
 }
@@ -124,22 +125,26 @@ func TestPythonWroteOnALaggingDocument(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name  string
-		last  func(s *pyStore, r *modelregistry.ModelRegistry) // our change that the document never saw
-		alter func(s *pyStore)
+		last  func(s *pythonstore.Store, r *modelregistry.ModelRegistry) // our change that the document never saw
+		alter func(s *pythonstore.Store)
 		want  map[string]string
 	}{
 		{"we register, Python promotes",
-			func(s *pyStore, r *modelregistry.ModelRegistry) { s.register(r, "1.2.0") },
-			func(s *pyStore) { s.pyPromote("1.1.0", "2099-01-01T00:00:00+00:00") },
+			func(s *pythonstore.Store, r *modelregistry.ModelRegistry) { s.Register(r, "1.2.0") },
+			func(s *pythonstore.Store) { s.PythonPromotes("1.1.0", "2099-01-01T00:00:00+00:00") },
 			map[string]string{"1.0.0": "archived", "1.1.0": "production", "1.2.0": "development"}},
 		{"we promote, Python registers",
-			func(s *pyStore, r *modelregistry.ModelRegistry) { s.promote(r, "1.1.0", modelregistry.Production) },
-			func(s *pyStore) { s.pyRegister("1.3.0") },
+			func(s *pythonstore.Store, r *modelregistry.ModelRegistry) {
+				s.Promote(r, "1.1.0", modelregistry.Production)
+			},
+			func(s *pythonstore.Store) { s.PythonRegisters("1.3.0") },
 			map[string]string{"1.0.0": "archived", "1.1.0": "production", "1.3.0": "development"}},
 		{"we promote, Python stages the same",
-			func(s *pyStore, r *modelregistry.ModelRegistry) { s.promote(r, "1.1.0", modelregistry.Production) },
-			func(s *pyStore) {
-				s.pyWrite(func(entries map[string]map[string]string, _ *[]string) {
+			func(s *pythonstore.Store, r *modelregistry.ModelRegistry) {
+				s.Promote(r, "1.1.0", modelregistry.Production)
+			},
+			func(s *pythonstore.Store) {
+				s.PythonWrites(func(entries map[string]map[string]string, _ *[]string) {
 					entries["1.1.0"]["stage"], entries["1.1.0"]["promoted_to_staging"] = `"staging"`, `"2099-01-01T00:00:00+00:00"`
 				})
 			},
@@ -148,28 +153,28 @@ func TestPythonWroteOnALaggingDocument(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := pyNewStore(t)
-			r := s.open()
-			s.register(r, "1.0.0")
-			s.register(r, "1.1.0")
-			s.promote(r, "1.0.0", modelregistry.Production)
-			lagging := s.read("registry.json")
+			s := pythonstore.New(t)
+			r := s.Open()
+			s.Register(r, "1.0.0")
+			s.Register(r, "1.1.0")
+			s.Promote(r, "1.0.0", modelregistry.Production)
+			lagging := s.Read("registry.json")
 			tt.last(s, r)
-			s.write("registry.json", lagging)
-			if diff := cmp.Diff(s.list(r), s.list(s.open())); diff != "" {
+			s.Write("registry.json", lagging)
+			if diff := cmp.Diff(s.List(r), s.List(s.Open())); diff != "" {
 				t.Errorf("a document that lags reads otherwise:\n%s", diff)
 			}
 			tt.alter(s)
-			if diff := cmp.Diff(tt.want, pyStages(s.list(s.open()))); diff != "" {
+			if diff := cmp.Diff(tt.want, pythonstore.Stages(s.List(s.Open()))); diff != "" {
 				t.Errorf("read before we write:\n%s", diff)
 			}
-			s.register(s.open(), "9.0.0")
+			s.Register(s.Open(), "9.0.0")
 			tt.want["9.0.0"] = "development"
-			if diff := cmp.Diff(tt.want, pyStages(s.same(r))); diff != "" {
+			if diff := cmp.Diff(tt.want, pythonstore.Stages(s.Same(r))); diff != "" {
 				t.Errorf("read after we wrote:\n%s", diff)
 			}
-			s.inStep()
-			if ops := s.ops(); ops[len(ops)-2] != "foreign" {
+			s.WantInStep()
+			if ops := s.Ops(); ops[len(ops)-2] != "foreign" {
 				t.Errorf("the history is %q", ops)
 			}
 		})
@@ -183,35 +188,35 @@ func TestPythonWroteAfterFailedCheckpoints(t *testing.T) {
 	for failures := 1; failures <= 3; failures++ {
 		t.Run(fmt.Sprint(failures), func(t *testing.T) {
 			t.Parallel()
-			s := pyNewStore(t)
-			r := s.open()
-			s.register(r, "1.0.0")
+			s := pythonstore.New(t)
+			r := s.Open()
+			s.Register(r, "1.0.0")
 			hourAgo := time.Now().Add(-time.Hour) // no stat takes it for freshly written
-			if err := os.Chtimes(s.path("registry.json"), hourAgo, hourAgo); err != nil {
+			if err := os.Chtimes(s.Path("registry.json"), hourAgo, hourAgo); err != nil {
 				t.Fatal(err)
 			}
-			s.list(r)
-			s.blockCheckpoint()
+			s.List(r)
+			s.BlockCheckpoint()
 			want := map[string]string{"1.0.0": "production"}
 			for i := range failures {
 				v := fmt.Sprintf("1.0.%d", i+1)
-				s.register(r, v)
+				s.Register(r, v)
 				want[v] = "development"
 			}
-			if d := s.document(); len(d.Entries) != 1 {
+			if d := s.Document(); len(d.Entries) != 1 {
 				t.Fatal("the checkpoint did not fail")
 			}
-			s.unblockCheckpoint()
-			s.pyPromote("1.0.0", "2099-01-01T00:00:00+00:00")
-			if diff := cmp.Diff(want, pyStages(s.list(s.open()))); diff != "" {
+			s.UnblockCheckpoint()
+			s.PythonPromotes("1.0.0", "2099-01-01T00:00:00+00:00")
+			if diff := cmp.Diff(want, pythonstore.Stages(s.List(s.Open()))); diff != "" {
 				t.Errorf("read before we write:\n%s", diff)
 			}
-			s.register(s.open(), "2.0.0")
+			s.Register(s.Open(), "2.0.0")
 			want["2.0.0"] = "development"
-			if diff := cmp.Diff(want, pyStages(s.same(r))); diff != "" {
+			if diff := cmp.Diff(want, pythonstore.Stages(s.Same(r))); diff != "" {
 				t.Errorf("read after we wrote:\n%s", diff)
 			}
-			s.inStep()
+			s.WantInStep()
 		})
 	}
 }
@@ -232,39 +237,39 @@ func TestPythonEditorKeepsOurKey(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := pyNewStore(t)
-			r := s.open()
-			s.register(r, "1.0.0")
-			s.register(r, "1.1.0")
-			data := s.read("registry.json")
+			s := pythonstore.New(t)
+			r := s.Open()
+			s.Register(r, "1.0.0")
+			s.Register(r, "1.1.0")
+			data := s.Read("registry.json")
 			if tt.new == "" {
-				d := s.document()
+				d := s.Document()
 				start := bytes.Index(data, []byte(",\n    "+tt.old))
 				end := start + len(",\n    \"1.1.0\": ") + len(d.Entries[1].Raw)
 				data = slices.Delete(data, start, end)
 			} else {
 				data = bytes.ReplaceAll(data, []byte(tt.old), []byte(tt.new))
 			}
-			s.write("registry.json", data)
-			if d := s.document(); d.Mark == nil || d.Intact {
+			s.Write("registry.json", data)
+			if d := s.Document(); d.Mark == nil || d.Intact {
 				t.Fatalf("mark %v, intact %t", d.Mark, d.Intact)
 			}
-			if diff := cmp.Diff(tt.want, pyStages(s.list(s.open()))); diff != "" {
+			if diff := cmp.Diff(tt.want, pythonstore.Stages(s.List(s.Open()))); diff != "" {
 				t.Errorf("read before we write:\n%s", diff)
 			}
-			s.register(r, "1.2.0")
+			s.Register(r, "1.2.0")
 			tt.want["1.2.0"] = "development"
-			if diff := cmp.Diff(tt.want, pyStages(s.same(r))); diff != "" {
+			if diff := cmp.Diff(tt.want, pythonstore.Stages(s.Same(r))); diff != "" {
 				t.Errorf("read after we wrote:\n%s", diff)
 			}
-			s.inStep()
-			if !slices.Contains(s.ops(), "foreign") {
-				t.Errorf("the history has no event of the external change: %q", s.ops())
+			s.WantInStep()
+			if !slices.Contains(s.Ops(), "foreign") {
+				t.Errorf("the history has no event of the external change: %q", s.Ops())
 			}
-			if tt.name == "a top-level key" && !bytes.HasPrefix(s.read("registry.json"), []byte("{\n  \"owner\": \"team\",\n")) {
-				t.Errorf("the key is gone:\n%s", s.read("registry.json"))
+			if tt.name == "a top-level key" && !bytes.HasPrefix(s.Read("registry.json"), []byte("{\n  \"owner\": \"team\",\n")) {
+				t.Errorf("the key is gone:\n%s", s.Read("registry.json"))
 			}
-			if _, err := r.Register(t.Context(), pyName, pyArtifact("again"), &modelregistry.RegisterOptions{Version: "1.1.0"}); !errors.Is(err, modelregistry.ErrExists) {
+			if _, err := r.Register(t.Context(), fraud, pythonstore.Artifact("again"), &modelregistry.RegisterOptions{Version: "1.1.0"}); !errors.Is(err, modelregistry.ErrExists) {
 				t.Errorf("a number that was given out before: %v", err)
 			}
 		})
@@ -275,27 +280,27 @@ func TestPythonEditorKeepsOurKey(t *testing.T) {
 // in memory, does not overwrite that change.
 func TestPythonEditSurvivesARegistryThatLooksAway(t *testing.T) {
 	t.Parallel()
-	s := pyNewStore(t)
-	first, second := s.open(), s.open()
-	s.register(first, "1.0.0")
-	s.list(second)
-	edited := bytes.Replace(s.read("registry.json"), []byte("{\n"), []byte("{\n  \"owner\": \"team\",\n"), 1)
+	s := pythonstore.New(t)
+	first, second := s.Open(), s.Open()
+	s.Register(first, "1.0.0")
+	s.List(second)
+	edited := bytes.Replace(s.Read("registry.json"), []byte("{\n"), []byte("{\n  \"owner\": \"team\",\n"), 1)
 	edited = bytes.Replace(edited, []byte(`"stage": "development"`), []byte(`"stage" :  "staging"`), 1)
-	s.write("registry.json", edited)
-	s.register(first, "1.1.0")
-	taken := s.rawEntry("1.0.0")
+	s.Write("registry.json", edited)
+	s.Register(first, "1.1.0")
+	taken := s.RawEntry("1.0.0")
 	if !strings.Contains(taken, `"stage" :  "staging"`) {
 		t.Errorf("the layout of the edited entry was changed:\n%s", taken)
 	}
-	s.register(second, "1.2.0")
-	data := s.read("registry.json")
+	s.Register(second, "1.2.0")
+	data := s.Read("registry.json")
 	if !bytes.Contains(data, []byte(`"owner": "team"`)) {
 		t.Errorf("the editor's top-level key is gone:\n%s", data)
 	}
-	if diff := cmp.Diff(taken, s.rawEntry("1.0.0")); diff != "" {
+	if diff := cmp.Diff(taken, s.RawEntry("1.0.0")); diff != "" {
 		t.Errorf("an entry that the operation did not touch:\n%s", diff)
 	}
-	s.same(first)
+	s.Same(first)
 }
 
 // Python changes an entry, we register versions, and Python sets the entry
@@ -305,32 +310,32 @@ func TestPythonRevertsAnEntry(t *testing.T) {
 	for between := 1; between <= 2; between++ {
 		t.Run(fmt.Sprint(between), func(t *testing.T) {
 			t.Parallel()
-			s := pyNewStore(t)
-			r := s.open()
-			s.register(r, "1.0.0")
-			s.register(r, "1.1.0")
-			original := s.rawEntry("1.0.0")
+			s := pythonstore.New(t)
+			r := s.Open()
+			s.Register(r, "1.0.0")
+			s.Register(r, "1.1.0")
+			original := s.RawEntry("1.0.0")
 			set := func(stage string) {
-				s.pyWrite(func(entries map[string]map[string]string, _ *[]string) {
+				s.PythonWrites(func(entries map[string]map[string]string, _ *[]string) {
 					entries["1.0.0"]["stage"] = string(pyjson.Quote(stage))
 				})
 			}
 			set("staging")
 			for i := range between {
-				s.register(r, fmt.Sprintf("1.2.%d", i))
+				s.Register(r, fmt.Sprintf("1.2.%d", i))
 			}
-			if got := pyStages(s.same(r))["1.0.0"]; got != "staging" {
+			if got := pythonstore.Stages(s.Same(r))["1.0.0"]; got != "staging" {
 				t.Fatalf("1.0.0 is in %s", got)
 			}
 			set("development")
-			if diff := cmp.Diff(original, s.rawEntry("1.0.0")); diff != "" {
+			if diff := cmp.Diff(original, s.RawEntry("1.0.0")); diff != "" {
 				t.Fatalf("the entry is not what it was:\n%s", diff)
 			}
-			if got := pyStages(s.list(s.open()))["1.0.0"]; got != "development" {
+			if got := pythonstore.Stages(s.List(s.Open()))["1.0.0"]; got != "development" {
 				t.Errorf("1.0.0 is in %s; Python put it back to development", got)
 			}
-			s.register(r, "1.4.0")
-			if got := pyStages(s.same(r))["1.0.0"]; got != "development" {
+			s.Register(r, "1.4.0")
+			if got := pythonstore.Stages(s.Same(r))["1.0.0"]; got != "development" {
 				t.Errorf("1.0.0 is in %s; Python put it back to development", got)
 			}
 		})

@@ -7,13 +7,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/internal/pythonstore"
 )
 
-// pyMoveForced is what Ubunye makes of an entry by a promotion, forced past
+// pythonMovesForced is what Ubunye makes of an entry by a promotion, forced past
 // gates if they are given.
-func (s *pyStore) pyMoveForced(version, stage, when, skipped string) {
-	s.t.Helper()
-	s.pyWrite(func(entries map[string]map[string]string, _ *[]string) {
+func pythonMovesForced(s *pythonstore.Store, version, stage, when, skipped string) {
+	s.T.Helper()
+	s.PythonWrites(func(entries map[string]map[string]string, _ *[]string) {
 		e := entries[version]
 		e["stage"] = `"` + stage + `"`
 		e[map[string]string{"staging": "promoted_to_staging", "production": "promoted_to_prod", "archived": "archived_at"}[stage]] = `"` + when + `"`
@@ -34,51 +35,53 @@ func TestForcedPromotionShowsInTheHistory(t *testing.T) {
 	}
 	plain, forced := change{}, change{true, "min_auc: auc 0.25 < 0.85"}
 	for name, c := range map[string]struct {
-		turns []func(s *pyStore)
+		turns []func(s *pythonstore.Store)
 		want  []change // of each turn
 	}{
-		"not forced": {[]func(*pyStore){
-			func(s *pyStore) { s.pyMoveForced("1.0.0", "staging", pyDay1, "") },
+		"not forced": {[]func(*pythonstore.Store){
+			func(s *pythonstore.Store) { pythonMovesForced(s, "1.0.0", "staging", pythonstore.Day1, "") },
 		}, []change{plain}},
-		"forced": {[]func(*pyStore){
-			func(s *pyStore) { s.pyMoveForced("1.0.0", "staging", pyDay1, fails) },
+		"forced": {[]func(*pythonstore.Store){
+			func(s *pythonstore.Store) { pythonMovesForced(s, "1.0.0", "staging", pythonstore.Day1, fails) },
 		}, []change{forced}},
-		"forced twice": {[]func(*pyStore){
-			func(s *pyStore) { s.pyMoveForced("1.0.0", "staging", pyDay1, fails) },
-			func(s *pyStore) { s.pyMoveForced("1.0.0", "production", pyDay2, fails) },
+		"forced twice": {[]func(*pythonstore.Store){
+			func(s *pythonstore.Store) { pythonMovesForced(s, "1.0.0", "staging", pythonstore.Day1, fails) },
+			func(s *pythonstore.Store) { pythonMovesForced(s, "1.0.0", "production", pythonstore.Day2, fails) },
 		}, []change{forced, forced}},
-		"forced, and then edited": {[]func(*pyStore){
-			func(s *pyStore) { s.pyMoveForced("1.0.0", "staging", pyDay1, fails) },
-			func(s *pyStore) {
-				s.pyWrite(func(entries map[string]map[string]string, _ *[]string) { entries["1.0.0"]["config_hash"] = `"x"` })
+		"forced, and then edited": {[]func(*pythonstore.Store){
+			func(s *pythonstore.Store) { pythonMovesForced(s, "1.0.0", "staging", pythonstore.Day1, fails) },
+			func(s *pythonstore.Store) {
+				s.PythonWrites(func(entries map[string]map[string]string, _ *[]string) { entries["1.0.0"]["config_hash"] = `"x"` })
 			},
 		}, []change{forced, plain}},
-		"forced, and then archived": {[]func(*pyStore){
-			func(s *pyStore) { s.pyMoveForced("1.0.0", "staging", pyDay1, fails) },
-			func(s *pyStore) { s.pyMoveForced("1.0.0", "archived", pyDay2, "") },
+		"forced, and then archived": {[]func(*pythonstore.Store){
+			func(s *pythonstore.Store) { pythonMovesForced(s, "1.0.0", "staging", pythonstore.Day1, fails) },
+			func(s *pythonstore.Store) { pythonMovesForced(s, "1.0.0", "archived", pythonstore.Day2, "") },
 		}, []change{forced, plain}},
-		"forced past gates that hold, and then promoted": {[]func(*pyStore){
-			func(s *pyStore) { s.pyMoveForced("1.0.0", "staging", pyDay1, holds) },
-			func(s *pyStore) { s.pyMoveForced("1.0.0", "production", pyDay2, "") },
+		"forced past gates that hold, and then promoted": {[]func(*pythonstore.Store){
+			func(s *pythonstore.Store) { pythonMovesForced(s, "1.0.0", "staging", pythonstore.Day1, holds) },
+			func(s *pythonstore.Store) { pythonMovesForced(s, "1.0.0", "production", pythonstore.Day2, "") },
 		}, []change{{true, "min_auc: auc 0.25 >= 0.1"}, plain}},
-		"forced past other gates": {[]func(*pyStore){
-			func(s *pyStore) { s.pyMoveForced("1.0.0", "staging", pyDay1, holds) },
-			func(s *pyStore) { s.pyMoveForced("1.0.0", "production", pyDay2, fails) },
+		"forced past other gates": {[]func(*pythonstore.Store){
+			func(s *pythonstore.Store) { pythonMovesForced(s, "1.0.0", "staging", pythonstore.Day1, holds) },
+			func(s *pythonstore.Store) { pythonMovesForced(s, "1.0.0", "production", pythonstore.Day2, fails) },
 		}, []change{{true, "min_auc: auc 0.25 >= 0.1"}, forced}},
-		"forced past what is no gate here": {[]func(*pyStore){
-			func(s *pyStore) { s.pyMoveForced("1.0.0", "staging", pyDay1, `{"later": [NaN]}`) },
+		"forced past what is no gate here": {[]func(*pythonstore.Store){
+			func(s *pythonstore.Store) {
+				pythonMovesForced(s, "1.0.0", "staging", pythonstore.Day1, `{"later": [NaN]}`)
+			},
 		}, []change{{true, "later: this release can't read it: unknown gate \"later\" (want min_<metric>, max_<metric> or require_drift_check)"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := pyModel(t, `{"min_auc": 0.85}`, "1.0.0")
-			s.register(s.open(), "1.0.1")
+			s := pythonModel(t, `{"min_auc": 0.85}`, "1.0.0")
+			s.Register(s.Open(), "1.0.1")
 			for _, turn := range c.turns {
 				turn(s)
-				s.register(s.open(), "") // records it
+				s.Register(s.Open(), "") // records it
 			}
 			var got []change
-			for e, err := range s.open().History(t.Context(), fraud, &mr.HistoryOptions{Ops: []mr.Operation{mr.OpForeign}}) {
+			for e, err := range s.Open().History(t.Context(), fraud, &mr.HistoryOptions{Ops: []mr.Operation{mr.OpForeign}}) {
 				if err != nil || len(e.Changes) != 1 {
 					t.Fatalf("%+v, %v", e, err)
 				}
@@ -95,13 +98,13 @@ func TestForcedPromotionShowsInTheHistory(t *testing.T) {
 				t.Errorf("changes (-want +got):\n%s", diff)
 			}
 			// Our own moves of such a version are not forced.
-			if _, err := s.open().Archive(t.Context(), fraud.At("1.0.0"), nil); err != nil {
+			if _, err := s.Open().Archive(t.Context(), fraud.At("1.0.0"), nil); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := s.open().RollbackTo(t.Context(), fraud.At("1.0.0"), &mr.MoveOptions{Force: true}); err != nil {
+			if _, err := s.Open().RollbackTo(t.Context(), fraud.At("1.0.0"), &mr.MoveOptions{Force: true}); err != nil {
 				t.Fatal(err)
 			}
-			for e, err := range s.open().History(t.Context(), fraud, &mr.HistoryOptions{Versions: []string{"1.0.0"}}) {
+			for e, err := range s.Open().History(t.Context(), fraud, &mr.HistoryOptions{Versions: []string{"1.0.0"}}) {
 				if err != nil || e.Op != mr.OpForeign && e.Changes[0].Forced {
 					t.Errorf("%+v, %v", e, err)
 				}
@@ -114,15 +117,15 @@ func TestForcedPromotionShowsInTheHistory(t *testing.T) {
 // too.
 func TestForcedPromotionOfAnImport(t *testing.T) {
 	t.Parallel()
-	s := pyModel(t, `{"min_auc": 0.85}`, "1.0.0")
-	s.pyMoveForced("1.0.0", "production", pyDay2, `{"min_auc": 0.85}`)
+	s := pythonModel(t, `{"min_auc": 0.85}`, "1.0.0")
+	pythonMovesForced(s, "1.0.0", "production", pythonstore.Day2, `{"min_auc": 0.85}`)
 	for range 2 { // unrecorded, and recorded
-		for e, err := range s.open().History(t.Context(), fraud, nil) {
+		for e, err := range s.Open().History(t.Context(), fraud, nil) {
 			if err != nil || e.Op != mr.OpImport || !e.Changes[0].Forced || e.Changes[0].SkippedGates[0].Name != "min_auc" {
 				t.Errorf("%+v, %v", e, err)
 			}
 			break
 		}
-		s.register(s.open(), "")
+		s.Register(s.Open(), "")
 	}
 }

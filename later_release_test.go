@@ -18,6 +18,7 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/internal/document"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
+	"github.com/ubunye-go/modelregistry/internal/pythonstore"
 )
 
 // laterStore returns a copy of the store that a later release could have
@@ -223,8 +224,8 @@ func TestWhatALaterReleaseKeepsIsKept(t *testing.T) {
 			replaceIn(t, modelPath(dir, "registry.json"), `"tags":{"team":"risk"`, `"tags":{"team":"other"`)
 		}, true},
 		"another program's write": {func(t *testing.T, dir string) {
-			s := &pyStore{t, dir}
-			s.pyWrite(func(entries map[string]map[string]string, _ *[]string) { entries["1.0.2"]["config_hash"] = `"py"` })
+			s := pythonstore.At(t, dir)
+			s.PythonWrites(func(entries map[string]map[string]string, _ *[]string) { entries["1.0.2"]["config_hash"] = `"py"` })
 		}, false},
 		"a lost document": {func(t *testing.T, dir string) {
 			if err := os.Remove(modelPath(dir, "registry.json")); err != nil {

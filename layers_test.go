@@ -32,6 +32,7 @@ var layers = []layer{
 	// For tests. Ledger writes through a registry as its users do. Crashtest
 	// and foldtest wrap the folder store's disk.
 	{"tests", []string{"registrytest", "internal/crashtest", "internal/foldtest", "internal/ledger", "internal/storetest"}},
+	{"Python's store", []string{"internal/pythonstore"}}, // for tests, on top of storetest
 }
 
 type layer struct {

@@ -13,56 +13,57 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/internal/document"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
+	"github.com/ubunye-go/modelregistry/internal/pythonstore"
 )
 
-// pyGates ends a document that Python wrote with the model's gates, as Ubunye
-// does since 0.7, on one line each.
-func (s *pyStore) pyGates(gates string) {
-	s.t.Helper()
-	doc := strings.TrimSuffix(string(s.read("registry.json")), "\n}")
-	s.write("registry.json", []byte(doc+",\n  \"promotion_gates\": "+string(pyjson.Indent(nil, []byte(gates), "  "))+"\n}"))
+// pythonSetsGates ends a document that Python wrote with the model's gates, as
+// Ubunye does since 0.7, on one line each.
+func pythonSetsGates(s *pythonstore.Store, gates string) {
+	s.T.Helper()
+	doc := strings.TrimSuffix(string(s.Read("registry.json")), "\n}")
+	s.Write("registry.json", []byte(doc+",\n  \"promotion_gates\": "+string(pyjson.Indent(nil, []byte(gates), "  "))+"\n}"))
 }
 
-// pyModel is a store by Ubunye 0.8: versions with an auc of 0.25, and a model's
+// pythonModel is a store by Ubunye 0.8: versions with an auc of 0.25, and a model's
 // gates.
-func pyModel(t *testing.T, gates string, versions ...string) *pyStore {
+func pythonModel(t *testing.T, gates string, versions ...string) *pythonstore.Store {
 	t.Helper()
-	s := pyNewStore(t)
-	s.write("registry.json", pyDocument())
+	s := pythonstore.New(t)
+	s.Write("registry.json", pythonstore.Document())
 	for _, v := range versions {
-		s.pyRegister(v)
+		s.PythonRegisters(v)
 	}
-	s.pyGates(gates)
+	pythonSetsGates(s, gates)
 	return s
 }
 
 // modelGates returns the model's gates as registries see them, which must
 // agree: one that read the model before, a fresh one, and one without the
 // document.
-func (s *pyStore) modelGates(held *mr.ModelRegistry, version string) string {
-	s.t.Helper()
-	dir := s.t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS(s.dir)); err != nil {
-		s.t.Fatal(err)
+func modelGates(s *pythonstore.Store, held *mr.ModelRegistry, version string) string {
+	s.T.Helper()
+	dir := s.T.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(s.Dir)); err != nil {
+		s.T.Fatal(err)
 	}
-	replayed := &pyStore{s.t, dir}
+	replayed := pythonstore.At(s.T, dir)
 	var list []string
 	look := func(r *mr.ModelRegistry) {
-		v, err := r.GetVersion(s.t.Context(), fraud.At(version))
+		v, err := r.GetVersion(s.T.Context(), fraud.At(version))
 		if err != nil {
-			s.t.Fatal(err)
+			s.T.Fatal(err)
 		}
-		list = append(list, mustJSON(s.t, v.ModelGates))
+		list = append(list, mustJSON(s.T, v.ModelGates))
 	}
 	look(held)
-	look(s.open())
-	if _, err := os.Stat(replayed.path("history.jsonl")); err == nil {
-		replayed.register(replayed.open(), "9.9.9") // which records what is to be recorded
-		replayed.remove("registry.json")
-		look(replayed.open())
+	look(s.Open())
+	if _, err := os.Stat(replayed.Path("history.jsonl")); err == nil {
+		replayed.Register(replayed.Open(), "9.9.9") // which records what is to be recorded
+		replayed.Remove("registry.json")
+		look(replayed.Open())
 	}
 	if len(slices.Compact(slices.Clone(list))) > 1 {
-		s.t.Errorf("held, fresh and replayed, the model's gates are %q", list)
+		s.T.Errorf("held, fresh and replayed, the model's gates are %q", list)
 	}
 	return list[0]
 }
@@ -86,8 +87,8 @@ func refusedBy(t testing.TB, err error) (names []string) {
 // version, together with those of the version and of the call.
 func TestModelGatesHoldForEveryVersion(t *testing.T) {
 	t.Parallel()
-	s := pyModel(t, `{"min_auc": 0.4, "require_drift_check": false, "max_loss": 1}`, "1.0.0")
-	r := s.open()
+	s := pythonModel(t, `{"min_auc": 0.4, "require_drift_check": false, "max_loss": 1}`, "1.0.0")
+	r := s.Open()
 	for name, o := range map[string]mr.RegisterOptions{
 		"1.0.1": {Metrics: map[string]any{"auc": 0.3, "loss": 0.5}},
 		"1.0.2": {Metrics: map[string]any{"auc": 0.5, "loss": 0.5, "f1": 0.5}, Gates: mr.MinMetric("f1", 0.6)},
@@ -98,7 +99,7 @@ func TestModelGatesHoldForEveryVersion(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := s.modelGates(r, "1.0.1"); got != `{"max_loss":1,"min_auc":0.4}` {
+	if got := modelGates(s, r, "1.0.1"); got != `{"max_loss":1,"min_auc":0.4}` {
 		t.Errorf("the model's gates are %s", got)
 	}
 	for _, c := range []struct {
@@ -115,7 +116,7 @@ func TestModelGatesHoldForEveryVersion(t *testing.T) {
 		{"1.0.3", mr.MaxMetric("loss", 0.1), []string{"max_loss"}},
 		{"1.0.3", mr.PromotionGate{}, nil},
 	} {
-		for name, r := range map[string]*mr.ModelRegistry{"held": r, "fresh": s.open()} {
+		for name, r := range map[string]*mr.ModelRegistry{"held": r, "fresh": s.Open()} {
 			for _, to := range []mr.ModelStage{mr.Staging, mr.Production} {
 				_, err := r.Promote(t.Context(), fraud.At(c.version), to, &mr.MoveOptions{Gates: c.passed})
 				if diff := cmp.Diff(c.want, refusedBy(t, err)); diff != "" {
@@ -147,13 +148,13 @@ func TestModelGatesHoldForEveryVersion(t *testing.T) {
 // A promotion notices if the model's gates change while it checks the version.
 func TestModelGatesChangeWhileAVersionIsChecked(t *testing.T) {
 	t.Parallel()
-	s := pyModel(t, `{}`, "1.0.0")
-	r := s.open()
+	s := pythonModel(t, `{}`, "1.0.0")
+	r := s.Open()
 	asked := 0
 	gate := mr.GateOf("asked", func(context.Context, mr.ModelVersion) error {
 		if asked++; asked == 1 {
-			s.pyRegister("1.0.1")
-			s.pyGates(`{"min_auc": 0.9}`)
+			s.PythonRegisters("1.0.1")
+			pythonSetsGates(s, `{"min_auc": 0.9}`)
 		}
 		return nil
 	})
@@ -169,41 +170,41 @@ func TestModelGatesComeBackFromTheHistory(t *testing.T) {
 	t.Parallel()
 	const gates = `{"max_psi": 0.20, "min_auc": 1e-01, "require_drift_check": false, "later": {"a": [1, NaN], "é": 1.50}}`
 	tail := ",\n  \"promotion_gates\": " + string(pyjson.Indent(nil, pyjson.Compact(nil, []byte(gates)), "  ")) + ",\n  \"modelregistry\": {\n    \"format\": 2,\n"
-	repair := func(s *pyStore) {
-		report, err := s.open().Repair(s.t.Context(), fraud, &mr.RepairOptions{Apply: true})
+	repair := func(s *pythonstore.Store) {
+		report, err := s.Open().Repair(s.T.Context(), fraud, &mr.RepairOptions{Apply: true})
 		if err != nil || len(report.Actions) == 0 {
-			s.t.Fatalf("%+v, %v", report, err)
+			s.T.Fatalf("%+v, %v", report, err)
 		}
 	}
-	for name, lose := range map[string]func(s *pyStore){
-		"nothing":                           func(s *pyStore) {},
-		"document":                          func(s *pyStore) { s.remove("registry.json") },
-		"history":                           func(s *pyStore) { s.remove("history.jsonl") },
-		"document, repaired":                func(s *pyStore) { s.remove("registry.json"); repair(s) },
-		"document damaged, repaired":        func(s *pyStore) { s.write("registry.json", []byte("{")); repair(s) },
-		"history, repaired":                 func(s *pyStore) { s.remove("history.jsonl"); repair(s) },
-		"the key, by Ubunye before 0.7":     func(s *pyStore) { s.pyRegister("1.0.7") },
-		"the key, by an older one repaired": func(s *pyStore) { s.pyRegister("1.0.7"); repair(s) },
+	for name, lose := range map[string]func(s *pythonstore.Store){
+		"nothing":                           func(s *pythonstore.Store) {},
+		"document":                          func(s *pythonstore.Store) { s.Remove("registry.json") },
+		"history":                           func(s *pythonstore.Store) { s.Remove("history.jsonl") },
+		"document, repaired":                func(s *pythonstore.Store) { s.Remove("registry.json"); repair(s) },
+		"document damaged, repaired":        func(s *pythonstore.Store) { s.Write("registry.json", []byte("{")); repair(s) },
+		"history, repaired":                 func(s *pythonstore.Store) { s.Remove("history.jsonl"); repair(s) },
+		"the key, by Ubunye before 0.7":     func(s *pythonstore.Store) { s.PythonRegisters("1.0.7") },
+		"the key, by an older one repaired": func(s *pythonstore.Store) { s.PythonRegisters("1.0.7"); repair(s) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := pyModel(t, gates, "1.0.0")
-			r := s.open()
-			s.register(r, "1.0.1")
-			s.register(r, "1.0.2")
-			if doc := string(s.read("registry.json")); !strings.Contains(doc, tail) {
+			s := pythonModel(t, gates, "1.0.0")
+			r := s.Open()
+			s.Register(r, "1.0.1")
+			s.Register(r, "1.0.2")
+			if doc := string(s.Read("registry.json")); !strings.Contains(doc, tail) {
 				t.Fatalf("the key is not as Ubunye wrote it:\n%s", doc)
 			}
 			lose(s)
-			again := s.open()
+			again := s.Open()
 			_, err := again.Promote(t.Context(), fraud.At("1.0.1"), mr.Staging, nil)
 			if diff := cmp.Diff([]string{"later", "max_psi"}, refusedBy(t, err)); diff != "" {
 				t.Errorf("refused by (-want +got):\n%s", diff)
 			}
-			if doc := string(s.read("registry.json")); !strings.Contains(doc, tail) {
+			if doc := string(s.Read("registry.json")); !strings.Contains(doc, tail) {
 				t.Errorf("the key did not come back:\n%s", doc)
 			}
-			s.modelGates(r, "1.0.1")
+			modelGates(s, r, "1.0.1")
 		})
 	}
 }
@@ -212,17 +213,17 @@ func TestModelGatesComeBackFromTheHistory(t *testing.T) {
 // document is up to date.
 func TestModelGatesSurviveDamage(t *testing.T) {
 	t.Parallel()
-	s := pyModel(t, `{"min_auc": 0.4}`, "1.0.0")
-	r := s.open()
-	s.register(r, "1.0.1")
-	s.pyRegister("1.0.2")
-	s.pyGates(`{"min_auc": 0.6}`)
-	s.register(r, "1.0.3")
-	log := strings.SplitAfter(strings.TrimSuffix(string(s.read("history.jsonl")), "\n"), "\n")
+	s := pythonModel(t, `{"min_auc": 0.4}`, "1.0.0")
+	r := s.Open()
+	s.Register(r, "1.0.1")
+	s.PythonRegisters("1.0.2")
+	pythonSetsGates(s, `{"min_auc": 0.6}`)
+	s.Register(r, "1.0.3")
+	log := strings.SplitAfter(strings.TrimSuffix(string(s.Read("history.jsonl")), "\n"), "\n")
 	for i := range log {
 		for _, lost := range []bool{false, true} {
-			copied := &pyStore{t, t.TempDir()}
-			if err := os.CopyFS(copied.dir, os.DirFS(s.dir)); err != nil {
+			copied := pythonstore.At(t, t.TempDir())
+			if err := os.CopyFS(copied.Dir, os.DirFS(s.Dir)); err != nil {
 				t.Fatal(err)
 			}
 			lines := slices.Clone(log)
@@ -230,11 +231,11 @@ func TestModelGatesSurviveDamage(t *testing.T) {
 			if lost {
 				lines[i] = strings.Replace(lines[i], `"id":`, `"id"`, 1)
 			}
-			copied.write("history.jsonl", []byte(strings.Join(lines, "")))
-			if _, err := copied.open().Repair(t.Context(), fraud, &mr.RepairOptions{Apply: true}); err != nil {
+			copied.Write("history.jsonl", []byte(strings.Join(lines, "")))
+			if _, err := copied.Open().Repair(t.Context(), fraud, &mr.RepairOptions{Apply: true}); err != nil {
 				t.Fatal(err)
 			}
-			if got := copied.modelGates(copied.open(), "1.0.0"); got != `{"min_auc":0.6}` {
+			if got := modelGates(copied, copied.Open(), "1.0.0"); got != `{"min_auc":0.6}` {
 				t.Errorf("line %d damaged, lost %t: the gates are %s", i+1, lost, got)
 			}
 		}
@@ -245,11 +246,11 @@ func TestModelGatesSurviveDamage(t *testing.T) {
 // the key.
 func TestModelGatesAreTheOtherPrograms(t *testing.T) {
 	t.Parallel()
-	set := func(gates string) func(s *pyStore) {
-		return func(s *pyStore) { s.pyRegister("1.0.5"); s.pyGates(gates) }
+	set := func(gates string) func(s *pythonstore.Store) {
+		return func(s *pythonstore.Store) { s.PythonRegisters("1.0.5"); pythonSetsGates(s, gates) }
 	}
 	for name, c := range map[string]struct {
-		change func(s *pyStore)
+		change func(s *pythonstore.Store)
 		want   string
 		event  string // what the history's last foreign event says of the model
 	}{
@@ -257,20 +258,20 @@ func TestModelGatesAreTheOtherPrograms(t *testing.T) {
 		"none any more":      {set(`{}`), `{}`, `{"promotion_gates":{}}`},
 		"null":               {set(`null`), `{}`, `{"promotion_gates":null}`},
 		"the same":           {set(`{"min_auc": 0.4}`), `{"min_auc":0.4}`, ""},
-		"the key is dropped": {func(s *pyStore) { s.pyRegister("1.0.5") }, `{"min_auc":0.4}`, ""},
-		"an editor": {func(s *pyStore) {
-			s.write("registry.json", []byte(strings.Replace(string(s.read("registry.json")), "\"min_auc\": 0.4\n", "\"min_auc\": 0.6\n", 1)))
+		"the key is dropped": {func(s *pythonstore.Store) { s.PythonRegisters("1.0.5") }, `{"min_auc":0.4}`, ""},
+		"an editor": {func(s *pythonstore.Store) {
+			s.Write("registry.json", []byte(strings.Replace(string(s.Read("registry.json")), "\"min_auc\": 0.4\n", "\"min_auc\": 0.6\n", 1)))
 		}, `{"min_auc":0.6}`, `{"promotion_gates":{"min_auc":0.6}}`},
 		"a list": {set(`[1]`), `{"promotion_gates":[1]}`, `{"promotion_gates":[1]}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := pyModel(t, `{"min_auc": 0.4}`, "1.0.0")
-			r := s.open()
-			s.register(r, "1.0.1")
+			s := pythonModel(t, `{"min_auc": 0.4}`, "1.0.0")
+			r := s.Open()
+			s.Register(r, "1.0.1")
 			c.change(s)
 			shown := func() (shown string) {
-				for e, err := range s.open().History(t.Context(), fraud, nil) {
+				for e, err := range s.Open().History(t.Context(), fraud, nil) {
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -287,15 +288,15 @@ func TestModelGatesAreTheOtherPrograms(t *testing.T) {
 			if got := shown(); got != wantShown {
 				t.Errorf("not yet recorded, the history shows %q, want %q", got, wantShown)
 			}
-			if got := s.modelGates(r, "1.0.0"); got != c.want {
+			if got := modelGates(s, r, "1.0.0"); got != c.want {
 				t.Errorf("the gates are %s, want %s", got, c.want)
 			}
-			s.register(r, "1.0.6")
-			if got := s.modelGates(r, "1.0.0"); got != c.want {
+			s.Register(r, "1.0.6")
+			if got := modelGates(s, r, "1.0.0"); got != c.want {
 				t.Errorf("recorded, the gates are %s, want %s", got, c.want)
 			}
 			recorded := ""
-			for line := range strings.Lines(string(s.read("history.jsonl"))) {
+			for line := range strings.Lines(string(s.Read("history.jsonl"))) {
 				if strings.Contains(line, `"op":"foreign"`) {
 					_, model, _ := strings.Cut(line, `"model":`)
 					recorded, _, _ = strings.Cut(model, `,"document"`)
@@ -327,16 +328,16 @@ func TestModelGatesThatCannotBeRead(t *testing.T) {
 	} {
 		t.Run(gates, func(t *testing.T) {
 			t.Parallel()
-			s := pyModel(t, gates, "1.0.0")
-			r := s.open()
-			s.register(r, "1.0.1") // with an auc of 0.5
+			s := pythonModel(t, gates, "1.0.0")
+			r := s.Open()
+			s.Register(r, "1.0.1") // with an auc of 0.5
 			for _, version := range []string{"1.0.0", "1.0.1"} {
 				_, err := r.Promote(t.Context(), fraud.At(version), mr.Staging, nil)
 				if diff := cmp.Diff(names, refusedBy(t, err)); diff != "" {
 					t.Errorf("%s is refused by (-want +got):\n%s", version, diff)
 				}
 			}
-			wantFindings(t, s.dir, "entry unreadable", "no digests 1.0.0")
+			wantFindings(t, s.Dir, "entry unreadable", "no digests 1.0.0")
 			if _, err := r.Promote(t.Context(), fraud.At("1.0.1"), mr.Staging, &mr.MoveOptions{SkipGates: true}); err != nil {
 				t.Error(err)
 			}
@@ -351,19 +352,19 @@ func TestModelGatesThatCannotBeRead(t *testing.T) {
 // editor changed is changed.
 func TestModelGatesOfAnOldDocument(t *testing.T) {
 	t.Parallel()
-	s := pyModel(t, `{"min_auc": 0.4}`, "1.0.0")
-	r := s.open()
-	s.register(r, "1.0.1")
-	old := string(s.read("registry.json"))
-	s.pyRegister("1.0.2")
-	s.pyGates(`{"min_auc": 0.6}`)
-	s.register(r, "1.0.3")
-	s.write("registry.json", []byte(strings.Replace(old, `"config_hash": null`, `"config_hash": "edited"`, 1)))
-	s.register(r, "1.0.4")
-	if got := s.modelGates(r, "1.0.0"); got != `{"min_auc":0.6}` {
+	s := pythonModel(t, `{"min_auc": 0.4}`, "1.0.0")
+	r := s.Open()
+	s.Register(r, "1.0.1")
+	old := string(s.Read("registry.json"))
+	s.PythonRegisters("1.0.2")
+	pythonSetsGates(s, `{"min_auc": 0.6}`)
+	s.Register(r, "1.0.3")
+	s.Write("registry.json", []byte(strings.Replace(old, `"config_hash": null`, `"config_hash": "edited"`, 1)))
+	s.Register(r, "1.0.4")
+	if got := modelGates(s, r, "1.0.0"); got != `{"min_auc":0.6}` {
 		t.Errorf("the gates are %s", got)
 	}
-	if doc := string(s.read("registry.json")); !strings.Contains(doc, `"config_hash": "edited"`) || !strings.Contains(doc, "\n    \"min_auc\": 0.6\n") {
+	if doc := string(s.Read("registry.json")); !strings.Contains(doc, `"config_hash": "edited"`) || !strings.Contains(doc, "\n    \"min_auc\": 0.6\n") {
 		t.Errorf("the document is\n%s", doc)
 	}
 }
@@ -372,16 +373,16 @@ func TestModelGatesOfAnOldDocument(t *testing.T) {
 // Repair restores them from it.
 func TestModelInOurKeyIsVerified(t *testing.T) {
 	t.Parallel()
-	s := pyModel(t, `{"min_auc": 0.4}`, "1.0.0")
-	s.register(s.open(), "1.0.1")
-	d := s.document()
+	s := pythonModel(t, `{"min_auc": 0.4}`, "1.0.0")
+	s.Register(s.Open(), "1.0.1")
+	d := s.Document()
 	d.Mark.Model = []byte(`{"promotion_gates":{"min_auc":0.4},"aliases":{"champion":"1.0.0"}}`)
-	s.write("registry.json", document.Format(d))
-	wantFindings(t, s.dir, "document differs registry.json", "no digests 1.0.0")
-	if _, err := s.open().Repair(t.Context(), fraud, &mr.RepairOptions{Apply: true}); err != nil {
+	s.Write("registry.json", document.Format(d))
+	wantFindings(t, s.Dir, "document differs registry.json", "no digests 1.0.0")
+	if _, err := s.Open().Repair(t.Context(), fraud, &mr.RepairOptions{Apply: true}); err != nil {
 		t.Fatal(err)
 	}
-	if got := string(s.document().Mark.Model); got != `{"promotion_gates":{"min_auc":0.4}}` {
+	if got := string(s.Document().Mark.Model); got != `{"promotion_gates":{"min_auc":0.4}}` {
 		t.Errorf("our key says %s", got)
 	}
 }
@@ -390,14 +391,14 @@ func TestModelInOurKeyIsVerified(t *testing.T) {
 // model had no gates.
 func TestModelWithoutGatesStaysWithout(t *testing.T) {
 	t.Parallel()
-	s := pyNewStore(t)
-	r := s.open()
-	s.register(r, "1.0.0")
-	s.pyWrite(func(map[string]map[string]string, *[]string) {})
-	s.pyGates(`{}`)
-	s.register(r, "1.0.1")
+	s := pythonstore.New(t)
+	r := s.Open()
+	s.Register(r, "1.0.0")
+	s.PythonWrites(func(map[string]map[string]string, *[]string) {})
+	pythonSetsGates(s, `{}`)
+	s.Register(r, "1.0.1")
 	var got []string
-	for e, err := range s.open().History(t.Context(), fraud, nil) {
+	for e, err := range s.Open().History(t.Context(), fraud, nil) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -406,7 +407,7 @@ func TestModelWithoutGatesStaysWithout(t *testing.T) {
 	if diff := cmp.Diff([]string{"register 1.0.0", "register 1.0.1"}, got); diff != "" {
 		t.Errorf("the history (-want +got):\n%s", diff)
 	}
-	if doc := string(s.read("registry.json")); !strings.Contains(doc, `"promotion_gates": {}`) {
+	if doc := string(s.Read("registry.json")); !strings.Contains(doc, `"promotion_gates": {}`) {
 		t.Errorf("the key is lost:\n%s", doc)
 	}
 }
@@ -415,12 +416,12 @@ func TestModelWithoutGatesStaysWithout(t *testing.T) {
 // not.
 func TestImportShowsModelGates(t *testing.T) {
 	t.Parallel()
-	s := pyModel(t, `{"min_auc": 0.4}`, "1.0.0")
+	s := pythonModel(t, `{"min_auc": 0.4}`, "1.0.0")
 	for _, recorded := range []bool{false, true} {
 		if recorded {
-			s.register(s.open(), "1.0.1")
+			s.Register(s.Open(), "1.0.1")
 		}
-		for e, err := range s.open().History(t.Context(), fraud, &mr.HistoryOptions{Ops: []mr.Operation{mr.OpImport}}) {
+		for e, err := range s.Open().History(t.Context(), fraud, &mr.HistoryOptions{Ops: []mr.Operation{mr.OpImport}}) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -435,33 +436,33 @@ func TestImportShowsModelGates(t *testing.T) {
 // external change was recorded.
 func TestModelGatesComeBackAfterAFailedCheckpoint(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string]func(s *pyStore){
-		"dropped by Ubunye before 0.7": func(s *pyStore) { s.pyRegister("1.0.2") },
-		"dropped by an editor": func(s *pyStore) {
-			s.write("registry.json", []byte(strings.Replace(strings.Replace(string(s.read("registry.json")),
+	for name, change := range map[string]func(s *pythonstore.Store){
+		"dropped by Ubunye before 0.7": func(s *pythonstore.Store) { s.PythonRegisters("1.0.2") },
+		"dropped by an editor": func(s *pythonstore.Store) {
+			s.Write("registry.json", []byte(strings.Replace(strings.Replace(string(s.Read("registry.json")),
 				`"config_hash": null`, `"config_hash": "edited"`, 1), "\n  \"promotion_gates\": {\n    \"min_auc\": 0.4\n  },", "", 1)))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := pyModel(t, `{"min_auc": 0.4}`, "1.0.0")
-			s.register(s.open(), "1.0.1")
-			d := s.document()
+			s := pythonModel(t, `{"min_auc": 0.4}`, "1.0.0")
+			s.Register(s.Open(), "1.0.1")
+			d := s.Document()
 			d.Mark.Others = []pyjson.Member{{Key: "later", Raw: []byte(`"later"`), Value: []byte("1")}}
-			s.write("registry.json", document.Format(d))
+			s.Write("registry.json", document.Format(d))
 			change(s)
-			edited := s.document().Mark != nil
-			if strings.Contains(strings.ReplaceAll(string(s.read("registry.json")), `"model": {"promotion_gates"`, ""), `"promotion_gates"`) {
+			edited := s.Document().Mark != nil
+			if strings.Contains(strings.ReplaceAll(string(s.Read("registry.json")), `"model": {"promotion_gates"`, ""), `"promotion_gates"`) {
 				t.Fatal("the key is still there")
 			}
-			s.blockCheckpoint()
-			s.register(s.open(), "1.0.3") // records the change
-			s.unblockCheckpoint()
-			s.register(s.open(), "1.0.4")
-			if doc := string(s.read("registry.json")); !strings.Contains(doc, "\n  \"promotion_gates\": {\n    \"min_auc\": 0.4\n  },") {
+			s.BlockCheckpoint()
+			s.Register(s.Open(), "1.0.3") // records the change
+			s.UnblockCheckpoint()
+			s.Register(s.Open(), "1.0.4")
+			if doc := string(s.Read("registry.json")); !strings.Contains(doc, "\n  \"promotion_gates\": {\n    \"min_auc\": 0.4\n  },") {
 				t.Errorf("the key did not come back:\n%s", doc)
 			}
-			if others := s.document().Mark.Others; edited && len(others) != 1 {
+			if others := s.Document().Mark.Others; edited && len(others) != 1 {
 				t.Errorf("our key keeps %v", others)
 			}
 		})

@@ -20,6 +20,7 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/internal/document"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
+	"github.com/ubunye-go/modelregistry/internal/pythonstore"
 )
 
 // Two stores are frozen as a release before format 2 left them. format-1 was
@@ -259,7 +260,7 @@ func TestTurnsWithAnOlderRelease(t *testing.T) {
 func turnsWithAnOlderRelease(t *testing.T, seed uint64) {
 	random := rand.New(rand.NewPCG(seed, 1))
 	dir := laterStore(t)
-	py, older := &pyStore{t, dir}, &olderRelease{t: t, dir: dir}
+	py, older := pythonstore.At(t, dir), &olderRelease{t: t, dir: dir}
 	runsOn := openStore(t, dir, nil)
 	gates, stages := `{"min_auc":0.5}`, stagesOf(t, runsOn)
 	recorded := gates
@@ -281,7 +282,7 @@ func turnsWithAnOlderRelease(t *testing.T, seed uint64) {
 			next++
 			v := fmt.Sprintf("0.%d.0", next)
 			gates = fmt.Sprintf(`{"min_auc":0.%d}`, 1+random.IntN(8))
-			py.pyRegister(v)
+			py.PythonRegisters(v)
 			edit(t, modelPath(dir, "registry.json"), func(s string) string {
 				return strings.TrimSuffix(s, "\n}") + ",\n  \"promotion_gates\": {\n    " + strings.Trim(strings.Replace(gates, ":", ": ", 1), "{}") + "\n  }\n}"
 			})
@@ -290,7 +291,7 @@ func turnsWithAnOlderRelease(t *testing.T, seed uint64) {
 		"ubunye 0.5": func() { // which drops the key
 			next++
 			v := fmt.Sprintf("0.%d.0", next)
-			py.pyRegister(v)
+			py.PythonRegisters(v)
 			stages[v] = mr.Development
 			gates = recorded // an older release has no room for those of 0.8 but the key
 		},

@@ -10,6 +10,7 @@ import (
 
 	mr "github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/internal/fsstore"
+	"github.com/ubunye-go/modelregistry/internal/pythonstore"
 )
 
 // A syncDisk calls sync before each sync of a history, and counts these. If
@@ -78,18 +79,18 @@ func (d *syncDisk) open(t *testing.T, dir string) *mr.ModelRegistry {
 // returns the moves that put 1.0.0 there.
 func twoVersions(t *testing.T) (dir string, moves map[string]func(*mr.ModelRegistry) (mr.ModelVersion, error)) {
 	t.Helper()
-	s := pyNewStore(t)
-	r := s.open()
-	s.register(r, "1.0.0")
-	s.register(r, "1.0.1")
-	s.promote(r, "1.0.0", mr.Production)
-	s.promote(r, "1.0.1", mr.Production)
-	return s.dir, map[string]func(*mr.ModelRegistry) (mr.ModelVersion, error){
+	s := pythonstore.New(t)
+	r := s.Open()
+	s.Register(r, "1.0.0")
+	s.Register(r, "1.0.1")
+	s.Promote(r, "1.0.0", mr.Production)
+	s.Promote(r, "1.0.1", mr.Production)
+	return s.Dir, map[string]func(*mr.ModelRegistry) (mr.ModelVersion, error){
 		"promote": func(r *mr.ModelRegistry) (mr.ModelVersion, error) {
-			return r.Promote(t.Context(), pyName.At("1.0.0"), mr.Production, nil)
+			return r.Promote(t.Context(), fraud.At("1.0.0"), mr.Production, nil)
 		},
 		"rollback": func(r *mr.ModelRegistry) (mr.ModelVersion, error) {
-			return r.RollbackTo(t.Context(), pyName.At("1.0.0"), nil)
+			return r.RollbackTo(t.Context(), fraud.At("1.0.0"), nil)
 		},
 	}
 }
@@ -120,7 +121,7 @@ func TestSuccessWithoutAChangeWaitsForTheSync(t *testing.T) {
 				}
 			})
 			<-entered // its lines are written, and not yet synced
-			if v, err := second.GetVersion(t.Context(), pyName.In(mr.Production)); err != nil || v.Version != "1.0.0" {
+			if v, err := second.GetVersion(t.Context(), fraud.In(mr.Production)); err != nil || v.Version != "1.0.0" {
 				t.Fatalf("%s in production, %v: the lines do not show", v.Version, err)
 			}
 			var synced atomic.Bool
@@ -176,17 +177,17 @@ func TestSuccessWithoutAChangeIsDurable(t *testing.T) {
 func TestSuccessWithoutAChangeRecordsAnExternalChange(t *testing.T) {
 	t.Parallel()
 	for _, kept := range []bool{true, false} {
-		s := pyNewStore(t)
-		s.register(s.open(), "1.0.0")
-		s.pySet("1.0.0", "stage", `"production"`)
+		s := pythonstore.New(t)
+		s.Register(s.Open(), "1.0.0")
+		s.PythonSets("1.0.0", "stage", `"production"`)
 		want := mr.OpForeign
 		if !kept {
-			s.remove("history.jsonl")
+			s.Remove("history.jsonl")
 			want = mr.OpImport
 		}
-		s.promote(s.open(), "1.0.0", mr.Production)
+		s.Promote(s.Open(), "1.0.0", mr.Production)
 		var last mr.Event
-		for e, err := range s.open().History(t.Context(), pyName, nil) {
+		for e, err := range s.Open().History(t.Context(), fraud, nil) {
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,0 +1,45 @@
+package pythonstore
+
+import (
+	mr "github.com/ubunye-go/modelregistry"
+)
+
+// WantSound checks that Verify reports no problem.
+func (s *Store) WantSound() {
+	s.T.Helper()
+	report, err := s.Open().Verify(s.T.Context(), nil)
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	for _, f := range report.Problems() {
+		s.T.Errorf("Verify: %v", f)
+	}
+}
+
+// Doubted returns the versions of which Verify reports a doubt.
+func (s *Store) Doubted(r *mr.ModelRegistry) (list []string) {
+	s.T.Helper()
+	report, err := r.Verify(s.T.Context(), &mr.VerifyOptions{WithoutArtifacts: true})
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	for _, f := range report.Findings {
+		if f.Kind == mr.ExternalDoubt {
+			list = append(list, f.Version)
+		}
+	}
+	return list
+}
+
+// WantInStep checks that the registry wrote the document, and that it stands at
+// the last event.
+func (s *Store) WantInStep() {
+	s.T.Helper()
+	d, events := s.Document(), s.Events()
+	if d.Mark == nil || !d.Intact {
+		s.T.Fatalf("the document does not carry our key:\n%s", s.Read("registry.json"))
+	}
+	if last := events[len(events)-1].Event; d.Mark.Event != last {
+		s.T.Errorf("the document stands at event %d, the history at %d", d.Mark.Event, last)
+	}
+}
