@@ -2,6 +2,7 @@ package pythonstore
 
 import (
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/internal/storetest"
 )
 
 // WantSound checks that Verify reports no problem.
@@ -35,11 +36,5 @@ func (s *Store) Doubted(r *mr.ModelRegistry) (list []string) {
 // the last event.
 func (s *Store) WantInStep() {
 	s.T.Helper()
-	d, events := s.Document(), s.Events()
-	if d.Mark == nil || !d.Intact {
-		s.T.Fatalf("the document does not carry our key:\n%s", s.Read("registry.json"))
-	}
-	if last := events[len(events)-1].Event; d.Mark.Event != last {
-		s.T.Errorf("the document stands at event %d, the history at %d", d.Mark.Event, last)
-	}
+	storetest.WantInStep(s.T, s.Dir)
 }

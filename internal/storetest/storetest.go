@@ -1,6 +1,6 @@
-// Package storetest has the store that tests damage and repair: one model with
-// three versions, and the ways to harm it. It is for tests. Of a store it knows
-// the files.
+// Package storetest is the fixture of most tests: one model, what is done with
+// it, a store of three versions, and the ways to harm that store. It knows the
+// files of a store, and not how the registry reads them.
 package storetest
 
 import (
