@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
+	"path/filepath"
+	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,15 +14,24 @@ import (
 	"time"
 
 	mr "github.com/ubunye-go/modelregistry"
-	"github.com/ubunye-go/modelregistry/driver"
-	"github.com/ubunye-go/modelregistry/registrytest"
+	"github.com/ubunye-go/modelregistry/internal/fsstore"
+	"github.com/ubunye-go/modelregistry/internal/ledger"
 )
+
+// A queuedContext calls queued when it is waited for: its change is in the queue
+// then.
+type queuedContext struct {
+	context.Context
+	queued func()
+}
+
+func (c *queuedContext) Done() <-chan struct{} { c.queued(); return c.Context.Done() }
 
 // queued returns a context, and a channel that is closed once a change with it
 // waits.
 func queued(ctx context.Context) (context.Context, <-chan struct{}) {
 	in := make(chan struct{})
-	return &procQueuedContext{ctx, sync.OnceFunc(func() { close(in) })}, in
+	return &queuedContext{ctx, sync.OnceFunc(func() { close(in) })}, in
 }
 
 // Whoever makes the append for others as well leaves when its own context ends,
@@ -197,316 +208,103 @@ func TestPanicInTheAppend(t *testing.T) {
 	}
 }
 
-// A slowStore is one that decides once and then takes until it is told to go
-// on, or its context ends: as one that loses races does.
-type slowStore struct {
-	mr.Store
-	decided chan struct{}
-	goOn    chan struct{}
+// A historyDisk fails to open the history for writing.
+type historyDisk struct {
+	fsstore.Disk
+	fail *atomic.Bool
 }
 
-func (s *slowStore) Append(ctx context.Context, useCase, model string, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
-	return s.Store.Append(context.WithoutCancel(ctx), useCase, model, func(v driver.View) (*driver.Commit, error) {
-		c, err := decide(v)
-		if c == nil || err != nil {
-			return c, err
-		}
-		s.decided <- struct{}{}
-		select {
-		case <-s.goOn:
-			return c, nil
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	})
+var errHistory = errors.New("no space left")
+
+func (d historyDisk) Open(name string) (fsstore.File, error) {
+	if d.fail.Load() && strings.HasSuffix(name, "history.jsonl") {
+		return nil, errHistory
+	}
+	return d.Disk.Open(name)
 }
 
-// An append that is under way ends when all whose changes it holds gave up, and
-// not when one who waits for the next did.
-func TestGivingUp(t *testing.T) {
+// twoFiles is an artifact that ledger.Complete knows.
+func twoFiles(text string) mr.Artifact {
+	return mr.FromFunc(func(dir string) error { return ledger.Save(dir, text) })
+}
+
+// Changes that share an append see the effect of those before them. If the
+// append fails, none of them happened: a change that found its work done, or
+// another in its way, must not report that.
+func TestFailedAppendFailsAllThatBuiltOnIt(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		memory := registrytest.NewMemory(t).Open()
-		s := &slowStore{memory, make(chan struct{}), make(chan struct{})}
-		r := mr.New(s, nil)
-		defer r.Close()
-		begin := func() (cancel context.CancelFunc, result chan error) {
-			ctx, cancel := context.WithCancel(t.Context())
-			result = make(chan error, 1)
-			go func() {
-				_, err := r.Register(ctx, fraud, artifact(), nil)
-				result <- err
-			}()
-			return cancel, result
-		}
-		leave, first := begin()
-		<-s.decided
-		leaveNext, next := begin()
-		synctest.Wait() // it stands in the queue
-		leaveNext()
-		if err := <-next; !errors.Is(err, context.Canceled) {
-			t.Errorf("who waited and left: got error %v", err)
-		}
-		synctest.Wait()
-		select {
-		case err := <-first:
-			t.Errorf("who waits still: got error %v", err)
-		default:
-			s.goOn <- struct{}{}
-			if err := <-first; err != nil {
-				t.Error(err)
+	dir := t.TempDir()
+	var fail atomic.Bool
+	r, err := mr.OpenOn(dir, nil, func(d fsstore.Disk) fsstore.Disk { return historyDisk{d, &fail} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if _, err := r.Register(t.Context(), fraud, twoFiles("first"), nil); err != nil {
+		t.Fatal(err)
+	}
+	lock := holdLock(t, dir)
+	fail.Store(true)
+	pinned := &mr.RegisterOptions{Version: "3.0.0"}
+	ops := []func(ctx context.Context) error{
+		func(ctx context.Context) error { _, err := r.Archive(ctx, fraud.At("1.0.0"), nil); return err },
+		func(ctx context.Context) error { _, err := r.Archive(ctx, fraud.At("1.0.0"), nil); return err },
+		func(ctx context.Context) error {
+			_, err := r.Register(ctx, fraud, twoFiles("a"), pinned)
+			return err
+		},
+		func(ctx context.Context) error {
+			_, err := r.Register(ctx, fraud, twoFiles("b"), pinned)
+			return err
+		},
+	}
+	results := make([]chan error, len(ops))
+	for i, op := range ops {
+		var armed atomic.Bool
+		queued := make(chan struct{})
+		once := sync.OnceFunc(func() { close(queued) })
+		results[i] = make(chan error, 1)
+		ctx := &queuedContext{t.Context(), func() {
+			if armed.Load() {
+				once()
 			}
+		}}
+		if i < 2 {
+			armed.Store(true)
 		}
-		leave()
-
-		leave, only := begin()
-		<-s.decided
-		leave()
-		if err := <-only; !errors.Is(err, context.Canceled) {
-			t.Errorf("the only one left: got error %v", err)
+		go func() { results[i] <- op(ctx) }()
+		if i < 2 {
+			<-queued
+			continue
 		}
-		go func() { <-s.decided; s.goOn <- struct{}{} }()
-		if v, err := r.Register(t.Context(), fraud, artifact(), nil); err != nil || v.Version != "1.0.1" {
-			t.Errorf("after that: %s, %v", v.Version, err)
-		}
-	})
-}
-
-// An appendStore appends as a test says; decide is the registry's own.
-type appendStore struct {
-	mr.Store
-	append func(ctx context.Context, useCase, model string, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error)
-}
-
-func (s *appendStore) Append(ctx context.Context, useCase, model string, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
-	return s.append(ctx, useCase, model, decide)
-}
-
-// untilEnded returns a store whose appends decide, and then take until their
-// context ends.
-func untilEnded(t *testing.T, failed func(error) error) *appendStore {
-	s := &appendStore{Store: registrytest.NewMemory(t).Open()}
-	s.append = func(ctx context.Context, useCase, model string, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
-		return s.Store.Append(context.WithoutCancel(ctx), useCase, model, func(v driver.View) (*driver.Commit, error) {
-			if c, err := decide(v); c == nil || err != nil {
-				return c, err
+		// A registration asks for the end of its context while it hashes, too;
+		// it is in the queue once its tree is sealed and the staging stands
+		// still.
+		armed.Store(true)
+		staging := modelPath(dir, ".staging")
+		deadline := time.Now().Add(10 * time.Second)
+		for {
+			if sealed, _ := filepath.Glob(filepath.Join(staging, "*", "tree", "manifest.json")); len(sealed) == i-1 {
+				break
 			}
-			<-ctx.Done()
-			return nil, failed(ctx.Err())
-		})
-	}
-	return s
-}
-
-// Who ends an append is told why it ended, and still that it may have happened.
-func TestEndedAppend(t *testing.T) {
-	t.Parallel()
-	refused := func(err error) error { return err }
-	uncertain := func(err error) error { return fmt.Errorf("put: %w: %w", mr.ErrUncertain, err) }
-	for name, c := range map[string]struct {
-		failed    func(error) error
-		want      error
-		uncertain bool
-		end       func(r *mr.ModelRegistry) (context.Context, context.CancelFunc)
-	}{
-		"canceled":                {refused, context.Canceled, false, canceled},
-		"timed out":               {refused, context.DeadlineExceeded, false, timedOut},
-		"closed":                  {refused, mr.ErrClosed, false, closed},
-		"canceled, and who knows": {uncertain, context.Canceled, true, canceled},
-		"timed out, who knows":    {uncertain, context.DeadlineExceeded, true, timedOut},
-		"closed, and who knows":   {uncertain, mr.ErrClosed, true, closed},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				for range 50 { // the end of the context and of the append come at one time
-					r := mr.New(untilEnded(t, c.failed), nil)
-					ctx, cancel := c.end(r)
-					_, err := r.Register(ctx, fraud, artifact(), nil)
-					cancel()
-					if !errors.Is(err, c.want) || errors.Is(err, mr.ErrUncertain) != c.uncertain {
-						t.Fatalf("got error %v", err)
-					}
-					if err := r.Close(); err != nil {
-						t.Fatal(err)
-					}
-				}
-			})
-		})
-	}
-}
-
-func canceled(*mr.ModelRegistry) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(context.Background())
-	time.AfterFunc(time.Second, cancel)
-	return ctx, cancel
-}
-
-func timedOut(*mr.ModelRegistry) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.Background(), time.Second)
-}
-
-func closed(r *mr.ModelRegistry) (context.Context, context.CancelFunc) {
-	time.AfterFunc(time.Second, func() { r.Close() })
-	return context.Background(), func() {}
-}
-
-// Close returns also while another process holds the lock, whatever waits for
-// it.
-func TestCloseWhileChangesWait(t *testing.T) {
-	t.Parallel()
-	for range 300 {
-		s := &appendStore{Store: registrytest.NewMemory(t).Open()}
-		s.append = s.Store.Append
-		r := mr.New(s, nil)
-		register(t, r, "", nil)
-		at := make(chan struct{}, 100)
-		s.append = func(ctx context.Context, _, _ string, _ func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
-			at <- struct{}{}
-			<-ctx.Done()
-			return driver.AppendResult{}, ctx.Err()
-		}
-		var wg sync.WaitGroup
-		for range 4 {
-			wg.Go(func() {
-				if _, err := r.Archive(context.Background(), fraud.At("1.0.0"), nil); !errors.Is(err, mr.ErrClosed) {
-					t.Errorf("got error %v", err)
-				}
-			})
-		}
-		<-at
-		done := make(chan error)
-		go func() { done <- r.Close() }()
-		select {
-		case err := <-done:
-			if err != nil {
-				t.Error(err)
+			if time.Now().After(deadline) {
+				t.Fatal("waited in vain for the tree")
 			}
-		case <-time.After(10 * time.Second):
-			t.Fatal("Close waits on")
+			runtime.Gosched()
 		}
-		wg.Wait()
+		<-queued
 	}
-}
-
-// threeOnAppends is a registry of three versions on a store whose appends the
-// test may replace.
-func threeOnAppends(t *testing.T) (s *appendStore, r *mr.ModelRegistry, versions []string) {
-	t.Helper()
-	s = &appendStore{Store: registrytest.NewMemory(t).Open()}
-	s.append = s.Store.Append
-	r = mr.New(s, nil)
-	versions = []string{"1.0.0", "1.0.1", "1.0.2"}
-	for range versions {
-		register(t, r, "", nil)
+	if err := lock.Unlock(); err != nil {
+		t.Fatal(err)
 	}
-	return s, r, versions
-}
-
-// A tree that was taken away fails its own registration, and nobody's change
-// that shared the append. One of which nobody knows what became of it is not
-// made again, nor one that was not even begun.
-func TestATreeIsGone(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		err    error
-		decide bool
-		want   error
-	}{
-		"gone":          {fs.ErrNotExist, true, nil},
-		"and who knows": {errors.Join(mr.ErrUncertain, fs.ErrNotExist), true, mr.ErrUncertain},
-		"not begun":     {fs.ErrNotExist, false, fs.ErrNotExist},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				s, r, versions := threeOnAppends(t)
-				defer r.Close()
-				plain, goOn, appends := s.append, make(chan struct{}), 0
-				s.append = func(ctx context.Context, useCase, model string, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
-					if appends++; appends > 1 {
-						return plain(ctx, useCase, model, decide)
-					}
-					<-goOn
-					return plain(ctx, useCase, model, func(v driver.View) (*driver.Commit, error) {
-						if c.decide {
-							if _, err := decide(v); err != nil {
-								return nil, err
-							}
-						}
-						return nil, c.err
-					})
-				}
-				got := make(chan error, len(versions))
-				for _, version := range versions {
-					go func() {
-						_, err := r.Archive(context.Background(), fraud.At(version), nil)
-						got <- err
-					}()
-					synctest.Wait()
-				}
-				close(goOn)
-				for range versions {
-					if err := <-got; !errors.Is(err, c.want) {
-						t.Errorf("got error %v, want %v", err, c.want)
-					}
-				}
-				want := mr.Archived
-				if c.want != nil {
-					want = mr.Development
-				}
-				wantStages(t, r, map[string]mr.ModelStage{"1.0.0": want, "1.0.1": want, "1.0.2": want})
-			})
-		})
+	for i, result := range results {
+		if err := <-result; !errors.Is(err, errHistory) {
+			t.Errorf("change %d: %v", i, err)
+		}
 	}
-}
-
-// When a batch is taken apart, for a tree that is in the way of a folder, a
-// panic is told those whose changes it took down, and not those whose changes
-// happened.
-func TestPanicInABatchTakenApart(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s, r, versions := threeOnAppends(t)
-		defer r.Close()
-		plain, goOn, appends := s.append, make(chan struct{}), 0
-		s.append = func(ctx context.Context, useCase, model string, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
-			switch appends++; appends {
-			case 1:
-				<-goOn
-				return plain(ctx, useCase, model, func(v driver.View) (*driver.Commit, error) {
-					if _, err := decide(v); err != nil {
-						return nil, err
-					}
-					return nil, fs.ErrExist
-				})
-			case 3:
-				panic("no store")
-			}
-			return plain(ctx, useCase, model, decide)
-		}
-		got := make(map[string]chan error)
-		for i, version := range versions {
-			done := make(chan error, 1)
-			got[version] = done
-			go func() {
-				defer func() {
-					if p := recover(); p != nil && i > 0 {
-						t.Errorf("%s panicked with %v", version, p)
-					}
-				}()
-				_, err := r.Archive(context.Background(), fraud.At(version), nil)
-				done <- err
-			}()
-			synctest.Wait()
-		}
-		close(goOn)
-		if err := <-got["1.0.2"]; !errors.Is(err, mr.ErrUncertain) {
-			t.Errorf("whose change was not made: got error %v", err)
-		}
-		if err := <-got["1.0.1"]; !errors.Is(err, mr.ErrUncertain) {
-			t.Errorf("whose change panicked: got error %v", err)
-		}
-		wantStages(t, r, map[string]mr.ModelStage{"1.0.0": mr.Archived, "1.0.1": mr.Development, "1.0.2": mr.Development})
-	})
+	fail.Store(false)
+	wantStages(t, openStore(t, dir, nil), map[string]mr.ModelStage{"1.0.0": mr.Development})
+	if err := ledger.Complete(modelPath(dir), 1); err != nil {
+		t.Error(err)
+	}
 }

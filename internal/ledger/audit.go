@@ -185,3 +185,46 @@ func Whole(model, version, digest string) error {
 	}
 	return nil
 }
+
+// Complete checks the folder of a model of which every registration returned:
+// the versions are 1.0.0 to 1.0.n-1, each was registered once, and no file of
+// them is missing. No event leaves two versions in production. No staging
+// folder and no tree that was put aside is left.
+func Complete(model string, n int) error {
+	events, err := History(model)
+	if err != nil {
+		return err
+	}
+	stages, err := Replay(events)
+	if err != nil {
+		return err
+	}
+	folders, err := os.ReadDir(filepath.Join(model, "versions"))
+	if err != nil {
+		return err
+	}
+	if len(stages) != n || len(folders) != n {
+		return fmt.Errorf("the history has %d versions, and there are %d folders, want %d", len(stages), len(folders), n)
+	}
+	registered, manifests := 0, Manifests(events)
+	for _, e := range events {
+		if e.Op == "register" {
+			registered++
+		}
+	}
+	if registered != n {
+		return fmt.Errorf("the history has %d registrations, want %d", registered, n)
+	}
+	for i := range n {
+		version := fmt.Sprintf("1.0.%d", i)
+		if err := Whole(model, version, manifests[version]); err != nil {
+			return err
+		}
+	}
+	for _, pattern := range []string{".staging/*", ".orphans"} {
+		if left, _ := filepath.Glob(filepath.Join(model, pattern)); left != nil {
+			return fmt.Errorf("%q are left", left)
+		}
+	}
+	return nil
+}

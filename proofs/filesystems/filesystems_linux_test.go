@@ -74,7 +74,7 @@ func TestRootPackage(t *testing.T) {
 		t.Skip("the test takes minutes; MODELREGISTRY_TEST_ALL=1 runs it, as .ci/run does")
 	}
 	t.Parallel()
-	packages := []string{".", "proofs/crash"}
+	packages := []string{".", "proofs/crash", "proofs/processes"}
 	programs := map[string]string{}
 	for _, pkg := range packages {
 		programs[pkg] = buildTests(t, pkg)

@@ -1,0 +1,120 @@
+//go:build unix
+
+package processes
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/internal/ledger"
+)
+
+// check looks at what the killed left: first as a reader, then as the next
+// writer, then at the files themselves.
+func (k *killRun) check(t *testing.T) {
+	t.Helper()
+	k.debris(t)
+	r := openStore(t, k.dir, nil)
+	before := stagesOf(t, r)
+	// What was killed between placing its trees and its append left them for
+	// later numbers.
+	for range 10 {
+		k.count++
+		l := ledger.Line{Phase: ledger.Intent, Worker: fmt.Sprintf("next%d", k.count), Token: fmt.Sprintf("next%d", k.count), Op: "register"}
+		v, err := r.Register(t.Context(), fraud, twoFiles(l.Token), &mr.RegisterOptions{Reason: l.Token})
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.lines = append(k.lines, l)
+		l.Phase, l.Version, l.To, l.Wrote = ledger.Done, v.Version, string(v.Stage), true
+		k.lines = append(k.lines, l)
+		before[v.Version] = string(v.Stage)
+		if folders := k.names(t, "versions"); len(folders) == len(before) {
+			break
+		}
+	}
+	if left := k.names(t, ".staging"); len(left) > 0 {
+		t.Errorf("dead processes' stagings are left: %q", left)
+	}
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(before)), k.names(t, "versions")); diff != "" {
+		t.Errorf("versions and their folders (-listed +folders):\n%s", diff)
+	}
+	events, err := ledger.History(modelPath(k.dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	replayed, err := ledger.Replay(events)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(replayed, before); diff != "" {
+		t.Errorf("stages (-replayed +read, and registered):\n%s", diff)
+	}
+	if diff := cmp.Diff(replayed, stagesOf(t, openStore(t, k.dir, nil))); diff != "" {
+		t.Errorf("stages (-replayed +read afresh):\n%s", diff)
+	}
+	if err := ledger.Check(events, k.lines); err != nil {
+		t.Error(err)
+	}
+	for version, digest := range ledger.Manifests(events) {
+		if err := ledger.Whole(modelPath(k.dir), version, digest); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// debris checks that the killed left nothing in the model's folder but what
+// belongs there, what the next writer clears away, and trees put aside.
+func (k *killRun) debris(t *testing.T) {
+	t.Helper()
+	known := []string{".lock", ".orphans", ".registry.json.tmp", ".staging", "history.jsonl", "registry.json", "versions"}
+	for _, name := range k.names(t) {
+		if !slices.Contains(known, name) {
+			t.Errorf("%s is left in the model's folder", name)
+		}
+	}
+	for _, name := range k.names(t, ".staging") {
+		if b, err := hex.DecodeString(name); err != nil || len(b) != 16 {
+			t.Errorf("%s is left among the stagings", name)
+		}
+	}
+}
+
+// names returns what a folder of the model holds.
+func (k *killRun) names(t *testing.T, folder ...string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(modelPath(k.dir, folder...))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+// stagesOf returns the stage of each version. There may be none.
+func stagesOf(t *testing.T, r *mr.ModelRegistry) map[string]string {
+	t.Helper()
+	list, err := r.ListVersions(t.Context(), fraud)
+	if err != nil && !errors.Is(err, mr.ErrNotFound) {
+		t.Fatal(err)
+	}
+	m := map[string]string{}
+	for _, v := range list {
+		m[v.Version] = string(v.Stage)
+	}
+	if len(m) != len(list) {
+		t.Errorf("%d versions have %d numbers", len(list), len(m))
+	}
+	return m
+}

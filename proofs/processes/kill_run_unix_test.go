@@ -1,0 +1,148 @@
+//go:build unix
+
+package processes
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ubunye-go/modelregistry/internal/ledger"
+)
+
+// A killed is a process that the test kills.
+type killed struct {
+	task  string
+	cmd   *exec.Cmd
+	out   bytes.Buffer
+	notes sync.WaitGroup
+	ended chan struct{}
+}
+
+// A killRun is a store and all processes that write to it.
+type killRun struct {
+	dir       string
+	count     int // processes so far
+	processes []*killed
+
+	mu    sync.Mutex
+	lines []ledger.Line
+	acked chan struct{} // an operation returned
+	died  chan *killed  // a process ended
+}
+
+func newKillRun(t *testing.T) *killRun {
+	// More processes than that do not die in one round.
+	return &killRun{dir: filepath.Join(t.TempDir(), "store"), acked: make(chan struct{}), died: make(chan *killed, 10_000)}
+}
+
+// start starts the ith process: 8 writers, then 4 readers.
+func (k *killRun) start(t *testing.T, i int) *killed {
+	t.Helper()
+	k.count++
+	p := &killed{task: "write until killed", ended: make(chan struct{})}
+	if i >= 8 {
+		p.task = "read until killed"
+	}
+	p.cmd = command(p.task, k.dir, fmt.Sprintf("%s=p%d", workerVariable, k.count))
+	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.cmd.ExtraFiles = []*os.File{w}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	t.Cleanup(func() { p.cmd.Process.Kill() })
+	p.notes.Go(func() { k.read(r) })
+	go func() {
+		p.cmd.Wait()
+		p.notes.Wait()
+		close(p.ended)
+		k.died <- p
+	}()
+	return p
+}
+
+// read keeps what a process notes.
+func (k *killRun) read(r *os.File) {
+	defer r.Close()
+	for in := bufio.NewScanner(r); in.Scan(); {
+		l, ok := ledger.Parse(in.Bytes())
+		if !ok {
+			continue // killed in the middle of a write
+		}
+		k.mu.Lock()
+		k.lines = append(k.lines, l)
+		k.mu.Unlock()
+		if l.Phase != ledger.Intent {
+			select {
+			case k.acked <- struct{}{}:
+			default:
+			}
+		}
+	}
+}
+
+// check reports a process that ended by anything else than a kill.
+func (p *killed) check(t *testing.T) {
+	t.Helper()
+	<-p.ended
+	if status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || !status.Signaled() || status.Signal() != syscall.SIGKILL {
+		t.Fatalf("a process that shall %s ended: %v\n%s", p.task, p.cmd.ProcessState, p.out.Bytes())
+	}
+}
+
+// round has 8 writers and 4 readers killed one by one at random and started
+// again, then all at once.
+func (k *killRun) round(t *testing.T) {
+	t.Helper()
+	k.processes = nil
+	for i := range 12 {
+		k.processes = append(k.processes, k.start(t, i))
+	}
+	for range 12 {
+		k.progress(t, 1+rand.IntN(20))
+		k.processes[rand.IntN(len(k.processes))].cmd.Process.Kill()
+	}
+	k.progress(t, 20)
+	for _, p := range k.processes {
+		p.cmd.Process.Kill()
+	}
+	for _, p := range k.processes {
+		p.check(t)
+	}
+	for len(k.died) > 0 {
+		<-k.died
+	}
+}
+
+// progress waits until n operations returned, and meanwhile starts anew whoever
+// was killed: holding a lock or not, the others go on.
+func (k *killRun) progress(t *testing.T, n int) {
+	t.Helper()
+	for stuck := time.After(time.Minute); n > 0; {
+		select {
+		case <-k.acked:
+			n--
+		case p := <-k.died:
+			p.check(t)
+			if i := slices.Index(k.processes, p); i >= 0 {
+				k.processes[i] = k.start(t, i)
+			}
+		case <-stuck:
+			t.Fatal("the writers stand still")
+		}
+	}
+}

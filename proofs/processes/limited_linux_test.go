@@ -1,0 +1,118 @@
+package processes
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"testing"
+	"testing/fstest"
+
+	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/internal/storetest"
+)
+
+// The environment of a process with other rights or limits: its umask, how
+// large a file may be, and whether it runs as another user.
+const (
+	umaskVariable     = "MODELREGISTRY_PROCESSES_UMASK"
+	sizeLimitVariable = "MODELREGISTRY_PROCESSES_SIZE_LIMIT"
+	userVariable      = "MODELREGISTRY_PROCESSES_USER"
+)
+
+// nobody is a user, and a group, that owns nothing.
+const nobody = 65534
+
+// limited has what a process with other rights or limits can do in a store, by
+// name.
+var limited = map[string]func(t *testing.T, r *mr.ModelRegistry, dir string){
+	"write": func(t *testing.T, r *mr.ModelRegistry, dir string) {
+		v := storetest.Register(t, r, "", manyMetrics())
+		storetest.Promote(t, r, v.Version, mr.Staging)
+	},
+	"read, and find changes refused": func(t *testing.T, r *mr.ModelRegistry, dir string) {
+		wantReadable(t, r)
+		wantRefused(t, dir, r, syscall.EACCES)
+	},
+	"find it unreadable": func(t *testing.T, r *mr.ModelRegistry, dir string) {
+		_, err := r.ListVersions(t.Context(), fraud)
+		storetest.WantError(t, err, "list", fraud, "", syscall.EACCES, fs.ErrPermission)
+	},
+	"find files too large": func(t *testing.T, r *mr.ModelRegistry, dir string) {
+		wantRefused(t, dir, r, syscall.EFBIG)
+	},
+	"find the artifact too large": func(t *testing.T, r *mr.ModelRegistry, dir string) {
+		check := storetest.Unchanged(t, dir)
+		_, err := r.Register(t.Context(), fraud, mr.FromFS(fstest.MapFS{"w": {Data: make([]byte, 1<<20)}}), nil)
+		storetest.WantError(t, err, "register", fraud, "", syscall.EFBIG)
+		check()
+		storetest.Register(t, r, "", nil) // a small one
+	},
+	"register, with the document too large": func(t *testing.T, r *mr.ModelRegistry, dir string) {
+		before := len(storetest.StagesOf(t, r))
+		storetest.Register(t, r, "", nil)
+		if n := len(storetest.StagesOf(t, openStore(t, dir, nil))); n != before+1 {
+			t.Errorf("%d versions, want %d", n, before+1)
+		}
+	},
+}
+
+func init() {
+	for name, task := range limited {
+		tasks[name] = func(t *testing.T, dir string) {
+			limit(t)
+			task(t, openStore(t, dir, nil), dir)
+		}
+	}
+}
+
+// limit gives this process the rights and limits that its environment names.
+func limit(t *testing.T) {
+	t.Helper()
+	number := func(variable string, base int) (n uint64, set bool) {
+		text := os.Getenv(variable)
+		if text == "" {
+			return 0, false
+		}
+		n, err := strconv.ParseUint(text, base, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n, true
+	}
+	if mask, set := number(umaskVariable, 8); set {
+		syscall.Umask(int(mask))
+	}
+	if size, set := number(sizeLimitVariable, 10); set {
+		signal.Ignore(syscall.SIGXFSZ) // which would end the process
+		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: size, Max: size}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if os.Getenv(userVariable) != "" {
+		if err := errors.Join(syscall.Setgroups(nil), syscall.Setgid(nobody), syscall.Setuid(nobody)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// run runs a task in a process of its own.
+func run(t *testing.T, task, dir string, env ...string) {
+	t.Helper()
+	if out, err := command(task, dir, env...).CombinedOutput(); err != nil {
+		t.Errorf("%s %q: %v\n%s", task, env, err, out)
+	}
+}
+
+// manyMetrics take more room in the document, where each has a line, than in
+// the history.
+func manyMetrics() map[string]any {
+	m := map[string]any{}
+	for i := range 100 {
+		m[fmt.Sprint("m", i)] = i
+	}
+	return m
+}

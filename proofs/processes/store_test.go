@@ -1,0 +1,147 @@
+package processes
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/fstest"
+
+	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/internal/ledger"
+	"github.com/ubunye-go/modelregistry/internal/storetest"
+)
+
+// The fixture of these tests: one model, and what is done with it.
+var (
+	fraud     = storetest.Fraud
+	openStore = storetest.Open
+	modelPath = storetest.Path
+)
+
+func exists(name string) bool {
+	_, err := os.Lstat(name)
+	return err == nil
+}
+
+// twoFiles is an artifact of two files with the same text.
+func twoFiles(text string) mr.Artifact {
+	return mr.FromFS(fstest.MapFS{"a.bin": {Data: []byte(text)}, "b/c.bin": {Data: []byte(text)}})
+}
+
+// registerMany registers n versions with two files each.
+func registerMany(t *testing.T, dir string, n int) {
+	t.Helper()
+	r := openStore(t, dir, nil)
+	for i := range n {
+		if _, err := r.Register(t.Context(), fraud, twoFiles(fmt.Sprint(i)), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// promoteNewest promotes the newest version to production, n times.
+func promoteNewest(t *testing.T, dir string, n int) {
+	t.Helper()
+	r := openStore(t, dir, nil)
+	for range n {
+		list, err := r.ListVersions(t.Context(), fraud)
+		if err != nil {
+			t.Fatal(err)
+		}
+		version := list[0].Version
+		if _, err := r.Promote(t.Context(), fraud.At(version), mr.Production, nil); err != nil {
+			t.Fatalf("promote %s: %v", version, err)
+		}
+	}
+}
+
+// stopFile is the file that ends the task that reads.
+func stopFile(dir string) string { return filepath.Join(dir, "stop") }
+
+// read reads the model until stop reports true, and once more. It checks what
+// must hold at any time: at most one version is in production, no version is
+// lost, and each has all its files.
+func read(t *testing.T, dir string, stop func() bool) {
+	t.Helper()
+	r := openStore(t, dir, nil)
+	seen := 0
+	for last := false; !last; {
+		last = stop()
+		list, err := r.ListVersions(t.Context(), fraud)
+		if errors.Is(err, mr.ErrNotFound) && seen == 0 {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(list) < seen {
+			t.Fatalf("%d versions after %d", len(list), seen)
+		}
+		seen = len(list)
+		var productions []string
+		for _, v := range list {
+			if len(v.Problems) > 0 { // such as a second stored production
+				t.Fatalf("%s: %q", v.Version, v.Problems)
+			}
+			if v.Stage == mr.Production {
+				productions = append(productions, v.Version)
+			}
+		}
+		if len(productions) > 1 {
+			t.Fatalf("in production: %q", productions)
+		}
+		wantTwoFiles(t, r, list[0].Version)
+		if len(productions) == 1 {
+			wantTwoFiles(t, r, productions[0])
+		}
+		if _, err := r.GetModel(t.Context(), fraud.In(mr.Production), nil); err != nil && !errors.Is(err, mr.ErrNotFound) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// wantTwoFiles checks that a version has all the files of twoFiles, and those
+// that the registry adds.
+func wantTwoFiles(t *testing.T, r *mr.ModelRegistry, version string) {
+	t.Helper()
+	m, err := r.GetModel(t.Context(), fraud.At(version), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	a, errA := os.ReadFile(filepath.Join(m.Path, "a.bin"))
+	c, errC := os.ReadFile(filepath.Join(m.Path, "b", "c.bin"))
+	if err := errors.Join(errA, errC); err != nil || !bytes.Equal(a, c) || len(a) == 0 {
+		t.Fatalf("%s holds %q and %q: %v", version, a, c, err)
+	}
+	for _, name := range []string{"manifest.json", "metrics.json", "metadata.json"} {
+		if _, err := os.Stat(filepath.Join(m.Path, "..", name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// wantComplete checks a store of which n registrations returned: by a registry
+// of its own, and by its files.
+func wantComplete(t *testing.T, dir string, n int) {
+	t.Helper()
+	r := openStore(t, dir, nil)
+	list, err := r.ListVersions(t.Context(), fraud)
+	if err != nil {
+		t.Fatal(err)
+	}
+	versions := map[string]bool{}
+	for _, v := range list {
+		versions[v.Version] = true
+		wantTwoFiles(t, r, v.Version)
+	}
+	if len(list) != n || len(versions) != n {
+		t.Errorf("%d versions are listed, %d of them distinct, want %d", len(list), len(versions), n)
+	}
+	if err := ledger.Complete(modelPath(dir), n); err != nil {
+		t.Error(err)
+	}
+}
