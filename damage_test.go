@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -403,5 +404,22 @@ func TestPythonTornTailIsPassedOverAndCut(t *testing.T) {
 				s.Same(r)
 			})
 		}
+	}
+}
+
+// A history that is lost begins anew at the next change, which says so: once it
+// is there, nothing is amiss any more for Verify to tell.
+func TestLostHistoryIsLogged(t *testing.T) {
+	t.Parallel()
+	dir := three(t)
+	if err := os.Remove(modelPath(dir, "history.jsonl")); err != nil {
+		t.Fatal(err)
+	}
+	var logged bytes.Buffer
+	r := openStore(t, dir, &modelregistry.Options{Logger: slog.New(slog.NewTextHandler(&logged, nil))})
+	register(t, r, "", nil)
+	register(t, r, "", nil)
+	if got := strings.Count(logged.String(), "history lost"); got != 1 {
+		t.Errorf("told %d times:\n%s", got, &logged)
 	}
 }

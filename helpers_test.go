@@ -34,6 +34,7 @@ var (
 	files       = storetest.Files
 	unavailable = storetest.Unavailable
 	testAll     = storetest.MustRunAll
+	mustJSON    = storetest.JSON
 )
 
 // three makes the store of storetest.Three.
@@ -110,16 +111,3 @@ func handWritten(t testing.TB, entries ...[2]string) (dir string) {
 		"{\"model_name\": %q, \"use_case\": %q, \"versions\": {%s}}", fraud.Model, fraud.UseCase, strings.Join(list, ", ")))
 	return dir
 }
-
-func mustJSON(t testing.TB, v any) string {
-	t.Helper()
-	b, err := json.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
-
-// testLong reports whether what is sampled elsewhere shall be tested to the
-// full.
-func testLong() bool { return os.Getenv("MODELREGISTRY_TEST_LONG") == "1" }

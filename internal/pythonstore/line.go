@@ -62,6 +62,7 @@ func (s *Store) Same(r *mr.ModelRegistry) []Line {
 		s.T.Fatal(err)
 	}
 	replayed := At(s.T, copied)
+	replayed.OpenDir = s.OpenDir
 	replayed.Remove("registry.json")
 	if diff := cmp.Diff(want, replayed.List(replayed.Open())); diff != "" {
 		s.T.Errorf("the history alone reads otherwise (-held +replayed):\n%s", diff)

@@ -10,7 +10,11 @@ import (
 // Open returns a registry of its own, with nothing in memory.
 func (s *Store) Open() *mr.ModelRegistry {
 	s.T.Helper()
-	r, err := mr.Open(s.Dir, &mr.Options{Actor: "go"})
+	open := s.OpenDir
+	if open == nil {
+		open = mr.Open
+	}
+	r, err := open(s.Dir, &mr.Options{Actor: "go"})
 	if err != nil {
 		s.T.Fatal(err)
 	}

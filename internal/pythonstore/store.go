@@ -8,13 +8,15 @@ import (
 	"path/filepath"
 	"testing"
 
+	mr "github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/internal/storetest"
 )
 
 // A Store is the folder of a store, and the test that it is for.
 type Store struct {
-	T   *testing.T
-	Dir string
+	T       *testing.T
+	Dir     string
+	OpenDir func(dir string, opts *mr.Options) (*mr.ModelRegistry, error) // mr.Open if nil
 }
 
 // New returns an empty store.
@@ -24,7 +26,7 @@ func New(t *testing.T) *Store {
 }
 
 // At returns the store in a folder.
-func At(t *testing.T, dir string) *Store { return &Store{t, dir} }
+func At(t *testing.T, dir string) *Store { return &Store{T: t, Dir: dir} }
 
 // Copy returns a copy of the store in a folder.
 func Copy(t *testing.T, from string) *Store {

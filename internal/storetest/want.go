@@ -120,6 +120,16 @@ func Unchanged(t testing.TB, dir string) func() {
 	}
 }
 
+// JSON returns v as JSON.
+func JSON(t testing.TB, v any) string {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
 // Files reads every file of a folder.
 func Files(t testing.TB, dir string) map[string]string {
 	t.Helper()

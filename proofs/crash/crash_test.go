@@ -23,7 +23,7 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/document"
 )
 
-var crashAll = flag.Bool("crash.all", false, "try every crash state and every fault, not a sample")
+var crashAll = flag.Bool("crash.all", false, "try every crash state, every fault and every flipped bit, not a sample")
 
 // A crashRun is a workload's record: the operations, and after which of them
 // which state was acknowledged.

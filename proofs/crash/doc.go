@@ -7,7 +7,8 @@
 // that a power cut can leave. The next reader and the next writer of a state
 // are checked against the invariants (invariants_test.go). Mutants leave a sync
 // out or swap two steps, and must be found. The same workload is run again with
-// an error at each operation.
+// an error at each operation. bit_flip_test.go flips bits of the history and of
+// the document.
 //
 // By default samples are tried. To try all:
 //

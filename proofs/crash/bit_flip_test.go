@@ -1,11 +1,11 @@
-package modelregistry_test
+//go:build unix
+
+package crash
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
-	"log/slog"
 	"os"
 	"path"
 	"path/filepath"
@@ -17,10 +17,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/ubunye-go/modelregistry"
-	"github.com/ubunye-go/modelregistry/internal/fsroot"
+	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/internal/engine"
 	"github.com/ubunye-go/modelregistry/internal/fsstore"
 	"github.com/ubunye-go/modelregistry/internal/pythonstore"
+	"github.com/ubunye-go/modelregistry/internal/storetest"
 )
 
 // A flippedDisk reads one bit of one file wrong.
@@ -48,14 +49,14 @@ type flip struct {
 }
 
 // flips has a fresh registry read the store for every byte of a file, with a
-// bit of it flipped, or with each of them in a long test. Most readers wait for
+// bit of it flipped, or with each of them if all shall be tried. Most readers wait for
 // a foreign writer to end its write, so they run side by side.
 func flips(s *pythonstore.Store, file string) []flip {
 	var list []flip
 	for at := range s.Read(file) {
 		for bit := range 8 {
 			// 5 makes other case of a letter, and NUL of a space.
-			if testLong() || bit == at%2*5 {
+			if *crashAll || bit == at%2*5 {
 				list = append(list, flip{at: at, bit: 1 << bit})
 			}
 		}
@@ -79,7 +80,7 @@ func flips(s *pythonstore.Store, file string) []flip {
 
 // readState is all that a fresh registry reads.
 func readState(s *pythonstore.Store, wrap func(fsstore.Disk) fsstore.Disk) (string, error) {
-	r, err := modelregistry.OpenOn(s.Dir, nil, wrap)
+	r, err := machine{disk: wrap}.open(s.Dir, nil)
 	if err != nil {
 		return "", err
 	}
@@ -90,11 +91,11 @@ func readState(s *pythonstore.Store, wrap func(fsstore.Disk) fsstore.Disk) (stri
 	}
 	var b strings.Builder
 	for _, v := range list {
-		fmt.Fprintf(&b, "%s %s %s\n", v.Version, v.Stage, mustJSON(s.T, v))
+		fmt.Fprintf(&b, "%s %s %s\n", v.Version, v.Stage, storetest.JSON(s.T, v))
 	}
-	for _, stage := range []modelregistry.ModelStage{modelregistry.Production, modelregistry.Staging, modelregistry.Archived, modelregistry.Development} {
+	for _, stage := range []mr.ModelStage{mr.Production, mr.Staging, mr.Archived, mr.Development} {
 		v, err := r.GetVersion(s.T.Context(), fraud.In(stage))
-		if err != nil && !errors.Is(err, modelregistry.ErrNotFound) {
+		if err != nil && !errors.Is(err, mr.ErrNotFound) {
 			return "", err
 		}
 		fmt.Fprintf(&b, "%s: %s\n", stage, v.Version)
@@ -107,25 +108,28 @@ func readState(s *pythonstore.Store, wrap func(fsstore.Disk) fsstore.Disk) (stri
 func corruptStore(t *testing.T, lag int) *pythonstore.Store {
 	t.Helper()
 	s := pythonstore.New(t)
+	// A document that could not be written stays behind.
+	patient := machine{lag: engine.Lag{Small: 1 << 20, Share: 8, Idle: time.Hour}}
+	s.OpenDir = patient.open
 	r := s.Open()
-	r.SetLag(1<<20, 8, time.Hour) // a document that could not be written stays behind
-	move := func(version string, to modelregistry.ModelStage) {
+	s.OpenDir = machine{}.open
+	move := func(version string, to mr.ModelStage) {
 		t.Helper()
-		if _, err := r.Promote(t.Context(), fraud.At(version), to, &modelregistry.MoveOptions{Reason: "to try it", Actor: "me"}); err != nil {
+		if _, err := r.Promote(t.Context(), fraud.At(version), to, &mr.MoveOptions{Reason: "to try it", Actor: "me"}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	steps := []func(){
 		func() { s.Register(r, "1.0.0") },
-		func() { move("1.0.0", modelregistry.Production) },
+		func() { move("1.0.0", mr.Production) },
 		func() {
 			s.PythonWrites(func(entries map[string]map[string]string, _ *[]string) {
 				entries["1.0.0"]["config_hash"] = `"abc"`
 			})
 			s.Register(r, "1.3.0")
 		},
-		func() { move("1.3.0", modelregistry.Staging) },
-		func() { move("1.3.0", modelregistry.Production) },
+		func() { move("1.3.0", mr.Staging) },
+		func() { move("1.3.0", mr.Production) },
 	}
 	for i, step := range steps {
 		if i == len(steps)-lag {
@@ -164,7 +168,7 @@ func TestEveryFlippedBitOfTheHistory(t *testing.T) {
 			lastLine := bytes.LastIndexByte(data[:len(data)-1], '\n') + 1
 			counts := map[string]int{}
 			for _, f := range flips(s, "history.jsonl") {
-				var corrupt *modelregistry.CorruptError
+				var corrupt *mr.CorruptError
 				switch {
 				case f.err == nil && f.state == right:
 					counts["right"]++
@@ -211,7 +215,7 @@ func TestEveryFlippedBitOfTheDocument(t *testing.T) {
 			entries, key := bytes.Index(data, []byte(`"versions": {`))+len(`"versions": {`), bytes.Index(data, []byte(`"modelregistry"`))
 			counts := map[string]int{}
 			for _, f := range flips(s, "registry.json") {
-				var corrupt *modelregistry.CorruptError
+				var corrupt *mr.CorruptError
 				switch {
 				case f.err == nil && f.state == right:
 					counts["right"]++
@@ -263,6 +267,7 @@ func stageLines(state string) (list []string) {
 func wantFlipRecorded(s *pythonstore.Store, f flip) {
 	s.T.Helper()
 	copied := pythonstore.At(s.T, filepath.Join(s.T.TempDir(), "flipped"))
+	copied.OpenDir = s.OpenDir
 	if err := os.CopyFS(copied.Dir, os.DirFS(s.Dir)); err != nil {
 		s.T.Fatal(err)
 	}
@@ -278,103 +283,5 @@ func wantFlipRecorded(s *pythonstore.Store, f flip) {
 	after := slices.DeleteFunc(copied.Same(copied.Open()), func(l pythonstore.Line) bool { return l.Version == "9.0.0" })
 	if diff := cmp.Diff(before, after); diff != "" {
 		s.T.Errorf("byte %d, after the next change:\n%s", f.at, diff)
-	}
-}
-
-// Invariant 7: what can't be a document or a log, and what would not fit into
-// memory, is damage like any other.
-func TestNoDocumentAndNoLog(t *testing.T) {
-	t.Parallel()
-	sparse := func(size int64) func(t *testing.T, name string) {
-		return func(t *testing.T, name string) {
-			if err := os.Truncate(name, size); err != nil {
-				unavailable(t, err) // this file system takes no file that large
-			}
-		}
-	}
-	folder := func(t *testing.T, name string) {
-		if err := errors.Join(os.Remove(name), os.MkdirAll(filepath.Join(name, "theirs"), 0o777)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	tests := map[string]struct {
-		damage func(t *testing.T, name string)
-		too    bool // large
-	}{
-		"1 TB":     {sparse(1 << 40), true},
-		"a folder": {folder, false},
-	}
-	for what, tt := range tests {
-		for _, file := range []string{"registry.json", "history.jsonl"} {
-			for _, alone := range []bool{false, true} {
-				for _, held := range []bool{false, true} {
-					t.Run(fmt.Sprintf("%s for %s, alone=%t held=%t", what, file, alone, held), func(t *testing.T) {
-						t.Parallel()
-						s := pythonstore.New(t)
-						r := s.Open()
-						s.Register(r, "1.0.0")
-						s.Promote(r, "1.0.0", modelregistry.Production)
-						if alone {
-							s.Remove(map[string]string{"registry.json": "history.jsonl", "history.jsonl": "registry.json"}[file])
-						}
-						want := s.List(r)
-						tt.damage(t, s.Path(file))
-						if !held {
-							r = s.Open()
-						}
-						info, err := os.Stat(s.Path(file))
-						if err != nil {
-							t.Fatal(err)
-						}
-						before := listing(t, s.Path("versions"))
-						_, regErr := r.Register(t.Context(), fraud, pythonstore.Artifact("x"), nil)
-						list, readErr := r.ListVersions(t.Context(), fraud)
-						if file == "registry.json" && !alone { // hides nothing, but for the checkpoint
-							if err := errors.Join(regErr, readErr); err != nil {
-								t.Fatal(err)
-							}
-							if diff := cmp.Diff(want, pythonstore.Lines(list)[1:]); diff != "" {
-								t.Error(diff)
-							}
-						} else {
-							for _, err := range []error{regErr, readErr} {
-								var corrupt *modelregistry.CorruptError
-								var size *fsroot.SizeError
-								if !errors.As(err, &corrupt) || corrupt.Path != fraud.String()+"/"+file || !errors.Is(err, fs.ErrInvalid) {
-									t.Errorf("got %v", err)
-									continue
-								}
-								if tt.too && (!errors.As(err, &size) || size.Path != corrupt.Path || size.Size < 1<<40-1<<20) {
-									t.Errorf("%v does not say how large it is", err)
-								}
-							}
-							if diff := cmp.Diff(before, listing(t, s.Path("versions"))); diff != "" {
-								t.Errorf("a failed registration left:\n%s", diff)
-							}
-						}
-						if now, err := os.Stat(s.Path(file)); err != nil || !os.SameFile(info, now) || now.Size() != info.Size() {
-							t.Errorf("it was overwritten: %v", err)
-						}
-					})
-				}
-			}
-		}
-	}
-}
-
-// A history that is lost begins anew at the next change, which says so: once it
-// is there, nothing is amiss any more for Verify to tell.
-func TestLostHistoryIsLogged(t *testing.T) {
-	t.Parallel()
-	dir := three(t)
-	if err := os.Remove(modelPath(dir, "history.jsonl")); err != nil {
-		t.Fatal(err)
-	}
-	var logged bytes.Buffer
-	r := openStore(t, dir, &modelregistry.Options{Logger: slog.New(slog.NewTextHandler(&logged, nil))})
-	register(t, r, "", nil)
-	register(t, r, "", nil)
-	if got := strings.Count(logged.String(), "history lost"); got != 1 {
-		t.Errorf("told %d times:\n%s", got, &logged)
 	}
 }
