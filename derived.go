@@ -44,16 +44,10 @@ func (s state) list() []ModelVersion {
 	if d.list != nil {
 		return d.list
 	}
-	d.list = make([]ModelVersion, len(s.Entries))
-	for i, e := range s.Entries {
-		d.list[i] = s.view(e)
+	d.list = make([]ModelVersion, 0, len(s.Entries))
+	for _, e := range slices.Backward(s.Entries) {
+		d.list = append(d.list, s.view(e))
 	}
-	slices.SortStableFunc(d.list, func(a, b ModelVersion) int {
-		if c := b.RegisteredAt.Compare(a.RegisteredAt); c != 0 {
-			return c
-		}
-		return index.CompareVersions(b.Version, a.Version)
-	})
 	return d.list
 }
 

@@ -84,6 +84,11 @@ type Change struct {
 	// chooses numbers from the listed versions only, so it can use the number
 	// of a deleted version again.
 	Reused bool `json:"reused,omitempty"`
+	// Beside lists the other versions that are stored as in production after
+	// the event, if To is Production. Only another program or an editor leaves
+	// several. Readers see the one that was promoted last in production, and
+	// the others as archived. The next change archives them.
+	Beside []string `json:"beside,omitempty"`
 }
 
 // Unrecorded reports whether the event is an external change that the history

@@ -2,6 +2,7 @@ package modelregistry
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/ubunye-go/modelregistry/internal/index"
@@ -40,10 +41,12 @@ type pastState struct {
 	stages  map[string]ModelStage
 	entries map[string][]byte // raw
 	gates   PromotionGate     // the model's
+
+	productive map[string]bool // the versions whose stage is production
 }
 
 func newPastState() *pastState {
-	return &pastState{stages: map[string]ModelStage{}, entries: map[string][]byte{}}
+	return &pastState{stages: map[string]ModelStage{}, entries: map[string][]byte{}, productive: map[string]bool{}}
 }
 
 // change returns how an event changed the entry of a version, and applies it.
@@ -55,13 +58,30 @@ func (r *pastState) change(e *index.Event, im index.Image, to ModelStage) Change
 		}
 	}
 	r.stages[im.Version], r.entries[im.Version] = to, im.Raw
+	if delete(r.productive, im.Version); to == Production {
+		r.productive[im.Version] = true
+	}
 	return c
+}
+
+// noteBeside sets Beside in the changes of an event that was applied.
+func (r *pastState) noteBeside(changes []Change) {
+	if len(r.productive) < 2 {
+		return
+	}
+	all := slices.SortedFunc(maps.Keys(r.productive), index.CompareVersions)
+	for i := range changes {
+		if c := &changes[i]; c.To == Production {
+			c.Beside = slices.DeleteFunc(slices.Clone(all), func(v string) bool { return v == c.Version })
+		}
+	}
 }
 
 // remove applies the removal of a version's entry.
 func (r *pastState) remove(version string) {
 	delete(r.stages, version)
 	delete(r.entries, version)
+	delete(r.productive, version)
 }
 
 // versionGates returns the gates that an event stored with its version, or nil

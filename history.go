@@ -280,6 +280,7 @@ func (l *historyLog) past(e *index.Event, before *pastState) pastEvent {
 			before.remove(v)
 		}
 	}
+	before.noteBeside(p.Changes)
 	return p
 }
 

@@ -74,7 +74,7 @@ func TestListVersionsOrder(t *testing.T) {
 			t.Errorf("%s has problems %q", v.Version, v.Problems)
 		}
 	}
-	if diff := cmp.Diff([]string{"0.9.0", "1.0.0", "1.10.0", "1.9.0", "1.9.0-rc.1", "v1", "5.0.0", "none", "broken"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"none", "5.0.0", "broken", "0.9.0", "v1", "1.9.0-rc.1", "1.9.0", "1.10.0", "1.0.0"}, got); diff != "" {
 		t.Errorf("order (-want +got):\n%s", diff)
 	}
 	list[0].Version = "changed"

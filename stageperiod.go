@@ -3,6 +3,7 @@ package modelregistry
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
 	"time"
 
@@ -172,10 +173,7 @@ func (c *chronicle) take(e *pastEvent, before, at time.Time) {
 	if e.Op == OpForeign || e.Op == OpImport || e.Op == OpRepair {
 		c.stamps(e, before, at)
 	}
-	var touched []string
-	if h := c.state.Holder(index.Production); h != nil { // another program may put one beside it, promoted later
-		touched = append(touched, h.Version)
-	}
+	touched := slices.Sorted(maps.Keys(c.state.Productive)) // another program may put one beside it, promoted later
 	for _, ch := range e.Changes {
 		touched = append(touched, ch.Version)
 	}

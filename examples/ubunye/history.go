@@ -209,6 +209,15 @@ func changeText(c modelregistry.Change) string {
 	case c.From == c.To:
 		text = fmt.Sprintf("%s: edited", c.Version)
 	}
+	if n := len(c.Beside); n > 0 {
+		if c.From == c.To {
+			text += ", in production"
+		}
+		text += " beside " + strings.Join(c.Beside[:min(n, maxChanges)], " and ")
+		if n > maxChanges {
+			text += fmt.Sprintf(" and %d more", n-maxChanges)
+		}
+	}
 	if !c.Forced {
 		return text
 	}

@@ -23,3 +23,17 @@ func TestEventChanges(t *testing.T) {
 		}
 	}
 }
+
+// A change that leaves several versions in production says so, even if it only
+// edited the entry.
+func TestChangeBesideAnother(t *testing.T) {
+	production, archived := modelregistry.Production, modelregistry.Archived
+	for want, c := range map[string]modelregistry.Change{
+		"1.0.0: archived → production beside 1.0.1":           {From: archived, To: production, Beside: []string{"1.0.1"}},
+		"1.0.0: edited, in production beside 1.0.1 and 1.0.2": {From: production, To: production, Beside: []string{"1.0.1", "1.0.2"}},
+	} {
+		if c.Version = "1.0.0"; changeText(c) != want {
+			t.Errorf("%+v: %s, want %s", c, changeText(c), want)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/ubunye-go/modelregistry/internal/index"
@@ -21,15 +22,31 @@ func (x *Check) externalChanges() string {
 	}
 	for _, im := range x.State.Pending.After {
 		if old := before.Get(im.Version); old != nil {
-			list = append(list, im.Version+": "+some(changedKeys(old.Raw, im.Raw, ""), ", "))
+			list = append(list, im.Version+": "+some(changedKeys(old.Raw, im.Raw, ""), ", ")+x.beside(old, im.Version))
 		} else {
-			list = append(list, im.Version+": added")
+			list = append(list, im.Version+": added"+x.beside(nil, im.Version))
 		}
 	}
 	for _, version := range x.State.Pending.Removed {
 		list = append(list, version+": removed")
 	}
 	return some(list, "; ")
+}
+
+// beside says that an external change put a version into production beside
+// others, or returns "". old is its entry before the change, or nil.
+func (x *Check) beside(old *index.Entry, version string) string {
+	if s := x.State; len(s.Productive) < 2 || !s.Productive[version] || old != nil && old.Stage == index.Production {
+		return ""
+	}
+	var others []string
+	for v := range x.State.Productive {
+		if v != version {
+			others = append(others, v)
+		}
+	}
+	slices.SortFunc(others, index.CompareVersions)
+	return " (now in production beside " + some(others, " and ") + ")"
 }
 
 // An eventDoubt is a doubt, and the event that has it: 0 for none yet.

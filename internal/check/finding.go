@@ -3,6 +3,8 @@ package check
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/engine"
@@ -70,7 +72,7 @@ func (x *Check) Findings() (list []Finding) {
 	}
 	if s := x.State; s != nil && len(s.Productive) > 1 {
 		add(Finding{Kind: MultipleProduction, Version: s.Holder(index.Production).Version,
-			Err: fmt.Errorf("%d versions are stored as in production; this one was promoted last", len(s.Productive))})
+			Err: fmt.Errorf("%s are stored as in production; this one was promoted last, and the next change archives the other", some(slices.SortedFunc(maps.Keys(s.Productive), index.CompareVersions), " and "))})
 	}
 	for _, d := range x.doubts() {
 		add(Finding{Version: d.Version, Event: d.event, Kind: ExternalDoubt, Err: errors.New(d.Reason)})

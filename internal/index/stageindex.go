@@ -65,9 +65,26 @@ func (s *State) forget() {
 	}
 }
 
-// Holder returns the version of a stage. If there are several, it is the one
-// that entered last.
+// withdrawn returns the version that is stored as in production and that readers
+// see as archived. If there are several, it is the one that was promoted last.
+// The next change archives it, so it entered its stage after all versions that
+// are stored as archived.
+func (s *State) withdrawn() (last *Entry) {
+	h := s.Holder(Production)
+	for v := range s.Productive {
+		if e := s.Get(v); e != h && (last == nil || e.newer(last)) {
+			last = e
+		}
+	}
+	return last
+}
+
+// Holder returns the version of a stage, as readers see the stages. If there
+// are several, it is the one that entered last.
 func (s *State) Holder(stage string) *Entry {
+	if stage == Archived && len(s.Productive) > 1 {
+		return s.withdrawn()
+	}
 	x := s.byStage[stage]
 	if x == nil {
 		return nil

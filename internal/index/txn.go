@@ -87,14 +87,16 @@ func (t *Txn) Production() *Entry {
 	return h
 }
 
-// Holder returns the version of a stage after the events so far. If there are
-// several, it is the one that entered last.
+// Holder returns the version of a stage after the events so far, as readers see
+// the stages. If there are several, it is the one that entered last.
 func (t *Txn) Holder(stage string) (h *Entry) {
 	switch {
 	case stage == Production:
 		return t.Production()
 	case len(t.changed) == 0:
 		return t.Base.Holder(stage)
+	case stage == Archived && len(t.productive) > 1:
+		return t.withdrawn()
 	}
 	for e := range t.Entries() {
 		if e.Stage == stage && (h == nil || e.newer(h)) {
@@ -102,6 +104,17 @@ func (t *Txn) Holder(stage string) (h *Entry) {
 		}
 	}
 	return h
+}
+
+// withdrawn is State.withdrawn after the events so far.
+func (t *Txn) withdrawn() (last *Entry) {
+	h := t.Production()
+	for _, e := range t.productive {
+		if e != h && (last == nil || e.newer(last)) {
+			last = e
+		}
+	}
+	return last
 }
 
 // Entries yields every version after the events so far.

@@ -105,7 +105,7 @@ func (w *world) checkList(r *mr.ModelRegistry) error {
 	for _, v := range stored {
 		want[slices.Index(want, v)] = v.moved(w.spec.now.shown(v))
 	}
-	if d := compareVersions(want, got); d != "" {
+	if d := compareVersions(want, got, w.spec.now.byOrder); d != "" {
 		return fmt.Errorf("Go lists other versions (-want +got):\n%s", d)
 	}
 	return nil

@@ -13,9 +13,19 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// compareVersions settles the stamps of the expected versions, and compares
-// them, newest first, with the actual ones.
-func compareVersions(want, got []*version) string {
+// byTime sorts versions as Python lists them, the newest first.
+func byTime(a, b *version) int {
+	return cmp.Or(b.registered.from.Compare(a.registered.from), slices.Compare(parts(b.number), parts(a.number)))
+}
+
+// byOrder sorts versions as Go lists them, the one that was added last first.
+func (s state) byOrder(a, b *version) int {
+	return slices.Index(s.order, b.number) - slices.Index(s.order, a.number)
+}
+
+// compareVersions settles the stamps of the expected versions, sorts them, and
+// compares them with the actual ones.
+func compareVersions(want, got []*version, order func(a, b *version) int) string {
 	listed := map[string]*version{}
 	for _, v := range got {
 		listed[v.number] = v
@@ -28,9 +38,7 @@ func compareVersions(want, got []*version) string {
 			v.archived.settle(g.archived.from)
 		}
 	}
-	slices.SortFunc(want, func(a, b *version) int {
-		return cmp.Or(b.registered.from.Compare(a.registered.from), slices.Compare(parts(b.number), parts(a.number)))
-	})
+	slices.SortFunc(want, order)
 	lines := func(list []*version) []string {
 		out := []string{}
 		for _, v := range list {
@@ -110,7 +118,7 @@ func (s state) compare(l *listing, r release) string {
 	for _, v := range s.versions {
 		want = append(want, v)
 	}
-	if d := compareVersions(want, got); d != "" {
+	if d := compareVersions(want, got, byTime); d != "" {
 		return d
 	}
 	production, gate := "", ""
