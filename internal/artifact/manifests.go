@@ -1,6 +1,7 @@
 package artifact
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -76,7 +77,10 @@ func (k *Manifests) read(root *os.Root, digest string) (*manifest, error) {
 
 // parse returns the manifest in raw, which must have the digest.
 func (k *Manifests) parse(raw []byte, digest string) (*manifest, error) {
-	if sum := sha256.Sum256(raw); hex.EncodeToString(sum[:]) != digest {
+	if !hasDigest(raw, digest) {
+		if hasDigest(bytes.ReplaceAll(raw, []byte("\r\n"), []byte("\n")), digest) {
+			return nil, fmt.Errorf("%w: %w: its line ends were, as git does with core.autocrlf", ErrBad, ErrManifest)
+		}
 		return nil, fmt.Errorf("%w: %w", ErrBad, ErrManifest)
 	}
 	k.mu.Lock()
@@ -95,6 +99,11 @@ func (k *Manifests) parse(raw []byte, digest string) (*manifest, error) {
 	}
 	k.keep(digest, m)
 	return m, nil
+}
+
+func hasDigest(data []byte, digest string) bool {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:]) == digest
 }
 
 func (k *Manifests) keep(digest string, m *manifest) {

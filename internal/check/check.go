@@ -25,6 +25,8 @@ type Check struct {
 	end    int64              // the position after the last line
 	doc    *document.Document // nil if there is none, or it can't be read
 	docErr error              // a *driver.CorruptError
+	docWas error              // what a program did that rewrote the document as text; doc is the document before that
+	logWas []byte             // the log before a program rewrote it as text, nil if none did
 	hasDoc bool
 	err    error         // why readers find no state
 	items  []driver.Item // the other files of the model, if the store is a driver.Inspector
@@ -107,6 +109,11 @@ func read(ctx context.Context, m *engine.Model, v driver.View) (*Check, error) {
 		return nil, err
 	}
 	x.log, x.end = index.ReadLog(log), end
+	if err == nil && len(x.log.Lines) > 0 && x.log.Rewritten() {
+		if was := index.UnrewrittenLog(log); len(index.ReadLog(was).Damage) == 0 {
+			x.logWas = was
+		}
+	}
 	switch { // what a store could read of a damaged log shows where it is
 	case err == nil:
 	case len(x.log.Damage) > 0:
@@ -119,6 +126,12 @@ func read(ctx context.Context, m *engine.Model, v driver.View) (*Check, error) {
 	} else if docErr != nil {
 		return nil, docErr
 	}
+	if original, was := unrewritten(r); original != nil && !x.owns() {
+		x.doc, x.docWas = original, was
+		if x.docErr != nil {
+			x.docErr = r.Corrupt(engine.DocumentFile, 0, was)
+		}
+	}
 	if x.doc != nil {
 		if damage := index.FromDocument(m.Name.UseCase, m.Name.Model, x.doc).Damage; damage != nil {
 			x.doc, x.docErr = nil, r.Corrupt(engine.DocumentFile, 0, damage)
@@ -126,6 +139,9 @@ func read(ctx context.Context, m *engine.Model, v driver.View) (*Check, error) {
 	}
 	if x.owns() && x.log.Contradicts(x.doc.Mark) {
 		x.doc, x.docErr = nil, r.Corrupt(engine.DocumentFile, 0, engine.ErrContradiction)
+	}
+	if x.doc == nil {
+		x.docWas = nil
 	}
 	x.State, x.err = m.Load(ctx, v)
 	if s, ok := m.Store().(driver.Inspector); ok {
@@ -139,10 +155,28 @@ func read(ctx context.Context, m *engine.Model, v driver.View) (*Check, error) {
 	return x, ctx.Err()
 }
 
+// unrewritten returns the document as we wrote it, and what another program did
+// that rewrote it as text. It returns nil if no program did.
+func unrewritten(r engine.Reader) (*document.Document, error) {
+	data, exists, err := r.Document()
+	if err != nil || !exists {
+		return nil, nil
+	}
+	original, was := index.Unrewritten(data)
+	if was == nil {
+		return nil, nil
+	}
+	d, err := document.Parse(original)
+	if err != nil || d.Mark == nil || !d.Intact {
+		return nil, nil
+	}
+	return d, was
+}
+
 // mayBeUnderWay reports whether a problem could be a change under way: log,
 // document and files are not read at one moment.
 func (x *Check) mayBeUnderWay() bool {
-	if len(x.log.Damage) > 0 || x.docErr != nil || x.err != nil || x.hasDoc != (len(x.log.Lines) > 0) ||
+	if len(x.log.Damage) > 0 || x.docErr != nil || x.docWas != nil || x.err != nil || x.hasDoc != (len(x.log.Lines) > 0) ||
 		x.lost() || x.hasDoc && !x.owns() || x.owns() && x.documentDiffers() != "" {
 		return true
 	}

@@ -54,7 +54,11 @@ type Finding struct {
 func (x *Check) Findings() (list []Finding) {
 	add := func(f Finding) { list = append(list, f) }
 	file := func(f string) string { return x.Name.String() + "/" + f }
-	for _, d := range x.log.Damage {
+	damage := x.log.Damage
+	if x.logWas != nil {
+		damage = damage[:1] // the others are of the same kind
+	}
+	for _, d := range damage {
 		add(Finding{Kind: HistoryDamaged, Event: d.Event, Path: file(engine.LogFile),
 			Err: &driver.CorruptError{Path: file(engine.LogFile), Offset: d.At, Err: d.Err}})
 	}
@@ -106,6 +110,8 @@ func (x *Check) documentFinding() (f Finding, found bool) {
 	switch d := x.doc; {
 	case x.docErr != nil:
 		f.Kind, f.Err = DocumentDamaged, x.docErr
+	case x.docWas != nil:
+		f.Kind, f.Err = ExternalChange, x.docWas
 	case !x.hasDoc && len(x.log.Lines) > 0:
 		f.Kind = DocumentMissing
 	case !x.hasDoc:

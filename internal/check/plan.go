@@ -26,6 +26,7 @@ type plan struct {
 	replaced   []Action
 	state      *index.State // what the model is to be; nil leaves log and document
 	rewriteLog bool
+	unrewrite  bool // the log is to be as it was before a program rewrote it as text
 	aside      []string
 	remove     []driver.Item
 }
@@ -65,6 +66,8 @@ func (r Repairer) plan(ctx context.Context, x *Check) (*plan, error) {
 	p := &plan{Repairer: r, check: x}
 	var err error
 	switch {
+	case x.logWas != nil || len(x.log.Damage) == 0 && x.docWas != nil:
+		p.undoRewriting()
 	case len(x.log.Damage) > 0 || len(x.log.Lines) == 0 && x.docErr != nil || x.isNone() && x.hasTrees():
 		err = p.rebuildHistory(ctx)
 	case x.isNone():
@@ -231,6 +234,9 @@ func (p *plan) abandoned(ctx context.Context, version string) bool {
 // replacement returns the files that the store has to put in place.
 func (p *plan) replacement(o Options) (*driver.Replacement, error) {
 	r := &driver.Replacement{Aside: p.aside, Remove: p.remove}
+	if p.unrewrite {
+		r.Log = p.check.logWas
+	}
 	if p.state == nil {
 		return r, nil
 	}

@@ -43,6 +43,27 @@ func (p *plan) rebuildHistory(ctx context.Context) error {
 	return p.recoverTrees(ctx)
 }
 
+// undoRewriting plans to put back the bytes that history and document had
+// before a program rewrote them as text. The checksums show that these are the
+// right ones, so no event is needed. A document that differs for another reason
+// stays for the next repair.
+func (p *plan) undoRewriting() {
+	x := p.check
+	if x.logWas != nil {
+		p.unrewrite = true
+		p.replace(Action{Kind: RebuildHistory, Path: p.file(engine.LogFile), Detail: x.log.Damage[0].Err.Error() + "; every event is kept"})
+	}
+	if x.docWas != nil {
+		if p.state = x.rebuiltDocument(); p.state.Last == x.log.Last() {
+			p.state.Offset = x.end
+			if x.logWas != nil {
+				p.state.Offset = int64(len(x.logWas))
+			}
+		}
+		p.replace(Action{Kind: RebuildDocument, Path: p.file(engine.DocumentFile), Detail: x.docWas.Error()})
+	}
+}
+
 // rebuiltDocument returns the state of a document of ours with the later events
 // applied.
 func (x *Check) rebuiltDocument() *index.State {

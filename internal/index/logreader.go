@@ -45,7 +45,7 @@ func (r logReader) lines(log []byte) iter.Seq2[LogLine, *LogDamage] {
 		for len(log) > 0 {
 			n := bytes.IndexByte(log, '\n')
 			line := LogLine{At: r.at, Raw: bytes.TrimRight(log[:n], " ")}
-			e, damage := r.event(line, noted)
+			e, damage := r.event(&line, noted)
 			if damage != nil {
 				noted = damage.Event
 			}
@@ -61,8 +61,20 @@ func (r logReader) lines(log []byte) iter.Seq2[LogLine, *LogDamage] {
 }
 
 // event reads the event of a line, and returns the damage of the line, or nil.
-func (r *logReader) event(line LogLine, noted int64) (*Event, *LogDamage) {
+// If a program rewrote the line as text, event reads the line as it was.
+func (r *logReader) event(line *LogLine, noted int64) (*Event, *LogDamage) {
 	e, err := r.decode(line.Raw, r.hash)
+	if err != nil {
+		if original, rewritten := unrewrittenLine(*line); rewritten != nil {
+			if len(original) == 0 {
+				return nil, &LogDamage{At: line.At, Event: r.last + 1, Dropped: true, Err: rewritten}
+			}
+			if was, err := r.decode(original, r.hash); err == nil && was.Number > r.last {
+				line.Raw = original
+				return was, &LogDamage{At: line.At, Event: was.Number, Err: rewritten}
+			}
+		}
+	}
 	edited := errors.Is(err, ErrChecksum)
 	d := &LogDamage{At: line.At, Event: r.last + 1}
 	switch {
@@ -126,6 +138,12 @@ func ReadLog(raw []byte) *Log {
 		}
 	}
 	return l
+}
+
+// Rewritten reports whether the log is sound but for what a program did that
+// rewrote it as text. Then UnrewrittenLog returns the sound log.
+func (l *Log) Rewritten() bool {
+	return len(l.Damage) > 0 && !slices.ContainsFunc(l.Damage, func(d LogDamage) bool { return !Rewritten(d.Err) })
 }
 
 // Events returns the events that can be read.
