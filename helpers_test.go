@@ -33,7 +33,6 @@ var (
 	unchanged   = storetest.Unchanged
 	files       = storetest.Files
 	unavailable = storetest.Unavailable
-	testAll     = storetest.MustRunAll
 	mustJSON    = storetest.JSON
 )
 
