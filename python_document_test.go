@@ -41,9 +41,9 @@ func TestPythonFrozenStoreReads(t *testing.T) {
 	}
 	stamp := func(day int) time.Time { return at(day, 5, 30, 11, 655479) }
 	want := []pythonstore.Line{
-		{Version: "1.2.0-rc.1", Stage: "development", Registered: at(23, 7, 0, 0, 0), Metrics: "{}", Metadata: "{}"},
 		{Version: "1.2.0", Stage: "staging", Registered: stamp(23), Staged: stamp(24),
 			Metrics: `{"auc":0.95,"big":1e+16,"zero":-0.0}`, Metadata: `{"lone":"\ud800"}`, By: "bob"},
+		{Version: "1.2.0-rc.1", Stage: "development", Registered: at(23, 7, 0, 0, 0), Metrics: "{}", Metadata: "{}"},
 		{Version: "1.1.0", Stage: "production", Registered: stamp(21), Staged: stamp(21), Served: stamp(22),
 			Metrics:  `{"auc":0.9,"rows":123456789012345678901234567890,"psi":NaN,"gain":Infinity,"drop":-Infinity}`,
 			Metadata: `{"framework":"scikit-learn","classes":["a","b",[]],"params":{"depth":3,"eta":0.1,"empty":{}},"drift_check_passed":false,"tags":[]}`,
