@@ -12,8 +12,8 @@ import (
 	"github.com/ubunye-go/modelregistry/registrytest"
 )
 
-// threeOnAppends is a registry of three versions on a store whose appends the
-// test may replace.
+// threeOnAppends returns a registry of three versions, and its store, whose
+// appends the test may replace.
 func threeOnAppends(t *testing.T) (s *appendStore, r *mr.ModelRegistry, versions []string) {
 	t.Helper()
 	s = &appendStore{Store: registrytest.NewMemory(t).Open()}
@@ -26,19 +26,20 @@ func threeOnAppends(t *testing.T) (s *appendStore, r *mr.ModelRegistry, versions
 	return s, r, versions
 }
 
-// A tree that was taken away fails its own registration, and nobody's change
-// that shared the append. One of which nobody knows what became of it is not
-// made again, nor one that was not even begun.
-func TestATreeIsGone(t *testing.T) {
+// If the append of a batch fails with fs.ErrNotExist, the staging folder of one
+// change may be missing. Each change is then made again in an append of its own.
+// They are not made again if the append may have happened, or failed before it
+// decided.
+func TestBatchWithAMissingFolderIsTakenApart(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		err    error
 		decide bool
 		want   error
 	}{
-		"gone":          {fs.ErrNotExist, true, nil},
-		"and who knows": {errors.Join(mr.ErrUncertain, fs.ErrNotExist), true, mr.ErrUncertain},
-		"not begun":     {fs.ErrNotExist, false, fs.ErrNotExist},
+		"missing":                {fs.ErrNotExist, true, nil},
+		"missing, and uncertain": {errors.Join(mr.ErrUncertain, fs.ErrNotExist), true, mr.ErrUncertain},
+		"not decided":            {fs.ErrNotExist, false, fs.ErrNotExist},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -84,9 +85,8 @@ func TestATreeIsGone(t *testing.T) {
 	}
 }
 
-// When a batch is taken apart, for a tree that is in the way of a folder, a
-// panic is told those whose changes it took down, and not those whose changes
-// happened.
+// A batch is taken apart if a version's folder exists already. If the store then
+// panics, only the changes that were not made get ErrUncertain.
 func TestPanicInABatchTakenApart(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -115,7 +115,7 @@ func TestPanicInABatchTakenApart(t *testing.T) {
 			go func() {
 				defer func() {
 					if p := recover(); p != nil && i > 0 {
-						t.Errorf("%s panicked with %v", version, p)
+						t.Errorf("the change of %s panicked with %v, want a panic only of the leader", version, p)
 					}
 				}()
 				_, err := r.Archive(context.Background(), fraud.At(version), nil)
@@ -125,10 +125,10 @@ func TestPanicInABatchTakenApart(t *testing.T) {
 		}
 		close(goOn)
 		if err := <-got["1.0.2"]; !errors.Is(err, mr.ErrUncertain) {
-			t.Errorf("whose change was not made: got error %v", err)
+			t.Errorf("the change after the panic got error %v, want ErrUncertain", err)
 		}
 		if err := <-got["1.0.1"]; !errors.Is(err, mr.ErrUncertain) {
-			t.Errorf("whose change panicked: got error %v", err)
+			t.Errorf("the change whose append panicked got error %v, want ErrUncertain", err)
 		}
 		wantStages(t, r, map[string]mr.ModelStage{"1.0.0": mr.Archived, "1.0.1": mr.Development, "1.0.2": mr.Development})
 	})

@@ -16,8 +16,8 @@ import (
 	"github.com/ubunye-go/modelregistry/registrytest"
 )
 
-// A slowStore is one that decides once and then takes until it is told to go
-// on, or its context ends: as one that loses races does.
+// A slowStore is a store whose appends decide, and then wait for goOn or for the
+// end of their context. A store that loses races is as slow.
 type slowStore struct {
 	mr.Store
 	decided chan struct{}
@@ -40,8 +40,8 @@ func (s *slowStore) Append(ctx context.Context, useCase, model string, decide fu
 	})
 }
 
-// An append that is under way ends when all whose changes it holds gave up, and
-// not when one who waits for the next did.
+// A running append is canceled when all callers whose changes it holds have
+// given up. A caller that waits for the next append does not cancel this one.
 func TestGivingUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -61,15 +61,15 @@ func TestGivingUp(t *testing.T) {
 		leave, first := begin()
 		<-s.decided
 		leaveNext, next := begin()
-		synctest.Wait() // it stands in the queue
+		synctest.Wait() // until its change is in the queue
 		leaveNext()
 		if err := <-next; !errors.Is(err, context.Canceled) {
-			t.Errorf("who waited and left: got error %v", err)
+			t.Errorf("the caller that gave up in the queue got error %v, want context.Canceled", err)
 		}
 		synctest.Wait()
 		select {
 		case err := <-first:
-			t.Errorf("who waits still: got error %v", err)
+			t.Errorf("the caller of the running append got error %v, want that it still waits", err)
 		default:
 			s.goOn <- struct{}{}
 			if err := <-first; err != nil {
@@ -82,16 +82,17 @@ func TestGivingUp(t *testing.T) {
 		<-s.decided
 		leave()
 		if err := <-only; !errors.Is(err, context.Canceled) {
-			t.Errorf("the only one left: got error %v", err)
+			t.Errorf("the only caller gave up and got error %v, want context.Canceled", err)
 		}
 		go func() { <-s.decided; s.goOn <- struct{}{} }()
 		if v, err := r.Register(t.Context(), fraud, artifact(), nil); err != nil || v.Version != "1.0.1" {
-			t.Errorf("after that: %s, %v", v.Version, err)
+			t.Errorf("the next registration got %q, %v, want 1.0.1", v.Version, err)
 		}
 	})
 }
 
-// An appendStore appends as a test says; decide is the registry's own.
+// An appendStore is a store whose Append calls a function of the test. decide is
+// the registry's.
 type appendStore struct {
 	mr.Store
 	append func(ctx context.Context, useCase, model string, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error)
@@ -101,8 +102,8 @@ func (s *appendStore) Append(ctx context.Context, useCase, model string, decide 
 	return s.append(ctx, useCase, model, decide)
 }
 
-// untilEnded returns a store whose appends decide, and then take until their
-// context ends.
+// untilEnded returns a store whose appends decide, wait for the end of their
+// context, and then return what failed makes of its error.
 func untilEnded(t *testing.T, failed func(error) error) *appendStore {
 	s := &appendStore{Store: registrytest.NewMemory(t).Open()}
 	s.append = func(ctx context.Context, useCase, model string, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error) {
@@ -117,7 +118,8 @@ func untilEnded(t *testing.T, failed func(error) error) *appendStore {
 	return s
 }
 
-// Who ends an append is told why it ended, and still that it may have happened.
+// A caller whose append is ended gets the reason, and ErrUncertain as well if
+// the append may have happened.
 func TestEndedAppend(t *testing.T) {
 	t.Parallel()
 	refused := func(err error) error { return err }
@@ -128,23 +130,23 @@ func TestEndedAppend(t *testing.T) {
 		uncertain bool
 		end       func(r *mr.ModelRegistry) (context.Context, context.CancelFunc)
 	}{
-		"canceled":                {refused, context.Canceled, false, canceled},
-		"timed out":               {refused, context.DeadlineExceeded, false, timedOut},
-		"closed":                  {refused, mr.ErrClosed, false, closed},
-		"canceled, and who knows": {uncertain, context.Canceled, true, canceled},
-		"timed out, who knows":    {uncertain, context.DeadlineExceeded, true, timedOut},
-		"closed, and who knows":   {uncertain, mr.ErrClosed, true, closed},
+		"canceled":                 {refused, context.Canceled, false, canceled},
+		"timed out":                {refused, context.DeadlineExceeded, false, timedOut},
+		"closed":                   {refused, mr.ErrClosed, false, closed},
+		"canceled, and uncertain":  {uncertain, context.Canceled, true, canceled},
+		"timed out, and uncertain": {uncertain, context.DeadlineExceeded, true, timedOut},
+		"closed, and uncertain":    {uncertain, mr.ErrClosed, true, closed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				for range 50 { // the end of the context and of the append come at one time
+				for range 50 { // because the context and the append end at the same time
 					r := mr.New(untilEnded(t, c.failed), nil)
 					ctx, cancel := c.end(r)
 					_, err := r.Register(ctx, fraud, artifact(), nil)
 					cancel()
 					if !errors.Is(err, c.want) || errors.Is(err, mr.ErrUncertain) != c.uncertain {
-						t.Fatalf("got error %v", err)
+						t.Fatalf("got error %v, want %v, uncertain: %t", err, c.want, c.uncertain)
 					}
 					if err := r.Close(); err != nil {
 						t.Fatal(err)
@@ -170,8 +172,8 @@ func closed(r *mr.ModelRegistry) (context.Context, context.CancelFunc) {
 	return context.Background(), func() {}
 }
 
-// Close returns also while another process holds the lock, whatever waits for
-// it.
+// Close returns while changes wait for a lock that another process holds. The
+// changes get ErrClosed.
 func TestCloseWhileChangesWait(t *testing.T) {
 	t.Parallel()
 	for range 300 {
@@ -189,7 +191,7 @@ func TestCloseWhileChangesWait(t *testing.T) {
 		for range 4 {
 			wg.Go(func() {
 				if _, err := r.Archive(context.Background(), fraud.At("1.0.0"), nil); !errors.Is(err, mr.ErrClosed) {
-					t.Errorf("got error %v", err)
+					t.Errorf("got error %v, want ErrClosed", err)
 				}
 			})
 		}
@@ -202,14 +204,14 @@ func TestCloseWhileChangesWait(t *testing.T) {
 				t.Error(err)
 			}
 		case <-time.After(10 * time.Second):
-			t.Fatal("Close waits on")
+			t.Fatal("Close has not returned after 10 s")
 		}
 		wg.Wait()
 	}
 }
 
-// A lateContext is not done when it is first asked, and done when it is waited
-// for.
+// A lateContext has no error before the first call of Done, and is canceled from
+// then on.
 type lateContext struct {
 	context.Context
 	asked atomic.Bool
@@ -225,8 +227,8 @@ func (c *lateContext) Err() error {
 	return nil
 }
 
-// A context that ends when the change is handed over ends the call, and nothing
-// else.
+// A context that ends while its change enters the queue ends that call only.
+// Later changes succeed.
 func TestContextEndsAsTheChangeBegins(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -240,7 +242,7 @@ func TestContextEndsAsTheChangeBegins(t *testing.T) {
 		func() {
 			defer func() {
 				if p := recover(); p != nil {
-					t.Fatalf("panic: %v", p)
+					t.Fatalf("Archive panicked with %v", p)
 				}
 			}()
 			_, err := r.Archive(&lateContext{Context: t.Context(), done: ended}, fraud.At("1.0.0"), nil)

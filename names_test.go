@@ -13,7 +13,7 @@ import (
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// untouchable is a store that nobody may call.
+// untouchable is a store whose methods fail the test.
 type untouchable struct{ t *testing.T }
 
 var errTouched = errors.New("the store was called")

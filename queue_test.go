@@ -18,8 +18,8 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/ledger"
 )
 
-// A queuedContext calls queued when it is waited for: its change is in the queue
-// then.
+// A queuedContext calls queued when a change waits for it. The change is in the
+// queue then.
 type queuedContext struct {
 	context.Context
 	queued func()
@@ -27,15 +27,15 @@ type queuedContext struct {
 
 func (c *queuedContext) Done() <-chan struct{} { c.queued(); return c.Context.Done() }
 
-// queued returns a context, and a channel that is closed once a change with it
-// waits.
+// queued returns a context and a channel. The channel is closed once a change
+// with that context waits.
 func queued(ctx context.Context) (context.Context, <-chan struct{}) {
 	in := make(chan struct{})
 	return &queuedContext{ctx, sync.OnceFunc(func() { close(in) })}, in
 }
 
-// Whoever makes the append for others as well leaves when its own context ends,
-// and the others' changes happen all the same.
+// The leader of a batch returns when its own context ends. The other changes of
+// the batch are made all the same.
 func TestLeaderLeaves(t *testing.T) {
 	t.Parallel()
 	r, dir := newStore(t, nil)
@@ -60,10 +60,10 @@ func TestLeaderLeaves(t *testing.T) {
 	select {
 	case err := <-leader:
 		if !errors.Is(err, context.Canceled) {
-			t.Errorf("the leader: %v", err)
+			t.Errorf("the leader got error %v, want context.Canceled", err)
 		}
 	case <-time.After(10 * time.Second):
-		t.Fatal("the leader waits on")
+		t.Fatal("the leader still waits, 10 s after its context ended")
 	}
 	if err := lock.Unlock(); err != nil {
 		t.Fatal(err)
@@ -80,8 +80,8 @@ func TestLeaderLeaves(t *testing.T) {
 	}
 }
 
-// Of changes that share an append each has its own result and its own error,
-// and one that fails harms none of its neighbours.
+// Each change of a batch has its own result and its own error. A change that
+// fails does no harm to the others.
 func TestSharedAppendFailsForSome(t *testing.T) {
 	t.Parallel()
 	r, dir := newStore(t, nil)
@@ -125,7 +125,7 @@ func TestSharedAppendFailsForSome(t *testing.T) {
 			v, err := c.do(ctx)
 			c.done <- outcome{v, err}
 		}()
-		if c.err != mr.ErrNotFound { // which is told at once
+		if c.err != mr.ErrNotFound { // which is returned at once
 			<-in
 		}
 	}
@@ -135,7 +135,7 @@ func TestSharedAppendFailsForSome(t *testing.T) {
 	for i, c := range changes {
 		switch got := <-c.done; {
 		case !errors.Is(got.err, c.err):
-			t.Errorf("change %d: %v, want %v", i, got.err, c.err)
+			t.Errorf("change %d: got error %v, want %v", i, got.err, c.err)
 		case c.err == nil && fmt.Sprint(got.v.Version, " ", got.v.Stage) != c.want:
 			t.Errorf("change %d: %s is in %s, want %s", i, got.v.Version, got.v.Stage, c.want)
 		}
@@ -144,8 +144,8 @@ func TestSharedAppendFailsForSome(t *testing.T) {
 		"1.0.2": mr.Development, "1.0.3": mr.Archived, "2.0.0": mr.Development})
 }
 
-// A change that finds nobody before it waits for no other: the clock of a
-// bubble stands still unless all wait.
+// A change that finds the queue empty does not wait for other changes. The test
+// sees a wait because a bubble's clock moves only while all its goroutines wait.
 func TestLoneChangeDoesNotWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -154,14 +154,13 @@ func TestLoneChangeDoesNotWait(t *testing.T) {
 		register(t, r, "1.0.0", nil)
 		promote(t, r, "1.0.0", mr.Production)
 		if took := time.Since(start); took != 0 {
-			t.Errorf("it waited for %v", took)
+			t.Errorf("the changes waited for %v, want no wait", took)
 		}
 	})
 }
 
-// A clock of the program's that panics takes down the call that it was called
-// in, if that is not recovered; who shared the append is told, and the next
-// change goes on.
+// If the program's clock panics, the leader's call panics. The other changes of
+// the batch get ErrUncertain, and the next change succeeds.
 func TestPanicInTheAppend(t *testing.T) {
 	t.Parallel()
 	var armed atomic.Bool
@@ -197,14 +196,14 @@ func TestPanicInTheAppend(t *testing.T) {
 		t.Fatal(err)
 	}
 	if p := <-leader; p != "no clock" {
-		t.Errorf("the leader panicked with %v", p)
+		t.Errorf("the leader panicked with %v, want \"no clock\"", p)
 	}
 	if err := <-other; !errors.Is(err, mr.ErrUncertain) {
-		t.Errorf("who shared the append: %v", err)
+		t.Errorf("the other change of the batch got error %v, want ErrUncertain", err)
 	}
 	armed.Store(false)
 	if _, err := r.Archive(t.Context(), fraud.At("1.0.2"), nil); err != nil {
-		t.Errorf("the next change: %v", err)
+		t.Errorf("the next change got error %v, want none", err)
 	}
 }
 
@@ -223,14 +222,14 @@ func (d historyDisk) Open(name string) (fsstore.File, error) {
 	return d.Disk.Open(name)
 }
 
-// twoFiles is an artifact that ledger.Complete knows.
+// twoFiles returns an artifact that ledger.Complete can check.
 func twoFiles(text string) mr.Artifact {
 	return mr.FromFunc(func(dir string) error { return ledger.Save(dir, text) })
 }
 
-// Changes that share an append see the effect of those before them. If the
-// append fails, none of them happened: a change that found its work done, or
-// another in its way, must not report that.
+// A change sees the effect of the changes before it in its batch. If the append
+// fails, none of them happened. So a change that found its work done, or its
+// version taken, must report the failure instead.
 func TestFailedAppendFailsAllThatBuiltOnIt(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -277,9 +276,8 @@ func TestFailedAppendFailsAllThatBuiltOnIt(t *testing.T) {
 			<-queued
 			continue
 		}
-		// A registration asks for the end of its context while it hashes, too;
-		// it is in the queue once its tree is sealed and the staging stands
-		// still.
+		// A registration also waits for its context while it hashes. It is in
+		// the queue at the first wait after its manifest is written.
 		armed.Store(true)
 		staging := modelPath(dir, ".staging")
 		deadline := time.Now().Add(10 * time.Second)
@@ -288,7 +286,7 @@ func TestFailedAppendFailsAllThatBuiltOnIt(t *testing.T) {
 				break
 			}
 			if time.Now().After(deadline) {
-				t.Fatal("waited in vain for the tree")
+				t.Fatal("no manifest in the staging folder after 10 s")
 			}
 			runtime.Gosched()
 		}
@@ -299,7 +297,7 @@ func TestFailedAppendFailsAllThatBuiltOnIt(t *testing.T) {
 	}
 	for i, result := range results {
 		if err := <-result; !errors.Is(err, errHistory) {
-			t.Errorf("change %d: %v", i, err)
+			t.Errorf("change %d: got error %v, want %v", i, err, errHistory)
 		}
 	}
 	fail.Store(false)
