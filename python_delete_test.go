@@ -30,7 +30,7 @@ func membersOf(t *testing.T, raw string) map[string]string {
 	return m
 }
 
-// changesOf returns what events did, as "version from>to".
+// changesOf returns the changes of events, each as "version from>to".
 func changesOf(list []modelregistry.Event) (changes []string) {
 	for _, e := range list {
 		for _, c := range e.Changes {
@@ -44,8 +44,8 @@ func changesOf(list []modelregistry.Event) (changes []string) {
 	return changes
 }
 
-// A version that Python deleted is gone, the history says so, and its number is
-// not given out again, whichever version it was.
+// After Python deletes a version, it is not found, the history records the
+// deletion, and its number is not given out again.
 func TestPythonDeletesAVersion(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -73,7 +73,7 @@ func TestPythonDeletesAVersion(t *testing.T) {
 					for _, v := range strings.Fields(tt.production) {
 						s.Promote(r, v, modelregistry.Production)
 					}
-					if lags { // behind what changes nothing of these
+					if lags { // by an event that changes none of these versions
 						r.SetLag(-1, 1, time.Hour)
 						s.Register(r, "0.1.0")
 						left = append(left, "0.1.0")
@@ -95,32 +95,32 @@ func TestPythonDeletesAVersion(t *testing.T) {
 							t.Errorf("listed %s (-want +got):\n%s", when, diff)
 						}
 						if _, err := r.GetVersion(t.Context(), fraud.At(tt.deleted)); !errors.Is(err, modelregistry.ErrNotFound) {
-							t.Errorf("%s is there %s: %v", tt.deleted, when, err)
+							t.Errorf("GetVersion of the deleted %s %s: got error %v, want ErrNotFound", tt.deleted, when, err)
 						}
 						s.WantSound()
 					}
 					check("before our next change")
 					_, err := r.Register(t.Context(), fraud, pythonstore.Artifact("x"), &modelregistry.RegisterOptions{Version: tt.deleted})
 					if !errors.Is(err, modelregistry.ErrExists) {
-						t.Errorf("its number is given out again: %v", err)
+						t.Errorf("register %s again: got error %v, want ErrExists", tt.deleted, err)
 					}
 					v, err := r.Register(t.Context(), fraud, pythonstore.Artifact("x"), nil)
 					if err != nil || v.Version != tt.next {
 						t.Errorf("the next number is %q, %v, want %s", v.Version, err, tt.next)
 					}
 					left = append([]string{tt.next}, left...)
-					check("after it")
+					check("after our next change")
 					s.Same(r)
 					if got := changesOf(s.ForeignEvents(r)); len(got) != 1 || got[0] == "" {
-						t.Errorf("the history says %q", got)
+						t.Errorf("foreign events have the changes %q, want one event with a change", got)
 					}
 					wantTombstone(s, tt.deleted, before)
 					p, err := r.ProductionAt(t.Context(), fraud, time.Time{})
 					if v, getErr := r.GetVersion(t.Context(), fraud.In(modelregistry.Production)); (getErr == nil) != (err == nil) || err == nil && v.Version != p.Version {
-						t.Errorf("ProductionAt says %s, %v; in production is %s, %v", p.Version, err, v.Version, getErr)
+						t.Errorf("ProductionAt returns %q, %v; GetVersion returns %q, %v; want the same", p.Version, err, v.Version, getErr)
 					}
 					if p, err := r.ProductionAt(t.Context(), fraud, before); tt.production != "" && (err != nil || p.Version != strings.Fields(tt.production)[strings.Count(tt.production, " ")]) {
-						t.Errorf("in production before was %s, %v", p.Version, err)
+						t.Errorf("ProductionAt before the deletion returns %q, %v; want the last of %q", p.Version, err, tt.production)
 					}
 					back, err := r.Rollback(t.Context(), fraud, nil)
 					if tt.back == "" && !errors.Is(err, modelregistry.ErrNotFound) || tt.back != "" && (err != nil || back.Version != tt.back) {
@@ -134,7 +134,8 @@ func TestPythonDeletesAVersion(t *testing.T) {
 	}
 }
 
-// wantTombstone checks what event and document keep of a deletion.
+// wantTombstone checks that the event and the document record a deletion, with
+// its time and the same members.
 func wantTombstone(s *pythonstore.Store, version string, after time.Time) {
 	s.T.Helper()
 	var fromEvent map[string]map[string]string
@@ -142,30 +143,31 @@ func wantTombstone(s *pythonstore.Store, version string, after time.Time) {
 		if line.Deleted != nil {
 			fromEvent = line.Deleted
 			if !slices.Contains(line.Removed, version) {
-				s.T.Errorf("the event does not say that %s was removed", version)
+				s.T.Errorf("the event has removed %q, want %s among them", line.Removed, version)
 			}
 		}
 	}
 	stone := fromEvent[version]
 	at, err := time.Parse(time.RFC3339Nano, stone["at"])
 	if err != nil || at.Before(after.Truncate(time.Microsecond)) || stone["by"] == "" || stone["registered_at"] == "" {
-		s.T.Errorf("the event says of the deletion: %v", stone)
+		s.T.Errorf("the event records the deletion as %v, want by, registered_at, and a time after %v", stone, after)
 	}
 	var inDocument map[string]map[string]string
 	if err := json.Unmarshal(s.Document().Mark.Deleted, &inDocument); err != nil {
 		s.T.Fatal(err)
 	}
 	if diff := cmp.Diff(stone, inDocument[version]); diff != "" {
-		s.T.Errorf("the document keeps something else of it (-event +document):\n%s", diff)
+		s.T.Errorf("the document records the deletion otherwise (-event +document):\n%s", diff)
 	}
 }
 
-// Python counts from the entries that are left, so it gives a number again that
-// it deleted: that is another version, whether we looked in between or not.
+// Python counts from the entries that are left, so it may give out again a
+// number that it deleted. That is another version, whether the registry recorded
+// the deletion in between or not.
 func TestPythonGivesANumberAgain(t *testing.T) {
 	t.Parallel()
-	for _, looked := range []bool{true, false} {
-		t.Run(fmt.Sprintf("looked between %t", looked), func(t *testing.T) {
+	for _, recorded := range []bool{true, false} {
+		t.Run(fmt.Sprintf("recorded between %t", recorded), func(t *testing.T) {
 			t.Parallel()
 			s := pythonstore.New(t)
 			r := s.Open()
@@ -177,7 +179,7 @@ func TestPythonGivesANumberAgain(t *testing.T) {
 			old := s.RawEntry("1.0.1")
 			s.PythonDeletes("1.0.1")
 			want := []string{"1.0.1 development>", "1.0.1 >development reused"}
-			if looked {
+			if recorded {
 				s.Archive(r, "1.0.0")
 			}
 			s.PythonRegisters("1.0.1")
@@ -189,23 +191,23 @@ func TestPythonGivesANumberAgain(t *testing.T) {
 			}
 			v, err := r.Register(t.Context(), fraud, pythonstore.Artifact("next"), nil)
 			if err != nil || v.Version != "1.0.2" {
-				t.Errorf("the next is %q, %v", v.Version, err)
+				t.Errorf("the next number is %q, %v, want 1.0.2", v.Version, err)
 			}
 			if diff := cmp.Diff(want, changesOf(s.ForeignEvents(r))); diff != "" {
-				t.Errorf("the history (-want +got):\n%s", diff)
+				t.Errorf("changes of the foreign events (-want +got):\n%s", diff)
 			}
 			s.Same(r)
 			s.WantSound()
 
-			// The one that was deleted comes back, with somebody's old copy of
-			// the document.
+			// A program writes the deleted version's entry back from an old copy
+			// of the document.
 			now := s.RawEntry("1.0.1")
 			s.PythonWrites(func(entries map[string]map[string]string, _ *[]string) {
 				entries["1.0.1"] = membersOf(t, old)
 			})
 			s.Register(r, "9.0.0")
 			if got := s.RawEntry("1.0.1"); got != now {
-				t.Errorf("the entry of the deleted version is taken for the other's:\n%s", got)
+				t.Errorf("the deleted version's entry replaced the other's; got:\n%s\nwant:\n%s", got, now)
 			}
 			s.WantNoEmptyForeignEvent(r)
 			s.Same(r)
@@ -213,7 +215,8 @@ func TestPythonGivesANumberAgain(t *testing.T) {
 	}
 }
 
-// An entry of a deleted version that comes back is old, and is said to be.
+// If an old document brings back the entry of a deleted version, the version
+// stays deleted, and Verify reports a doubt.
 func TestPythonBringsBackADeletedEntry(t *testing.T) {
 	t.Parallel()
 	s := pythonstore.New(t)
@@ -228,7 +231,7 @@ func TestPythonBringsBackADeletedEntry(t *testing.T) {
 	want := map[string]string{"1.0.0": "development", "1.0.2": "development", "1.0.3": "development"}
 	for _, r := range []*modelregistry.ModelRegistry{r, s.Open()} {
 		if diff := cmp.Diff(want, pythonstore.Stages(s.List(r))); diff != "" {
-			t.Errorf("(-want +got):\n%s", diff)
+			t.Errorf("before our next change (-want +got):\n%s", diff)
 		}
 	}
 	s.Register(r, "1.0.4")
@@ -237,14 +240,14 @@ func TestPythonBringsBackADeletedEntry(t *testing.T) {
 		t.Errorf("after our next change (-want +got):\n%s", diff)
 	}
 	if list := s.Doubted(r); !slices.Contains(list, "1.0.1") {
-		t.Errorf("Verify says nothing of the entry that came back: %q", list)
+		t.Errorf("Verify doubts %q, want 1.0.1 among them", list)
 	}
 	s.WantNoEmptyForeignEvent(r)
 	s.WantSound()
 }
 
-// A time of registration that an editor corrects does not make another version:
-// the files are those that we registered.
+// An editor that corrects a version's time of registration does not make it
+// another version, because its files are those that the registry registered.
 func TestEditedTimeOfRegistration(t *testing.T) {
 	t.Parallel()
 	s := pythonstore.New(t)

@@ -18,8 +18,8 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pythonstore"
 )
 
-// The stores in this file are as docs/format.md describes them: written by a
-// Python program, by an editor, or by both and the registry in turns.
+// The stores in this file have the format of docs/format.md. A Python program,
+// an editor and the registry write them in turns.
 
 // frozenPython is a store that every later release must read.
 const frozenPython = "testdata/stores/python-0.1.7"
@@ -62,19 +62,19 @@ func TestPythonFrozenStoreReads(t *testing.T) {
 	}
 	defer m.Close()
 	if data, err := os.ReadFile(filepath.Join(m.Path, "model.txt")); err != nil || string(data) != "weights of 1.1.0\n" {
-		t.Errorf("production's file is %q, %v", data, err)
+		t.Errorf("the file of production holds %q, %v, want \"weights of 1.1.0\\n\"", data, err)
 	}
 	if note, _ := list[3].Metadata.Get("note"); note != "Größe <b> & \"x\" / 😀\x7f" {
-		t.Errorf("note is %q", note)
+		t.Errorf("the note is %q, want %q", note, "Größe <b> & \"x\" / 😀\x7f")
 	}
 	for _, leftover := range []string{"history.jsonl", ".lock", ".staging"} {
 		if _, err := os.Stat(filepath.Join(frozenPython, fraud.UseCase, fraud.Model, leftover)); err == nil {
-			t.Errorf("reading left %s", leftover)
+			t.Errorf("reading made %s, want no new file", leftover)
 		}
 	}
 }
 
-func TestPythonFrozenStoreIsCarriedOn(t *testing.T) {
+func TestPythonFrozenStoreKeepsEntriesAfterChanges(t *testing.T) {
 	t.Parallel()
 	s := pythonstore.Copy(t, frozenPython)
 	before := map[string]string{}
@@ -88,24 +88,24 @@ func TestPythonFrozenStoreIsCarriedOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	if v.Version != "1.2.1" {
-		t.Errorf("the next version is %s", v.Version)
+		t.Errorf("the next version is %s, want 1.2.1", v.Version)
 	}
 	if diff := cmp.Diff([]string{"import", "register 1.2.1"}, s.Ops()); diff != "" {
 		t.Error(diff)
 	}
 	for version, raw := range before {
 		if diff := cmp.Diff(raw, s.RawEntry(version)); diff != "" {
-			t.Errorf("%s, which nobody touched:\n%s", version, diff)
+			t.Errorf("the entry of %s, which did not move (-want +got):\n%s", version, diff)
 		}
 	}
 	if ours := s.Read("registry.json"); !bytes.HasPrefix(ours, frozen[:len(frozen)-len("\n  }\n}")]) {
-		t.Errorf("the document no longer begins as Python left it:\n%s", ours)
+		t.Errorf("the document does not begin with the bytes that Python wrote:\n%s", ours)
 	}
 	s.WantInStep()
 	s.Promote(r, "1.2.0", modelregistry.Production)
 	for _, version := range []string{"1.0.0", "1.2.0-rc.1"} {
 		if diff := cmp.Diff(before[version], s.RawEntry(version)); diff != "" {
-			t.Errorf("%s, which nobody touched:\n%s", version, diff)
+			t.Errorf("the entry of %s, which did not move (-want +got):\n%s", version, diff)
 		}
 	}
 	lines := s.Same(r)
@@ -113,24 +113,24 @@ func TestPythonFrozenStoreIsCarriedOn(t *testing.T) {
 	if diff := cmp.Diff(want, pythonstore.Stages(lines)); diff != "" {
 		t.Error(diff)
 	}
-	// One version back, by what the entries say alone.
+	// The predecessor is known from the entries alone: there was no history.
 	back, err := r.Rollback(t.Context(), fraud, nil)
 	if err != nil || back.Version != "1.1.0" {
-		t.Errorf("rolled back to %q, %v", back.Version, err)
+		t.Errorf("rolled back to %q, %v, want 1.1.0", back.Version, err)
 	}
 	s.Same(r)
-	// Metrics and metadata of entries that moved are the same, value for value.
+	// A moved entry keeps every value of its metrics and metadata.
 	for _, version := range []string{"1.1.0", "1.2.0"} {
 		for _, key := range []string{"metrics", "metadata"} {
 			if diff := cmp.Diff(pythonstore.Member(t, before[version], key), pythonstore.Member(t, s.RawEntry(version), key)); diff != "" {
-				t.Errorf("%s of %s:\n%s", key, version, diff)
+				t.Errorf("%s of %s, which moved (-want +got):\n%s", key, version, diff)
 			}
 		}
 	}
 }
 
-// The same content in other dress is read the same, and entries keep their
-// dress.
+// A document with another layout reads the same, and a change keeps the layout
+// of the other entries.
 func TestPythonLayouts(t *testing.T) {
 	t.Parallel()
 	frozen, err := os.ReadFile(filepath.Join(frozenPython, fraud.UseCase, fraud.Model, "registry.json"))
@@ -168,16 +168,16 @@ func TestPythonLayouts(t *testing.T) {
 			s.WantInStep()
 			for i, e := range parsed.Entries {
 				if e.Version != d.Entries[i].Version {
-					t.Errorf("entry %d is %s", i, e.Version)
+					t.Errorf("entry %d is %s, want %s", i, e.Version, d.Entries[i].Version)
 				}
 				if diff := cmp.Diff(string(e.Raw), s.RawEntry(e.Version)); diff != "" {
-					t.Errorf("%s, which nobody touched:\n%s", e.Version, diff)
+					t.Errorf("the entry of %s, which did not change (-want +got):\n%s", e.Version, diff)
 				}
 			}
 			now := s.Document()
 			for i, m := range parsed.Head {
 				if now.Head[i].Key != m.Key || !bytes.Equal(now.Head[i].Value, m.Value) {
-					t.Errorf("top-level key %s became %s: %s", m.Key, now.Head[i].Key, now.Head[i].Value)
+					t.Errorf("top-level key %d is %s: %s, want %s: %s", i, now.Head[i].Key, now.Head[i].Value, m.Key, m.Value)
 				}
 			}
 			s.Same(r)
@@ -185,7 +185,7 @@ func TestPythonLayouts(t *testing.T) {
 	}
 }
 
-// Every document that we write begins as Python would write it, key by key.
+// The registry's document begins with what Python would write, byte for byte.
 func TestPythonReadsWhatWeWrite(t *testing.T) {
 	t.Parallel()
 	s := pythonstore.New(t)
@@ -242,7 +242,7 @@ func TestPythonReadsWhatWeWrite(t *testing.T) {
 		t.Error(cmp.Diff(want, got))
 	}
 	if len(registered) != len(`"2026-11-23T05:30:11.655479+00:00"`) || !strings.HasSuffix(registered, `+00:00"`) {
-		t.Errorf("registered at %s", registered)
+		t.Errorf("registered_at is %s, want the form \"2026-11-23T05:30:11.655479+00:00\"", registered)
 	}
 	s.Promote(r, "1.0.0", modelregistry.Production)
 	members, err := pyjson.Object([]byte(s.RawEntry("1.0.0")))

@@ -15,11 +15,11 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pythonstore"
 )
 
-// The stores in this file are as docs/format.md describes them: written by a
-// Python program, by an editor, or by both and the registry in turns.
+// The stores in this file have the format of docs/format.md. A Python program,
+// an editor and the registry write them in turns.
 
-// Whatever shape an entry has, it is listed, hides nobody else, and is still
-// there, to the byte, after a change of another.
+// An entry of any shape is listed, and so are the others beside it. A change of
+// another entry keeps its bytes.
 func TestPythonStrangeEntries(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -65,11 +65,11 @@ func TestPythonStrangeEntries(t *testing.T) {
 				t.Fatal(err)
 			}
 			if string(v.Stage) != tt.stage || len(v.Problems) != tt.problems {
-				t.Errorf("stage %q, problems %q", v.Stage, v.Problems)
+				t.Errorf("got stage %q, problems %q; want stage %q, %d problems", v.Stage, v.Problems, tt.stage, tt.problems)
 			}
 			list, err := r.ListVersions(t.Context(), fraud)
 			if err != nil || len(list) != 2 {
-				t.Fatalf("%d versions, %v", len(list), err)
+				t.Fatalf("%d versions are listed, %v, want 2", len(list), err)
 			}
 			if _, err := json.Marshal(list); err != nil {
 				t.Errorf("the list has no JSON form: %v", err)
@@ -81,19 +81,19 @@ func TestPythonStrangeEntries(t *testing.T) {
 			}
 			s.Promote(r, "0.9.0", modelregistry.Production)
 			if diff := cmp.Diff(tt.raw, s.RawEntry(tt.version)); diff != "" {
-				t.Errorf("the entry, which nobody touched:\n%s", diff)
+				t.Errorf("the entry, which did not move (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(other(before), other(s.Same(r))); diff != "" {
 				t.Error(diff)
 			}
 
-			// It can be moved out of the way like any other.
+			// The version can be archived like any other.
 			if _, err := r.Archive(t.Context(), fraud.At(tt.version), nil); err != nil {
 				t.Fatal(err)
 			}
 			lines := s.Same(r)
 			if got := pythonstore.Stages(lines)[tt.version]; got != "archived" {
-				t.Errorf("archived, it is in %q", got)
+				t.Errorf("after Archive the stage is %q, want archived", got)
 			}
 			old, err := pyjson.Object([]byte(tt.raw))
 			if err != nil {
@@ -102,7 +102,7 @@ func TestPythonStrangeEntries(t *testing.T) {
 			for _, m := range old {
 				if !slices.Contains([]string{"version", "stage", "archived_at"}, m.Key) {
 					if now := pythonstore.Member(t, s.RawEntry(tt.version), m.Key); !pyjson.Equal([]byte(now), m.Value) {
-						t.Errorf("%s was %s, is %s", m.Key, m.Value, now)
+						t.Errorf("%s is %s after Archive, want %s", m.Key, now, m.Value)
 					}
 				}
 			}
@@ -125,12 +125,12 @@ func TestPythonGatesInEntryAreHonoured(t *testing.T) {
 		_, err := r.Promote(t.Context(), fraud.At(version), modelregistry.Staging, nil)
 		var gate *modelregistry.GateError
 		if passes && err != nil || !passes && !errors.As(err, &gate) {
-			t.Errorf("%s: %v", version, err)
+			t.Errorf("promote %s: got error %v, want a pass: %t", version, err, passes)
 		}
 	}
 	s.Same(r)
 	if got := pythonstore.Member(t, s.RawEntry("1.2.0"), "promotion_gates"); got != "{\n        \"min_auc\": 0.85\n      }" {
-		t.Errorf("the gates of an entry that moved became %q", got)
+		t.Errorf("the gates of the moved entry are %q, want min_auc 0.85 alone, as Python lays it out", got)
 	}
 }
 
@@ -171,7 +171,7 @@ func TestPythonTwoProductions(t *testing.T) {
 			r := s.Open()
 			v, err := r.GetVersion(t.Context(), fraud.In(modelregistry.Production))
 			if err != nil || v.Version != "1.0.0" {
-				t.Fatalf("production is %q, %v; 1.0.0 was promoted last", v.Version, err)
+				t.Fatalf("production is %q, %v, want 1.0.0, which was promoted last", v.Version, err)
 			}
 			want := map[string]string{"1.0.0": "production", "1.1.0": "archived", "1.2.0": "archived", "1.3.0": "staging"}
 			if diff := cmp.Diff(want, pythonstore.Stages(s.List(r))); diff != "" {
@@ -181,17 +181,17 @@ func TestPythonTwoProductions(t *testing.T) {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(tt.want, pythonstore.Stages(s.Same(r))); diff != "" {
-				t.Errorf("after the next change:\n%s", diff)
+				t.Errorf("stages after the next change (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(tt.want, s.StagesInDocument()); diff != "" {
-				t.Errorf("the document was not mended by the next change (-want +stored):\n%s", diff)
+				t.Errorf("stages in the document after the next change (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-// Moves of an entry whose stage we don't know, and refusals, leave a history
-// that can be read.
+// The history can be read after a move, or a refusal, of a version whose stage
+// is unknown.
 func TestPythonUnknownStageMoves(t *testing.T) {
 	t.Parallel()
 	moves := map[string]func(ctx context.Context, r *modelregistry.ModelRegistry) error{

@@ -17,11 +17,11 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pythonstore"
 )
 
-// What another program changed by turns with us, and what we did meanwhile, is
-// merged; neither is lost, and what can't be told is said.
+// The tests of this file change a store from Python and from the registry. The
+// registry merges both, and reports a doubt where it can't decide.
 
-// openBooted opens a registry in a boot of the system that has a name. It gives
-// no actor, so that nothing in an entry tells its moves from others'.
+// openBooted opens a registry in a named boot of the system. It sets no actor,
+// so that an entry does not show which program moved it.
 func openBooted(s *pythonstore.Store, boot string) *modelregistry.ModelRegistry {
 	s.T.Helper()
 	r, err := modelregistry.OpenBooted(s.Dir, nil, boot, func(d fsstore.Disk) fsstore.Disk { return d })
@@ -32,8 +32,8 @@ func openBooted(s *pythonstore.Store, boot string) *modelregistry.ModelRegistry 
 	return r
 }
 
-// An entry of Python's that looks as ours once did is no old one: Python's
-// demote and archive leave no time, so that it can't look otherwise.
+// If Python demotes or archives a version, its entry may equal an earlier one of
+// ours, because Python writes no time. It is a change all the same.
 func TestPythonPutsAnEntryBackToWhatItWas(t *testing.T) {
 	t.Parallel()
 	type step = func(s *pythonstore.Store, r *modelregistry.ModelRegistry)
@@ -81,7 +81,7 @@ func TestPythonPutsAnEntryBackToWhatItWas(t *testing.T) {
 					for _, step := range steps {
 						r := reg()
 						step(s, r)
-						if !held || lags { // in turns: the document is brought up to date before Python's
+						if !held || lags { // in turns: the document is written before Python reads it
 							r.Close()
 							if held {
 								one = openBooted(s, "one")
@@ -101,7 +101,7 @@ func TestPythonPutsAnEntryBackToWhatItWas(t *testing.T) {
 					s.WantNoEmptyForeignEvent(r)
 					s.WantSound()
 					if list := s.Doubted(openBooted(s, "one")); list != nil {
-						t.Errorf("doubts about %q, in turns within one boot", list)
+						t.Errorf("Verify doubts %q, want none, in turns within one boot", list)
 					}
 				})
 			}
@@ -109,8 +109,8 @@ func TestPythonPutsAnEntryBackToWhatItWas(t *testing.T) {
 	}
 }
 
-// laggingStore makes a store whose document is behind what act did: it has 1.0.0
-// in production, and 1.1.0 and 1.2.0 in development.
+// laggingStore makes a store whose document lags: it lacks what act did. It has
+// 1.0.0 in production, and 1.1.0 and 1.2.0 in development.
 func laggingStore(t *testing.T, act func(s *pythonstore.Store, r *modelregistry.ModelRegistry)) (*pythonstore.Store, *modelregistry.ModelRegistry) {
 	t.Helper()
 	s := pythonstore.New(t)
@@ -123,13 +123,13 @@ func laggingStore(t *testing.T, act func(s *pythonstore.Store, r *modelregistry.
 	r.SetLag(-1, 1, time.Hour)
 	act(s, r)
 	if at := s.Document().Mark.Event; at != before {
-		t.Fatalf("the document stands at event %d; it does not lag", at)
+		t.Fatalf("the document is at event %d, want %d, so that it lags", at, before)
 	}
 	return s, r
 }
 
-// What Python did on a document that lagged counts, and undoes nothing that it
-// did not know.
+// A change that Python makes to a lagging document counts, and does not undo the
+// changes that the document lacked.
 func TestPythonOnALaggingDocument(t *testing.T) {
 	t.Parallel()
 	const later = "2099-01-01T00:00:00.000001+00:00"
@@ -168,7 +168,7 @@ func TestPythonOnALaggingDocument(t *testing.T) {
 			},
 			func(s *pythonstore.Store) { s.PythonPromotes("1.2.0", later) },
 			stages{"1.0.0": "development", "1.1.0": "archived", "1.2.0": "production"}, nil},
-		"we promote, Python only changes who promoted": {promote,
+		"we promote, Python only changes promoted_by": {promote,
 			func(s *pythonstore.Store) { s.PythonSets("1.0.0", "promoted_by", `"eve"`) },
 			stages{"1.0.0": "archived", "1.1.0": "production", "1.2.0": "development"}, []string{"1.0.0"}},
 		"we register, Python archives": {
@@ -196,11 +196,11 @@ func TestPythonOnALaggingDocument(t *testing.T) {
 			tt.want["9.0.0"] = "development"
 			lines := s.Same(r)
 			if diff := cmp.Diff(tt.want, pythonstore.Stages(lines)); diff != "" {
-				t.Errorf("read after it (-want +got):\n%s", diff)
+				t.Errorf("read after our next change (-want +got):\n%s", diff)
 			}
 			for _, l := range lines {
 				if l.Stage == "production" && l.Served.IsZero() || l.Stage == "archived" && l.Version == "1.0.0" && l.Archived.IsZero() {
-					t.Errorf("%s has the stage of one side and the times of the other: %+v", l.Version, l)
+					t.Errorf("%s is %+v, want the time that its stage was set", l.Version, l)
 				}
 			}
 			if diff := cmp.Diff(tt.doubts, s.Doubted(s.Open())); diff != "" {
@@ -213,9 +213,9 @@ func TestPythonOnALaggingDocument(t *testing.T) {
 	}
 }
 
-// A program that read the document before our change and wrote it after, which
-// is not in turns, does not take back what it did not know: its entries have
-// older times than those that it should have read.
+// Python reads the document before our change and writes it after, so it does
+// not take turns. That does not undo our change, because Python's entries have
+// older times than ours.
 func TestPythonWroteWhatItReadBeforeOurChange(t *testing.T) {
 	t.Parallel()
 	s := pythonstore.New(t)
@@ -235,22 +235,22 @@ func TestPythonWroteWhatItReadBeforeOurChange(t *testing.T) {
 	s.Register(r, "9.0.0")
 	want["9.0.0"] = "development"
 	if diff := cmp.Diff(want, pythonstore.Stages(s.Same(r))); diff != "" {
-		t.Errorf("read after it (-want +got):\n%s", diff)
+		t.Errorf("read after our next change (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]string{"1.0.0", "1.1.0", "1.2.0"}, s.Doubted(s.Open())); diff != "" {
-		t.Errorf("Verify does not say that the program did not take turns (-want +got):\n%s", diff)
+		t.Errorf("doubts of Verify (-want +got):\n%s", diff)
 	}
 	s.WantSound()
 	s.Archive(r, "1.2.0")
 	if diff := cmp.Diff([]string{"1.0.0", "1.1.0"}, s.Doubted(s.Open())); diff != "" {
-		t.Errorf("a change does not settle a doubt (-want +got):\n%s", diff)
+		t.Errorf("doubts of Verify after 1.2.0 is archived (-want +got):\n%s", diff)
 	}
 }
 
-// Where it is not known what Python started from, as after a reboot or in a
-// copy without the note, what may be an old document undoes nothing, and what
-// is left open is said.
-func TestPythonAfterARebootIsAGuessThatSaysSo(t *testing.T) {
+// After a reboot, or in a copy without the lock file, the registry can't know
+// which document Python changed. A document that may be old then undoes nothing,
+// and Verify reports a doubt.
+func TestPythonAfterARebootLeavesADoubt(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		ours  func(s *pythonstore.Store, r *modelregistry.ModelRegistry)
@@ -300,20 +300,20 @@ func TestPythonAfterARebootIsAGuessThatSaysSo(t *testing.T) {
 					t.Errorf("1.0.0 is in %s after our next change, want %s", got, tt.want)
 				}
 				if diff := cmp.Diff(want, s.Doubted(r)); diff != "" {
-					t.Errorf("doubts after it (-want +got):\n%s", diff)
+					t.Errorf("doubts after our next change (-want +got):\n%s", diff)
 				}
 				s.WantNoEmptyForeignEvent(r)
 				events := s.ForeignEvents(r)
 				if len(events) != 1 || tt.doubt != (len(events[0].Doubts) == 1) {
-					t.Errorf("the history says %+v", events)
+					t.Errorf("foreign events are %+v, want one, with a doubt: %t", events, tt.doubt)
 				}
 			})
 		}
 	}
 }
 
-// Whenever our process is killed in a change, what Python does next counts, and
-// what the history has of the change does.
+// If our process is killed at any point of a change, Python's next change counts
+// and so does what the history has of ours.
 func TestPythonAfterAKilledProcess(t *testing.T) {
 	t.Parallel()
 	promote := func(r *modelregistry.ModelRegistry) error {
@@ -325,7 +325,7 @@ func TestPythonAfterAKilledProcess(t *testing.T) {
 		return err
 	}
 	for name, change := range map[string]func(*modelregistry.ModelRegistry) error{"promote": promote, "register": register} {
-		for _, before := range []bool{false, true} { // Python's turn before is not recorded yet
+		for _, before := range []bool{false, true} { // true: Python made a change before that is not recorded yet
 			t.Run(fmt.Sprintf("%s/after Python %t", name, before), func(t *testing.T) {
 				t.Parallel()
 				acknowledged, documents := 0, map[string]bool{}
@@ -362,7 +362,7 @@ func TestPythonAfterAKilledProcess(t *testing.T) {
 					if before {
 						want["1.1.0"] = "staging"
 					}
-					if found["1.0.0"] != "archived" { // else it was there already, and Python changed nothing
+					if found["1.0.0"] != "archived" { // otherwise Python changes nothing
 						want["1.0.0"] = "archived"
 					}
 					{
@@ -373,11 +373,11 @@ func TestPythonAfterAKilledProcess(t *testing.T) {
 						}
 						for _, l := range lines {
 							if l.Version == "1.1.0" && l.Metrics != `{"auc":0.77}` {
-								t.Errorf("killed at operation %d, %s: the metrics are %s", at, hit, l.Metrics)
+								t.Errorf("killed at operation %d, %s: the metrics are %s, want those that Python set", at, hit, l.Metrics)
 							}
 						}
 						if list := s.Doubted(r); list != nil {
-							t.Errorf("killed at operation %d, %s: doubts about %q", at, hit, list)
+							t.Errorf("killed at operation %d, %s: Verify doubts %q, want none", at, hit, list)
 						}
 						s.Register(r, "9.0.0")
 						want["9.0.0"] = "development"
@@ -387,15 +387,15 @@ func TestPythonAfterAKilledProcess(t *testing.T) {
 					}
 				}
 				if acknowledged < 2 || len(documents) < 2 {
-					t.Errorf("%d changes were acknowledged, %d documents seen; it was not killed around the rename", acknowledged, len(documents))
+					t.Errorf("%d changes were acknowledged, %d documents seen, want 2 or more of each, so that kills fell around the rename", acknowledged, len(documents))
 				}
 			})
 		}
 	}
 }
 
-// stagesInHistory returns the stages as the events of whole appends have them:
-// all lines of an append but the last end in a space.
+// stagesInHistory returns the stages by the events of complete appends. All
+// lines of an append but the last end in a space.
 func stagesInHistory(s *pythonstore.Store) map[string]string {
 	s.T.Helper()
 	m := map[string]string{}
