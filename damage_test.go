@@ -40,18 +40,20 @@ func TestPythonDocumentDeleted(t *testing.T) {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(pythonstore.Lines(want), pythonstore.Lines(got)); diff != "" {
-			t.Errorf("%s:\n%s", what, diff)
+			t.Errorf("%s registry lists (-want +got):\n%s", what, diff)
 		}
 		for i := range got {
 			if got[i].ManifestSHA256 != want[i].ManifestSHA256 || got[i].SourceRevision != want[i].SourceRevision {
-				t.Errorf("%s: %s has other extras", what, got[i].Version)
+				t.Errorf("%s registry: %s has manifest %q, revision %q; want %q, %q", what, got[i].Version,
+					got[i].ManifestSHA256, got[i].SourceRevision, want[i].ManifestSHA256, want[i].SourceRevision)
 			}
 		}
 	}
 	if _, err := os.Stat(s.Path("registry.json")); err == nil {
-		t.Error("reading wrote the document")
+		t.Error("reading wrote the document, want no document")
 	}
-	// The next change puts it back: but for that change, as it was.
+	// The next change writes the document again, with the other entries as they
+	// were.
 	if _, err := s.Open().Archive(t.Context(), fraud.At("1.2.0-rc.1"), nil); err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +68,7 @@ func TestPythonDocumentDeleted(t *testing.T) {
 		}
 	}
 	if back, err := s.Open().Rollback(t.Context(), fraud, nil); err != nil || back.Version != "1.0.0" {
-		t.Errorf("rolled back to %q, %v", back.Version, err)
+		t.Errorf("rolled back to %q, %v, want 1.0.0", back.Version, err)
 	}
 }
 
@@ -102,26 +104,26 @@ func TestPythonHistoryLost(t *testing.T) {
 					r = s.Open()
 				}
 				if diff := cmp.Diff(want, s.List(r)); diff != "" {
-					t.Errorf("reading did not go on from the document:\n%s", diff)
+					t.Errorf("read from the document (-want +got):\n%s", diff)
 				}
 				s.Register(r, "1.2.0")
 				ops := s.Ops()
 				if !slices.Equal(ops[max(0, len(ops)-2):], []string{"import", "register 1.2.0"}) {
-					t.Errorf("the history is %q", ops)
+					t.Errorf("the history is %q, want it to end in import and register 1.2.0", ops)
 				}
 				if events := s.Events(); !events[len(events)-2].Reset {
-					t.Error("the import does not reset")
+					t.Error("the import event has no reset, want it set")
 				}
 				s.WantInStep()
 				got := s.Same(r)
 				got = slices.DeleteFunc(got, func(l pythonstore.Line) bool { return l.Version == "1.2.0" })
 				if diff := cmp.Diff(want, got); diff != "" {
-					t.Errorf("after the next change:\n%s", diff)
+					t.Errorf("after the next change (-want +got):\n%s", diff)
 				}
 				s.Promote(s.Open(), "1.2.0", modelregistry.Production)
 				s.Same(r)
 				if back, err := s.Open().Rollback(t.Context(), fraud, nil); err != nil || back.Version != "1.1.0" {
-					t.Errorf("rolled back to %q, %v", back.Version, err)
+					t.Errorf("rolled back to %q, %v, want 1.1.0", back.Version, err)
 				}
 				s.Same(r)
 			})
@@ -129,8 +131,8 @@ func TestPythonHistoryLost(t *testing.T) {
 	}
 }
 
-// The change that starts a new history is acknowledged. So it stands, even if
-// the document could not be brought up to date.
+// The change that starts a new history is acknowledged. So it counts, even if
+// the document could not be written.
 func TestPythonHistoryLostAndCheckpointFails(t *testing.T) {
 	t.Parallel()
 	s := pythonstore.New(t)
@@ -151,10 +153,10 @@ func TestPythonHistoryLostAndCheckpointFails(t *testing.T) {
 			continue
 		}
 		if diff := cmp.Diff(want, pythonstore.Stages(s.List(s.Open()))); diff != "" {
-			t.Fatalf("with %s registered:\n%s", v, diff)
+			t.Fatalf("with %s registered (-want +got):\n%s", v, diff)
 		}
 	}
-	for i := 7; i < 20; i++ { // the new history outgrows the old one
+	for i := 7; i < 20; i++ { // until the new history is longer than the old one
 		v := fmt.Sprintf("1.0.%d", i)
 		want[v] = "development"
 		s.Register(s.Open(), v)
@@ -171,7 +173,8 @@ func TestPythonHistoryLostAndCheckpointFails(t *testing.T) {
 	s.WantInStep()
 }
 
-// A number that was given out is never given out again, whatever was lost.
+// A number is given out once, even if the entry, the history and the document
+// are lost one after another.
 func TestPythonNumbersAreNotGivenAgain(t *testing.T) {
 	t.Parallel()
 	s := pythonstore.New(t)
@@ -179,7 +182,7 @@ func TestPythonNumbersAreNotGivenAgain(t *testing.T) {
 	s.Register(r, "1.0.0")
 	s.Register(r, "1.0.1")
 	d := s.Document()
-	d.Entries = d.Entries[:1] // an editor takes the last one out
+	d.Entries = d.Entries[:1] // an editor removes the last one
 	s.Write("registry.json", bytes.Replace(document.Format(d), []byte(`"crc32c": "`), []byte(`"crc32c": "x`), 1))
 	s.Register(r, "0.5.0")
 	s.Remove("history.jsonl")
@@ -187,10 +190,10 @@ func TestPythonNumbersAreNotGivenAgain(t *testing.T) {
 	s.Remove("registry.json")
 	_, err := s.Open().Register(t.Context(), fraud, pythonstore.Artifact("x"), &modelregistry.RegisterOptions{Version: "1.0.1"})
 	if !errors.Is(err, modelregistry.ErrExists) {
-		t.Errorf("1.0.1 was given out again: %v", err)
+		t.Errorf("register 1.0.1 again: got error %v, want ErrExists", err)
 	}
 	if v, err := s.Open().Register(t.Context(), fraud, pythonstore.Artifact("x"), nil); err != nil || v.Version != "1.0.2" {
-		t.Errorf("the next version is %q, %v", v.Version, err)
+		t.Errorf("the next version is %q, %v, want 1.0.2", v.Version, err)
 	}
 }
 
@@ -218,10 +221,10 @@ func TestPythonCorruptDocumentWithoutHistory(t *testing.T) {
 				t.Helper()
 				var corrupt *modelregistry.CorruptError
 				if !errors.As(err, &corrupt) {
-					t.Fatalf("%s: %v", what, err)
+					t.Fatalf("%s: got error %v, want a *CorruptError", what, err)
 				}
 				if corrupt.Path != "fraud_detection/FraudRiskModel/registry.json" || !strings.Contains(err.Error(), corrupt.Path) {
-					t.Errorf("%s: %v", what, err)
+					t.Errorf("%s: got error %v with path %q, want the document's path in both", what, err, corrupt.Path)
 				}
 			}
 			_, err := r.ListVersions(t.Context(), fraud)
@@ -233,13 +236,13 @@ func TestPythonCorruptDocumentWithoutHistory(t *testing.T) {
 			_, err = r.Promote(t.Context(), fraud.At("1.0.0"), modelregistry.Production, nil)
 			check("promote", err)
 			if !bytes.Equal(s.Read("registry.json"), data) {
-				t.Error("the document was overwritten")
+				t.Error("the document was overwritten, want it unchanged")
 			}
 			if _, err := os.Stat(s.Path("history.jsonl")); err == nil {
-				t.Error("a history was started")
+				t.Error("a history was written, want none")
 			}
 			if found, _ := filepath.Glob(s.Path(".staging/*")); len(found) > 0 {
-				t.Errorf("left %q", found)
+				t.Errorf("the staging folder holds %q, want nothing", found)
 			}
 		})
 	}
@@ -267,16 +270,16 @@ func TestPythonCorruptDocumentBesideHistory(t *testing.T) {
 			s.Promote(r, "1.1.0", modelregistry.Production)
 			s.Register(r, "1.2.0")
 			if !bytes.Equal(s.Read("registry.json"), damaged) {
-				t.Error("the damaged document was overwritten")
+				t.Error("the damaged document was overwritten, want it unchanged")
 			}
 			lines := map[string]string{"1.0.0": "development", "1.1.0": "production", "1.2.0": "development"}
 			if diff := cmp.Diff(lines, pythonstore.Stages(s.Same(r))); diff != "" {
 				t.Error(diff)
 			}
-			// The old document is put back: it is a checkpoint again.
+			// The old document is restored. It is a checkpoint again.
 			s.Write("registry.json", data)
 			if diff := cmp.Diff(lines, pythonstore.Stages(s.List(r))); diff != "" {
-				t.Errorf("with the old document put back:\n%s", diff)
+				t.Errorf("with the old document restored (-want +got):\n%s", diff)
 			}
 			s.Register(r, "1.3.0")
 			s.WantInStep()
@@ -285,8 +288,8 @@ func TestPythonCorruptDocumentBesideHistory(t *testing.T) {
 	}
 }
 
-// If another program is in the middle of its write, the reader waits for the
-// end.
+// A reader that finds another program's write half done reads again until the
+// document is complete.
 func TestPythonTornReadIsRetried(t *testing.T) {
 	t.Parallel()
 	s := pythonstore.Copy(t, frozenPython)
@@ -316,7 +319,7 @@ func TestPythonDamagedHistory(t *testing.T) {
 		"lines swapped":   func(l [][]byte) [][]byte { l[1], l[2] = l[2], l[1]; return l },
 		"a line twice":    func(l [][]byte) [][]byte { return slices.Insert(l, 1, l[1]) },
 		"NULs":            func(l [][]byte) [][]byte { copy(l[1][10:], make([]byte, 30)); return l },
-		"the first gone":  func(l [][]byte) [][]byte { return l[1:] },
+		"first missing":   func(l [][]byte) [][]byte { return l[1:] },
 		"an empty line":   func(l [][]byte) [][]byte { return slices.Insert(l, 1, []byte("\n")) },
 		"a newline added": func(l [][]byte) [][]byte { l[1] = slices.Insert(slices.Clone(l[1]), 30, '\n'); return l },
 	}
@@ -335,14 +338,14 @@ func TestPythonDamagedHistory(t *testing.T) {
 			_, err := s.Open().ListVersions(t.Context(), fraud)
 			var corrupt *modelregistry.CorruptError
 			if !errors.As(err, &corrupt) || corrupt.Path != "fraud_detection/FraudRiskModel/history.jsonl" {
-				t.Fatalf("a reader that needs it: %v", err)
+				t.Fatalf("a reader that needs the history got error %v, want a *CorruptError with its path", err)
 			}
 			_, err = s.Open().Register(t.Context(), fraud, pythonstore.Artifact("x"), nil)
 			if !errors.As(err, &corrupt) {
-				t.Errorf("a writer that needs it: %v", err)
+				t.Errorf("a writer that needs the history got error %v, want a *CorruptError", err)
 			}
 			if !bytes.Equal(s.Read("history.jsonl"), damaged) {
-				t.Error("the damaged history was changed")
+				t.Error("the damaged history was changed, want it unchanged")
 			}
 		})
 	}
@@ -368,7 +371,7 @@ func TestPythonDamageBeforeTheCheckpoint(t *testing.T) {
 	}
 }
 
-func TestPythonTornTailIsPassedOverAndCut(t *testing.T) {
+func TestPythonTornTailIsIgnoredAndCut(t *testing.T) {
 	t.Parallel()
 	tails := map[string]string{
 		"half a line":       `{"event":3,"id":"0123`,
@@ -398,7 +401,7 @@ func TestPythonTornTailIsPassedOverAndCut(t *testing.T) {
 				s.Register(r, "1.2.0")
 				now := s.Read("history.jsonl")
 				if !bytes.HasPrefix(now, sound) || bytes.IndexByte(now, 0) >= 0 || bytes.Count(now, []byte("\n")) != 3 {
-					t.Errorf("the history is\n%q", now)
+					t.Errorf("the history is\n%q\nwant three lines that begin with\n%q", now, sound)
 				}
 				s.WantInStep()
 				s.Same(r)
@@ -407,8 +410,8 @@ func TestPythonTornTailIsPassedOverAndCut(t *testing.T) {
 	}
 }
 
-// A history that is lost begins anew at the next change, which says so: once it
-// is there, nothing is amiss any more for Verify to tell.
+// The next change after the history is lost starts a new one and logs a warning.
+// The warning matters because Verify finds no problem from then on.
 func TestLostHistoryIsLogged(t *testing.T) {
 	t.Parallel()
 	dir := three(t)
@@ -420,6 +423,6 @@ func TestLostHistoryIsLogged(t *testing.T) {
 	register(t, r, "", nil)
 	register(t, r, "", nil)
 	if got := strings.Count(logged.String(), "history lost"); got != 1 {
-		t.Errorf("told %d times:\n%s", got, &logged)
+		t.Errorf("the log has %d warnings of the lost history, want 1:\n%s", got, &logged)
 	}
 }

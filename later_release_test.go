@@ -21,10 +21,10 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pythonstore"
 )
 
-// laterStore returns a copy of the store that a later release could have
-// written: members that this release does not know in events, in what is kept
-// of versions and of the model, and in our key, and a stored gate that it can't
-// read. FrozenModel in it needs what this release does not know.
+// laterStore returns a copy of a store that a later release could have written.
+// It has members that this release does not know: in events, in what is kept of
+// versions and of the model, and in our key. It also has a stored gate that this
+// release can't read. Its FrozenModel needs what this release does not know.
 func laterStore(t testing.TB) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -39,8 +39,8 @@ func sealed(held string) string {
 	return fmt.Sprintf(`%s,"crc32c":"%08x"}`, held, crc32.Checksum([]byte(held), crc32.MakeTable(crc32.Castagnoli)))
 }
 
-// appendEvent appends an event to a history as another release could write it,
-// given its members from "op" on.
+// appendEvent appends an event of another release to a history. members are its
+// members from "op" on.
 func appendEvent(t testing.TB, log, members string) {
 	t.Helper()
 	data, err := os.ReadFile(log)
@@ -82,7 +82,8 @@ func TestLaterStoreReads(t *testing.T) {
 	}
 	const gates = `{"min_auc":0.8,"not_worse_than":{"stage":"production","metric":"auc"}}`
 	if mustJSON(t, v.Gates) != gates || mustJSON(t, v.ModelGates) != `{"min_auc":0.5}` || v.RegisteredBy != "nightly" || len(v.Problems) != 1 {
-		t.Errorf("%s, %s, %s, %q", mustJSON(t, v.Gates), mustJSON(t, v.ModelGates), v.RegisteredBy, v.Problems)
+		t.Errorf("1.0.1 has gates %s, model gates %s, registered by %s, problems %q; want %s, {\"min_auc\":0.5}, nightly, one problem",
+			mustJSON(t, v.Gates), mustJSON(t, v.ModelGates), v.RegisteredBy, v.Problems, gates)
 	}
 	var ops []string
 	for e, err := range r.History(t.Context(), fraud, nil) {
@@ -109,8 +110,8 @@ func TestLaterStoreReads(t *testing.T) {
 	wantStages(t, openStore(t, dir, nil), map[string]mr.ModelStage{"1.0.0": mr.Production, "1.0.1": mr.Development, "1.0.2": mr.Staging})
 }
 
-// A stored gate that this release can't read holds back its version, and no
-// other.
+// A stored gate that this release can't read blocks promotions of its version,
+// but of no other.
 func TestUnreadableGateBlocksItsVersion(t *testing.T) {
 	t.Parallel()
 	for _, lost := range []string{"", "registry.json"} {
@@ -143,25 +144,26 @@ func TestUnreadableGateBlocksItsVersion(t *testing.T) {
 // later are the members of our key that this release does not know.
 var later = []string{`deleted={"0.9.0":{"by":"bob","at":"2027-02-01T00:00:00.000000+00:00"}}`, `signed_head=[1.50, NaN, "\u00e9"]`}
 
-// wantLaterKept checks that what this release does not know is still there; in
-// our key only if no other program wrote the document.
+// wantLaterKept checks that the store still has the members that this release
+// does not know. inKey is false if another program wrote the document: our key
+// may have lost them then.
 func wantLaterKept(t *testing.T, dir string, inKey bool) {
 	t.Helper()
 	d := readDocument(t, modelPath(dir, "registry.json"))
 	if d.Mark == nil || !d.Intact || d.Mark.Format != 2 {
-		t.Fatalf("the document is not of this release: %+v", d.Mark)
+		t.Fatalf("the document has the key %+v, intact: %t; want format 2, intact", d.Mark, d.Intact)
 	}
 	for _, e := range d.Entries {
 		if slices.Contains([]string{"1.0.0", "1.0.1", "1.0.2"}, e.Version) && !strings.Contains(string(e.Extra), `,"tags":{"team":"risk","seen":NaN}`) {
-			t.Errorf("the tags of %s are lost: %s", e.Version, e.Extra)
+			t.Errorf("%s has %s, want its tags in it", e.Version, e.Extra)
 		}
 		if e.Version == "1.0.1" && !strings.Contains(string(e.Extra), `"not_worse_than":{"stage":"production","metric":"auc"}`) {
-			t.Errorf("the gate of 1.0.1 is lost: %s", e.Extra)
+			t.Errorf("1.0.1 has %s, want the gate not_worse_than in it", e.Extra)
 		}
 	}
 	for _, part := range []string{`"aliases":{"champion":"1.0.0"}`, `"notes":{"text":"watch drift","psi":NaN}`} {
 		if !strings.Contains(string(d.Mark.Model), part) {
-			t.Errorf("the model lost %s: %s", part, d.Mark.Model)
+			t.Errorf("the model has %s, want %s in it", d.Mark.Model, part)
 		}
 	}
 	var others []string
@@ -176,15 +178,15 @@ func wantLaterKept(t *testing.T, dir string, inKey bool) {
 	}
 }
 
-// Whatever this release does, what a later one keeps is kept, in the document
-// and in the history.
-func TestWhatALaterReleaseKeepsIsKept(t *testing.T) {
+// Changes, edits, losses and repairs all keep the members of a later release, in
+// the document and in the history.
+func TestMembersOfALaterReleaseAreKept(t *testing.T) {
 	t.Parallel()
 	replaceIn := func(t *testing.T, name, old, new string) {
 		t.Helper()
 		edit(t, name, func(s string) string {
 			if !strings.Contains(s, old) {
-				t.Fatalf("%s holds no %s", name, old)
+				t.Fatalf("%s does not contain %s", name, old)
 			}
 			return strings.Replace(s, old, new, 1)
 		})
@@ -193,12 +195,12 @@ func TestWhatALaterReleaseKeepsIsKept(t *testing.T) {
 		t.Helper()
 		report, err := openStore(t, dir, nil).Repair(t.Context(), fraud, &mr.RepairOptions{Apply: true})
 		if err != nil || len(report.Actions) == 0 {
-			t.Fatalf("%+v, %v", report, err)
+			t.Fatalf("Repair returned %+v, %v, want actions", report, err)
 		}
 	}
 	for name, c := range map[string]struct {
 		do    func(t *testing.T, dir string)
-		inKey bool // the document's key is kept
+		inKey bool // our key in the document keeps its members
 	}{
 		"moves": {func(t *testing.T, dir string) {
 			r := openStore(t, dir, nil)
@@ -219,7 +221,7 @@ func TestWhatALaterReleaseKeepsIsKept(t *testing.T) {
 		"an edit": {func(t *testing.T, dir string) {
 			replaceIn(t, modelPath(dir, "registry.json"), `"config_hash": null`, `"config_hash": "edited"`)
 		}, true},
-		"an edit of our key": {func(t *testing.T, dir string) { // which counts for nothing
+		"an edit of our key": {func(t *testing.T, dir string) { // which has no effect
 			replaceIn(t, modelPath(dir, "registry.json"), `"champion":"1.0.0"`, `"champion":"1.0.2"`)
 			replaceIn(t, modelPath(dir, "registry.json"), `"tags":{"team":"risk"`, `"tags":{"team":"other"`)
 		}, true},
@@ -243,16 +245,16 @@ func TestWhatALaterReleaseKeepsIsKept(t *testing.T) {
 			replaceIn(t, modelPath(dir, "history.jsonl"), `"reason":"first"`, `"reason":"second"`)
 			repair(t, dir)
 			if n := strings.Count(files(t, modelPath(dir))["history.jsonl"], `"signature":{"by":"nightly","sig":"deadbeef"}`); n != 5 {
-				t.Errorf("%d of 5 signatures are left", n)
+				t.Errorf("the history has %d signatures, want 5", n)
 			}
 		}, true},
 		"a repair of a lost line": {func(t *testing.T, dir string) {
 			replaceIn(t, modelPath(dir, "history.jsonl"), `"op":"describe"`, `"op":describe`)
 			repair(t, dir)
 		}, true},
-		"a history that an older release began anew": {func(t *testing.T, dir string) {
-			// It wrote the event that holds all it knows, and died before the
-			// document.
+		"a history that an older release started again": {func(t *testing.T, dir string) {
+			// The older release wrote one event with all entries, and died before
+			// it wrote the document.
 			d := readDocument(t, modelPath(dir, "registry.json"))
 			var after, extra []string
 			for _, e := range d.Entries {
@@ -282,7 +284,7 @@ func TestWhatALaterReleaseKeepsIsKept(t *testing.T) {
 			c.do(t, dir)
 			register(t, r, "", nil)
 			wantLaterKept(t, dir, c.inKey)
-			// The history alone says as much.
+			// The history alone has the same members.
 			if err := os.Remove(modelPath(dir, "registry.json")); err != nil {
 				t.Fatal(err)
 			}
@@ -295,7 +297,7 @@ func TestWhatALaterReleaseKeepsIsKept(t *testing.T) {
 	}
 }
 
-// setAside are the notices of what repairs kept.
+// setAside returns the notices of the files that repairs set aside.
 func setAside(dir string) (list []string) {
 	kept, _ := filepath.Glob(modelPath(dir, ".repairs", "*"))
 	for _, name := range kept {
@@ -304,8 +306,7 @@ func setAside(dir string) (list []string) {
 	return list
 }
 
-// A registry that runs on takes over what a later release changes of our key
-// meanwhile.
+// An open registry takes over what a later release meanwhile changes in our key.
 func TestLaterReleaseInTurns(t *testing.T) {
 	t.Parallel()
 	dir := laterStore(t)
@@ -321,12 +322,13 @@ func TestLaterReleaseInTurns(t *testing.T) {
 	d.Mark.Event, d.Mark.Offset, d.Mark.Hash = 7, int64(len(log)), fmt.Sprintf("%x", sha256.Sum256(lines[6]))
 	d.Mark.Model = []byte(`{"aliases":{"champion":"1.0.2"},"promotion_gates":{"min_auc":0.5}}`)
 	d.Mark.Others = []pyjson.Member{{Key: "retired", Raw: []byte(`"retired"`), Value: []byte(`{"0.8.0": {}}`)}}
-	time.Sleep(30 * time.Millisecond) // the document's stamp, as that of a process that wrote it later
+	time.Sleep(30 * time.Millisecond) // so that the document's time is later, as from another process
 	writeFile(t, modelPath(dir, "registry.json"), string(document.Format(d)))
 	register(t, r, "", nil)
 	now := readDocument(t, modelPath(dir, "registry.json"))
 	if len(now.Mark.Others) != 1 || string(now.Mark.Others[0].Value) != `{"0.8.0": {}}` || string(now.Mark.Model) != string(d.Mark.Model) {
-		t.Errorf("our key holds %q and %s", now.Mark.Others, now.Mark.Model)
+		t.Errorf("our key has %q and the model %s, want those of the later release: %q and %s",
+			now.Mark.Others, now.Mark.Model, d.Mark.Others, d.Mark.Model)
 	}
 	wantFindings(t, dir, "entry unreadable 1.0.1", "newer format")
 }

@@ -23,16 +23,15 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pythonstore"
 )
 
-// Two stores are frozen as a release before format 2 left them. format-1 was
-// written by it in turns with Ubunye 0.8.0: the model's gates are in the
-// document only. format-1-after-2 was then written in turns by it and a release
-// of format 2, the older one last: the model's gates are in the history, and
-// not in our key.
+// Two frozen stores were written by a release before format 2. For format-1, it
+// took turns with Ubunye 0.8.0, so the model's gates are only in the document.
+// For format-1-after-2, it then took turns with a release of format 2 and wrote
+// last, so the model's gates are in the history, but not in our key.
 func TestOlderReleasesStore(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		stages    map[string]mr.ModelStage
-		pending   []string // that an event is yet to record
+		pending   []string // findings until an event records them
 		own, also string   // gates of a version of its own
 	}{
 		"format-1": {map[string]mr.ModelStage{"1.0.0": mr.Development, "1.0.1": mr.Production, "1.0.2": mr.Staging, "1.0.3": mr.Development},
@@ -48,38 +47,39 @@ func TestOlderReleasesStore(t *testing.T) {
 			}
 			noDigests := []string{"no digests 1.0.0", "no digests 1.0.2"}
 			wantFindings(t, dir, append(slices.Clone(c.pending), noDigests...)...)
-			look := func(r *mr.ModelRegistry) {
+			check := func(r *mr.ModelRegistry) {
 				t.Helper()
 				wantStages(t, r, c.stages)
 				v, err := r.GetVersion(t.Context(), fraud.At(c.own))
 				if err != nil || mustJSON(t, v.Gates) != c.also || mustJSON(t, v.ModelGates) != `{"min_auc":0.8}` || v.RegisteredBy != "nightly" {
-					t.Errorf("%s: %s, %s, %s, %v", c.own, mustJSON(t, v.Gates), mustJSON(t, v.ModelGates), v.RegisteredBy, err)
+					t.Errorf("%s has gates %s, model gates %s, registered by %s, %v; want %s, {\"min_auc\":0.8}, nightly",
+						c.own, mustJSON(t, v.Gates), mustJSON(t, v.ModelGates), v.RegisteredBy, err, c.also)
 				}
 				_, err = r.Promote(t.Context(), fraud.At("1.0.3"), mr.Staging, nil) // it has an auc of 0.75
 				var refused *mr.GateError
 				if !errors.As(err, &refused) || len(refused.Failed()) != 1 || refused.Failed()[0].Name != "min_auc" {
-					t.Errorf("got error %v, want one by the model's min_auc", err)
+					t.Errorf("got error %v, want a *GateError of the model's min_auc", err)
 				}
 			}
 			r := openStore(t, dir, nil)
-			look(r)
+			check(r)
 			wantFindings(t, dir, noDigests...)
 			if err := os.Remove(modelPath(dir, "registry.json")); err != nil {
 				t.Fatal(err)
 			}
-			look(openStore(t, dir, nil)) // by replay
+			check(openStore(t, dir, nil)) // from the history
 			const tail = "\n  },\n  \"promotion_gates\": {\n    \"min_auc\": 0.8,\n    \"require_drift_check\": false\n  },\n  \"modelregistry\": {\n    \"format\": 2,\n"
 			if doc := files(t, modelPath(dir))["registry.json"]; !strings.Contains(doc, tail) {
-				t.Errorf("the model's gates are not where Ubunye writes them:\n%s", doc)
+				t.Errorf("the document is\n%s\nwant the model's gates where Ubunye writes them:\n%s", doc, tail)
 			}
 			wantFindings(t, dir, noDigests...)
 		})
 	}
 }
 
-// An olderRelease writes as a release before format 2 does: it keeps entries,
-// what is kept beside them and the top-level keys, and nothing else that it
-// does not know.
+// An olderRelease writes as a release before format 2 does. It keeps entries,
+// what is kept beside them, and the top-level keys. It drops everything else
+// that it does not know.
 type olderRelease struct {
 	t   *testing.T
 	dir string
@@ -87,7 +87,8 @@ type olderRelease struct {
 
 type oldEntry struct{ raw, extra string }
 
-// read returns the history, the state that it makes, and the top-level keys.
+// read returns the history, the state that the history makes, and the top-level
+// keys.
 func (o *olderRelease) read() (log []byte, order []string, entries map[string]oldEntry, d *document.Document) {
 	o.t.Helper()
 	log, err := os.ReadFile(modelPath(o.dir, "history.jsonl"))
@@ -171,7 +172,7 @@ func (o *olderRelease) turn(version, stage string) {
 	writeFile(o.t, modelPath(o.dir, "registry.json"), sealedDocument(held))
 }
 
-// forget leaves parts of what is kept beside entries out of the document.
+// forget removes parts of what is kept beside entries from the document.
 func (o *olderRelease) forget(parts ...string) {
 	o.t.Helper()
 	edit(o.t, modelPath(o.dir, "registry.json"), func(doc string) string {
@@ -183,13 +184,13 @@ func (o *olderRelease) forget(parts ...string) {
 	})
 }
 
-// sealedDocument ends a document with the checksum of what stands before.
+// sealedDocument returns a document with its checksum at the end.
 func sealedDocument(held string) string {
 	return fmt.Sprintf("%s\"crc32c\": \"%08x\"\n  }\n}", held, crc32.Checksum([]byte(held), crc32.MakeTable(crc32.Castagnoli)))
 }
 
-// What the writer above writes is a sound document of a release before format
-// 2, as the frozen one is.
+// An olderRelease writes an intact document of a release before format 2, as the
+// frozen store has it.
 func TestOlderReleaseWritesFormat1(t *testing.T) {
 	t.Parallel()
 	dir := laterStore(t)
@@ -201,7 +202,7 @@ func TestOlderReleaseWritesFormat1(t *testing.T) {
 	d, frozen := readDocument(t, modelPath(dir, "registry.json")), must(document.Parse(old))
 	for _, d := range []*document.Document{d, frozen} {
 		if !d.Intact || d.Mark.Format != 0 || d.Mark.Model != nil || d.Mark.Others != nil {
-			t.Errorf("%t, %+v", d.Intact, d.Mark)
+			t.Errorf("the document has the key %+v, intact: %t; want no format, model or other members, intact", d.Mark, d.Intact)
 		}
 	}
 }
@@ -213,9 +214,9 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// What is kept of a version beside its entry comes from the history, whatever
-// the document of an older release says with a right checksum.
-func TestOlderReleasesDocumentIsNotAskedForWhatIsBesideEntries(t *testing.T) {
+// The data of a version beside its entry is read from the history. It is not
+// read from the document of an older release, even if that is intact.
+func TestOlderReleasesDocumentIsNotReadForDataBesideEntries(t *testing.T) {
 	t.Parallel()
 	dir := laterStore(t)
 	older := &olderRelease{t: t, dir: dir}
@@ -224,15 +225,15 @@ func TestOlderReleasesDocumentIsNotAskedForWhatIsBesideEntries(t *testing.T) {
 	wantFindings(t, dir, "entry unreadable 1.0.1", "newer format")
 	v, err := openStore(t, dir, nil).GetVersion(t.Context(), fraud.At("1.0.0"))
 	if err != nil || v.Gates.Len() != 1 {
-		t.Errorf("the gates of 1.0.0 are %s, %v", mustJSON(t, v.Gates), err)
+		t.Errorf("the gates of 1.0.0 are %s, %v, want one gate", mustJSON(t, v.Gates), err)
 	}
 	register(t, openStore(t, dir, nil), "", nil)
 	wantLaterKept(t, dir, false)
 }
 
-// A large document of an older release is brought up to date by the next
-// change, so that readers need not read the history for long.
-func TestOlderReleasesDocumentIsDue(t *testing.T) {
+// The next change rewrites a large document of an older release, so that readers
+// soon need not read the history.
+func TestOlderReleasesDocumentIsRewritten(t *testing.T) {
 	t.Parallel()
 	dir := laterStore(t)
 	(&olderRelease{t: t, dir: dir}).turn("1.0.2", "archived")
@@ -240,13 +241,13 @@ func TestOlderReleasesDocumentIsDue(t *testing.T) {
 	promote(t, r, "1.0.2", mr.Staging)
 	wantDocumentAt(t, dir, 8)
 	if mark := documentMark(t, dir); mark.Format != 2 {
-		t.Errorf("the document is of format %d", mark.Format)
+		t.Errorf("the document has format %d, want 2", mark.Format)
 	}
 }
 
-// In random turns of this release, an older one and two of Ubunye, with
-// registry.json lost now and then, the model's gates are what Ubunye set last,
-// and what a later release keeps is kept.
+// This release, an older one and two of Ubunye write in random turns, and
+// registry.json is lost now and then. The model's gates are those that Ubunye set
+// last, and the members of a later release are kept.
 func TestTurnsWithAnOlderRelease(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(8) {
@@ -271,8 +272,8 @@ func turnsWithAnOlderRelease(t *testing.T, seed uint64) {
 		recorded = gates
 	}
 	steps := map[string]func(){
-		"new":              func() { add(openStore(t, dir, nil)) },
-		"new that runs on": func() { add(runsOn) },
+		"new":               func() { add(openStore(t, dir, nil)) },
+		"new, kept running": func() { add(runsOn) },
 		"older": func() {
 			stage := []mr.ModelStage{mr.Archived, mr.Development, mr.Staging}[random.IntN(3)]
 			older.turn("1.0.2", string(stage))
@@ -293,9 +294,9 @@ func turnsWithAnOlderRelease(t *testing.T, seed uint64) {
 			v := fmt.Sprintf("0.%d.0", next)
 			py.PythonRegisters(v)
 			stages[v] = mr.Development
-			gates = recorded // an older release has no room for those of 0.8 but the key
+			gates = recorded // an older release keeps the gates of 0.8 only in the key
 		},
-		"lost": func() { // and made anew by the older release, without the key
+		"lost": func() { // and written again by the older release, without the key
 			add(runsOn)
 			if err := os.Remove(modelPath(dir, "registry.json")); err != nil {
 				t.Fatal(err)
@@ -304,7 +305,7 @@ func turnsWithAnOlderRelease(t *testing.T, seed uint64) {
 			stages["1.0.1"] = mr.Archived
 		},
 	}
-	names := []string{"new", "new that runs on", "older", "older", "ubunye 0.8", "ubunye 0.5", "lost"}
+	names := []string{"new", "new, kept running", "older", "older", "ubunye 0.8", "ubunye 0.5", "lost"}
 	for range 25 {
 		step := names[random.IntN(len(names))]
 		if _, err := os.Stat(modelPath(dir, "registry.json")); err != nil {
@@ -316,11 +317,12 @@ func turnsWithAnOlderRelease(t *testing.T, seed uint64) {
 			wantStages(t, r, stages)
 			v, err := r.GetVersion(t.Context(), fraud.At("1.0.1"))
 			if err != nil || mustJSON(t, v.ModelGates) != gates || !json.Valid([]byte(mustJSON(t, v.Gates))) || v.Gates.Len() != 2 {
-				t.Fatalf("after %q: the model's gates are %s, not %s; the version's %s, %v", done, mustJSON(t, v.ModelGates), gates, mustJSON(t, v.Gates), err)
+				t.Fatalf("after %q: the model's gates are %s, want %s; the version's are %s, %v, want two",
+					done, mustJSON(t, v.ModelGates), gates, mustJSON(t, v.Gates), err)
 			}
 		}
 		if t.Failed() {
-			t.Fatalf("after %q", done)
+			t.Fatalf("the stages are wrong after %q", done)
 		}
 	}
 	add(openStore(t, dir, nil))
@@ -331,7 +333,7 @@ func turnsWithAnOlderRelease(t *testing.T, seed uint64) {
 	}
 	for _, p := range report.Problems() {
 		if p.Kind != mr.EntryUnreadable {
-			t.Errorf("after %q: %v", done, p)
+			t.Errorf("after %q: Verify reports %v, want only unreadable entries", done, p)
 		}
 	}
 	if diff := cmp.Diff(stages, stagesOf(t, runsOn)); diff != "" {
