@@ -22,12 +22,12 @@ func TestBadArtifacts(t *testing.T) {
 	link := func(t *testing.T, dir, target string) {
 		writeFile(t, filepath.Join(dir, "a"), "a")
 		if err := os.Symlink(target, filepath.Join(dir, "link")); err != nil {
-			t.Skip("no symbolic link can be made here:", err)
+			t.Skip("can't make a symbolic link here:", err)
 		}
 	}
 	tests := map[string]struct {
 		prepare func(t *testing.T, dir string)
-		names   string // what the error names
+		names   string // the file that the error names
 		missing bool
 	}{
 		"missing":        {prepare: func(t *testing.T, dir string) { os.Remove(dir) }, missing: true},
@@ -47,7 +47,7 @@ func TestBadArtifacts(t *testing.T) {
 			}
 			l, err := net.Listen("unix", filepath.Join(dir, "sock"))
 			if err != nil {
-				t.Skip("no socket can be made here:", err)
+				t.Skip("can't make a socket here:", err)
 			}
 			t.Cleanup(func() { l.Close() })
 			writeFile(t, filepath.Join(dir, "a"), "a")
@@ -57,7 +57,7 @@ func TestBadArtifacts(t *testing.T) {
 				t.Skip("Windows keeps named pipes outside the file system")
 			}
 			if err := exec.Command("mkfifo", filepath.Join(dir, "pipe")).Run(); err != nil {
-				t.Skip("no named pipe can be made here:", err)
+				t.Skip("can't make a named pipe here:", err)
 			}
 			writeFile(t, filepath.Join(dir, "a"), "a")
 		}, names: "pipe"},
@@ -65,7 +65,7 @@ func TestBadArtifacts(t *testing.T) {
 	for what, test := range tests {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
-			// A socket's path is short.
+			// t.TempDir may be too long for the path of a socket.
 			dir, err := os.MkdirTemp("", "mr")
 			if err != nil {
 				t.Fatal(err)
@@ -116,7 +116,7 @@ func TestSavedArtifactOfBadKind(t *testing.T) {
 		"the folder itself a link": func(dir string) error {
 			return errors.Join(os.Remove(dir), os.Symlink(os.TempDir(), dir))
 		},
-		"the folder gone":   os.Remove,
+		"no folder":         os.Remove,
 		"the folder a file": func(dir string) error { return errors.Join(os.Remove(dir), os.WriteFile(dir, nil, 0o666)) },
 	}
 	for what, save := range tests {
@@ -126,7 +126,7 @@ func TestSavedArtifactOfBadKind(t *testing.T) {
 			_, err := r.Register(t.Context(), fraud, mr.FromFunc(save), nil)
 			wantError(t, err, "register", fraud, "", mr.ErrArtifact)
 			if got := listing(t, dir); len(got) > 0 {
-				t.Errorf("left behind: %v", got)
+				t.Errorf("the store holds %v, want nothing", got)
 			}
 		})
 	}
@@ -136,7 +136,7 @@ func TestSavedArtifactOfBadKind(t *testing.T) {
 	})
 }
 
-// climbingFS is a file system that lists a name which leads out of it.
+// climbingFS is a file system whose ReadDir returns a path to a file outside it.
 type climbingFS struct{ fstest.MapFS }
 
 func (c climbingFS) ReadDir(name string) ([]fs.DirEntry, error) {
@@ -164,12 +164,12 @@ func TestFromFSStaysInside(t *testing.T) {
 	_, err := r.Register(t.Context(), fraud, mr.FromFS(climbingFS{fstest.MapFS{"a": {Data: []byte("a")}}}), nil)
 	wantError(t, err, "register", fraud, "", mr.ErrArtifact)
 	if got := listing(t, dir); len(got) > 0 {
-		t.Errorf("left behind: %v", got)
+		t.Errorf("the store holds %v, want nothing", got)
 	}
 }
 
-// A store is often inside the folder that one registers from.
-func TestArtifactThatHoldsTheStore(t *testing.T) {
+// A store is often in the project folder. That folder can't be the artifact.
+func TestArtifactThatContainsTheStore(t *testing.T) {
 	t.Parallel()
 	for what, from := range map[string]func(string) mr.Artifact{"FromDir": mr.FromDir, "MoveDir": mr.MoveDir, "FromPath": mr.FromPath} {
 		t.Run(what, func(t *testing.T) {
@@ -183,7 +183,7 @@ func TestArtifactThatHoldsTheStore(t *testing.T) {
 			_, err := r.Register(t.Context(), fraud, from(dir), nil)
 			wantError(t, err, "register", fraud, "", mr.ErrArtifact)
 			if errText := err.Error(); len(errText) > 1000 {
-				t.Errorf("the folder was copied into itself: %.100s…", errText)
+				t.Errorf("got an error of %d bytes, want a short one, without a copy of the folder into itself: %.100s…", len(errText), errText)
 			}
 			check()
 		})

@@ -7,7 +7,7 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-func TestClosed(t *testing.T) {
+func TestCallsAfterCloseFail(t *testing.T) {
 	t.Parallel()
 	r, dir := newStore(t, nil)
 	register(t, r, "", nil)
@@ -32,10 +32,10 @@ func TestClosed(t *testing.T) {
 		}
 	}
 	if n != 1 {
-		t.Errorf("Models yields %d times, want the error", n)
+		t.Errorf("Models yields %d times, want once, the error", n)
 	}
 	if err := r.Close(); err != nil {
-		t.Errorf("closed again: %v", err)
+		t.Errorf("the second Close got error %v, want none", err)
 	}
 	check()
 }

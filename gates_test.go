@@ -57,7 +57,7 @@ func TestParseGatesErrors(t *testing.T) {
 			t.Errorf("%s: error %q does not name %s", what, err, test.names)
 		}
 		if g.Len() != 0 {
-			t.Errorf("%s: %d gates besides the error", what, g.Len())
+			t.Errorf("%s: got %d gates beside the error, want none", what, g.Len())
 		}
 	}
 	_, err := mr.ParseGates(map[string]any{"minauc": 1, "max_loss": "low", "min_f1": 0.5})
@@ -186,26 +186,27 @@ func TestEvaluate(t *testing.T) {
 		g := gatesOf(t, map[string]any{test.gate: test.threshold})
 		got := g.Evaluate(t.Context(), mr.ModelVersion{Metrics: values})
 		if len(got) != 1 {
-			t.Fatalf("%d results", len(got))
+			t.Fatalf("%s: got %d results, want 1", test.gate, len(got))
 		}
 		r := got[0]
 		if _, ok := r.Threshold.(json.Number); !ok {
-			t.Errorf("threshold is %T", r.Threshold)
+			t.Errorf("%s: the threshold is a %T, want a json.Number", test.gate, r.Threshold)
 		}
 		ok := strings.HasPrefix(r.Message, test.message) && (!test.passed || r.Message == test.message)
 		if r.Name != test.gate || r.Passed != test.passed || !ok {
-			t.Errorf("%s %v of %v: %+v, want %v: %s", test.gate, test.threshold, test.metrics, r, test.passed, test.message)
+			t.Errorf("%s %v of %v: got %+v, want passed %v: %s", test.gate, test.threshold, test.metrics, r, test.passed, test.message)
 		}
 		if diff := cmp.Diff(test.actual, r.Actual); diff != "" {
 			t.Errorf("%s: actual (-want +got):\n%s", r.Message, diff)
 		}
 		if !json.Valid([]byte(mustJSON(t, r.Message))) {
-			t.Error(r.Message)
+			t.Errorf("the message %q has no valid JSON form", r.Message)
 		}
 	}
 }
 
-// Results and comparisons go to logs and APIs as JSON, whatever was found.
+// Results and comparisons are written to logs and APIs as JSON, so every value
+// in them has a JSON form.
 func TestResultsHaveAJSONForm(t *testing.T) {
 	t.Parallel()
 	values, err := mr.NewValues(map[string]any{"a": math.NaN(), "b": []any{math.Inf(1)}})
@@ -257,18 +258,18 @@ func TestDriftCheck(t *testing.T) {
 		v := mr.ModelVersion{Metadata: values}
 		r := mr.RequireDriftCheck().Evaluate(t.Context(), v)[0]
 		if r.Passed != test.passed || r.Threshold != true || r.Name != "require_drift_check" {
-			t.Errorf("%v: %+v, want passed %v: %s", test.metadata, r, test.passed, test.message)
+			t.Errorf("%v: got %+v, want passed %v: %s", test.metadata, r, test.passed, test.message)
 		}
 		if s, isString := test.metadata["drift_check_passed"].(string); isString {
 			if r.Message == "metadata's drift_check_passed is "+s+", not true" {
-				t.Errorf("message %q does not tell a string from the boolean", r.Message)
+				t.Errorf("message %q shows the string as a boolean, want it quoted", r.Message)
 			}
 		} else if !strings.HasPrefix(r.Message, test.message) {
 			t.Errorf("%v: message %q, want %q", test.metadata, r.Message, test.message)
 		}
 		off := gatesOf(t, map[string]any{"require_drift_check": false})
 		if got := off.Evaluate(t.Context(), v); len(got) != 0 {
-			t.Errorf("a disabled drift check: %+v", got)
+			t.Errorf("a disabled drift check has results %+v, want none", got)
 		}
 	}
 }
@@ -290,20 +291,20 @@ func TestGateOf(t *testing.T) {
 			return ""
 		}
 		if gate.Target != mr.Production || len(gate.Results) != 2 || !gate.Results[0].Passed || len(gate.Failed()) != 1 {
-			t.Errorf("%+v", gate)
+			t.Errorf("got %+v, want two results for production, the first passed, the second failed", gate)
 		}
 		wantStages(t, r, map[string]mr.ModelStage{"1.0.0": mr.Development})
 		return gate.Failed()[0].Message
 	}
-	if got := fail(func(context.Context, mr.ModelVersion) error { return errors.New("nobody looked at it") }); got != "nobody looked at it" {
-		t.Errorf("message %q", got)
+	if got := fail(func(context.Context, mr.ModelVersion) error { return errors.New("not reviewed") }); got != "not reviewed" {
+		t.Errorf("got message %q, want \"not reviewed\"", got)
 	}
 	if got := fail(func(context.Context, mr.ModelVersion) error { panic("boom") }); !strings.Contains(got, "boom") {
-		t.Errorf("message %q", got)
+		t.Errorf("got message %q, want boom in it", got)
 	}
 	var m map[string]int
 	if got := fail(func(context.Context, mr.ModelVersion) error { m["a"] = 1; return nil }); !strings.Contains(got, "nil map") {
-		t.Errorf("message %q", got)
+		t.Errorf("got message %q, want \"nil map\" in it", got)
 	}
 	fail(func(context.Context, mr.ModelVersion) error { panic(nil) })
 
@@ -316,14 +317,14 @@ func TestGateOf(t *testing.T) {
 		t.Error(err)
 	}
 	if seen.String() != "fraud_detection/FraudRiskModel@1.0.0" || seen.Stage != mr.Development {
-		t.Errorf("the gate saw %v in %s", seen, seen.Stage)
+		t.Errorf("the gate got %v in %s, want fraud_detection/FraudRiskModel@1.0.0 in development", seen, seen.Stage)
 	}
 	e := last(t, dir)
 	if diff := cmp.Diff([]any{map[string]any{"name": "review", "passed": true, "message": "passed", "actual": nil, "threshold": nil}}, e["gates"]); diff != "" {
 		t.Errorf("gates in the history (-want +got):\n%s", diff)
 	}
 
-	// A function can't be kept.
+	// A function can't be stored.
 	check := unchanged(t, dir)
 	kept := mr.GateOf("review", func(context.Context, mr.ModelVersion) error { return nil })
 	_, err = r.Register(t.Context(), fraud, artifact(), &mr.RegisterOptions{Gates: kept})
@@ -331,8 +332,8 @@ func TestGateOf(t *testing.T) {
 	check()
 }
 
-// A gate without a function must not stand open, nor be taken for another kind
-// of gate. It may be refused on the spot.
+// A gate without a function fails, and is not read as another kind of gate.
+// GateOf may panic instead.
 func TestGateOfNil(t *testing.T) {
 	t.Parallel()
 	var g mr.PromotionGate
@@ -348,12 +349,12 @@ func TestGateOfNil(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := g.Evaluate(t.Context(), mr.ModelVersion{Metadata: drift})[0]; got.Passed || got.Threshold != nil {
-		t.Errorf("%+v", got)
+		t.Errorf("got %+v, want a failure without a threshold", got)
 	}
 	r, dir := newStore(t, nil)
 	if _, err = r.Register(t.Context(), fraud, artifact(), &mr.RegisterOptions{Gates: g}); err == nil {
 		if _, err := openStore(t, dir, nil).ListVersions(t.Context(), fraud); err != nil {
-			t.Errorf("the model can't be read any more: %v", err)
+			t.Errorf("after the registration ListVersions got error %v, want none", err)
 		}
 	}
 	wantError(t, err, "register", fraud, "", mr.ErrInvalid)
@@ -373,7 +374,7 @@ func TestGateStopsByContext(t *testing.T) {
 	check()
 }
 
-func TestRefusal(t *testing.T) {
+func TestRefusalIsReturnedRecordedAndLogged(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	r, dir := newStore(t, &mr.Options{Logger: slog.New(slog.NewJSONHandler(&log, nil)), Actor: "ci"})
@@ -397,19 +398,19 @@ func TestRefusal(t *testing.T) {
 		t.Errorf("results (-want +got):\n%s", diff)
 	}
 	if len(refused.Failed()) != 4 || refused.Target != mr.Production {
-		t.Errorf("%+v", refused)
+		t.Errorf("got %+v, want 4 failures for production", refused)
 	}
 	for _, part := range []string{"4 of 5", "production", "auc 0.84999999999 < 0.85", "metric f1 is NaN", "metric recall is missing", "metadata has no drift_check_passed"} {
 		if !strings.Contains(err.Error(), part) {
-			t.Errorf("error %q does not say %q", err, part)
+			t.Errorf("the error is %q, want %q in it", err, part)
 		}
 	}
 	wantStages(t, r, map[string]mr.ModelStage{"1.0.0": mr.Development})
 	fresh := openStore(t, dir, nil)
 	wantStages(t, fresh, map[string]mr.ModelStage{"1.0.0": mr.Development})
 
-	// The history of this model holds a NaN, so that the refusal's line is read
-	// as text.
+	// The history of this model contains a NaN, which JSON lacks. So the refusal's
+	// line is read as text.
 	lines := strings.Split(strings.TrimSpace(files(t, modelPath(dir))["history.jsonl"]), "\n")
 	if len(lines) != 2 {
 		t.Fatalf("%d events, want 2", len(lines))
@@ -417,11 +418,11 @@ func TestRefusal(t *testing.T) {
 	for _, part := range []string{`"op":"promote"`, `"version":"1.0.0"`, `"from":"development"`, `"to":"production"`, `"refused":true`, `"actor":"alice"`, `"reason":"release 7"`,
 		`{"name":"min_auc","passed":false,"message":"auc 0.84999999999 < 0.85","actual":0.84999999999,"threshold":0.85}`, `"name":"max_loss","passed":true`} {
 		if !strings.Contains(lines[1], part) {
-			t.Errorf("the event lacks %s: %s", part, lines[1])
+			t.Errorf("the event is %s, want %s in it", lines[1], part)
 		}
 	}
 	if strings.Contains(lines[1], `"after"`) {
-		t.Errorf("the refusal changed something: %s", lines[1])
+		t.Errorf("the event is %s, want no changed entries in it", lines[1])
 	}
 
 	type record struct {

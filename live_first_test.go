@@ -10,7 +10,7 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-func TestLiveFirst(t *testing.T) {
+func TestLiveFailsIfTheFirstLoadFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r, dir := newStore(t, nil)
@@ -19,7 +19,7 @@ func TestLiveFirst(t *testing.T) {
 			t.Helper()
 			l, err := mr.NewLive(t.Context(), r, ref, p.load, o)
 			if l != nil {
-				t.Error("it lives")
+				t.Error("NewLive returned a Live, want none")
 			}
 			wantError(t, err, "serve", fraud, ref.Version, is)
 		}
@@ -38,8 +38,8 @@ func TestLiveFirst(t *testing.T) {
 	})
 }
 
-// The context bounds the first load: what fails by its end leaves nothing open,
-// what was made in spite of it serves.
+// The context limits the first load. A load that fails at its end leaves nothing
+// open. A load that succeeds all the same is served.
 func TestLiveFirstWhenTheContextEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -93,7 +93,8 @@ func TestLiveRetry(t *testing.T) {
 			for i, want := range []time.Duration{test.first, test.second} {
 				s := l.Status()
 				if got := s.NextTry.Sub(s.LastErrorAt); got != want || s.Failures != i+1 {
-					t.Errorf("%v up to %v: failure %d is followed by a pause of %v, want %v", test.retry, test.most, s.Failures, got, want)
+					t.Errorf("Retry %v, MaxRetry %v: got a pause of %v after %d failures, want %v after %d",
+						test.retry, test.most, got, s.Failures, want, i+1)
 				}
 				time.Sleep(want)
 				synctest.Wait()

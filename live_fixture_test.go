@@ -14,7 +14,8 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// A plant makes things of versions, and knows what becomes of each.
+// A plant loads things from versions, and records which it made and which were
+// closed.
 type plant struct {
 	t testing.TB
 
@@ -23,11 +24,11 @@ type plant struct {
 	most   int
 	made   []string
 	shut   []string
-	broken map[string]func() error // what loading a version does instead
+	broken map[string]func() error // functions that load calls first, by version
 	delay  time.Duration
 }
 
-// load counts a thing from when it begins to be made.
+// load returns a thing. It counts as open from the start of the load.
 func (p *plant) load(ctx context.Context, m *mr.Model) (x *thing, err error) {
 	p.mu.Lock()
 	bad := p.broken[m.Version.Version]
@@ -64,7 +65,7 @@ func (p *plant) breaks(version string, how func() error) {
 	p.broken[version] = how
 }
 
-// state tells what was made and closed.
+// state returns which versions were made and closed, in order.
 func (p *plant) state() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -74,7 +75,7 @@ func (p *plant) state() string {
 func (p *plant) want(state string) {
 	p.t.Helper()
 	if got := p.state(); got != state {
-		p.t.Errorf("%s\nwant %s", got, state)
+		p.t.Errorf("got  %s\nwant %s", got, state)
 	}
 }
 
@@ -91,7 +92,7 @@ func (x *thing) Close() error {
 	x.p.mu.Lock()
 	defer x.p.mu.Unlock()
 	if x.closed {
-		x.p.t.Errorf("%s is closed twice", x.version)
+		x.p.t.Errorf("%s is closed twice, want once", x.version)
 	}
 	x.closed = true
 	x.p.open--
@@ -105,7 +106,7 @@ func wantServing(t testing.TB, l *mr.Live[*thing], version string) {
 	t.Helper()
 	err := l.Do(func(x *thing, v *mr.ModelVersion) error {
 		if x.version != version || v.Version != version || x.closed || x.weights == "" {
-			return fmt.Errorf("%s by %s (closed: %t), want %s", v.Version, x.version, x.closed, version)
+			return fmt.Errorf("got version %s and the thing of %s (closed: %t), want %s", v.Version, x.version, x.closed, version)
 		}
 		return nil
 	})
@@ -113,7 +114,7 @@ func wantServing(t testing.TB, l *mr.Live[*thing], version string) {
 		t.Error(err)
 	}
 	if s := l.Status(); s.Version.Version != version {
-		t.Errorf("the status says %s serves, want %s", s.Version.Version, version)
+		t.Errorf("the status has version %s, want %s", s.Version.Version, version)
 	}
 }
 
@@ -128,16 +129,16 @@ func goLive(t testing.TB, r *mr.ModelRegistry, ref mr.Ref, p *plant, o *mr.LiveO
 			t.Error(err)
 		}
 		if p.most > 2 {
-			t.Errorf("%d in memory at once", p.most)
+			t.Errorf("%d things were open at once, want at most 2", p.most)
 		}
 		if p.open != 0 {
-			t.Errorf("%d left in memory", p.open)
+			t.Errorf("%d things are open after Close, want none", p.open)
 		}
 	})
 	return l
 }
 
-// serving has 1.0.0 in production live.
+// serving returns a Live that serves 1.0.0, which is in production.
 func serving(t testing.TB, o *mr.LiveOptions[*thing]) (*mr.ModelRegistry, *plant, *mr.Live[*thing]) {
 	t.Helper()
 	r, _ := newStore(t, nil)
@@ -146,11 +147,11 @@ func serving(t testing.TB, o *mr.LiveOptions[*thing]) (*mr.ModelRegistry, *plant
 	return r, p, goLive(t, r, fraud.In(mr.Production), p, o)
 }
 
-// tick lets as much time pass as a change may take to be followed.
+// tick waits as long as a Live may take to follow a change.
 func tick() { time.Sleep(mr.DefaultInterval); synctest.Wait() }
 
-// overwriteArtifact changes a byte of a version's artifact, and nothing that a
-// stat shows but the time.
+// overwriteArtifact changes a version's artifact, but not its size. A stat shows
+// only another time.
 func overwriteArtifact(t testing.TB, dir, version string) {
 	t.Helper()
 	name := modelPath(dir, "versions", version, "model", "weights.bin")

@@ -12,16 +12,16 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// Many goroutines use a Live in real time, while versions change and some are
-// broken. None of them sees a T that is closed or not loaded, and no more than
-// two are open.
+// Many goroutines use a Live in real time, while versions change and one can't
+// be loaded. No goroutine gets a T that is closed or not loaded, and at most two
+// are open at a time.
 func TestLiveUnderStress(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	r, other := openStore(t, dir, nil), openStore(t, dir, nil)
 	inProduction(t, other, "1.0.0", "1.0.1", "1.0.2", "1.0.3")
 	p := newPlant(t)
-	p.breaks("1.0.2", func() error { panic("never this one") })
+	p.breaks("1.0.2", func() error { panic("broken version") })
 	l := goLive(t, r, fraud.In(mr.Production), p, &mr.LiveOptions[*thing]{Interval: time.Millisecond, Retry: time.Millisecond})
 	var uses atomic.Int64
 	seen := [4]atomic.Int64{}
@@ -34,7 +34,7 @@ func TestLiveUnderStress(t *testing.T) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if x.closed || x.version != v.Version || n == 2 {
-			return fmt.Errorf("%s by %s, closed: %t", v.Version, x.version, x.closed)
+			return fmt.Errorf("got version %s and the thing of %s (closed: %t), want the same version, not 1.0.2, not closed", v.Version, x.version, x.closed)
 		}
 		uses.Add(1)
 		return nil
@@ -69,7 +69,7 @@ func TestLiveUnderStress(t *testing.T) {
 				break
 			}
 			if time.Now().After(deadline) {
-				t.Fatalf("%s is not taken up: %+v", version, l.Status())
+				t.Fatalf("after 10 s the status is %+v, want %s served", l.Status(), version)
 			}
 		}
 	}
@@ -77,10 +77,10 @@ func TestLiveUnderStress(t *testing.T) {
 	wg.Wait()
 	for _, n := range []int{0, 1, 3} {
 		if seen[n].Load() == 0 {
-			t.Errorf("1.0.%d was never used", n)
+			t.Errorf("1.0.%d was never used, want a use", n)
 		}
 	}
 	if uses.Load() < 1000 {
-		t.Errorf("only %d uses", uses.Load())
+		t.Errorf("got %d uses, want 1000 or more", uses.Load())
 	}
 }

@@ -30,14 +30,14 @@ func TestLiveFollows(t *testing.T) {
 		wantServing(t, l, "1.0.1")
 		p.want("made 1.0.0 1.0.1, closed 1.0.0")
 		if s := l.Status(); !s.Since.After(start) || s.LastCheck != time.Now() || s.LastError != nil || s.Wanted != "1.0.1" || s.Loading || s.Draining != "" {
-			t.Errorf("status %+v", s)
+			t.Errorf("got status %+v, want 1.0.1 served and wanted, no error, nothing loading or draining", s)
 		}
 		if _, err := other.Rollback(t.Context(), fraud, nil); err != nil {
 			t.Fatal(err)
 		}
 		tick()
 		wantServing(t, l, "1.0.0")
-		// What leaves the version as it is leaves the T as it is.
+		// Moves that end at the same version between two checks keep the T.
 		since := l.Status().Since
 		for range 3 {
 			promote(t, other, "1.0.1", mr.Production)
@@ -46,28 +46,28 @@ func TestLiveFollows(t *testing.T) {
 		}
 		wantServing(t, l, "1.0.0")
 		if l.Status().Since != since {
-			t.Error("it was loaded again")
+			t.Errorf("1.0.0 is served since %v, want %v, without another load", l.Status().Since, since)
 		}
 		p.want("made 1.0.0 1.0.1 1.0.0, closed 1.0.0 1.0.1")
-		// With nothing in production, the last good one stays.
+		// With no version in production, the last T stays in use.
 		if _, err := other.Archive(t.Context(), fraud.At("1.0.0"), nil); err != nil {
 			t.Fatal(err)
 		}
 		tick()
 		wantServing(t, l, "1.0.0")
 		if s := l.Status(); !errors.Is(s.LastError, mr.ErrNotFound) || s.LastCheck != time.Now() || s.Wanted != "" {
-			t.Errorf("status %+v", s)
+			t.Errorf("got status %+v, want ErrNotFound and no wanted version", s)
 		}
 		promote(t, other, "1.0.0", mr.Production)
 		tick()
 		if s := l.Status(); s.LastError != nil || s.Since != since {
-			t.Errorf("status %+v", s)
+			t.Errorf("got status %+v, want no error, served since %v", s, since)
 		}
 	})
 }
 
-// Whatever is wrong with a version: the last good one goes on serving, the
-// failure shows, it is tried again with growing pauses, and a later change is
+// If a version can't be loaded, the last good T stays in use and the status has
+// the error. The load is tried again after growing pauses. A later change is
 // followed at once.
 func TestLiveKeepsTheLastGoodOne(t *testing.T) {
 	t.Parallel()
@@ -120,7 +120,8 @@ func TestLiveKeepsTheLastGoodOne(t *testing.T) {
 					p.breaks("1.0.1", func() error { tries = append(tries, time.Since(start)); return before() })
 				}
 				start = time.Now()
-				// Promoted by force: the registry itself refuses damaged files.
+				// The registry refuses to promote damaged files, so the test edits
+				// the document.
 				foreignTurn(t, dir, func(versions map[string]map[string]any) {
 					versions["1.0.0"]["stage"], versions["1.0.1"]["stage"] = "archived", "production"
 				})
@@ -129,13 +130,14 @@ func TestLiveKeepsTheLastGoodOne(t *testing.T) {
 				wantServing(t, l, "1.0.0")
 				s := l.Status()
 				if s.Wanted != "1.0.1" || s.LastError == nil || test.is != nil && !errors.Is(s.LastError, test.is) || !strings.Contains(s.LastError.Error(), test.says) {
-					t.Errorf("status %+v", s)
+					t.Errorf("got status %+v, want 1.0.1 wanted and an error that says %q", s, test.says)
 				}
 				if s.Failures != 9 || s.NextTry.Sub(start) != 66*time.Second || s.LastErrorAt.Sub(start) != 56*time.Second {
-					t.Errorf("%d failures, the last after %v, next try after %v", s.Failures, s.LastErrorAt.Sub(start), s.NextTry.Sub(start))
+					t.Errorf("got %d failures, the last after %v, the next try after %v; want 9, 56s, 66s",
+						s.Failures, s.LastErrorAt.Sub(start), s.NextTry.Sub(start))
 				}
 				if text := logged.String(); !strings.Contains(text, "model not loaded") || !strings.Contains(text, "version=1.0.1") {
-					t.Errorf("logged: %s", text)
+					t.Errorf("the log is %s, want \"model not loaded\" and version=1.0.1 in it", text)
 				}
 				if name != "digest" {
 					want := []time.Duration{1, 2, 4, 8, 16, 26, 36, 46, 56}
@@ -146,13 +148,13 @@ func TestLiveKeepsTheLastGoodOne(t *testing.T) {
 						t.Errorf("tried after %v, want %v", tries, want)
 					}
 				}
-				// A later change is followed at once, and then the broken one
-				// again, if it is mended.
+				// A later change is followed at once. So is a change back to the
+				// broken version, once it can be loaded.
 				inProduction(t, r, "1.0.2")
 				tick()
 				wantServing(t, l, "1.0.2")
 				if s := l.Status(); s.Failures != 0 || s.LastError != nil || !s.NextTry.IsZero() {
-					t.Errorf("status %+v", s)
+					t.Errorf("got status %+v, want no failures, error or next try", s)
 				}
 				if name == "digest" {
 					return
@@ -167,9 +169,10 @@ func TestLiveKeepsTheLastGoodOne(t *testing.T) {
 	}
 }
 
-// What was withdrawn while it was loaded does not come into use; a version of a
-// range that is only overtaken does.
-func TestLiveOvertaken(t *testing.T) {
+// A version that is archived while it is loaded is not served. A version that is
+// only no longer the newest of its range is served until the newer one is
+// loaded.
+func TestLiveChangeDuringALoad(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r, _ := newStore(t, nil)
@@ -220,19 +223,19 @@ func TestLiveStatusJSON(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	if got := mustJSON(t, mr.LiveStatus{}); !strings.Contains(got, `"last_error":null`) {
-		t.Errorf("got %s", got)
+		t.Errorf("got %s, want \"last_error\":null in it", got)
 	}
 }
 
-// Do and Acquire answer whatever the rest waits for: a load, a warm-up, the
-// closing of what was replaced, and any lock that there is.
+// Do and Acquire return at once while a load, a warm-up or the close of the old T
+// runs, even while all locks are held.
 func TestLiveTakesNoLock(t *testing.T) {
 	t.Parallel()
 	r, _ := newStore(t, nil)
 	inProduction(t, r, "1.0.0")
 	p := newPlant(t)
 	reached, goOn := make(chan string), make(chan struct{})
-	block := func(what string) { // until the test is over at the latest, so that Close returns
+	block := func(what string) { // until the end of the test at the latest, so that Close returns
 		select {
 		case reached <- what:
 		case <-t.Context().Done():
@@ -266,7 +269,7 @@ func TestLiveTakesNoLock(t *testing.T) {
 			defer lease.Release()
 			done <- errors.Join(err, l.Do(func(x *thing, _ *mr.ModelVersion) error {
 				if x.version != version || x != lease.Value() {
-					return fmt.Errorf("during %s %s answers, and %s", while, x.version, lease.Value().version)
+					return fmt.Errorf("during %s Do got %s and Acquire %s, want %s of both", while, x.version, lease.Value().version, version)
 				}
 				return nil
 			}))
@@ -277,13 +280,13 @@ func TestLiveTakesNoLock(t *testing.T) {
 				t.Error(err)
 			}
 		case <-time.After(10 * time.Second):
-			t.Fatalf("during %s nothing answers", while)
+			t.Fatalf("during %s Do and Acquire have not returned after 10 s", while)
 		}
 	}
 	inProduction(t, r, "1.0.1")
 	for _, step := range [][2]string{{"load", "1.0.0"}, {"check", "1.0.0"}, {"close", "1.0.1"}} {
 		if got := <-reached; got != step[0] {
-			t.Fatalf("%s comes before %s", got, step[0])
+			t.Fatalf("got step %s, want %s", got, step[0])
 		}
 		answers(step[0], step[1])
 		l.WithLocks(func() { answers(step[0]+" with all locks taken", step[1]) })
@@ -307,10 +310,10 @@ func TestLiveAllocatesNothing(t *testing.T) {
 		},
 	} {
 		if n := testing.AllocsPerRun(1000, use); n != 0 {
-			t.Errorf("%s allocates %v times", name, n)
+			t.Errorf("%s allocates %v times, want none", name, n)
 		}
 	}
 	if used == 0 {
-		t.Error("nothing was used")
+		t.Error("Do and Acquire were not called, want calls")
 	}
 }

@@ -11,8 +11,8 @@ import (
 
 func loadPath(_ context.Context, m *mr.Model) (string, error) { return m.Path, nil }
 
-// A server may start before the first promotion, and before the first
-// registration.
+// With Wait, NewLive may be called before the first registration, and before the
+// first promotion.
 func TestLiveWaitsForTheFirstVersion(t *testing.T) {
 	t.Parallel()
 	r, _ := newStore(t, nil)
@@ -30,7 +30,7 @@ func TestLiveWaitsForTheFirstVersion(t *testing.T) {
 		t.Helper()
 		select {
 		case m := <-done:
-			t.Fatalf("%s: NewLive returned %v", when, m.err)
+			t.Fatalf("%s: NewLive returned %v, want it to wait", when, m.err)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
@@ -44,11 +44,11 @@ func TestLiveWaitsForTheFirstVersion(t *testing.T) {
 	}
 	defer m.live.Close()
 	if s := m.live.Status(); s.Version.Version != "1.0.0" || s.LastError != nil {
-		t.Errorf("the status has version %q and the error %v", s.Version.Version, s.LastError)
+		t.Errorf("the status has version %q and the error %v, want 1.0.0 and none", s.Version.Version, s.LastError)
 	}
 }
 
-func TestLiveDoesNotWaitInVain(t *testing.T) {
+func TestLiveWaitsOnlyForAVersionThatMayCome(t *testing.T) {
 	t.Parallel()
 	r, _ := newStore(t, nil)
 	for want, ref := range map[error]mr.Ref{mr.ErrInvalid: fraud.In("prod"), mr.ErrNotFound: fraud.In(mr.Production)} {

@@ -13,21 +13,21 @@ import (
 func TestStoreIsAFile(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "store")
-	r := openStore(t, file, nil) // missing as yet
+	r := openStore(t, file, nil) // before the file exists
 	writeFile(t, file, "a file")
 	for _, dir := range []string{file, ""} {
 		_, err := mr.Open(dir, nil)
 		wantError(t, err, "open", mr.ModelName{}, "", fs.ErrInvalid)
 	}
 	if _, err := mr.Open(filepath.Join(file, "below"), nil); err == nil {
-		t.Error("a store below a file: no error")
+		t.Error("Open of a store below a file got no error, want one")
 	}
 	_, err := r.Register(t.Context(), fraud, artifact(), nil)
 	wantError(t, err, "register", fraud, "")
 	_, err = r.ListVersions(t.Context(), fraud)
 	wantError(t, err, "list", fraud, "")
 	if data, _ := os.ReadFile(file); string(data) != "a file" {
-		t.Errorf("the file now holds %q", data)
+		t.Errorf("the file holds %q, want \"a file\"", data)
 	}
 }
 
@@ -75,7 +75,7 @@ func TestUnknownSubjects(t *testing.T) {
 		_, err = r.GetModel(ctx, fraud.In(stage), nil)
 		wantError(t, err, "get", fraud, "", mr.ErrInvalid)
 		if _, err := mr.ParseStage(string(stage)); !errors.Is(err, mr.ErrInvalid) {
-			t.Errorf("ParseStage(%q): %v", stage, err)
+			t.Errorf("ParseStage(%q): got error %v, want ErrInvalid", stage, err)
 		}
 	}
 	for op, call := range map[string]func() error{
@@ -94,30 +94,30 @@ func TestEmptyStore(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "missing")
 	r := openStore(t, dir, nil)
 	for name, err := range r.Models(t.Context()) {
-		t.Errorf("Models yields %v, %v", name, err)
+		t.Errorf("Models yields %v, %v, want nothing", name, err)
 	}
 	list, err := r.VersionsOfRun(t.Context(), "run")
 	if err != nil || len(list) > 0 {
-		t.Errorf("VersionsOfRun: %v, %v", list, err)
+		t.Errorf("VersionsOfRun returns %v, %v, want nothing", list, err)
 	}
 	_, err = r.GetModel(t.Context(), fraud.In(mr.Production), nil)
 	wantError(t, err, "get", fraud, "", mr.ErrNotFound)
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("reading made the store: %v", err)
+		t.Errorf("after reads, Stat of the store's folder got error %v, want that it does not exist", err)
 	}
 }
 
-// A store that was only to be made leaves no folder if nothing came into it.
+// If the first registration of a new store fails, no folder is left.
 func TestFailedFirstRegistrationLeavesNoStore(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	r := openStore(t, filepath.Join(dir, "a", "store"), nil)
 	save := func(string) error { return errors.New("no") }
 	if _, err := r.Register(t.Context(), fraud, mr.FromFunc(save), nil); err == nil {
-		t.Fatal("no error")
+		t.Fatal("Register got no error, want that of the save")
 	}
 	if got := listing(t, dir); len(got) > 0 {
-		t.Errorf("left behind: %v", got)
+		t.Errorf("the folder holds %v, want nothing", got)
 	}
 	register(t, r, "1.0.0", nil)
 }

@@ -25,8 +25,8 @@ func TestPlantedSymlinks(t *testing.T) {
 		filepath.Join(model, ".registry.json.tmp")} {
 		t.Run(filepath.ToSlash(planted), func(t *testing.T) {
 			t.Parallel()
-			// Elsewhere is a whole store of its own, so that whatever is looked
-			// for beyond the link is there.
+			// The link leads to a complete store, so that every file behind it
+			// exists.
 			elsewhere := t.TempDir()
 			register(t, openStore(t, elsewhere, nil), "1.0.0", nil)
 			target := filepath.Join(elsewhere, planted)
@@ -42,7 +42,7 @@ func TestPlantedSymlinks(t *testing.T) {
 				t.Fatal(err)
 			}
 			if err := os.Symlink(target, filepath.Join(dir, planted)); err != nil {
-				t.Skip("no symbolic link can be made here:", err)
+				t.Skip("can't make a symbolic link here:", err)
 			}
 			check := unchanged(t, elsewhere)
 			r := openStore(t, dir, nil)
@@ -57,14 +57,14 @@ func TestPlantedSymlinks(t *testing.T) {
 				}
 				base, _ := filepath.EvalSymlinks(dir)
 				if rel, err := filepath.Rel(base, real); err != nil || !filepath.IsLocal(rel) {
-					t.Errorf("GetModel leads out of the store, to %s", real)
+					t.Errorf("GetModel returns %s, want a path in the store", real)
 				}
 			}
 			_, _ = r.Promote(ctx, fraud.At("1.0.0"), mr.Production, nil)
 			_, _ = r.Archive(ctx, fraud.At("1.0.0"), nil)
 			if planted == uc || planted == model {
 				if _, err := r.ListVersions(ctx, fraud); err == nil {
-					t.Error("the model elsewhere is listed")
+					t.Error("ListVersions lists the model behind the link, want an error")
 				}
 				for name, err := range r.Models(ctx) {
 					if err == nil {
@@ -77,7 +77,7 @@ func TestPlantedSymlinks(t *testing.T) {
 	}
 }
 
-func TestForeignFolderIsNotOurs(t *testing.T) {
+func TestFolderOfAnotherProgramIsKept(t *testing.T) {
 	t.Parallel()
 	r, dir := newStore(t, nil)
 	register(t, r, "1.0.0", nil)
@@ -87,11 +87,11 @@ func TestForeignFolderIsNotOurs(t *testing.T) {
 	wantError(t, err, "register", fraud, "1.0.1", fs.ErrExist)
 	check()
 	if v := register(t, r, "1.0.2", nil); v.Version != "1.0.2" {
-		t.Errorf("registered %s", v.Version)
+		t.Errorf("registered %s, want 1.0.2", v.Version)
 	}
 }
 
-func TestEntryThatClimbs(t *testing.T) {
+func TestEntryNamedByAPathOutOfTheStore(t *testing.T) {
 	t.Parallel()
 	outside := t.TempDir()
 	writeFile(t, filepath.Join(outside, "model", "secret"), "secret")
@@ -104,7 +104,7 @@ func TestEntryThatClimbs(t *testing.T) {
 	writeFile(t, modelPath(dir, "registry.json"), string(doc))
 	r := openStore(t, dir, nil)
 	if m, err := r.GetModel(t.Context(), fraud.In(mr.Production), nil); !errors.Is(err, mr.ErrArtifact) {
-		t.Errorf("GetModel: %+v, %v, want ErrArtifact", m, err)
+		t.Errorf("GetModel returns %+v, %v, want ErrArtifact", m, err)
 	}
 	want := map[string]mr.ModelStage{rel: mr.Production, "1.0.0": mr.Development}
 	if diff := cmp.Diff(want, stagesOf(t, r)); diff != "" {
@@ -112,8 +112,8 @@ func TestEntryThatClimbs(t *testing.T) {
 	}
 }
 
-// An automatic number skips folders that another program left without an entry.
-// Repair puts them aside when that program can't be saving them any more.
+// The next version's number skips folders that have no entry: another program may
+// be saving them. Repair puts such a folder aside when it is old.
 func TestNumberOfAFailedSaveIsSkipped(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
@@ -128,7 +128,7 @@ func TestNumberOfAFailedSaveIsSkipped(t *testing.T) {
 	}
 	for _, version := range left {
 		if !strings.Contains(log.String(), "version number skipped") || !strings.Contains(log.String(), version) {
-			t.Errorf("no warning says that %s was skipped:\n%s", version, &log)
+			t.Errorf("the log has no warning that %s was skipped, want one:\n%s", version, &log)
 		}
 	}
 	repair := func(want ...string) {
@@ -154,7 +154,7 @@ func TestNumberOfAFailedSaveIsSkipped(t *testing.T) {
 	}
 	repair("put aside 1.0.1")
 	if aside, _ := filepath.Glob(modelPath(dir, ".orphans", "1.0.1-*", "model", "theirs")); len(aside) != 1 {
-		t.Errorf("put aside: %q, want the files of 1.0.1", aside)
+		t.Errorf("the folders put aside hold %q, want the file of 1.0.1", aside)
 	}
 	if v := register(t, r, "1.0.1", nil); v.Version != "1.0.1" {
 		t.Errorf("registered %s, want 1.0.1", v.Version)

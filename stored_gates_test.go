@@ -30,23 +30,23 @@ func TestStoredGates(t *testing.T) {
 			}
 		}
 	}
-	// In the entry there is no room for them.
+	// The entry has no key for them.
 	var doc struct{ Versions map[string]map[string]any }
 	if err := json.Unmarshal([]byte(files(t, modelPath(dir))["registry.json"]), &doc); err != nil {
 		t.Fatal(err)
 	}
 	if len(doc.Versions["1.0.0"]) != 11 {
-		t.Errorf("the entry has keys %v", doc.Versions["1.0.0"])
+		t.Errorf("the entry has the keys %v, want the 11 of Python", doc.Versions["1.0.0"])
 	}
 
 	p, err := r.Promote(t.Context(), fraud.At("1.0.0"), mr.Production, &mr.MoveOptions{SkipGates: true, Gates: mr.MinMetric("auc", 1)})
 	if err != nil || p.Stage != mr.Production {
-		t.Fatalf("SkipGates: %v, %v", p.Stage, err)
+		t.Fatalf("promote with SkipGates returned %v, %v, want production", p.Stage, err)
 	}
 	if e := last(t, dir); e["skipped_gates"] != true || e["op"] != "promote" || e["refused"] != nil {
-		t.Errorf("the event of skipped gates: %v", e)
+		t.Errorf("the event is %v, want a promotion with skipped gates", e)
 	}
-	// Gates guard promotion only.
+	// Gates apply to promotions only.
 	if _, err := r.Demote(t.Context(), fraud.At("1.0.0"), mr.Staging, nil); err != nil {
 		t.Error(err)
 	}
@@ -57,12 +57,12 @@ func TestStoredGates(t *testing.T) {
 		t.Error(err)
 	}
 	if e := last(t, dir); e["skipped_gates"] != nil {
-		t.Errorf("archiving skips no gates: %v", e)
+		t.Errorf("the event of the archive is %v, want no skipped gates", e)
 	}
 }
 
-// Joined sets may name the same gate twice, and all must hold, now and when
-// read again.
+// Joined sets may name the same gate twice. All gates must pass, also after they
+// are stored and read.
 func TestStoredGatesTwice(t *testing.T) {
 	t.Parallel()
 	for what, gates := range map[string]mr.PromotionGate{
@@ -75,7 +75,7 @@ func TestStoredGatesTwice(t *testing.T) {
 			r, dir := newStore(t, nil)
 			_, err := r.Register(t.Context(), fraud, artifact(), &mr.RegisterOptions{Metrics: map[string]any{"auc": 0.9}, Gates: gates})
 			if errors.Is(err, mr.ErrInvalid) {
-				return // refusing them is safe, too
+				return // a refusal is safe as well
 			}
 			if err != nil {
 				t.Fatal(err)
@@ -92,7 +92,7 @@ func TestGatesInAnEntry(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		entry   string
-		failed  string // the gate that fails, empty for none
+		failed  string // the gate that fails, or empty
 		message string
 		problem bool
 	}{
@@ -120,7 +120,7 @@ func TestGatesInAnEntry(t *testing.T) {
 				t.Fatal(err)
 			}
 			if (len(v.Problems) > 0) != test.problem {
-				t.Errorf("problems %q", v.Problems)
+				t.Errorf("got problems %q, want any: %t", v.Problems, test.problem)
 			}
 			if _, err := json.Marshal(v); err != nil {
 				t.Errorf("the version has no JSON form: %v", err)
@@ -136,16 +136,16 @@ func TestGatesInAnEntry(t *testing.T) {
 					t.Errorf("got error %v, want %s to fail with %q", err, test.failed, test.message)
 				}
 				if got := stagesOf(t, openStore(t, dir, nil))["1.0.0"]; got != mr.Development {
-					t.Errorf("it is in %s", got)
+					t.Errorf("after the refusal 1.0.0 is in %s, want development", got)
 				}
 				if _, err := r.Promote(t.Context(), fraud.At("1.0.0"), mr.Production, &mr.MoveOptions{SkipGates: true}); err != nil {
-					t.Errorf("SkipGates: %v", err)
+					t.Errorf("promote with SkipGates: got error %v, want none", err)
 				}
 			}
-			// The gates are still there after our write, and the neighbour is
-			// usable.
+			// The entry keeps its gates after our write, and the other version can
+			// be promoted.
 			if !strings.Contains(files(t, modelPath(dir))["registry.json"], `"promotion_gates"`) {
-				t.Error("promotion_gates is gone from the entry")
+				t.Error("the entry has no promotion_gates after our write, want them kept")
 			}
 			if _, err := openStore(t, dir, nil).Promote(t.Context(), fraud.At("1.0.1"), mr.Staging, nil); err != nil {
 				t.Error(err)
@@ -154,8 +154,8 @@ func TestGatesInAnEntry(t *testing.T) {
 	}
 }
 
-// Gates that somebody adds to an entry by hand hold besides those stored at
-// registration, also under the same name.
+// Gates that an editor adds to an entry apply together with the gates that were
+// stored at registration, even if the names are equal.
 func TestGatesAddedByHand(t *testing.T) {
 	t.Parallel()
 	r, dir := newStore(t, nil)

@@ -43,7 +43,7 @@ func TestNonFinite(t *testing.T) {
 			}), &o)
 			wantError(t, err, "register", fraud, "", mr.ErrNonFinite, mr.ErrInvalid)
 			if err != nil && !strings.Contains(err.Error(), test.path+" is ") {
-				t.Errorf("%s: error %q does not say where: %s", what, err, test.path)
+				t.Errorf("%s: the error is %q, want the path %s in it", what, err, test.path)
 			}
 		}
 	}
@@ -66,9 +66,9 @@ func TestValuesWithoutJSONForm(t *testing.T) {
 		"bad raw": json.RawMessage("{"), "deep raw": json.RawMessage(strings.Repeat("[", 2000) + strings.Repeat("]", 2000)), "deep": deep} {
 		_, err := r.Register(t.Context(), fraud, artifact(), &mr.RegisterOptions{Metadata: map[string]any{"x": value}})
 		if err == nil {
-			t.Errorf("%s: no error", what)
+			t.Errorf("%s: Register got no error, want ErrInvalid", what)
 			if _, err := openStore(t, dir, nil).ListVersions(t.Context(), fraud); err != nil {
-				t.Fatalf("%s: and now the model can't be read: %v", what, err)
+				t.Fatalf("%s: ListVersions got error %v after it, want none", what, err)
 			}
 			continue
 		}
@@ -91,12 +91,12 @@ func TestAllowNonFinite(t *testing.T) {
 	}
 	const want = `{"a":NaN,"b":[Infinity,-Infinity],"c":1.0}`
 	if v.Metrics.String() != want || again.Metrics.String() != want {
-		t.Errorf("metrics %s, and read again %s, want %s", v.Metrics, again.Metrics, want)
+		t.Errorf("the metrics are %s, and %s when read again, want %s", v.Metrics, again.Metrics, want)
 	}
 	if f, ok := again.Metrics.Float("a"); !ok || !math.IsNaN(f) {
-		t.Errorf("a is %v, %v", f, ok)
+		t.Errorf("a is %v, %v, want NaN, true", f, ok)
 	}
 	if got := mustJSON(t, again.Metrics); got != `{"a":null,"b":[null,null],"c":1.0}` {
-		t.Errorf("as JSON %s", got)
+		t.Errorf("the metrics as JSON are %s, want null in place of each value that is not finite", got)
 	}
 }
