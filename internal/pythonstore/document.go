@@ -18,9 +18,8 @@ func Document(entries ...string) []byte {
 	return document.Format(d)
 }
 
-// Entry returns an entry with the eleven keys, as Python lays it out in the
-// document. set has further keys, or other values of these, each followed by
-// its value.
+// Entry returns an entry with the eleven keys, in Python's layout. set has more
+// keys, or other values of these. Each key is followed by its value.
 func Entry(version, stage string, set ...string) string {
 	values := map[string]string{
 		"version": string(pyjson.Quote(version)), "stage": string(pyjson.Quote(stage)), "registered_at": string(pyjson.Quote(Day1)),

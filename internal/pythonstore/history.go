@@ -28,7 +28,7 @@ func (s *Store) Events() []Event {
 	var events []Event
 	for line := range bytes.Lines(s.Read("history.jsonl")) {
 		if !bytes.HasSuffix(line, []byte("\n")) {
-			s.T.Fatalf("the history ends in a torn line: %q", line)
+			s.T.Fatalf("the history ends in the line %q, want a complete one", line)
 		}
 		var e Event
 		if err := json.Unmarshal(pyjson.Finite(nil, bytes.TrimSpace(line)), &e); err != nil {
@@ -67,7 +67,7 @@ func (s *Store) WantNoEmptyForeignEvent(r *mr.ModelRegistry) {
 	s.T.Helper()
 	for _, e := range s.ForeignEvents(r) {
 		if len(e.Changes) == 0 && len(e.Doubts) == 0 && e.Reason == "" {
-			s.T.Errorf("foreign event %d says nothing", e.Number)
+			s.T.Errorf("foreign event %d has no change, doubt or reason, want one", e.Number)
 		}
 	}
 }

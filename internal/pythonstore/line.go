@@ -11,7 +11,7 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/storetest"
 )
 
-// A Line is a version as tests compare it.
+// A Line has the values of a version that tests compare.
 type Line struct {
 	Version, Stage                       string
 	Registered, Staged, Served, Archived time.Time
@@ -49,13 +49,13 @@ func (s *Store) List(r *mr.ModelRegistry) []Line {
 	return Lines(list)
 }
 
-// Same checks that r, a fresh registry, and a fresh one without the document
-// agree, and returns what they list.
+// Same checks that r, a new registry, and a new one without the document list
+// the same versions. It returns them.
 func (s *Store) Same(r *mr.ModelRegistry) []Line {
 	s.T.Helper()
 	want := s.List(r)
 	if diff := cmp.Diff(want, s.List(s.Open())); diff != "" {
-		s.T.Errorf("a fresh registry reads otherwise (-held +fresh):\n%s", diff)
+		s.T.Errorf("versions (-of the open registry +of a new one):\n%s", diff)
 	}
 	copied := filepath.Join(s.T.TempDir(), "replayed")
 	if err := os.CopyFS(copied, os.DirFS(s.Dir)); err != nil {
@@ -65,7 +65,7 @@ func (s *Store) Same(r *mr.ModelRegistry) []Line {
 	replayed.OpenDir = s.OpenDir
 	replayed.Remove("registry.json")
 	if diff := cmp.Diff(want, replayed.List(replayed.Open())); diff != "" {
-		s.T.Errorf("the history alone reads otherwise (-held +replayed):\n%s", diff)
+		s.T.Errorf("versions (-of the open registry +of the history alone):\n%s", diff)
 	}
 	return want
 }

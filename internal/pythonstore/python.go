@@ -15,9 +15,9 @@ const (
 	Day3 = "2026-11-22T05:30:11.655479+00:00"
 )
 
-// PythonWrites makes a change as the Python program does: it reads the document,
-// knows three top-level keys and eleven in an entry, and writes all of it again,
-// in place.
+// PythonWrites changes the document as the Python program does. It reads the
+// document, and writes it again in place. It keeps only three top-level keys and
+// eleven keys of an entry.
 func (s *Store) PythonWrites(change func(entries map[string]map[string]string, order *[]string)) {
 	s.T.Helper()
 	entries := map[string]map[string]string{}
@@ -35,7 +35,7 @@ func (s *Store) PythonWrites(change func(entries map[string]map[string]string, o
 			entry[m.Key] = string(m.Value)
 		}
 		if len(entry) != len(document.Keys) {
-			s.T.Fatalf("entry %s has %d keys", e.Version, len(entry))
+			s.T.Fatalf("the entry %s has %d keys, want 11", e.Version, len(entry))
 		}
 		order = append(order, e.Version)
 		entries[e.Version] = entry
@@ -52,7 +52,7 @@ func (s *Store) PythonWrites(change func(entries map[string]map[string]string, o
 	s.Write("registry.json", Document(list...))
 }
 
-// PythonRegisters is Python's registration.
+// PythonRegisters registers a version as Python does.
 func (s *Store) PythonRegisters(version string) {
 	s.T.Helper()
 	s.WriteTrees(version)
@@ -65,7 +65,7 @@ func (s *Store) PythonRegisters(version string) {
 	})
 }
 
-// PythonPromotes is Python's promotion to production.
+// PythonPromotes promotes a version to production as Python does.
 func (s *Store) PythonPromotes(version, when string) {
 	s.T.Helper()
 	at := string(pyjson.Quote(when))
@@ -79,7 +79,7 @@ func (s *Store) PythonPromotes(version, when string) {
 	})
 }
 
-// PythonMoves is Python's promotion to a stage, with a time.
+// PythonMoves promotes a version to a stage as Python does, with a time.
 func (s *Store) PythonMoves(version, stage, when string) {
 	s.T.Helper()
 	if stage == "production" {
@@ -92,7 +92,7 @@ func (s *Store) PythonMoves(version, stage, when string) {
 	})
 }
 
-// PythonSetsStage is Python's demote and archive, which write no time.
+// PythonSetsStage demotes or archives a version as Python does, without a time.
 func (s *Store) PythonSetsStage(version, stage string) {
 	s.T.Helper()
 	s.PythonWrites(func(entries map[string]map[string]string, _ *[]string) {
@@ -100,13 +100,14 @@ func (s *Store) PythonSetsStage(version, stage string) {
 	})
 }
 
-// PythonSets has Python write one value of an entry.
+// PythonSets writes one value of an entry as Python does.
 func (s *Store) PythonSets(version, key, value string) {
 	s.T.Helper()
 	s.PythonWrites(func(entries map[string]map[string]string, _ *[]string) { entries[version][key] = value })
 }
 
-// PythonDeletes is Python's delete: the files first, then the entry.
+// PythonDeletes deletes a version as Python does: the files first, then the
+// entry.
 func (s *Store) PythonDeletes(version string) {
 	s.T.Helper()
 	s.Remove("versions/" + version)

@@ -7,7 +7,7 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/storetest"
 )
 
-// Open returns a registry of its own, with nothing in memory.
+// Open returns a new registry, which has read nothing yet.
 func (s *Store) Open() *mr.ModelRegistry {
 	s.T.Helper()
 	open := s.OpenDir

@@ -1,6 +1,6 @@
 // Package pythonstore is a fixture for tests: a store that Python, an editor and
 // the registry write in turns. It knows the documents that Python writes. It
-// must not know how the registry merges what they say.
+// must not know how the registry merges them.
 package pythonstore
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/storetest"
 )
 
-// A Store is the folder of a store, and the test that it is for.
+// A Store is the folder of a store, and the test that uses it.
 type Store struct {
 	T       *testing.T
 	Dir     string
@@ -83,11 +83,11 @@ func (s *Store) WriteTrees(versions ...string) {
 	}
 }
 
-// BlockCheckpoint makes every further write of the document fail.
+// BlockCheckpoint makes writes of the document fail.
 func (s *Store) BlockCheckpoint() {
 	s.T.Helper()
 	s.Write(".registry.json.tmp/in-the-way", nil)
 }
 
-// UnblockCheckpoint lets the document be written again.
+// UnblockCheckpoint undoes BlockCheckpoint.
 func (s *Store) UnblockCheckpoint() { s.Remove(".registry.json.tmp") }

@@ -13,7 +13,7 @@ func (s *Store) WantSound() {
 		s.T.Fatal(err)
 	}
 	for _, f := range report.Problems() {
-		s.T.Errorf("Verify: %v", f)
+		s.T.Errorf("Verify reports %v, want no problem", f)
 	}
 }
 
@@ -32,8 +32,8 @@ func (s *Store) Doubted(r *mr.ModelRegistry) (list []string) {
 	return list
 }
 
-// WantInStep checks that the registry wrote the document, and that it stands at
-// the last event.
+// WantInStep checks that the registry wrote the document, and that the document
+// is at the last event.
 func (s *Store) WantInStep() {
 	s.T.Helper()
 	storetest.WantInStep(s.T, s.Dir)

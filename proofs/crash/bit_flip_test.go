@@ -24,7 +24,7 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/storetest"
 )
 
-// A flippedDisk reads one bit of one file wrong.
+// A flippedDisk flips one bit of one file when it is read.
 type flippedDisk struct {
 	fsstore.Disk
 	file string
@@ -40,7 +40,7 @@ func (d flippedDisk) ReadFrom(name string, offset int64) ([]byte, fsstore.FileID
 	return data, id, err
 }
 
-// A flip is what a reader makes of one flipped bit.
+// A flip is one flipped bit, and what a reader returned.
 type flip struct {
 	at    int
 	bit   byte
@@ -48,14 +48,14 @@ type flip struct {
 	err   error
 }
 
-// flips has a fresh registry read the store for every byte of a file, with a
-// bit of it flipped, or with each of them if all shall be tried. Most readers wait for
-// a foreign writer to end its write, so they run side by side.
+// flips reads the store with a new registry for every byte of a file, with one
+// bit of the byte flipped, or with each of its bits if crashAll is set. Most
+// readers wait for another program to end its write, so many run at once.
 func flips(s *pythonstore.Store, file string) []flip {
 	var list []flip
 	for at := range s.Read(file) {
 		for bit := range 8 {
-			// 5 makes other case of a letter, and NUL of a space.
+			// Bit 5 changes the case of a letter, and makes a space a NUL.
 			if *crashAll || bit == at%2*5 {
 				list = append(list, flip{at: at, bit: 1 << bit})
 			}
@@ -78,7 +78,7 @@ func flips(s *pythonstore.Store, file string) []flip {
 	return list
 }
 
-// readState is all that a fresh registry reads.
+// readState returns everything that a new registry reads, as text.
 func readState(s *pythonstore.Store, wrap func(fsstore.Disk) fsstore.Disk) (string, error) {
 	r, err := machine{disk: wrap}.open(s.Dir, nil)
 	if err != nil {
@@ -103,12 +103,13 @@ func readState(s *pythonstore.Store, wrap func(fsstore.Disk) fsstore.Disk) (stri
 	return b.String(), nil
 }
 
-// corruptStore has five appends in its history, the third of two lines. No one
-// bit makes one of its versions the other.
+// corruptStore returns a store with five appends in its history, the third of
+// two lines. The document lacks the last lag of them. The version numbers differ
+// in more than one bit.
 func corruptStore(t *testing.T, lag int) *pythonstore.Store {
 	t.Helper()
 	s := pythonstore.New(t)
-	// A document that could not be written stays behind.
+	// With this lag, a document that could not be written is not written later.
 	patient := machine{lag: engine.Lag{Small: 1 << 20, Share: 8, Idle: time.Hour}}
 	s.OpenDir = patient.open
 	r := s.Open()
@@ -141,19 +142,18 @@ func corruptStore(t *testing.T, lag int) *pythonstore.Store {
 	return s
 }
 
-// Invariant 7: whatever bit of the history flips, a reader reads the right
-// state or gets a *CorruptError; only a last append that lost its end, or got a
-// NUL in it, looks like one that a crash tore, as far as no checkpoint covers
-// it.
+// Invariant 7: if any bit of the history flips, a reader reads the right state
+// or gets a *CorruptError. There is one exception. A last append that no
+// checkpoint covers looks torn by a crash if it lost its newline or got a NUL.
 func TestEveryFlippedBitOfTheHistory(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name  string
 		store func(t *testing.T) *pythonstore.Store
-		blind bool // to a last append that looks torn
+		blind bool // a last append that looks torn is not noticed
 	}{
 		{"beside a document in step", func(t *testing.T) *pythonstore.Store { return corruptStore(t, 0) }, false},
-		{"beside a document two changes behind", func(t *testing.T) *pythonstore.Store { return corruptStore(t, 2) }, true},
+		{"beside a document that lags by two changes", func(t *testing.T) *pythonstore.Store { return corruptStore(t, 2) }, true},
 		{"alone", func(t *testing.T) *pythonstore.Store { s := corruptStore(t, 0); s.Remove("registry.json"); return s }, true},
 	}
 	for _, tt := range tests {
@@ -177,27 +177,26 @@ func TestEveryFlippedBitOfTheHistory(t *testing.T) {
 					start := bytes.LastIndexByte(data[:f.at], '\n') + 1
 					end := f.at + bytes.IndexByte(data[f.at:], '\n') + 1
 					if corrupt.Path != fraud.String()+"/history.jsonl" || corrupt.Offset < int64(start) || corrupt.Offset > int64(end) {
-						t.Errorf("byte %d, in the line from %d to %d: %v", f.at, start, end, f.err)
+						t.Errorf("byte %d: got error %v, want the history's path and an offset from %d to %d", f.at, f.err, start, end)
 					}
 				case tt.blind && f.err == nil && f.at >= lastLine && (data[f.at] == '\n' || data[f.at] == f.bit):
 					counts["looks torn"]++
 				default:
-					t.Errorf("byte %d %q ^ %#x: read with %v\n%s", f.at, data[f.at], f.bit, f.err, f.state)
+					t.Errorf("byte %d %q ^ %#x: got error %v and the state\n%s\nwant a *CorruptError or the state\n%s", f.at, data[f.at], f.bit, f.err, f.state, right)
 				}
 			}
 			t.Log(counts)
 			if tt.blind != (counts["noticed"] > 0) {
-				t.Errorf("%v", counts)
+				t.Errorf("the counts are %v, want noticed flips: %t", counts, tt.blind)
 			}
 		})
 	}
 }
 
-// Invariant 7: whatever bit of the document flips, a reader reads the right
-// state, or gets a *CorruptError where no history has it, or takes it for the
-// work of an editor, who may change, add and remove entries: one is, and no
-// other, and the next change says so in the history. With the history lost,
-// nothing tells what our key held of a version beside its entry.
+// Invariant 7: if any bit of the document flips, a reader reads the right state,
+// or takes the flip for an edit of one entry. The next change then records the
+// edit in the history. Without a history, the reader may get a *CorruptError,
+// and a flip in our key may change what is kept of a version beside its entry.
 func TestEveryFlippedBitOfTheDocument(t *testing.T) {
 	t.Parallel()
 	for _, alone := range []bool{false, true} {
@@ -222,7 +221,7 @@ func TestEveryFlippedBitOfTheDocument(t *testing.T) {
 				case errors.As(f.err, &corrupt):
 					counts["noticed"]++
 					if !alone || corrupt.Path != fraud.String()+"/registry.json" || corrupt.Offset < 0 || corrupt.Offset > int64(len(data)) {
-						t.Errorf("byte %d: %v", f.at, f.err)
+						t.Errorf("byte %d: got error %v, want one only without a history, with the document's path and an offset in it", f.at, f.err)
 					}
 				case f.err == nil && f.at >= entries && f.at < key && others(right, f.state) <= 1:
 					if counts["edit"]++; !alone && counts["edit"]%32 == 0 {
@@ -231,19 +230,18 @@ func TestEveryFlippedBitOfTheDocument(t *testing.T) {
 				case f.err == nil && alone && f.at >= key && cmp.Equal(stageLines(right), stageLines(f.state)):
 					counts["extra"]++
 				default:
-					t.Errorf("byte %d %q ^ %#x: read with %v\n%s", f.at, data[f.at], f.bit, f.err, f.state)
+					t.Errorf("byte %d %q ^ %#x: got error %v and the state\n%s\nwant a *CorruptError or the state\n%s", f.at, data[f.at], f.bit, f.err, f.state, right)
 				}
 			}
 			t.Log(counts)
 			if counts["edit"] == 0 || counts["right"] == 0 || alone != (counts["noticed"] > 0) {
-				t.Errorf("%v", counts)
+				t.Errorf("the counts are %v, want edits, right reads, and noticed flips: %t", counts, alone)
 			}
 		})
 	}
 }
 
-// others counts the versions of a state that another has otherwise or not at
-// all.
+// others counts the versions of state a that b lacks or has with other values.
 func others(a, b string) (n int) {
 	for line := range strings.Lines(a) {
 		if strings.Contains(line, "{") && !strings.Contains(b, line) {
@@ -253,7 +251,7 @@ func others(a, b string) (n int) {
 	return n
 }
 
-// stageLines are the versions of a state with their stages.
+// stageLines returns the versions of a state with their stages.
 func stageLines(state string) (list []string) {
 	for line := range strings.Lines(state) {
 		f := strings.SplitN(line, " ", 3)
@@ -262,8 +260,8 @@ func stageLines(state string) (list []string) {
 	return list
 }
 
-// wantFlipRecorded checks that the next change takes a flip for somebody's
-// change, whom the history then names, and the state stays as it was read.
+// wantFlipRecorded checks that the next change records a flip as an external
+// change, and that the state stays as it was read.
 func wantFlipRecorded(s *pythonstore.Store, f flip) {
 	s.T.Helper()
 	copied := pythonstore.At(s.T, filepath.Join(s.T.TempDir(), "flipped"))
@@ -278,10 +276,10 @@ func wantFlipRecorded(s *pythonstore.Store, f flip) {
 	copied.Register(copied.Open(), "9.0.0")
 	ops := copied.Ops()
 	if ops[len(ops)-2] != "foreign" {
-		s.T.Errorf("byte %d: the history is %q", f.at, ops)
+		s.T.Errorf("byte %d: the history is %q, want foreign before the last event", f.at, ops)
 	}
 	after := slices.DeleteFunc(copied.Same(copied.Open()), func(l pythonstore.Line) bool { return l.Version == "9.0.0" })
 	if diff := cmp.Diff(before, after); diff != "" {
-		s.T.Errorf("byte %d, after the next change:\n%s", f.at, diff)
+		s.T.Errorf("byte %d: versions after the next change (-before +after):\n%s", f.at, diff)
 	}
 }

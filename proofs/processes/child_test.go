@@ -7,13 +7,13 @@ import (
 	"testing"
 )
 
-// The environment of a process: what it does, and in which store.
+// Variables in the environment of a process: its task and its store.
 const (
 	taskVariable  = "MODELREGISTRY_PROCESSES_TASK"
 	storeVariable = "MODELREGISTRY_PROCESSES_STORE"
 )
 
-// tasks has what a process can do in a store, by name.
+// tasks maps names to what a process can do in a store.
 var tasks = map[string]func(t *testing.T, dir string){
 	"register 25":        func(t *testing.T, dir string) { registerMany(t, dir, 25) },
 	"promote 25":         func(t *testing.T, dir string) { promoteNewest(t, dir, 25) },
@@ -21,8 +21,8 @@ var tasks = map[string]func(t *testing.T, dir string){
 	"hold the lock":      holdLock,
 }
 
-// TestChild is no test of its own. The other tests run it in processes of its
-// own.
+// TestChild runs a task in the processes that the other tests start. It does
+// nothing otherwise.
 func TestChild(t *testing.T) {
 	name := os.Getenv(taskVariable)
 	if name == "" {
@@ -42,7 +42,7 @@ func command(task, dir string, env ...string) *exec.Cmd {
 	return cmd
 }
 
-// runTogether runs processes at the same time, to their end.
+// runTogether runs processes at the same time, and waits until all have ended.
 func runTogether(t *testing.T, cmds ...*exec.Cmd) {
 	t.Helper()
 	outs := make([]bytes.Buffer, len(cmds))

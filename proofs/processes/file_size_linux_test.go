@@ -9,8 +9,8 @@ import (
 )
 
 // Invariant 6: with a limit on the size of a file, a change whose artifact or
-// event is too large fails, and says so. A document that is too large fails no
-// change.
+// event is too large fails with EFBIG. If only the document is too large, changes
+// succeed.
 func TestFileSizeLimit(t *testing.T) {
 	t.Parallel()
 	prepare := func(t *testing.T, n int) (dir string, history, document int64) {
@@ -50,7 +50,7 @@ func TestFileSizeLimit(t *testing.T) {
 		t.Parallel()
 		dir, history, document := prepare(t, 8)
 		if document < history+2000 {
-			t.Fatalf("the document has %d bytes, the history %d", document, history)
+			t.Fatalf("the document has %d bytes, the history %d, want the document larger by 2000", document, history)
 		}
 		run(t, "register, with the document too large", dir, limit(history+1500))
 		r := openStore(t, dir, nil)

@@ -16,7 +16,8 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/storetest"
 )
 
-// ballast makes files that take some room, which fill's free gives back.
+// ballast makes files that take some space. The free function that fill returns
+// removes them.
 func ballast(t *testing.T, dir string) (names []string) {
 	t.Helper()
 	for i := range 20 {
@@ -26,8 +27,8 @@ func ballast(t *testing.T, dir string) (names []string) {
 	return names
 }
 
-// fill takes all that is left of a disk, to the last byte or file. free gives it
-// back, and the ballast with it.
+// fill uses a disk's free space to the last byte or file. free removes the files
+// that fill made, and the ballast.
 func fill(t *testing.T, dir string, names []string, inodes bool) (free func()) {
 	t.Helper()
 	for {
@@ -56,9 +57,9 @@ func fill(t *testing.T, dir string, names []string, inodes bool) (free func()) {
 	}
 }
 
-// Invariant 6: on a full disk changes fail with ENOSPC. All that was stored
-// stays, and nothing is left of a change that failed. Once there is room again,
-// changes succeed.
+// Invariant 6: on a full disk, changes fail with ENOSPC. What was stored stays,
+// and a failed change leaves nothing. When the disk has space again, changes
+// succeed.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -76,9 +77,9 @@ func TestFullDisk(t *testing.T) {
 			weight := ballast(t, dir)
 			want := map[string]mr.ModelStage{}
 			var err error
-			for i := 0; err == nil; i++ { // a growing artifact each, until one does not fit
+			for i := 0; err == nil; i++ { // each artifact is larger, until one does not fit
 				if i > 1000 {
-					t.Fatal("it does not fill up")
+					t.Fatal("1000 registrations succeeded, want one to find the disk full")
 				}
 				var v mr.ModelVersion
 				if v, err = r.Register(t.Context(), fraud, mr.FromFS(fstest.MapFS{"w": {Data: make([]byte, i*8192)}}), nil); err == nil {
@@ -91,7 +92,7 @@ func TestFullDisk(t *testing.T) {
 			}
 			free := fill(t, dir, weight, tt.inodes)
 			failed := 0
-			for i := range 200 { // each takes some bytes of the history, and no further file
+			for i := range 200 { // each takes some bytes in the history, but no new file
 				version, to := fmt.Sprintf("1.0.%d", i%len(want)), []mr.ModelStage{mr.Staging, mr.Production}[i/len(want)%2]
 				if want[version] == to || want[version] == mr.Production {
 					continue
@@ -114,8 +115,8 @@ func TestFullDisk(t *testing.T) {
 			if diff := cmp.Diff(want, wantClean(t, store, r)); diff != "" {
 				t.Error(diff)
 			}
-			if tt.inodes != (failed == 0) { // a checkpoint that can't be written fails no change
-				t.Errorf("%d promotions failed", failed)
+			if tt.inodes != (failed == 0) { // a change succeeds even if the checkpoint can't be written
+				t.Errorf("%d promotions failed, want failures only when the bytes run out", failed)
 			}
 			free()
 			v := storetest.Register(t, r, "", nil)
@@ -129,7 +130,7 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// Invariant 6: a first registration that finds no room leaves nothing at all.
+// Invariant 6: a first registration that finds the disk full leaves nothing.
 func TestFullDiskFirstRegistration(t *testing.T) {
 	t.Parallel()
 	dir := mountTmpfs(t, "size=1m")
@@ -138,7 +139,7 @@ func TestFullDiskFirstRegistration(t *testing.T) {
 	_, err := r.Register(t.Context(), fraud, mr.FromFS(fstest.MapFS{"w": {Data: make([]byte, 2<<20)}}), nil)
 	storetest.WantError(t, err, "register", fraud, "", syscall.ENOSPC)
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
-		t.Errorf("left %v, %v", left, err)
+		t.Errorf("the folder holds %v, %v, want nothing", left, err)
 	}
 	storetest.Register(t, r, "", nil)
 	wantClean(t, store, r)

@@ -17,15 +17,15 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/ledger"
 )
 
-// check looks at what the killed left: first as a reader, then as the next
-// writer, then at the files themselves.
+// check checks what the killed processes left: first as a reader, then as the
+// next writer, then in the files.
 func (k *killRun) check(t *testing.T) {
 	t.Helper()
 	k.debris(t)
 	r := openStore(t, k.dir, nil)
 	before := stagesOf(t, r)
-	// What was killed between placing its trees and its append left them for
-	// later numbers.
+	// A process that was killed between moving its folders into place and its
+	// append left them there. Later registrations with these numbers replace them.
 	for range 10 {
 		k.count++
 		l := ledger.Line{Phase: ledger.Intent, Worker: fmt.Sprintf("next%d", k.count), Token: fmt.Sprintf("next%d", k.count), Op: "register"}
@@ -42,7 +42,7 @@ func (k *killRun) check(t *testing.T) {
 		}
 	}
 	if left := k.names(t, ".staging"); len(left) > 0 {
-		t.Errorf("dead processes' stagings are left: %q", left)
+		t.Errorf("the staging folder holds %q, want nothing", left)
 	}
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(before)), k.names(t, "versions")); diff != "" {
 		t.Errorf("versions and their folders (-listed +folders):\n%s", diff)
@@ -56,10 +56,10 @@ func (k *killRun) check(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(replayed, before); diff != "" {
-		t.Errorf("stages (-replayed +read, and registered):\n%s", diff)
+		t.Errorf("stages (-replayed +read by the next writer):\n%s", diff)
 	}
 	if diff := cmp.Diff(replayed, stagesOf(t, openStore(t, k.dir, nil))); diff != "" {
-		t.Errorf("stages (-replayed +read afresh):\n%s", diff)
+		t.Errorf("stages (-replayed +read by a new registry):\n%s", diff)
 	}
 	if err := ledger.Check(events, k.lines); err != nil {
 		t.Error(err)
@@ -71,24 +71,24 @@ func (k *killRun) check(t *testing.T) {
 	}
 }
 
-// debris checks that the killed left nothing in the model's folder but what
-// belongs there, what the next writer clears away, and trees put aside.
+// debris checks that the model's folder holds only its usual files, files that
+// the next writer removes, and folders put aside.
 func (k *killRun) debris(t *testing.T) {
 	t.Helper()
 	known := []string{".lock", ".orphans", ".registry.json.tmp", ".staging", "history.jsonl", "registry.json", "versions"}
 	for _, name := range k.names(t) {
 		if !slices.Contains(known, name) {
-			t.Errorf("%s is left in the model's folder", name)
+			t.Errorf("the model's folder holds %s, want one of %q", name, known)
 		}
 	}
 	for _, name := range k.names(t, ".staging") {
 		if b, err := hex.DecodeString(name); err != nil || len(b) != 16 {
-			t.Errorf("%s is left among the stagings", name)
+			t.Errorf("the staging folder holds %s, want only names of 16 bytes in hex", name)
 		}
 	}
 }
 
-// names returns what a folder of the model holds.
+// names returns the names in a folder of the model.
 func (k *killRun) names(t *testing.T, folder ...string) []string {
 	t.Helper()
 	entries, err := os.ReadDir(modelPath(k.dir, folder...))
@@ -102,7 +102,7 @@ func (k *killRun) names(t *testing.T, folder ...string) []string {
 	return names
 }
 
-// stagesOf returns the stage of each version. There may be none.
+// stagesOf returns the stage of each version. The model may not exist yet.
 func stagesOf(t *testing.T, r *mr.ModelRegistry) map[string]string {
 	t.Helper()
 	list, err := r.ListVersions(t.Context(), fraud)
@@ -114,7 +114,7 @@ func stagesOf(t *testing.T, r *mr.ModelRegistry) map[string]string {
 		m[v.Version] = string(v.Stage)
 	}
 	if len(m) != len(list) {
-		t.Errorf("%d versions have %d numbers", len(list), len(m))
+		t.Errorf("%d versions have %d numbers, want one each", len(list), len(m))
 	}
 	return m
 }

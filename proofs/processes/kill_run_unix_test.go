@@ -41,11 +41,11 @@ type killRun struct {
 }
 
 func newKillRun(t *testing.T) *killRun {
-	// More processes than that do not die in one round.
+	// The room is more than the number of processes that end in one round.
 	return &killRun{dir: filepath.Join(t.TempDir(), "store"), acked: make(chan struct{}), died: make(chan *killed, 10_000)}
 }
 
-// start starts the ith process: 8 writers, then 4 readers.
+// start starts process i of a round. The first 8 are writers, the last 4 readers.
 func (k *killRun) start(t *testing.T, i int) *killed {
 	t.Helper()
 	k.count++
@@ -75,7 +75,7 @@ func (k *killRun) start(t *testing.T, i int) *killed {
 	return p
 }
 
-// read keeps what a process notes.
+// read collects the lines that a process writes to its notebook.
 func (k *killRun) read(r *os.File) {
 	defer r.Close()
 	for in := bufio.NewScanner(r); in.Scan(); {
@@ -95,17 +95,17 @@ func (k *killRun) read(r *os.File) {
 	}
 }
 
-// check reports a process that ended by anything else than a kill.
+// check fails the test if the process ended other than by SIGKILL.
 func (p *killed) check(t *testing.T) {
 	t.Helper()
 	<-p.ended
 	if status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || !status.Signaled() || status.Signal() != syscall.SIGKILL {
-		t.Fatalf("a process that shall %s ended: %v\n%s", p.task, p.cmd.ProcessState, p.out.Bytes())
+		t.Fatalf("the process %q ended with %v, want it killed\n%s", p.task, p.cmd.ProcessState, p.out.Bytes())
 	}
 }
 
-// round has 8 writers and 4 readers killed one by one at random and started
-// again, then all at once.
+// round runs 8 writers and 4 readers. It kills them one by one at random, and
+// progress starts them again. At the end it kills all at once.
 func (k *killRun) round(t *testing.T) {
 	t.Helper()
 	k.processes = nil
@@ -128,8 +128,9 @@ func (k *killRun) round(t *testing.T) {
 	}
 }
 
-// progress waits until n operations returned, and meanwhile starts anew whoever
-// was killed: holding a lock or not, the others go on.
+// progress waits until n operations have returned. Meanwhile it starts killed
+// processes again. The other processes must go on, even if the killed one held a
+// lock.
 func (k *killRun) progress(t *testing.T, n int) {
 	t.Helper()
 	for stuck := time.After(time.Minute); n > 0; {
@@ -142,7 +143,7 @@ func (k *killRun) progress(t *testing.T, n int) {
 				k.processes[i] = k.start(t, i)
 			}
 		case <-stuck:
-			t.Fatal("the writers stand still")
+			t.Fatalf("after a minute %d operations have not returned, want all", n)
 		}
 	}
 }

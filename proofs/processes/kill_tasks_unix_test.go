@@ -17,8 +17,8 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/ledger"
 )
 
-// workerVariable has the name of the workers of a process that writes, in its
-// environment.
+// workerVariable is the variable in a writer's environment that names its
+// workers.
 const workerVariable = "MODELREGISTRY_PROCESSES_WORKER"
 
 func init() {
@@ -27,11 +27,10 @@ func init() {
 	tasks["save and wait"] = saveAndWait
 }
 
-// writeUntilKilled writes until it is killed: two workers on one registry, so
-// that changes share appends. Half of the writers choose the operation of their
-// disk at which they die, so that every step of a change is hit, and not only
-// the long ones. A kill takes nothing from the system's caches, so nothing is
-// synced.
+// writeUntilKilled writes until it is killed. Two workers use one registry, so
+// that their changes share appends. Half of the writers kill themselves at a
+// random operation of their disk, so that kills also fall on short steps of a
+// change. Nothing is synced, because a kill does not empty the system's caches.
 func writeUntilKilled(t *testing.T, dir string) {
 	store, err := fsstore.Open(dir)
 	if err != nil {
@@ -53,8 +52,8 @@ func writeUntilKilled(t *testing.T, dir string) {
 	wg.Wait()
 }
 
-// readUntilKilled reads until it is killed, and compares digests of versions at
-// random.
+// readUntilKilled reads until it is killed. It compares the digests of versions
+// that it chooses at random.
 func readUntilKilled(t *testing.T, dir string) {
 	r := openStore(t, dir, nil)
 	read(t, dir, func() bool {
@@ -73,8 +72,8 @@ func readUntilKilled(t *testing.T, dir string) {
 	})
 }
 
-// saveAndWait registers a version whose files are complete only after a line on
-// its input. It notes the staging folder first.
+// saveAndWait registers a version, and writes the path of its staging folder to
+// the notes. It then waits for its input before it completes the save.
 func saveAndWait(t *testing.T, dir string) {
 	r := openStore(t, dir, nil)
 	_, err := r.Register(t.Context(), fraud, mr.FromFunc(func(dir string) error {

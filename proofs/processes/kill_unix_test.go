@@ -14,16 +14,16 @@ import (
 
 var killRounds = flag.Int("kill.rounds", 3, "rounds of TestKilledProcesses, of two dozen kills or more each")
 
-// Invariants 1, 2, 3, 4, 5, 8 and 11: whatever processes are killed at, what
-// was acknowledged is there in the order in which it was, what was refused is
-// not, no reader sees anything half done, and the next writer writes and clears
-// away what the dead left.
+// Invariants 1, 2, 3, 4, 5, 8 and 11, with processes killed at any moment.
+// Acknowledged changes are in the history in their order, refused ones are not.
+// No reader sees half of a change. The next writer succeeds, and removes what the
+// killed processes left.
 func TestKilledProcesses(t *testing.T) {
 	t.Parallel()
 	var k *killRun
 	processes, operations := 0, 0
 	for round := range *killRounds {
-		if round%10 == 0 { // a store goes through some rounds: what was recovered is killed again
+		if round%10 == 0 { // so a store is recovered and then written and killed again, ten times
 			k = newKillRun(t)
 		}
 		before, lines := k.count, len(k.lines)
@@ -31,14 +31,14 @@ func TestKilledProcesses(t *testing.T) {
 		processes, operations = processes+k.count-before, operations+(len(k.lines)-lines)/2
 		k.check(t)
 		if t.Failed() {
-			t.Fatalf("in round %d", round+1)
+			t.Fatalf("round %d failed, as reported above", round+1)
 		}
 	}
-	t.Logf("%d processes killed, some %d operations", processes, operations)
+	t.Logf("killed %d processes, in about %d operations", processes, operations)
 }
 
-// Invariant 8: the staging of a process that is stopped, for however long, is
-// not taken for a dead one's.
+// Invariant 8: the staging folder of a stopped process is kept, because the
+// process is still alive.
 func TestStoppedProcessKeepsItsStaging(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -66,9 +66,9 @@ func TestStoppedProcessKeepsItsStaging(t *testing.T) {
 	if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	registerMany(t, dir, 1) // a fresh store looks through the stagings
+	registerMany(t, dir, 1) // a new registry removes the staging folders of dead processes
 	if !exists(strings.TrimSpace(tree)) {
-		t.Error("the staging of a stopped process is gone")
+		t.Error("the staging folder of the stopped process was removed, want it kept")
 	}
 	if err := cmd.Process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
@@ -78,6 +78,6 @@ func TestStoppedProcessKeepsItsStaging(t *testing.T) {
 		t.Fatal(err)
 	}
 	if list, err := openStore(t, dir, nil).ListVersions(context.Background(), fraud); err != nil || len(list) != 3 {
-		t.Errorf("%d versions, %v", len(list), err)
+		t.Errorf("got %d versions, %v, want 3", len(list), err)
 	}
 }

@@ -25,8 +25,8 @@ func wantReadable(t *testing.T, r *mr.ModelRegistry) {
 	}
 }
 
-// wantRefused tries every kind of change, of a version in development or
-// staging, and wants the cause, and nothing changed.
+// wantRefused tries every kind of change, with 1.0.0 in development or staging.
+// Each must fail with the cause and change nothing.
 func wantRefused(t *testing.T, dir string, r *mr.ModelRegistry, cause error) {
 	t.Helper()
 	check := sameFiles(t, dir)
@@ -39,9 +39,9 @@ func wantRefused(t *testing.T, dir string, r *mr.ModelRegistry, cause error) {
 	check()
 }
 
-// sameFiles returns a function that fails the test if a file has become
-// another, or came or went. A file that was written and cut back counts as the
-// same.
+// sameFiles returns a function that fails the test if a file was changed, added
+// or removed. A file that was extended and then cut to its old size counts as
+// unchanged.
 func sameFiles(t *testing.T, dir string) func() {
 	t.Helper()
 	before := storetest.Files(t, dir)
@@ -53,18 +53,18 @@ func sameFiles(t *testing.T, dir string) func() {
 	}
 }
 
-// wantClean checks that nothing is left of changes that failed, and that the
-// history and every version in it are complete. It returns the stages.
+// wantClean checks that failed changes left nothing, and that the history and
+// every version in it are complete. It returns the stages.
 func wantClean(t *testing.T, dir string, r *mr.ModelRegistry) map[string]mr.ModelStage {
 	t.Helper()
 	for _, pattern := range []string{".staging/*", ".registry.json.tmp", ".orphans"} {
 		if left, _ := filepath.Glob(modelPath(dir, pattern)); left != nil {
-			t.Errorf("left %q", left)
+			t.Errorf("failed changes left %q, want nothing", left)
 		}
 	}
 	data, err := os.ReadFile(modelPath(dir, "history.jsonl"))
 	if err != nil || !bytes.HasSuffix(data, []byte("}\n")) {
-		t.Errorf("the history ends in %q, %v", data[max(0, len(data)-20):], err)
+		t.Errorf("the history ends in %q, %v, want a complete line", data[max(0, len(data)-20):], err)
 	}
 	if _, err := ledger.History(modelPath(dir)); err != nil {
 		t.Error(err)
@@ -73,11 +73,11 @@ func wantClean(t *testing.T, dir string, r *mr.ModelRegistry) map[string]mr.Mode
 	wantReadable(t, fresh)
 	stages := storetest.StagesOf(t, fresh)
 	if diff := cmp.Diff(stages, storetest.StagesOf(t, r)); diff != "" {
-		t.Errorf("a fresh registry reads otherwise (-fresh +held):\n%s", diff)
+		t.Errorf("stages (-read by a new registry +by the open one):\n%s", diff)
 	}
 	folders, err := os.ReadDir(modelPath(dir, "versions"))
 	if err != nil || len(folders) != len(stages) {
-		t.Errorf("%d folders for %d versions, %v", len(folders), len(stages), err)
+		t.Errorf("%d folders for %d versions, %v, want one each", len(folders), len(stages), err)
 	}
 	return stages
 }

@@ -15,19 +15,20 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/storetest"
 )
 
-// The environment of a process with other rights or limits: its umask, how
-// large a file may be, and whether it runs as another user.
+// Variables in the environment of a process with other rights or limits: its
+// umask, its limit on the size of a file, and whether it runs as another user.
 const (
 	umaskVariable     = "MODELREGISTRY_PROCESSES_UMASK"
 	sizeLimitVariable = "MODELREGISTRY_PROCESSES_SIZE_LIMIT"
 	userVariable      = "MODELREGISTRY_PROCESSES_USER"
 )
 
-// nobody is a user, and a group, that owns nothing.
+// nobody is the number of the user and the group of that name, which own no
+// files.
 const nobody = 65534
 
-// limited has what a process with other rights or limits can do in a store, by
-// name.
+// limited maps names to what a process with other rights or limits can do in a
+// store.
 var limited = map[string]func(t *testing.T, r *mr.ModelRegistry, dir string){
 	"write": func(t *testing.T, r *mr.ModelRegistry, dir string) {
 		v := storetest.Register(t, r, "", manyMetrics())
@@ -49,7 +50,7 @@ var limited = map[string]func(t *testing.T, r *mr.ModelRegistry, dir string){
 		_, err := r.Register(t.Context(), fraud, mr.FromFS(fstest.MapFS{"w": {Data: make([]byte, 1<<20)}}), nil)
 		storetest.WantError(t, err, "register", fraud, "", syscall.EFBIG)
 		check()
-		storetest.Register(t, r, "", nil) // a small one
+		storetest.Register(t, r, "", nil) // whose artifact is small
 	},
 	"register, with the document too large": func(t *testing.T, r *mr.ModelRegistry, dir string) {
 		before := len(storetest.StagesOf(t, r))
@@ -69,7 +70,7 @@ func init() {
 	}
 }
 
-// limit gives this process the rights and limits that its environment names.
+// limit sets the rights and limits of this process as its environment says.
 func limit(t *testing.T) {
 	t.Helper()
 	number := func(variable string, base int) (n uint64, set bool) {
@@ -99,7 +100,7 @@ func limit(t *testing.T) {
 	}
 }
 
-// run runs a task in a process of its own.
+// run runs a task in a new process.
 func run(t *testing.T, task, dir string, env ...string) {
 	t.Helper()
 	if out, err := command(task, dir, env...).CombinedOutput(); err != nil {
@@ -107,8 +108,8 @@ func run(t *testing.T, task, dir string, env ...string) {
 	}
 }
 
-// manyMetrics take more room in the document, where each has a line, than in
-// the history.
+// manyMetrics returns metrics that take more space in the document than in the
+// history, because each has a line there.
 func manyMetrics() map[string]any {
 	m := map[string]any{}
 	for i := range 100 {

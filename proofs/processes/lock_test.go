@@ -55,12 +55,12 @@ func startLockHolder(t *testing.T, dir string) (release func()) {
 	})
 	t.Cleanup(release)
 	if line, err := bufio.NewReader(stdout).ReadString('\n'); err != nil || line != "held\n" {
-		t.Fatalf("%q, %v", line, err)
+		t.Fatalf("the process that holds the lock wrote %q, %v", line, err)
 	}
 	return release
 }
 
-// tree lists all files and folders below a folder, with sizes. It leaves out the
+// tree lists all files and folders below a folder, with sizes. It skips the
 // folder .staging itself, which may stay when it is empty.
 func tree(t *testing.T, dir string) []string {
 	t.Helper()
@@ -88,7 +88,7 @@ func tree(t *testing.T, dir string) []string {
 	return list
 }
 
-func TestProcessesLockHeldElsewhere(t *testing.T) {
+func TestChangesEndWhileAnotherProcessHoldsTheLock(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	r := openStore(t, dir, nil)
@@ -118,33 +118,33 @@ func TestProcessesLockHeldElsewhere(t *testing.T) {
 			err := op(ctx)
 			cancel()
 			if !errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("%s %d: %v", name, round, err)
+				t.Errorf("%s, round %d: got error %v, want DeadlineExceeded", name, round, err)
 			}
 			if took := time.Since(start); took > 5*time.Second {
-				t.Errorf("%s %d took %v", name, round, took)
+				t.Errorf("%s, round %d took %v, want 5 s at most after a deadline of 100 ms", name, round, took)
 			}
 		}
 	}
-	// Several wait at once, and end one after the other.
+	// Several changes wait at once. Their contexts end one after the other.
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(20+i*10)*time.Millisecond)
 			defer cancel()
 			if _, err := r.Register(ctx, fraud, twoFiles("many"), nil); !errors.Is(err, context.DeadlineExceeded) {
-				t.Error(err)
+				t.Errorf("register %d got error %v, want DeadlineExceeded", i, err)
 			}
 		})
 	}
 	wg.Wait()
 	// Reads do not wait.
 	if list, err := r.ListVersions(t.Context(), fraud); err != nil || len(list) != 1 {
-		t.Errorf("%d versions, %v", len(list), err)
+		t.Errorf("got %d versions, %v, want 1", len(list), err)
 	}
 	if after := tree(t, dir); !slices.Equal(before, after) {
 		t.Errorf("the files are\n%q\nwant them as before:\n%q", after, before)
 	}
-	// Calls that ended early do not happen later.
+	// A call whose context ended changes nothing later.
 	done := make(chan error, 1)
 	go func() {
 		_, err := r.Register(t.Context(), fraud, twoFiles("second"), nil)

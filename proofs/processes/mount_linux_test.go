@@ -12,7 +12,7 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/storetest"
 )
 
-// mountTmpfs mounts a file system of its own, until the test ends.
+// mountTmpfs mounts a new file system on a new folder, until the test ends.
 func mountTmpfs(t *testing.T, options string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -20,7 +20,7 @@ func mountTmpfs(t *testing.T, options string) (dir string) {
 	return dir
 }
 
-// mountOn mounts a file system on a folder, until the test ends.
+// mountOn mounts a new file system on a folder, until the test ends.
 func mountOn(t *testing.T, dir, options string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -36,9 +36,8 @@ func mountOn(t *testing.T, dir, options string) {
 	})
 }
 
-// Invariant 6: on a disk that is read-only, or becomes so, reads succeed, and
-// every change fails with EROFS. Once the disk can be written again, changes
-// succeed.
+// Invariant 6: on a disk that is or becomes read-only, reads succeed, and every
+// change fails with EROFS. When the disk can be written again, changes succeed.
 func TestReadOnlyRemount(t *testing.T) {
 	t.Parallel()
 	dir := mountTmpfs(t, "size=4m")
@@ -71,8 +70,8 @@ func TestReadOnlyRemount(t *testing.T) {
 	}
 }
 
-// versions/ on a mount of its own can't take a version by a rename. The error
-// names the folder and the reason, and nothing is left.
+// If versions/ is a mount of its own, a version can't be renamed into it. The
+// error names the folder and the reason, and nothing is left.
 func TestVersionsOnAMountOfItsOwn(t *testing.T) {
 	dir := t.TempDir()
 	r := openStore(t, dir, nil)

@@ -14,7 +14,7 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/storetest"
 )
 
-// The fixture of these tests: one model, and what is done with it.
+// The fixture of these tests: one model, and functions of storetest.
 var (
 	fraud     = storetest.Fraud
 	openStore = storetest.Open
@@ -26,7 +26,7 @@ func exists(name string) bool {
 	return err == nil
 }
 
-// twoFiles is an artifact of two files with the same text.
+// twoFiles returns an artifact of two files with the same text.
 func twoFiles(text string) mr.Artifact {
 	return mr.FromFS(fstest.MapFS{"a.bin": {Data: []byte(text)}, "b/c.bin": {Data: []byte(text)}})
 }
@@ -58,12 +58,12 @@ func promoteNewest(t *testing.T, dir string, n int) {
 	}
 }
 
-// stopFile is the file that ends the task that reads.
+// stopFile returns the path of the file that ends the task "read until stopped".
 func stopFile(dir string) string { return filepath.Join(dir, "stop") }
 
-// read reads the model until stop reports true, and once more. It checks what
-// must hold at any time: at most one version is in production, no version is
-// lost, and each has all its files.
+// read reads the model until stop reports true, and once more. Each time it
+// checks that at most one version is in production, that no version is lost, and
+// that the newest version and production have all their files.
 func read(t *testing.T, dir string, stop func() bool) {
 	t.Helper()
 	r := openStore(t, dir, nil)
@@ -78,20 +78,20 @@ func read(t *testing.T, dir string, stop func() bool) {
 			t.Fatal(err)
 		}
 		if len(list) < seen {
-			t.Fatalf("%d versions after %d", len(list), seen)
+			t.Fatalf("got %d versions, want the %d seen before or more", len(list), seen)
 		}
 		seen = len(list)
 		var productions []string
 		for _, v := range list {
 			if len(v.Problems) > 0 { // such as a second stored production
-				t.Fatalf("%s: %q", v.Version, v.Problems)
+				t.Fatalf("%s has problems %q, want none", v.Version, v.Problems)
 			}
 			if v.Stage == mr.Production {
 				productions = append(productions, v.Version)
 			}
 		}
 		if len(productions) > 1 {
-			t.Fatalf("in production: %q", productions)
+			t.Fatalf("%q are in production, want one version at most", productions)
 		}
 		wantTwoFiles(t, r, list[0].Version)
 		if len(productions) == 1 {
@@ -115,7 +115,7 @@ func wantTwoFiles(t *testing.T, r *mr.ModelRegistry, version string) {
 	a, errA := os.ReadFile(filepath.Join(m.Path, "a.bin"))
 	c, errC := os.ReadFile(filepath.Join(m.Path, "b", "c.bin"))
 	if err := errors.Join(errA, errC); err != nil || !bytes.Equal(a, c) || len(a) == 0 {
-		t.Fatalf("%s holds %q and %q: %v", version, a, c, err)
+		t.Fatalf("the files of %s hold %q and %q, %v, want equal texts", version, a, c, err)
 	}
 	for _, name := range []string{"manifest.json", "metrics.json", "metadata.json"} {
 		if _, err := os.Stat(filepath.Join(m.Path, "..", name)); err != nil {
@@ -124,8 +124,8 @@ func wantTwoFiles(t *testing.T, r *mr.ModelRegistry, version string) {
 	}
 }
 
-// wantComplete checks a store of which n registrations returned: by a registry
-// of its own, and by its files.
+// wantComplete checks that a store has n versions with all their files. It reads
+// with a new registry, and then reads the files.
 func wantComplete(t *testing.T, dir string, n int) {
 	t.Helper()
 	r := openStore(t, dir, nil)

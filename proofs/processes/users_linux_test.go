@@ -12,7 +12,7 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/storetest"
 )
 
-// sharedDir is a folder that every user can reach.
+// sharedDir returns a folder that every user can reach.
 func sharedDir(t *testing.T, mode fs.FileMode) (dir string) {
 	t.Helper()
 	base, err := os.MkdirTemp("", "modelregistry-test")
@@ -27,8 +27,8 @@ func sharedDir(t *testing.T, mode fs.FileMode) (dir string) {
 	return dir
 }
 
-// Invariant 6: another user reads what the modes allow, and gets EACCES where
-// they don't. In a folder that is shared by a group, that user writes too.
+// Invariant 6: another user can read what the modes allow, and gets EACCES
+// otherwise. In a folder that a group shares, that user can also write.
 func TestAnotherUser(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
@@ -61,15 +61,14 @@ func TestAnotherUser(t *testing.T) {
 			run(t, "write", dir, umaskVariable+"=002", user)
 		}
 		if n := len(wantClean(t, dir, openStore(t, dir, nil))); n != 4 {
-			t.Errorf("%d versions", n)
+			t.Errorf("got %d versions, want 4", n)
 		}
 		storetest.WantInStep(t, dir)
 	})
 }
 
-// Files and folders get the modes that the umask leaves them; the files of a
-// version lose their write bits; and a second process of the same user writes
-// on.
+// Files and folders get the modes that the umask allows. The files of a version
+// lose their write bits. A second process of the same user can write too.
 func TestUmask(t *testing.T) {
 	t.Parallel()
 	for _, mask := range []fs.FileMode{0o077, 0o002, 0o022} {
@@ -77,7 +76,7 @@ func TestUmask(t *testing.T) {
 			t.Parallel()
 			env := []string{fmt.Sprintf("%s=%03o", umaskVariable, mask)}
 			dir := t.TempDir()
-			if os.Geteuid() == 0 { // root may write whatever the modes say
+			if os.Geteuid() == 0 { // the modes do not limit root
 				dir = sharedDir(t, 0o755)
 				if err := os.Chown(dir, nobody, nobody); err != nil {
 					t.Fatal(err)
@@ -87,7 +86,7 @@ func TestUmask(t *testing.T) {
 			run(t, "write", dir, env...)
 			run(t, "write", dir, env...)
 			if n := len(wantClean(t, dir, openStore(t, dir, nil))); n != 2 {
-				t.Errorf("%d versions", n)
+				t.Errorf("got %d versions, want 2", n)
 			}
 			err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
 				if err != nil || name == dir {

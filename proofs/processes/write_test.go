@@ -36,7 +36,7 @@ func TestProcessesRegisterPromoteAndRead(t *testing.T) {
 	}
 	var stop atomic.Bool
 	var wg sync.WaitGroup
-	for range 2 { // registries of their own, in this process
+	for range 2 { // readers in this process, each with its own registry
 		wg.Go(func() { read(t, dir, stop.Load) })
 	}
 	runTogether(t, command("register 25", dir), command("promote 25", dir), command("promote 25", dir), command("register 25", dir))
@@ -46,7 +46,7 @@ func TestProcessesRegisterPromoteAndRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := reader.Wait(); err != nil {
-		t.Errorf("%v\n%s", err, out.Bytes())
+		t.Errorf("the process that reads ended with %v\n%s", err, out.Bytes())
 	}
 	wantComplete(t, dir, 51)
 }
@@ -83,13 +83,13 @@ func TestGoroutinesShareARegistry(t *testing.T) {
 						numbers <- v.Version
 						p, err := r.Promote(t.Context(), fraud.At(v.Version), mr.Production, nil)
 						if err != nil || p.Stage != mr.Production || p.Version != v.Version {
-							t.Errorf("promoted %s: it is %s in %s, %v", v.Version, p.Version, p.Stage, err)
+							t.Errorf("promote %s returned %s in %s, %v, want it in production", v.Version, p.Version, p.Stage, err)
 							return
 						}
 						// A registry reads its own change at once.
 						got, err := r.GetVersion(t.Context(), fraud.At(v.Version))
 						if err != nil || got.PromotedToProduction.IsZero() {
-							t.Errorf("own promotion of %s does not show: %+v, %v", v.Version, got, err)
+							t.Errorf("after its promotion GetVersion of %s returned %+v, %v, want the time of promotion", v.Version, got, err)
 						}
 					}
 				})
@@ -101,7 +101,7 @@ func TestGoroutinesShareARegistry(t *testing.T) {
 			seen := map[string]bool{}
 			for v := range numbers {
 				if seen[v] {
-					t.Errorf("%s was given out twice", v)
+					t.Errorf("%s was given out twice, want once", v)
 				}
 				seen[v] = true
 			}

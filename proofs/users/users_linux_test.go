@@ -32,7 +32,7 @@ const (
 	bob   = 60012
 )
 
-// Variables that tell a process what to do.
+// Variables in the environment of a process: its store and its umask.
 const (
 	storeVariable = "MODELREGISTRY_USERS_STORE"
 	umaskVariable = "MODELREGISTRY_USERS_UMASK"
@@ -60,8 +60,8 @@ var artifact = fstest.MapFS{
 	"bin/tokenizer.sh": {Data: []byte("#!/bin/sh\necho tokens\n"), Mode: 0o700},
 }
 
-// work is what a process does. A warning counts as an error, because the parent
-// wants no output.
+// work runs one operation in a process. A warning counts as an error, because
+// the parent wants no output.
 func work(store, op string, args []string) error {
 	ctx := context.Background()
 	r, err := mr.Open(store, &mr.Options{Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)), AlwaysCheckpoint: true})
@@ -100,11 +100,11 @@ func work(store, op string, args []string) error {
 	return errors.Join(err, r.Close())
 }
 
-// program is a copy of this program that every user may run.
+// program is the path of a copy of this program that every user may run.
 var program string
 
-// runTests copies the program before any process is started, because a process
-// that was forked during the copy would have it open.
+// runTests copies the program before any process is started. A process that was
+// forked during the copy would have the copy open.
 func runTests(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "users")
 	if err == nil {
@@ -170,7 +170,7 @@ func (m *team) as(uid uint32, umask string, op string, args ...string) *exec.Cmd
 func (m *team) run(uid uint32, umask string, op string, args ...string) {
 	m.Helper()
 	if out, err := m.as(uid, umask, op, args...).CombinedOutput(); err != nil || len(out) > 0 {
-		m.Errorf("user %d with umask %s, %s %v: %v\n%s", uid, umask, op, args, err, out)
+		m.Errorf("user %d with umask %s, %s %v: got error %v, want none, and no output\n%s", uid, umask, op, args, err, out)
 	}
 }
 
@@ -178,8 +178,8 @@ func (m *team) path(name string) string {
 	return filepath.Join(m.store, fraud.UseCase, fraud.Model, name)
 }
 
-// Users who register the first versions of a model at the same moment do not
-// lock each other out.
+// Users can register the first versions of a model at the same moment. Each can
+// use the folders that another made.
 func TestFirstVersionsAtOnce(t *testing.T) {
 	t.Parallel()
 	for range 20 {
@@ -199,8 +199,8 @@ func TestFirstVersionsAtOnce(t *testing.T) {
 	}
 }
 
-// What one user changes, whatever the umask, the others can read, run and
-// change, also after a repair by root.
+// With any umask, the other users can read, run and change what one user wrote,
+// also after a repair by root.
 func TestUsersTakeTurns(t *testing.T) {
 	t.Parallel()
 	m := newTeam(t)
@@ -223,8 +223,8 @@ func TestUsersTakeTurns(t *testing.T) {
 	m.run(bob, "077", "register")
 }
 
-// The staging folder of a killed process is removed by the next user who
-// registers.
+// The next registration by another user removes the staging folder of a killed
+// process.
 func TestStagingOfAnotherUserIsRemoved(t *testing.T) {
 	t.Parallel()
 	m := newTeam(t)
@@ -237,7 +237,7 @@ func TestStagingOfAnotherUserIsRemoved(t *testing.T) {
 	}
 	m.run(bob, "022", "register")
 	if left, _ := filepath.Glob(m.path(".staging/*")); len(left) > 0 {
-		t.Errorf("the next user left %q", left)
+		t.Errorf("after another user's registration the staging folder holds %q, want nothing", left)
 	}
 }
 
@@ -260,8 +260,8 @@ func TestMoveFilesOfAnotherUser(t *testing.T) {
 	m.run(bob, "022", "verify")
 }
 
-// Verify reports what is closed to other users of a shared folder.
-func TestVerifyReportsWhatIsNotShared(t *testing.T) {
+// Verify reports files and folders that the group of a shared folder can't use.
+func TestVerifyReportsFilesThatAreNotShared(t *testing.T) {
 	t.Parallel()
 	m := newTeam(t)
 	m.run(alice, "022", "register")
@@ -278,11 +278,11 @@ func TestVerifyReportsWhatIsNotShared(t *testing.T) {
 		}
 		out, err := m.as(alice, "022", "verify").CombinedOutput()
 		if err == nil {
-			t.Fatal("Verify reports nothing")
+			t.Fatalf("Verify reports nothing, want %v", closed)
 		}
 		for name := range closed {
 			if at := "not shared: " + path.Join(fraud.String(), name) + ":"; !strings.Contains(string(out), at) {
-				t.Errorf("Verify does not report %q:\n%s", at, out)
+				t.Errorf("Verify reports\n%s\nwant %q in it", out, at)
 			}
 		}
 		for name := range closed {
@@ -294,8 +294,8 @@ func TestVerifyReportsWhatIsNotShared(t *testing.T) {
 	}
 }
 
-// A temporary file of a killed process, closed to other users, is in nobody's
-// way.
+// A temporary file of a killed process does not block other users, even if they
+// can't open it.
 func TestTemporaryFilesOfAnotherUser(t *testing.T) {
 	t.Parallel()
 	m := newTeam(t)
@@ -312,7 +312,7 @@ func TestTemporaryFilesOfAnotherUser(t *testing.T) {
 	m.run(bob, "022", "promote", "1.0.0")
 	document, err := os.ReadFile(m.path("registry.json"))
 	if err != nil || !bytes.Contains(document, []byte(`"production"`)) {
-		t.Errorf("the document has no version in production, %v:\n%s", err, document)
+		t.Errorf("the document is (%v)\n%s\nwant a version in production", err, document)
 	}
 	leave()
 	history, err := os.ReadFile(m.path("history.jsonl"))
