@@ -136,7 +136,8 @@ func TestSavedArtifactOfBadKind(t *testing.T) {
 	})
 }
 
-// climbingFS is a file system whose ReadDir returns a path to a file outside it.
+// climbingFS is a file system whose ReadDir returns a path to a file outside
+// it.
 type climbingFS struct{ fstest.MapFS }
 
 func (c climbingFS) ReadDir(name string) ([]fs.DirEntry, error) {

@@ -27,9 +27,9 @@ func threeOnAppends(t *testing.T) (s *appendStore, r *mr.ModelRegistry, versions
 }
 
 // If the append of a batch fails with fs.ErrNotExist, the staging folder of one
-// change may be missing. Each change is then made again in an append of its own.
-// They are not made again if the append may have happened, or failed before it
-// decided.
+// change may be missing. Each change is then made again in an append of its
+// own. They are not made again if the append may have happened, or failed
+// before it decided.
 func TestBatchWithAMissingFolderIsTakenApart(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -85,8 +85,8 @@ func TestBatchWithAMissingFolderIsTakenApart(t *testing.T) {
 	}
 }
 
-// A batch is taken apart if a version's folder exists already. If the store then
-// panics, only the changes that were not made get ErrUncertain.
+// A batch is taken apart if a version's folder exists already. If the store
+// then panics, only the changes that were not made get ErrUncertain.
 func TestPanicInABatchTakenApart(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -410,8 +410,8 @@ func TestPythonTornTailIsIgnoredAndCut(t *testing.T) {
 	}
 }
 
-// The next change after the history is lost starts a new one and logs a warning.
-// The warning matters because Verify finds no problem from then on.
+// The next change after the history is lost starts a new one and logs a
+// warning. The warning matters because Verify finds no problem from then on.
 func TestLostHistoryIsLogged(t *testing.T) {
 	t.Parallel()
 	dir := three(t)

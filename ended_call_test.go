@@ -16,8 +16,8 @@ import (
 	"github.com/ubunye-go/modelregistry/registrytest"
 )
 
-// A slowStore is a store whose appends decide, and then wait for goOn or for the
-// end of their context. A store that loses races is as slow.
+// A slowStore is a store whose appends decide, and then wait for goOn or for
+// the end of their context. A store that loses races is as slow.
 type slowStore struct {
 	mr.Store
 	decided chan struct{}
@@ -91,8 +91,8 @@ func TestGivingUp(t *testing.T) {
 	})
 }
 
-// An appendStore is a store whose Append calls a function of the test. decide is
-// the registry's.
+// An appendStore is a store whose Append calls a function of the test. decide
+// is the registry's.
 type appendStore struct {
 	mr.Store
 	append func(ctx context.Context, useCase, model string, decide func(driver.View) (*driver.Commit, error)) (driver.AppendResult, error)
@@ -210,8 +210,8 @@ func TestCloseWhileChangesWait(t *testing.T) {
 	}
 }
 
-// A lateContext has no error before the first call of Done, and is canceled from
-// then on.
+// A lateContext has no error before the first call of Done, and is canceled
+// from then on.
 type lateContext struct {
 	context.Context
 	asked atomic.Bool

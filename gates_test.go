@@ -409,8 +409,8 @@ func TestRefusalIsReturnedRecordedAndLogged(t *testing.T) {
 	fresh := openStore(t, dir, nil)
 	wantStages(t, fresh, map[string]mr.ModelStage{"1.0.0": mr.Development})
 
-	// The history of this model contains a NaN, which JSON lacks. So the refusal's
-	// line is read as text.
+	// The history of this model contains a NaN, which JSON lacks. So the
+	// refusal's line is read as text.
 	lines := strings.Split(strings.TrimSpace(files(t, modelPath(dir))["history.jsonl"]), "\n")
 	if len(lines) != 2 {
 		t.Fatalf("%d events, want 2", len(lines))

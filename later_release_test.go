@@ -23,8 +23,9 @@ import (
 
 // laterStore returns a copy of a store that a later release could have written.
 // It has members that this release does not know: in events, in what is kept of
-// versions and of the model, and in our key. It also has a stored gate that this
-// release can't read. Its FrozenModel needs what this release does not know.
+// versions and of the model, and in our key. It also has a stored gate that
+// this release can't read. Its FrozenModel needs what this release does not
+// know.
 func laterStore(t testing.TB) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -178,8 +179,8 @@ func wantLaterKept(t *testing.T, dir string, inKey bool) {
 	}
 }
 
-// Changes, edits, losses and repairs all keep the members of a later release, in
-// the document and in the history.
+// Changes, edits, losses and repairs all keep the members of a later release,
+// in the document and in the history.
 func TestMembersOfALaterReleaseAreKept(t *testing.T) {
 	t.Parallel()
 	replaceIn := func(t *testing.T, name, old, new string) {
@@ -253,8 +254,8 @@ func TestMembersOfALaterReleaseAreKept(t *testing.T) {
 			repair(t, dir)
 		}, true},
 		"a history that an older release started again": {func(t *testing.T, dir string) {
-			// The older release wrote one event with all entries, and died before
-			// it wrote the document.
+			// The older release wrote one event with all entries, and died
+			// before it wrote the document.
 			d := readDocument(t, modelPath(dir, "registry.json"))
 			var after, extra []string
 			for _, e := range d.Entries {
@@ -306,7 +307,8 @@ func setAside(dir string) (list []string) {
 	return list
 }
 
-// An open registry takes over what a later release meanwhile changes in our key.
+// An open registry takes over what a later release meanwhile changes in our
+// key.
 func TestLaterReleaseInTurns(t *testing.T) {
 	t.Parallel()
 	dir := laterStore(t)

@@ -38,8 +38,8 @@ func TestLiveFailsIfTheFirstLoadFails(t *testing.T) {
 	})
 }
 
-// The context limits the first load. A load that fails at its end leaves nothing
-// open. A load that succeeds all the same is served.
+// The context limits the first load. A load that fails at its end leaves
+// nothing open. A load that succeeds all the same is served.
 func TestLiveFirstWhenTheContextEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -150,8 +150,8 @@ func serving(t testing.TB, o *mr.LiveOptions[*thing]) (*mr.ModelRegistry, *plant
 // tick waits as long as a Live may take to follow a change.
 func tick() { time.Sleep(mr.DefaultInterval); synctest.Wait() }
 
-// overwriteArtifact changes a version's artifact, but not its size. A stat shows
-// only another time.
+// overwriteArtifact changes a version's artifact, but not its size. A stat
+// shows only another time.
 func overwriteArtifact(t testing.TB, dir, version string) {
 	t.Helper()
 	name := modelPath(dir, "versions", version, "model", "weights.bin")

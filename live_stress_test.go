@@ -13,8 +13,8 @@ import (
 )
 
 // Many goroutines use a Live in real time, while versions change and one can't
-// be loaded. No goroutine gets a T that is closed or not loaded, and at most two
-// are open at a time.
+// be loaded. No goroutine gets a T that is closed or not loaded, and at most
+// two are open at a time.
 func TestLiveUnderStress(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

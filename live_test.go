@@ -120,8 +120,8 @@ func TestLiveKeepsTheLastGoodOne(t *testing.T) {
 					p.breaks("1.0.1", func() error { tries = append(tries, time.Since(start)); return before() })
 				}
 				start = time.Now()
-				// The registry refuses to promote damaged files, so the test edits
-				// the document.
+				// The registry refuses to promote damaged files, so the test
+				// edits the document.
 				foreignTurn(t, dir, func(versions map[string]map[string]any) {
 					versions["1.0.0"]["stage"], versions["1.0.1"]["stage"] = "archived", "production"
 				})
@@ -148,8 +148,8 @@ func TestLiveKeepsTheLastGoodOne(t *testing.T) {
 						t.Errorf("tried after %v, want %v", tries, want)
 					}
 				}
-				// A later change is followed at once. So is a change back to the
-				// broken version, once it can be loaded.
+				// A later change is followed at once. So is a change back to
+				// the broken version, once it can be loaded.
 				inProduction(t, r, "1.0.2")
 				tick()
 				wantServing(t, l, "1.0.2")
@@ -169,8 +169,8 @@ func TestLiveKeepsTheLastGoodOne(t *testing.T) {
 	}
 }
 
-// A version that is archived while it is loaded is not served. A version that is
-// only no longer the newest of its range is served until the newer one is
+// A version that is archived while it is loaded is not served. A version that
+// is only no longer the newest of its range is served until the newer one is
 // loaded.
 func TestLiveChangeDuringALoad(t *testing.T) {
 	t.Parallel()
@@ -227,8 +227,8 @@ func TestLiveStatusJSON(t *testing.T) {
 	}
 }
 
-// Do and Acquire return at once while a load, a warm-up or the close of the old T
-// runs, even while all locks are held.
+// Do and Acquire return at once while a load, a warm-up or the close of the old
+// T runs, even while all locks are held.
 func TestLiveTakesNoLock(t *testing.T) {
 	t.Parallel()
 	r, _ := newStore(t, nil)

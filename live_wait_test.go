@@ -11,8 +11,8 @@ import (
 
 func loadPath(_ context.Context, m *mr.Model) (string, error) { return m.Path, nil }
 
-// With Wait, NewLive may be called before the first registration, and before the
-// first promotion.
+// With Wait, NewLive may be called before the first registration, and before
+// the first promotion.
 func TestLiveWaitsForTheFirstVersion(t *testing.T) {
 	t.Parallel()
 	r, _ := newStore(t, nil)

@@ -189,8 +189,8 @@ func sealedDocument(held string) string {
 	return fmt.Sprintf("%s\"crc32c\": \"%08x\"\n  }\n}", held, crc32.Checksum([]byte(held), crc32.MakeTable(crc32.Castagnoli)))
 }
 
-// An olderRelease writes an intact document of a release before format 2, as the
-// frozen store has it.
+// An olderRelease writes an intact document of a release before format 2, as
+// the frozen store has it.
 func TestOlderReleaseWritesFormat1(t *testing.T) {
 	t.Parallel()
 	dir := laterStore(t)
@@ -231,8 +231,8 @@ func TestOlderReleasesDocumentIsNotReadForDataBesideEntries(t *testing.T) {
 	wantLaterKept(t, dir, false)
 }
 
-// The next change rewrites a large document of an older release, so that readers
-// soon need not read the history.
+// The next change rewrites a large document of an older release, so that
+// readers soon need not read the history.
 func TestOlderReleasesDocumentIsRewritten(t *testing.T) {
 	t.Parallel()
 	dir := laterStore(t)
@@ -246,8 +246,8 @@ func TestOlderReleasesDocumentIsRewritten(t *testing.T) {
 }
 
 // This release, an older one and two of Ubunye write in random turns, and
-// registry.json is lost now and then. The model's gates are those that Ubunye set
-// last, and the members of a later release are kept.
+// registry.json is lost now and then. The model's gates are those that Ubunye
+// set last, and the members of a later release are kept.
 func TestTurnsWithAnOlderRelease(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(8) {

@@ -112,8 +112,8 @@ func TestEntryNamedByAPathOutOfTheStore(t *testing.T) {
 	}
 }
 
-// The next version's number skips folders that have no entry: another program may
-// be saving them. Repair puts such a folder aside when it is old.
+// The next version's number skips folders that have no entry: another program
+// may be saving them. Repair puts such a folder aside when it is old.
 func TestNumberOfAFailedSaveIsSkipped(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer

@@ -162,8 +162,8 @@ func wantTombstone(s *pythonstore.Store, version string, after time.Time) {
 }
 
 // Python counts from the entries that are left, so it may give out again a
-// number that it deleted. That is another version, whether the registry recorded
-// the deletion in between or not.
+// number that it deleted. That is another version, whether the registry
+// recorded the deletion in between or not.
 func TestPythonGivesANumberAgain(t *testing.T) {
 	t.Parallel()
 	for _, recorded := range []bool{true, false} {
@@ -199,8 +199,8 @@ func TestPythonGivesANumberAgain(t *testing.T) {
 			s.Same(r)
 			s.WantSound()
 
-			// A program writes the deleted version's entry back from an old copy
-			// of the document.
+			// A program writes the deleted version's entry back from an old
+			// copy of the document.
 			now := s.RawEntry("1.0.1")
 			s.PythonWrites(func(entries map[string]map[string]string, _ *[]string) {
 				entries["1.0.1"] = membersOf(t, old)

@@ -32,8 +32,8 @@ func openBooted(s *pythonstore.Store, boot string) *modelregistry.ModelRegistry 
 	return r
 }
 
-// If Python demotes or archives a version, its entry may equal an earlier one of
-// ours, because Python writes no time. It is a change all the same.
+// If Python demotes or archives a version, its entry may equal an earlier one
+// of ours, because Python writes no time. It is a change all the same.
 func TestPythonPutsAnEntryBackToWhatItWas(t *testing.T) {
 	t.Parallel()
 	type step = func(s *pythonstore.Store, r *modelregistry.ModelRegistry)
@@ -128,8 +128,8 @@ func laggingStore(t *testing.T, act func(s *pythonstore.Store, r *modelregistry.
 	return s, r
 }
 
-// A change that Python makes to a lagging document counts, and does not undo the
-// changes that the document lacked.
+// A change that Python makes to a lagging document counts, and does not undo
+// the changes that the document lacked.
 func TestPythonOnALaggingDocument(t *testing.T) {
 	t.Parallel()
 	const later = "2099-01-01T00:00:00.000001+00:00"
@@ -248,8 +248,8 @@ func TestPythonWroteWhatItReadBeforeOurChange(t *testing.T) {
 }
 
 // After a reboot, or in a copy without the lock file, the registry can't know
-// which document Python changed. A document that may be old then undoes nothing,
-// and Verify reports a doubt.
+// which document Python changed. A document that may be old then undoes
+// nothing, and Verify reports a doubt.
 func TestPythonAfterARebootLeavesADoubt(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -312,8 +312,8 @@ func TestPythonAfterARebootLeavesADoubt(t *testing.T) {
 	}
 }
 
-// If our process is killed at any point of a change, Python's next change counts
-// and so does what the history has of ours.
+// If our process is killed at any point of a change, Python's next change
+// counts and so does what the history has of ours.
 func TestPythonAfterAKilledProcess(t *testing.T) {
 	t.Parallel()
 	promote := func(r *modelregistry.ModelRegistry) error {

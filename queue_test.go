@@ -145,7 +145,8 @@ func TestSharedAppendFailsForSome(t *testing.T) {
 }
 
 // A change that finds the queue empty does not wait for other changes. The test
-// sees a wait because a bubble's clock moves only while all its goroutines wait.
+// sees a wait because a bubble's clock moves only while all its goroutines
+// wait.
 func TestLoneChangeDoesNotWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -61,8 +61,8 @@ func TestStoredGates(t *testing.T) {
 	}
 }
 
-// Joined sets may name the same gate twice. All gates must pass, also after they
-// are stored and read.
+// Joined sets may name the same gate twice. All gates must pass, also after
+// they are stored and read.
 func TestStoredGatesTwice(t *testing.T) {
 	t.Parallel()
 	for what, gates := range map[string]mr.PromotionGate{
@@ -142,8 +142,8 @@ func TestGatesInAnEntry(t *testing.T) {
 					t.Errorf("promote with SkipGates: got error %v, want none", err)
 				}
 			}
-			// The entry keeps its gates after our write, and the other version can
-			// be promoted.
+			// The entry keeps its gates after our write, and the other version
+			// can be promoted.
 			if !strings.Contains(files(t, modelPath(dir))["registry.json"], `"promotion_gates"`) {
 				t.Error("the entry has no promotion_gates after our write, want them kept")
 			}

@@ -16,8 +16,8 @@ const (
 )
 
 // PythonWrites changes the document as the Python program does. It reads the
-// document, and writes it again in place. It keeps only three top-level keys and
-// eleven keys of an entry.
+// document, and writes it again in place. It keeps only three top-level keys
+// and eleven keys of an entry.
 func (s *Store) PythonWrites(change func(entries map[string]map[string]string, order *[]string)) {
 	s.T.Helper()
 	entries := map[string]map[string]string{}

@@ -1,6 +1,6 @@
-// Package pythonstore is a fixture for tests: a store that Python, an editor and
-// the registry write in turns. It knows the documents that Python writes. It
-// must not know how the registry merges them.
+// Package pythonstore is a fixture for tests: a store that Python, an editor
+// and the registry write in turns. It knows the documents that Python writes.
+// It must not know how the registry merges them.
 package pythonstore
 
 import (

@@ -104,8 +104,8 @@ func readState(s *pythonstore.Store, wrap func(fsstore.Disk) fsstore.Disk) (stri
 }
 
 // corruptStore returns a store with five appends in its history, the third of
-// two lines. The document lacks the last lag of them. The version numbers differ
-// in more than one bit.
+// two lines. The document lacks the last lag of them. The version numbers
+// differ in more than one bit.
 func corruptStore(t *testing.T, lag int) *pythonstore.Store {
 	t.Helper()
 	s := pythonstore.New(t)
@@ -193,10 +193,11 @@ func TestEveryFlippedBitOfTheHistory(t *testing.T) {
 	}
 }
 
-// Invariant 7: if any bit of the document flips, a reader reads the right state,
-// or takes the flip for an edit of one entry. The next change then records the
-// edit in the history. Without a history, the reader may get a *CorruptError,
-// and a flip in our key may change what is kept of a version beside its entry.
+// Invariant 7: if any bit of the document flips, a reader reads the right
+// state, or takes the flip for an edit of one entry. The next change then
+// records the edit in the history. Without a history, the reader may get a
+// *CorruptError, and a flip in our key may change what is kept of a version
+// beside its entry.
 func TestEveryFlippedBitOfTheDocument(t *testing.T) {
 	t.Parallel()
 	for _, alone := range []bool{false, true} {

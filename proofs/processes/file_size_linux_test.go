@@ -9,8 +9,8 @@ import (
 )
 
 // Invariant 6: with a limit on the size of a file, a change whose artifact or
-// event is too large fails with EFBIG. If only the document is too large, changes
-// succeed.
+// event is too large fails with EFBIG. If only the document is too large,
+// changes succeed.
 func TestFileSizeLimit(t *testing.T) {
 	t.Parallel()
 	prepare := func(t *testing.T, n int) (dir string, history, document int64) {

@@ -27,8 +27,8 @@ func ballast(t *testing.T, dir string) (names []string) {
 	return names
 }
 
-// fill uses a disk's free space to the last byte or file. free removes the files
-// that fill made, and the ballast.
+// fill uses a disk's free space to the last byte or file. free removes the
+// files that fill made, and the ballast.
 func fill(t *testing.T, dir string, names []string, inodes bool) (free func()) {
 	t.Helper()
 	for {

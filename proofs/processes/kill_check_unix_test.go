@@ -25,7 +25,8 @@ func (k *killRun) check(t *testing.T) {
 	r := openStore(t, k.dir, nil)
 	before := stagesOf(t, r)
 	// A process that was killed between moving its folders into place and its
-	// append left them there. Later registrations with these numbers replace them.
+	// append left them there. Later registrations with these numbers replace
+	// them.
 	for range 10 {
 		k.count++
 		l := ledger.Line{Phase: ledger.Intent, Worker: fmt.Sprintf("next%d", k.count), Token: fmt.Sprintf("next%d", k.count), Op: "register"}

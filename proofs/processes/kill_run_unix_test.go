@@ -45,7 +45,8 @@ func newKillRun(t *testing.T) *killRun {
 	return &killRun{dir: filepath.Join(t.TempDir(), "store"), acked: make(chan struct{}), died: make(chan *killed, 10_000)}
 }
 
-// start starts process i of a round. The first 8 are writers, the last 4 readers.
+// start starts process i of a round. The first 8 are writers, the last 4
+// readers.
 func (k *killRun) start(t *testing.T, i int) *killed {
 	t.Helper()
 	k.count++
@@ -129,8 +130,8 @@ func (k *killRun) round(t *testing.T) {
 }
 
 // progress waits until n operations have returned. Meanwhile it starts killed
-// processes again. The other processes must go on, even if the killed one held a
-// lock.
+// processes again. The other processes must go on, even if the killed one held
+// a lock.
 func (k *killRun) progress(t *testing.T, n int) {
 	t.Helper()
 	for stuck := time.After(time.Minute); n > 0; {

@@ -16,8 +16,8 @@ var killRounds = flag.Int("kill.rounds", 3, "rounds of TestKilledProcesses, of t
 
 // Invariants 1, 2, 3, 4, 5, 8 and 11, with processes killed at any moment.
 // Acknowledged changes are in the history in their order, refused ones are not.
-// No reader sees half of a change. The next writer succeeds, and removes what the
-// killed processes left.
+// No reader sees half of a change. The next writer succeeds, and removes what
+// the killed processes left.
 func TestKilledProcesses(t *testing.T) {
 	t.Parallel()
 	var k *killRun

@@ -58,12 +58,13 @@ func promoteNewest(t *testing.T, dir string, n int) {
 	}
 }
 
-// stopFile returns the path of the file that ends the task "read until stopped".
+// stopFile returns the path of the file that ends the task "read until
+// stopped".
 func stopFile(dir string) string { return filepath.Join(dir, "stop") }
 
 // read reads the model until stop reports true, and once more. Each time it
-// checks that at most one version is in production, that no version is lost, and
-// that the newest version and production have all their files.
+// checks that at most one version is in production, that no version is lost,
+// and that the newest version and production have all their files.
 func read(t *testing.T, dir string, stop func() bool) {
 	t.Helper()
 	r := openStore(t, dir, nil)
@@ -124,8 +125,8 @@ func wantTwoFiles(t *testing.T, r *mr.ModelRegistry, version string) {
 	}
 }
 
-// wantComplete checks that a store has n versions with all their files. It reads
-// with a new registry, and then reads the files.
+// wantComplete checks that a store has n versions with all their files. It
+// reads with a new registry, and then reads the files.
 func wantComplete(t *testing.T, dir string, n int) {
 	t.Helper()
 	r := openStore(t, dir, nil)
