@@ -33,20 +33,23 @@ func Shared(own, folder fs.FileMode) fs.FileMode {
 	return mode
 }
 
-// Share gives a new file or folder its Shared mode. A system that has no modes
-// or refuses to change this one leaves it as it is.
-func Share(root *os.Root, name string) {
+// Share gives a new file or folder its Shared mode, and reports whether it had
+// another one. A system that has no modes or refuses to change this one leaves
+// it as it is.
+func Share(root *os.Root, name string) (changed bool) {
 	folder, err := root.Stat(path.Dir(name))
 	if err != nil {
-		return
+		return false
 	}
 	info, err := root.Lstat(name)
 	if err != nil || !info.IsDir() && !info.Mode().IsRegular() {
-		return
+		return false
 	}
-	if mode := Shared(info.Mode(), folder.Mode()); mode.Perm() != info.Mode().Perm() {
-		_ = root.Chmod(name, mode)
+	mode := Shared(info.Mode(), folder.Mode())
+	if mode.Perm() == info.Mode().Perm() {
+		return false
 	}
+	return root.Chmod(name, mode) == nil
 }
 
 // ShareLike gives a new file the mode of another one, which it is to replace,
@@ -70,8 +73,13 @@ func ShareLike(root *os.Root, name, other string) {
 // Mkdir makes a folder with its Shared mode. In a shared folder it makes the
 // new one under another name and renames it when its mode is set. So another
 // user never finds it closed, and a process that is killed leaves no folder of
-// that name closed. A rename can replace an empty folder that another process
-// made at the same moment; that process then finds its folder missing.
+// that name closed.
+//
+// A rename can replace an empty folder that another process made at the same
+// moment; that process then finds another folder of that name. Where case does
+// not matter, the new folder may have the other's name in another case. So
+// Mkdir renames only if the mode had to be set, and a caller that needs the
+// exact name checks it again when the folder is not empty.
 func Mkdir(root *os.Root, name string) error {
 	if !isShared(root, path.Dir(name)) {
 		return root.Mkdir(name, 0o777)
@@ -80,7 +88,12 @@ func Mkdir(root *os.Root, name string) error {
 	if err := root.Mkdir(temp, 0o777); err != nil {
 		return about(name, err)
 	}
-	Share(root, temp)
+	if !Share(root, temp) {
+		if err := root.Remove(temp); err != nil {
+			return err
+		}
+		return root.Mkdir(name, 0o777)
+	}
 	var err error
 	if _, there := root.Lstat(name); there == nil {
 		err = &fs.PathError{Op: "mkdir", Path: name, Err: fs.ErrExist}
