@@ -126,11 +126,8 @@ func read(ctx context.Context, m *engine.Model, v driver.View) (*Check, error) {
 	} else if docErr != nil {
 		return nil, docErr
 	}
-	if original, was := unrewritten(r); original != nil && !x.owns() {
-		x.doc, x.docWas = original, was
-		if x.docErr != nil {
-			x.docErr = r.Corrupt(engine.DocumentFile, 0, was)
-		}
+	if !x.owns() {
+		x.unrewrite(r)
 	}
 	if x.doc != nil {
 		if damage := index.FromDocument(m.Name.UseCase, m.Name.Model, x.doc).Damage; damage != nil {
@@ -155,22 +152,25 @@ func read(ctx context.Context, m *engine.Model, v driver.View) (*Check, error) {
 	return x, ctx.Err()
 }
 
-// unrewritten returns the document as we wrote it, and what another program did
-// that rewrote it as text. It returns nil if no program did.
-func unrewritten(r engine.Reader) (*document.Document, error) {
+// unrewrite takes the document as we wrote it, if another program rewrote it as
+// text.
+func (x *Check) unrewrite(r engine.Reader) {
 	data, exists, err := r.Document()
 	if err != nil || !exists {
-		return nil, nil
+		return
 	}
 	original, was := index.Unrewritten(data)
 	if was == nil {
-		return nil, nil
+		return
 	}
 	d, err := document.Parse(original)
 	if err != nil || d.Mark == nil || !d.Intact {
-		return nil, nil
+		return
 	}
-	return d, was
+	x.doc, x.docWas = d, was
+	if x.docErr != nil {
+		x.docErr = r.Corrupt(engine.DocumentFile, 0, was)
+	}
 }
 
 // mayBeUnderWay reports whether a problem could be a change under way: log,
