@@ -8,7 +8,7 @@ import (
 
 // An Artifact is the source of a version's files. It holds regular files and
 // folders, and at least one file. The registry does not interpret the contents
-// of the files.
+// of the files. See FollowLinks for symbolic links.
 //
 // A registration fails with ErrArtifact if a file is written to, added or
 // removed meanwhile. The error names the file. It fails in the same way for a
@@ -42,5 +42,23 @@ func FromFunc(save func(dir string) error) Artifact { return Artifact{artifact.F
 // the directory if that is on the store's file system, and replaces files in it
 // that have a second name elsewhere (a hard link) by copies. Otherwise it copies
 // the directory, and the original stays. If the registration fails, the
-// directory is moved back, unless the error matches ErrUncertain.
+// directory is moved back, unless the error matches ErrUncertain. A symbolic
+// link in the directory is refused.
 func MoveDir(dir string) Artifact { return Artifact{artifact.MoveDir(dir)} }
+
+// FollowLinks returns an Artifact in which a symbolic link stands for the
+// regular file that it leads to. The version holds a copy of that file, under
+// the name of the link. Without FollowLinks, a link is refused.
+//
+// The links may lead anywhere inside the directory root, which holds the
+// artifact. A registration fails with ErrArtifact if a link leads out of root,
+// has an absolute path, or leads to a folder. The error names the link and its
+// target. A link that changes meanwhile can't lead out of root either.
+//
+// In a cache of Hugging Face, root is the folder of the model:
+//
+//	FromDir("hub/models--org--bert/snapshots/abc").FollowLinks("hub/models--org--bert")
+//
+// FollowLinks is for FromDir, FromFile and FromPath. Any other Artifact with
+// FollowLinks is refused.
+func (a Artifact) FollowLinks(root string) Artifact { return Artifact{a.source.FollowLinks(root)} }

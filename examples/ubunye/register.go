@@ -12,7 +12,7 @@ import (
 
 // registerFlags are the flags of register besides those that name the model.
 type registerFlags struct {
-	artifact              string
+	artifact, links       string
 	metrics               pairs
 	metricsFile, metaFile string
 	gates                 gateFlags
@@ -37,7 +37,7 @@ func (a *app) register() *cobra.Command {
 				f.opts.Version = s.version
 				var clear func()
 				f.opts.Progress, clear = progressBar(cmd.ErrOrStderr())
-				v, err := r.Register(ctx, s.name, modelregistry.FromPath(f.artifact), &f.opts)
+				v, err := r.Register(ctx, s.name, f.source(), &f.opts)
 				clear()
 				if err != nil {
 					return err
@@ -59,6 +59,7 @@ func (f *registerFlags) define(cmd *cobra.Command) {
 	f.metrics = pairs{}
 	flags := cmd.Flags()
 	flags.StringVar(&f.artifact, "artifact", "", "`folder or file` of the model")
+	flags.StringVar(&f.links, "follow-links", "", "copy the files that symbolic links lead to, inside this `folder`, which holds the artifact")
 	flags.Func("metric", "a metric, as `auc=0.91`; repeatable, goes before --metrics", func(s string) error {
 		return f.metrics.add(s, isNumber, "a number")
 	})
@@ -73,6 +74,15 @@ func (f *registerFlags) define(cmd *cobra.Command) {
 	actorFlag(cmd, &f.opts.Actor, "registered-by")
 	flags.StringVar(&f.opts.Reason, "reason", "", "`text` for the history")
 	require(cmd, "artifact")
+}
+
+// source returns the artifact that the flags name.
+func (f *registerFlags) source() modelregistry.Artifact {
+	a := modelregistry.FromPath(f.artifact)
+	if f.links != "" {
+		a = a.FollowLinks(f.links)
+	}
+	return a
 }
 
 // read reads the files that the flags name into the options.

@@ -19,8 +19,9 @@ var ErrBad = driver.ErrArtifact
 // A Source is where the files of a version come from. The zero value has no
 // files.
 type Source struct {
-	path string // where the files are, if they are on disk
-	put  func(ctx context.Context, dir string, h *Hasher) error
+	path   string // where the files are, if they are on disk
+	put    func(ctx context.Context, dir string, h *Hasher) error
+	follow func(root string) Source // see FollowLinks; nil if the source follows no links
 }
 
 // Check refuses a source that is missing, before a staging folder is made.
@@ -51,7 +52,7 @@ func isFolder(stat func(string) (fs.FileInfo, error), dir, to string) error {
 
 // FromDir copies a directory.
 func FromDir(dir string) Source {
-	return Source{dir, func(ctx context.Context, to string, h *Hasher) error {
+	put := func(ctx context.Context, to string, h *Hasher) error {
 		if err := isFolder(os.Stat, dir, to); err != nil {
 			return err
 		}
@@ -61,41 +62,54 @@ func FromDir(dir string) Source {
 		}
 		defer root.Close()
 		return h.copyTree(fsroot.FS(root), to)
-	}}
+	}
+	return Source{dir, put, func(root string) Source { return linkedDir(dir, root) }}
 }
 
 // FromFile copies one file, under its own name.
 func FromFile(file string) Source {
-	return Source{file, func(ctx context.Context, to string, h *Hasher) error {
+	put := func(ctx context.Context, to string, h *Hasher) error {
 		f, info, err := fsroot.Open(file)
-		var odd *fsroot.NotRegularError
-		if errors.As(err, &odd) {
-			return fmt.Errorf("%w: %s is %s, not a file", ErrBad, file, fsroot.Describe(odd.Mode))
-		}
-		if err != nil {
-			return Bad(err)
-		}
-		defer f.Close()
-		if err := checkPath(filepath.Base(file), maxPath); err != nil {
-			return err
-		}
-		h.meter.add(0, 0, info.Size())
-		return h.copyFile(f, filepath.Base(file), to)
-	}}
+		return h.copyOpened(f, info, err, file, to)
+	}
+	return Source{file, put, func(root string) Source { return linkedFile(file, root) }}
+}
+
+// copyOpened copies a file that was opened, under its own name, and closes it.
+// If it could not be opened, err says why.
+func (h *Hasher) copyOpened(f *os.File, info fs.FileInfo, err error, file, to string) error {
+	var odd *fsroot.NotRegularError
+	if errors.As(err, &odd) {
+		return fmt.Errorf("%w: %s is %s, not a file", ErrBad, file, fsroot.Describe(odd.Mode))
+	}
+	if err != nil {
+		return Bad(err)
+	}
+	defer f.Close()
+	if err := checkPath(filepath.Base(file), maxPath); err != nil {
+		return err
+	}
+	h.meter.add(0, 0, info.Size())
+	return h.copyFile(f, filepath.Base(file), to)
 }
 
 // FromPath copies a directory as FromDir does, or a file as FromFile does.
 func FromPath(name string) Source {
-	return Source{name, func(ctx context.Context, to string, h *Hasher) error {
-		info, err := os.Stat(name)
-		if err != nil {
-			return Bad(err)
-		}
-		if info.IsDir() {
-			return FromDir(name).put(ctx, to, h)
-		}
-		return FromFile(name).put(ctx, to, h)
-	}}
+	from := func(dir, file Source) Source {
+		return Source{path: name, put: func(ctx context.Context, to string, h *Hasher) error {
+			info, err := os.Stat(name)
+			if err != nil {
+				return Bad(err)
+			}
+			if info.IsDir() {
+				return dir.put(ctx, to, h)
+			}
+			return file.put(ctx, to, h)
+		}}
+	}
+	s := from(FromDir(name), FromFile(name))
+	s.follow = func(root string) Source { return from(linkedDir(name, root), linkedFile(name, root)) }
+	return s
 }
 
 // FromFS copies a file system. Sizes and times of modification show whether its
@@ -122,7 +136,7 @@ func FromFunc(save func(dir string) error) Source {
 // MoveDir moves a directory into the staging folder, or copies it if it is on
 // another file system. GiveBack moves it back.
 func MoveDir(dir string) Source {
-	return Source{dir, func(ctx context.Context, to string, h *Hasher) error {
+	return Source{path: dir, put: func(ctx context.Context, to string, h *Hasher) error {
 		if err := isFolder(os.Lstat, dir, to); err != nil {
 			return err
 		}

@@ -34,7 +34,8 @@ type survey struct {
 type surveyed struct {
 	name  string // slash-separated, below the tree
 	mode  fs.FileMode
-	links uint64 // how many names the file has
+	links uint64         // how many names the file has
+	link  *filestat.Stat // of the symbolic link that stood for it, or nil
 	filestat.Stat
 }
 
@@ -53,6 +54,9 @@ func takeSurvey(ctx context.Context, fsys fs.FS, maxPath int) (*survey, error) {
 		}
 		if err := checkPath(name, maxPath); err != nil {
 			return err
+		}
+		if d.Type()&fs.ModeSymlink != 0 {
+			return fmt.Errorf("%w: %s is a symbolic link; FollowLinks of FromDir, or --follow-links, copies the file that it leads to", ErrBad, name)
 		}
 		if err := checkEntry(name, d); err != nil {
 			return err
@@ -78,7 +82,7 @@ func surveyFolder(ctx context.Context, dir string, maxPath int) (*survey, error)
 }
 
 func (s *survey) add(name string, info fs.FileInfo) {
-	s.entries = append(s.entries, surveyed{name, info.Mode(), fsroot.Links(info), filestat.Of(info)})
+	s.entries = append(s.entries, surveyed{name, info.Mode(), fsroot.Links(info), linkStat(info), filestat.Of(info)})
 	if !info.IsDir() {
 		s.files++
 		s.size += info.Size()
@@ -88,10 +92,10 @@ func (s *survey) add(name string, info fs.FileInfo) {
 // compare returns an error that names a file that differs in a later survey, or
 // nil. doing says what was done with the file meanwhile, such as "copied".
 func (s *survey) compare(later *survey, doing string) error {
-	found := make(map[string]filestat.Stat, later.files)
-	for _, e := range later.entries {
-		if !e.mode.IsDir() {
-			found[e.name] = e.Stat
+	found := make(map[string]*surveyed, later.files)
+	for i := range later.entries {
+		if e := &later.entries[i]; !e.mode.IsDir() {
+			found[e.name] = e
 		}
 	}
 	for _, e := range s.entries {
@@ -102,8 +106,11 @@ func (s *survey) compare(later *survey, doing string) error {
 		if !ok {
 			return changedError(e.name, doing, "it is missing now")
 		}
-		if what := e.Difference(now); what != "" {
+		if what := e.Difference(now.Stat); what != "" {
 			return changedError(e.name, doing, what)
+		}
+		if !sameLink(e.link, now.link) {
+			return changedError(e.name, doing, "another symbolic link is in its place")
 		}
 		delete(found, e.name)
 	}
