@@ -2,6 +2,7 @@ package modelregistry_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -181,6 +182,79 @@ func TestPythonLayouts(t *testing.T) {
 				}
 			}
 			s.Same(r)
+		})
+	}
+}
+
+// Python reads a number and writes its value, so 0.910 becomes 0.91. That is no
+// change, and the version keeps the digits that were registered. An entry that
+// Python changed is as Python wrote it.
+func TestPythonSpellsNumbersItsOwnWay(t *testing.T) {
+	t.Parallel()
+	const ours = `{"auc":0.910,"big":1e16,"count":7,"cut":[0.50,{"a":-0}],"rate":1e5}`
+	const theirs = `{"auc":0.91,"big":1e+16,"count":7,"cut":[0.5,{"a":0}],"rate":100000.0}`
+	for name, tt := range map[string]struct {
+		python  func(s *pythonstore.Store)
+		change  string // what Verify says of 1.0.0, or the empty string
+		foreign int    // events
+		metrics string
+	}{
+		"only written": {python: func(*pythonstore.Store) {}, metrics: ours},
+		"promoted": {
+			func(s *pythonstore.Store) { s.PythonPromotes("1.0.0", pythonstore.Day3) },
+			"1.0.0: stage, promoted_to_prod, promoted_by", 1, theirs,
+		},
+		"another metric": {
+			func(s *pythonstore.Store) {
+				s.PythonSets("1.0.0", "metrics", strings.Replace(theirs, `"count":7`, `"count":8`, 1))
+			},
+			"1.0.0: metrics.count", 1, strings.Replace(theirs, `"count":7`, `"count":8`, 1),
+		},
+		"a float in place of an integer": {
+			func(s *pythonstore.Store) {
+				s.PythonSets("1.0.0", "metrics", strings.Replace(theirs, `"count":7`, `"count":7.0`, 1))
+			},
+			"1.0.0: metrics.count", 1, strings.Replace(theirs, `"count":7`, `"count":7.0`, 1),
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := pythonstore.New(t)
+			r := s.Open()
+			num := func(digits string) json.Number { return json.Number(digits) }
+			if _, err := r.Register(t.Context(), fraud, pythonstore.Artifact("x"), &modelregistry.RegisterOptions{Metrics: map[string]any{
+				"auc": num("0.910"), "big": num("1e16"), "count": 7, "cut": []any{num("0.50"), map[string]any{"a": num("-0")}}, "rate": num("1e5"),
+			}}); err != nil {
+				t.Fatal(err)
+			}
+			s.PythonSets("1.0.0", "metrics", theirs)
+			tt.python(s)
+
+			report, err := r.Verify(t.Context(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var change string
+			for _, f := range report.Findings {
+				if f.Err != nil {
+					change = f.Err.Error()
+				}
+			}
+			if change != tt.change {
+				t.Errorf("Verify reports %v, want the change %q", report.Findings, tt.change)
+			}
+			if got := s.List(r)[0].Metrics; got != tt.metrics {
+				t.Errorf("the metrics are %s, want %s", got, tt.metrics)
+			}
+			s.Register(r, "2.0.0") // records the change
+			if got := s.ForeignEvents(r); len(got) != tt.foreign {
+				t.Errorf("the history has the external changes %+v, want %d", got, tt.foreign)
+			}
+			if got := s.Same(r)[1].Metrics; got != tt.metrics {
+				t.Errorf("after the next change the metrics are %s, want %s", got, tt.metrics)
+			}
+			s.WantInStep()
+			s.WantSound()
 		})
 	}
 }

@@ -104,7 +104,7 @@ func changedKeys(before, after []byte, prefix string) (keys []string) {
 		old := remaining[m.Key]
 		delete(remaining, m.Key)
 		switch {
-		case old != nil && pyjson.Equal(old, m.Value):
+		case old != nil && pyjson.Same(old, m.Value):
 		case prefix == "" && old != nil && old[0] == '{' && m.Value[0] == '{':
 			keys = append(keys, changedKeys(old, m.Value, m.Key+".")...)
 		default:

@@ -33,6 +33,20 @@ func float(f float64, bits int) string {
 	return s
 }
 
+// respelled returns n as Python writes it after reading it: 0.91 for 0.910, and
+// 100000.0 for 1e5. Python reads a number with a point or an exponent as a
+// float64, and one beyond the range as an infinity.
+func respelled(n json.Number) string {
+	switch {
+	case n == "-0":
+		return "0"
+	case integer(n):
+		return string(n)
+	}
+	f, _ := n.Float64()
+	return Float(f)
+}
+
 func number(b []byte, i int) (int, error) {
 	start := i
 	if b[i] == '-' {
