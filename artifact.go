@@ -40,8 +40,8 @@ func FromFunc(save func(dir string) error) Artifact { return Artifact{artifact.F
 
 // MoveDir returns an Artifact that moves a directory into the store. It renames
 // the directory if that is on the store's file system, and replaces files in it
-// that have a second name elsewhere (a hard link) by copies. Otherwise it copies
-// the directory, and the original stays. If the registration fails, the
+// that have a second name elsewhere (a hard link) by copies. Otherwise it
+// copies the directory, and the original stays. If the registration fails, the
 // directory is moved back, unless the error matches ErrUncertain. A symbolic
 // link in the directory is refused.
 func MoveDir(dir string) Artifact { return Artifact{artifact.MoveDir(dir)} }

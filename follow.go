@@ -43,7 +43,8 @@ func (f *follower[T]) first(ctx context.Context) error {
 		if f.target != nil {
 			break
 		}
-		select { // for the first version, or because another program may still be copying the files of the version
+		// There is no version yet, or another program still copies its files.
+		select {
 		case <-time.After(f.r.untilPoll(f.opts.Interval)):
 		case <-ctx.Done():
 			return ctx.Err()

@@ -10,8 +10,8 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pythonstore"
 )
 
-// pythonMovesForced is what Ubunye makes of an entry by a promotion, forced past
-// gates if they are given.
+// pythonMovesForced is what Ubunye makes of an entry by a promotion, forced
+// past gates if they are given.
 func pythonMovesForced(s *pythonstore.Store, version, stage, when, skipped string) {
 	s.T.Helper()
 	s.PythonWrites(func(entries map[string]map[string]string, _ *[]string) {

@@ -450,3 +450,20 @@ func TestRefusalIsReturnedRecordedAndLogged(t *testing.T) {
 		t.Errorf("log (-want +got):\n%s", diff)
 	}
 }
+
+func TestMessageCutsLongValues(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("1", 10_000)
+	for _, value := range []any{json.Number(long), long} {
+		metrics, err := mr.NewValues(map[string]any{"auc": value})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, res := range gatesOf(t, map[string]any{"min_auc": 0.5}).Evaluate(t.Context(), mr.ModelVersion{Metrics: metrics}) {
+			if res.Passed || len(res.Message) > 1000 || !strings.Contains(res.Message, "bytes)") {
+				t.Errorf("min_auc of a %T of %d bytes: passed %t, %.2000q; want a refusal of at most 1000 bytes that says how long the value is",
+					value, len(long), res.Passed, res.Message)
+			}
+		}
+	}
+}

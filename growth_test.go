@@ -1,14 +1,13 @@
 package modelregistry_test
 
 import (
-	"encoding/json"
 	"fmt"
-	"os"
 	"runtime"
 	"strings"
 	"testing"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/internal/pythonstore"
 	"github.com/ubunye-go/modelregistry/internal/storetest"
 )
 
@@ -80,36 +79,20 @@ func TestWorkGrowsLinearly(t *testing.T) {
 	}
 }
 
-// A pythonDocument is a registry.json without the registry's own key.
-type pythonDocument struct {
-	Model    string                    `json:"model_name"`
-	UseCase  string                    `json:"use_case"`
-	Versions map[string]map[string]any `json:"versions"`
-}
-
-func (d pythonDocument) write(t *testing.T, dir string) {
+// writeVersions writes a document of versions as Python does. The last version
+// is in production. set has further keys of it.
+func writeVersions(t *testing.T, dir string, from, to int, set ...string) {
 	t.Helper()
-	data, err := json.MarshalIndent(d, "", "  ")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.MkdirAll(storetest.Path(dir), 0o777); err != nil {
-		t.Fatal(err)
-	}
-	storetest.WriteFile(t, storetest.Path(dir, "registry.json"), string(data))
-}
-
-func newPythonDocument(versions int) pythonDocument {
-	d := pythonDocument{storetest.Fraud.Model, storetest.Fraud.UseCase, map[string]map[string]any{}}
-	for i := range versions {
-		version, stage := fmt.Sprintf("1.0.%d", i), mr.Archived
-		if i == versions-1 {
-			stage = mr.Production
+	var entries []string
+	for i := from; i < to; i++ {
+		version, stage := fmt.Sprintf("1.0.%d", i), "archived"
+		var more []string
+		if i == to-1 {
+			stage, more = "production", set
 		}
-		d.Versions[version] = map[string]any{"version": version, "stage": stage, "registered_at": "2026-11-20T05:30:11.655479+00:00",
-			"metrics": map[string]any{"auc": 0.9}, "metadata": map[string]any{}}
+		entries = append(entries, version, pythonstore.Entry(version, stage, more...))
 	}
-	return d
+	pythonstore.At(t, dir).Write("registry.json", pythonstore.Document(entries...))
 }
 
 // takenIn makes the registry record a document, and ends all handles of the
@@ -126,50 +109,29 @@ func takenIn(t *testing.T, dir string) {
 // prunedStore makes a store from which another program deleted half of the
 // versions.
 func prunedStore(t *testing.T, dir string, size int) {
-	d := newPythonDocument(size)
-	d.write(t, dir)
+	writeVersions(t, dir, 0, size)
 	takenIn(t, dir)
-	for i := range size / 2 {
-		delete(d.Versions, fmt.Sprintf("1.0.%d", i))
-	}
-	d.write(t, dir)
+	writeVersions(t, dir, size/2, size)
 }
 
 // unknownKeys makes a store in which another program changed many keys of an
 // entry that the registry does not know.
 func unknownKeys(t *testing.T, dir string, size int) {
-	d := newPythonDocument(1)
-	set := func(value int) {
+	set := func(value string) {
+		var keys []string
 		for i := range size {
-			d.Versions["1.0.0"][fmt.Sprintf("key%d", i)] = value
+			keys = append(keys, fmt.Sprintf("key%d", i), value)
 		}
-		d.write(t, dir)
+		writeVersions(t, dir, 0, 1, keys...)
 	}
-	set(1)
+	set("1")
 	takenIn(t, dir)
-	set(2)
+	set("2")
 }
 
 // badLines makes a store with a history that ends with lines of another kind.
 func badLines(t *testing.T, dir string, size int) {
-	newPythonDocument(1).write(t, dir)
+	writeVersions(t, dir, 0, 1)
 	takenIn(t, dir)
 	storetest.Edit(t, storetest.Path(dir, "history.jsonl"), func(s string) string { return s + strings.Repeat("not JSON\n", size) })
-}
-
-func TestMessageCutsLongValues(t *testing.T) {
-	t.Parallel()
-	long := strings.Repeat("1", 10_000)
-	for _, value := range []any{json.Number(long), long} {
-		metrics, err := mr.NewValues(map[string]any{"auc": value})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, res := range gatesOf(t, map[string]any{"min_auc": 0.5}).Evaluate(t.Context(), mr.ModelVersion{Metrics: metrics}) {
-			if res.Passed || len(res.Message) > 1000 || !strings.Contains(res.Message, "bytes)") {
-				t.Errorf("min_auc of a %T of %d bytes: passed %t, %.2000q; want a refusal of at most 1000 bytes that says how long the value is",
-					value, len(long), res.Passed, res.Message)
-			}
-		}
-	}
 }

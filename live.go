@@ -93,8 +93,9 @@ type LiveOptions[T any] struct {
 
 // NewLive loads the version that ref means and returns a Live that has it in
 // use. It fails with the error of the registry, of load or of the check. With
-// LiveOptions.Wait, it waits for a version until ctx ends. The Live then polls the registry until Close. The end of ctx only ends the first
-// load; the values of ctx reach every load and check.
+// LiveOptions.Wait, it waits for a version until ctx ends. The Live then polls
+// the registry until Close. The end of ctx only ends the first load; the values
+// of ctx reach every load and check.
 //
 // load makes a T from the files in Model.Path. The files stay until the T is
 // closed, so load may map them into memory. It runs in a goroutine of its own,

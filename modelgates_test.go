@@ -24,8 +24,8 @@ func pythonSetsGates(s *pythonstore.Store, gates string) {
 	s.Write("registry.json", []byte(doc+",\n  \"promotion_gates\": "+string(pyjson.Indent(nil, []byte(gates), "  "))+"\n}"))
 }
 
-// pythonModel is a store by Ubunye 0.8: versions with an auc of 0.25, and a model's
-// gates.
+// pythonModel is a store by Ubunye 0.8: versions with an auc of 0.25, and a
+// model's gates.
 func pythonModel(t *testing.T, gates string, versions ...string) *pythonstore.Store {
 	t.Helper()
 	s := pythonstore.New(t)

@@ -35,15 +35,14 @@ func (mv move) find(t *txn) (*index.Entry, error) {
 			return nil, notFound("an earlier production version")
 		}
 		return t.Get(version), nil
-	case mv.ref.Range != "":
-		return t.highest(mv.ref)
-	case mv.ref.Version == "":
+	case mv.ref.Range == "" && mv.ref.Version == "":
 		return mv.findInStage(t)
 	}
-	if e := t.Get(mv.ref.Version); e != nil {
-		return e, nil
+	ref := mv.ref
+	if ref.Version != "" {
+		ref.Stage = ""
 	}
-	return nil, notFound("version %s", mv.ref.Version)
+	return t.find(ref)
 }
 
 // findInStage returns the version that entered the stage of the reference last.
@@ -93,6 +92,30 @@ func stageTime(v *ModelVersion, stage ModelStage) time.Time {
 	default:
 		return v.RegisteredAt
 	}
+}
+
+// find returns the entry that a reference means, with the earlier changes of
+// the batch applied.
+func (t *txn) find(ref Ref) (*index.Entry, error) {
+	switch {
+	case t.Empty():
+		return nil, notFound("model %s", ref.Name)
+	case ref.Range != "":
+		return t.highest(ref)
+	case ref.Version == "":
+		if e := t.Holder(string(ref.Stage)); e != nil {
+			return e, nil
+		}
+		return nil, notFound("a version in %s", ref.Stage)
+	}
+	e := t.Get(ref.Version)
+	if e == nil {
+		return nil, notFound("version %s", ref.Version)
+	}
+	if stage := ModelStage(t.Stage(e)); ref.Stage != "" && stage != ref.Stage {
+		return nil, conflictStage(stage, ref.Stage)
+	}
+	return e, nil
 }
 
 // highest returns the highest version that matches a range, with the earlier

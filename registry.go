@@ -234,8 +234,8 @@ func (r *ModelRegistry) version(ctx context.Context, ref Ref) (v ModelVersion, e
 
 // ListVersions returns every version of a model, the one registered last first.
 // The order is that of the history, and that of registry.json if there is no
-// history. RegisteredAt does not matter, because a clock may be wrong. The error
-// matches ErrNotFound if the model does not exist.
+// history. RegisteredAt does not matter, because a clock may be wrong. The
+// error matches ErrNotFound if the model does not exist.
 func (r *ModelRegistry) ListVersions(ctx context.Context, name ModelName) (list []ModelVersion, err error) {
 	defer func() { err = opError("list", name.all(), err) }()
 	m, err := r.model(name)

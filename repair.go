@@ -70,10 +70,10 @@ type RepairOptions struct {
 //     to .orphans once they are an hour old.
 //
 // Repair keeps the files that it replaces in .repairs. It touches no other
-// files that the registry did not make. It can't restore the bytes of an artifact. If
-// a manifest is not the one that the history names, it can't decide which one
-// is right. Other processes may use the registry meanwhile. A second Repair
-// finds nothing to do.
+// files that the registry did not make. It can't restore the bytes of an
+// artifact. If a manifest is not the one that the history names, it can't
+// decide which one is right. Other processes may use the registry meanwhile. A
+// second Repair finds nothing to do.
 //
 // The error matches ErrNotFound if there is no such model, and
 // errors.ErrUnsupported if the store does not implement driver.Maintainer. It

@@ -55,9 +55,9 @@ func textFindings(t *testing.T, dir string) (list []string) {
 	return list
 }
 
-// A checkout by git with core.autocrlf changes the line ends of every text file.
-// Verify says so, Repair gives history and document their bytes back, and with
-// "* -text" in .gitattributes nothing happens.
+// A checkout by git with core.autocrlf changes the line ends of every text
+// file. Verify says so, Repair gives history and document their bytes back, and
+// with "* -text" in .gitattributes nothing happens.
 func TestCheckoutWithAutocrlf(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("git"); err != nil {

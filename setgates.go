@@ -89,26 +89,3 @@ func (r *ModelRegistry) beginGates(name ModelName, gates PromotionGate, opts *Ga
 	m, err = r.model(name)
 	return m, o, raw, err
 }
-
-// find returns the entry that a reference means after the events so far.
-func (t *txn) find(ref Ref) (*index.Entry, error) {
-	switch {
-	case t.Empty():
-		return nil, notFound("model %s", ref.Name)
-	case ref.Range != "":
-		return t.highest(ref)
-	case ref.Version == "":
-		if e := t.Holder(string(ref.Stage)); e != nil {
-			return e, nil
-		}
-		return nil, notFound("a version in %s", ref.Stage)
-	}
-	e := t.Get(ref.Version)
-	if e == nil {
-		return nil, notFound("version %s", ref.Version)
-	}
-	if stage := ModelStage(t.Stage(e)); ref.Stage != "" && stage != ref.Stage {
-		return nil, conflictStage(stage, ref.Stage)
-	}
-	return e, nil
-}

@@ -34,7 +34,7 @@ func (l *lockedBuffer) String() string {
 }
 
 // A change that waits for the lock of another process says so after a second,
-// once. The error at the end of its context says what it waited for.
+// once. The error at the end of its context names the lock.
 func TestWaitingChangeSaysSo(t *testing.T) {
 	t.Parallel()
 	var log lockedBuffer // a timer writes into it

@@ -52,8 +52,9 @@ type StagedTree struct {
 
 // CheckVersion returns an error that matches ErrInvalid and gives the reason if
 // no program can have made a version of that name on this system, or nil. It
-// accepts more than StagedTree.Validate, because other programs write names that
-// some systems can't keep. A store checks what it reads or removes by it.
+// accepts more than StagedTree.Validate, because other programs write names
+// that some systems can't keep. A store calls it before it reads or removes a
+// tree.
 func CheckVersion(version string) error {
 	if err := pathname.CheckFound(version); err != nil {
 		return fmt.Errorf("%w version %q: %w", ErrInvalid, version, err)

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/ubunye-go/modelregistry/internal/fsroot"
 )
 
 // A cache keeps trees in a folder that processes share:
@@ -112,7 +114,7 @@ func (c *cache) fill(ctx context.Context, key string, fill func(dir string) erro
 		return c.failed(err)
 	}
 	defer lock.Unlock()
-	share(dir + lockSuffix)
+	fsroot.SharePath(dir + lockSuffix)
 	if _, err := os.Lstat(dir); err == nil {
 		return nil
 	}

@@ -136,27 +136,11 @@ func makeSharedAll(dir string) error {
 			return err
 		}
 	}
-	err := os.Mkdir(dir, 0o777)
+	err := fsroot.MkdirPath(dir)
 	if errors.Is(err, fs.ErrExist) { // another process made it
 		return nil
 	}
-	if err == nil {
-		share(dir)
-	}
 	return err
-}
-
-// share gives a new file or folder the rights of the folder that it is in. A
-// system that has no modes leaves it as it is.
-func share(name string) {
-	info, err := os.Lstat(name)
-	folder, folderErr := os.Stat(filepath.Dir(name))
-	if err != nil || folderErr != nil {
-		return
-	}
-	if mode := fsroot.Shared(info.Mode(), folder.Mode()); mode.Perm() != info.Mode().Perm() {
-		_ = os.Chmod(name, mode)
-	}
 }
 
 // A cacheFile is a new file in the cache. Its errors are those of the cache.

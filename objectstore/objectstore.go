@@ -69,10 +69,10 @@
 // Verify checks files that are in this machine's cache there, and does not
 // download them again. It reads the other files from the bucket and keeps
 // nothing of them. To check all files in the bucket, name a folder that is
-// empty as the CacheDir. Repair is not supported: copy the prefix to disk, repair the copy,
-// and copy it to a new prefix. A folder without files is not kept. After a
-// model is deleted while programs run, restart the programs that read it: a
-// writer notices the deletion, a reader may not.
+// empty as the CacheDir. Repair is not supported: copy the prefix to disk,
+// repair the copy, and copy it to a new prefix. A folder without files is not
+// kept. After a model is deleted while programs run, restart the programs that
+// read it: a writer notices the deletion, a reader may not.
 package objectstore
 
 import (
@@ -98,10 +98,10 @@ type Options struct {
 	Prefix string
 
 	// CacheDir is the folder on this machine for downloaded versions, and for
-	// files that are about to be uploaded. Processes, stores and users may share
-	// it: if the folder's group or all users may write to it, they may write to
-	// what is made in it. It is made when the first file needs it. If it can't
-	// be used, that operation fails with a *[CacheError].
+	// files that are about to be uploaded. Processes, stores and users may
+	// share it: if the folder's group or all users may write to it, they may
+	// write to what is made in it. It is made when the first file needs it. If
+	// it can't be used, that operation fails with a *[CacheError].
 	//
 	// If CacheDir is empty, the store uses modelregistry below os.UserCacheDir.
 	// If that can't be used, for example because HOME is not set, a temporary

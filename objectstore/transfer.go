@@ -21,7 +21,8 @@ const (
 	idleTries = 3
 	// slowestUpload is the rate in bytes a second that an upload must reach.
 	// Drivers send a file in parts and show only when they read the next part.
-	// So an upload may also take the time for what it has read and not sent.
+	// So an upload may also take the time for the bytes that were read and not
+	// sent yet.
 	slowestUpload = 32 << 10
 )
 
@@ -189,8 +190,9 @@ func (s *Store) readAll(ctx context.Context, key string) (data []byte, err error
 }
 
 // upload sends a file once, whose key includes the prefix. When ctx ends, the
-// driver's next read fails, and the driver's own context lives on for settleFor.
-// S3's client needs it to remove the parts of a large file that it sent.
+// driver's next read fails, and the driver's own context lives on for
+// settleFor. S3's client needs it to remove the parts of a large file that it
+// sent.
 func (s *Store) upload(ctx context.Context, key string, r io.Reader, size int64) error {
 	opts := uploadOptions(size)
 	sending, dog := watch(context.WithoutCancel(ctx))

@@ -10,8 +10,8 @@ import (
 	"unicode/utf8"
 )
 
-// checkLossless refuses JSON of which decoding would silently lose something: keys
-// that are given twice, and text that is not Unicode.
+// checkLossless refuses JSON of which decoding would silently lose something:
+// keys that are given twice, and text that is not Unicode.
 func checkLossless(data []byte) error {
 	if !utf8.Valid(data) {
 		return errors.New("it is not UTF-8")

@@ -277,12 +277,18 @@ func hashFiles(ctx context.Context, root *os.Root, files []manifestEntry, progre
 		}
 		return nil
 	}
+	return inParallel(ctx, workers, len(todo), func(ctx context.Context, i int) error { return hashFile(ctx, root, todo[i], progress) })
+}
+
+// inParallel calls fn for every index below n, in a number of goroutines. The
+// first error ends the context of the other calls, and is returned.
+func inParallel(ctx context.Context, workers, n int, fn func(ctx context.Context, i int) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var next atomic.Int64
 	work := func() {
-		for i := next.Add(1) - 1; i < int64(len(todo)); i = next.Add(1) - 1 {
-			if err := hashFile(ctx, root, todo[i], progress); err != nil {
+		for i := next.Add(1) - 1; i < int64(n) && ctx.Err() == nil; i = next.Add(1) - 1 {
+			if err := fn(ctx, int(i)); err != nil {
 				cancel(err)
 			}
 		}

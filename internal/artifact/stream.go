@@ -10,7 +10,6 @@ import (
 	"io"
 	"io/fs"
 	"strings"
-	"sync"
 
 	"github.com/ubunye-go/modelregistry/driver"
 )
@@ -92,32 +91,16 @@ func (k *Manifests) readStream(ctx context.Context, tree driver.TreeFiles, diges
 // checkStreams returns an error that names the files that are missing or
 // changed. An error of the store ends the check.
 func (m *manifest) checkStreams(ctx context.Context, tree driver.TreeFiles, progress *Meter) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var wg sync.WaitGroup
 	faults := make([]error, len(m.Files))
-	next := make(chan int)
-	for range min(streams, len(m.Files)) {
-		wg.Go(func() {
-			for i := range next {
-				err := m.Files[i].checkStream(ctx, tree, progress)
-				if err != nil && !errors.Is(err, ErrBad) {
-					cancel(err)
-				}
-				faults[i] = err
-			}
-		})
-	}
-	for i := range m.Files {
-		select {
-		case next <- i:
-		case <-ctx.Done():
+	err := inParallel(ctx, min(streams, len(m.Files)), len(m.Files), func(ctx context.Context, i int) error {
+		err := m.Files[i].checkStream(ctx, tree, progress)
+		if errors.Is(err, ErrBad) {
+			faults[i], err = err, nil
 		}
-	}
-	close(next)
-	wg.Wait()
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	return errors.Join(faults...)
 }

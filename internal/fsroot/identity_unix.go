@@ -17,8 +17,8 @@ func Identity(info fs.FileInfo) (device, inode uint64) {
 	return 0, 0
 }
 
-// Links returns how many names a file has. It is 1 on systems that do not report
-// it.
+// Links returns how many names a file has. It is 1 on systems that do not
+// report it.
 func Links(info fs.FileInfo) uint64 {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
 		return uint64(st.Nlink)

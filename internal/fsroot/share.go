@@ -37,11 +37,20 @@ func Shared(own, folder fs.FileMode) fs.FileMode {
 // another one. A system that has no modes or refuses to change this one leaves
 // it as it is.
 func Share(root *os.Root, name string) (changed bool) {
-	folder, err := root.Stat(path.Dir(name))
+	return share(root.Stat, root.Lstat, root.Chmod, path.Dir(name), name)
+}
+
+// SharePath is Share for a path.
+func SharePath(name string) (changed bool) {
+	return share(os.Stat, os.Lstat, os.Chmod, filepath.Dir(name), name)
+}
+
+func share(stat, lstat func(string) (fs.FileInfo, error), chmod func(string, fs.FileMode) error, dir, name string) (changed bool) {
+	folder, err := stat(dir)
 	if err != nil {
 		return false
 	}
-	info, err := root.Lstat(name)
+	info, err := lstat(name)
 	if err != nil || !info.IsDir() && !info.Mode().IsRegular() {
 		return false
 	}
@@ -49,7 +58,7 @@ func Share(root *os.Root, name string) (changed bool) {
 	if mode.Perm() == info.Mode().Perm() {
 		return false
 	}
-	return root.Chmod(name, mode) == nil
+	return chmod(name, mode) == nil
 }
 
 // ShareLike gives a new file the mode of another one, which it is to replace,
@@ -111,12 +120,8 @@ func MkdirPath(dir string) error {
 	if err := os.Mkdir(dir, 0o777); err != nil {
 		return err
 	}
-	root, err := os.OpenRoot(filepath.Dir(dir))
-	if err != nil {
-		return err
-	}
-	Share(root, filepath.Base(dir))
-	return root.Close()
+	SharePath(dir)
+	return nil
 }
 
 // MakeFile makes an empty file with its Shared mode, if there is no file of

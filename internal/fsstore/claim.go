@@ -53,8 +53,8 @@ func isRandom(name string) bool {
 }
 
 // claim makes a staging folder and locks it, and makes the folder of the tree.
-// It returns false if a sweep removed the staging folder meanwhile. made are the
-// folders above that were made for it.
+// It returns false if a sweep removed the staging folder meanwhile. made are
+// the folders above that were made for it.
 func (s *Store) claim(d Disk, staging string, made []string) (c claim, ok bool, err error) {
 	failed := func(err, removeErr error) (claim, bool, error) {
 		if removeErr != nil {

@@ -33,9 +33,10 @@ func (v *View) isFirst() bool {
 	return !v.rev.log.Exists && !v.rev.document.Exists && !v.rev.changes.Exists
 }
 
-// checkFirst returns why a model may not be made: it lost its log, its folder is
-// spelled differently, or another model has nearly the same name. As long as the
-// folder was empty, another process could replace it by one of another spelling.
+// checkFirst returns why a model may not be made: it lost its log, its folder
+// is spelled differently, or another model has nearly the same name. As long as
+// the folder was empty, another process could replace it by one of another
+// spelling.
 func checkFirst(d Disk, at *place) error {
 	if err := checkLost(d, at.dir); err != nil {
 		return err

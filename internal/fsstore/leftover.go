@@ -12,11 +12,11 @@ import (
 // the process has too many files open, say, the store notes it, and tries again
 // after its next change and at Close.
 
-// leftoversEvery bounds how often the store tries to remove what it had to leave.
+// leftoversEvery bounds how often the store tries to remove leftovers.
 const leftoversEvery = 100 * time.Millisecond
 
-// noteLeftover notes that a staging folder in a model's folder of stagings could not
-// be removed. made are folders to remove when they are empty.
+// noteLeftover notes that a staging folder in a model's folder of stagings
+// could not be removed. made are folders to remove when they are empty.
 func (s *Store) noteLeftover(stagings string, made []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -27,8 +27,7 @@ func (s *Store) noteLeftover(stagings string, made []string) {
 	s.leftoversAt = time.Now()
 }
 
-// removeLeftovers tries again to remove what the store had to leave, unless it did so
-// just now.
+// removeLeftovers tries again to remove leftovers, unless it did so just now.
 func (s *Store) removeLeftovers(d Disk, always bool) {
 	s.mu.Lock()
 	if len(s.leftovers) == 0 || !always && time.Since(s.leftoversAt) < leftoversEvery {

@@ -102,7 +102,7 @@ type Store struct {
 	bootID      func() string // nil for the system's own
 	locks       map[string]*localLock
 	swept       map[string]time.Time // when a model's staging was last searched
-	leftovers   map[string][]string  // see leave
+	leftovers   map[string][]string  // see noteLeftover
 	leftoversAt time.Time            // when the store last could not remove it
 	found       map[[3]string]*folder
 	places      map[driver.Name]*place

@@ -49,7 +49,12 @@ func (f Facts) Get(key string) []byte {
 }
 
 // with returns the facts with a member set.
-func (f Facts) with(key string, value []byte) Facts {
+func (f Facts) with(key string, value []byte) Facts { return ReadFacts(withMember(f.raw, key, value)) }
+
+// withMember returns an object with a member set, as its last one, or without
+// that member if the value is nil. It returns nil if no member is left. raw may
+// be empty.
+func withMember(raw []byte, key string, value []byte) []byte {
 	b := []byte{'{'}
 	add := func(key, value []byte) {
 		if len(b) > 1 {
@@ -57,16 +62,21 @@ func (f Facts) with(key string, value []byte) Facts {
 		}
 		b = append(append(append(b, key...), ':'), value...)
 	}
-	if len(f.raw) > 0 {
-		members, _ := pyjson.Object(f.raw)
+	if len(raw) > 0 {
+		members, _ := pyjson.Object(raw)
 		for _, m := range members {
 			if m.Key != key {
 				add(m.Raw, m.Value)
 			}
 		}
 	}
-	add(pyjson.Quote(key), value)
-	return ReadFacts(append(b, '}'))
+	if value != nil {
+		add(pyjson.Quote(key), value)
+	}
+	if len(b) == 1 {
+		return nil
+	}
+	return append(b, '}')
 }
 
 // image returns the facts for an event that changes or repeats them.

@@ -65,10 +65,10 @@ func (s *State) forget() {
 	}
 }
 
-// withdrawn returns the version that is stored as in production and that readers
-// see as archived. If there are several, it is the one that was promoted last.
-// The next change archives it, so it entered its stage after all versions that
-// are stored as archived.
+// withdrawn returns the version that is stored as in production and that
+// readers see as archived. If there are several, it is the one that was
+// promoted last. The next change archives it, so it entered its stage after all
+// versions that are stored as archived.
 func (s *State) withdrawn() (last *Entry) {
 	h := s.Holder(Production)
 	for v := range s.Productive {

@@ -20,8 +20,8 @@ func Same(a, b []byte) bool {
 	return Equal(a, b) || bytes.Equal(sorted(nil, a), sorted(nil, b))
 }
 
-// sorted appends raw as Compact does, with the members of objects sorted by key,
-// numbers as Python writes them, and a comma after every element.
+// sorted appends raw as Compact does, with the members of objects sorted by
+// key, numbers as Python writes them, and a comma after every element.
 func sorted(dst, raw []byte) []byte {
 	at := space(raw, 0)
 	if at == len(raw) {

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// MustRunAll reports whether nothing may be skipped for want of rights or tools.
+// MustRunAll reports whether nothing may be skipped for want of rights or
+// tools.
 func MustRunAll() bool { return os.Getenv("MODELREGISTRY_TEST_ALL") == "1" }
 
 // Unavailable skips a test that can't be run here, unless all shall be.

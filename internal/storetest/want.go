@@ -69,8 +69,8 @@ func WantInStep(t testing.TB, dir string) {
 	}
 }
 
-// Listing maps every path below dir to what it is: its digest and modification
-// time if it is a file, its target if it is a link.
+// Listing maps every path below dir to the digest and modification time of a
+// file, or to the target of a link.
 func Listing(t testing.TB, dir string) map[string]string {
 	t.Helper()
 	m := map[string]string{}

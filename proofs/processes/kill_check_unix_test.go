@@ -24,9 +24,9 @@ func (k *killRun) check(t *testing.T) {
 	k.debris(t)
 	r := openStore(t, k.dir, nil)
 	before := stagesOf(t, r)
-	// A process that was killed between the rename of its folders and its append
-	// left them in versions/. The next registrations with these numbers move
-	// them to .orphans/.
+	// A process that was killed between the rename of its folders and its
+	// append left them in versions/. The next registrations with these numbers
+	// move them to .orphans/.
 	for range 10 {
 		k.count++
 		l := ledger.Line{Phase: ledger.Intent, Worker: fmt.Sprintf("next%d", k.count), Token: fmt.Sprintf("next%d", k.count), Op: "register"}

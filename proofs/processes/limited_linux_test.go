@@ -23,8 +23,7 @@ const (
 	userVariable      = "MODELREGISTRY_PROCESSES_USER"
 )
 
-// nobody is the number of the user and the group of that name, which own no
-// files.
+// The user and the group of this number own no files.
 const nobody = 65534
 
 // limited maps names to what a process with other rights or limits can do in a

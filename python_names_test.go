@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/internal/pythonstore"
 	"github.com/ubunye-go/modelregistry/internal/storetest"
 )
 
@@ -19,18 +20,13 @@ func TestVersionsNamedByAnotherProgram(t *testing.T) {
 		t.Skip("Windows can't keep these names")
 	}
 	dir := t.TempDir()
-	d := newPythonDocument(1)
+	store := pythonstore.At(t, dir)
+	var entries []string
 	for _, version := range append(names, "1.0.0") {
-		d.Versions[version] = map[string]any{"version": version, "stage": mr.Staging, "registered_at": "2026-11-20T05:30:11.655479+00:00",
-			"metrics": map[string]any{}, "metadata": map[string]any{}}
+		entries = append(entries, version, pythonstore.Entry(version, "staging"))
+		store.Write("versions/"+version+"/model/weights.bin", []byte(version))
 	}
-	d.write(t, dir)
-	for _, version := range append(names, "1.0.0") {
-		if err := os.MkdirAll(storetest.Path(dir, "versions", version, "model"), 0o777); err != nil {
-			t.Fatal(err)
-		}
-		storetest.WriteFile(t, storetest.Path(dir, "versions", version, "model", "weights.bin"), version)
-	}
+	store.Write("registry.json", pythonstore.Document(entries...))
 	r := storetest.Open(t, dir, nil)
 	for _, version := range names {
 		v, err := r.Promote(t.Context(), storetest.Fraud.At(version), mr.Production, nil)
