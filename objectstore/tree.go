@@ -260,7 +260,7 @@ func (s *Store) download(ctx context.Context, src *source, dir string) error {
 			return err
 		}
 	}
-	return s.each(ctx, len(src.files), func(ctx context.Context, i int) error {
+	err := s.each(ctx, len(src.files), func(ctx context.Context, i int) error {
 		f := src.files[i]
 		to := filepath.Join(dir, filepath.FromSlash(f.Path))
 		if err := makeShared(filepath.Dir(to)); err != nil {
@@ -275,6 +275,27 @@ func (s *Store) download(ctx context.Context, src *source, dir string) error {
 		}
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	return s.cache.failed(src.missingIn(dir))
+}
+
+// missingIn returns an error if a file that was downloaded to a folder is no
+// longer there. The folder of a cache can be emptied at any moment, and a part
+// of a tree must not pass for all of it.
+func (src *source) missingIn(dir string) error {
+	if src.manifest != nil {
+		if _, err := os.Lstat(filepath.Join(dir, manifestName)); err != nil {
+			return err
+		}
+	}
+	for _, f := range src.files {
+		if _, err := os.Lstat(filepath.Join(dir, filepath.FromSlash(f.Path))); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Store) downloadFile(ctx context.Context, key, to string, f fileInfo) error {
