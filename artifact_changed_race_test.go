@@ -48,7 +48,7 @@ func (w *writer) end() {
 // racing registers an artifact several times while a writer is at its folder.
 // The writer is started in the source, or in the folder that a save function
 // leaves. Each version that comes of it and passes its check is handed to see.
-func racing(t *testing.T, source string, prepare func(dir string) error, write func(dir string) func(n int) error, see func(dir string)) {
+func racing(t *testing.T, source string, prepare func(dir string) error, write func(t *testing.T, dir string) func(n int) error, see func(dir string)) {
 	t.Helper()
 	r, store := newStore(t, nil)
 	register := func(racing bool) (mr.ModelVersion, error) {
@@ -56,7 +56,7 @@ func racing(t *testing.T, source string, prepare func(dir string) error, write f
 		defer w.end()
 		begin := func(dir string) {
 			if racing {
-				w.start(t, write(dir))
+				w.start(t, write(t, dir))
 			}
 		}
 		dir := t.TempDir()
@@ -102,7 +102,7 @@ func TestOverwritingRaces(t *testing.T) {
 	prepare := func(dir string) error {
 		return os.WriteFile(filepath.Join(dir, "a"), bytes.Repeat(fill(25), parts), 0o666)
 	}
-	write := func(dir string) func(n int) error {
+	write := func(t *testing.T, dir string) func(n int) error {
 		f, err := os.OpenFile(filepath.Join(dir, "a"), os.O_WRONLY, 0)
 		if err != nil {
 			t.Error(err)
@@ -147,7 +147,7 @@ func TestAppendingRaces(t *testing.T) {
 		data := bytes.Repeat(record, 2000)
 		return errors.Join(os.WriteFile(filepath.Join(dir, "a"), data, 0o666), os.WriteFile(filepath.Join(dir, "b"), data, 0o666))
 	}
-	write := func(dir string) func(n int) error {
+	write := func(t *testing.T, dir string) func(n int) error {
 		var files [2]*os.File
 		for i, name := range []string{"a", "b"} {
 			var err error

@@ -1,6 +1,7 @@
 package modelregistry_test
 
 import (
+	"crypto/rand"
 	"errors"
 	"io/fs"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"testing/fstest"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/internal/storetest"
 )
 
 func TestBadArtifacts(t *testing.T) {
@@ -21,9 +23,7 @@ func TestBadArtifacts(t *testing.T) {
 	writeFile(t, filepath.Join(outside, "secret"), "secret")
 	link := func(t *testing.T, dir, target string) {
 		writeFile(t, filepath.Join(dir, "a"), "a")
-		if err := os.Symlink(target, filepath.Join(dir, "link")); err != nil {
-			t.Skip("can't make a symbolic link here:", err)
-		}
+		makeLink(t, filepath.Join(dir, "link"), target)
 	}
 	tests := map[string]struct {
 		prepare func(t *testing.T, dir string)
@@ -45,11 +45,9 @@ func TestBadArtifacts(t *testing.T) {
 			if runtime.GOOS == "windows" {
 				t.Skip("a socket in the file system is not a file type of its own on Windows")
 			}
-			l, err := net.Listen("unix", filepath.Join(dir, "sock"))
-			if err != nil {
-				t.Skip("can't make a socket here:", err)
+			if err := makeSocket(filepath.Join(dir, "sock")); err != nil {
+				t.Fatal(err)
 			}
-			t.Cleanup(func() { l.Close() })
 			writeFile(t, filepath.Join(dir, "a"), "a")
 		}, names: "sock"},
 		"pipe": {prepare: func(t *testing.T, dir string) {
@@ -57,7 +55,7 @@ func TestBadArtifacts(t *testing.T) {
 				t.Skip("Windows keeps named pipes outside the file system")
 			}
 			if err := exec.Command("mkfifo", filepath.Join(dir, "pipe")).Run(); err != nil {
-				t.Skip("can't make a named pipe here:", err)
+				t.Fatal("can't make a named pipe here:", err)
 			}
 			writeFile(t, filepath.Join(dir, "a"), "a")
 		}, names: "pipe"},
@@ -65,12 +63,7 @@ func TestBadArtifacts(t *testing.T) {
 	for what, test := range tests {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
-			// t.TempDir may be too long for the path of a socket.
-			dir, err := os.MkdirTemp("", "mr")
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { os.RemoveAll(dir) })
+			dir := t.TempDir()
 			test.prepare(t, dir)
 			r, store := newStore(t, nil)
 			register(t, r, "1.0.0", nil)
@@ -97,7 +90,7 @@ func TestBadArtifacts(t *testing.T) {
 			if test.names == "" {
 				return
 			}
-			_, err = r.Register(t.Context(), fraud, mr.FromFile(filepath.Join(dir, filepath.FromSlash(test.names))), nil)
+			_, err := r.Register(t.Context(), fraud, mr.FromFile(filepath.Join(dir, filepath.FromSlash(test.names))), nil)
 			if what != "link to file" && what != "link below" { // a file's own path may be a link
 				wantError(t, err, "register", fraud, "", mr.ErrArtifact)
 				check()
@@ -122,6 +115,9 @@ func TestSavedArtifactOfBadKind(t *testing.T) {
 	for what, save := range tests {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
+			if strings.Contains(what, "link") {
+				storetest.NeedSymlinks(t)
+			}
 			r, dir := newStore(t, nil)
 			_, err := r.Register(t.Context(), fraud, mr.FromFunc(save), nil)
 			wantError(t, err, "register", fraud, "", mr.ErrArtifact)
@@ -189,4 +185,16 @@ func TestArtifactThatContainsTheStore(t *testing.T) {
 			check()
 		})
 	}
+}
+
+// makeSocket leaves a socket at path. The path that a socket is bound to has at
+// most about a hundred bytes, so it is bound to a short one and then renamed.
+func makeSocket(path string) error {
+	short := filepath.Join(os.TempDir(), "s"+rand.Text()[:8])
+	l, err := net.Listen("unix", short)
+	if err != nil {
+		return err
+	}
+	l.(*net.UnixListener).SetUnlinkOnClose(false)
+	return errors.Join(l.Close(), os.Rename(short, path))
 }

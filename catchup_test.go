@@ -3,14 +3,21 @@ package modelregistry_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"os"
+	"path"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/driver"
+	"github.com/ubunye-go/modelregistry/internal/fsstore"
 	"github.com/ubunye-go/modelregistry/internal/pythonstore"
 )
 
@@ -70,6 +77,7 @@ func TestCatchUpRecordsAnExternalChange(t *testing.T) {
 // Catching up does not create a store again that was moved away.
 func TestCatchUpDoesNotCreateAStore(t *testing.T) {
 	t.Parallel()
+	notOnWindows(t)
 	for _, closes := range []bool{false, true} {
 		dir := t.TempDir() + "/store"
 		r := openStore(t, dir, nil)
@@ -127,5 +135,120 @@ func TestSmallDocumentIsRewrittenAfterEveryChange(t *testing.T) {
 	}
 	if n := documentLag(t, dir); n != 0 {
 		t.Errorf("the document lacks %d bytes of events, want 0", n)
+	}
+}
+
+// A heldDisk is one where a program may have registry.json open, so that the
+// file can't be replaced.
+type heldDisk struct {
+	fsstore.Disk
+	held  *atomic.Bool
+	tried func() // is called when the file was not replaced
+}
+
+func (d heldDisk) Rename(from, to string) error {
+	if d.held.Load() && path.Base(to) == "registry.json" {
+		d.tried()
+		return &os.LinkError{Op: "rename", Old: from, New: to, Err: driver.ErrInUse}
+	}
+	return d.Disk.Rename(from, to)
+}
+
+// While another program has registry.json open, some systems don't replace it.
+// Close then tries again for a second, and logs a failure once.
+func TestCloseWaitsUntilTheDocumentIsNotInUse(t *testing.T) {
+	t.Parallel()
+	for _, ends := range []bool{true, false} {
+		t.Run(fmt.Sprint("ends=", ends), func(t *testing.T) {
+			t.Parallel()
+			dir, held, log := t.TempDir(), &atomic.Bool{}, &strings.Builder{}
+			r, err := mr.OpenOn(dir, &mr.Options{Logger: slog.New(slog.NewTextHandler(log, nil))},
+				func(d fsstore.Disk) fsstore.Disk { return heldDisk{d, held, func() {}} })
+			if err != nil {
+				t.Fatal(err)
+			}
+			register(t, r, "0.1.0", bulky())
+			register(t, r, "1.0.0", nil)
+			r.SetLag(0, 1, time.Hour)
+			promote(t, r, "1.0.0", mr.Production)
+			if documentLag(t, dir) == 0 {
+				t.Fatal("the document does not lag")
+			}
+			program, err := os.Open(modelPath(dir, "registry.json")) // which is enough on Windows
+			if err != nil {
+				t.Fatal(err)
+			}
+			held.Store(true)
+			end := func() { held.Store(false); program.Close() }
+			if ends {
+				defer time.AfterFunc(300*time.Millisecond, end).Stop()
+			}
+			if err := r.Close(); err != nil {
+				t.Fatal(err)
+			}
+			end()
+			if lags := documentLag(t, dir) > 0; lags == ends {
+				t.Errorf("the document lags: %t, want %t", lags, !ends)
+			}
+			if n := strings.Count(log.String(), "not brought up to date"); (n == 0) != ends || n > 1 {
+				t.Errorf("%d warnings:\n%s", n, log)
+			}
+		})
+	}
+}
+
+// A registry that is idle tries again to write registry.json while another
+// program has it open, after waits that grow to a minute. The log says so once.
+// A change starts over with short waits. Close ends the attempts.
+func TestIdleRegistryTriesAgainWhileTheDocumentIsInUse(t *testing.T) {
+	t.Parallel()
+	for _, end := range []string{"released", "released, and changed", "closed"} {
+		t.Run(end, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				dir, held, log := t.TempDir(), &atomic.Bool{}, &strings.Builder{}
+				var tried []time.Time
+				r, err := mr.OpenOn(dir, &mr.Options{Logger: slog.New(slog.NewTextHandler(log, nil))},
+					func(d fsstore.Disk) fsstore.Disk {
+						return heldDisk{d, held, func() { tried = append(tried, time.Now()) }}
+					})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer r.Close()
+				register(t, r, "1.0.0", nil)
+				held.Store(true)
+				promote(t, r, "1.0.0", mr.Staging)
+				time.Sleep(5*time.Minute + time.Second)
+				synctest.Wait()
+				var waits []string
+				for i := range tried[1:] {
+					waits = append(waits, tried[i+1].Sub(tried[i]).String())
+				}
+				want := []string{"1s", "2s", "4s", "8s", "16s", "32s", "1m0s", "1m0s", "1m0s"}
+				if diff := cmp.Diff(want, waits); diff != "" {
+					t.Errorf("waits between attempts (-want +got):\n%s", diff)
+				}
+				if n := strings.Count(log.String(), "not brought up to date"); n != 2 { // of the change, and of the registry
+					t.Errorf("%d warnings, want 2:\n%s", n, log)
+				}
+				wait := time.Minute
+				switch end {
+				case "closed":
+					if err := r.Close(); err != nil {
+						t.Error(err)
+					}
+				case "released, and changed":
+					promote(t, r, "1.0.0", mr.Production)
+					wait = time.Second
+				}
+				held.Store(false)
+				time.Sleep(wait)
+				synctest.Wait()
+				if lags := documentLag(t, dir) > 0; lags != (end == "closed") {
+					t.Errorf("%v after it was %s, the document lags: %t", wait, end, lags)
+				}
+			})
+		})
 	}
 }

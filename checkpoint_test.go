@@ -3,6 +3,7 @@ package modelregistry_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	mr "github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/internal/document"
+	"github.com/ubunye-go/modelregistry/internal/storetest"
 )
 
 // lagging returns a registry whose documents lag from the first byte on.
@@ -35,7 +37,7 @@ func documentAt(t testing.TB, dir string) int64 {
 // documentMark returns what fraud's document says of where it stands.
 func documentMark(t testing.TB, dir string) *document.Mark {
 	t.Helper()
-	data, err := os.ReadFile(modelPath(dir, "registry.json"))
+	data, err := storetest.ReadFile(modelPath(dir, "registry.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,17 +169,123 @@ func TestSmallDocumentDoesNotLag(t *testing.T) {
 	wantDocumentAt(t, dir, 3)
 }
 
-func TestAlwaysCheckpoint(t *testing.T) {
+// Each mode writes a document over 1 MiB when it says: after a change, when the
+// model is idle, and at Close.
+func TestCheckpointModes(t *testing.T) {
 	t.Parallel()
-	for _, always := range []bool{true, false} {
+	for mode, want := range map[mr.CheckpointMode][3]int64{
+		mr.AtClose: {1, 3, 4},
+		mr.Always:  {3, 3, 4},
+		mr.WhenDue: {1, 1, 1},
+	} {
 		dir := t.TempDir()
-		r := openStore(t, dir, &mr.Options{AlwaysCheckpoint: always})
-		register(t, r, "1.0.0", map[string]any{"notes": strings.Repeat("x", 2<<20)})
-		register(t, r, "1.0.1", nil)
-		register(t, r, "1.0.2", nil)
-		want := map[bool]int64{true: 3, false: 1}[always]
-		wantDocumentAt(t, dir, want)
+		synctest.Test(t, func(t *testing.T) {
+			r := openStore(t, dir, &mr.Options{Checkpoint: mode})
+			register(t, r, "1.0.0", map[string]any{"notes": strings.Repeat("x", 2<<20)})
+			register(t, r, "1.0.1", nil)
+			register(t, r, "1.0.2", nil)
+			got := [3]int64{documentAt(t, dir)}
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			got[1] = documentAt(t, dir)
+			register(t, r, "1.0.3", nil)
+			if err := r.Close(); err != nil {
+				t.Fatal(err)
+			}
+			got[2] = documentAt(t, dir)
+			if got != want {
+				t.Errorf("mode %d: the document stands at events %v, want %v", mode, got, want)
+			}
+		})
 	}
+}
+
+// A document that is written only when it is due is also written when it is
+// small, missing, or asked for.
+func TestCheckpointWhenDue(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r := openStore(t, dir, &mr.Options{Checkpoint: mr.WhenDue})
+	register(t, r, "1.0.0", nil)
+	register(t, r, "1.0.1", nil)
+	wantDocumentAt(t, dir, 2)
+	register(t, r, "1.0.2", map[string]any{"notes": strings.Repeat("x", 2<<20)})
+	register(t, r, "1.0.3", nil)
+	wantDocumentAt(t, dir, 3)
+	for range 2 { // the second one finds nothing to do
+		if err := r.Checkpoint(t.Context(), fraud); err != nil {
+			t.Fatal(err)
+		}
+		wantDocumentAt(t, dir, 4)
+	}
+	if err := os.Remove(modelPath(dir, "registry.json")); err != nil {
+		t.Fatal(err)
+	}
+	register(t, r, "1.0.4", nil)
+	wantDocumentAt(t, dir, 5)
+	register(t, r, "1.0.5", map[string]any{"notes": strings.Repeat("x", 2<<20)})
+	register(t, r, "1.0.6", nil)
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantDocumentAt(t, dir, 6)
+}
+
+// Checkpoint records what another program changed, and says why it can't write.
+func TestCheckpoint(t *testing.T) {
+	t.Parallel()
+	r, dir, doc := lagged(t)
+	edited := bytes.Replace(doc, []byte(`"config_hash": null`), []byte(`"config_hash": "abc"`), 1)
+	if err := os.WriteFile(modelPath(dir, "registry.json"), edited, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Checkpoint(t.Context(), fraud); err != nil {
+		t.Fatal(err)
+	}
+	wantDocumentAt(t, dir, 6)
+	if events := history(t, dir); events[len(events)-1]["op"] != "foreign" {
+		t.Errorf("the last event is %v, want the external change", events[len(events)-1])
+	}
+
+	other := mr.ModelName{UseCase: "fraud", Model: "Other"}
+	check := unchanged(t, dir)
+	if err := r.Checkpoint(t.Context(), other); !errors.Is(err, mr.ErrNotFound) {
+		t.Errorf("Checkpoint of a model that does not exist: %v, want %v", err, mr.ErrNotFound)
+	}
+	check()
+	if err := os.WriteFile(modelPath(dir, "registry.json"), []byte("{"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	check = unchanged(t, dir)
+	var damage *mr.CorruptError
+	if err := r.Checkpoint(t.Context(), fraud); !errors.As(err, &damage) {
+		t.Errorf("Checkpoint of a damaged document: %v, want a *CorruptError", err)
+	}
+	check()
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Checkpoint(t.Context(), fraud); !errors.Is(err, mr.ErrClosed) {
+		t.Errorf("Checkpoint of a closed registry: %v, want %v", err, mr.ErrClosed)
+	}
+}
+
+// Checkpoint fails if the document can't be written. A change would succeed.
+func TestCheckpointThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	r, dir, _ := lagged(t)
+	writeFile(t, modelPath(dir, ".registry.json.tmp", "in the way"), "")
+	if err := r.Checkpoint(t.Context(), fraud); err == nil {
+		t.Error("Checkpoint wrote over a folder")
+	}
+	wantDocumentAt(t, dir, 1)
+	if err := os.RemoveAll(modelPath(dir, ".registry.json.tmp")); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Checkpoint(t.Context(), fraud); err != nil {
+		t.Error(err)
+	}
+	wantDocumentAt(t, dir, 5)
 }
 
 // lagged makes a store whose document lags: it has the first of three versions.

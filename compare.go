@@ -3,9 +3,10 @@ package modelregistry
 import (
 	"context"
 	"encoding/json"
-	"math"
-	"math/big"
+	"maps"
 	"slices"
+
+	"github.com/ubunye-go/modelregistry/internal/decimal"
 )
 
 // A Comparison has two versions and the differences of their metrics.
@@ -40,19 +41,11 @@ func (r *ModelRegistry) Compare(ctx context.Context, a, b Ref) (c Comparison, er
 		return Comparison{}, err
 	}
 	x, y := c.A.Metrics.Map(), c.B.Metrics.Map()
-	names := make([]string, 0, len(x))
-	for n := range x {
-		names = append(names, n)
-	}
-	for n := range y {
-		if _, both := x[n]; !both {
-			names = append(names, n)
-		}
-	}
-	slices.Sort(names)
-	c.Metrics = make([]MetricComparison, len(names))
-	for i, n := range names {
-		c.Metrics[i] = MetricComparison{Name: n, A: x[n], B: y[n], Delta: delta(x[n], y[n])}
+	both := maps.Clone(x)
+	maps.Copy(both, y)
+	c.Metrics = make([]MetricComparison, 0, len(both))
+	for _, n := range slices.Sorted(maps.Keys(both)) {
+		c.Metrics = append(c.Metrics, MetricComparison{Name: n, A: x[n], B: y[n], Delta: delta(x[n], y[n])})
 	}
 	return c, nil
 }
@@ -90,34 +83,15 @@ func (r *ModelRegistry) pair(ctx context.Context, a, b Ref) (x, y ModelVersion, 
 	return x, y, err
 }
 
-// delta returns b - a, or nil if a value is not a finite number. It subtracts
-// integers of up to maxDigits digits exactly, because a float64 can't hold all
-// of them, and other numbers as float64.
+// delta returns b - a, or nil if a value is not a finite number.
 func delta(a, b any) *float64 {
 	x, okA := a.(json.Number)
 	y, okB := b.(json.Number)
 	if !okA || !okB {
 		return nil
 	}
-	if len(x) <= maxDigits && len(y) <= maxDigits {
-		i, isIntA := new(big.Int).SetString(string(x), 10)
-		j, isIntB := new(big.Int).SetString(string(y), 10)
-		if isIntA && isIntB {
-			d, _ := new(big.Float).SetInt(j.Sub(j, i)).Float64()
-			return finite(d)
-		}
+	if d, ok := decimal.Difference(string(x), string(y)); ok {
+		return &d
 	}
-	f, errA := x.Float64()
-	g, errB := y.Float64()
-	if errA != nil || errB != nil {
-		return nil
-	}
-	return finite(g - f)
-}
-
-func finite(f float64) *float64 {
-	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return nil
-	}
-	return &f
+	return nil
 }

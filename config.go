@@ -99,8 +99,7 @@ func (c Config) Validate() error {
 		if c.Version == "" {
 			return invalid("registry configuration: version is missing, and auto_version is false")
 		}
-		_, err := checkVersion(c.Version)
-		return err
+		return checkVersion(c.Version)
 	}
 	return nil
 }
@@ -117,7 +116,7 @@ func (c Config) auto() bool {
 type Outcome struct {
 	Version    ModelVersion // as it is now
 	Registered bool
-	Promoted   bool         // it is in the stage of Config.PromoteTo
+	Promoted   bool         // it is in the stage of Config.PromoteTo, or beyond
 	Gates      []GateResult // the result of each gate of the promotion
 }
 
@@ -125,6 +124,9 @@ type Outcome struct {
 // cfg.PromoteTo is set, it then promotes the version. The gates of cfg and of
 // opts are stored with the version, so they apply to every later promotion,
 // too. cfg.Store and opts.Version are not used.
+//
+// If opts.Once found a version that has left development since, it stays in its
+// stage: a repeated job does not undo what was decided meanwhile.
 //
 // If the outcome is Registered but not Promoted, the version stays in
 // development. The error then says why the promotion failed: a *GateError if
@@ -149,6 +151,10 @@ func (r *ModelRegistry) RegisterAndPromote(ctx context.Context, cfg Config, mode
 		return out, err
 	}
 	out.Registered = true
+	if out.Version.Existing && out.Version.Stage != Development { // an earlier try promoted it
+		out.Promoted = rank[out.Version.Stage] >= rank[cfg.PromoteTo]
+		return out, nil
+	}
 	if cfg.PromoteTo == "" {
 		return out, nil
 	}

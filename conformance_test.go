@@ -3,6 +3,7 @@ package modelregistry_test
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,7 +17,7 @@ import (
 func TestFolderStoreConforms(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	open := func() (mr.Store, error) { return mr.NewFolderStore(dir) }
+	open := func() (mr.Store, error) { return mr.NewFolderStore(dir, nil) }
 	write := func(name mr.ModelName, document []byte) error {
 		return os.WriteFile(filepath.Join(dir, name.UseCase, name.Model, "registry.json"), document, 0o666)
 	}
@@ -58,7 +59,7 @@ func (s *lateStore) Append(ctx context.Context, useCase, model string, decide fu
 	s.between()
 	doc, note := late.Make(done.End)
 	_, err = s.Store.Append(ctx, useCase, model, func(driver.View) (*driver.Commit, error) {
-		return &driver.Commit{Checkpoint: &driver.Checkpoint{Make: func(int64) ([]byte, string) { return doc, note }}}, nil
+		return &driver.Commit{Checkpoint: &driver.Checkpoint{Make: func(int64) (io.WriterTo, string) { return doc, note }}}, nil
 	})
 	done.DocumentErr = mr.ErrOvertaken
 	return done, err

@@ -36,6 +36,9 @@ type countingDisk struct {
 	mu            sync.Mutex
 	n             counts
 	read, written int64
+	largest       int64 // bytes of one read
+
+	fine bool // stamps of whole seconds are shown as those of a fine clock, so that no file is read twice
 }
 
 func (d *countingDisk) count(add func()) {
@@ -50,19 +53,49 @@ func (d *countingDisk) take() counts {
 	defer d.mu.Unlock()
 	n := d.n
 	n.ReadKB, n.WrittenKB = (d.read+512)>>10, (d.written+512)>>10
-	d.n, d.read, d.written = counts{}, 0, 0
+	d.n, d.read, d.written, d.largest = counts{}, 0, 0, 0
 	return n
 }
 
 func (d *countingDisk) Stamp(name string) (fsstore.Stamp, error) {
 	d.count(func() { d.n.Stamps++ })
-	return d.Disk.Stamp(name)
+	s, err := d.Disk.Stamp(name)
+	if d.fine && s.Exists {
+		s.Time |= 1
+	}
+	return s, err
 }
 
 func (d *countingDisk) ReadFrom(name string, offset int64) ([]byte, fsstore.FileID, error) {
 	data, id, err := d.Disk.ReadFrom(name, offset)
-	d.count(func() { d.n.Reads++; d.read += int64(len(data)) })
+	d.noteRead(len(data))
 	return data, id, err
+}
+
+func (d *countingDisk) ReadAt(name string, part []byte, offset int64) (int, fsstore.FileID, error) {
+	n, id, err := d.Disk.ReadAt(name, part, offset)
+	d.noteRead(n)
+	return n, id, err
+}
+
+func (d *countingDisk) noteRead(n int) {
+	d.count(func() { d.n.Reads++; d.read += int64(n); d.largest = max(d.largest, int64(n)) })
+}
+
+func (d *countingDisk) OpenRead(name string) (fsstore.ReadFile, error) {
+	f, err := d.Disk.OpenRead(name)
+	return countingReadFile{f, d}, err
+}
+
+type countingReadFile struct {
+	fsstore.ReadFile
+	d *countingDisk
+}
+
+func (f countingReadFile) ReadAt(p []byte, at int64) (int, error) {
+	n, err := f.ReadFile.ReadAt(p, at)
+	f.d.noteRead(n)
+	return n, err
 }
 
 func (d *countingDisk) Sync(name string) error {
@@ -279,7 +312,7 @@ func TestAllocations(t *testing.T) { // not parallel: it counts for the whole pr
 	for _, n := range []int{10, 10_000} {
 		r, _, dir := countedStore(t, n)
 		ctx, in := context.Background(), fraud.In(mr.Production)
-		other := openStore(t, dir, &mr.Options{AlwaysCheckpoint: true})
+		other := openStore(t, dir, &mr.Options{Checkpoint: mr.Always})
 		old := time.Now().Add(-time.Hour)
 		if err := os.Chtimes(modelPath(dir, "history.jsonl"), old, old); err != nil {
 			t.Fatal(err)
@@ -306,6 +339,45 @@ func TestAllocations(t *testing.T) { // not parallel: it counts for the whole pr
 			if got := after.Mallocs - before.Mallocs; got > 150 {
 				t.Errorf("of %d versions GetModel after a promotion allocates %d times", n, got)
 			}
+		}
+	}
+}
+
+// After a checkpoint by another registry, a follower reads the document once,
+// to check its checksum, and holds a small part of it at a time.
+func TestCheckpointByAnotherIsReadInParts(t *testing.T) {
+	t.Parallel()
+	r, d, dir := countedStore(t, 10_000)
+	other := openStore(t, dir, &mr.Options{Checkpoint: mr.Always})
+	ctx, in := context.Background(), fraud.In(mr.Production)
+	if _, err := r.GetModel(ctx, in, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, version := range []string{"1.0.1", "1.0.0"} {
+		promote(t, other, version, mr.Production)
+		info, err := os.Stat(modelPath(dir, "registry.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		// A stamp of a moment ago may hide a later write, for up to two seconds
+		// where times are whole seconds. Such a document is read whole.
+		old := info.ModTime().Add(-time.Hour)
+		if err := os.Chtimes(modelPath(dir, "registry.json"), old, old); err != nil {
+			t.Fatal(err)
+		}
+		d.take()
+		got, err := r.GetModel(ctx, in, nil)
+		if err != nil || got.Version.Version != version {
+			t.Fatalf("GetModel = %v, %v, want %s", got, err, version)
+		}
+		d.mu.Lock()
+		read, largest := d.read, d.largest
+		d.mu.Unlock()
+		if over := read - info.Size(); over < 0 || over > 64<<10 {
+			t.Errorf("GetModel after a checkpoint reads %d bytes, want %d of the document and little of the log", read, info.Size())
+		}
+		if largest > info.Size()/4 {
+			t.Errorf("GetModel after a checkpoint reads %d bytes at once, of a document of %d", largest, info.Size())
 		}
 	}
 }

@@ -29,13 +29,16 @@
 //     bucket.
 //   - [ModelVersion] describes one version. [Model] is a version and the folder
 //     with its files.
-//   - [Ref] names a version by number, stage or range, as text:
+//   - [Ref] names a version by number, stage, alias or range, as text:
 //     "fraud_detection/FraudRiskModel@production".
 //   - [Artifact] is the source of the files to register. [FromDir], [FromFile],
 //     [FromFS], [FromFunc] and [MoveDir] return one.
 //   - [Live] keeps the version of a reference loaded in a server, and replaces
 //     it when the reference means another one. [ModelRegistry.Watch] only
 //     reports the changes.
+//   - [ModelRegistry.SetAliases] gives versions names that move, such as
+//     champion. [ModelRegistry.Annotate] sets tags and a description.
+//     [ModelRegistry.Find] and [ModelRegistry.Best] search.
 //   - [ModelRegistry.History] yields the events of a model.
 //     [ModelRegistry.ProductionAt] returns the version that was in production
 //     at a given time.
@@ -54,12 +57,22 @@
 // reference by stage or range.
 //
 // A [PromotionGate] is a condition of a promotion: a threshold of a metric, a
-// passed drift check, or a Go function. Gates that are registered with a
-// version apply to each of its promotions. Gates that Ubunye stores for a model
-// apply to all of its versions. SetGates and SetModelGates replace stored
-// gates. If a gate fails, the error is a *[GateError] with the result of each
-// gate, and the history records the refusal. A promotion and a rollback also
-// check the digests of the artifact.
+// comparison with the version in production, a passed drift check, or a Go
+// function. A comparison is with the version that is in production when the
+// promotion is committed. Gates that are registered with a version apply to
+// each of its promotions. Gates that Ubunye stores for a model apply to all of
+// its versions. SetGates and SetModelGates replace stored gates. If a gate
+// fails, the error is a *[GateError] with the result of each gate, and the
+// history records the refusal. A promotion and a rollback also check the
+// digests of the artifact.
+//
+// # Deletion
+//
+// Delete takes a version away from readers and leaves its files, and Undelete
+// lists it again. Purge removes the files of versions that were deleted long
+// ago. Delete refuses a version that something relies on: see [ErrProtected].
+// Retain deletes by a rule. Nothing is removed as a side effect of another
+// call.
 //
 // # On disk
 //
@@ -71,11 +84,13 @@
 //
 // A change is one synced append to the history. Up to 1 MiB, some thousand
 // versions, registry.json is rewritten after every change. A larger one may lag
-// behind the history until the model has not changed for a second. This package
-// reads both files, so it sees every change at once. For other readers,
-// [Options].AlwaysCheckpoint prevents the lag. If another program or an editor
-// changes registry.json, readers see that, and the next change records it in
-// the history.
+// behind the history until the model has not changed for a second, or until
+// Close. This package reads both files, so it sees every change at once. For
+// other readers, [Options].Checkpoint prevents the lag. Programs without such
+// readers can permit more of it, which makes short-lived processes faster.
+// [ModelRegistry.Checkpoint] ends the lag of one model. If another program or
+// an editor changes registry.json, readers see that, and the next change
+// records it in the history.
 //
 // If the history and registry.json are both lost and files of versions exist,
 // Register fails with [ErrIndexLost] until Repair has listed these versions
@@ -131,14 +146,16 @@
 // fuse2fs and sshfs were tried by hand, in a short lifecycle. vfat, f2fs and
 // NFS were not tried. Power cuts are tested on ext4, xfs and btrfs only.
 //
-// For Linux on arm64, macOS and Windows the code is compiled but not tested. On
-// Windows a folder can't be synced; the registry relies on the journal of the
-// file system.
+// On Windows, a life of a model and most tests run under Wine, and none on
+// Windows itself. Linux on 386 and on arm64 runs a part of the tests; macOS
+// runs none. On Windows a folder can't be synced; the registry relies on the
+// journal of the file system.
 //
 // Not promised:
 //
-//   - anything on a network file system (NFS, SMB), because file locks may not
-//     work there;
+//   - anything in a folder that several machines write to: on a network file
+//     system (NFS, SMB) file locks may not work, and a mounted bucket has none.
+//     Writes to the latter are refused: see Options.OneMachine;
 //   - data that a disk lost after it had confirmed the write;
 //   - an order of changes if a Python program writes registry.json at the same
 //     moment as others, because it takes no lock. Taking turns works;

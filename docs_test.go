@@ -52,6 +52,32 @@ func TestPagesNameWhatExists(t *testing.T) {
 	}
 }
 
+// The page about recovery has a row for each kind of finding and of repair.
+func TestRecoveryPageHasEachKind(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("docs/recovery.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	kind := regexp.MustCompile(`(?m)^\t(\w+) +(?:Finding|Repair)Kind = `)
+	found := 0
+	for _, file := range []string{"verify.go", "repair.go"} {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range kind.FindAllStringSubmatch(string(data), -1) {
+			found++
+			if !strings.Contains(string(page), "\n| `"+m[1]+"` | ") {
+				t.Errorf("docs/recovery.md has no row for %s of %s", m[1], file)
+			}
+		}
+	}
+	if found < 25 {
+		t.Errorf("the test found %d kinds", found)
+	}
+}
+
 // testNames returns the names of the tests of all modules.
 func testNames(t *testing.T) map[string]bool {
 	t.Helper()

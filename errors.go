@@ -20,6 +20,9 @@ var (
 	// ErrExists says that a version number was used before, or differs from a
 	// used one in case only. It matches fs.ErrExist.
 	ErrExists = sentinel("version already registered", fs.ErrExist)
+	// ErrDeleted says that a version was deleted. The error is a
+	// *[DeletedError] and matches ErrNotFound, too.
+	ErrDeleted = errors.New("deleted")
 	// ErrInvalid says that an argument can never be accepted, such as a name,
 	// version, stage, gate or metric. It matches fs.ErrInvalid.
 	ErrInvalid = driver.ErrInvalid
@@ -31,6 +34,10 @@ var (
 	// the named stage, IfProduction names another version, or another program
 	// made a change meanwhile.
 	ErrConflict = driver.ErrConflict
+	// ErrProtected says that something relies on a version: an alias names it,
+	// it is in production, a rollback would restore it, or it is held. Force
+	// makes the change all the same, except if the version is held.
+	ErrProtected = errors.New("protected")
 	// ErrNonFinite says that a value is NaN or infinite: a metric, a member of
 	// the metadata, or a threshold.
 	ErrNonFinite = pyjson.ErrNonFinite
@@ -112,6 +119,11 @@ func opError(op string, subject Ref, err error) error {
 // matches ErrInvalid.
 type NameError = driver.NameError
 
+// A MountError says that a folder is not written to, because a program mounts a
+// bucket there. It names what to use instead, and matches
+// errors.ErrUnsupported. Options.OneMachine allows the write.
+type MountError = driver.MountError
+
 // A CorruptError says which file of a store is damaged, and at which offset.
 type CorruptError = driver.CorruptError
 
@@ -165,6 +177,18 @@ func indexError(err error) error {
 			return fmt.Errorf("%w", ErrExists)
 		}
 		return fmt.Errorf("%w: %w", ErrExists, e)
+	case *index.OnceError:
+		return fmt.Errorf("%w: %w", ErrExists, e)
+	case *index.DeletedError:
+		err := deletedError(e.Deletion)
+		if e.Alias != "" {
+			err = fmt.Errorf("alias %s: %w", e.Alias, err)
+		}
+		return err
+	case *index.AbsentError:
+		return notFound("%s", e.What)
+	case *index.StageError:
+		return conflictStage(ModelStage(e.Stage), ModelStage(e.Want))
 	case *index.ExhaustedError:
 		return invalid("auto version: %v", e)
 	}

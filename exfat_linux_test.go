@@ -75,6 +75,6 @@ func TestExfatNames(t *testing.T) {
 func TestExfatFolderConforms(t *testing.T) {
 	t.Parallel()
 	dir := mountExfat(t)
-	open := func() (mr.Store, error) { return mr.NewFolderStore(dir) }
+	open := func() (mr.Store, error) { return mr.NewFolderStore(dir, nil) }
 	registrytest.TestStore(t, open, &registrytest.StoreOptions{Lossy: registrytest.LossyByFaults(open), LoseIndex: loseIndex(dir)})
 }

@@ -3,6 +3,7 @@ package modelregistry
 import (
 	"context"
 	"os"
+	"reflect"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -68,12 +69,12 @@ func FolderStore(t testing.TB, dir string) Store {
 
 // WithLocks calls fn while every lock is taken that a Live or its registry
 // takes.
-func (l *Live[T]) WithLocks(fn func()) {
-	m, err := l.r.model(l.ref.Name)
+func (l *Live[T]) WithLocks(r *ModelRegistry, fn func()) {
+	m, err := r.model(l.ref.Name)
 	if err != nil {
 		panic(err)
 	}
-	for _, lock := range append(m.Locks(), &l.r.mu, &l.mu) {
+	for _, lock := range append(m.Locks(), &r.mu, l.follower.Lock()) {
 		lock.Lock()
 		defer lock.Unlock()
 	}
@@ -91,4 +92,43 @@ func FailSyncBehind(t *testing.T, err error) {
 		return f.Sync()
 	}
 	t.Cleanup(func() { artifact.SyncNow = (*os.File).Sync })
+}
+
+// UncomparedFields returns the fields of a version whose change a promotion
+// with a function as a gate does not notice. The name and the number identify
+// the version, and Existing is no property of it.
+func UncomparedFields(t testing.TB) (fields []string) {
+	changed := map[string]func(*ModelVersion){
+		"Metrics":    func(v *ModelVersion) { v.Metrics.raw = []byte(`{"a": 1}`) },
+		"Metadata":   func(v *ModelVersion) { v.Metadata.raw = []byte(`{"a": 1}`) },
+		"Gates":      func(v *ModelVersion) { v.Gates = MinMetric("a", 1) },
+		"Hold":       func(v *ModelVersion) { v.Hold = &VersionHold{By: "a"} },
+		"ModelGates": func(v *ModelVersion) { v.ModelGates = MinMetric("a", 1) },
+	}
+	for i := range reflect.TypeFor[ModelVersion]().NumField() {
+		name := reflect.TypeFor[ModelVersion]().Field(i).Name
+		if name == "Name" || name == "Version" || name == "Existing" {
+			continue
+		}
+		var v ModelVersion
+		switch f := reflect.ValueOf(&v).Elem().Field(i); {
+		case changed[name] != nil:
+			changed[name](&v)
+		case f.Type() == reflect.TypeFor[time.Time]():
+			f.Set(reflect.ValueOf(time.Unix(1, 0)))
+		case f.Kind() == reflect.String:
+			f.SetString("changed")
+		case f.Kind() == reflect.Slice:
+			f.Set(reflect.MakeSlice(f.Type(), 1, 1))
+		case f.Kind() == reflect.Map:
+			f.Set(reflect.MakeMap(f.Type()))
+			f.SetMapIndex(reflect.ValueOf("key"), reflect.ValueOf("value"))
+		default:
+			t.Errorf("field %s has no example of a change", name)
+		}
+		if sameForGates(v, ModelVersion{}) && sameOtherwise(v, ModelVersion{}) {
+			fields = append(fields, name)
+		}
+	}
+	return fields
 }

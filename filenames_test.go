@@ -73,7 +73,14 @@ func TestFileNamesThatAreRefused(t *testing.T) {
 					return errors.Join(os.MkdirAll(filepath.Dir(file), 0o777), os.WriteFile(file, []byte("w"), 0o666))
 				}
 				dir := filepath.Join(t.TempDir(), "model")
-				if err := save(dir); err != nil {
+				err = save(dir)
+				if err == nil {
+					file := filepath.FromSlash(name)
+					if _, kept := listing(t, dir)[file]; !kept || filepath.ToSlash(file) != name {
+						err = fmt.Errorf("the file got another name than %q", name)
+					}
+				}
+				if err != nil {
 					if runtime.GOOS == "linux" {
 						t.Fatal(err)
 					}

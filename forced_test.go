@@ -70,7 +70,7 @@ func TestForcedPromotionShowsInTheHistory(t *testing.T) {
 			func(s *pythonstore.Store) {
 				pythonMovesForced(s, "1.0.0", "staging", pythonstore.Day1, `{"later": [NaN]}`)
 			},
-		}, []change{{true, "later: this release can't read it: unknown gate \"later\" (want min_<metric>, max_<metric> or require_drift_check)"}}},
+		}, []change{{true, "later: this release can't read it: unknown gate \"later\" (want min_<metric>, max_<metric>, require_drift_check, or not_below_ or not_above_production with a map of margins)"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -127,5 +127,59 @@ func TestForcedPromotionOfAnImport(t *testing.T) {
 			break
 		}
 		s.Register(s.Open(), "")
+	}
+}
+
+// The history says what the stored gates would have said about a promotion by
+// another program, which knows only some of them.
+func TestGatesThatAnotherProgramMissed(t *testing.T) {
+	t.Parallel()
+	for name, gates := range map[string]mr.PromotionGate{
+		"of the model": mr.NotBelowProduction("auc", 0.01), "none": {}, "passed": mr.NotBelowProduction("auc", "50%"),
+		"another baseline": mr.NotBelow(fraud.Aliased("champion"), "auc", 0),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := pythonstore.New(t)
+			r := s.Open()
+			register(t, r, "1.0.0", map[string]any{"auc": 0.91})
+			register(t, r, "1.0.1", map[string]any{"auc": 0.8})
+			promote(t, r, "1.0.0", mr.Production)
+			if err := r.SetModelGates(t.Context(), fraud, gates, nil); err != nil {
+				t.Fatal(err)
+			}
+			s.PythonPromotes("1.0.1", "2031-01-01T00:00:00+00:00")
+			register(t, r, "1.0.2", nil)
+			events := s.ForeignEvents(r)
+			if len(events) != 1 {
+				t.Fatalf("%d events of another program, want 1", len(events))
+			}
+			report, err := r.Verify(t.Context(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var missed []string
+			for _, f := range report.Findings {
+				if f.Kind == mr.GatesMissed && f.Kind.Notice() {
+					missed = append(missed, f.String())
+				}
+			}
+			if (name == "of the model") != (len(missed) == 1) || len(missed) == 1 && !strings.Contains(missed[0], "FraudRiskModel@1.0.1: 1 of 1 gates to production failed: not_below_production auc: 0.8") {
+				t.Errorf("Verify finds %q", missed)
+			}
+			for _, c := range events[0].Changes {
+				var got []string
+				for _, g := range c.MissedGates {
+					got = append(got, g.Name+": "+g.Message)
+				}
+				var want []string
+				if name == "of the model" && c.Version == "1.0.1" {
+					want = []string{"not_below_production auc: 0.8 < 0.90 (production 1.0.0: 0.91, margin 0.01)"}
+				}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("missed gates of %s (-want +got):\n%s", c.Version, diff)
+				}
+			}
+		})
 	}
 }

@@ -2,22 +2,9 @@ package modelregistry
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"maps"
-	"slices"
-	"strings"
-	"unicode/utf8"
 
-	"github.com/ubunye-go/modelregistry/internal/pyjson"
-)
-
-// driftCheck is the name of the gate without a metric. driftPassed is the key
-// in the metadata that it reads. The format defines both.
-const (
-	driftCheck  = "require_drift_check"
-	driftPassed = "drift_check_passed"
+	"github.com/ubunye-go/modelregistry/internal/gate"
 )
 
 // A PromotionGate is a set of conditions that a version must meet before it is
@@ -29,10 +16,17 @@ const (
 //	min_<metric>: number          the metric must be at least this
 //	max_<metric>: number          the metric must be at most this
 //	require_drift_check: bool     metadata's drift_check_passed must be true; false disables the gate
+//	not_below_production: {<metric>: margin}   the metric must be at least production's less the margin
+//	not_above_production: {<metric>: margin}   the metric must be at most production's plus the margin
+//	not_below@<which>, not_above@<which>       the same against another version; see NotBelow
+//
+// A margin is a number, or a share of the other version's value such as "2%".
+// The metric "auc/*" stands for every metric that the other version has and
+// that begins with "auc/".
 //
 // Any other key is an error, so that a misspelt gate can't be ignored.
 type PromotionGate struct {
-	rules []rule
+	set gate.Set
 }
 
 // A GateFunc is a condition written in Go. It returns nil if the version
@@ -41,16 +35,6 @@ type PromotionGate struct {
 // because the promotion waits for it.
 type GateFunc func(ctx context.Context, v ModelVersion) error
 
-type rule struct {
-	name      string // min_auc
-	metric    string // auc; empty for a function and for the drift check
-	threshold json.Number
-	fn        GateFunc
-
-	err error  // why a stored gate can't be read; nil for a gate that can
-	raw string // the stored value of a gate that can't be read
-}
-
 // A GateResult is the result of one gate.
 type GateResult struct {
 	Name      string
@@ -58,13 +42,21 @@ type GateResult struct {
 	Message   string
 	Actual    any // the version's value, nil if it has none
 	Threshold any // the required value, nil for a GateFunc
+
+	// A gate that compares with another version also has these.
+	Baseline      string // the version that was compared with; with the model's name if that is another one
+	BaselineValue any    // that version's value, nil if it has none
+	Margin        any    // a json.Number, or a share such as "2%"
 }
 
 // MarshalJSON writes NaN and infinite values as null, because JSON has no form
 // for them.
 func (r GateResult) MarshalJSON() ([]byte, error) {
-	return finiteJSON(map[string]any{"name": r.Name, "passed": r.Passed, "message": r.Message,
-		"actual": r.Actual, "threshold": r.Threshold})
+	fields := map[string]any{"name": r.Name, "passed": r.Passed, "message": r.Message, "actual": r.Actual, "threshold": r.Threshold}
+	if r.Margin != nil {
+		fields["baseline"], fields["baseline_value"], fields["margin"] = r.Baseline, r.BaselineValue, r.Margin
+	}
+	return finiteJSON(fields)
 }
 
 // MinMetric returns a gate that requires a metric to be at least threshold. It
@@ -79,11 +71,16 @@ func MaxMetric(metric string, threshold float64) PromotionGate {
 	return must(ParseGates(map[string]any{"max_" + metric: threshold}))
 }
 
+func must(g PromotionGate, err error) PromotionGate {
+	if err != nil {
+		panic(err)
+	}
+	return g
+}
+
 // RequireDriftCheck returns a gate that requires drift_check_passed to be true
 // in the metadata. Only the boolean true passes.
-func RequireDriftCheck() PromotionGate {
-	return PromotionGate{rules: []rule{{name: driftCheck}}}
-}
+func RequireDriftCheck() PromotionGate { return PromotionGate{gate.DriftCheck()} }
 
 // GateOf returns a gate that calls fn. It can be passed to Promote, and it
 // can't be stored with a version. If fn is nil, no version passes. GateOf
@@ -92,188 +89,68 @@ func GateOf(name string, fn GateFunc) PromotionGate {
 	if name == "" {
 		panic("modelregistry: a gate needs a name")
 	}
-	if fn == nil {
-		fn = func(context.Context, ModelVersion) error { return errors.New("the gate has no function") }
-	}
-	return PromotionGate{rules: []rule{{name: name, fn: fn}}}
+	return PromotionGate{gate.Func(name, func(ctx context.Context, version any) error {
+		if fn == nil {
+			return errors.New("the gate has no function")
+		}
+		return fn(ctx, version.(ModelVersion))
+	})}
 }
 
 // Gates joins several sets of conditions into one. A version must meet all of
 // them. A condition that is in several sets is evaluated once.
 func Gates(gates ...PromotionGate) PromotionGate {
-	var all PromotionGate
-	for _, g := range gates {
-		for _, r := range g.rules {
-			if !slices.ContainsFunc(all.rules, r.same) {
-				all.rules = append(all.rules, r)
-			}
-		}
+	sets := make([]gate.Set, len(gates))
+	for i, g := range gates {
+		sets[i] = g.set
 	}
-	return all
-}
-
-// custom reports whether one of the gates is a function.
-func (g PromotionGate) custom() bool {
-	return slices.ContainsFunc(g.rules, func(r rule) bool { return r.fn != nil })
-}
-
-// same reports whether two rules are the same condition. It is false if one is
-// a function, because Go functions can't be compared.
-func (r rule) same(o rule) bool {
-	return r.fn == nil && o.fn == nil && r.name == o.name && r.threshold == o.threshold && r.raw == o.raw
-}
-
-func must(g PromotionGate, err error) PromotionGate {
-	if err != nil {
-		panic(err)
-	}
-	return g
+	return PromotionGate{gate.Join(sets...)}
 }
 
 // ParseGates reads gates from a map, as a configuration has it. A threshold may
 // be any Go number or a json.Number, and the value of require_drift_check is a
-// bool. The gates are sorted by name. The error matches ErrInvalid and names
-// every bad gate.
+// bool. not_below_production and its kind have a map from metric to margin. The
+// gates are sorted by name. The error matches ErrInvalid and names every bad
+// gate.
 func ParseGates(config map[string]any) (PromotionGate, error) {
-	var g PromotionGate
-	var bad []string
-	for _, name := range slices.Sorted(maps.Keys(config)) {
-		r, ok, err := parseRule(name, config[name])
-		if err != nil {
-			bad = append(bad, err.Error())
-		} else if ok {
-			g.rules = append(g.rules, r)
-		}
-	}
-	if bad != nil {
-		return PromotionGate{}, invalid("gates: %s", strings.Join(bad, "; "))
-	}
-	return g, nil
+	return parsed(gate.Parse(config))
 }
 
-func parseRule(name string, value any) (r rule, ok bool, err error) {
-	r.name = name
-	if !utf8.ValidString(name) { // JSON can't hold it unchanged
-		return r, false, fmt.Errorf("gate %q is not UTF-8", name)
+func parsed(set gate.Set, err error) (PromotionGate, error) {
+	if err == nil {
+		err = checkBaselines(set)
 	}
-	if name == driftCheck {
-		on, isBool := value.(bool)
-		if !isBool {
-			return r, false, fmt.Errorf("%s: %v is not true or false", name, value)
-		}
-		return r, on, nil
-	}
-	minMetric, isMin := strings.CutPrefix(name, "min_")
-	maxMetric, isMax := strings.CutPrefix(name, "max_")
-	switch {
-	case isMin:
-		r.metric = minMetric
-	case isMax:
-		r.metric = maxMetric
-	}
-	if r.metric == "" {
-		return r, false, fmt.Errorf("unknown gate %q (want min_<metric>, max_<metric> or %s)", name, driftCheck)
-	}
-	r.threshold, err = threshold(value)
 	if err != nil {
-		return r, false, fmt.Errorf("%s: %w", name, err)
+		return PromotionGate{}, invalid("gates: %v", err)
 	}
-	return r, true, nil
+	return PromotionGate{set}, nil
 }
 
-func threshold(value any) (json.Number, error) {
-	raw, err := pyjson.Marshal(value, true)
-	if err != nil {
-		return "", err
-	}
-	decoded, err := pyjson.Decode(raw)
-	if err != nil {
-		return "", err
-	}
-	n, ok := decoded.(json.Number)
-	if !ok {
-		return "", fmt.Errorf("threshold %s is not a number", excerpt(string(raw)))
-	}
-	if _, err := exact(n); err != nil {
-		return "", fmt.Errorf("threshold %s: %w", excerpt(string(n)), err)
-	}
-	return n, nil
+// Evaluate checks a version against every gate and returns a result for each
+// gate, in order. If a GateFunc panics, its gate fails. A gate that compares
+// with another version fails, too, because only a promotion reads that version;
+// see CheckPromotion.
+func (g PromotionGate) Evaluate(ctx context.Context, v ModelVersion) []GateResult {
+	return publicResults(g.set.Evaluate(ctx, gate.Candidate{Metrics: v.Metrics, Metadata: v.Metadata, Version: v}))
 }
 
 // String lists the gates as "min_auc=0.85, require_drift_check=true". A gate
 // that is a function is its name.
-func (g PromotionGate) String() string {
-	list := make([]string, len(g.rules))
-	for i, r := range g.rules {
-		switch {
-		case r.err != nil:
-			list[i] = r.name + "=" + r.raw
-		case r.fn != nil:
-			list[i] = r.name
-		case r.metric == "":
-			list[i] = r.name + "=true"
-		default:
-			list[i] = r.name + "=" + string(r.threshold)
-		}
-	}
-	return strings.Join(list, ", ")
-}
+func (g PromotionGate) String() string { return g.set.String() }
 
 // Len returns the number of gates.
-func (g PromotionGate) Len() int { return len(g.rules) }
+func (g PromotionGate) Len() int { return g.set.Len() }
 
 // MarshalJSON returns the map that UnmarshalJSON reads. It fails if a gate is a
 // function or if two gates have the same name.
-func (g PromotionGate) MarshalJSON() ([]byte, error) {
-	b := []byte{'{'}
-	seen := map[string]bool{}
-	for i, r := range g.rules {
-		if r.fn != nil {
-			return nil, fmt.Errorf("gate %s is a function, which has no JSON form", r.name)
-		}
-		if seen[r.name] {
-			return nil, fmt.Errorf("gate %s is given twice", r.name)
-		}
-		seen[r.name] = true
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(pyjson.AppendString(b, r.name), ':')
-		switch {
-		case r.err != nil:
-			b = r.appendStored(b)
-		case r.metric == "":
-			b = append(b, "true"...)
-		default:
-			b = append(b, r.threshold...)
-		}
-	}
-	return append(b, '}'), nil
-}
+func (g PromotionGate) MarshalJSON() ([]byte, error) { return g.set.JSON() }
 
 // UnmarshalJSON reads a map of gates as ParseGates does. A key that is given
 // twice is an error.
 func (g *PromotionGate) UnmarshalJSON(data []byte) error {
-	if string(data) == "null" {
-		*g = PromotionGate{}
-		return nil
-	}
-	members, err := pyjson.Object(data)
-	if err != nil {
-		return invalid("gates: %v", err)
-	}
-	config := make(map[string]any, len(members))
-	for _, m := range members {
-		if _, twice := config[m.Key]; twice {
-			return invalid("gates: %s is given twice", m.Key)
-		}
-		if config[m.Key], err = pyjson.Decode(m.Value); err != nil {
-			return invalid("gates: %v", err)
-		}
-	}
-	parsed, err := ParseGates(config)
+	read, err := parsed(gate.ParseJSON(data))
 	if err == nil {
-		*g = parsed
+		*g = read
 	}
 	return err
 }
@@ -285,9 +162,33 @@ func (g *PromotionGate) UnmarshalYAML(unmarshal func(any) error) error {
 	if err := unmarshal(&config); err != nil {
 		return err
 	}
-	parsed, err := ParseGates(config)
+	read, err := ParseGates(config)
 	if err == nil {
-		*g = parsed
+		*g = read
 	}
 	return err
+}
+
+// publicResults returns results as callers see them, nil for nil.
+func publicResults(results []gate.Result) []GateResult {
+	if results == nil {
+		return nil
+	}
+	public := make([]GateResult, len(results))
+	for i, r := range results {
+		public[i] = GateResult(r)
+	}
+	return public
+}
+
+// encodeResults encodes results for an event, as gate.EncodeResults does.
+func encodeResults(public []GateResult) ([]byte, error) {
+	if public == nil {
+		return nil, nil
+	}
+	results := make([]gate.Result, len(public))
+	for i, r := range public {
+		results[i] = gate.Result(r)
+	}
+	return gate.EncodeResults(results)
 }

@@ -1,15 +1,13 @@
 package modelregistry
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"iter"
 	"slices"
 	"time"
 
-	"github.com/ubunye-go/modelregistry/driver"
-	"github.com/ubunye-go/modelregistry/internal/engine"
-	"github.com/ubunye-go/modelregistry/internal/index"
+	"github.com/ubunye-go/modelregistry/internal/timeline"
 )
 
 // HistoryOptions selects the events that History yields. The zero value and nil
@@ -19,7 +17,8 @@ type HistoryOptions struct {
 	Ops      []Operation // only events of these operations; empty for all
 
 	// Since and Until select events with Since <= Time < Until. A zero time is
-	// no bound.
+	// no bound. A hundred events in a row before Since end the search: History
+	// leaves out an earlier event even if a wrong clock gave it a later time.
 	Since, Until time.Time
 
 	After  int64 // only events with a higher number, which excludes unrecorded changes; 0 for all
@@ -52,253 +51,73 @@ func (o HistoryOptions) take(e *Event) bool {
 //
 // The iteration shows the history as it was when the iteration began. It takes
 // no lock. The sequence can be iterated several times; each iteration reads the
-// whole history.
+// history again. With Newest, After or Since it reads the history from its end,
+// as far as it needs to, unless the store can't do that or the events to yield
+// include a change by another program, an import or a repair. It does not
+// notice damage in the part that it does not read.
 func (r *ModelRegistry) History(ctx context.Context, name ModelName, opts *HistoryOptions) iter.Seq2[Event, error] {
 	var o HistoryOptions
 	if opts != nil {
 		o = *opts
 	}
-	if o.Newest && o.Follow {
-		return func(yield func(Event, error) bool) {
-			yield(Event{Name: name}, opError("history", name.all(), invalid("options: Newest and Follow exclude each other")))
-		}
-	}
 	return func(yield func(Event, error) bool) {
-		p := &page{HistoryOptions: o, name: name, yield: yield}
-		for {
-			log, err := r.readHistory(ctx, name)
-			if o.Follow && ctx.Err() != nil {
-				return
-			}
-			if err == nil && o.Follow {
-				err = p.continues(log)
-			}
-			if err != nil {
-				yield(Event{Name: name}, opError("history", name.all(), err))
-				return
-			}
-			if !p.show(log.events(ctx)) || !o.Follow || !r.awaitChange(ctx, log) {
-				return
-			}
-		}
-	}
-}
-
-// A page is the part of a history that one iteration has yielded so far.
-type page struct {
-	HistoryOptions
-	name   ModelName
-	yield  func(Event, error) bool
-	shown  int64  // the number of the last event that was yielded
-	id     string // its id
-	broken int64  // the number of the last damaged event that was yielded
-}
-
-// continues returns an error if the log is not the one whose events were
-// yielded. Only a repair may remove an event that was yielded. A damaged log is
-// not an error here, because the events yield the damage in its place.
-func (p *page) continues(log *historyLog) error {
-	lines := log.lines.Lines
-	at := len(lines) // the first line that was not yielded
-	for at > 0 && lines[at-1].Number > p.shown {
-		at--
-	}
-	continued := p.shown == 0 || at < len(lines)
-	if at > 0 && lines[at-1].Number == p.shown {
-		same, repair := lines[at-1].ID == p.id, lines[at-1].Op == index.OpRepair
-		if continued = same || repair; !same {
-			p.shown-- // a repair event may reuse the number of a lost event
-		}
-	}
-	if continued || len(log.lines.Damage) > 0 {
-		return nil
-	}
-	return notFound("event %d, the last one yielded", p.shown)
-}
-
-// show yields the events that were not yielded before. It returns false if the
-// caller ends the iteration.
-func (p *page) show(events iter.Seq2[pastEvent, error]) bool {
-	if p.Newest {
-		events = backward(events)
-	}
-	for e, err := range events {
-		switch {
-		case !p.Follow:
-		case err != nil && e.Number > p.broken:
-			p.broken = e.Number
-		case err == nil && e.Number > p.shown:
-			p.shown, p.id = e.Number, e.ID
-		default:
-			continue
-		}
-		if err == nil && !p.take(&e.Event) {
-			continue
-		}
-		if !p.yield(e.Event, opError("history", p.name.all(), err)) {
-			return false
-		}
-	}
-	return true
-}
-
-// awaitChange waits until the model may have changed since its log was read,
-// and returns true. It returns false if the context ends before.
-func (r *ModelRegistry) awaitChange(ctx context.Context, log *historyLog) bool {
-	timer := time.NewTimer(r.untilPoll(DefaultInterval))
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return false
-		case <-timer.C:
-		}
-		if changed, err := log.m.Changed(ctx, log.seen, log.shared); err != nil || changed {
-			return ctx.Err() == nil
-		}
-		timer.Reset(r.untilPoll(DefaultInterval))
-	}
-}
-
-// A historyLog is a model's history, read at one instant.
-type historyLog struct {
-	m       *model
-	name    ModelName
-	lines   *index.Log
-	pending *index.Event // an external change that the lines do not have
-	seen    driver.Revision
-	shared  bool // another program is known to change the model
-	now     time.Time
-}
-
-// A pastEvent is an event and the line of the history that it comes from.
-type pastEvent struct {
-	Event
-	line *index.Event
-}
-
-func (r *ModelRegistry) readHistory(ctx context.Context, name ModelName) (*historyLog, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	m, err := r.model(name)
-	if err != nil {
-		return nil, err
-	}
-	log := &historyLog{m: m, name: name, now: r.now()}
-	err = r.store.Read(ctx, name.UseCase, name.Model, func(v driver.View) (err error) {
-		lines, _, err := engine.Reader{View: v, Name: m.Name}.ReadLog(0)
-		if err != nil {
-			return err
-		}
-		log.lines = index.ReadLog(lines)
-		now, err := m.Load(ctx, v)
-		log.seen = v.Revision()
-		log.shared = err == nil && now.Shared()
-		switch {
-		case err == nil && now.Empty() && now.Pending == nil:
-			return notFound("model %s", name)
-		case err == nil && now.Pending != nil:
-			p := *now.Pending
-			p.Time = log.now
-			log.pending = &p
-		case err != nil && len(lines) == 0:
-			return err
-		}
-		return nil // events yields the damage in its place
-	})
-	return log, err
-}
-
-// events yields the events in order, and an error for each damaged line.
-func (l *historyLog) events(ctx context.Context) iter.Seq2[pastEvent, error] {
-	return func(yield func(pastEvent, error) bool) {
-		damage, before := l.lines.Damage, newPastState()
-		for _, line := range l.lines.Lines {
-			for len(damage) > 0 && damage[0].At <= line.At {
-				if !yield(l.damaged(damage[0])) {
-					return
+		// show yields events, and returns false if the caller ends the
+		// iteration.
+		show := func(events iter.Seq2[timeline.Event, error]) bool {
+			for line, err := range events {
+				e := publicEvent(name, &line)
+				if err == nil && !o.take(&e) {
+					continue
 				}
-				damage = damage[1:]
+				if !yield(e, opError("history", name.all(), timelineError(name, err))) {
+					return false
+				}
 			}
-			if err := ctx.Err(); err != nil {
-				yield(pastEvent{Event: Event{Name: l.name}}, err)
-				return
-			}
-			if !yield(l.past(line.Event, before), nil) {
-				return
-			}
+			return true
 		}
-		for _, d := range damage {
-			if !yield(l.damaged(d)) {
-				return
-			}
+		m, err := r.model(name)
+		if o.Newest && o.Follow {
+			err = invalid("options: Newest and Follow exclude each other")
 		}
-		if l.pending != nil {
-			yield(l.past(l.pending, before), nil)
+		switch {
+		case err != nil:
+			yield(Event{Name: name}, opError("history", name.all(), err))
+		case o.Follow:
+			r.follow(ctx, &timeline.Follower{Model: m.Model}, show)
+		default:
+			show(timeline.Events(ctx, m.Model, timeline.Query{After: max(0, o.After), Since: o.Since, Newest: o.Newest}))
 		}
 	}
 }
 
-func (l *historyLog) damaged(d index.LogDamage) (pastEvent, error) {
-	return pastEvent{Event: Event{Name: l.name, Number: d.Event}}, engine.Reader{Name: l.m.Name}.Corrupt(engine.LogFile, d.At, d.Err)
-}
-
-// past returns an event as callers see it. before is the model before the
-// event; past applies the event to it.
-func (l *historyLog) past(e *index.Event, before *pastState) pastEvent {
-	p := pastEvent{line: e, Event: Event{
-		Name: l.name, Number: e.Number, ID: e.ID, Time: e.Time, Op: Operation(e.Op),
-		Version: e.Version, From: ModelStage(e.From), To: ModelStage(e.To), Actor: e.Actor, Reason: e.Reason,
-		Refused: e.Refused, SkippedGates: e.SkippedGates, Forced: e.Forced, Gates: decodeResults(e.Gates), VersionGates: versionGates(e), ModelGates: before.modelGates(e), Doubts: publicDoubts(e.Doubts),
-	}}
-	stays, gone := map[string]bool{}, map[string]bool{}
-	for _, v := range e.Removed {
-		gone[v] = true
-	}
-	for _, im := range e.After {
-		stays[im.Version] = true
-		if from, ok := before.stages[im.Version]; ok && gone[im.Version] { // the entry in After is another version with the same number
-			p.Changes = append(p.Changes, Change{Version: im.Version, From: from})
-			before.remove(im.Version)
-		}
-		to := ModelStage(cmp.Or(im.Stage(), index.Development))
-		p.Changes = append(p.Changes, before.change(e, im, to))
-	}
-	removed := slices.Clone(e.Removed)
-	if e.Reset {
-		for v := range before.stages {
-			if !stays[v] && !gone[v] {
-				removed = append(removed, v)
-			}
-		}
-		slices.SortFunc(removed, index.CompareVersions)
-	}
-	for _, v := range removed {
-		if from, ok := before.stages[v]; ok && !stays[v] {
-			p.Changes = append(p.Changes, Change{Version: v, From: from})
-			before.remove(v)
-		}
-	}
-	before.noteBeside(p.Changes)
-	return p
-}
-
-// backward yields the elements of a sequence in reverse order.
-func backward[V any](seq iter.Seq2[V, error]) iter.Seq2[V, error] {
-	return func(yield func(V, error) bool) {
-		type pair struct {
-			v   V
-			err error
-		}
-		var all []pair
-		for v, err := range seq {
-			all = append(all, pair{v, err})
-		}
-		for _, p := range slices.Backward(all) {
-			if !yield(p.v, p.err) {
+// follow shows the events of a history as they come, until the context ends or
+// show returns false.
+func (r *ModelRegistry) follow(ctx context.Context, f *timeline.Follower, show func(iter.Seq2[timeline.Event, error]) bool) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for show(f.Next(ctx)) && !f.Ended {
+		for changed := false; !changed; {
+			timer.Reset(r.untilPoll(DefaultInterval))
+			select {
+			case <-ctx.Done():
 				return
+			case <-timer.C:
 			}
+			var err error
+			changed, err = f.Changed(ctx)
+			changed = changed || err != nil
 		}
 	}
+}
+
+// timelineError converts an error of the package timeline to the public one.
+func timelineError(name ModelName, err error) error {
+	var replaced *timeline.ReplacedError
+	switch {
+	case errors.Is(err, timeline.ErrNoModel):
+		return notFound("model %s", name)
+	case errors.As(err, &replaced):
+		return notFound("%v", replaced)
+	}
+	return err
 }

@@ -19,7 +19,7 @@ import (
 // internal package that no layer names belongs to the layer parts.
 var layers = []layer{
 	{"leaves", []string{
-		"internal/filestat", "internal/fsroot", "internal/logformat", "internal/pyjson", "internal/refcount", "internal/pathname", "internal/stagedfiles", "internal/testfetch",
+		"internal/decimal", "internal/filestat", "internal/fsroot", "internal/logformat", "internal/mounts", "internal/pyjson", "internal/refcount", "internal/pathname", "internal/spelling", "internal/stagedfiles", "internal/testfetch",
 	}},
 	{"contract", []string{"driver"}},
 	{"format", []string{"internal/format"}},
@@ -27,7 +27,7 @@ var layers = []layer{
 	{"stores", []string{"internal/fsstore"}},
 	{"parts", nil},
 	{"engine", []string{"internal/engine"}},
-	{"check", []string{"internal/check"}},
+	{"check and history", []string{"internal/check", "internal/derived", "internal/removal", "internal/search", "internal/timeline"}},
 	{"registry", []string{"."}},
 	// For tests. Ledger writes through a registry as its users do. Crashtest
 	// and foldtest wrap the folder store's disk.
@@ -42,11 +42,18 @@ type layer struct {
 
 // only has the packages that may import some of the lower layers only.
 var only = map[string][]string{
-	"driver":           {"leaves"},
-	"internal/fsstore": {"leaves", "contract"},
-	"internal/index":   {"leaves", "format", "document"},
-	"internal/engine":  {"leaves", "contract", "format", "document", "parts"},
-	"internal/check":   {"leaves", "contract", "document", "parts", "engine"},
+	"driver":             {"leaves"},
+	"internal/fsstore":   {"leaves", "contract"},
+	"internal/gate":      {"leaves"},
+	"internal/condition": {"leaves"},
+	"internal/follow":    {"leaves", "contract"},
+	"internal/index":     {"leaves", "format", "document"},
+	"internal/engine":    {"leaves", "contract", "format", "document", "parts"},
+	"internal/check":     {"leaves", "contract", "document", "parts", "engine"},
+	"internal/derived":   {"parts"},
+	"internal/removal":   {"contract", "parts", "engine"},
+	"internal/search":    {"leaves", "parts"},
+	"internal/timeline":  {"contract", "parts", "engine"},
 }
 
 // layerOf returns the position of a package in layers, or -1.

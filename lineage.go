@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"runtime/debug"
-	"slices"
 	"sync"
 )
 
@@ -63,19 +62,12 @@ func (r *ModelRegistry) VersionsOfRun(ctx context.Context, runID string) ([]Mode
 	}
 	var found []ModelVersion
 	var unread []error
-	for name, err := range r.Models(ctx) {
-		var list []ModelVersion
-		if err == nil {
-			list, err = r.ListVersions(ctx, name)
-		}
+	for v, err := range r.Find(ctx, &Query{RunID: runID}) {
 		if err != nil {
 			unread = append(unread, err)
-			if ctx.Err() != nil {
-				break
-			}
 			continue
 		}
-		found = append(found, slices.DeleteFunc(list, func(v ModelVersion) bool { return v.LineageRunID != runID })...)
+		found = append(found, v)
 	}
 	return found, errors.Join(unread...)
 }

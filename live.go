@@ -1,14 +1,13 @@
 package modelregistry
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
-	"io"
 	"log/slog"
-	"sync"
 	"time"
 
+	"github.com/ubunye-go/modelregistry/internal/follow"
 	"github.com/ubunye-go/modelregistry/internal/refcount"
 )
 
@@ -18,10 +17,12 @@ import (
 //
 // A Live notices a promotion within the interval and 50 ms. It verifies the
 // digests of the new version, loads it and checks it, while the previous
-// version stays in use. If one of these steps fails, the Live logs the failure,
-// keeps the previous version and tries again later. If the reference means
-// another version meanwhile, that is loaded at once. If the reference means no
-// version any more, the current one also stays in use.
+// version stays in use. If the store is not on this machine, it downloads the
+// files first, and polls on meanwhile. If one of these steps fails, the Live
+// logs the failure, keeps the previous version and tries again later. If the
+// reference means another version meanwhile, the load of a version that will
+// not be used is ended, and the other one is loaded at once. If the reference
+// means no version any more, the current one also stays in use.
 //
 // Callers use the current T by [Live.Do], or by [Live.Acquire] and
 // [Lease.Release]. Both take no lock and allocate nothing. A replaced T is
@@ -30,35 +31,9 @@ import (
 //
 // All methods are safe for concurrent use.
 type Live[T any] struct {
-	current refcount.Cell[served[T]]
-
-	r    *ModelRegistry
-	ref  Ref
-	load func(context.Context, *Model) (T, error)
-	opts LiveOptions[T]
-	log  *slog.Logger
-
-	watcher     *watcher
-	cancel      context.CancelFunc
-	ended       chan struct{}  // closed when the loop has ended
-	retirements sync.WaitGroup // replaced Ts that are not closed yet
-	closing     sync.Once
-	closed      chan struct{} // closed when all Ts are closed
-	err         error         // the error of closing the last T
-
-	mu     sync.Mutex
-	status LiveStatus
+	ref      Ref
+	follower *follow.Follower[T, *Model]
 }
-
-// served is a T and the version that it was loaded from.
-type served[T any] struct {
-	value   T
-	version ModelVersion
-	model   *Model
-	since   time.Time
-}
-
-type item[T any] = refcount.Item[served[T]]
 
 // LiveOptions configure a Live. The zero value and nil are valid.
 type LiveOptions[T any] struct {
@@ -99,47 +74,77 @@ type LiveOptions[T any] struct {
 //
 // load makes a T from the files in Model.Path. The files stay until the T is
 // closed, so load may map them into memory. It runs in a goroutine of its own,
-// and never twice at the same time. Its context ends at Close, which waits for
-// it. A panic in it counts as an error.
+// and never twice at the same time. A panic in it counts as an error. Its
+// context ends when the T is closed, at Close, which waits for load, and when
+// the reference means another version before the T is in use. The next load
+// begins when this one has returned.
 func NewLive[T any](ctx context.Context, r *ModelRegistry, ref Ref, load func(context.Context, *Model) (T, error), opts *LiveOptions[T]) (*Live[T], error) {
-	l := &Live[T]{r: r, ref: ref, load: load, ended: make(chan struct{}), closed: make(chan struct{})}
+	var o LiveOptions[T]
 	if opts != nil {
-		l.opts = *opts
+		o = *opts
 	}
-	if l.opts.Interval <= 0 {
-		l.opts.Interval = DefaultInterval
-	}
-	if l.opts.Retry <= 0 {
-		l.opts.Retry = time.Second
-	}
-	if l.opts.MaxRetry <= 0 {
-		l.opts.MaxRetry = max(5*time.Minute, l.opts.Retry)
-	}
-	if l.log = l.opts.Logger; l.log == nil {
-		l.log = r.log
-	}
-	l.log = l.log.With(slog.String("ref", ref.String()))
-	l.status.Ref = ref
-	l.watcher = &watcher{r: r, ref: ref, interval: l.opts.Interval}
-	f := &follower[T]{Live: l, loaded: make(chan loaded[T], 1), freed: make(chan struct{}, 1)}
-	if err := f.first(ctx); err != nil {
+	f, err := follow.New(ctx, o.config(r, ref, load))
+	if err != nil {
 		return nil, opError("serve", ref, err)
 	}
-	ctx, l.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	go f.run(ctx)
-	return l, nil
+	return &Live[T]{ref, f}, nil
+}
+
+// config returns the options for a follower, with their defaults.
+func (o *LiveOptions[T]) config(r *ModelRegistry, ref Ref, load func(context.Context, *Model) (T, error)) follow.Config[T, *Model] {
+	interval := cmp.Or(max(o.Interval, 0), DefaultInterval)
+	w := r.watched(ref, interval)
+	watcher := follow.Watcher[ModelVersion]{Source: w}
+	retry := cmp.Or(max(o.Retry, 0), time.Second)
+	most := o.MaxRetry
+	if most <= 0 {
+		most = max(5*time.Minute, retry)
+	}
+	log := o.Logger
+	if log == nil {
+		log = r.log
+	}
+	return follow.Config[T, *Model]{
+		Poll: func(ctx context.Context) (follow.Version, bool, error) {
+			v, changed, err := watcher.Poll(ctx)
+			return versionOf(v), changed, err
+		},
+		UntilPoll:  func() time.Duration { return r.untilPoll(interval) },
+		NotYet:     w.NotYet,
+		Acceptable: w.acceptable,
+		Fetch: func(ctx context.Context, v follow.Version, progress func(done, total int64)) (*Model, error) {
+			at := ref.Name.At(v.Number)
+			m, err := r.fetch(ctx, at, progress)
+			return m, opError("get", at, err)
+		},
+		Verify: func(ctx context.Context, m *Model) error {
+			return opError("get", m.Version.Ref(), r.checkDigests(ctx, m, nil))
+		},
+		VersionOf: func(m *Model) follow.Version { return versionOf(m.Version) },
+		Load:      load,
+		Check:     o.Check,
+		Close:     o.Close,
+		Retry:     retry,
+		MaxRetry:  most,
+		Wait:      o.Wait,
+		Log:       log.With(slog.String("ref", ref.String())),
+	}
+}
+
+func versionOf(v ModelVersion) follow.Version {
+	return follow.Version{Number: v.Version, Digest: v.ManifestSHA256}
 }
 
 // Do calls fn with the current T and its version, and returns the error of fn.
 // Neither may be used after fn has returned, because the T may be closed then.
 // After Close, Do returns ErrClosed.
 func (l *Live[T]) Do(fn func(value T, v *ModelVersion) error) error {
-	i, users := l.current.Acquire()
+	i, users := l.follower.Acquire()
 	if i == nil {
 		return ErrClosed
 	}
 	defer i.Release(users)
-	return fn(i.Value.value, &i.Value.version)
+	return fn(i.Value.Value, &i.Value.Files.Version)
 }
 
 // Acquire returns a lease of the current T, for a use that does not fit a
@@ -155,7 +160,7 @@ func (l *Live[T]) Do(fn func(value T, v *ModelVersion) error) error {
 // version and no other; Status.Draining has the version that is still in use.
 // After Close, Acquire returns ErrClosed.
 func (l *Live[T]) Acquire() (Lease[T], error) {
-	i, users := l.current.Acquire()
+	i, users := l.follower.Acquire()
 	if i == nil {
 		return Lease[T]{}, ErrClosed
 	}
@@ -166,7 +171,7 @@ func (l *Live[T]) Acquire() (Lease[T], error) {
 // reports, and its methods must not be called concurrently.
 type Lease[T any] struct {
 	_     noCopy
-	item  *item[T]
+	item  *follow.Item[T, *Model]
 	users *refcount.Counter
 }
 
@@ -177,13 +182,13 @@ func (*noCopy) Unlock() {}
 
 // Value returns the T, which stays the same until Release. It panics after
 // Release.
-func (l *Lease[T]) Value() T { return l.held().value }
+func (l *Lease[T]) Value() T { return l.held().Value }
 
 // Version returns the version that the T was loaded from, as it was at that
 // time. The caller must not change it. Version panics after Release.
-func (l *Lease[T]) Version() *ModelVersion { return &l.held().version }
+func (l *Lease[T]) Version() *ModelVersion { return &l.held().Files.Version }
 
-func (l *Lease[T]) held() *served[T] {
+func (l *Lease[T]) held() *follow.Loaded[T, *Model] {
 	if l.item == nil {
 		panic("modelregistry: Lease used after Release")
 	}
@@ -208,24 +213,7 @@ func (l *Live[T]) Close() error { return l.Shutdown(context.Background()) }
 // ends first. The Ts that are still in use are then closed when their users are
 // done.
 func (l *Live[T]) Shutdown(ctx context.Context) error {
-	l.closing.Do(func() {
-		l.cancel()
-		go func() {
-			defer close(l.closed)
-			<-l.ended // no other T can come into use now
-			if i := l.current.Replace(nil); i != nil {
-				i.Wait()
-				l.err = l.discard(&i.Value)
-			}
-			l.retirements.Wait()
-		}()
-	})
-	select {
-	case <-l.closed:
-		return opError("close", l.ref, l.err)
-	case <-ctx.Done():
-		return opError("close", l.ref, ctx.Err())
-	}
+	return opError("close", l.ref, l.follower.Shutdown(ctx))
 }
 
 // A LiveStatus is the state of a Live, for a health check.
@@ -237,8 +225,16 @@ type LiveStatus struct {
 	// Wanted is the version that the reference means, empty if it means none.
 	// If it is not Version, it is being loaded, waits to be loaded, or has
 	// failed.
-	Wanted   string
-	Loading  bool      // a version is being loaded
+	Wanted string
+
+	Loading      string    // the version that is being loaded, empty for none
+	LoadingSince time.Time // when that load began, zero for none
+	// Fetched is how many bytes of the files of Loading were downloaded, and
+	// FetchTotal how many bytes they have. Both are 0 if there is no download,
+	// because the files are on this machine or the store does not report it.
+	// Bytes that another process downloads may count at the end only.
+	Fetched, FetchTotal int64
+
 	Draining string    // the replaced version that is still in use, empty for none
 	Failures int       // how often Wanted has failed in a row
 	NextTry  time.Time // when Wanted is tried again, zero if it has not failed
@@ -252,15 +248,13 @@ type LiveStatus struct {
 
 // Status returns the present state of the Live.
 func (l *Live[T]) Status() LiveStatus {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.status
-}
-
-func (l *Live[T]) note(change func(*LiveStatus)) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	change(&l.status)
+	s := l.follower.Status()
+	return LiveStatus{
+		Ref: l.ref, Version: s.Files.Version, Since: s.Since, Wanted: s.Wanted,
+		Loading: s.Loading, LoadingSince: s.LoadingSince, Fetched: s.Fetched, FetchTotal: s.FetchTotal,
+		Draining: s.Draining, Failures: s.Failures, NextTry: s.NextTry,
+		LastCheck: s.LastCheck, LastError: s.LastError, LastErrorAt: s.LastErrorAt,
+	}
 }
 
 // MarshalJSON returns the status. Of Version it has only the number.
@@ -271,38 +265,20 @@ func (s LiveStatus) MarshalJSON() ([]byte, error) {
 		lastError = &text
 	}
 	return json.Marshal(struct {
-		Ref         Ref     `json:"ref"`
-		Version     string  `json:"version"`
-		Since       *string `json:"since"`
-		Wanted      string  `json:"wanted"`
-		Loading     bool    `json:"loading"`
-		Draining    string  `json:"draining,omitempty"`
-		Failures    int     `json:"failures"`
-		NextTry     *string `json:"next_try"`
-		LastCheck   *string `json:"last_check"`
-		LastError   *string `json:"last_error"`
-		LastErrorAt *string `json:"last_error_at"`
-	}{s.Ref, s.Version.Version, timeOrNull(s.Since), s.Wanted, s.Loading, s.Draining, s.Failures, timeOrNull(s.NextTry), timeOrNull(s.LastCheck),
-		lastError, timeOrNull(s.LastErrorAt)})
-}
-
-// discard closes a T and its files.
-func (l *Live[T]) discard(s *served[T]) error {
-	err := contained("closing it", func() error {
-		if l.opts.Close != nil {
-			return l.opts.Close(s.value)
-		}
-		if c, ok := any(s.value).(io.Closer); ok {
-			return c.Close()
-		}
-		return nil
-	})
-	err = errors.Join(err, s.model.Close())
-	attrs := []any{slog.String("version", s.version.Version)}
-	if err != nil {
-		l.log.Warn("model not closed", append(attrs, errorAttrs(err)...)...)
-	} else {
-		l.log.Info("model closed", attrs...)
-	}
-	return err
+		Ref          Ref     `json:"ref"`
+		Version      string  `json:"version"`
+		Since        *string `json:"since"`
+		Wanted       string  `json:"wanted"`
+		Loading      string  `json:"loading"`
+		LoadingSince *string `json:"loading_since"`
+		Fetched      int64   `json:"fetched_bytes"`
+		FetchTotal   int64   `json:"fetch_total_bytes"`
+		Draining     string  `json:"draining,omitempty"`
+		Failures     int     `json:"failures"`
+		NextTry      *string `json:"next_try"`
+		LastCheck    *string `json:"last_check"`
+		LastError    *string `json:"last_error"`
+		LastErrorAt  *string `json:"last_error_at"`
+	}{s.Ref, s.Version.Version, timeOrNull(s.Since), s.Wanted, s.Loading, timeOrNull(s.LoadingSince), s.Fetched, s.FetchTotal,
+		s.Draining, s.Failures, timeOrNull(s.NextTry), timeOrNull(s.LastCheck), lastError, timeOrNull(s.LastErrorAt)})
 }

@@ -122,7 +122,7 @@ func TestLiveCloseWhileLoading(t *testing.T) {
 		inProduction(t, r, "1.0.1")
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if s := l.Status(); !s.Loading || s.Wanted != "1.0.1" || time.Since(s.LastCheck) > time.Second {
+		if s := l.Status(); s.Loading != "1.0.1" || s.Wanted != "1.0.1" || time.Since(s.LastCheck) > time.Second {
 			t.Errorf("got status %+v, want 1.0.1 loading and a check within the last second", s)
 		}
 		wantServing(t, l, "1.0.0")

@@ -29,7 +29,7 @@ func TestLiveFollows(t *testing.T) {
 		tick()
 		wantServing(t, l, "1.0.1")
 		p.want("made 1.0.0 1.0.1, closed 1.0.0")
-		if s := l.Status(); !s.Since.After(start) || s.LastCheck != time.Now() || s.LastError != nil || s.Wanted != "1.0.1" || s.Loading || s.Draining != "" {
+		if s := l.Status(); !s.Since.After(start) || s.LastCheck != time.Now() || s.LastError != nil || s.Wanted != "1.0.1" || s.Loading != "" || s.Draining != "" {
 			t.Errorf("got status %+v, want 1.0.1 served and wanted, no error, nothing loading or draining", s)
 		}
 		if _, err := other.Rollback(t.Context(), fraud, nil); err != nil {
@@ -214,10 +214,10 @@ func TestLiveChangeDuringALoad(t *testing.T) {
 func TestLiveStatusJSON(t *testing.T) {
 	t.Parallel()
 	at := oclock(5)
-	s := mr.LiveStatus{Ref: fraud.In(mr.Production), Version: mr.ModelVersion{Version: "1.0.0"}, Since: at, Wanted: "1.0.1", Failures: 2, NextTry: at,
-		LastCheck: at, LastError: errors.New("broken"), LastErrorAt: at}
+	s := mr.LiveStatus{Ref: fraud.In(mr.Production), Version: mr.ModelVersion{Version: "1.0.0"}, Since: at, Wanted: "1.0.1",
+		Loading: "1.0.1", LoadingSince: at, Fetched: 1, FetchTotal: 2, Failures: 2, NextTry: at, LastCheck: at, LastError: errors.New("broken"), LastErrorAt: at}
 	const when = `"2026-11-23T05:00:00.000000+00:00"`
-	want := `{"ref":"fraud_detection/FraudRiskModel@production","version":"1.0.0","since":` + when + `,"wanted":"1.0.1","loading":false,"failures":2,"next_try":` +
+	want := `{"ref":"fraud_detection/FraudRiskModel@production","version":"1.0.0","since":` + when + `,"wanted":"1.0.1","loading":"1.0.1","loading_since":` + when + `,"fetched_bytes":1,"fetch_total_bytes":2,"failures":2,"next_try":` +
 		when + `,"last_check":` + when + `,"last_error":"broken","last_error_at":` + when + `}`
 	if got := mustJSON(t, s); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
@@ -289,7 +289,7 @@ func TestLiveTakesNoLock(t *testing.T) {
 			t.Fatalf("got step %s, want %s", got, step[0])
 		}
 		answers(step[0], step[1])
-		l.WithLocks(func() { answers(step[0]+" with all locks taken", step[1]) })
+		l.WithLocks(r, func() { answers(step[0]+" with all locks taken", step[1]) })
 		goOn <- struct{}{}
 	}
 }

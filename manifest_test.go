@@ -7,11 +7,11 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/internal/storetest"
 )
 
 // A listedFile is one of a manifest's files.
@@ -55,9 +55,7 @@ func TestManifestThatDoesNotFit(t *testing.T) {
 			swap(t, dir, func(name string) error { return os.Mkdir(name, 0o777) })
 		}},
 		"a symlink in a file's place": {list: keep, tree: func(t *testing.T, dir string) {
-			if runtime.GOOS == "windows" {
-				t.Skip("a symlink takes a privilege there")
-			}
+			storetest.NeedSymlinks(t)
 			swap(t, dir, func(name string) error { return os.Symlink("metadata.json", name) })
 		}},
 		"a file in a new folder": {list: keep, tree: func(t *testing.T, dir string) {

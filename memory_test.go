@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ubunye-go/modelregistry/internal/derived"
 	"github.com/ubunye-go/modelregistry/internal/document"
 	"github.com/ubunye-go/modelregistry/internal/engine"
 	"github.com/ubunye-go/modelregistry/internal/index"
@@ -38,7 +39,7 @@ type memoryChange struct {
 
 func newMemoryModel() *memoryModel {
 	name := ModelName{UseCase: "fraud_detection", Model: "FraudRiskModel"}
-	return &memoryModel{name: name, state: state{&engine.State{State: index.New(name.UseCase, name.Model)}, &derived{}}}
+	return &memoryModel{name: name, state: state{&engine.State{State: index.New(name.UseCase, name.Model)}, &derived.Cache[ModelVersion]{}}}
 }
 
 // withVersions returns a model with n versions, with such metrics and metadata
@@ -75,16 +76,17 @@ func (m *memoryModel) append(changes ...*memoryChange) {
 
 func (m *memoryModel) register() *memoryChange {
 	digest := strings.Repeat("3f786850", 8)
-	reg := registration{
-		Registration: index.Registration{
-			Metrics:    []byte(`{"accuracy":0.9471,"auc":0.9312,"loss":0.1944}`),
-			Metadata:   []byte(`{"drift_check_passed":true,"features":31,"framework":"gonum"}`),
-			RunID:      "run-2026-11-23-0001",
-			ConfigHash: digest,
-		},
-		extra: index.Extra{RegisteredBy: "nightly", SourceRevision: digest[:40], Manifest: digest},
+	reg := index.Registration{
+		Metrics:    []byte(`{"accuracy":0.9471,"auc":0.9312,"loss":0.1944}`),
+		Metadata:   []byte(`{"drift_check_passed":true,"features":31,"framework":"gonum"}`),
+		RunID:      "run-2026-11-23-0001",
+		ConfigHash: digest,
+		Extra:      index.Extra{RegisteredBy: "nightly", SourceRevision: digest[:40], Manifest: digest},
 	}
-	return &memoryChange{decide: func(t *txn) (string, error) { return reg.decide(t, RegisterOptions{}, nil) }}
+	return &memoryChange{decide: func(t *txn) (string, error) {
+		version, _, err := reg.Decide(t.Txn.Txn, nil)
+		return version, err
+	}}
 }
 
 // move returns a change that moves a version. Without a version it is a
@@ -176,10 +178,13 @@ func resultOf(c *memoryChange) string { return fmt.Sprintf("%s %v %+v", c.versio
 // checks the decoded versions and the size that the state keeps.
 func stateText(t *testing.T, s *index.State) []string {
 	t.Helper()
-	d := s.Document(0)
+	d, err := document.Parse(s.Document(0).Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
 	d.Mark.Hash = ""
 	doc := document.Format(d)
-	d, err := document.Parse(doc)
+	d, err = document.Parse(doc)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	mr "github.com/ubunye-go/modelregistry"
@@ -13,7 +14,7 @@ import (
 func TestStoreIsAFile(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "store")
-	r := openStore(t, file, nil) // before the file exists
+	r, below := openStore(t, file, nil), openStore(t, filepath.Join(file, "below"), nil) // before the file exists
 	writeFile(t, file, "a file")
 	for _, dir := range []string{file, ""} {
 		_, err := mr.Open(dir, nil)
@@ -22,10 +23,15 @@ func TestStoreIsAFile(t *testing.T) {
 	if _, err := mr.Open(filepath.Join(file, "below"), nil); err == nil {
 		t.Error("Open of a store below a file got no error, want one")
 	}
-	_, err := r.Register(t.Context(), fraud, artifact(), nil)
-	wantError(t, err, "register", fraud, "")
-	_, err = r.ListVersions(t.Context(), fraud)
-	wantError(t, err, "list", fraud, "")
+	for _, r := range []*mr.ModelRegistry{r, below} {
+		_, err := r.Register(t.Context(), fraud, artifact(), nil)
+		wantError(t, err, "register", fraud, "")
+		_, err = r.ListVersions(t.Context(), fraud)
+		wantError(t, err, "list", fraud, "")
+		if errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("a file in the place of the store is taken for an empty store: %v", err)
+		}
+	}
 	if data, _ := os.ReadFile(file); string(data) != "a file" {
 		t.Errorf("the file holds %q, want \"a file\"", data)
 	}
@@ -115,6 +121,12 @@ func TestFailedFirstRegistrationLeavesNoStore(t *testing.T) {
 	save := func(string) error { return errors.New("no") }
 	if _, err := r.Register(t.Context(), fraud, mr.FromFunc(save), nil); err == nil {
 		t.Fatal("Register got no error, want that of the save")
+	}
+	if runtime.GOOS == "windows" { // which keeps a folder that is open
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+		r = openStore(t, filepath.Join(dir, "a", "store"), nil)
 	}
 	if got := listing(t, dir); len(got) > 0 {
 		t.Errorf("the folder holds %v, want nothing", got)

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math"
 	"slices"
 	"time"
 
 	"github.com/ubunye-go/modelregistry/internal/engine"
+	"github.com/ubunye-go/modelregistry/internal/gate"
 	"github.com/ubunye-go/modelregistry/internal/index"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
@@ -33,9 +35,9 @@ type move struct {
 	guarded  bool // check the artifact before the move
 }
 
-// errChanged says that the version changed after it was checked and before the
-// lock was taken.
-var errChanged = fmt.Errorf("%w: the version changed while it was checked", ErrConflict)
+// errChanged says that the version, or one that its gates compare with, changed
+// after it was checked and before the lock was taken.
+var errChanged = fmt.Errorf("%w: the version, or one that gates compare with, changed while it was checked", ErrConflict)
 
 // maxRechecks bounds how often a move starts over because the version changed
 // between its checks and its turn.
@@ -86,7 +88,7 @@ func (r *ModelRegistry) tryMove(ctx context.Context, m *model, mv move, o MoveOp
 		return p.subject, v, nil, err
 	}
 	if !p.done { // a move that is done needs no checks, only a turn to find it durable
-		results, err = r.checkArtifactAndGates(ctx, mv, o, p.version)
+		results, err = r.checkArtifactAndGates(ctx, m, mv, o, p)
 	}
 	if refusal, ok := err.(*GateError); ok {
 		r.refuse(ctx, m, mv, p.version.Version, o, refusal)
@@ -101,7 +103,7 @@ func (r *ModelRegistry) tryMove(ctx context.Context, m *model, mv move, o MoveOp
 			return p.version.Version, errChanged // the reference means another version by now, or none
 		case err != nil || done:
 			return p.version.Version, err
-		case p.done || !mv.same(t.view(e), p.version, o):
+		case p.done || !mv.same(t.view(e), p.version, o) || !p.baselines.same(t.baselines(mv.ref.Name, p.gates)):
 			return p.version.Version, errChanged
 		}
 		return p.version.Version, t.moveVersion(mv, e, o, results)
@@ -115,6 +117,9 @@ type movePlan struct {
 	version  ModelVersion // the version to move
 	done     bool         // the version is in the target stage already
 	archives string       // the version that would leave production, empty for none
+
+	gates     gate.Set  // those that the version must pass
+	baselines baselines // the versions that they compare with
 }
 
 // plan reads the present state once and decides which version to move, or why
@@ -131,6 +136,10 @@ func (mv move) plan(ctx context.Context, m *model, o MoveOptions) (p movePlan, e
 			return err
 		}
 		p.version, p.done = viewEntry(s.State, e), done
+		if !done && mv.op == index.OpPromote && !o.SkipGates {
+			p.gates = Gates(p.version.ModelGates, p.version.Gates, o.Gates).set
+			p.baselines = t.baselines(mv.ref.Name, p.gates)
+		}
 		if now := t.Production(); !done && mv.to == Production && now != nil {
 			p.archives = now.Version
 		}
@@ -142,7 +151,8 @@ func (mv move) plan(ctx context.Context, m *model, o MoveOptions) (p movePlan, e
 // checkArtifactAndGates checks the digests of the artifact, then evaluates the
 // gates, as far as the kind of move needs them. It returns a *GateError if a
 // gate fails.
-func (r *ModelRegistry) checkArtifactAndGates(ctx context.Context, mv move, o MoveOptions, v ModelVersion) ([]GateResult, error) {
+func (r *ModelRegistry) checkArtifactAndGates(ctx context.Context, m *model, mv move, o MoveOptions, p movePlan) ([]GateResult, error) {
+	v := p.version
 	if mv.guarded {
 		if err := r.verifyWithProgress(ctx, v, o.Progress); err != nil {
 			return nil, err
@@ -151,7 +161,8 @@ func (r *ModelRegistry) checkArtifactAndGates(ctx context.Context, mv move, o Mo
 	if mv.op != index.OpPromote || o.SkipGates {
 		return nil, nil
 	}
-	results := Gates(v.ModelGates, v.Gates, o.Gates).Evaluate(ctx, v)
+	results := publicResults(p.gates.Evaluate(ctx, gate.Candidate{Metrics: v.Metrics, Metadata: v.Metadata, Version: v,
+		Baselines: r.known(ctx, m, p.baselines)}))
 	if err := ctx.Err(); err != nil {
 		return nil, err // a gate that the context ended has not refused
 	}
@@ -172,7 +183,7 @@ func (r *ModelRegistry) refuse(ctx context.Context, m *model, mv move, version s
 	_, err := m.change(ctx, func(t *txn) (string, error) {
 		e := t.Get(version)
 		if e == nil {
-			return version, notFound("version %s", version)
+			return version, missing(t.Deletion, version)
 		}
 		gates, err := encodeResults(refusal.Results)
 		if err != nil {
@@ -206,7 +217,7 @@ func (mv move) same(a, b ModelVersion, o MoveOptions) bool {
 	if !mv.guarded {
 		return true
 	}
-	asksAll := mv.op == index.OpPromote && !o.SkipGates && o.Gates.custom()
+	asksAll := mv.op == index.OpPromote && !o.SkipGates && o.Gates.set.Custom()
 	return sameForGates(a, b) && (!asksAll || sameOtherwise(a, b))
 }
 
@@ -215,7 +226,7 @@ func (mv move) same(a, b ModelVersion, o MoveOptions) bool {
 func sameForGates(a, b ModelVersion) bool {
 	same := func(x, y Values) bool { return pyjson.Equal(x.raw, y.raw) }
 	return same(a.Metrics, b.Metrics) && same(a.Metadata, b.Metadata) && a.ManifestSHA256 == b.ManifestSHA256 &&
-		a.Gates.same(b.Gates) && a.ModelGates.same(b.ModelGates)
+		a.Gates.set.Same(b.Gates.set) && a.ModelGates.set.Same(b.ModelGates.set)
 }
 
 // sameOtherwise reports whether two readings are equal in all other fields.
@@ -223,7 +234,9 @@ func sameOtherwise(a, b ModelVersion) bool {
 	return a.Stage == b.Stage && a.RegisteredAt.Equal(b.RegisteredAt) && a.PromotedToStaging.Equal(b.PromotedToStaging) &&
 		a.PromotedToProduction.Equal(b.PromotedToProduction) && a.ArchivedAt.Equal(b.ArchivedAt) &&
 		a.LineageRunID == b.LineageRunID && a.ConfigHash == b.ConfigHash && a.SourceRevision == b.SourceRevision &&
-		a.RegisteredBy == b.RegisteredBy && a.PromotedBy == b.PromotedBy && slices.Equal(a.Problems, b.Problems)
+		a.RegisteredBy == b.RegisteredBy && a.PromotedBy == b.PromotedBy && slices.Equal(a.Problems, b.Problems) &&
+		slices.Equal(a.Aliases, b.Aliases) && maps.Equal(a.Tags, b.Tags) && a.Description == b.Description &&
+		(a.Hold == b.Hold || a.Hold != nil && b.Hold != nil && *a.Hold == *b.Hold)
 }
 
 // check decides whether the move is allowed in the present state. done reports
@@ -242,7 +255,10 @@ func (mv move) check(t *txn, o MoveOptions) (e *index.Entry, done bool, err erro
 	if err := engine.Writable(t.Base.Facts); err != nil {
 		return e, false, err
 	}
-	if err := mv.direction(from, e, o); err != nil {
+	if err := mv.direction(from); err != nil {
+		return e, false, err
+	}
+	if err := mv.protection(t, e); err != nil && !o.Force {
 		return e, false, err
 	}
 	if o.IfProduction != "" {
@@ -257,19 +273,23 @@ func (mv move) check(t *txn, o MoveOptions) (e *index.Entry, done bool, err erro
 	return e, false, nil
 }
 
-// needsForce reports whether the move is allowed only with Force.
-func (mv move) needsForce(e *index.Entry) bool {
-	return mv.op == index.OpRollback && decodeVersion(mv.ref.Name, e).PromotedToProduction.IsZero()
+// protection returns why the move is allowed only with Force, or nil.
+func (mv move) protection(t *txn, e *index.Entry) error {
+	switch {
+	case mv.op == index.OpRollback && decodeVersion(mv.ref.Name, e).PromotedToProduction.IsZero():
+		return fmt.Errorf("%w: it never was in production", ErrWrongDirection)
+	case mv.to == Archived:
+		if why := t.Facts().NamedBy(e.Version); why != "" {
+			return fmt.Errorf("%w: %s", ErrProtected, why)
+		}
+	}
+	return nil
 }
 
-func (mv move) direction(from ModelStage, e *index.Entry, o MoveOptions) error {
+func (mv move) direction(from ModelStage) error {
 	fromRank, known := rank[from]
 	switch {
-	case mv.op == index.OpRollback:
-		if mv.needsForce(e) && !o.Force {
-			return fmt.Errorf("%w: it never was in production", ErrWrongDirection)
-		}
-	case mv.op == index.OpArchive:
+	case mv.op == index.OpRollback, mv.op == index.OpArchive:
 	case !known: // a stage of another program: every move is allowed
 	case mv.op == index.OpPromote && rank[mv.to] < fromRank:
 		return fmt.Errorf("%w: %s is below %s; demote or archive it", ErrWrongDirection, mv.to, from)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -18,18 +19,11 @@ import (
 func TestOddFilesBlockNothing(t *testing.T) {
 	t.Parallel()
 	odd := map[string]func(path string) error{
-		"pipe": func(path string) error { return syscall.Mkfifo(path, 0o666) },
-		"socket": func(path string) error {
-			fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
-			if err != nil {
-				return err
-			}
-			defer syscall.Close(fd)
-			return syscall.Bind(fd, &syscall.SockaddrUnix{Name: path})
-		},
+		"pipe":   func(path string) error { return syscall.Mkfifo(path, 0o666) },
+		"socket": makeSocket,
 	}
 	files := []string{"history.jsonl", "registry.json", ".registry.json.tmp", "versions/1.0.0/manifest.json",
-		"versions/1.0.0/metrics.json", "versions/1.0.0/model/weights.bin"}
+		"versions/1.0.0/metrics.json", "versions/1.0.0/model/weights.bin", ".staging/" + strings.Repeat("1", 32) + "/.lock"}
 	operations := map[string]func(t *testing.T, r *mr.ModelRegistry) error{
 		"list": func(t *testing.T, r *mr.ModelRegistry) error {
 			_, err := r.ListVersions(t.Context(), fraud)
@@ -58,6 +52,10 @@ func TestOddFilesBlockNothing(t *testing.T) {
 			_, err := r.Verify(t.Context(), nil)
 			return err
 		},
+		"purge": func(t *testing.T, r *mr.ModelRegistry) error {
+			_, err := r.Purge(t.Context(), fraud, &mr.PurgeOptions{Now: true, Apply: true})
+			return err
+		},
 		"repair": func(t *testing.T, r *mr.ModelRegistry) error {
 			_, err := r.Repair(t.Context(), fraud, &mr.RepairOptions{Apply: true})
 			return err
@@ -68,14 +66,14 @@ func TestOddFilesBlockNothing(t *testing.T) {
 			for op, do := range operations {
 				t.Run(kind+"/"+file+"/"+op, func(t *testing.T) {
 					t.Parallel()
-					dir := shortTempDir(t)
+					dir := t.TempDir()
 					r := openStore(t, dir, nil)
 					register(t, r, "1.0.0", nil)
 					path := modelPath(dir, filepath.FromSlash(file))
 					if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 						t.Fatal(err)
 					}
-					if err := put(path); err != nil {
+					if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o777), put(path)); err != nil {
 						t.Fatal(err)
 					}
 					done := make(chan error, 1)
@@ -90,16 +88,4 @@ func TestOddFilesBlockNothing(t *testing.T) {
 			}
 		}
 	}
-}
-
-// shortTempDir is a temporary folder whose path leaves room for that of a
-// socket, which has about a hundred bytes.
-func shortTempDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "mr")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return dir
 }

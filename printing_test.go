@@ -18,9 +18,9 @@ import (
 
 // printed are the exported structs that hold what the registry answers.
 var printed = []any{
-	mr.Change{}, mr.Comparison{}, mr.Config{}, mr.Doubt{}, mr.Event{}, mr.Finding{}, mr.GateResult{},
-	mr.LiveStatus{}, mr.MetricComparison{}, mr.Model{}, mr.ModelName{}, mr.ModelVersion{}, mr.Outcome{},
-	mr.Progress{}, mr.PromotionCheck{}, mr.Ref{}, mr.RepairAction{}, mr.RepairReport{}, mr.StagePeriod{}, mr.VerifyProgress{},
+	mr.AliasChange{}, mr.AliasPeriod{}, mr.BestVersion{}, mr.Change{}, mr.ModelUsage{}, mr.PurgeReport{}, mr.PurgedVersion{}, mr.PurgedRemains{}, mr.RetainedVersion{}, mr.VersionHold{}, mr.VersionUsage{}, mr.Comparison{}, mr.Config{}, mr.Doubt{}, mr.Event{}, mr.Finding{}, mr.GateResult{},
+	mr.LiveStatus{}, mr.MetricComparison{}, mr.Model{}, mr.ModelFacts{}, mr.ModelName{}, mr.ModelVersion{}, mr.Outcome{},
+	mr.DeletionProgress{}, mr.Progress{}, mr.PromotionCheck{}, mr.Ref{}, mr.RepairAction{}, mr.RepairReport{}, mr.StagePeriod{}, mr.VerifyProgress{},
 	mr.VerifyReport{},
 }
 
@@ -28,7 +28,7 @@ var printed = []any{
 // the registry works with, an error, or a value without exported fields.
 func notPrinted(name string) bool {
 	switch name {
-	case "Artifact", "ModelRegistry", "PromotionGate", "Values",
+	case "Artifact", "MetricCondition", "ModelRegistry", "Note", "PromotionGate", "Query", "Retention", "Values",
 		"Appended", "Commit", "Item", "Replacement", "StagedTree":
 		return true
 	}
@@ -99,6 +99,13 @@ func (f *filler) fill(v reflect.Value, prints bool) {
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
 		f.fill(v.Index(0), prints)
+	case reflect.Map:
+		key := reflect.New(v.Type().Key()).Elem()
+		value := reflect.New(v.Type().Elem()).Elem()
+		f.fill(key, prints)
+		f.fill(value, prints)
+		v.Set(reflect.MakeMap(v.Type()))
+		v.SetMapIndex(key, value)
 	case reflect.Struct:
 		for i := range v.NumField() {
 			if v.Type().Field(i).IsExported() {

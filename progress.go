@@ -19,3 +19,17 @@ func newMeter(report func(Progress)) *artifact.Meter {
 	}
 	return artifact.NewMeter(func(p artifact.Progress) { report(Progress(p)) })
 }
+
+// A DeletionProgress reports how far Retain or Purge is.
+type DeletionProgress struct {
+	Done  int `json:"done"`  // versions that Retain decided about, or whose files Purge removed
+	Total int `json:"total"` // versions to deal with
+}
+
+func deletionProgress(report func(DeletionProgress)) func(done, total int) {
+	return func(done, total int) {
+		if report != nil {
+			report(DeletionProgress{done, total})
+		}
+	}
+}

@@ -68,7 +68,7 @@ func (r *ModelRegistry) CheckPromotion(ctx context.Context, ref Ref, to ModelSta
 	if p.done {
 		return c, nil
 	}
-	c.Gates, err = r.checkArtifactAndGates(ctx, mv, o, p.version)
+	c.Gates, err = r.checkArtifactAndGates(ctx, m, mv, o, p)
 	var refusal *GateError
 	if errors.As(err, &refusal) {
 		c.Allowed, err = false, nil

@@ -20,6 +20,10 @@ import (
 // The tests of this file change a store from Python and from the registry. The
 // registry merges both, and reports a doubt where it can't decide.
 
+// The names of two boots of a system. On Windows, a name is the second in which
+// the system was started.
+const firstBoot, laterBoot = "1000", "2000"
+
 // openBooted opens a registry in a named boot of the system. It sets no actor,
 // so that an entry does not show which program moved it.
 func openBooted(s *pythonstore.Store, boot string) *modelregistry.ModelRegistry {
@@ -66,11 +70,11 @@ func TestPythonPutsAnEntryBackToWhatItWas(t *testing.T) {
 				t.Run(fmt.Sprintf("%s/held %t/lags %t", name, held, lags), func(t *testing.T) {
 					t.Parallel()
 					s := pythonstore.New(t)
-					one := openBooted(s, "one")
+					one := openBooted(s, firstBoot)
 					reg := func() *modelregistry.ModelRegistry {
 						r := one
 						if !held {
-							r = openBooted(s, "one")
+							r = openBooted(s, firstBoot)
 						}
 						if lags {
 							r.SetLag(-1, 1, time.Hour)
@@ -84,11 +88,11 @@ func TestPythonPutsAnEntryBackToWhatItWas(t *testing.T) {
 						if !held || lags { // in turns: the document is written before Python reads it
 							r.Close()
 							if held {
-								one = openBooted(s, "one")
+								one = openBooted(s, firstBoot)
 							}
 						}
 					}
-					for _, r := range []*modelregistry.ModelRegistry{reg(), openBooted(s, "one")} {
+					for _, r := range []*modelregistry.ModelRegistry{reg(), openBooted(s, firstBoot)} {
 						if got := pythonstore.Stages(s.List(r))["1.0.0"]; got != want {
 							t.Errorf("1.0.0 reads as %s, want %s", got, want)
 						}
@@ -100,7 +104,7 @@ func TestPythonPutsAnEntryBackToWhatItWas(t *testing.T) {
 					}
 					s.WantNoEmptyForeignEvent(r)
 					s.WantSound()
-					if list := s.Doubted(openBooted(s, "one")); list != nil {
+					if list := s.Doubted(openBooted(s, firstBoot)); list != nil {
 						t.Errorf("Verify doubts %q, want none, in turns within one boot", list)
 					}
 				})
@@ -272,15 +276,15 @@ func TestPythonAfterARebootLeavesADoubt(t *testing.T) {
 			t.Run(name+"/"+lost, func(t *testing.T) {
 				t.Parallel()
 				s := pythonstore.New(t)
-				r := openBooted(s, "one")
+				r := openBooted(s, firstBoot)
 				s.Register(r, "1.0.0")
 				tt.ours(s, r)
 				if err := r.Close(); err != nil {
 					t.Fatal(err)
 				}
-				boot := "two"
+				boot := laterBoot
 				if lost == "copy" {
-					boot = "one"
+					boot = firstBoot
 					s.Remove(".lock")
 				}
 				s.PythonSetsStage("1.0.0", tt.stage)
@@ -331,7 +335,7 @@ func TestPythonAfterAKilledProcess(t *testing.T) {
 				acknowledged, documents := 0, map[string]bool{}
 				for at, hit := 1, "first"; hit != ""; at++ {
 					s := pythonstore.New(t)
-					r := openBooted(s, "one")
+					r := openBooted(s, firstBoot)
 					s.Register(r, "1.0.0")
 					s.Register(r, "1.1.0")
 					s.Archive(r, "1.0.0")
@@ -342,7 +346,7 @@ func TestPythonAfterAKilledProcess(t *testing.T) {
 						t.Fatal(err)
 					}
 					var faulty crashtest.Faulty
-					r, err := modelregistry.OpenBooted(s.Dir, nil, "one", func(d fsstore.Disk) fsstore.Disk { return faulty.Wrap(crashtest.NoSync{Disk: d}) })
+					r, err := modelregistry.OpenBooted(s.Dir, nil, firstBoot, func(d fsstore.Disk) fsstore.Disk { return faulty.Wrap(crashtest.NoSync{Disk: d}) })
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -366,7 +370,7 @@ func TestPythonAfterAKilledProcess(t *testing.T) {
 						want["1.0.0"] = "archived"
 					}
 					{
-						r = openBooted(s, "one")
+						r = openBooted(s, firstBoot)
 						lines := s.List(r)
 						if diff := cmp.Diff(want, pythonstore.Stages(lines)); diff != "" {
 							t.Errorf("killed at operation %d, %s (-want +got):\n%s", at, hit, diff)

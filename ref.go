@@ -2,6 +2,7 @@ package modelregistry
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -9,8 +10,8 @@ import (
 )
 
 // A Ref refers to one version of a model: by its number, by its stage, by both,
-// which must then agree, or by a range of numbers, which means the highest
-// match.
+// which must then agree, by an alias, or by a range of numbers, which means the
+// highest match.
 //
 // Its text form is for configuration files and flags:
 //
@@ -18,6 +19,7 @@ import (
 //	fraud_detection/FraudRiskModel@production   the version in production
 //	fraud_detection/FraudRiskModel@staging      the version in staging that entered it last
 //	fraud_detection/FraudRiskModel@1.3.0,staging   this version, as long as it is in staging
+//	fraud_detection/FraudRiskModel@champion     the version that this alias names; see SetAliases
 //	fraud_detection/FraudRiskModel@latest       the highest release
 //	fraud_detection/FraudRiskModel@~1.2         the highest of 1.2.x; also ^1, >=1.2 <2, 1.x || 3.x
 //
@@ -33,6 +35,8 @@ type Ref struct {
 	Name    ModelName
 	Version string
 	Stage   ModelStage
+	// Alias is an alias. The other fields but Name must then be empty.
+	Alias string
 	// Range is Latest or a SemVer constraint. Version and Stage must then be
 	// empty. The constraints are those of Masterminds/semver: comparisons, ~,
 	// ^, x and hyphen ranges; a space or comma is "and", || is "or".
@@ -42,15 +46,15 @@ type Ref struct {
 // Latest is the range of all releases.
 const Latest = "latest"
 
-// maxRange is the maximal length of a constraint in bytes.
-const maxRange = 200
-
 // At returns a reference to one version of the model.
 func (n ModelName) At(version string) Ref { return Ref{Name: n, Version: version} }
 
 // In returns a reference to the version of the model that is in a stage. If
 // several are, it means the version that entered the stage last.
 func (n ModelName) In(stage ModelStage) Ref { return Ref{Name: n, Stage: stage} }
+
+// Aliased returns a reference to the version of the model that an alias names.
+func (n ModelName) Aliased(alias string) Ref { return Ref{Name: n, Alias: alias} }
 
 // Matching returns a reference to the highest version of the model that matches
 // a range: Latest, or a SemVer constraint.
@@ -63,7 +67,7 @@ func (n ModelName) Matching(constraint string) Ref { return Ref{Name: n, Range: 
 func ParseRef(s string) (Ref, error) {
 	i := strings.LastIndexByte(s, '@')
 	if i < 0 {
-		return Ref{}, invalid("reference %q: want use_case/model@what, where what is a version, a stage, latest or a range like ~1.2", s)
+		return Ref{}, invalid("reference %q: want use_case/model@what, where what is a version, a stage, an alias, latest or a range like ~1.2", s)
 	}
 	name, err := ParseModelName(s[:i])
 	if err != nil {
@@ -81,7 +85,10 @@ func ParseRef(s string) (Ref, error) {
 
 // namesOne reports whether the text after an @ is surely a version, a stage or
 // latest, and not the end of a name.
-func namesOne(s string) bool { return s == Latest || ModelName{}.which(s).Range == "" }
+func namesOne(s string) bool {
+	r := ModelName{}.which(s)
+	return s == Latest || r.Range == "" && r.Alias == ""
+}
 
 // which returns the reference for the text after the @.
 func (n ModelName) which(s string) Ref {
@@ -93,6 +100,8 @@ func (n ModelName) which(s string) Ref {
 		return Ref{Name: n, Version: version, Stage: ModelStage(stage)}
 	case index.ParseVersion(s) != nil:
 		return n.At(s)
+	case index.CheckAlias(s) == nil:
+		return n.Aliased(s)
 	}
 	return n.Matching(s)
 }
@@ -109,13 +118,17 @@ func (r Ref) Validate() error {
 // check is Validate without the check of the name.
 func (r Ref) check() error {
 	switch {
+	case r.Alias != "" && r != r.Name.Aliased(r.Alias):
+		return invalid("reference: an alias goes with nothing else")
+	case r.Alias != "":
+		return checkAlias(r.Alias)
 	case r.Range != "" && (r.Version != "" || r.Stage != ""):
 		return invalid("reference: a range goes with neither a version nor a stage")
 	case r.Range != "":
 		_, err := r.versionRange()
 		return err
 	case r.Version == "" && r.Stage == "":
-		return invalid("reference: it names neither a version, a stage nor a range")
+		return invalid("reference: it names neither a version, a stage, an alias nor a range")
 	}
 	if r.Stage != "" && !r.Stage.known() {
 		_, err := ParseStage(string(r.Stage))
@@ -138,7 +151,10 @@ func (r Ref) String() string {
 }
 
 func (r Ref) what() string {
-	if r.Range != "" {
+	switch {
+	case r.Alias != "":
+		return r.Alias
+	case r.Range != "":
 		return r.Range
 	}
 	return strings.Trim(r.Version+","+string(r.Stage), ",")
@@ -177,15 +193,9 @@ func (r *Ref) Set(s string) (err error) {
 
 // versionRange returns the reference's range.
 func (r Ref) versionRange() (index.Range, error) {
-	if r.Range == Latest {
-		return index.Releases, nil
-	}
-	if len(r.Range) > maxRange {
-		return nil, invalid("range: it has %d bytes, more than %d", len(r.Range), maxRange)
-	}
-	in, err := index.ParseRange(r.Range)
-	if err != nil || strings.TrimSpace(r.Range) != r.Range || strings.ContainsAny(r.Range, "@/") {
-		return nil, invalid("range %q: want latest or a SemVer constraint like ~1.2 or >=1.2 <2", r.Range)
+	in, err := index.ReadRange(r.Range)
+	if err != nil {
+		return nil, invalid("%v", err)
 	}
 	return in, nil
 }
@@ -200,51 +210,30 @@ func (r Ref) in(s state) (v ModelVersion, err error) {
 }
 
 // find returns the entry that the reference means, and the error that says why
-// there is none.
+// there is none. The highest version in a range is looked up again only after
+// the model changed.
 func (r Ref) find(s state) (*index.Entry, error) {
-	switch {
-	case s.Empty():
+	if s.Empty() {
 		return nil, notFound("model %s", r.Name)
-	case r.Range != "":
-		return r.highest(s)
-	case r.Version == "":
-		if e := s.Holder(string(r.Stage)); e != nil {
-			return e, nil
-		}
-		return nil, notFound("a version in %s", r.Stage)
 	}
-	e := s.Get(r.Version)
-	if e == nil {
-		return nil, notFound("version %s", r.Version)
-	}
-	if v := s.view(e); r.Stage != "" && v.Stage != r.Stage {
-		return nil, conflictStage(v.Stage, r.Stage)
-	}
-	return e, nil
+	return r.among(s.State.State, s.Facts, func() (*index.Entry, error) {
+		return s.derived.Highest(s.State.State, r.Range, func() (*index.Entry, error) {
+			return r.highest(slices.Values(s.Entries), s.Withdrawn)
+		})
+	})
 }
 
-// highest returns the highest version in the range. It is looked up again only
-// after the model changed.
-func (r Ref) highest(s state) (*index.Entry, error) {
-	best, known := s.knownHighest(r.Range)
-	if !known {
-		in, err := r.versionRange()
-		if err != nil {
-			return nil, err
-		}
-		best = in.Highest(slices.Values(s.Entries), s.Withdrawn)
-		s.keepHighest(r.Range, best)
-	}
-	return r.matched(best)
+// among finds the entry that the reference means.
+func (r Ref) among(versions index.Versions, f index.Facts, highest func() (*index.Entry, error)) (*index.Entry, error) {
+	e, err := index.Reference{Version: r.Version, Stage: string(r.Stage), Alias: r.Alias, Range: r.Range}.Find(versions, f, highest)
+	return e, indexError(err)
 }
 
-// matched returns an error if no version is in the range.
-func (r Ref) matched(best *index.Entry) (*index.Entry, error) {
-	switch {
-	case best != nil:
-		return best, nil
-	case r.Range == Latest:
-		return nil, notFound("a release that is not archived")
+// highest returns the highest version in the range, or nil.
+func (r Ref) highest(entries iter.Seq[*index.Entry], withdrawn func(*index.Entry) bool) (*index.Entry, error) {
+	in, err := r.versionRange()
+	if err != nil {
+		return nil, err
 	}
-	return nil, notFound("a version that matches %s and is not archived", r.Range)
+	return in.Highest(entries, withdrawn), nil
 }

@@ -30,6 +30,7 @@ var refs = map[string]mr.Ref{
 	"fraud_detection/FraudRiskModel@development":      fraud.In(mr.Development),
 	"fraud_detection/FraudRiskModel@archived":         fraud.In(mr.Archived),
 	"fraud_detection/FraudRiskModel@1.3.0,production": {Name: fraud, Version: "1.3.0", Stage: mr.Production},
+	"fraud_detection/FraudRiskModel@champion":         fraud.Aliased("champion"),
 	"fraud_detection/FraudRiskModel@latest":           fraud.Matching(mr.Latest),
 	"fraud_detection/FraudRiskModel@~1.2":             fraud.Matching("~1.2"),
 	"fraud_detection/FraudRiskModel@1.2":              fraud.Matching("1.2"),
@@ -46,7 +47,7 @@ var noRefs = []string{
 	"../FraudRiskModel@1.0.0", "fraud_detection/a/b@1.0.0", "fraud_detection/@1.0.0", "/FraudRiskModel@1.0.0", "fraud_detection/..@latest",
 	" fraud_detection/FraudRiskModel@../../1.0.0", "fraud_detection/FraudRiskModel@1.0.0/..", "fraud_detection/FraudRiskModel@1.0.0\n",
 	"fraud_detection/FraudRiskModel@production@x", "fraud_detection/FraudRiskModel@1.0.0@production", "fraud_detection/FraudRiskModel@latest@~1",
-	"fraud_detection/FraudRiskModel@1.0.0,staging@1.0.0", "fraud_detection/FraudRiskModel@banana", "fraud_detection/FraudRiskModel@1" + strings.Repeat(" <3", 70),
+	"fraud_detection/FraudRiskModel@1.0.0,staging@1.0.0", "fraud_detection/FraudRiskModel@b.anana", "fraud_detection/FraudRiskModel@1" + strings.Repeat(" <3", 70),
 }
 
 func TestParseRef(t *testing.T) {
@@ -114,7 +115,7 @@ func TestRefAsFlag(t *testing.T) {
 	if err := flags.Parse([]string{"-ref", "fraud_detection/FraudRiskModel@latest"}); err != nil || ref != fraud.Matching(mr.Latest) {
 		t.Errorf("got %v, %v", ref, err)
 	}
-	if err := flags.Parse([]string{"-ref", "fraud_detection/FraudRiskModel@banana"}); err == nil || !strings.Contains(err.Error(), "banana") {
+	if err := flags.Parse([]string{"-ref", "fraud_detection/FraudRiskModel@b.anana"}); err == nil || !strings.Contains(err.Error(), "b.anana") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -227,5 +228,5 @@ func ExampleParseRef() {
 	// Output:
 	// model FraudRiskModel, stage "production", range ""
 	// model FraudRiskModel, stage "", range "~1.2"
-	// reference "fraud_detection/FraudRiskModel@prod": invalid range "prod": want latest or a SemVer constraint like ~1.2 or >=1.2 <2
+	// reference "fraud_detection/FraudRiskModel@prod": invalid reference: "prod" is no alias; did you mean production?
 }

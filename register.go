@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/artifact"
@@ -36,6 +37,19 @@ type RegisterOptions struct {
 	// Gates are stored with the version and apply to each of its promotions.
 	Gates PromotionGate
 
+	// Note has the tags and the description of the version. Remove must be
+	// empty.
+	Note Note
+
+	// Once is a key that identifies this registration, such as the id of a run
+	// or a commit, so that a restarted job does not register its model twice.
+	// If a version of the model was registered with the same key and the same
+	// artifact, Register returns that version, with Existing set, and registers
+	// nothing. Whatever else the options say then does not matter. If that
+	// version has another artifact, or was deleted, the error matches
+	// ErrExists. A key has at most MaxOnce bytes of UTF-8.
+	Once string
+
 	LineageRunID   string // the run that produced the version; by default that of WithRunID, then Options.RunID
 	ConfigHash     string // the hash of the run's configuration; see ConfigHash
 	SourceRevision string // by default that of the running program, from its build info
@@ -47,6 +61,9 @@ type RegisterOptions struct {
 	// waits for it, so it should return quickly.
 	Progress func(Progress)
 }
+
+// MaxOnce is the length of the longest RegisterOptions.Once in bytes.
+const MaxOnce = 256
 
 // Register adds a version of a model, in development. It saves and hashes the
 // artifact first, where readers do not see it, so a reader sees the whole
@@ -70,12 +87,14 @@ func (r *ModelRegistry) Register(ctx context.Context, name ModelName, a Artifact
 	if err := a.source.Check(); err != nil {
 		return v, err
 	}
-	reg, err := r.registration(ctx, o)
+	reg, err := r.registration(ctx, name, o)
 	if err != nil {
 		return v, err
 	}
-	if err := m.checkFree(ctx, o.Version); err != nil {
-		return v, err
+	if o.Once == "" { // else the number may be that of the version that is there
+		if err := m.checkFree(ctx, o.Version); err != nil {
+			return v, err
+		}
 	}
 	staged, err := r.store.Stage(ctx, name.UseCase, name.Model)
 	if err != nil {
@@ -94,27 +113,38 @@ func (r *ModelRegistry) Register(ctx context.Context, name ModelName, a Artifact
 			err = errors.Join(err, files.GiveBack())
 		}
 	}()
-	if reg.extra.Manifest, err = files.FillTree(a.source, reg.Metadata, reg.Metrics); err != nil {
+	if reg.Extra.Manifest, err = files.FillTree(a.source, reg.Metadata, reg.Metrics); err != nil {
 		return v, err
 	}
 	if err := files.Seal(staged.Seal); err != nil {
 		return v, err
 	}
 	progress.Done()
-	v, err = r.commitRegistration(ctx, m, reg, o, staged)
-	registered = err == nil
+	if o.Once != "" {
+		reg.Extra.Once = &index.Once{Key: o.Once, Files: files.FilesDigest()}
+	}
+	v, err = r.commitRegistration(ctx, m, reg, staged)
+	registered = err == nil && !v.Existing
 	return v, err
 }
 
 // commitRegistration makes a staged tree a version. If the registry chooses the
 // number, it skips those whose place has files of another program: a save that
 // failed, or one in progress.
-func (r *ModelRegistry) commitRegistration(ctx context.Context, m *model, reg registration, o RegisterOptions, staged driver.Staged) (ModelVersion, error) {
+func (r *ModelRegistry) commitRegistration(ctx context.Context, m *model, reg index.Registration, staged driver.Staged) (ModelVersion, error) {
 	skip := map[string]bool{}
 	for {
-		v, err := m.change(ctx, func(t *txn) (string, error) { return reg.decide(t, o, skip) }, staged)
+		existing := false
+		v, err := m.change(ctx, func(t *txn) (version string, err error) {
+			version, existing, err = reg.Decide(t.Txn.Txn, skip)
+			if existing && reg.Version != "" && version != reg.Version {
+				err = fmt.Errorf("%w with the key %q, as version %s", ErrExists, reg.Extra.Once.Key, version)
+			}
+			return version, err
+		}, staged)
+		v.Existing = existing && err == nil
 		var occupied *driver.OccupiedError
-		if o.Version != "" || !errors.As(err, &occupied) || skip[occupied.Version] {
+		if reg.Version != "" || !errors.As(err, &occupied) || skip[occupied.Version] {
 			return v, err
 		}
 		skip[occupied.Version] = true
@@ -135,15 +165,10 @@ func (m *model) checkFree(ctx context.Context, version string) error {
 	})
 }
 
-// A registration is the checked and encoded form of RegisterOptions.
-type registration struct {
-	index.Registration
-	extra index.Extra
-}
-
-func (r *ModelRegistry) registration(ctx context.Context, o RegisterOptions) (reg registration, err error) {
+// registration checks and encodes the options of a registration.
+func (r *ModelRegistry) registration(ctx context.Context, name ModelName, o RegisterOptions) (reg index.Registration, err error) {
 	if o.Version != "" {
-		if _, err := checkVersion(o.Version); err != nil {
+		if err := checkVersion(o.Version); err != nil {
 			return reg, err
 		}
 	}
@@ -154,14 +179,29 @@ func (r *ModelRegistry) registration(ctx context.Context, o RegisterOptions) (re
 		return reg, err
 	}
 	if o.Gates.Len() > 0 {
-		if reg.extra.Gates, err = Gates(o.Gates).MarshalJSON(); err != nil {
-			return reg, fmt.Errorf("%w gates to keep: %w", ErrInvalid, err)
+		if reg.Extra.Gates, err = encodeGates(name, o.Gates); err != nil {
+			return reg, err
 		}
 	}
+	if err := o.Note.check(); err != nil {
+		return reg, err
+	}
+	if len(o.Note.Remove) > 0 {
+		return reg, invalid("note: a new version has no tag to remove")
+	}
+	if len(o.Once) > MaxOnce || !utf8.ValidString(o.Once) {
+		return reg, invalid("key %q: want at most %d bytes of UTF-8", o.Once, MaxOnce)
+	}
+	after, changed, err := editNote(index.AnnotationEdit(o.Note), index.Annotation{}, nil, MaxNote)
+	if err != nil {
+		return reg, err
+	}
+	reg.Note, reg.Description = changed, after.Description
+	reg.Version, reg.Reason = o.Version, o.Reason
 	reg.RunID = firstOf(o.LineageRunID, runID(ctx), r.opts.RunID)
 	reg.ConfigHash = o.ConfigHash
-	reg.extra.RegisteredBy = firstOf(o.Actor, r.opts.Actor)
-	reg.extra.SourceRevision = firstOf(o.SourceRevision, sourceRevision())
+	reg.Extra.RegisteredBy = firstOf(o.Actor, r.opts.Actor)
+	reg.Extra.SourceRevision = firstOf(o.SourceRevision, sourceRevision())
 	return reg, nil
 }
 
@@ -183,21 +223,4 @@ func firstOf(list ...string) string {
 		}
 	}
 	return ""
-}
-
-func (reg registration) decide(t *txn, o RegisterOptions, skip map[string]bool) (version string, err error) {
-	if version = o.Version; version == "" {
-		version, err = t.NextNumber(skip)
-	} else {
-		err = t.Free(version)
-	}
-	if err != nil {
-		return version, err
-	}
-	raw := reg.Entry(version, t.Now)
-	x, err := reg.extra.Encode()
-	if err != nil {
-		return version, err
-	}
-	return version, t.Register(version, raw, x, reg.extra.RegisteredBy, o.Reason)
 }

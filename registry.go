@@ -1,16 +1,16 @@
 package modelregistry
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"log/slog"
-	"math"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/artifact"
+	"github.com/ubunye-go/modelregistry/internal/derived"
 	"github.com/ubunye-go/modelregistry/internal/engine"
 )
 
@@ -33,7 +33,7 @@ type ModelRegistry struct {
 // state.
 type model struct {
 	*engine.Model
-	derived derived
+	derived derived.Cache[ModelVersion]
 }
 
 // Options configure a registry. The zero value and nil are valid.
@@ -47,28 +47,45 @@ type Options struct {
 	// Logger gets warnings, such as refused promotions and failures to write
 	// registry.json. If it is nil, the registry logs nothing.
 	Logger *slog.Logger
-	// AlwaysCheckpoint rewrites registry.json after every change, however large
-	// it is. Without it, a registry.json over 1 MiB may lag behind the history:
-	// see "On disk" in the package documentation.
-	AlwaysCheckpoint bool
+	// Checkpoint says when registry.json is written, for programs that read it
+	// without this package. The default is AtClose: a registry.json over 1 MiB
+	// may lag behind the history until Close. Always permits no lag, and
+	// WhenDue permits it after Close, too.
+	Checkpoint CheckpointMode
 	// ExternalChanges lets every read of a bucket notice what another program
 	// changed in registry.json. That costs a second request for each read.
 	// Without it, these reads do so only for models that another program is
 	// known to have changed before. Changes always notice it, and so does every
 	// read of a folder.
 	ExternalChanges bool
+	// OneMachine says that only this machine writes to the folder, through one
+	// mount. Without it, a write to a bucket that a program such as s3fs mounts
+	// as a folder fails with a *[MountError], and the first write to a network
+	// file system logs a warning. New does not use it.
+	OneMachine bool
 	// Now is the clock; nil means time.Now. It may stand still or run
 	// backwards, because the order of events does not depend on it. The
 	// exception is a repeated move by a stage: see [MoveOptions].
 	Now func() time.Time
+	// KeepBytes bounds what the registry keeps in memory of models that no call
+	// uses at the moment, in bytes of their registry.json. Above it, the
+	// registry drops the models that were used least recently, and reads them
+	// again at their next use. It keeps the model that was read last, however
+	// large it is. The memory is about three and a half times as much. 0 means
+	// DefaultKeepBytes, and a negative number keeps no other model.
+	KeepBytes int64
 }
+
+// DefaultKeepBytes is Options.KeepBytes if that is 0: the documents of some
+// 80,000 versions.
+const DefaultKeepBytes = 64 << 20
 
 // Open returns a registry whose store is the folder dir. The folder may be
 // missing: the first registration creates it. A program that only reads needs
 // no write permission. The error matches ErrInvalid if dir is a URL or begins
 // with ~.
 func Open(dir string, opts *Options) (*ModelRegistry, error) {
-	s, err := openFolder(dir)
+	s, err := openFolder(dir, opts)
 	if err != nil {
 		return nil, &Error{Op: "open", Err: err}
 	}
@@ -84,18 +101,14 @@ func New(store Store, opts *Options) *ModelRegistry {
 	if r.log = r.opts.Logger; r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
-	lag := engine.DefaultLag
-	if r.opts.AlwaysCheckpoint {
-		lag.Small = math.MaxInt64
-	}
-	r.engine = engine.New(engine.Config{Store: store, Log: r.log, Now: r.now, Lag: lag, ExternalChanges: r.opts.ExternalChanges})
+	r.engine = engine.New(engine.Config{Store: store, Log: r.log, Now: r.now, Lag: r.opts.Checkpoint.lag(), Keep: cmp.Or(r.opts.KeepBytes, DefaultKeepBytes), ExternalChanges: r.opts.ExternalChanges})
 	return r
 }
 
 // Close closes the registry and its store. Changes that wait for their turn
 // fail with ErrClosed, and so do later calls. Close waits for registrations and
 // appends in progress. It then brings each registry.json that lags up to date,
-// for a second at most.
+// for a second at most. Options.Checkpoint can turn that off.
 func (r *ModelRegistry) Close() error { return r.engine.Close() }
 
 // earliest and latest bound the times that the format can hold. It has no zero
@@ -134,18 +147,47 @@ func (r *ModelRegistry) model(name ModelName) (*model, error) {
 	if err := name.Validate(); err != nil {
 		return nil, err
 	}
-	held, err := r.engine.Model(driver.Name(name))
+	m := &model{}
+	held, err := r.engine.Model(driver.Name(name), m.derived.Drop)
 	if err != nil {
 		return nil, err
 	}
-	m := &model{Model: held}
+	m.Model = held
 	r.models[name] = m
 	return m, nil
 }
 
-// Models yields the names of the models in the store, sorted. If a name can't
-// be read, it yields an error and continues with the next one.
+// Models yields the names of the models in the store, sorted. A model whose
+// versions were all deleted is not among them; its history can be read by its
+// name. If a name can't be read, Models yields an error and continues with the
+// next one. It reads each model.
 func (r *ModelRegistry) Models(ctx context.Context) iter.Seq2[ModelName, error] {
+	return func(yield func(ModelName, error) bool) {
+		for name, err := range r.names(ctx) {
+			if (err != nil || !r.emptied(ctx, name)) && !yield(name, err) {
+				return
+			}
+		}
+	}
+}
+
+// emptied reports whether a model had versions and has none. It reports false
+// if the model can't be read.
+func (r *ModelRegistry) emptied(ctx context.Context, name ModelName) (none bool) {
+	m, err := r.model(name)
+	if err != nil {
+		return false
+	}
+	err = m.read(ctx, func(s state) error {
+		none = len(s.Entries) == 0 && !s.Empty()
+		return nil
+	})
+	return err == nil && none
+}
+
+// names yields the names of all models, also of those whose versions were all
+// deleted.
+func (r *ModelRegistry) names(ctx context.Context) iter.Seq2[ModelName, error] {
 	return func(yield func(ModelName, error) bool) {
 		if r.engine.Closed() {
 			yield(ModelName{}, &Error{Op: "list models", Err: ErrClosed})
@@ -191,23 +233,39 @@ type GetOptions struct {
 // ErrArtifact if the files are missing.
 func (r *ModelRegistry) GetModel(ctx context.Context, ref Ref, opts *GetOptions) (_ *Model, err error) {
 	defer func() { err = opError("get", ref, err) }()
+	m, err := r.fetch(ctx, ref, nil)
+	if err != nil || opts == nil || !opts.Verify {
+		return m, err
+	}
+	if err := r.checkDigests(ctx, m, opts.Progress); err != nil {
+		m.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// fetch is GetModel without a check of the files. progress, if it is not nil,
+// is called as by a driver.Fetcher.
+func (r *ModelRegistry) fetch(ctx context.Context, ref Ref, progress func(done, total int64)) (*Model, error) {
 	v, err := r.version(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
-	tree, err := r.openArtifact(ctx, v)
+	tree, err := artifact.OpenTree(ctx, r.store, driver.Name(v.Name), v.Version, progress)
 	if err != nil {
 		return nil, err
 	}
-	if opts != nil && opts.Verify {
-		progress := newMeter(opts.Progress)
-		if _, err := r.manifests.Verify(ctx, tree.Path(), v.ManifestSHA256, progress); err != nil {
-			tree.Close()
-			return nil, err
-		}
-		progress.Done()
-	}
 	return &Model{Version: v, Path: tree.ModelDir, tree: tree.Tree}, nil
+}
+
+// checkDigests checks the files of a model against their digests.
+func (r *ModelRegistry) checkDigests(ctx context.Context, m *Model, report func(Progress)) error {
+	progress := newMeter(report)
+	if _, err := r.manifests.Verify(ctx, m.tree.Path(), m.Version.ManifestSHA256, progress); err != nil {
+		return err
+	}
+	progress.Done()
+	return nil
 }
 
 // GetVersion returns the version that ref means. It is like GetModel, but does
@@ -246,7 +304,7 @@ func (r *ModelRegistry) ListVersions(ctx context.Context, name ModelName) (list 
 		if s.Empty() {
 			return notFound("model %s", name)
 		}
-		list = slices.Clone(s.list())
+		list = s.derived.Versions(s.State.State, s.view)
 		return nil
 	})
 	return list, err

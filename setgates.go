@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/ubunye-go/modelregistry/internal/gate"
 	"github.com/ubunye-go/modelregistry/internal/index"
+	"github.com/ubunye-go/modelregistry/internal/timeline"
 )
 
 // GatesOptions go with SetGates and SetModelGates. The zero value and nil are
@@ -19,7 +21,8 @@ type GatesOptions struct {
 // there before, and records the actor and the reason. If the same gates are
 // stored already, SetGates changes nothing.
 //
-// The error matches ErrInvalid if a gate is a function, and ErrConflict if
+// The error matches ErrInvalid if a gate is a function or compares with another
+// model, and ErrConflict if
 // another program stored gates in the version's entry, which is not ours to
 // change.
 func (r *ModelRegistry) SetGates(ctx context.Context, ref Ref, gates PromotionGate, opts *GatesOptions) (v ModelVersion, err error) {
@@ -46,10 +49,10 @@ func (r *ModelRegistry) SetGates(ctx context.Context, ref Ref, gates PromotionGa
 		if err != nil {
 			return e.Version, err
 		}
-		if len(storedGates(index.GatesKey, index.ReadFields(e.Version, e.Raw).Gates).rules) > 0 {
+		if gate.Stored(index.GatesKey, index.ReadFields(e.Version, e.Raw).Gates).Len() > 0 {
 			return e.Version, fmt.Errorf("%w: another program stored gates in the version's entry", ErrConflict)
 		}
-		if storedGates("gates", x.Gates).same(storedGates("gates", raw)) {
+		if gate.Stored("gates", x.Gates).Same(gate.Stored("gates", raw)) {
 			return e.Version, nil
 		}
 		return e.Version, t.Txn.SetGates(e, stored, o.Actor, o.Reason)
@@ -65,16 +68,12 @@ func (r *ModelRegistry) SetModelGates(ctx context.Context, name ModelName, gates
 	if err != nil {
 		return err
 	}
-	_, err = m.change(ctx, func(t *txn) (string, error) {
-		if t.Empty() {
-			return "", notFound("model %s", name)
+	return m.changeExisting(ctx, func(t *txn) error {
+		if gate.Stored(index.GatesKey, t.Facts().Get(index.GatesKey)).Same(gate.Stored(index.GatesKey, raw)) {
+			return nil
 		}
-		if storedGates(index.GatesKey, t.Facts().Get(index.GatesKey)).same(storedGates(index.GatesKey, raw)) {
-			return "", nil
-		}
-		return "", t.Txn.SetModelGates(raw, o.Actor, o.Reason)
-	}, nil)
-	return err
+		return t.Txn.SetModelGates(raw, o.Actor, o.Reason)
+	})
 }
 
 // beginGates checks the arguments of a change of gates, and encodes the gates.
@@ -83,9 +82,40 @@ func (r *ModelRegistry) beginGates(name ModelName, gates PromotionGate, opts *Ga
 		o = *opts
 	}
 	o.Actor = firstOf(o.Actor, r.opts.Actor)
-	if raw, err = Gates(gates).MarshalJSON(); err != nil {
-		return nil, o, nil, fmt.Errorf("%w gates to keep: %w", ErrInvalid, err)
+	if raw, err = encodeGates(name, gates); err != nil {
+		return nil, o, nil, err
 	}
 	m, err = r.model(name)
 	return m, o, raw, err
+}
+
+// setVersionGates returns the gates that an event stored with its version, or
+// nil if it did not set any.
+func setVersionGates(e *timeline.Event) *PromotionGate {
+	if e.Op != index.OpGates || e.Version == "" {
+		return nil
+	}
+	for _, im := range e.After {
+		if im.Version == e.Version {
+			x, err := index.ReadExtra(im.Extra)
+			if err != nil {
+				return nil
+			}
+			return &PromotionGate{gate.Stored("gates", x.Gates).Storable()}
+		}
+	}
+	return nil
+}
+
+// setModelGates returns the model's gates after an event, or nil if the event
+// did not change them.
+func setModelGates(e *timeline.Event) *PromotionGate {
+	if e.Model == nil || e.Op == index.OpAlias || e.Op == index.OpAnnotate {
+		return nil
+	}
+	gates := factsGates(index.ReadFacts(e.Model))
+	if !e.ModelChanged && gates.Same(factsGates(index.ReadFacts(e.ModelBefore))) {
+		return nil
+	}
+	return &PromotionGate{gates.Storable()} // only one gate of each name
 }

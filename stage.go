@@ -81,7 +81,8 @@ type MoveOptions struct {
 	// move that is already done succeeds in any case, so that a retry is safe.
 	IfProduction string
 
-	// Force lets RollbackTo restore a version that never was in production. The
+	// Force lets RollbackTo restore a version that never was in production, and
+	// lets Archive and Demote archive a version that an alias names. The
 	// history records that.
 	Force bool
 
@@ -111,14 +112,16 @@ func (r *ModelRegistry) Promote(ctx context.Context, ref Ref, to ModelStage, opt
 	return v, err
 }
 
-// Demote moves a version down to a stage, or to archived. No gate applies.
-// After a version has left production, none is in production.
+// Demote moves a version down to a stage, or to archived as Archive does. No
+// gate applies. After a version has left production, none is in production.
 func (r *ModelRegistry) Demote(ctx context.Context, ref Ref, to ModelStage, opts *MoveOptions) (ModelVersion, error) {
 	v, _, err := r.move(ctx, move{op: index.OpDemote, ref: ref, to: to}, opts)
 	return v, err
 }
 
-// Archive moves a version from any stage to archived. Its artifact stays.
+// Archive moves a version from any stage to archived. Its artifact stays. The
+// error matches ErrProtected if an alias names the version, unless Force is
+// set.
 func (r *ModelRegistry) Archive(ctx context.Context, ref Ref, opts *MoveOptions) (ModelVersion, error) {
 	v, _, err := r.move(ctx, move{op: index.OpArchive, ref: ref, to: Archived}, opts)
 	return v, err

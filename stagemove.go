@@ -14,7 +14,7 @@ func (t *txn) moveVersion(mv move, e *index.Entry, o MoveOptions, results []Gate
 		return err
 	}
 	predecessor, err := t.Move(index.Move{Op: mv.op, Entry: e, To: string(mv.to), Actor: o.Actor, Reason: o.Reason,
-		Gates: gates, SkippedGates: o.SkipGates && mv.op == index.OpPromote, Forced: o.Force && mv.needsForce(e)})
+		Gates: gates, SkippedGates: o.SkipGates && mv.op == index.OpPromote, Forced: o.Force && mv.protection(t, e) != nil})
 	if err != nil {
 		return err
 	}

@@ -12,20 +12,25 @@ import (
 type Store = driver.Store
 
 // NewFolderStore returns the folder store that [Open] uses, for programs that
-// wrap it and pass it to [New]. It refuses the same names as Open.
-func NewFolderStore(dir string) (Store, error) {
-	s, err := openFolder(dir)
+// wrap it and pass it to [New]. It refuses the same names as Open, and uses the
+// Logger and OneMachine of the options.
+func NewFolderStore(dir string, opts *Options) (Store, error) {
+	s, err := openFolder(dir, opts)
 	if err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-func openFolder(dir string) (*fsstore.Store, error) {
+func openFolder(dir string, opts *Options) (*fsstore.Store, error) {
 	if err := checkStore(dir); err != nil {
 		return nil, err
 	}
-	return fsstore.Open(dir)
+	s, err := fsstore.Open(dir)
+	if err == nil && opts != nil {
+		s.Log, s.OneMachine = opts.Logger, opts.OneMachine
+	}
+	return s, err
 }
 
 // checkStore returns an error if dir can't be the name of a folder, such as a

@@ -21,7 +21,7 @@ func onMovingGround(t *testing.T, fn func(t *testing.T, dir string)) {
 
 func notOnWindows(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("a folder that a program has open can't be deleted or renamed there")
+		t.Skip("a file or folder that a program has open can't be deleted or renamed there")
 	}
 }
 

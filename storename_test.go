@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -35,7 +36,7 @@ func TestStoreNamesThatAreRefused(t *testing.T) {
 	} {
 		for what, open := range map[string]func() error{
 			"Open":           func() error { _, err := mr.Open(dir, nil); return err },
-			"NewFolderStore": func() error { _, err := mr.NewFolderStore(dir); return err },
+			"NewFolderStore": func() error { _, err := mr.NewFolderStore(dir, nil); return err },
 		} {
 			err := open()
 			if !errors.Is(err, mr.ErrInvalid) || !errors.Is(err, fs.ErrInvalid) || !strings.Contains(err.Error(), says) {
@@ -57,6 +58,9 @@ func TestStoreNamesThatAreRefused(t *testing.T) {
 func TestStoreNamesThatAreKept(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for _, dir := range []string{"./s3:/models", "./~/models", "models~", "a:b", "models/~", "s3", "1x:/y", "x:y/z"} {
+		if strings.Contains(dir, ":") && runtime.GOOS == "windows" {
+			continue // no folder has such a name there
+		}
 		r, err := mr.Open(dir, nil)
 		if err != nil {
 			t.Errorf("Open(%q): %v", dir, err)

@@ -7,11 +7,6 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/artifact"
 )
 
-// openArtifact opens a version's tree and checks that it has an artifact.
-func (r *ModelRegistry) openArtifact(ctx context.Context, v ModelVersion) (artifact.Tree, error) {
-	return artifact.OpenTree(ctx, r.store, driver.Name(v.Name), v.Version)
-}
-
 // verifyTree checks a version's files against its manifest, and the manifest
 // against the digest in the history. If another program registered the version,
 // there is no manifest. verifyTree then only checks that the artifact exists.

@@ -35,17 +35,23 @@ func (v Values) members() []pyjson.Member {
 // digits. NaN and infinite numbers are the json.Numbers "NaN", "Infinity" and
 // "-Infinity".
 func (v Values) Get(name string) (value any, ok bool) {
-	var raw []byte
-	for _, m := range v.members() {
-		if m.Key == name {
-			raw, ok = m.Value, true
-		}
-	}
-	if !ok {
+	raw := v.last(name)
+	if raw == nil {
 		return nil, false
 	}
 	value, err := pyjson.Decode(raw)
 	return value, err == nil
+}
+
+// last returns the raw value of the last member of a name, which Python reads,
+// or nil.
+func (v Values) last(name string) (raw []byte) {
+	for _, m := range v.members() {
+		if m.Key == name {
+			raw = m.Value
+		}
+	}
+	return raw
 }
 
 // Float returns a number as a float64. ok is false if there is no such value or

@@ -5,14 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"iter"
-	"path"
-	"strings"
 
 	"github.com/ubunye-go/modelregistry/driver"
-	"github.com/ubunye-go/modelregistry/internal/artifact"
 	"github.com/ubunye-go/modelregistry/internal/check"
+	"github.com/ubunye-go/modelregistry/internal/derived"
 	"github.com/ubunye-go/modelregistry/internal/index"
 )
 
@@ -27,32 +24,29 @@ const (
 	DocumentMissing    FindingKind = FindingKind(check.DocumentMissing)    // there is a history but no registry.json
 	DocumentDiffers    FindingKind = FindingKind(check.DocumentDiffers)    // registry.json differs from what the history says
 	MultipleProduction FindingKind = FindingKind(check.MultipleProduction) // another program left several versions in production; readers see the one promoted last
-	EntryUnreadable    FindingKind = "entry unreadable"                    // a field of a version's entry, or a gate of a version or of the model, can't be read
-	ArtifactMissing    FindingKind = "artifact missing"                    // the files of a version are missing
-	ArtifactDamaged    FindingKind = "artifact damaged"                    // a file of a version was changed, removed or added
-	ManifestDamaged    FindingKind = "manifest damaged"                    // manifest.json is not the one that was registered
+	EntryUnreadable    FindingKind = FindingKind(check.EntryUnreadable)    // a field of a version's entry, or a gate of a version or of the model, can't be read
+	ArtifactMissing    FindingKind = FindingKind(check.ArtifactMissing)    // the files of a version are missing
+	ArtifactDamaged    FindingKind = FindingKind(check.ArtifactDamaged)    // a file of a version was changed, removed or added
+	ManifestDamaged    FindingKind = FindingKind(check.ManifestDamaged)    // manifest.json is not the one that was registered
 	StoreUnreadable    FindingKind = FindingKind(check.StoreUnreadable)    // a read failed, or a permission is missing
 	UnlistedVersion    FindingKind = FindingKind(check.UnlistedVersion)    // files of a version that neither the history nor registry.json has
 	ExternalChange     FindingKind = FindingKind(check.ExternalChange)     // another program or an editor changed registry.json; the next change records it
 	ExternalDoubt      FindingKind = FindingKind(check.ExternalDoubt)      // an external change is ambiguous; see Doubt
 	NoHistory          FindingKind = FindingKind(check.NoHistory)          // another program made the model, and the registry has not changed it yet
 	NewerFormat        FindingKind = FindingKind(check.NewerFormat)        // this release can read the model but must not change it; see ErrFormat
-	NoDigests          FindingKind = "no digests"                          // another program registered the version, without a manifest
+	NoDigests          FindingKind = FindingKind(check.NoDigests)          // another program registered the version, without a manifest
+	GatesMissed        FindingKind = FindingKind(check.GatesMissed)        // another program promoted the version in production past stored gates; see Change.MissedGates
 	Debris             FindingKind = FindingKind(check.Debris)             // the harmless remains of a crash
 	SetAside           FindingKind = FindingKind(check.SetAside)           // files of a change that did not happen, files that Repair replaced, or a bucket's changes that history.jsonl has
+	PurgeUnfinished    FindingKind = FindingKind(check.PurgeUnfinished)    // files of a deleted version that a purge gave up and did not remove; Purge removes them
 	NotShared          FindingKind = FindingKind(check.NotShared)          // a file or folder that lacks rights which its folder gives to other users
+	SeveralMachines    FindingKind = FindingKind(check.SeveralMachines)    // two machines wrote to the model, as the store's record of it says
 	ForeignFile        FindingKind = FindingKind(check.ForeignFile)        // a file that the registry did not make
 )
 
 // Notice reports whether findings of the kind are mere notices: everything that
 // was acknowledged is there and can be read.
-func (k FindingKind) Notice() bool {
-	switch k {
-	case ExternalChange, ExternalDoubt, NoHistory, NewerFormat, NoDigests, Debris, SetAside, NotShared, ForeignFile, UnlistedVersion:
-		return true
-	}
-	return false
-}
+func (k FindingKind) Notice() bool { return check.Kind(k).Notice() }
 
 // A Finding is one thing that Verify found in a model.
 type Finding struct {
@@ -103,9 +97,9 @@ func (f Finding) MarshalJSON() ([]byte, error) {
 
 // A VerifyReport is the result of Verify.
 type VerifyReport struct {
-	Models   int // how many models were checked
-	Versions int // how many versions were checked
-	Findings []Finding
+	Models   []ModelName // the models that were checked to the end, in the order of their findings
+	Versions int         // how many versions were checked, also of a model that was not checked to the end
+	Findings []Finding   // by model, and then by version in the order of registration
 }
 
 // Problems returns the findings that are not mere notices.
@@ -120,10 +114,22 @@ func (r *VerifyReport) Problems() []Finding {
 }
 
 // VerifyOptions selects what Verify reads. The zero value and nil select
-// everything.
+// everything. Whatever versions are selected, Verify checks the whole history
+// and registry.json of their model.
 type VerifyOptions struct {
 	UseCase string // only models of this use case; empty for all
 	Model   string // only models of this name; empty for all
+
+	// Ref selects one version. The fields above must be empty, or name its
+	// model.
+	Ref Ref
+
+	// After selects the versions of one model that events with a higher number
+	// changed, or an external change that is not recorded yet. UseCase and
+	// Model must name the model. If its history is damaged or lost, all
+	// versions are selected. The error matches ErrNotFound if the history ends
+	// before this event. 0 selects all versions.
+	After int64
 
 	// WithoutArtifacts skips the files of versions. Verify then checks the
 	// history and registry.json only.
@@ -134,26 +140,63 @@ type VerifyOptions struct {
 	Progress func(VerifyProgress)
 }
 
-// A VerifyProgress reports how far Verify is.
-type VerifyProgress struct {
-	Version  ModelVersion `json:"version"`  // the version whose files are being read
-	Number   int          `json:"number"`   // the position of that version in its model, from 1
-	Versions int          `json:"versions"` // the number of versions of the model
-	Files    Progress     `json:"files"`    // the progress within the version
+// validate returns an error if the selection contradicts itself. It sets the
+// model of Ref.
+func (o *VerifyOptions) validate() error {
+	if o.Ref == (Ref{}) {
+		switch {
+		case o.After < 0:
+			return invalid("options: After is negative")
+		case o.After > 0 && (o.UseCase == "" || o.Model == ""):
+			return invalid("options: After needs UseCase and Model, because each model counts its own events")
+		}
+		return nil
+	}
+	name := o.Ref.Name
+	if o.UseCase != "" && o.UseCase != name.UseCase || o.Model != "" && o.Model != name.Model || o.After != 0 {
+		return invalid("options: Ref selects one version, so it goes with no other selection")
+	}
+	o.UseCase, o.Model = name.UseCase, name.Model
+	return o.Ref.Validate()
+}
+
+// selects reports whether a model is selected.
+func (o *VerifyOptions) selects(name ModelName) bool {
+	return (o.UseCase == "" || o.UseCase == name.UseCase) && (o.Model == "" || o.Model == name.Model)
+}
+
+// selected returns the selected versions of a model.
+func (o *VerifyOptions) selected(x *check.Check) ([]*index.Entry, error) {
+	switch {
+	case o.Ref != (Ref{}):
+		e, err := o.Ref.find(state{x.State, &derived.Cache[ModelVersion]{}})
+		return []*index.Entry{e}, opError("verify", o.Ref, err)
+	case o.After > 0:
+		list, err := x.ChangedAfter(o.After)
+		if errors.Is(err, check.ErrNoEvent) {
+			err = notFound("event %d", o.After)
+		}
+		return list, err
+	}
+	return x.State.Entries, nil
 }
 
 // Verify checks a store and changes nothing. It checks every line of each
 // history, each registry.json against its history, every manifest against the
 // digest in the history, and every file against its manifest. It reads every
-// byte of every artifact.
+// byte of every artifact. It checks as many versions of a model at once as
+// there are cores.
 //
 // Verify returns all findings in the report. The error matches ErrNotFound if
-// opts selects no model, and is otherwise that of the context or ErrClosed.
+// opts selects no model or version, and ErrInvalid if opts contradicts itself.
+// It is otherwise that of the context or ErrClosed. If the context ends, the
+// report says what was checked until then.
 //
 // Other processes may change the store meanwhile. If a problem could be a
 // change in progress, Verify checks the model again under the model's lock. If
 // it can't take that, it reads the model until two looks agree.
 func (r *ModelRegistry) Verify(ctx context.Context, opts *VerifyOptions) (*VerifyReport, error) {
+	report := &VerifyReport{}
 	var o VerifyOptions
 	if opts != nil {
 		o = *opts
@@ -162,27 +205,10 @@ func (r *ModelRegistry) Verify(ctx context.Context, opts *VerifyOptions) (*Verif
 		return nil, &Error{Op: "verify", Err: ErrClosed}
 	}
 	defer r.engine.Stop()
-	report := &VerifyReport{}
-	matched := false
-	for name, err := range r.places(ctx) {
-		if o.UseCase != "" && name.UseCase != o.UseCase || o.Model != "" && name.Model != o.Model {
-			continue
-		}
-		if err == nil {
-			matched = true
-			err = r.verifyModel(ctx, name, o, report)
-		}
-		if ctxErr := ctx.Err(); ctxErr != nil {
-			return report, opError("verify", name.all(), ctxErr)
-		}
-		if err != nil {
-			report.add(Finding{Name: name, Kind: StoreUnreadable, Err: err})
-		}
+	if err := o.validate(); err != nil {
+		return report, opError("verify", o.Ref, err)
 	}
-	if named := (ModelName{o.UseCase, o.Model}); !matched && len(report.Findings) == 0 && named != (ModelName{}) {
-		return report, opError("verify", named.all(), notFound("a model with this name"))
-	}
-	return report, nil
+	return report, r.verify(ctx, o, report)
 }
 
 // places yields the name of every model that has any file in the store.
@@ -202,70 +228,4 @@ func modelNames(names iter.Seq2[driver.Name, error]) iter.Seq2[ModelName, error]
 			}
 		}
 	}
-}
-
-func (r *VerifyReport) add(f Finding) { r.Findings = append(r.Findings, f) }
-
-func (r *ModelRegistry) verifyModel(ctx context.Context, name ModelName, o VerifyOptions, report *VerifyReport) error {
-	m, err := r.model(name)
-	if err != nil {
-		return err
-	}
-	x, err := check.Read(ctx, m.Model)
-	if err != nil {
-		return err
-	}
-	report.Models++
-	for _, f := range x.Findings() {
-		report.add(Finding{Name: name, Kind: FindingKind(f.Kind), Version: f.Version, Event: f.Event, Path: f.Path, Err: f.Err})
-	}
-	if problems := factsGates(x.Facts()).unreadable(); len(problems) > 0 {
-		report.add(Finding{Name: name, Kind: EntryUnreadable, Err: fmt.Errorf("%s: %s", index.GatesKey, strings.Join(problems, "; "))})
-	}
-	if x.State == nil {
-		return nil
-	}
-	for i, e := range x.State.Entries {
-		v := viewEntry(x.State.State, e)
-		report.Versions++
-		if problems := decodeVersion(name, e).Problems; len(problems) > 0 { // without the problem that viewEntry adds for a second version in production
-			report.add(Finding{Name: name, Version: e.Version, Kind: EntryUnreadable, Err: errors.New(strings.Join(problems, "; "))})
-		}
-		if o.WithoutArtifacts {
-			continue
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		var progress *artifact.Meter
-		if o.Progress != nil {
-			progress = newMeter(func(p Progress) { o.Progress(VerifyProgress{v, i + 1, len(x.State.Entries), p}) })
-		}
-		r.verifyFiles(ctx, v, progress, report)
-		progress.Done()
-	}
-	return nil
-}
-
-func (r *ModelRegistry) verifyFiles(ctx context.Context, v ModelVersion, progress *artifact.Meter, report *VerifyReport) {
-	bySystem, err := r.manifests.VerifyStored(ctx, r.store, driver.Name(v.Name), v.Version, v.ManifestSHA256, progress)
-	for _, name := range bySystem {
-		report.add(Finding{Name: v.Name, Version: v.Version, Kind: ForeignFile, Path: path.Join(v.Name.UseCase, v.Name.Model, "versions", v.Version, name)})
-	}
-	f := Finding{Name: v.Name, Version: v.Version, Kind: ArtifactDamaged, Err: err}
-	switch {
-	case ctx.Err() != nil:
-		return
-	case err == nil && v.ManifestSHA256 == "":
-		f.Kind = NoDigests
-	case err == nil:
-		return
-	case errors.Is(err, artifact.ErrManifest):
-		f.Kind = ManifestDamaged
-	case errors.Is(err, artifact.ErrNoTree):
-		f.Kind = ArtifactMissing
-	case errors.Is(err, fs.ErrPermission) || !errors.Is(err, ErrArtifact):
-		f.Kind = StoreUnreadable
-	}
-	report.add(f)
 }

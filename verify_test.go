@@ -172,23 +172,27 @@ func TestVerifyScope(t *testing.T) {
 		{mr.VerifyOptions{UseCase: "churn"}, 1, 1},
 		{mr.VerifyOptions{UseCase: fraud.UseCase, Model: fraud.Model}, 1, 3},
 	} {
-		whole := map[string]bool{}
+		last := map[mr.ModelName]mr.VerifyProgress{}
 		test.opts.Progress = func(p mr.VerifyProgress) {
-			if p.Files.Hashed > p.Files.Total || p.Number > p.Versions || p.Version.Version == "" {
-				t.Errorf("progress %+v", p)
+			before := last[p.Name]
+			if p.Files.Hashed < before.Files.Hashed || p.Checked < before.Checked || p.Begun < p.Checked || p.Versions < p.Begun || p.Models != test.models {
+				t.Errorf("progress %+v after %+v", p, before)
 			}
-			whole[p.Version.String()] = p.Files.Hashed > 0 && p.Files.Hashed == p.Files.Total // by the last call
+			if f := p.Fraction(); f < 0 || f > 1 {
+				t.Errorf("the fraction of %+v is %v", p, f)
+			}
+			last[p.Name] = p
 		}
 		report, err := r.Verify(t.Context(), &test.opts)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(report.Problems()) != test.models || report.Models != test.models || report.Versions != test.versions || len(whole) != test.versions {
-			t.Errorf("%+v: %d models, %d versions, progress of %d, %v", test.opts, report.Models, report.Versions, len(whole), report.Findings)
+		if len(report.Problems()) != test.models || len(report.Models) != test.models || report.Versions != test.versions || len(last) != test.models {
+			t.Errorf("%+v: models %v, %d versions, progress of %d, %v", test.opts, report.Models, report.Versions, len(last), report.Findings)
 		}
-		for version, ended := range whole {
-			if !ended {
-				t.Errorf("%s was not hashed to its end", version)
+		for name, p := range last {
+			if p.Checked != p.Versions || p.Files.Hashed == 0 || p.Files.Hashed != p.Files.Total || p.Number == p.Models && p.Fraction() != 1 {
+				t.Errorf("%s: the end was reported as %+v", name, p)
 			}
 		}
 	}
@@ -219,5 +223,30 @@ func TestVerifyPythonsStore(t *testing.T) {
 	plan, err := openStore(t, dir, nil).Repair(t.Context(), fraud, nil)
 	if err != nil || len(plan.Actions) > 0 {
 		t.Errorf("repair would do %v, %v", plan.Actions, err)
+	}
+}
+
+// A record that two machines wrote to a model is a notice, and Repair leaves it
+// to a person.
+func TestVerifySeveralMachines(t *testing.T) {
+	t.Parallel()
+	r, dir := newStore(t, nil)
+	register(t, r, "1.0.0", nil)
+	const record = "machine a wrote, while machine b was running"
+	writeFile(t, modelPath(dir, ".machines"), record+"\n")
+	report, err := r.Verify(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := fraud.String() + "/.machines"
+	if len(report.Findings) != 1 || report.Findings[0].Kind != mr.SeveralMachines || len(report.Problems()) != 0 ||
+		!strings.HasPrefix(report.Findings[0].String(), "several machines: "+at+": "+record+": ") {
+		t.Errorf("got %v, want the notice with what the record says", report.Findings)
+	}
+	if report, err := r.Repair(t.Context(), fraud, &mr.RepairOptions{Apply: true}); err != nil || len(report.Actions) > 0 {
+		t.Errorf("Repair: %v, %v; want nothing to repair", report, err)
+	}
+	if got := files(t, modelPath(dir))[".machines"]; got != record+"\n" {
+		t.Errorf("after the repair the record is %q, want it unchanged", got)
 	}
 }

@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/Masterminds/semver/v3"
-
 	"github.com/ubunye-go/modelregistry/internal/document"
+	"github.com/ubunye-go/modelregistry/internal/gate"
 	"github.com/ubunye-go/modelregistry/internal/index"
-	"github.com/ubunye-go/modelregistry/internal/pathname"
 )
 
 // A ModelVersion describes one version, as it was when it was read. Later
@@ -35,13 +33,32 @@ type ModelVersion struct {
 	RegisteredBy   string // the person or program that registered it
 	PromotedBy     string // the person or program that last promoted it or rolled back to it
 
+	// Aliases name the version, sorted; see SetAliases. Tags and Description
+	// are its note; see Annotate. The caller must not change them.
+	Aliases     []string
+	Tags        map[string]string
+	Description string // Markdown
+
+	Hold *VersionHold // why the version must not be deleted; nil if it may be
+
 	Gates          PromotionGate // stored with the version; they apply to each of its promotions
 	ModelGates     PromotionGate // stored with the model by another program; they apply to all of its versions
 	ManifestSHA256 string        // digest of manifest.json, in hex; empty if another program registered the version
 
+	// Existing is true in the result of a Register whose RegisterOptions.Once
+	// found this version, so that nothing was registered.
+	Existing bool
+
 	// Problems lists what could not be read in the version's entry. It is empty
 	// if everything was. A version with problems is listed like any other.
 	Problems []string
+}
+
+// A VersionHold says who forbade the deletion of a version; see Hold.
+type VersionHold struct {
+	By     string    `json:"by,omitempty"`
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason,omitempty"`
 }
 
 // textOrNull returns a string for JSON: null if it is empty.
@@ -64,38 +81,44 @@ func timeOrNull(t time.Time) *string {
 // followed by those that only this package uses.
 func (v ModelVersion) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
-		UseCase        string         `json:"use_case"`
-		Model          string         `json:"model_name"`
-		Version        string         `json:"version"`
-		Stage          ModelStage     `json:"stage"`
-		RegisteredAt   *string        `json:"registered_at"`
-		Staging        *string        `json:"promoted_to_staging"`
-		Production     *string        `json:"promoted_to_prod"`
-		ArchivedAt     *string        `json:"archived_at"`
-		Metrics        Values         `json:"metrics"`
-		Metadata       Values         `json:"metadata"`
-		LineageRunID   *string        `json:"lineage_run_id"`
-		ConfigHash     *string        `json:"config_hash"`
-		PromotedBy     *string        `json:"promoted_by"`
-		RegisteredBy   *string        `json:"registered_by"`
-		SourceRevision *string        `json:"source_revision"`
-		Gates          *PromotionGate `json:"promotion_gates,omitempty"`
-		ModelGates     *PromotionGate `json:"model_gates,omitempty"`
-		Manifest       *string        `json:"manifest_sha256"`
-		Problems       []string       `json:"problems,omitempty"`
+		UseCase        string            `json:"use_case"`
+		Model          string            `json:"model_name"`
+		Version        string            `json:"version"`
+		Stage          ModelStage        `json:"stage"`
+		RegisteredAt   *string           `json:"registered_at"`
+		Staging        *string           `json:"promoted_to_staging"`
+		Production     *string           `json:"promoted_to_prod"`
+		ArchivedAt     *string           `json:"archived_at"`
+		Metrics        Values            `json:"metrics"`
+		Metadata       Values            `json:"metadata"`
+		LineageRunID   *string           `json:"lineage_run_id"`
+		ConfigHash     *string           `json:"config_hash"`
+		PromotedBy     *string           `json:"promoted_by"`
+		RegisteredBy   *string           `json:"registered_by"`
+		SourceRevision *string           `json:"source_revision"`
+		Aliases        []string          `json:"aliases,omitempty"`
+		Hold           *VersionHold      `json:"hold,omitempty"`
+		Tags           map[string]string `json:"tags,omitempty"`
+		Description    string            `json:"description,omitempty"`
+		Gates          *PromotionGate    `json:"promotion_gates,omitempty"`
+		ModelGates     *PromotionGate    `json:"model_gates,omitempty"`
+		Manifest       *string           `json:"manifest_sha256"`
+		Existing       bool              `json:"existing,omitempty"`
+		Problems       []string          `json:"problems,omitempty"`
 	}{
 		v.Name.UseCase, v.Name.Model, v.Version, v.Stage,
 		timeOrNull(v.RegisteredAt), timeOrNull(v.PromotedToStaging), timeOrNull(v.PromotedToProduction), timeOrNull(v.ArchivedAt),
 		v.Metrics, v.Metadata, textOrNull(v.LineageRunID), textOrNull(v.ConfigHash), textOrNull(v.PromotedBy), textOrNull(v.RegisteredBy),
-		textOrNull(v.SourceRevision), gatesOrNil(v.Gates), gatesOrNil(v.ModelGates), textOrNull(v.ManifestSHA256), v.Problems,
+		textOrNull(v.SourceRevision), v.Aliases, v.Hold, v.Tags, v.Description, gatesOrNil(v.Gates), gatesOrNil(v.ModelGates), textOrNull(v.ManifestSHA256), v.Existing, v.Problems,
 	})
 }
 
 func gatesOrNil(g PromotionGate) *PromotionGate {
-	if g = g.storable(); g.Len() == 0 {
+	storable := PromotionGate{g.set.Storable()}
+	if storable.Len() == 0 {
 		return nil // ModelVersion.Problems names a gate that can't be read
 	}
-	return &g
+	return &storable
 }
 
 // decodeVersion returns the version that an entry describes. The version is
@@ -104,19 +127,31 @@ func decodeVersion(name ModelName, e *index.Entry) *ModelVersion {
 	if v, ok := e.Decoded.Load().(*ModelVersion); ok {
 		return v
 	}
+	v := newVersion(name, e)
+	e.Decoded.Store(&v)
+	return &v
+}
+
+// newVersion is decodeVersion that does not keep the version with the entry.
+func newVersion(name ModelName, e *index.Entry) ModelVersion {
 	v := decodeEntry(name, e.Version, e.Raw)
 	x, err := index.ReadExtra(e.Extra)
-	gates := storedGates("gates", x.Gates)
+	gates := gate.Stored("gates", x.Gates)
 	if err != nil { // what can't be read may contain gates
-		gates = PromotionGate{rules: []rule{unreadable(document.Key, e.Extra, err)}}
+		gates = gate.Unreadable(document.Key, e.Extra, err)
 	}
-	for _, p := range gates.unreadable() {
+	for _, p := range gates.Problems() {
 		v.problem("%s: %s", document.Key, p)
 	}
 	v.RegisteredBy, v.SourceRevision, v.ManifestSHA256 = string(x.RegisteredBy), string(x.SourceRevision), string(x.Manifest)
-	v.Gates = Gates(gates, v.Gates)
-	e.Decoded.Store(&v)
-	return &v
+	note := x.Annotation()
+	v.Tags, v.Description = note.Tags, note.Description
+	if h, held := e.Held(); held {
+		at, _ := time.Parse(time.RFC3339Nano, h.At)
+		v.Hold = &VersionHold{h.By, at.UTC(), h.Reason}
+	}
+	v.Gates.set = gate.Join(gates, v.Gates.set)
+	return v
 }
 
 // decodeEntry decodes an entry of the index. A member that can't be read is
@@ -129,9 +164,9 @@ func decodeEntry(name ModelName, version string, raw []byte) ModelVersion {
 		PromotedToProduction: f.PromotedToProduction, ArchivedAt: f.ArchivedAt,
 		Metrics: Values{f.Metrics}, Metadata: Values{f.Metadata},
 		LineageRunID: f.LineageRunID, ConfigHash: f.ConfigHash, PromotedBy: f.PromotedBy,
-		Gates: storedGates(index.GatesKey, f.Gates), Problems: f.Problems,
+		Gates: PromotionGate{gate.Stored(index.GatesKey, f.Gates)}, Problems: f.Problems,
 	}
-	for _, p := range v.Gates.unreadable() {
+	for _, p := range v.Gates.set.Problems() {
 		v.problem("%s: %s", index.GatesKey, p)
 	}
 	return v
@@ -141,26 +176,12 @@ func (v *ModelVersion) problem(format string, args ...any) {
 	v.Problems = append(v.Problems, fmt.Sprintf(format, args...))
 }
 
-// checkVersion parses a version number, which must be a strict SemVer that can
-// name a folder.
-func checkVersion(version string) (*semver.Version, error) {
-	sv, err := semver.StrictNewVersion(version)
-	if err != nil {
-		return nil, invalid("version %q: want %s", version, wantedVersion(version))
+// checkVersion returns nil if a text can be a version's number.
+func checkVersion(version string) error {
+	if err := index.CheckVersion(version); err != nil {
+		return invalid("version %q: %v", version, err)
 	}
-	if err := pathname.Check(version); err != nil {
-		return nil, invalid("version %q: %v", version, err)
-	}
-	return sv, nil
-}
-
-// wantedVersion returns the number that the caller of an invalid one probably
-// means, such as 1.2.0 for v1.2, or what a number looks like.
-func wantedVersion(version string) string {
-	if v, err := semver.NewVersion(version); err == nil {
-		return v.String()
-	}
-	return "three numbers like 1.2.3"
+	return nil
 }
 
 // String returns "use_case/model@version".

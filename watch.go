@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"reflect"
-	"regexp"
 	"time"
 
 	"github.com/ubunye-go/modelregistry/driver"
+	"github.com/ubunye-go/modelregistry/internal/artifact"
+	"github.com/ubunye-go/modelregistry/internal/follow"
 )
 
 // DefaultInterval is how often Watch and Live poll the registry by default.
@@ -38,7 +38,8 @@ func (o *WatchOptions) interval() time.Duration {
 //     manifest is there with its size. Digests are not checked: see
 //     GetOptions.Verify. If another program registered the version, there is no
 //     manifest; the artifact then counts as complete when its files have not
-//     changed for an interval.
+//     changed for an interval. Nothing is downloaded: in a bucket, the files
+//     that have a manifest count as complete, because it is uploaded last.
 //   - An error is yielded once and not at each poll, and the watch goes on. For
 //     example, no version is in that stage (ErrNotFound), or the files are not
 //     there yet (ErrArtifact). When the error is over, the version is yielded,
@@ -51,11 +52,11 @@ func (o *WatchOptions) interval() time.Duration {
 func (r *ModelRegistry) Watch(ctx context.Context, ref Ref, opts *WatchOptions) iter.Seq2[ModelVersion, error] {
 	interval := opts.interval()
 	return func(yield func(ModelVersion, error) bool) {
-		w := &watcher{r: r, ref: ref, interval: interval}
+		w := follow.Watcher[ModelVersion]{Source: r.watched(ref, interval)}
 		timer := time.NewTimer(0)
 		defer timer.Stop()
 		for {
-			v, changed, err := w.poll(ctx)
+			v, changed, err := w.Poll(ctx)
 			if ctx.Err() != nil {
 				return
 			}
@@ -82,84 +83,66 @@ func (r *ModelRegistry) untilPoll(interval time.Duration) time.Duration {
 // terminal reports whether no later poll can succeed.
 func terminal(err error) bool { return errors.Is(err, ErrInvalid) || errors.Is(err, ErrClosed) }
 
-// A watcher polls for the version that a reference means.
-type watcher struct {
-	r        *ModelRegistry
-	ref      Ref
-	interval time.Duration
-
-	seen    driver.Revision // the model's revision at the last conclusive poll; nil to read again
-	shared  bool            // another program is known to change the model
-	yielded *ModelVersion   // the last version reported, nil if an error was reported since
-	failed  string          // the last error reported, empty if a version was reported since
-	files   treeListing     // the last listing of the files of a version without a manifest
+// A watched is a reference that is polled.
+type watched struct {
+	r     *ModelRegistry
+	ref   Ref
+	files artifact.Completeness
 }
 
-// poll asks the registry once. changed is true if it finds another version or
-// another error than it reported last.
-func (w *watcher) poll(ctx context.Context) (v ModelVersion, changed bool, err error) {
+func (r *ModelRegistry) watched(ref Ref, interval time.Duration) *watched {
+	files := artifact.Completeness{Manifests: &r.manifests, Store: r.store, Model: driver.Name(ref.Name), Settle: interval}
+	return &watched{r, ref, files}
+}
+
+// Look reads the version that the reference means.
+func (w *watched) Look(ctx context.Context) (look follow.Look[ModelVersion], err error) {
 	m, err := w.r.model(w.ref.Name)
 	if err == nil {
 		err = w.ref.check()
 	}
 	if err != nil {
-		return w.report(v, err)
+		return look, err
 	}
-	if w.seen != nil {
-		if changed, err := m.Changed(ctx, w.seen, w.shared); err == nil && !changed {
-			return v, false, nil
-		}
-	}
-	w.seen = nil
-	var seen driver.Revision
-	absent := false
 	err = m.read(ctx, func(s state) error {
-		e, err := w.ref.find(s)
-		w.shared = s.Shared()
-		if seen, absent = s.Revision, err != nil; err == nil {
-			v = s.view(e)
-		}
-		return err
+		look = follow.Look[ModelVersion]{Revision: s.Revision, Shared: s.Shared()}
+		look.Version, look.Missing = w.ref.in(s)
+		return nil
 	})
-	switch {
-	case absent:
-		w.seen = seen
-	case err == nil && w.yielded != nil && reflect.DeepEqual(*w.yielded, v):
-		w.seen = seen
-		return v, false, nil
-	case err == nil:
-		settled, filesErr := w.complete(ctx, v)
-		if err = filesErr; err == nil && !settled {
-			return v, false, nil
-		}
-		if err == nil {
-			w.seen = seen
-		}
-	}
-	return w.report(v, err)
+	return look, err
 }
 
-// report remembers the version or the error that poll returns.
-func (w *watcher) report(v ModelVersion, err error) (ModelVersion, bool, error) {
+// Changed reports whether the model may have changed since a look.
+func (w *watched) Changed(ctx context.Context, since driver.Revision, shared bool) (bool, error) {
+	m, err := w.r.model(w.ref.Name)
 	if err != nil {
-		text := failureText(err)
-		changed := w.failed != text
-		w.yielded, w.failed = nil, text
-		return ModelVersion{}, changed, err
+		return false, err
 	}
-	w.yielded, w.failed, w.files = &v, "", treeListing{}
-	return v, true, nil
+	return m.Changed(ctx, since, shared)
 }
 
-// varying matches what may differ in the text of one error: a request's id, a
-// time, a port.
-var varying = regexp.MustCompile(`[\w+/=:.-]*\d[\w+/=:.-]*`)
+// Complete reports whether all files of a version are there.
+func (w *watched) Complete(ctx context.Context, v ModelVersion) (bool, error) {
+	return w.files.Check(ctx, v.Version, v.ManifestSHA256)
+}
 
-// failureText returns the text by which an error is recognized at the next
-// poll. Services give each of their errors another request id.
-func failureText(err error) string {
-	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrArtifact) || errors.Is(err, ErrConflict) {
-		return err.Error()
+// NotYet reports whether an error says that the reference means no version with
+// files now, although it may later.
+func (w *watched) NotYet(err error) bool {
+	return errors.Is(err, ErrNotFound) || errors.Is(err, ErrArtifact) || errors.Is(err, ErrConflict)
+}
+
+// acceptable reports whether a version may be served although its range matched
+// a higher one while it was loaded. Otherwise a slow load could be overtaken
+// every time. It is false for a stage: a version that lost its stage was
+// withdrawn.
+func (w *watched) acceptable(ctx context.Context, v follow.Version) (bool, error) {
+	if w.ref.Range == "" {
+		return false, nil
 	}
-	return varying.ReplaceAllString(err.Error(), "#")
+	now, err := w.r.GetVersion(ctx, w.ref.Name.At(v.Number))
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return now.Stage != Archived, err
 }

@@ -18,7 +18,7 @@ import (
 func TestWatchReportsARefusalOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		inner, err := mr.NewFolderStore(t.TempDir())
+		inner, err := mr.NewFolderStore(t.TempDir(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,5 +1,7 @@
 package driver
 
+import "io"
+
 // A Commit is what Append makes happen.
 type Commit struct {
 	// Trees become versions. If a tree is already in the place of one, and the
@@ -22,10 +24,11 @@ type Commit struct {
 type Checkpoint struct {
 	// Make returns the document, and what a store with NotedViews notes of it:
 	// one short line of text. It is called after the lines are safe, with the
-	// position after them. If another program changed the document since the
-	// view was taken, that document stays, and DocumentErr matches
-	// ErrOvertaken.
-	Make func(end int64) (document []byte, note string)
+	// position after them. WriteTo writes the document in chunks and reuses
+	// their bytes; it is called once at most. If another program changed the
+	// document since the view was taken, that document stays, and DocumentErr
+	// matches ErrOvertaken.
+	Make func(end int64) (document io.WriterTo, note string)
 
 	// Replaces reports whether the document may replace a document that the
 	// view did not show. It may if another append wrote that document, and it
@@ -47,6 +50,7 @@ type AppendResult struct {
 	// stands: the document is only a checkpoint, and the registry writes it
 	// later. DocumentErr matches ErrOvertaken if another program's document
 	// stays. If appends do not wait for each other's documents, it also matches
-	// ErrOvertaken when an older document may have replaced a newer one.
+	// ErrOvertaken when an older document may have replaced a newer one. It
+	// matches ErrInUse if another attempt may soon succeed.
 	DocumentErr error
 }

@@ -9,8 +9,8 @@ import (
 )
 
 // These are the errors of stores that a registry or a program distinguishes
-// with errors.Is. Package modelregistry has all but ErrStaleView under the same
-// names.
+// with errors.Is. Package modelregistry has all but ErrInUse and ErrStaleView
+// under the same names.
 var (
 	// ErrInvalid says that an argument can never be accepted. It matches
 	// fs.ErrInvalid.
@@ -34,6 +34,9 @@ var (
 	// ErrIndexLost says that a model has neither a log nor a document, but
 	// trees that a registry made.
 	ErrIndexLost = errors.New("history and registry.json are lost")
+	// ErrInUse says that a document was not replaced, because another program
+	// has it open and the system does not permit it then.
+	ErrInUse = errors.New("another program has the file open")
 	// ErrStaleView says that a view of a [Looker] may not show what the store
 	// holds now, and that Read does.
 	ErrStaleView = errors.New("the view may be stale")
@@ -75,6 +78,25 @@ func (e *OccupiedError) Error() string {
 
 // Unwrap returns fs.ErrExist.
 func (e *OccupiedError) Unwrap() error { return fs.ErrExist }
+
+// A MountError says that a folder is not written to, because a program mounts a
+// bucket there. Such a program replaces whole files and excludes no other
+// machine, so that programs on two machines would lose each other's changes. It
+// matches errors.ErrUnsupported.
+type MountError struct {
+	Folder  string // of the model
+	Mount   string // the folder that the bucket is mounted on
+	Program string // that mounts it, such as "s3fs"
+	URL     string // the form of the URL to use in place of the folder
+}
+
+func (e *MountError) Error() string {
+	return fmt.Sprintf("%s is in a bucket that %s mounts on %s, where machines would lose each other's changes; "+
+		"use the bucket itself by its URL (%s), or set Options.OneMachine if only this machine writes", e.Folder, e.Program, e.Mount, e.URL)
+}
+
+// Unwrap returns errors.ErrUnsupported.
+func (e *MountError) Unwrap() error { return errors.ErrUnsupported }
 
 // A CorruptError says which file of a store is damaged, and where.
 type CorruptError struct {

@@ -47,6 +47,7 @@ type Item struct {
 	Kind    ItemKind
 	Path    string // relative to the store
 	Version string // of a tree
+	Text    string // what an ItemMachines says
 }
 
 // An ItemKind says what an Item is.
@@ -63,7 +64,10 @@ const (
 	ItemTemp    ItemKind = "temp"    // a temporary file that was not renamed into its place
 	ItemKept    ItemKind = "kept"    // a file that a repair replaced
 	ItemClosed  ItemKind = "closed"  // a file or folder that lacks rights which the folder around it gives to other users
-	ItemStrange ItemKind = "strange" // not the store's, in a place for the store's own files
+	// ItemMachines is the record that a second machine wrote to the model while
+	// the first one was running, in a store that several machines may mount.
+	ItemMachines ItemKind = "machines"
+	ItemStrange  ItemKind = "strange" // not the store's, in a place for the store's own files
 
 	// The kinds that only Usage yields.
 	ItemLog      ItemKind = "log"

@@ -3,6 +3,7 @@ package driver
 import (
 	"context"
 	"iter"
+	"time"
 )
 
 // A Usage is a [Store] that measures how much space a model takes. Without it
@@ -22,4 +23,6 @@ type ItemUsage struct {
 	Item  Item
 	Files int
 	Bytes int64 // the lengths of the files
+	// Newest is when a file was written last; zero if the store can't tell.
+	Newest time.Time
 }

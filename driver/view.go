@@ -1,5 +1,7 @@
 package driver
 
+import "io"
+
 // A Revision is a store's own note of how much of a model was read. The
 // registry passes it back to the same store. A nil revision means that nothing
 // was read. A value that the store did not make means the same.
@@ -29,6 +31,25 @@ type View interface {
 
 	// Revision returns the revision that covers what the view was asked for.
 	Revision() Revision
+}
+
+// A PartView is a [View] whose document can be read in parts. With it, a
+// registry that follows a model does not hold a second copy of a large document
+// while it checks the document's checksum. Without it the registry calls
+// Document.
+type PartView interface {
+	View
+
+	// OpenDocument opens the document, and returns it and its size. It returns
+	// nil if there is no document, or if the registry must call Document. All
+	// parts are of one document, unless another program writes it in place.
+	OpenDocument() (parts DocumentParts, size int64, err error)
+}
+
+// DocumentParts is a document that is open.
+type DocumentParts interface {
+	io.ReaderAt
+	io.Closer
 }
 
 // A NotedView is a [View] of a store that notes which document a commit put in

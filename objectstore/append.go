@@ -10,6 +10,7 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/logformat"
+	"github.com/ubunye-go/modelregistry/internal/pathname"
 )
 
 // Append calls decide until its decision becomes the next change. If another
@@ -104,10 +105,7 @@ func (s *Store) commit(ctx context.Context, v *view, c *driver.Commit) (done dri
 	}
 	done.End = end
 	if c.Checkpoint != nil {
-		data, _ := c.Checkpoint.Make(end)
-		if done.DocumentErr = s.checkpoint(ctx, v, c, number, data); done.DocumentErr == nil {
-			v.document = written(data)
-		}
+		done.DocumentErr = s.checkpoint(ctx, v, c, number, end)
 	}
 	done.Revision = revision{number, v.document}
 	return done, true, nil
@@ -127,7 +125,7 @@ func (v *view) next(lines []byte) (*slot, error) {
 		}
 		lines = append(before, lines...)
 	}
-	return &slot{head: head{Head: logformat.Head{ID: random(), Number: v.newest + 1, End: end + int64(len(lines))}}, lines: lines}, nil
+	return &slot{head: head{Head: logformat.Head{ID: pathname.NewID(), Number: v.newest + 1, End: end + int64(len(lines))}}, lines: lines}, nil
 }
 
 // createSlot makes the object of a change. It reports false if another writer

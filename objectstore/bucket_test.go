@@ -22,11 +22,12 @@ type faultyBucket struct {
 
 	mu            sync.Mutex
 	unconditional bool                              // it ignores the condition of a conditional write
+	unknown       error                             // its answer to a conditional write
 	wrongMD5      bool                              // its MD5 is not that of the bytes, as in S3 with KMS keys
 	before        func(op, key string) error        // refuses a request
 	after         func(op, key string) error        // loses the answer to a request
 	read          func(key string, r []byte) []byte // changes the bytes of an object when it is read
-	stall         func(op, key string) bool         // makes a transfer stand still until its context ends
+	stall         func(op, key string) bool         // makes a transfer stand still until its context ends: "put", "get" in the middle, "open" before the answer
 	count         map[string]int
 }
 
@@ -163,6 +164,10 @@ func (f *faultyBucket) ListPaged(ctx context.Context, opts *driver.ListOptions) 
 }
 
 func (f *faultyBucket) NewRangeReader(ctx context.Context, key string, offset, _ int64, _ *driver.ReaderOptions) (r driver.Reader, err error) {
+	if f.stalls("open", key) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
 	err = f.do("get", key, func() error {
 		data, err := f.b.ReadAll(ctx, key)
 		if err == nil && int64(len(data)) <= offset && offset > 0 {
@@ -237,8 +242,11 @@ func (w *faultyWriter) Close() error {
 	}
 	return w.f.do("put", w.key, func() error {
 		w.f.mu.Lock()
-		ifNotExist := w.ifNotExist && !w.f.unconditional
+		ifNotExist, unknown := w.ifNotExist && !w.f.unconditional, w.f.unknown
 		w.f.mu.Unlock()
+		if w.ifNotExist && unknown != nil {
+			return unknown
+		}
 		return w.f.b.WriteAll(w.ctx, w.key, w.data, &blob.WriterOptions{IfNotExist: ifNotExist, ContentType: "x/y"})
 	})
 }

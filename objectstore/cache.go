@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/ubunye-go/modelregistry/internal/fsroot"
+	"github.com/ubunye-go/modelregistry/internal/pathname"
 )
 
 // A cache keeps trees in a folder that processes share:
@@ -204,7 +205,7 @@ func (c *cache) claim() (dir string, unlock func(), err error) {
 	}
 	c.swept.Do(func() { c.sweepStaging(staging) })
 	for {
-		dir := filepath.Join(staging, random())
+		dir := filepath.Join(staging, pathname.NewID())
 		lock := newLock(dir)
 		if ok, err := lock.TryLock(); err != nil {
 			return "", nil, c.failed(err)

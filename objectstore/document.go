@@ -1,6 +1,7 @@
 package objectstore
 
 import (
+	"bytes"
 	"context"
 	"crypto/md5"
 	"errors"
@@ -161,8 +162,14 @@ func (v *view) DocumentChanged(since driver.Revision) bool {
 
 // checkpoint puts a document in place. Two documents may cross on their way, so
 // that the older one stays. The writer that appended first then finds that
-// another change was made.
-func (s *Store) checkpoint(ctx context.Context, v *view, c *driver.Commit, number int64, data []byte) error {
+// another change was made. end is the position after the commit's change.
+func (s *Store) checkpoint(ctx context.Context, v *view, c *driver.Commit, number, end int64) error {
+	var b bytes.Buffer
+	made, _ := c.Checkpoint.Make(end)
+	if _, err := made.WriteTo(&b); err != nil {
+		return err
+	}
+	data := b.Bytes()
 	if err := s.putDocument(ctx, v, c, data); err != nil {
 		return err
 	}
@@ -170,6 +177,9 @@ func (s *Store) checkpoint(ctx context.Context, v *view, c *driver.Commit, numbe
 	overtaken, err := s.exists(ctx, slotKey(v.name, number+1))
 	if err == nil && overtaken {
 		err = mr.ErrOvertaken
+	}
+	if err == nil {
+		v.document = written(data)
 	}
 	return err
 }

@@ -14,6 +14,7 @@ import (
 	"gocloud.dev/gcerrors"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/internal/logformat"
 )
 
 // These are errors that a program can test for with errors.Is. A missing
@@ -38,6 +39,17 @@ var (
 	// times in a row. Nothing was changed, and the caller may try again.
 	ErrContention = errors.New("too many writers at once")
 )
+
+// A MissingChangeError says which change of a history is missing. The error of a
+// call wraps it in a *[mr.CorruptError].
+type MissingChangeError struct {
+	Number int64
+	Key    string // of its object
+}
+
+func (e *MissingChangeError) Error() string {
+	return fmt.Sprintf("change %d (%s) is missing: %s", e.Number, e.Key, logformat.LossCause)
+}
 
 // An Error is the error of a request to the bucket.
 type Error struct {

@@ -132,7 +132,7 @@ func TestEmptyHistoryIsNotAModel(t *testing.T) {
 	for name, err := range r.Models(t.Context()) {
 		t.Errorf("Models yields %v, %v", name, err)
 	}
-	if report, err := r.Verify(t.Context(), nil); err != nil || len(report.Problems()) > 0 || report.Models != 1 {
+	if report, err := r.Verify(t.Context(), nil); err != nil || len(report.Problems()) > 0 || len(report.Models) != 1 {
 		t.Errorf("Verify: %+v, %v", report, err)
 	}
 	registrytest.Put(t, r, fraud.At("1.0.0"), files)

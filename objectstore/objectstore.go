@@ -84,11 +84,13 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"gocloud.dev/blob"
 
 	mr "github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/internal/pathname"
+	"github.com/ubunye-go/modelregistry/objectstore/internal/s3service"
 )
 
 // Options configure a store. The zero value and nil work.
@@ -128,9 +130,14 @@ type Store struct {
 	owned   bool // Close closes the bucket
 	prefix  string
 	cache   *cache
-	slots   chan struct{} // transfers under way
 	log     *slog.Logger
 	copyMax int64 // the largest file that the service copies in one request
+
+	s3          *s3service.Service // nil if the bucket is not in S3
+	noChecksums atomic.Bool        // the service refuses the headers of checksums
+
+	transfers chan struct{} // transfers of files under way
+	requests  chan struct{} // small requests under way that are made together
 
 	ready    once // the bucket exists
 	writable once // the bucket supports conditional writes, and the prefix is a registry's
@@ -184,8 +191,9 @@ func New(bucket *blob.Bucket, opts *Options) (*Store, error) {
 	}
 	return &Store{
 		bucket: bucket, prefix: prefix,
-		cache: &cache{folder: newCacheFolder(o.CacheDir, o.Logger), limit: o.CacheBytes, log: o.Logger},
-		slots: make(chan struct{}, o.Parallel), log: o.Logger, copyMax: serverCopyMax,
+		cache:     &cache{folder: newCacheFolder(o.CacheDir, o.Logger), limit: o.CacheBytes, log: o.Logger},
+		transfers: make(chan struct{}, o.Parallel), requests: make(chan struct{}, o.Parallel), log: o.Logger, copyMax: serverCopyMax,
+		s3:     s3service.Of(bucket),
 		models: map[mr.ModelName]*known{},
 	}, nil
 }

@@ -251,6 +251,7 @@ func TestBadInputIsRefused(t *testing.T) {
 			}
 		}
 	}
+	unimplemented := &codedError{gcerrors.Unimplemented, "NotImplemented"}
 	tests := []struct {
 		name    string
 		prepare func(f *faultyBucket)
@@ -263,7 +264,9 @@ func TestBadInputIsRefused(t *testing.T) {
 		{"no permission to write", fails("put", &codedError{gcerrors.PermissionDenied, "AccessDenied"}), fs.ErrPermission},
 		{"another region", fails("list", &apiError{"PermanentRedirect"}), objectstore.ErrRegion},
 		{"conditions are ignored", func(f *faultyBucket) { f.unconditional = true }, objectstore.ErrNotConditional},
-		{"conditions are unknown", fails("put", &codedError{gcerrors.Unimplemented, "NotImplemented"}), objectstore.ErrNotConditional},
+		{"conditions are unknown", func(f *faultyBucket) { f.unknown = unimplemented }, objectstore.ErrNotConditional},
+		{"conditions are a bad request", func(f *faultyBucket) { f.unknown = misread(http.StatusBadRequest, "InvalidArgument") }, objectstore.ErrNotConditional},
+		{"something else is unknown", fails("put", unimplemented), unimplemented},
 		{"other files", foreign("readme.txt"), objectstore.ErrForeign},
 		{"another program's experiments", foreign("0/abc/artifacts/model", "0/abc/meta.yaml"), objectstore.ErrForeign},
 		{"another program's tables", foreign("db/table/part-0"), objectstore.ErrForeign},
@@ -280,6 +283,9 @@ func TestBadInputIsRefused(t *testing.T) {
 			var request *objectstore.Error
 			if !errors.Is(err, tt.want) || !errors.As(err, &request) {
 				t.Errorf("got error %v, want an *Error that matches %v", err, tt.want)
+			}
+			if tt.want != objectstore.ErrNotConditional && errors.Is(err, objectstore.ErrNotConditional) {
+				t.Errorf("got error %v, which blames conditional writes", err)
 			}
 			if diff := cmp.Diff(before, f.dump(t)); diff != "" {
 				t.Errorf("the bucket was changed:\n%s", diff)

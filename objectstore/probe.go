@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"strings"
 
 	"gocloud.dev/blob"
@@ -47,8 +48,10 @@ func (s *Store) fit(ctx context.Context) error {
 		if err := s.notOnFiles(ctx); err != nil {
 			return err
 		}
-		switch found, err := s.get(ctx, markerName); {
-		case errors.Is(err, fs.ErrNotExist):
+		found, err := s.get(ctx, markerName)
+		unmarked := errors.Is(err, fs.ErrNotExist)
+		switch {
+		case unmarked:
 			if err := s.unclaimed(ctx); err != nil {
 				// Another process may have started a registry since.
 				if found, getErr := s.get(ctx, markerName); getErr != nil || string(found) != marker {
@@ -68,14 +71,29 @@ func (s *Store) fit(ctx context.Context) error {
 			if lost(err) {
 				return nil
 			}
-			if codeOf(err) == gcerrors.Unimplemented || status(err) == 501 || apiCode(err) == "NotImplemented" {
-				return &Error{"open", s.prefix + markerName, fmt.Errorf("%w: %w", ErrNotConditional, err)}
+			if s.refusesCondition(ctx, err) {
+				err = &Error{"open", s.prefix + markerName, fmt.Errorf("%w: %w", ErrNotConditional, err)}
+				if unmarked {
+					err = errors.Join(err, s.remove(ctx, markerName))
+				}
+				return err
 			}
 			return fail("put", s.prefix+markerName, err)
 		}
-		err := &Error{"open", s.prefix + markerName, fmt.Errorf("%w: it was created twice", ErrNotConditional)}
+		err = &Error{"open", s.prefix + markerName, fmt.Errorf("%w: it was created twice", ErrNotConditional)}
 		return errors.Join(err, s.remove(ctx, markerName))
 	})
+}
+
+// refusesCondition reports whether the condition is the reason that the service
+// refused to create the marker: without it, the service writes the marker. The
+// marker's bytes are always the same.
+func (s *Store) refusesCondition(ctx context.Context, err error) bool {
+	code := status(err)
+	if codeOf(err) != gcerrors.Unimplemented && code != http.StatusNotImplemented && code != http.StatusBadRequest {
+		return false
+	}
+	return s.put(ctx, markerName, []byte(marker), blob.WriterOptions{}) == nil
 }
 
 // createMarker tries again only while the outcome is unknown. It stops at a
@@ -89,9 +107,12 @@ func (s *Store) createMarker(ctx context.Context) error {
 // notOnFiles refuses gocloud.dev's bucket in a folder, whose conditions let
 // several writers win. Its errors identify it.
 func (s *Store) notOnFiles(ctx context.Context) error {
-	_, err := s.bucket.ReadAll(ctx, s.prefix+".modelregistry-absent")
+	r, err := s.bucket.NewReader(ctx, s.prefix+".modelregistry-absent", s.reading())
+	if err == nil {
+		return r.Close()
+	}
 	var onFiles *fs.PathError
-	if err != nil && s.bucket.ErrorAs(err, &onFiles) {
+	if s.bucket.ErrorAs(err, &onFiles) {
 		return &Error{"open", s.prefix, fmt.Errorf("%w: it is a folder; modelregistry.Open is for folders", ErrNotConditional)}
 	}
 	return nil

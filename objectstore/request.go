@@ -97,7 +97,9 @@ func (s *Store) tryPut(ctx context.Context, key string, data []byte, opts blob.W
 	ctx, cancel := context.WithTimeout(ctx, smallFor+time.Duration(len(data))*time.Second/slowest)
 	defer cancel()
 	opts.ContentType = contentType
-	return s.bucket.Upload(ctx, s.prefix+key, bytes.NewReader(data), &opts)
+	return s.adapting(func() error {
+		return s.bucket.Upload(ctx, s.prefix+key, bytes.NewReader(data), s.writing(&opts))
+	})
 }
 
 // create makes an object that has an id, unless an object of that name exists.
@@ -205,14 +207,30 @@ func (s *Store) copyObject(ctx context.Context, to, from string, size int64) err
 	if err == nil || errors.Is(fail("", "", err), fs.ErrNotExist) || ctx.Err() != nil {
 		return fail("copy", s.prefix+to, err)
 	}
-	return fail("copy", s.prefix+to, retry(ctx, func() error {
-		r, err := s.open(ctx, s.prefix+from)
-		if err != nil {
+	return fail("copy", s.prefix+to, s.copyThrough(ctx, s.prefix+to, s.prefix+from, size))
+}
+
+// copyThrough downloads an object and uploads it at the same time. A failed
+// upload is tried again. The download tries again by itself, so its error is
+// final.
+func (s *Store) copyThrough(ctx context.Context, to, from string, size int64) error {
+	var unread error
+	err := retry(ctx, func() error {
+		return s.adapting(func() error {
+			d, err := s.open(ctx, from)
+			if err != nil {
+				unread = err
+				return nil
+			}
+			defer d.Close()
+			err = s.upload(ctx, to, d, size)
+			if unread = d.err; unread != nil {
+				return nil
+			}
 			return err
-		}
-		defer r.Close()
-		return s.upload(ctx, s.prefix+to, r, size)
-	}))
+		})
+	})
+	return errors.Join(unread, err)
 }
 
 // serverCopyMax is the largest object that S3 copies in one request.
@@ -229,20 +247,30 @@ func uploadOptions(size int64) *blob.WriterOptions {
 	return &blob.WriterOptions{ContentType: contentType, BufferSize: int(max(part, (size+most-1)/most)), MaxConcurrency: 4}
 }
 
-// each calls fn for every index below n, concurrently, up to the store's limit
-// of transfers. It stops at the first error.
+// each calls fn, which makes small requests, for every index below n,
+// concurrently. It stops at the first error.
 func (s *Store) each(ctx context.Context, n int, fn func(ctx context.Context, i int) error) error {
+	return inSlots(ctx, s.requests, n, fn)
+}
+
+// eachFile is each for transfers of whole files. Small requests do not wait for
+// them: a reader must see what the registry says while a download stands still.
+func (s *Store) eachFile(ctx context.Context, n int, fn func(ctx context.Context, i int) error) error {
+	return inSlots(ctx, s.transfers, n, fn)
+}
+
+func inSlots(ctx context.Context, slots chan struct{}, n int, fn func(ctx context.Context, i int) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var wg sync.WaitGroup
 	for i := range n {
 		select {
-		case s.slots <- struct{}{}:
+		case slots <- struct{}{}:
 		case <-ctx.Done():
 			return settled(ctx, &wg)
 		}
 		wg.Go(func() {
-			defer func() { <-s.slots }()
+			defer func() { <-slots }()
 			if err := fn(ctx, i); err != nil {
 				cancel(err)
 			}

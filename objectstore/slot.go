@@ -1,8 +1,6 @@
 package objectstore
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"path"
@@ -78,12 +76,6 @@ func slotNumber(key string) (int64, error) {
 }
 
 func modelKey(name mr.ModelName, rest string) string { return name.String() + "/" + rest }
-
-func random() string {
-	var b [16]byte
-	rand.Read(b[:])
-	return hex.EncodeToString(b[:])
-}
 
 // start returns the position in the log where the lines begin.
 func (s *slot) start() int64 { return s.End - int64(len(s.lines)) }

@@ -18,6 +18,7 @@ import (
 
 	mr "github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/driver"
+	"github.com/ubunye-go/modelregistry/internal/pathname"
 )
 
 // An upload is a tree that is being made: files below .staging in the bucket.
@@ -62,7 +63,7 @@ func (s *Store) Stage(ctx context.Context, useCase, model string) (driver.Staged
 	if err != nil {
 		return nil, err
 	}
-	return &staged{upload: upload{s: s, name: name, id: random()}, dir: dir, unlock: unlock}, nil
+	return &staged{upload: upload{s: s, name: name, id: pathname.NewID()}, dir: dir, unlock: unlock}, nil
 }
 
 func (st *staged) Dir() string { return st.dir }
@@ -114,7 +115,7 @@ func (st *staged) Seal(ctx context.Context) (err error) {
 		st.sent = append(st.sent, st.key(f.Path))
 	}
 	manifest := slices.IndexFunc(st.files, func(f fileInfo) bool { return f.Path == manifestName })
-	err = st.s.each(ctx, len(st.files), func(ctx context.Context, i int) error {
+	err = st.s.eachFile(ctx, len(st.files), func(ctx context.Context, i int) error {
 		if i == manifest {
 			return nil
 		}
@@ -129,22 +130,26 @@ func (st *staged) Seal(ctx context.Context) (err error) {
 // send sends one file, and compares it with the manifest.
 func (st *staged) send(ctx context.Context, f *fileInfo, digests map[string]string) error {
 	err := retry(ctx, func() error {
-		in, err := os.Open(filepath.Join(st.dir, filepath.FromSlash(f.Path)))
-		if err != nil {
-			return err
-		}
-		defer in.Close()
-		h := sha256.New()
-		if err := st.s.upload(ctx, st.s.prefix+st.key(f.Path), io.TeeReader(in, h), f.Size); err != nil {
-			return err
-		}
-		f.SHA256 = hex.EncodeToString(h.Sum(nil))
-		return nil
+		return st.s.adapting(func() error { return st.trySend(ctx, f) })
 	})
 	if want := digests[f.Path]; err == nil && want != "" && want != f.SHA256 {
 		return fmt.Errorf("%w: %s changed while it was uploaded", mr.ErrArtifact, f.Path)
 	}
 	return fail("put", st.s.prefix+st.key(f.Path), err)
+}
+
+func (st *staged) trySend(ctx context.Context, f *fileInfo) error {
+	in, err := os.Open(filepath.Join(st.dir, filepath.FromSlash(f.Path)))
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	h := sha256.New()
+	if err := st.s.upload(ctx, st.s.prefix+st.key(f.Path), io.TeeReader(in, h), f.Size); err != nil {
+		return err
+	}
+	f.SHA256 = hex.EncodeToString(h.Sum(nil))
+	return nil
 }
 
 // localFiles lists a folder's files, sorted by name.
@@ -276,7 +281,7 @@ func (s *Store) publish(ctx context.Context, name mr.ModelName, version, id stri
 		}
 	}
 	for _, files := range [][]fileInfo{first, last} {
-		err := s.each(ctx, len(files), func(ctx context.Context, i int) error {
+		err := s.eachFile(ctx, len(files), func(ctx context.Context, i int) error {
 			return s.copyObject(ctx, to+files[i].Path, from+files[i].Path, files[i].Size)
 		})
 		if err != nil {
@@ -290,8 +295,8 @@ func (s *Store) putAside(ctx context.Context, name mr.ModelName, version string,
 	if len(remains) == 0 {
 		return nil
 	}
-	from, to := modelKey(name, versionsDir+version+"/"), modelKey(name, orphansDir+version+"-"+random()+"/")
-	err := s.each(ctx, len(remains), func(ctx context.Context, i int) error {
+	from, to := modelKey(name, versionsDir+version+"/"), modelKey(name, orphansDir+version+"-"+pathname.NewID()+"/")
+	err := s.eachFile(ctx, len(remains), func(ctx context.Context, i int) error {
 		o := remains[i]
 		return s.copyObject(ctx, to+strings.TrimPrefix(o.key, from), o.key, o.size)
 	})

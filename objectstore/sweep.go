@@ -10,6 +10,8 @@ import (
 	"time"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/internal/pathname"
+	"github.com/ubunye-go/modelregistry/objectstore/internal/s3service"
 )
 
 // SweepOptions are options of Sweep. The zero value and nil only list.
@@ -23,12 +25,36 @@ type SweepOptions struct {
 	Apply bool
 }
 
+// orDefault returns the options with their defaults. o may be nil.
+func (o *SweepOptions) orDefault() SweepOptions {
+	var opts SweepOptions
+	if o != nil {
+		opts = *o
+	}
+	if opts.OlderThan == 0 {
+		opts.OlderThan = 24 * time.Hour
+	}
+	return opts
+}
+
+// young reports whether one of the objects is too new to be swept.
+func (o SweepOptions) young(objects []object) bool {
+	return slices.ContainsFunc(objects, func(f object) bool { return time.Since(f.time) < o.OlderThan })
+}
+
 // Swept is the work of Sweep on one upload, done or to be done.
 type Swept struct {
 	Name    mr.ModelName
 	Version string // the version whose files are put in place; empty if no change names the files, and they are removed
 	Upload  string // the upload's id
 	Objects int
+
+	// Unfinished is the key, below the model, of a large file whose upload was
+	// never finished. The parts that S3 has of it are removed: Bytes, sent
+	// until Newest. Upload is the service's id then, and Objects is 0.
+	Unfinished string
+	Bytes      int64
+	Newest     time.Time
 }
 
 // Sweep cleans up after processes that died during a registration. Without
@@ -38,22 +64,32 @@ type Swept struct {
 // change, and can't name files that no longer exist. With Apply, Sweep returns
 // [mr.ErrFormat] for a model that a later release wrote, and that this one may
 // only read.
+//
+// In S3, Sweep also removes the parts of large files whose upload was never
+// finished, if neither a part nor a file of the same upload is newer than
+// OlderThan. If the service or the rights of the user don't allow to list them,
+// the Logger gets a warning.
 func (s *Store) Sweep(ctx context.Context, name mr.ModelName, opts *SweepOptions) ([]Swept, error) {
-	var o SweepOptions
-	if opts != nil {
-		o = *opts
-	}
-	if o.OlderThan == 0 {
-		o.OlderThan = 24 * time.Hour
-	}
 	if err := name.Validate(); err != nil {
 		return nil, err
 	}
 	if err := s.access(ctx); err != nil {
 		return nil, err
 	}
+	o := opts.orDefault()
+	unfinished, err := s.unfinished(ctx, modelKey(name, ""), o)
+	if err != nil {
+		return nil, err
+	}
+	unfinished = slices.DeleteFunc(unfinished, func(u s3service.Upload) bool { return !ours(u.Key) })
+	return s.sweep(ctx, name, o, unfinished)
+}
+
+// sweep sweeps a model. Unfinished are the uploads in parts of its files, with
+// keys below the model.
+func (s *Store) sweep(ctx context.Context, name mr.ModelName, o SweepOptions, unfinished []s3service.Upload) ([]Swept, error) {
 	uploads, err := s.uploads(ctx, name)
-	if err != nil || len(uploads) == 0 {
+	if err != nil || len(uploads)+len(unfinished) == 0 {
 		return nil, err
 	}
 	v := s.view(ctx, name)
@@ -66,16 +102,22 @@ func (s *Store) Sweep(ctx context.Context, name mr.ModelName, opts *SweepOptions
 			return nil, err
 		}
 	}
+	done, err := s.sweepUploads(ctx, name, o, uploads, named)
+	parts, partsErr := s.sweepUnfinished(ctx, name, o, unfinished, uploads)
+	return append(done, parts...), errors.Join(err, partsErr)
+}
+
+// sweepUploads sweeps the uploads of a model, of which changes name some.
+func (s *Store) sweepUploads(ctx context.Context, name mr.ModelName, o SweepOptions, uploads map[string][]object, named map[string]string) ([]Swept, error) {
 	var done []Swept
 	var dead []string
 	for _, id := range sortedKeys(uploads) {
 		objects := uploads[id]
 		version, isNamed := named[id]
-		young := slices.ContainsFunc(objects, func(f object) bool { return time.Since(f.time) < o.OlderThan })
-		if !isNamed && young {
+		if !isNamed && o.young(objects) {
 			continue
 		}
-		done = append(done, Swept{name, version, id, len(objects)})
+		done = append(done, Swept{Name: name, Version: version, Upload: id, Objects: len(objects)})
 		if !isNamed {
 			dead = append(dead, id)
 		} else if o.Apply {
@@ -90,7 +132,7 @@ func (s *Store) Sweep(ctx context.Context, name mr.ModelName, opts *SweepOptions
 	if err := s.fit(ctx); err != nil {
 		return done, err
 	}
-	dead, err = s.declareDead(ctx, name, dead)
+	dead, err := s.declareDead(ctx, name, dead)
 	if err != nil {
 		return done, err
 	}
@@ -110,7 +152,7 @@ func (s *Store) uploads(ctx context.Context, name mr.ModelName) (map[string][]ob
 	list, err := s.list(ctx, dir, true, 0)
 	uploads := map[string][]object{}
 	for _, o := range list {
-		if id, file, ok := strings.Cut(strings.TrimPrefix(o.key, dir), "/"); ok && file != "" && len(id) == len(random()) {
+		if id, file, ok := strings.Cut(strings.TrimPrefix(o.key, dir), "/"); ok && file != "" && pathname.IsID(id) {
 			uploads[id] = append(uploads[id], o)
 		}
 	}

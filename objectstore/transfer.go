@@ -73,8 +73,9 @@ type download struct {
 	at     int64 // bytes read
 	size   int64 // of the object, once it was opened
 	opened bool
-	failed int // attempts that failed since a byte was read
-	idle   int // of them, those that stood still
+	failed int   // attempts that failed since a byte was read
+	idle   int   // of them, those that stood still
+	err    error // of the last attempt, once there is no other
 
 	r      *blob.Reader // nil between attempts
 	reqCtx context.Context
@@ -103,7 +104,7 @@ func (d *download) request() error {
 	}
 	d.reqCtx, d.dog = watch(d.ctx)
 	d.dog.start(idleFor)
-	r, err := d.s.bucket.NewRangeReader(d.reqCtx, d.key, d.at, -1, nil)
+	r, err := d.s.bucket.NewRangeReader(d.reqCtx, d.key, d.at, -1, d.s.reading())
 	d.dog.stop()
 	if err != nil {
 		err = idle(d.reqCtx, err)
@@ -135,8 +136,8 @@ func (d *download) Read(p []byte) (int, error) {
 			return 0, io.EOF
 		}
 		if d.r == nil {
-			if err := d.request(); err != nil {
-				return 0, err
+			if d.err = d.request(); d.err != nil {
+				return 0, d.err
 			}
 			continue
 		}
@@ -155,8 +156,8 @@ func (d *download) Read(p []byte) (int, error) {
 		if n > 0 {
 			return n, nil
 		}
-		if err := d.again(err); err != nil {
-			return 0, err
+		if d.err = d.again(err); d.err != nil {
+			return 0, d.err
 		}
 	}
 }
@@ -194,7 +195,7 @@ func (s *Store) readAll(ctx context.Context, key string) (data []byte, err error
 // settleFor. S3's client needs it to remove the parts of a large file that it
 // sent.
 func (s *Store) upload(ctx context.Context, key string, r io.Reader, size int64) error {
-	opts := uploadOptions(size)
+	opts := s.writing(uploadOptions(size))
 	sending, dog := watch(context.WithoutCancel(ctx))
 	defer dog.end()
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(settleFor, func() { dog.cancel(context.Cause(ctx)) }) })

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -14,28 +15,34 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/objectstore"
+	"github.com/ubunye-go/modelregistry/objectstore/internal/testhook"
 	"github.com/ubunye-go/modelregistry/registrytest"
 )
 
-// stallOf makes the next n transfers of the artifact's large file stand still.
-func (f *faultyBucket) stallOf(op string, n int64) {
+// stallOf makes the next n transfers of an object stand still, and counts them.
+func (f *faultyBucket) stallOf(op, suffix string, n int64) (stalls *atomic.Int64) {
+	stalls = &atomic.Int64{}
 	f.set(func() {
 		f.stall = func(o, key string) bool {
-			if o != op || !strings.HasSuffix(key, "weights.bin") || n == 0 {
+			if o != op || !strings.HasSuffix(key, suffix) || stalls.Load() == n {
 				return false
 			}
-			n--
+			stalls.Add(1)
 			return true
 		}
 	})
+	return stalls
 }
 
 const always = -1
 
-// A transfer that stands still is ended and tried again, in both directions.
+// A transfer that stands still is ended and tried again, in both directions. At
+// the third time it fails.
 func TestStalledTransfers(t *testing.T) {
 	t.Parallel()
-	large := fstest.MapFS{"weights.bin": {Data: []byte(strings.Repeat("0123456789abcdef", 1<<16))}}
+	data := make([]byte, 1<<20)
+	rand.NewChaCha8([32]byte{}).Read(data)
+	large := fstest.MapFS{"weights.bin": {Data: data}}
 	synctest.Test(t, func(t *testing.T) {
 		f, b := newFaulty(t)
 		took := func(what string, most time.Duration, fn func()) {
@@ -46,49 +53,65 @@ func TestStalledTransfers(t *testing.T) {
 				t.Errorf("%s took %v, want at most %v", what, took, most)
 			}
 		}
-		// What can't be read again fails for good.
 		failsFor := func(what string, err error) {
 			t.Helper()
 			if err == nil || errors.Is(err, mr.ErrArtifact) || !strings.Contains(err.Error(), "stood still") {
 				t.Errorf("%s: got error %v, want one that says that the transfer stood still", what, err)
 			}
 		}
-		r := mr.New(newStore(t, b, nil), nil)
-		f.stallOf("put", 1)
+		stood := func(what string, stalls *atomic.Int64, want int64) {
+			t.Helper()
+			if n := stalls.Load(); n != want {
+				t.Errorf("%s stood still %d times, want %d", what, n, want)
+			}
+		}
+		fresh := func() *mr.ModelRegistry { return mr.New(newStore(t, b, nil), nil) }
+		get := func(ctx context.Context) error {
+			m, err := fresh().GetModel(ctx, fraud.In(mr.Production), &mr.GetOptions{Verify: true})
+			if err == nil {
+				m.Close()
+			}
+			return err
+		}
+		r := fresh()
+		stalls := f.stallOf("put", "weights.bin", 1)
 		took("a registration whose upload stood still once", 2*time.Minute, func() { registrytest.Put(t, r, fraud.In(mr.Production), large) })
-		f.stallOf("put", always)
-		took("a registration whose uploads stand still", 5*time.Minute, func() {
+		stood("the upload", stalls, 1)
+		stalls = f.stallOf("put", "weights.bin", always)
+		took("a registration whose uploads stand still", 3*time.Minute, func() {
 			_, err := r.Register(t.Context(), fraud, mr.FromFS(large), nil)
 			failsFor("registering", err)
 		})
+		stood("the uploads", stalls, 3)
 
-		f.requests()
-		f.stallOf("get", 2)
-		took("a download that stood still twice", time.Minute, func() {
-			m, err := mr.New(newStore(t, b, nil), nil).GetModel(t.Context(), fraud.In(mr.Production), &mr.GetOptions{Verify: true})
-			if err != nil {
-				t.Fatal(err)
-			}
-			m.Close()
-		})
-		f.stallOf("get", 2)
-		took("a verification", time.Minute, func() {
-			report, err := mr.New(newStore(t, b, nil), nil).Verify(t.Context(), nil)
-			if err != nil || len(report.Findings) > 0 {
-				t.Errorf("Verify: got %v, error %v", report, err)
-			}
-		})
-		f.set(func() { f.stall = func(op, _ string) bool { return op == "get" } })
-		took("a download that stands still", 5*time.Minute, func() {
-			_, err := mr.New(newStore(t, b, nil), nil).GetModel(t.Context(), fraud.In(mr.Production), nil)
-			if err == nil || errors.Is(err, mr.ErrArtifact) {
-				t.Errorf("getting: got error %v, want one that does not match ErrArtifact", err)
-			}
-		})
+		// An answer that never comes, and one that stops half-way.
+		for _, op := range []string{"open", "get"} {
+			stalls = f.stallOf(op, "weights.bin", 2)
+			took("a download that stood still twice", time.Minute, func() {
+				if err := get(t.Context()); err != nil {
+					t.Errorf("%s: %v", op, err)
+				}
+			})
+			stood("the download", stalls, 2)
+			stalls = f.stallOf(op, "weights.bin", 2)
+			took("a verification", time.Minute, func() {
+				report, err := fresh().Verify(t.Context(), nil)
+				if err != nil || len(report.Findings) > 0 {
+					t.Errorf("%s: Verify: got %v, error %v", op, report, err)
+				}
+			})
+			stood("the verification", stalls, 2)
+		}
+		for _, suffix := range []string{"weights.bin", "manifest.json"} {
+			stalls = f.stallOf("open", suffix, always)
+			took("a download that stands still", time.Minute, func() { failsFor("getting", get(t.Context())) })
+			stood("the download of "+suffix, stalls, 3)
+		}
+		f.stallOf("open", "weights.bin", always)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		took("a download whose caller gives up", 2*time.Second, func() {
-			if _, err := mr.New(newStore(t, b, nil), nil).GetModel(ctx, fraud.In(mr.Production), nil); !errors.Is(err, context.DeadlineExceeded) {
+			if err := get(ctx); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("getting: got error %v, want that of the context", err)
 			}
 		})
@@ -222,5 +245,38 @@ func TestSlowCallersOfStreams(t *testing.T) {
 		if string(got) != "weights" {
 			t.Errorf("a slow reader: got %q", got)
 		}
+	})
+}
+
+// A file that the service can't copy is read from its upload while it is sent.
+// If that download stands still for good, it is not begun again and again.
+func TestStalledCopy(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f, b := newFaulty(t)
+		s := newStore(t, b, nil)
+		testhook.ServerCopyMax(s, 0)
+		var gets atomic.Int64
+		f.set(func() {
+			f.stall = func(op, key string) bool { return op == "get" && strings.HasSuffix(key, "weights.bin") }
+			f.before = func(op, key string) error {
+				if op == "get" && strings.HasSuffix(key, "weights.bin") {
+					gets.Add(1)
+				}
+				return nil
+			}
+		})
+		registrytest.Put(t, mr.New(s, nil), fraud.At("1.0.0"), files)
+		// Three requests bring half of what is left of its 7 bytes. With the
+		// last of them, three stand still at the same byte.
+		if n := gets.Load(); n != 5 {
+			t.Errorf("the file was requested %d times, want 5", n)
+		}
+		f.set(func() { f.stall = nil })
+		m, err := mr.New(newStore(t, b, nil), nil).GetModel(t.Context(), fraud.At("1.0.0"), &mr.GetOptions{Verify: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Close()
 	})
 }

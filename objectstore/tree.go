@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 
 	mr "github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/driver"
@@ -38,6 +39,11 @@ type source struct {
 // OpenTree returns a version's files in the cache. It downloads them if
 // necessary.
 func (s *Store) OpenTree(ctx context.Context, useCase, model, version string) (driver.Tree, error) {
+	return s.FetchTree(ctx, useCase, model, version, func(int64, int64) {})
+}
+
+// FetchTree is OpenTree that calls progress while it downloads files.
+func (s *Store) FetchTree(ctx context.Context, useCase, model, version string, progress func(done, total int64)) (driver.Tree, error) {
 	name := mr.ModelName{UseCase: useCase, Model: model}
 	if err := driver.CheckVersion(version); err != nil {
 		return nil, err
@@ -56,18 +62,65 @@ func (s *Store) OpenTree(ctx context.Context, useCase, model, version string) (d
 		if src, err = s.source(ctx, name, version); err != nil {
 			return nil, err
 		}
-		var dir string
-		var release func()
-		dir, release, err = s.cache.open(ctx, src.key, func(dir string) error { return s.download(ctx, src, dir) })
-		if err == nil {
+		var t driver.Tree
+		if t, err = s.fetchSource(ctx, src, progress); err == nil {
 			s.remember(name, version, src)
-			return &tree{dir, release}, nil
+			return t, nil
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
 			break
 		}
 	}
 	return nil, err
+}
+
+// fetchSource returns a tree in the cache, which it downloads if necessary.
+func (s *Store) fetchSource(ctx context.Context, src *source, progress func(done, total int64)) (driver.Tree, error) {
+	if t, err := s.cached(ctx, src.key); t != nil || err != nil {
+		return t, err
+	}
+	meter := &fetchMeter{total: src.size(), report: progress}
+	meter.set(0)
+	dir, release, err := s.cache.open(ctx, src.key, func(dir string) error { return s.download(ctx, src, dir, meter) })
+	if err != nil {
+		return nil, err
+	}
+	meter.set(meter.total) // another process may have downloaded them
+	return &tree{dir, release}, nil
+}
+
+// A fetchMeter adds up the bytes of the files of a tree that were downloaded.
+type fetchMeter struct {
+	total  int64
+	report func(done, total int64)
+
+	mu   sync.Mutex
+	done int64
+}
+
+// Write counts bytes that were downloaded.
+func (m *fetchMeter) Write(p []byte) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.done = min(m.done+int64(len(p)), m.total) // a damaged file may be too large
+	m.report(m.done, m.total)
+	return len(p), nil
+}
+
+func (m *fetchMeter) set(done int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.done = done
+	m.report(m.done, m.total)
+}
+
+// size returns the size of the files that are downloaded. The manifest is not
+// one of them, because it was read to make the source.
+func (src *source) size() (n int64) {
+	for _, f := range src.files {
+		n += f.Size
+	}
+	return n
 }
 
 // remembered returns the tree of a version in the cache if the version was
@@ -213,8 +266,8 @@ func (s *Store) withManifest(ctx context.Context, dirs ...string) (*source, erro
 // newSource makes a source whose key is the digest of the manifest, or of what
 // else is known about the files.
 func newSource(files []fileInfo, manifest []byte, dirs ...string) (*source, error) {
+	src := &source{files: files, manifest: manifest, dirs: dirs}
 	what := manifest
-	size := int64(len(manifest))
 	if what == nil {
 		data, err := json.Marshal([]any{dirs, files})
 		if err != nil {
@@ -222,11 +275,9 @@ func newSource(files []fileInfo, manifest []byte, dirs ...string) (*source, erro
 		}
 		what = data
 	}
-	for _, f := range files {
-		size += f.Size
-	}
 	sum := sha256.Sum256(what)
-	return &source{key: fmt.Sprintf("%x-%d", sum, size), files: files, manifest: manifest, dirs: dirs}, nil
+	src.key = fmt.Sprintf("%x-%d", sum, src.size()+int64(len(manifest)))
+	return src, nil
 }
 
 // named returns what the changes say about a version's files, or nothing if no
@@ -250,7 +301,7 @@ func (s *Store) named(ctx context.Context, name mr.ModelName, version string) (i
 }
 
 // download fetches a tree and checks the files that it writes.
-func (s *Store) download(ctx context.Context, src *source, dir string) error {
+func (s *Store) download(ctx context.Context, src *source, dir string, meter *fetchMeter) error {
 	if src.manifest != nil {
 		file := filepath.Join(dir, manifestName)
 		if err := os.WriteFile(file, src.manifest, 0o666); err != nil {
@@ -260,7 +311,7 @@ func (s *Store) download(ctx context.Context, src *source, dir string) error {
 			return err
 		}
 	}
-	err := s.each(ctx, len(src.files), func(ctx context.Context, i int) error {
+	err := s.eachFile(ctx, len(src.files), func(ctx context.Context, i int) error {
 		f := src.files[i]
 		to := filepath.Join(dir, filepath.FromSlash(f.Path))
 		if err := makeShared(filepath.Dir(to)); err != nil {
@@ -268,7 +319,7 @@ func (s *Store) download(ctx context.Context, src *source, dir string) error {
 		}
 		var err error
 		for _, from := range src.dirs {
-			err = s.downloadFile(ctx, s.prefix+from+f.Path, to, f)
+			err = s.downloadFile(ctx, s.prefix+from+f.Path, to, f, meter)
 			if !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
@@ -298,8 +349,8 @@ func (src *source) missingIn(dir string) error {
 	return nil
 }
 
-func (s *Store) downloadFile(ctx context.Context, key, to string, f fileInfo) error {
-	if err := s.fetch(ctx, key, to, f); err != nil {
+func (s *Store) downloadFile(ctx context.Context, key, to string, f fileInfo, meter *fetchMeter) error {
+	if err := s.fetch(ctx, key, to, f, meter); err != nil {
 		return fail("get", key, err)
 	}
 	mode := fs.FileMode(0o444)
@@ -310,7 +361,7 @@ func (s *Store) downloadFile(ctx context.Context, key, to string, f fileInfo) er
 }
 
 // fetch writes an object to a file of the cache, and checks the digest.
-func (s *Store) fetch(ctx context.Context, key, to string, f fileInfo) error {
+func (s *Store) fetch(ctx context.Context, key, to string, f fileInfo, meter *fetchMeter) error {
 	in, err := s.open(ctx, key)
 	if err != nil {
 		return err
@@ -322,7 +373,7 @@ func (s *Store) fetch(ctx context.Context, key, to string, f fileInfo) error {
 	}
 	defer out.Close()
 	h := sha256.New()
-	n, err := io.Copy(io.MultiWriter(out, h), in)
+	n, err := io.Copy(io.MultiWriter(out, h, meter), in)
 	if err != nil {
 		return err
 	}

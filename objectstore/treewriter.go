@@ -13,6 +13,7 @@ import (
 
 	mr "github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/driver"
+	"github.com/ubunye-go/modelregistry/internal/pathname"
 	"github.com/ubunye-go/modelregistry/internal/stagedfiles"
 )
 
@@ -32,7 +33,7 @@ func (s *Store) StageFiles(ctx context.Context, useCase, model string) (driver.S
 	if err := s.fit(ctx); err != nil {
 		return nil, err
 	}
-	st := &stagedFiles{upload: upload{s: s, name: mr.ModelName{UseCase: useCase, Model: model}, id: random(), bare: true}}
+	st := &stagedFiles{upload: upload{s: s, name: mr.ModelName{UseCase: useCase, Model: model}, id: pathname.NewID(), bare: true}}
 	if err := st.begin(ctx); err != nil {
 		return nil, err
 	}

@@ -32,6 +32,9 @@ func (s *Store) Usage(ctx context.Context, useCase, model string) iter.Seq2[driv
 			}
 			u.Files++
 			u.Bytes += o.size
+			if o.time.After(u.Newest) {
+				u.Newest = o.time
+			}
 			if it.Kind == driver.ItemBare && file == manifestName {
 				u.Item.Kind = driver.ItemTree
 			}

@@ -29,6 +29,9 @@ func (s *Store) Changed(ctx context.Context, useCase, model string, since driver
 	return there || err != nil, err
 }
 
+// LossCause names the lifecycle rule that may have removed a history.
+func (s *Store) LossCause() string { return logformat.LossCause }
+
 // Read calls look with a view of the model.
 func (s *Store) Read(ctx context.Context, useCase, model string, look func(driver.View) error) error {
 	name := mr.ModelName{UseCase: useCase, Model: model}
@@ -67,7 +70,8 @@ type view struct {
 func (v *view) Revision() driver.Revision { return revision{max(0, v.newest), v.document} }
 
 // Log returns the lines after a position. It reads from the newest change back
-// to the change that holds the position.
+// to the change that holds the position. If a change is damaged or missing, a
+// call for the whole log also returns the lines of the others.
 func (v *view) Log(from int64) ([]byte, int64, error) {
 	if err := v.find(); err != nil {
 		return nil, 0, err
@@ -84,6 +88,11 @@ func (v *view) Log(from int64) ([]byte, int64, error) {
 		return nil, 0, v.noPosition(from, v.end)
 	}
 	data, start, err := v.since(from)
+	var damage *mr.CorruptError
+	if errors.As(err, &damage) && from == 0 {
+		data = v.readable()
+		return data, int64(len(data)), err
+	}
 	if err != nil {
 		return nil, 0, err
 	}
@@ -120,6 +129,25 @@ func (v *view) since(from int64) (data []byte, start int64, err error) {
 		data = append(data, v.slots[n].lines...)
 	}
 	return data, start, nil
+}
+
+// readable returns the lines of all changes that can be read, for a check of a
+// damaged log.
+func (v *view) readable() (data []byte) {
+	found := make([]*slot, v.newest)
+	_ = v.s.each(v.ctx, len(found), func(ctx context.Context, i int) error {
+		number := int64(i) + 1
+		if found[i] = v.slots[number]; found[i] == nil {
+			found[i], _ = v.s.slot(ctx, v.name, number)
+		}
+		return nil
+	})
+	for _, sl := range found {
+		if sl != nil {
+			data = append(data, sl.lines...)
+		}
+	}
+	return data
 }
 
 // guess returns how many changes to fetch next on the way back from start to a
@@ -160,7 +188,8 @@ func (v *view) fetch(first, last int64) error {
 	err := v.s.each(v.ctx, len(missing), func(ctx context.Context, i int) (err error) {
 		got[i], err = v.s.slot(ctx, v.name, missing[i])
 		if errors.Is(err, fs.ErrNotExist) { // although a later change exists
-			err = v.corrupt(missing[i], errors.New("it is missing"))
+			key := slotKey(v.name, missing[i])
+			err = v.corrupt(missing[i], &MissingChangeError{missing[i], v.s.prefix + key})
 		}
 		return err
 	})

@@ -191,8 +191,11 @@ func (s *memStore) Append(ctx context.Context, useCase, model string, decide fun
 	rev := memRevision{held.rev.log, v.rev.document}
 	s.m.mu.Unlock()
 	if c.Checkpoint != nil {
-		document, note := c.Checkpoint.Make(done.End)
-		done.DocumentErr = s.m.replaceDocument(held, &rev, slices.Clone(document), note)
+		var document bytes.Buffer
+		made, note := c.Checkpoint.Make(done.End)
+		if _, done.DocumentErr = made.WriteTo(&document); done.DocumentErr == nil {
+			done.DocumentErr = s.m.replaceDocument(held, &rev, document.Bytes(), note)
+		}
 	}
 	done.Revision = rev
 	return done, nil

@@ -1,6 +1,8 @@
 package registrytest_test
 
 import (
+	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -105,7 +107,7 @@ func TestMemoryIsMaintained(t *testing.T) {
 	registrytest.Put(t, reg, fraud.In(mr.Production), files)
 	store := memory.Open()
 	_, err := store.Append(t.Context(), fraud.UseCase, fraud.Model, func(driver.View) (*driver.Commit, error) {
-		return &driver.Commit{Lines: [][]byte{[]byte("not an event")}, Checkpoint: &driver.Checkpoint{Make: func(int64) ([]byte, string) { return []byte("not a document"), "" }}}, nil
+		return &driver.Commit{Lines: [][]byte{[]byte("not an event")}, Checkpoint: &driver.Checkpoint{Make: func(int64) (io.WriterTo, string) { return bytes.NewReader([]byte("not a document")), "" }}}, nil
 	})
 	if err != nil {
 		t.Fatal(err)

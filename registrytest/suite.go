@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -107,6 +108,7 @@ var cases = []storeCase{
 	{"NothingDecided", "If decide returns an error, Append returns that error as it is, and nothing happens. Nothing happens for a nil commit either.", false, nothingDecided},
 	{"Document", "A commit without lines replaces the document and nothing else.", false, documents},
 	{"DocumentAfterLines", "It is called after the lines are safe, with the position after them.", false, documentAfterLines},
+	{"DocumentParts", "All parts are of one document, unless another program writes it in place.", false, documentParts},
 	{"Note", "Note returns the Note of the commit that last put a document in place, whatever another program made of the document since.", false, notes},
 	{"TreeKind", "Tree returns what kind of tree a version has: ItemTree for a tree with a manifest, ItemBare for a tree without one, and no kind if there is no tree.", false, treeKinds},
 	{"Changed", "Changed reports whether the model may have changed since the revision was taken.", false, changed},
@@ -124,12 +126,14 @@ var cases = []storeCase{
 	{"ArtifactTree", "Artifact returns the path of the artifact's folder. It is empty if OpenTree did not find a folder of that name.", false, artifactTree},
 	{"TreeFiles", "ReadTree returns the files of a version's tree, the same that OpenTree has in its folder.", false, treeFiles},
 	{"CachedTree", "CachedTree is OpenTree for a tree that is on this machine, and ReadTree for any other: one of the two results is nil.", false, cachedTree},
+	{"FetchTree", "FetchTree is OpenTree that reports a download.", false, fetchTree},
 	{"StagedFiles", "StageFiles begins a tree that no reader sees.", false, stagedFiles},
 	{"UnfinishedFiles", "Seal fails if a file is still open, or if a Write or Close failed.", false, unfinishedFiles},
 	{"BadFiles", "Create refuses a file with an error, and the tree stays as it was.", false, badFiles},
 	{"DiscardedFiles", "Discard removes what was written of open files too.", false, discardedFiles},
 	{"Usage", "Usage yields what a model consists of, with sizes: its log, its document, the trees of versions and everything that Inspect yields.", false, usage},
 	{"RemoveTrees", "RemoveTrees calls decide with a view of the model's present bytes, and removes the trees of the versions that decide returns, durably.", false, removeTrees},
+	{"Clean", "Clean must not touch a tree that a living process is making.", false, clean},
 	{"Discard", "Discard removes what is left of the tree. After a commit it removes only what the commit did not use. It may be called twice.", false, discard},
 	{"Discarded", "A tree that was discarded can't be committed: the commit fails, and nothing happens.", false, discarded},
 	{"Names", "Different names are different models, byte for byte.", false, names},
@@ -324,18 +328,22 @@ func readTree(ctx context.Context, store mr.Store, name mr.ModelName, version st
 	return files, errors.Join(err, tree.Close())
 }
 
+// readFiles reads the files of a folder. It opens them by an os.Root of the
+// folder above, because on Windows a plain open fails while a store renames the
+// folder into place.
 func readFiles(dir string) (map[string]string, error) {
-	files := map[string]string{}
-	err := filepath.WalkDir(dir, func(name string, d os.DirEntry, err error) error {
+	root, err := os.OpenRoot(filepath.Dir(dir))
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	files, above, base := map[string]string{}, root.FS(), filepath.Base(dir)
+	err = fs.WalkDir(above, base, func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		rel, err := filepath.Rel(dir, name)
-		if err != nil {
-			return err
-		}
-		data, err := os.ReadFile(name)
-		files[filepath.ToSlash(rel)] = string(data)
+		data, err := fs.ReadFile(above, name)
+		files[strings.TrimPrefix(name, base+"/")] = string(data)
 		return err
 	})
 	return files, err

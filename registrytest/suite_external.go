@@ -1,8 +1,10 @@
 package registrytest
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 
 	mr "github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/driver"
@@ -39,7 +41,7 @@ func shown(v driver.View) (document string, rev driver.Revision, err error) {
 
 func externalChange(s *suite) {
 	store, name := s.handle(), s.name("m")
-	done, err := commit(s.Context(), store, name, &driver.Commit{Lines: raw([]string{"line"}), Checkpoint: &driver.Checkpoint{Make: func(int64) ([]byte, string) { return []byte("ours"), "" }}})
+	done, err := commit(s.Context(), store, name, &driver.Commit{Lines: raw([]string{"line"}), Checkpoint: &driver.Checkpoint{Make: func(int64) (io.WriterTo, string) { return bytes.NewReader([]byte("ours")), "" }}})
 	if err != nil || done.DocumentErr != nil {
 		s.Fatalf("appending: %v, %v", err, done.DocumentErr)
 	}
@@ -103,7 +105,7 @@ func externalMeanwhile(s *suite) {
 				return nil, err
 			}
 			between()
-			return &driver.Commit{Lines: raw([]string{"line"}), Checkpoint: &driver.Checkpoint{Make: func(int64) ([]byte, string) { return []byte(document), "" }, Replaces: replaces}}, nil
+			return &driver.Commit{Lines: raw([]string{"line"}), Checkpoint: &driver.Checkpoint{Make: func(int64) (io.WriterTo, string) { return bytes.NewReader([]byte(document)), "" }, Replaces: replaces}}, nil
 		})
 		if err != nil {
 			s.Fatalf("appending: %v", err)

@@ -1,9 +1,11 @@
 package registrytest
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	"os"
@@ -31,7 +33,9 @@ func names(s *suite) {
 			s.Fatalf("%v", err)
 		}
 		s.add(store, name, "the log of "+name.String())
-		_, err := commit(s.Context(), store, name, &driver.Commit{Checkpoint: &driver.Checkpoint{Make: func(int64) ([]byte, string) { return []byte("the document of " + name.String()), "" }}})
+		_, err := commit(s.Context(), store, name, &driver.Commit{Checkpoint: &driver.Checkpoint{Make: func(int64) (io.WriterTo, string) {
+			return bytes.NewReader([]byte("the document of " + name.String())), ""
+		}}})
 		if err != nil {
 			s.Errorf("replacing the document of %s: %v", name, err)
 		}
@@ -82,7 +86,7 @@ func badRevisions(s *suite) {
 	type revision struct{ newest int64 } // other stores may use this name, too
 	store, name := s.handle(), s.name("m")
 	s.add(store, name, "line")
-	_, err := commit(s.Context(), store, name, &driver.Commit{Checkpoint: &driver.Checkpoint{Make: func(int64) ([]byte, string) { return []byte("document"), "" }}})
+	_, err := commit(s.Context(), store, name, &driver.Commit{Checkpoint: &driver.Checkpoint{Make: func(int64) (io.WriterTo, string) { return bytes.NewReader([]byte("document")), "" }}})
 	if err != nil {
 		s.Errorf("replacing the document: %v", err)
 	}

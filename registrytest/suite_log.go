@@ -1,8 +1,10 @@
 package registrytest
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"slices"
 	"strings"
@@ -118,9 +120,9 @@ func documents(s *suite) {
 	s.want("the document before the first one", s.document(other, name), "none")
 	var rev driver.Revision
 	for _, doc := range []string{"first", "a second, which is longer", "3"} {
-		done, err := commit(s.Context(), store, name, &driver.Commit{Checkpoint: &driver.Checkpoint{Make: func(at int64) ([]byte, string) {
+		done, err := commit(s.Context(), store, name, &driver.Commit{Checkpoint: &driver.Checkpoint{Make: func(at int64) (io.WriterTo, string) {
 			s.want("the position that Make is called with", at, end)
-			return []byte(doc), ""
+			return strings.NewReader(doc), ""
 		}}})
 		if err != nil || done.DocumentErr != nil {
 			s.Errorf("replacing the document: %v, %v", err, done.DocumentErr)
@@ -144,10 +146,10 @@ func documents(s *suite) {
 func documentAfterLines(s *suite) {
 	store, other, name := s.handle(), s.handle(), s.name("m")
 	called := false
-	done, err := commit(s.Context(), store, name, &driver.Commit{Lines: raw([]string{"line"}), Checkpoint: &driver.Checkpoint{Make: func(at int64) ([]byte, string) {
+	done, err := commit(s.Context(), store, name, &driver.Commit{Lines: raw([]string{"line"}), Checkpoint: &driver.Checkpoint{Make: func(at int64) (io.WriterTo, string) {
 		called = true
 		s.want("the log when Make is called", s.log(other, name), []string{"line"})
-		return fmt.Appendf(nil, "at %d", at), ""
+		return bytes.NewReader(fmt.Appendf(nil, "at %d", at)), ""
 	}}})
 	if err != nil {
 		s.Fatalf("appending: %v", err)

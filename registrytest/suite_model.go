@@ -1,8 +1,10 @@
 package registrytest
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"strings"
 	"sync"
@@ -153,7 +155,7 @@ func indexLost(s *suite) {
 	store, name := s.handle(), s.name("m")
 	s.addTree(store, name, "1.0.0")
 	s.addTree(store, name, "1.0.1")
-	if _, err := commit(s.Context(), store, name, &driver.Commit{Checkpoint: &driver.Checkpoint{Make: func(int64) ([]byte, string) { return []byte("document"), "" }}}); err != nil {
+	if _, err := commit(s.Context(), store, name, &driver.Commit{Checkpoint: &driver.Checkpoint{Make: func(int64) (io.WriterTo, string) { return bytes.NewReader([]byte("document")), "" }}}); err != nil {
 		s.Fatalf("replacing the document: %v", err)
 	}
 	if err := s.opts.LoseIndex(name); err != nil {

@@ -1,16 +1,18 @@
 package registrytest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 
 	mr "github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// The cases of Usage and Remover.
+// The cases of Usage, Remover and Cleaner.
 
 // put commits a tree as a version, with one line that names it.
 func (s *suite) put(store mr.Store, name mr.ModelName, version string, files map[string]string) {
@@ -61,7 +63,7 @@ func usage(s *suite) {
 		s.put(store, name, version, files)
 	}
 	document := []byte("a document of some length")
-	if _, err := commit(s.Context(), store, name, &driver.Commit{Checkpoint: &driver.Checkpoint{Make: func(int64) ([]byte, string) { return document, "" }}}); err != nil {
+	if _, err := commit(s.Context(), store, name, &driver.Commit{Checkpoint: &driver.Checkpoint{Make: func(int64) (io.WriterTo, string) { return bytes.NewReader(document), "" }}}); err != nil {
 		s.Fatalf("replacing the document: %v", err)
 	}
 	trees, kinds = measure(name.UseCase, name.Model)
@@ -135,4 +137,42 @@ func (s *suite) wantTrees(store mr.Store, name mr.ModelName, versions ...string)
 		}
 		s.wantFiles("the files of "+version, files, someFiles(version))
 	}
+}
+
+// clean passes a store that is not a Cleaner.
+func clean(s *suite) {
+	store, other, name := s.handle(), s.handle(), s.name("m")
+	if _, ok := store.(driver.Cleaner); !ok {
+		return
+	}
+	cleaned := func(what string) {
+		s.Helper()
+		for _, remove := range []bool{false, true} {
+			found, err := other.(driver.Cleaner).Clean(s.Context(), name.UseCase, name.Model, 0, remove)
+			if err != nil || len(found) > 0 {
+				s.Errorf("cleaning %s: got %+v, error %v; want nothing to clean", what, found, err)
+			}
+		}
+	}
+	cleaned("a missing model")
+	first := s.stage(store, name, someFiles("1.0.0"))
+	cleaned("a model whose first tree is being made")
+	_, err := commit(s.Context(), store, name, &driver.Commit{Trees: []driver.StagedTree{{Staged: first, Version: "1.0.0"}}, Lines: raw([]string{"1.0.0"})})
+	if err != nil {
+		s.Fatalf("committing a tree after Clean: %v", err)
+	}
+	if err := first.Discard(); err != nil {
+		s.Errorf("discarding: %v", err)
+	}
+	second := s.stage(store, name, someFiles("1.0.1"))
+	cleaned("a model whose second tree is being made")
+	_, err = commit(s.Context(), store, name, &driver.Commit{Trees: []driver.StagedTree{{Staged: second, Version: "1.0.1"}}, Lines: raw([]string{"1.0.1"})})
+	if err != nil {
+		s.Fatalf("committing a tree after Clean: %v", err)
+	}
+	if err := second.Discard(); err != nil {
+		s.Errorf("discarding: %v", err)
+	}
+	cleaned("a model with two versions")
+	s.wantTrees(other, name, "1.0.0", "1.0.1")
 }

@@ -1,13 +1,73 @@
 package registrytest
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
+	"strings"
 
 	mr "github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// The cases of NotedView and TreeView.
+// The cases of PartView, NotedView and TreeView.
+
+// documentParts passes a store whose views are not PartViews, or that opens no
+// document.
+func documentParts(s *suite) {
+	store, name := s.handle(), s.name("m")
+	open := func(look func(driver.DocumentParts, int64) error) {
+		s.Helper()
+		err := s.handle().Read(s.Context(), name.UseCase, name.Model, func(v driver.View) error {
+			p, ok := v.(driver.PartView)
+			if !ok {
+				return nil
+			}
+			parts, size, err := p.OpenDocument()
+			if err != nil || parts == nil {
+				return err
+			}
+			return errors.Join(look(parts, size), parts.Close())
+		})
+		if err != nil {
+			s.Fatalf("opening the document: %v", err)
+		}
+	}
+	open(func(driver.DocumentParts, int64) error {
+		s.Errorf("OpenDocument opens the document of a missing model")
+		return nil
+	})
+	put := func(document string) error {
+		done, err := commit(s.Context(), store, name, &driver.Commit{Checkpoint: &driver.Checkpoint{Make: func(int64) (io.WriterTo, string) { return strings.NewReader(document), "" }}})
+		return errors.Join(err, done.DocumentErr)
+	}
+	for i, size := range []int{10, 100_000, 5} {
+		document := strings.Repeat(fmt.Sprint(i), size)
+		if err := put(document); err != nil {
+			s.Fatalf("replacing the document: %v", err)
+		}
+		open(func(parts driver.DocumentParts, n int64) error {
+			if err := put("another document"); err != nil && !errors.Is(err, driver.ErrInUse) {
+				return err
+			}
+			var got []byte
+			for part := make([]byte, 4096); ; {
+				n, err := parts.ReadAt(part, int64(len(got)))
+				got = append(got, part[:n]...)
+				if err == io.EOF {
+					break
+				}
+				if err != nil {
+					return err
+				}
+			}
+			s.want("the size of the document", n, int64(size))
+			s.want("the document in parts", string(got), document)
+			return nil
+		})
+	}
+}
 
 // notes passes a store without NotedViews if it puts the document in place.
 func notes(s *suite) {
@@ -37,7 +97,7 @@ func notes(s *suite) {
 	}
 	put := func(document, note string, lines ...string) {
 		s.Helper()
-		c := &driver.Commit{Lines: raw(lines), Checkpoint: &driver.Checkpoint{Make: func(int64) ([]byte, string) { return []byte(document), note }}}
+		c := &driver.Commit{Lines: raw(lines), Checkpoint: &driver.Checkpoint{Make: func(int64) (io.WriterTo, string) { return bytes.NewReader([]byte(document)), note }}}
 		done, err := commit(s.Context(), store, name, c)
 		if err != nil || done.DocumentErr != nil {
 			s.Fatalf("replacing the document: %v, %v", err, done.DocumentErr)

@@ -1,6 +1,7 @@
 package registrytest_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"time"
 
 	mr "github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/driver"
@@ -60,6 +62,40 @@ func (v cuttingView) LogBefore(end int64, size int) ([]byte, int64, error) {
 	return lines[cut:], start + int64(cut), err
 }
 
+// reopening reads each part from the document that is there then.
+type reopening struct{ mr.Store }
+
+type reopeningView struct {
+	driver.View
+	read func(func(driver.View) error) error
+}
+
+func (s reopening) Read(ctx context.Context, useCase, model string, look func(driver.View) error) error {
+	read := func(look func(driver.View) error) error { return s.Store.Read(ctx, useCase, model, look) }
+	return read(func(v driver.View) error { return look(reopeningView{v, read}) })
+}
+
+func (v reopeningView) OpenDocument() (driver.DocumentParts, int64, error) {
+	data, ok, err := v.View.Document()
+	if err != nil || !ok {
+		return nil, 0, err
+	}
+	return v, int64(len(data)), nil
+}
+
+func (v reopeningView) ReadAt(part []byte, offset int64) (n int, err error) {
+	err = v.read(func(v driver.View) error {
+		data, _, err := v.Document()
+		if err == nil {
+			n, err = bytes.NewReader(data).ReadAt(part, offset)
+		}
+		return err
+	})
+	return n, err
+}
+
+func (v reopeningView) Close() error { return nil }
+
 // miscounting does not count one file of each tree.
 type miscounting struct{ mr.Store }
 
@@ -74,6 +110,13 @@ func (s miscounting) Usage(ctx context.Context, useCase, model string) iter.Seq2
 			}
 		}
 	}
+}
+
+// sweeping takes any tree that is being made for that of a dead process.
+type sweeping struct{ mr.Store }
+
+func (s sweeping) Clean(context.Context, string, string, time.Duration, bool) ([]driver.Remains, error) {
+	return []driver.Remains{{ItemUsage: driver.ItemUsage{Item: driver.Item{Kind: driver.ItemStaging}}}}, nil
 }
 
 // eager removes trees even if decide refuses.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -189,7 +190,7 @@ func documentFirst(s mr.Store, ctx context.Context, name mr.ModelName, decide fu
 			at += int64(len(line)) + 1
 		}
 		doc, _ := c.Checkpoint.Make(at)
-		return &driver.Commit{Trees: c.Trees, Lines: c.Lines, Checkpoint: &driver.Checkpoint{Make: func(int64) ([]byte, string) { return doc, "" }}}, err
+		return &driver.Commit{Trees: c.Trees, Lines: c.Lines, Checkpoint: &driver.Checkpoint{Make: func(int64) (io.WriterTo, string) { return doc, "" }}}, err
 	})
 }
 
@@ -286,7 +287,9 @@ func TestSuiteFindsWrongStores(t *testing.T) {
 		{"half a line ends there", func(s mr.Store) mr.Store { return cutting{s} }, "LogBackwards"},
 		{"manifests are not counted", func(s mr.Store) mr.Store { return miscounting{s} }, "Usage"},
 		{"a refusal is ignored", func(s mr.Store) mr.Store { return eager{s} }, "RemoveTrees"},
+		{"a tree that is being made is removed", func(s mr.Store) mr.Store { return sweeping{s} }, "Clean"},
 		{"the manifest is left out", func(s mr.Store) mr.Store { return forgettingManifest{s} }, "TreeFiles"},
+		{"half of a download is reported", func(s mr.Store) mr.Store { return halfFetching{s, s.(driver.TreeReader)} }, "FetchTree"},
 		{"other bytes are written", files(func(st driver.StagedFiles) driver.StagedFiles { return blanking{st} }), "StagedFiles"},
 		{"an open file is sealed", files(func(st driver.StagedFiles) driver.StagedFiles { return hasty{st} }), "UnfinishedFiles"},
 		{"a bad path is cleaned", files(func(st driver.StagedFiles) driver.StagedFiles { return tidying{st} }), "BadFiles"},
@@ -294,6 +297,7 @@ func TestSuiteFindsWrongStores(t *testing.T) {
 		{"it never sees a change", func(s mr.Store) mr.Store { return unseeing{s} }, "Look"},
 		{"an artifact is presumed", func(s mr.Store) mr.Store { return presuming{s} }, "ArtifactTree"},
 		{"it never sees a change", func(s mr.Store) mr.Store { return blind{s} }, "Changed"},
+		{"the document is opened again for each part", func(s mr.Store) mr.Store { return reopening{s} }, "DocumentParts"},
 		{"an older note is returned", func(s mr.Store) mr.Store { return forgetting{s} }, "Note"},
 		{"any version has a tree", func(s mr.Store) mr.Store { return forgetting{s} }, "TreeKind"},
 		{"it never sees a change", func(s mr.Store) mr.Store { return blind{s} }, "ExternalChange"},

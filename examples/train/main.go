@@ -3,7 +3,7 @@
 // through the gates of its configuration, and promotes it to production. Then
 // it trains a weaker model, which the gates refuse, and lists the versions.
 //
-//	go run ./examples/train [-config FILE] [-store DIR] [-actor NAME]
+//	go run ./examples/train [-config FILE] [-store DIR] [-actor NAME] [-run ID]
 //
 // Each run adds two versions. The predict example uses the result.
 package main

@@ -26,6 +26,7 @@ type Hasher struct {
 	sums map[string]fileSum // by path in staging; without a digest until the file is hashed
 	err  error
 
+	files  string       // see FilesDigest
 	sealed *survey      // of the folder when its files began to be hashed
 	moved  string       // where the artifact was before it was moved into the folder
 	locked []formerMode // of files whose write bits were removed

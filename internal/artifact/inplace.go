@@ -53,7 +53,7 @@ func (h *Hasher) detach(root *os.Root, e *surveyed) error {
 	defer from.Close()
 	temp := path.Join(path.Dir(e.name), ".copy-"+rand.Text())
 	err = h.copyUnchanged(from, e.name, func(info fs.FileInfo) (int64, error) {
-		out, err := root.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, info.Mode().Perm()|0o600)
+		out, _, err := fsroot.OpenFile(root, temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, info.Mode().Perm()|0o600)
 		if err != nil {
 			return 0, err
 		}
@@ -64,7 +64,7 @@ func (h *Hasher) detach(root *os.Root, e *surveyed) error {
 		err = root.Rename(temp, e.name)
 	}
 	if err != nil {
-		_ = root.Remove(temp)
+		_ = fsroot.Remove(root, temp)
 		return err
 	}
 	return e.again(root)

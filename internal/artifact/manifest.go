@@ -15,7 +15,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/ubunye-go/modelregistry/internal/fsroot"
 	"github.com/ubunye-go/modelregistry/internal/pathname"
@@ -77,6 +76,7 @@ func (h *Hasher) FillTree(s Source, metadata, metrics []byte) (digest string, er
 	if !slices.ContainsFunc(m.Files, func(f manifestEntry) bool { return strings.HasPrefix(f.Path, ModelDir+"/") }) {
 		return "", ErrNoFile
 	}
+	h.files = m.filesDigest()
 	raw, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return "", err
@@ -117,6 +117,24 @@ func writeReadOnly(root *os.Root, name string, raw []byte) error {
 }
 
 // fill puts an artifact into an empty folder.
+// filesDigest returns a digest of the artifact: the SHA-256 of a line for each
+// of its files, sorted by path, with the file's SHA-256, its size and its path.
+func (m *manifest) filesDigest() string {
+	files := slices.Clone(m.Files)
+	slices.SortFunc(files, func(a, b manifestEntry) int { return strings.Compare(a.Path, b.Path) })
+	sum := sha256.New()
+	for _, f := range files {
+		if path, ok := strings.CutPrefix(f.Path, ModelDir+"/"); ok {
+			fmt.Fprintf(sum, "%s %d %s\n", f.SHA256, f.Size, path)
+		}
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// FilesDigest returns the digest of the artifact after FillTree. It does not
+// depend on the metadata, the metrics and the modes of files.
+func (h *Hasher) FilesDigest() string { return h.files }
+
 func (h *Hasher) fill(dir string, s Source) (err error) {
 	defer func() {
 		// This runs also if the save function panics, because Windows does not
@@ -171,7 +189,7 @@ func (h *Hasher) digestTree(root *os.Root) (*manifest, error) {
 		m.Files = append(m.Files, f)
 	}
 	slices.SortFunc(m.Files, func(a, b manifestEntry) int { return strings.Compare(a.Path, b.Path) })
-	return m, hashFiles(h.ctx, root, m.Files, h.meter)
+	return m, hashFiles(h.ctx, root, m.Files, nil, h.meter)
 }
 
 // readOnly returns the permission bits that a version's file has.
@@ -215,7 +233,7 @@ func walkFolder(ctx context.Context, root *os.Root, folder string, visit func(na
 // changed or added since the manifest was made. Modes may differ, as they do in
 // a copy of a store. It returns the paths of added files that a system puts
 // into folders by itself.
-func (m *manifest) check(ctx context.Context, root *os.Root, progress *Meter) (bySystem []string, err error) {
+func (m *manifest) check(ctx context.Context, root *os.Root, hashing limit, progress *Meter) (bySystem []string, err error) {
 	var faults []error
 	have := make([]manifestEntry, 0, len(m.Files))
 	there := make([]bool, len(m.Files))
@@ -235,7 +253,7 @@ func (m *manifest) check(ctx context.Context, root *os.Root, progress *Meter) (b
 		return nil
 	})
 	if err == nil {
-		err = hashFiles(ctx, root, have, progress)
+		err = hashFiles(ctx, root, have, hashing, progress)
 	}
 	if err != nil {
 		return nil, err
@@ -260,7 +278,9 @@ func (m *manifest) check(ctx context.Context, root *os.Root, progress *Meter) (b
 // start.
 const hashAlone = 256 << 10
 
-func hashFiles(ctx context.Context, root *os.Root, files []manifestEntry, progress *Meter) error {
+// hashFiles hashes the files that have no digest yet, as many at once as there
+// are cores and as hashing permits.
+func hashFiles(ctx context.Context, root *os.Root, files []manifestEntry, hashing limit, progress *Meter) error {
 	todo := make([]*manifestEntry, 0, len(files))
 	var size int64
 	for i := range files {
@@ -269,37 +289,22 @@ func hashFiles(ctx context.Context, root *os.Root, files []manifestEntry, progre
 		}
 	}
 	workers := min(len(todo), runtime.GOMAXPROCS(0))
+	hashOne := func(ctx context.Context, i int) error {
+		if err := hashing.enter(ctx); err != nil {
+			return err
+		}
+		defer hashing.leave()
+		return hashFile(ctx, root, todo[i], progress)
+	}
 	if size <= hashAlone || workers <= 1 {
-		for _, f := range todo {
-			if err := hashFile(ctx, root, f, progress); err != nil {
+		for i := range todo {
+			if err := hashOne(ctx, i); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	return inParallel(ctx, workers, len(todo), func(ctx context.Context, i int) error { return hashFile(ctx, root, todo[i], progress) })
-}
-
-// inParallel calls fn for every index below n, in a number of goroutines. The
-// first error ends the context of the other calls, and is returned.
-func inParallel(ctx context.Context, workers, n int, fn func(ctx context.Context, i int) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var next atomic.Int64
-	work := func() {
-		for i := next.Add(1) - 1; i < int64(n) && ctx.Err() == nil; i = next.Add(1) - 1 {
-			if err := fn(ctx, int(i)); err != nil {
-				cancel(err)
-			}
-		}
-	}
-	var wg sync.WaitGroup
-	for range workers - 1 {
-		wg.Go(work)
-	}
-	work()
-	wg.Wait()
-	return context.Cause(ctx)
+	return InParallel(ctx, workers, len(todo), hashOne)
 }
 
 func hashFile(ctx context.Context, root *os.Root, f *manifestEntry, progress *Meter) error {

@@ -48,6 +48,11 @@ const maxKnown = 1 << 12
 // Files that a system put there by itself are not a fault. Verify returns their
 // paths.
 func (k *Manifests) Verify(ctx context.Context, dir, digest string, progress *Meter) (bySystem []string, err error) {
+	return k.verify(ctx, dir, digest, nil, progress)
+}
+
+// verify is Verify that hashes only as many files at once as hashing permits.
+func (k *Manifests) verify(ctx context.Context, dir, digest string, hashing limit, progress *Meter) (bySystem []string, err error) {
 	if digest == "" {
 		return nil, nil
 	}
@@ -60,7 +65,7 @@ func (k *Manifests) Verify(ctx context.Context, dir, digest string, progress *Me
 	if err != nil {
 		return nil, err
 	}
-	return m.check(ctx, root, progress)
+	return m.check(ctx, root, hashing, progress)
 }
 
 // read reads the manifest that has a digest.

@@ -9,6 +9,7 @@ import (
 	"hash"
 	"io"
 	"io/fs"
+	"runtime"
 	"strings"
 
 	"github.com/ubunye-go/modelregistry/driver"
@@ -17,41 +18,51 @@ import (
 // streams is how many files are read from a store at the same time.
 const streams = 8
 
-// VerifyStored is VerifyTree that keeps no file on this machine. If the store
-// would have to download the files, they are read as streams.
-func (k *Manifests) VerifyStored(ctx context.Context, store driver.Store, model driver.Name, version, digest string, progress *Meter) (bySystem []string, err error) {
-	f, ok := store.(driver.Fetcher)
+// A Verifier checks versions of a store, several at the same time, and keeps no
+// file on this machine. Together they hash as many files at once as there are
+// cores, and read at most 8 as streams. It is safe for concurrent use.
+type Verifier struct {
+	store     driver.Store
+	manifests *Manifests
+	hashing   limit // for files on this machine
+	streaming limit // for files that are read as streams
+}
+
+// NewVerifier returns a Verifier that keeps the manifests that it reads in
+// manifests.
+func NewVerifier(store driver.Store, manifests *Manifests) *Verifier {
+	return &Verifier{store, manifests, make(limit, runtime.GOMAXPROCS(0)), make(limit, streams)}
+}
+
+// Verify is Manifests.VerifyTree, except that it reads the files as streams if
+// the store would have to download them.
+func (v *Verifier) Verify(ctx context.Context, model driver.Name, version, digest string, progress *Meter) (bySystem []string, err error) {
+	f, ok := v.store.(driver.Fetcher)
 	if !ok {
-		return k.VerifyTree(ctx, store, model, version, digest, progress)
+		tree, err := v.store.OpenTree(ctx, model.UseCase, model.Model, version)
+		if err != nil {
+			return nil, openError(err)
+		}
+		return v.manifests.verifyOpened(ctx, tree, digest, v.hashing, progress)
 	}
 	tree, files, err := f.CachedTree(ctx, model.UseCase, model.Model, version)
 	if err != nil {
 		return nil, openError(err)
 	}
 	if tree != nil {
-		return k.verifyOpened(ctx, tree, digest, progress)
+		return v.manifests.verifyOpened(ctx, tree, digest, v.hashing, progress)
 	}
 	defer files.Close()
-	return nil, k.verifyFiles(ctx, files, digest, progress)
+	return nil, v.verifyFiles(ctx, files, digest, progress)
 }
 
 // verifyFiles checks the files of a tree that is read as streams.
-func (k *Manifests) verifyFiles(ctx context.Context, tree driver.TreeFiles, digest string, progress *Meter) error {
-	there, artifact := map[string]bool{}, false
-	for f, err := range tree.Files(ctx) {
-		if err != nil {
-			return openError(err)
-		}
-		there[f.Path] = true
-		artifact = artifact || strings.HasPrefix(f.Path, ModelDir+"/")
+func (v *Verifier) verifyFiles(ctx context.Context, tree driver.TreeFiles, digest string, progress *Meter) error {
+	there, err := sizes(ctx, tree)
+	if err != nil || digest == "" {
+		return err
 	}
-	if !artifact {
-		return NoTree(fs.ErrNotExist)
-	}
-	if digest == "" {
-		return nil
-	}
-	m, err := k.readStream(ctx, tree, digest)
+	m, err := v.manifests.readStream(ctx, tree, digest)
 	if err != nil {
 		return err
 	}
@@ -68,7 +79,24 @@ func (k *Manifests) verifyFiles(ctx context.Context, tree driver.TreeFiles, dige
 			return fmt.Errorf("%w: %s was added", ErrBad, name)
 		}
 	}
-	return m.checkStreams(ctx, tree, progress)
+	return m.checkStreams(ctx, tree, v.streaming, progress)
+}
+
+// sizes returns the sizes of the files of a tree, by their paths, and sees that
+// the artifact is there.
+func sizes(ctx context.Context, tree driver.TreeFiles) (map[string]int64, error) {
+	there, artifact := map[string]int64{}, false
+	for f, err := range tree.Files(ctx) {
+		if err != nil {
+			return nil, openError(err)
+		}
+		there[f.Path] = f.Size
+		artifact = artifact || strings.HasPrefix(f.Path, ModelDir+"/")
+	}
+	if !artifact {
+		return nil, NoTree(fs.ErrNotExist)
+	}
+	return there, nil
 }
 
 // readStream reads the manifest that has a digest.
@@ -90,9 +118,13 @@ func (k *Manifests) readStream(ctx context.Context, tree driver.TreeFiles, diges
 
 // checkStreams returns an error that names the files that are missing or
 // changed. An error of the store ends the check.
-func (m *manifest) checkStreams(ctx context.Context, tree driver.TreeFiles, progress *Meter) error {
+func (m *manifest) checkStreams(ctx context.Context, tree driver.TreeFiles, streaming limit, progress *Meter) error {
 	faults := make([]error, len(m.Files))
-	err := inParallel(ctx, min(streams, len(m.Files)), len(m.Files), func(ctx context.Context, i int) error {
+	err := InParallel(ctx, min(streams, len(m.Files)), len(m.Files), func(ctx context.Context, i int) error {
+		if err := streaming.enter(ctx); err != nil {
+			return err
+		}
+		defer streaming.leave()
 		err := m.Files[i].checkStream(ctx, tree, progress)
 		if errors.Is(err, ErrBad) {
 			faults[i], err = err, nil

@@ -21,9 +21,14 @@ type Tree struct {
 // OpenTree opens a version's tree and sees that the artifact is there. If it is
 // not, the error matches ErrBad. Any other error is that of the store: an
 // outage, a full disk or a missing right does not mean that the artifact is
-// bad.
-func OpenTree(ctx context.Context, store driver.Store, model driver.Name, version string) (t Tree, err error) {
-	tree, err := store.OpenTree(ctx, model.UseCase, model.Model, version)
+// bad. progress, if it is not nil, is called as by a driver.Fetcher.
+func OpenTree(ctx context.Context, store driver.Store, model driver.Name, version string, progress func(done, total int64)) (t Tree, err error) {
+	var tree driver.Tree
+	if f, ok := store.(driver.Fetcher); ok && progress != nil {
+		tree, err = f.FetchTree(ctx, model.UseCase, model.Model, version, progress)
+	} else {
+		tree, err = store.OpenTree(ctx, model.UseCase, model.Model, version)
+	}
 	if err != nil {
 		return t, openError(err)
 	}
@@ -67,15 +72,15 @@ func (k *Manifests) VerifyTree(ctx context.Context, store driver.Store, model dr
 	if err != nil {
 		return nil, openError(err)
 	}
-	return k.verifyOpened(ctx, tree, digest, progress)
+	return k.verifyOpened(ctx, tree, digest, nil, progress)
 }
 
 // verifyOpened is VerifyTree for a tree that was opened. It closes the tree.
-func (k *Manifests) verifyOpened(ctx context.Context, tree driver.Tree, digest string, progress *Meter) (bySystem []string, err error) {
+func (k *Manifests) verifyOpened(ctx context.Context, tree driver.Tree, digest string, hashing limit, progress *Meter) (bySystem []string, err error) {
 	t, err := withArtifact(tree)
 	if err != nil {
 		return nil, err
 	}
 	defer t.Close()
-	return k.Verify(ctx, t.Path(), digest, progress)
+	return k.verify(ctx, t.Path(), digest, hashing, progress)
 }

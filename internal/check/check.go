@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/ubunye-go/modelregistry/driver"
@@ -29,7 +30,10 @@ type Check struct {
 	logWas []byte             // the log before a program rewrote it as text, nil if none did
 	hasDoc bool
 	err    error         // why readers find no state
+	cause  string        // the usual cause of a lost history, as the end of a message; "" if the store knows none
 	items  []driver.Item // the other files of the model, if the store is a driver.Inspector
+
+	documentDiffers func() string // where our document differs from the state that the history makes, or ""
 }
 
 // A problem may be a change in progress, and the lock may be out of reach: the
@@ -102,6 +106,7 @@ func (x *Check) agrees(y *Check) bool {
 // that the log has the document's event.
 func read(ctx context.Context, m *engine.Model, v driver.View) (*Check, error) {
 	x, r := &Check{Name: m.Name}, engine.Reader{View: v, Name: m.Name}
+	x.documentDiffers = sync.OnceValue(x.compareDocument)
 	var corrupt *driver.CorruptError
 	doc, hasDoc, docErr := r.ReadDocument()
 	log, end, err := r.ReadLog(0)
@@ -130,6 +135,11 @@ func read(ctx context.Context, m *engine.Model, v driver.View) (*Check, error) {
 		x.unrewrite(r)
 	}
 	if x.doc != nil {
+		if wrong := index.CheckSizes(x.doc); wrong != nil {
+			x.doc, x.docErr = nil, r.Corrupt(engine.DocumentFile, 0, wrong)
+		}
+	}
+	if x.doc != nil {
 		if damage := index.FromDocument(m.Name.UseCase, m.Name.Model, x.doc).Damage; damage != nil {
 			x.doc, x.docErr = nil, r.Corrupt(engine.DocumentFile, 0, damage)
 		}
@@ -141,6 +151,9 @@ func read(ctx context.Context, m *engine.Model, v driver.View) (*Check, error) {
 		x.docWas = nil
 	}
 	x.State, x.err = m.Load(ctx, v)
+	if s, ok := m.Store().(driver.LossExplainer); ok {
+		x.cause = ": " + s.LossCause()
+	}
 	if s, ok := m.Store().(driver.Inspector); ok {
 		for it, err := range s.Inspect(ctx, m.Name.UseCase, m.Name.Model) {
 			if err != nil {
@@ -188,9 +201,29 @@ func (x *Check) mayBeUnderWay() bool {
 	return false
 }
 
-// unlisted reports whether readers do not see a version for a tree.
+// unlisted reports whether readers do not see a version for a tree, and it is
+// not one that was deleted and is not purged.
 func (x *Check) unlisted(it driver.Item) bool {
-	return x.State == nil || x.State.Get(it.Version) == nil
+	return x.State == nil || x.State.Get(it.Version) == nil && !x.deleted(it.Version)
+}
+
+// deleted reports whether a version was deleted, so that its tree is kept until
+// it is purged.
+func (x *Check) deleted(version string) bool {
+	if x.State == nil {
+		return false
+	}
+	_, ok := x.State.Deletion(version)
+	return ok
+}
+
+// purged reports whether an item is what a purge gave up and did not remove.
+func (x *Check) purged(it driver.Item) bool {
+	if x.State == nil || it.Kind != driver.ItemTree && it.Kind != driver.ItemBare {
+		return false
+	}
+	d, ok := x.State.Deletion(it.Version)
+	return ok && !d.Purged.IsZero()
 }
 
 // owns reports whether the document is ours, untouched by others.
@@ -260,9 +293,9 @@ func (x *Check) replayed(upTo int64) *index.State {
 	return s
 }
 
-// documentDiffers describes where our document differs from the state that the
+// compareDocument describes where our document differs from the state that the
 // history makes, or returns "".
-func (x *Check) documentDiffers() string {
+func (x *Check) compareDocument() string {
 	if !x.log.Has(x.doc.Mark) && x.log.Supersedes(x.doc.Mark) {
 		return ""
 	}

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -22,17 +23,35 @@ const (
 	DocumentMissing    Kind = "document missing"    // there is a history but no registry.json
 	DocumentDiffers    Kind = "document differs"    // registry.json differs from what the history says
 	MultipleProduction Kind = "multiple production" // another program left several versions in production; readers see the one promoted last
+	EntryUnreadable    Kind = "entry unreadable"    // a field of a version's entry, or a gate of a version or of the model, can't be read
+	ArtifactMissing    Kind = "artifact missing"    // the files of a version are missing
+	ArtifactDamaged    Kind = "artifact damaged"    // a file of a version was changed, removed or added
+	ManifestDamaged    Kind = "manifest damaged"    // manifest.json is not the one that was registered
+	NoDigests          Kind = "no digests"          // another program registered the version, without a manifest
 	StoreUnreadable    Kind = "unreadable"          // a read failed, or a permission is missing
 	UnlistedVersion    Kind = "version not listed"  // files of a version that neither the history nor registry.json has
 	ExternalChange     Kind = "external change"     // another program or an editor changed registry.json; the next change records it
 	ExternalDoubt      Kind = "external doubt"      // an external change is ambiguous; see index.Doubt
 	NoHistory          Kind = "no history"          // another program made the model, and the registry has not changed it yet
 	NewerFormat        Kind = "newer format"        // this release can read the model but must not change it; see driver.ErrFormat
+	GatesMissed        Kind = "gates missed"        // another program promoted the version in production past stored gates
 	Debris             Kind = "debris"              // the harmless remains of a crash
 	SetAside           Kind = "set aside"           // files of a change that did not happen, files that Repair replaced, or a bucket's changes that history.jsonl has
+	PurgeUnfinished    Kind = "purge unfinished"    // files of a deleted version that a purge gave up and did not remove
 	NotShared          Kind = "not shared"          // a file or folder that lacks rights which its folder gives to other users
+	SeveralMachines    Kind = "several machines"    // the store has a record that two machines wrote to the model
 	ForeignFile        Kind = "foreign file"        // a file that the registry did not make
 )
+
+// Notice reports whether findings of the kind are no problems: everything that
+// was acknowledged is there and can be read.
+func (k Kind) Notice() bool {
+	switch k {
+	case ExternalChange, ExternalDoubt, NoHistory, NewerFormat, NoDigests, GatesMissed, Debris, SetAside, PurgeUnfinished, NotShared, SeveralMachines, ForeignFile, UnlistedVersion:
+		return true
+	}
+	return false
+}
 
 // removable reports whether an item of the kind is no longer in use and may be
 // removed.
@@ -69,7 +88,7 @@ func (x *Check) Findings() (list []Finding) {
 		add(Finding{Kind: NewerFormat, Err: err})
 	}
 	if x.indexLost() {
-		add(Finding{Kind: HistoryLost, Path: file(engine.LogFile), Err: errors.New("registry.json is lost, too, but files of versions are there")})
+		add(Finding{Kind: HistoryLost, Path: file(engine.LogFile), Err: errors.New("registry.json is lost, too, but files of versions are there" + x.cause)})
 	}
 	if x.err != nil && len(x.log.Damage) == 0 && x.docErr == nil {
 		add(Finding{Kind: StoreUnreadable, Err: x.err})
@@ -90,6 +109,10 @@ func (x *Check) Findings() (list []Finding) {
 			f.Kind = SetAside
 		case it.Kind == driver.ItemClosed:
 			f.Kind, f.Err = NotShared, errors.New("other users of the folder may be locked out; give it the rights of its folder with chmod")
+		case it.Kind == driver.ItemMachines:
+			f.Kind, f.Err = SeveralMachines, severalMachines(it.Text)
+		case x.purged(it):
+			f.Kind, f.Err = PurgeUnfinished, errors.New("a purge gave these files up, and is under way or was interrupted; the next Purge removes them, unless another program saved them since")
 		case it.Kind == driver.ItemTree && x.State != nil && x.unlisted(it):
 			f.Kind = UnlistedVersion
 		case it.Kind == driver.ItemBare && x.State != nil && x.unlisted(it):
@@ -102,6 +125,11 @@ func (x *Check) Findings() (list []Finding) {
 		add(f)
 	}
 	return list
+}
+
+// severalMachines says what a record of a second machine means.
+func severalMachines(record string) error {
+	return fmt.Errorf("%s: changes may be lost unless file locks work between these machines or they took turns; remove the file when that is settled", cmp.Or(record, "two machines wrote to this model"))
 }
 
 // documentFinding returns the finding about the document, if there is one.
@@ -118,7 +146,7 @@ func (x *Check) documentFinding() (f Finding, found bool) {
 		return f, false
 	case x.lost():
 		f.Kind, f.Path, f.Event = HistoryLost, x.Name.String()+"/"+engine.LogFile, d.Mark.Event
-		f.Err = fmt.Errorf("registry.json refers to event %d, which the history does not have", d.Mark.Event)
+		f.Err = fmt.Errorf("registry.json refers to event %d, which the history does not have%s", d.Mark.Event, x.cause)
 	case len(x.log.Damage) > 0:
 		return f, false // the document can't be compared with a damaged history
 	case x.owns():

@@ -206,10 +206,10 @@ func (p *plan) clear(ctx context.Context) {
 		case removable(it.Kind):
 			p.remove = append(p.remove, it)
 			p.replace(Action{Kind: RemoveDebris, Path: it.Path})
-		case it.Kind == driver.ItemTree && (len(p.check.log.Lines) > 0 || p.rewriteLog) && s != nil && s.Get(it.Version) == nil && !recovers[it.Version]:
+		case it.Kind == driver.ItemTree && (len(p.check.log.Lines) > 0 || p.rewriteLog) && s != nil && s.Get(it.Version) == nil && !p.check.deleted(it.Version) && !recovers[it.Version]:
 			p.aside = append(p.aside, it.Version)
 			p.replace(Action{Kind: PutAside, Version: it.Version, Path: it.Path, Detail: "no event names it"})
-		case it.Kind == driver.ItemBare && s != nil && !p.check.isNone() && s.Get(it.Version) == nil && p.abandoned(ctx, it.Version):
+		case it.Kind == driver.ItemBare && s != nil && !p.check.isNone() && s.Get(it.Version) == nil && !p.check.deleted(it.Version) && p.abandoned(ctx, it.Version):
 			p.aside = append(p.aside, it.Version)
 			p.replace(Action{Kind: PutAside, Version: it.Version, Path: it.Path, Detail: "another program left it without an entry"})
 		}
@@ -247,6 +247,6 @@ func (p *plan) replacement(o Options) (*driver.Replacement, error) {
 		}
 		r.Log = log
 	}
-	r.Document, r.Note = p.state.Format(p.state.Offset), p.state.Note()
+	r.Document, r.Note = p.state.Document(p.state.Offset).Bytes(), p.state.Note()
 	return r, nil
 }

@@ -117,7 +117,7 @@ func (r Repairer) Repair(ctx context.Context, o Options) (report Report, err err
 // appendEvent appends the event of the repair, with the recovered versions. As
 // with every change, an external change is recorded first.
 func (p *plan) appendEvent(ctx context.Context, o Options) error {
-	_, err := p.Model.Change(ctx, func(t *engine.Txn) (string, error) {
+	err := p.Model.Change(ctx, func(t *engine.Txn) (string, error) {
 		e := p.event(o, p.appended)
 		for _, im := range p.recovered {
 			if t.Get(im.Version) == nil {

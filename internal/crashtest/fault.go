@@ -144,7 +144,7 @@ func (d *faultyDisk) ReadAt(name string, part []byte, offset int64) (int, fsstor
 	return n, id, err
 }
 
-func (d *faultyDisk) OpenRead(name string) (fs.File, error) {
+func (d *faultyDisk) OpenRead(name string) (fsstore.ReadFile, error) {
 	if err := d.f.check("openread", name); err != nil {
 		return nil, err
 	}

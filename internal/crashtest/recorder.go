@@ -65,6 +65,12 @@ func (o Op) String() string {
 // "truncate", "rename", "remove" or "sync".
 func (o Op) Is(kind string) bool { return opNames[o.kind] == kind }
 
+// Rewritten returns a write with other bytes.
+func (o Op) Rewritten(change func(data []byte) []byte) Op {
+	o.data = change(o.data)
+	return o
+}
+
 // A Record is the list of operations on a folder.
 type Record struct {
 	Ops  []Op

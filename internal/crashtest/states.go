@@ -253,7 +253,7 @@ func (s State) Key() uint64 {
 	return h.Sum64()
 }
 
-var randomName = regexp.MustCompile("[0-9a-f]{32}")
+var randomName = regexp.MustCompile("[0-9a-f]{32}|[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}")
 
 // Write writes the state to a folder.
 func (s State) Write(dir string) error {

@@ -11,11 +11,9 @@ package document
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"unicode/utf8"
 
-	"github.com/ubunye-go/modelregistry/internal/format"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
@@ -39,7 +37,7 @@ type Document struct {
 type Entry struct {
 	Version string
 	Raw     []byte
-	Stage   []byte // the raw value of its stage; nil if it has none; set by Parse only
+	Stage   []byte // the raw value of its stage; nil if it has none, or for Write if it is not known
 	Extra   []byte // what our key says about the version, on one line; nil for nothing
 }
 
@@ -80,122 +78,6 @@ func notUTF8(data []byte) error {
 		at += n
 	}
 	return &pyjson.SyntaxError{Offset: int64(at), Reason: "it is not UTF-8"}
-}
-
-// Format writes the document as the Python program does, with our key last.
-func Format(d *Document) []byte {
-	size := 1024
-	for _, e := range d.Entries {
-		size += len(e.Raw) + len(e.Extra) + 2*len(e.Version) + 32
-	}
-	b := append(make([]byte, 0, size), '{')
-	for i, m := range d.Head {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(b, "\n  "...)
-		b = append(appendKey(b, m), ": "...)
-		if m.Key == "versions" {
-			b = appendEntries(b, d.Entries)
-		} else {
-			b = append(b, m.Value...)
-		}
-	}
-	if d.Mark != nil {
-		if len(d.Head) > 0 {
-			b = append(b, ',')
-		}
-		b = appendMark(b, d)
-	}
-	return append(b, "\n}"...)
-}
-
-// appendKey writes a key as it was read. A new key is written as Python writes
-// it.
-func appendKey(b []byte, m pyjson.Member) []byte {
-	if m.Raw != nil {
-		return append(b, m.Raw...)
-	}
-	return pyjson.AppendString(b, m.Key)
-}
-
-func appendEntries(b []byte, entries []Entry) []byte {
-	if len(entries) == 0 {
-		return append(b, "{}"...)
-	}
-	b = append(b, '{')
-	for i, e := range entries {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(b, "\n"+entryPrefix...)
-		b = append(pyjson.AppendString(b, e.Version), ": "...)
-		b = append(b, e.Raw...)
-	}
-	return append(b, "\n  }"...)
-}
-
-func appendMark(b []byte, d *Document) []byte {
-	m := d.Mark
-	b = append(b, keyStart...)
-	start := len(b)
-	b = fmt.Appendf(b, "\n    \"format\": %d,", format.Version)
-	if len(m.Model) > 0 {
-		b = append(pyjson.Compact(append(b, "\n    \""+format.Model+"\": "...), m.Model), ',')
-	}
-	b = appendStrings(b, "removed", m.Removed)
-	if len(m.Deleted) > 0 {
-		b = append(pyjson.Compact(append(b, "\n    \"deleted\": "...), m.Deleted), ',')
-	}
-	b = appendStrings(b, "productions", m.Productions)
-	if m.External > 0 {
-		b = fmt.Appendf(b, "\n    \"external\": %d,", m.External)
-	}
-	for _, o := range m.Others {
-		b = append(append(append(append(append(b, "\n    "...), o.Raw...), ": "...), o.Value...), ',')
-	}
-	b = appendExtras(b, d.Entries)
-	b = fmt.Appendf(b, "%s: %d,\n    \"offset\": %d,\n    \"hash\": %s,\n    \"start\": %d,\n    ",
-		tailStart, m.Event, m.Offset, pyjson.Quote(m.Hash), start)
-	return appendSum(b)
-}
-
-// appendExtras writes what our key says about the versions, in the order of the
-// entries, so that equal documents have equal bytes.
-func appendExtras(b []byte, entries []Entry) []byte {
-	first := true
-	for _, e := range entries {
-		if len(e.Extra) == 0 {
-			continue
-		}
-		if first {
-			b = append(b, "\n    \"versions\": {"...)
-		} else {
-			b = append(b, ',')
-		}
-		first = false
-		b = append(b, "\n      "...)
-		b = append(pyjson.AppendString(b, e.Version), ": "...)
-		b = append(b, e.Extra...)
-	}
-	if !first {
-		b = append(b, "\n    },"...)
-	}
-	return b
-}
-
-func appendStrings(b []byte, key string, list []string) []byte {
-	if len(list) == 0 {
-		return b
-	}
-	b = fmt.Appendf(b, "\n    %q: [", key)
-	for i, s := range list {
-		if i > 0 {
-			b = append(b, ", "...)
-		}
-		b = pyjson.AppendString(b, s)
-	}
-	return append(b, "],"...)
 }
 
 // Set returns the entry raw with the given keys set, in the layout of the

@@ -1,31 +1,9 @@
 package document
 
-// ParseAlone is Parse without a scan ahead.
-func ParseAlone(data []byte) (*Document, error) { return parse(data, &ahead{data: data}) }
-
-// ParseAhead is Parse with parts that start at these quotes, and with so many
-// helpers. With a negative number of helpers, all parts are scanned before the
-// parser starts.
-func ParseAhead(data []byte, at []int, helpers int) (*Document, error) {
-	a := scanAhead(data, max(0, helpers), func([]byte) []int { return at })
-	if helpers < 0 {
-		a.sum()
-		for a.scanPart() {
-		}
-	}
-	return parse(data, a)
-}
-
-// Ahead returns how many members a scan ahead of a document finds in each part.
-func Ahead(data []byte) (found []int) {
-	a := scanAhead(data, 0, quotes)
-	for a.scanPart() {
-	}
-	for _, p := range a.parts {
-		found = append(found, len(p.members))
-	}
-	return found
-}
+import (
+	"bytes"
+	"slices"
+)
 
 // BothWays scans an entry by its layout, if it has that layout, and by walking.
 // It returns where the entry ends, and where its stage starts and ends.
@@ -40,4 +18,20 @@ func BothWays(entry []byte) (byLayout, byWalk [3]int, laidOut bool, err error) {
 func CutAnyway(entry []byte) (Fields, error) { return cut(entry) }
 
 // Sealed ends a document with the checksum of the bytes before.
-func Sealed(held []byte) []byte { return append(appendSum(held), "\n}"...) }
+func Sealed(held []byte) []byte { return []byte(string(held) + sumStart + checksum(held) + sumEnd) }
+
+// FormatSized is Format of a document that has sizes although it is small.
+func FormatSized(d *Document) []byte {
+	var b bytes.Buffer
+	_, _ = (&writer{to: &b, sized: 0}).write(d.Head, slices.Values(d.Entries), d.Mark)
+	return b.Bytes()
+}
+
+// ParseBySizes reads a document by its sizes, and returns an error if it can't.
+func ParseBySizes(data []byte) (*Document, error) {
+	sizes := readSizes(data)
+	if sizes == nil {
+		return nil, errSizes
+	}
+	return parse(data, sizes)
+}

@@ -15,6 +15,7 @@ type markReader struct {
 	start int64 // where in the document the members begin, as the key says; 0 if it does not
 	sound bool
 	sum   span // of the checksum, if that is the last member
+	sizes []byte
 }
 
 // member reads one member, given its key and where its value starts.
@@ -51,6 +52,8 @@ func (r *markReader) member(start, end, at int) (stop int, err error) {
 		field = &m.Offset
 	case "start":
 		field = &r.start
+	case "sizes":
+		r.sizes = raw
 	case "hash":
 		field = &m.Hash
 	case "crc32c":

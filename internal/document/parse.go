@@ -3,6 +3,7 @@ package document
 import (
 	"bytes"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
@@ -11,20 +12,34 @@ import (
 // "versions", and tolerates anything else: an entry of any shape is kept
 // unchanged. Raw values alias data.
 func Parse(data []byte) (*Document, error) {
-	if n := helpers(len(data)); n > 0 {
-		return parse(data, scanAhead(data, n, quotes))
+	if sizes := readSizes(data); sizes != nil {
+		intact := make(chan bool, 1)
+		go func() { intact <- sealed(data) }()
+		d, err := parse(data, sizes)
+		if <-intact && err == nil {
+			return d, nil
+		}
 	}
-	return parse(data, &ahead{data: data})
+	return ParsePlainly(data)
 }
 
-func parse(data []byte, ahead *ahead) (*Document, error) {
-	p := &parser{data: data, d: &Document{Bytes: data}, ahead: ahead}
-	err := pyjson.Walk(data, p.top)
-	if valid := ahead.end(); !valid {
+// ParsePlainly is Parse that does not rely on what our key says about entries.
+func ParsePlainly(data []byte) (*Document, error) {
+	if !utf8.Valid(data) {
 		return nil, notUTF8(data)
 	}
-	if err != nil {
+	return parse(data, nil)
+}
+
+// parse reads a document. If sizes is not nil, it relies on them, and takes the
+// checksum for right.
+func parse(data, sizes []byte) (*Document, error) {
+	p := &parser{data: data, d: &Document{Bytes: data}, sizes: sizes}
+	if err := pyjson.Walk(data, p.top); err != nil {
 		return nil, err
+	}
+	if len(p.sizes) > 0 {
+		return nil, errSizes
 	}
 	if p.fault != nil {
 		return nil, p.fault
@@ -43,7 +58,7 @@ func parse(data []byte, ahead *ahead) (*Document, error) {
 type parser struct {
 	data     []byte
 	d        *Document
-	ahead    *ahead
+	sizes    []byte          // of the entries to come, if they are known
 	versions bool            // the document has "versions"
 	fault    error           // "versions" is not an object
 	names    strings.Builder // of the entries; see text
@@ -62,6 +77,7 @@ type span struct{ key, keyEnd, value, end int }
 type entrySpan struct {
 	span
 	stage, stageEnd int
+	known           []byte // its raw stage, if that is known without a scan
 }
 
 func (p *parser) name(start, end int) []byte { return pyjson.Text(p.data[start:end]) }
@@ -107,7 +123,11 @@ func (p *parser) entries(at int) (stop int, err error) {
 	}
 	room := (len(p.data)-at)/typicalEntry + 1
 	d.Entries = make([]Entry, 0, room)
-	return p.members(at, 1, func(m entrySpan) {
+	next := p.plainMember(2)
+	if p.sizes != nil {
+		next = p.sizedEntry
+	}
+	return p.members(at, 1, next, func(m entrySpan) {
 		e := Entry{Version: p.text(p.name(m.key, m.keyEnd)), Raw: p.data[m.value:m.end:m.end], Stage: m.rawStage(p.data)}
 		if i, twice := p.find(e.Version); twice {
 			d.Entries[i] = e
@@ -118,23 +138,20 @@ func (p *parser) entries(at int) (stop int, err error) {
 }
 
 // members calls each for the members of an object of versions: entries, or what
-// our key says about them. It uses the members that were scanned ahead.
-func (p *parser) members(at, depth int, each func(entrySpan)) (stop int, err error) {
+// our key says about them. next finds where a member ends.
+func (p *parser) members(at, depth int, next func(key, keyEnd, at int) (entrySpan, error), each func(entrySpan)) (stop int, err error) {
 	return pyjson.Members(p.data, at, depth, func(start, end, at int) (int, error) {
-		if found := p.ahead.from(start); len(found) > 0 {
-			for _, m := range found {
-				each(m)
-			}
-			stop := found[len(found)-1].end
-			p.ahead.reuse(found)
-			return stop, nil
-		}
-		m, err := member(p.data, start, end, at, depth+1)
+		m, err := next(start, end, at)
 		if err == nil {
 			each(m)
 		}
 		return m.end, err
 	})
+}
+
+// plainMember returns member for values that depth other values are around.
+func (p *parser) plainMember(depth int) func(key, keyEnd, at int) (entrySpan, error) {
+	return func(key, keyEnd, at int) (entrySpan, error) { return member(p.data, key, keyEnd, at, depth) }
 }
 
 // namesAtOnce is how many bytes of versions share one allocation.
@@ -197,8 +214,8 @@ func (m *entrySpan) laidOut(b []byte, depth int) bool {
 }
 
 func (m *entrySpan) rawStage(b []byte) []byte {
-	if m.stageEnd == 0 {
-		return nil
+	if m.known != nil || m.stageEnd == 0 {
+		return m.known
 	}
 	return b[m.stage:m.stageEnd:m.stageEnd]
 }
@@ -245,7 +262,7 @@ func (p *parser) mark(at int) (stop int, err error) {
 	if err == nil && r.sound && p.data[pyjson.Space(p.data, at+1)] != '}' {
 		d.Mark = r.into
 		d.Intact = r.sum.end > 0 && p.data[r.sum.value] == '"' &&
-			pyjson.Unquote(p.data[r.sum.value:r.sum.end]) == p.ahead.checksum(r.sum.key)
+			(p.sizes != nil || pyjson.Unquote(p.data[r.sum.value:r.sum.end]) == checksum(p.data[:r.sum.key]))
 	}
 	return stop, err
 }
@@ -253,7 +270,11 @@ func (p *parser) mark(at int) (stop int, err error) {
 // extra reads what our key says about the versions.
 func (p *parser) extra(at int) (int, error) {
 	p.extras = make([]span, 0, len(p.d.Entries))
-	return p.members(at, 2, func(m entrySpan) { p.extras = append(p.extras, m.span) })
+	next := p.plainMember(3)
+	if p.sizes != nil {
+		next = p.lineExtra
+	}
+	return p.members(at, 2, next, func(m entrySpan) { p.extras = append(p.extras, m.span) })
 }
 
 // match gives each entry what our key says about it. Both are in the same

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"slices"
 	"time"
@@ -35,6 +36,8 @@ type plan struct {
 // error as documentErr.
 func (m *Model) commit(ctx context.Context, decide func() (plan, error)) (documentErr, err error) {
 	var p plan
+	m.commits.Add(1) // the state is not dropped between the decision and its events
+	defer m.commits.Add(-1)
 	waits := time.AfterFunc(patience, m.warnWaiting)
 	defer waits.Stop()
 	done, err := m.e.Store.Append(ctx, m.Name.UseCase, m.Name.Model, func(v driver.View) (*driver.Commit, error) {
@@ -54,15 +57,20 @@ func (m *Model) commit(ctx context.Context, decide func() (plan, error)) (docume
 	defer m.mu.Unlock()
 	if err != nil {
 		m.state = nil // the store may have more or less than it, so it is read again
+		m.e.kept.note(m)
 		return nil, err
 	}
 	s := m.applied(p.txn, done.End)
 	s.Revision = done.Revision
 	if done.DocumentErr != nil {
 		s.Revision = nil // the document may be of another event, so it is read again
-		m.warnDocument(done.DocumentErr)
 	}
-	m.lags((p.commit.Checkpoint == nil || done.DocumentErr != nil) && s.DocumentErr == nil)
+	left := p.commit.Checkpoint == nil && !m.e.Lag.OnlyDue
+	if (left || done.DocumentErr != nil) && s.DocumentErr == nil {
+		m.lags(m.e.Lag.Idle)
+	} else {
+		m.current()
+	}
 	return done.DocumentErr, nil
 }
 
@@ -70,7 +78,13 @@ func (m *Model) commit(ctx context.Context, decide func() (plan, error)) (docume
 const patience = time.Second
 
 func (m *Model) warnWaiting() {
-	m.e.Log.Warn("the change waits, because another program or a stopped process holds the model's lock", slog.String("model", m.Name.String()))
+	by := "another program or a stopped process"
+	if s, ok := m.e.Store.(driver.LockHolder); ok {
+		if holder := s.LockHolder(m.Name.UseCase, m.Name.Model); holder != "" {
+			by = holder
+		}
+	}
+	m.e.Log.Warn("the change waits, because "+by+" holds the model's lock", slog.String("model", m.Name.String()))
 }
 
 // applied returns the state with an append that happened. A read may have
@@ -84,6 +98,7 @@ func (m *Model) applied(t *Txn, end int64) *State {
 		m.state.Apply(e, end)
 	}
 	m.state.Settle()
+	m.e.kept.note(m)
 	return m.state
 }
 
@@ -104,31 +119,30 @@ func (m *Model) planBatch(batch []*change) plan {
 		return plan{}
 	}
 	var trees []driver.StagedTree
-	wrote := false
+	wrote, asked := false, false
 	for _, c := range batch {
 		before := len(t.Events)
-		c.version, c.err = c.decide(t)
-		c.err = formatError(c.err)
+		version, err := c.decide(t)
+		c.err = formatError(err)
 		c.wrote, c.dependent = len(t.Events) > before, before > 0
 		if c.err != nil {
 			continue
 		}
-		if e := t.Get(c.version); e != nil {
-			c.result = Result{Entry: e, Stage: t.Stage(e), Facts: s.Facts}
-		}
+		asked = asked || c.checkpoint
 		wrote = wrote || c.wrote || pending != nil // a success rests on the history alone
 		if c.wrote && c.staged != nil {
-			trees = append(trees, driver.StagedTree{Staged: c.staged, Version: c.version})
+			trees = append(trees, driver.StagedTree{Staged: c.staged, Version: version})
 		}
 	}
-	if !wrote {
+	asked = asked && (wrote || s.behind())
+	if !wrote && !asked {
 		return plan{}
 	}
 	commit := &driver.Commit{Trees: trees, Lines: t.Lines}
 	switch {
 	case s.DocumentErr != nil:
 		m.warnDocument(s.DocumentErr)
-	case s.Pending != nil || m.e.Lag.due(s, t.Bytes()):
+	case asked || s.Pending != nil || m.e.Lag.due(s, t.Bytes()):
 		commit.Checkpoint = m.checkpoint(t)
 	}
 	return plan{t, commit}
@@ -137,7 +151,11 @@ func (m *Model) planBatch(batch []*change) plan {
 // record appends an external change that is not recorded yet, if there is one.
 func (m *Model) record(t *Txn, pending *index.Event) error {
 	if s := t.State; pending != nil && pending.Op == index.OpImport && s.Last > 0 {
-		m.e.Log.LogAttrs(context.Background(), slog.LevelWarn, "history lost; a new one starts with what registry.json holds",
+		text := "history lost; a new one starts with what registry.json holds"
+		if s, ok := m.e.Store.(driver.LossExplainer); ok {
+			text += ": " + s.LossCause()
+		}
+		m.e.Log.LogAttrs(context.Background(), slog.LevelWarn, text,
 			slog.String("model", m.Name.String()), slog.Int64("after event", s.Last))
 	}
 	return formatError(t.Record(pending))
@@ -150,12 +168,12 @@ func (m *Model) record(t *Txn, pending *index.Event) error {
 func (m *Model) checkpoint(t *Txn) *driver.Checkpoint {
 	last := t.Base.Last + int64(len(t.Events)) // the base goes on once they are appended
 	return &driver.Checkpoint{
-		Make: func(end int64) (doc []byte, note string) {
+		Make: func(end int64) (document io.WriterTo, note string) {
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			s := m.applied(t, end)
 			note = s.Note()
-			return s.Format(s.Offset), note // a read may have applied later events meanwhile
+			return s.Document(s.Offset), note // a read may have applied later events meanwhile
 		},
 		Replaces: func(there []byte) bool {
 			at, ours := document.Position(there)
@@ -164,8 +182,9 @@ func (m *Model) checkpoint(t *Txn) *driver.Checkpoint {
 	}
 }
 
+// warnDocument logs why a document could not be written, if it could not.
 func (m *Model) warnDocument(err error) {
-	if errors.Is(err, driver.ErrOvertaken) {
+	if err == nil || errors.Is(err, driver.ErrOvertaken) {
 		return // no failure: the document is read again
 	}
 	m.e.Log.LogAttrs(context.Background(), slog.LevelWarn, "registry.json not brought up to date",

@@ -27,6 +27,7 @@ type Engine struct {
 	mu     sync.Mutex
 	models []*Model
 	closed bool
+	kept   kept
 
 	running int        // registrations, and models whose changes are being appended
 	idle    *sync.Cond // running fell to 0
@@ -38,6 +39,7 @@ type Config struct {
 	Log   *slog.Logger     // gets a warning if a checkpoint can't be written
 	Now   func() time.Time // the time of changes
 	Lag   Lag
+	Keep  int64 // bounds the states that are kept in memory, in bytes of documents
 
 	// ExternalChanges makes every read check for external changes, even where
 	// the store has to make a request for that.
@@ -46,7 +48,7 @@ type Config struct {
 
 // New returns an engine.
 func New(c Config) *Engine {
-	e := &Engine{Config: c}
+	e := &Engine{Config: c, kept: kept{bound: c.Keep, sizes: map[*Model]int64{}}}
 	e.idle = sync.NewCond(&e.mu)
 	return e
 }
@@ -75,7 +77,7 @@ func (e *Engine) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeWait)
 	defer cancel()
 	for _, m := range models {
-		m.catchUp(ctx)
+		m.catchUp(ctx, true)
 	}
 	return e.Store.Close()
 }

@@ -15,7 +15,7 @@ func testModel(t *testing.T, store driver.Store) *Model {
 	if store != nil {
 		t.Cleanup(func() { e.Close() })
 	}
-	m, err := e.Model(fuzzName)
+	m, err := e.Model(fuzzName, func() {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +25,7 @@ func testModel(t *testing.T, store driver.Store) *Model {
 // register makes a change that registers the next version, without files.
 func register(t *testing.T, m *Model) {
 	t.Helper()
-	_, err := m.Change(t.Context(), func(txn *Txn) (string, error) {
+	err := m.Change(t.Context(), func(txn *Txn) (string, error) {
 		version, err := txn.NextNumber(nil)
 		if err != nil {
 			return "", err

@@ -126,7 +126,7 @@ func FuzzHistory(f *testing.F) {
 		}
 		// The document that is made of it reads the same, alone and beside the
 		// history.
-		doc := document.Format(s.Document(s.Offset))
+		doc := s.Document(s.Offset).Bytes()
 		for _, log := range [][]byte{data, nil} {
 			again, err := fuzzLoader(fuzzView{doc, log}).all()
 			if err != nil {
@@ -204,7 +204,8 @@ func FuzzMerge(f *testing.F) {
 		now := fuzzView{doc, append(bytes.Clone(log), bytes.Join(commit.Lines, []byte(" \n"))...)}
 		now.log = append(now.log, '\n')
 		if commit.Checkpoint != nil {
-			now.document, _ = commit.Checkpoint.Make(int64(len(now.log)))
+			made, _ := commit.Checkpoint.Make(int64(len(now.log)))
+			now.document = made.(*index.Document).Bytes()
 		}
 		var read [][]string
 		for _, v := range []fuzzView{now, {nil, now.log}} {

@@ -80,14 +80,10 @@ func (l loader) advance(s *State) (bool, error) {
 	}
 	checkpoint, checkpointEnd, older := s.Checkpoint, s.CheckpointEnd, s.Older
 	if l.DocumentChanged(s.Revision) {
-		data, ok, err := l.Document()
-		if errors.Is(err, fs.ErrInvalid) {
-			return false, nil // a full read says so
-		}
-		if err != nil || !ok {
+		at, ours, err := l.Position()
+		if err != nil {
 			return false, err
 		}
-		at, ours := document.Position(data)
 		if !ours || at.Event == s.Last && at.Hash != s.Hash { // a repair made another history of it
 			return false, nil
 		}

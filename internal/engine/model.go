@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ubunye-go/modelregistry/driver"
@@ -16,10 +17,15 @@ type Model struct {
 	Name driver.Name
 	e    *Engine
 
+	dropped func()       // is called, under mu, when the state was dropped to save memory
+	lastUse atomic.Int64 // when the state was used, by kept.clock
+	commits atomic.Int64 // commits under way
+
 	mu     sync.RWMutex // guards all below but the queue
 	state  *State
-	behind bool        // this engine left the document lagging
-	idle   *time.Timer // brings it up to date
+	behind bool          // this engine left the document lagging
+	idle   *time.Timer   // brings it up to date
+	wait   time.Duration // what idle was set to last
 
 	queue queue
 }
@@ -38,20 +44,25 @@ type State struct {
 func (s *State) Shared() bool { return s.External > 0 || s.Pending != nil || s.DocumentErr != nil }
 
 // Model returns a new Model of a name, or ErrClosed. A caller makes one for
-// each name and keeps it.
-func (e *Engine) Model(name driver.Name) (*Model, error) {
+// each name and keeps it. When the engine drops the model's state to save
+// memory, it calls dropped, under the model's lock. dropped drops what the
+// caller has derived from the state.
+func (e *Engine) Model(name driver.Name, dropped func()) (*Model, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
 		return nil, ErrClosed
 	}
-	m := &Model{Name: name, e: e}
+	m := &Model{Name: name, e: e, dropped: dropped}
 	e.models = append(e.models, m)
 	return m, nil
 }
 
 // Store returns the store that keeps the model.
 func (m *Model) Store() driver.Store { return m.e.Store }
+
+// Closed reports whether the model's engine was closed.
+func (m *Model) Closed() bool { return m.e.Closed() }
 
 // Now returns the time for a change.
 func (m *Model) Now() time.Time { return m.e.Now() }
@@ -81,6 +92,7 @@ func (m *Model) Read(ctx context.Context, external bool, fn func(*State) error) 
 		v, changed, err := m.look(ctx, since, external || s.Shared())
 		if err == nil && !changed {
 			defer m.mu.RUnlock()
+			m.e.kept.used(m)
 			return fn(s)
 		}
 		view = v
@@ -95,6 +107,13 @@ func (m *Model) Read(ctx context.Context, external bool, fn func(*State) error) 
 		return err
 	}
 	return m.withState(ctx, load, func() error { return fn(m.state) })
+}
+
+// ReadView calls fn with the state that a view of the store shows, under the
+// model's lock. The view is one that a method of the store passes to its
+// caller. fn must not keep the state.
+func (m *Model) ReadView(ctx context.Context, v driver.View, fn func(*State) error) error {
+	return m.withState(ctx, func() error { return m.load(v) }, func() error { return fn(m.state) })
 }
 
 // look reports whether the model may have changed since a revision, also by an
@@ -134,6 +153,7 @@ func (m *Model) Forget() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.state = nil
+	m.e.kept.note(m)
 }
 
 // load brings m.state up to what the view shows. It applies the new events if
@@ -142,6 +162,9 @@ func (m *Model) load(v driver.View) (err error) {
 	l := m.loader(v)
 	if m.state != nil {
 		ok, err := l.advance(m.state)
+		if ok {
+			m.e.kept.note(m)
+		}
 		if ok || err != nil {
 			return err
 		}
@@ -151,6 +174,7 @@ func (m *Model) load(v driver.View) (err error) {
 		return err
 	}
 	m.state = s
+	m.e.kept.note(m)
 	return nil
 }
 
@@ -177,4 +201,6 @@ func (m *Model) withState(ctx context.Context, load, fn func() error) error {
 
 // Locks returns the locks of the model and its engine, so that a test can hold
 // them all.
-func (m *Model) Locks() []sync.Locker { return []sync.Locker{&m.mu, &m.queue.mu, &m.e.mu} }
+func (m *Model) Locks() []sync.Locker {
+	return []sync.Locker{&m.mu, &m.queue.mu, &m.e.mu, &m.e.kept.mu}
+}

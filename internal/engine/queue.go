@@ -9,7 +9,6 @@ import (
 	"sync"
 
 	"github.com/ubunye-go/modelregistry/driver"
-	"github.com/ubunye-go/modelregistry/internal/index"
 )
 
 // A queue holds the changes of one model that wait for their turn. Changes that
@@ -32,36 +31,38 @@ type change struct {
 	abandoned bool // its caller does not wait any more
 	dequeued  bool // it was taken out of the queue before its turn
 
-	version   string
-	result    Result
+	checkpoint bool // the document is brought up to date, too; a failure of that is the change's
+
 	wrote     bool
 	dependent bool // earlier changes of its batch had emitted events when it decided
 	err       error
 	done      chan struct{}
 }
 
-// A Result is the version that a change is about, after the change.
-type Result struct {
-	Entry *index.Entry // nil if the change is about no version
-	Stage string       // as readers see it
-	Facts index.Facts  // of the model
-}
-
 // Change waits for its turn, calls decide, and appends the events that decide
 // emits. decide returns the version that the change is about. It may be called
-// several times, so it must be pure and quick. If staged is not nil, the commit
-// makes its tree the tree of that version.
-func (m *Model) Change(ctx context.Context, decide func(*Txn) (string, error), staged driver.Staged) (Result, error) {
+// several times, so it must be pure and quick. It is called under the model's
+// lock and must not keep an entry, because a later change may lay it out. If
+// staged is not nil, the commit makes its tree the tree of that version.
+func (m *Model) Change(ctx context.Context, decide func(*Txn) (string, error), staged driver.Staged) error {
+	return m.turn(ctx, newChange(decide, staged))
+}
+
+func newChange(decide func(*Txn) (string, error), staged driver.Staged) *change {
+	return &change{decide: decide, staged: staged, done: make(chan struct{})}
+}
+
+// turn is Change for a change that is made already.
+func (m *Model) turn(ctx context.Context, c *change) error {
 	if err := ctx.Err(); err != nil {
-		return Result{}, err
+		return err
 	}
-	c := &change{decide: decide, staged: staged, done: make(chan struct{})}
 	q := &m.queue
 	q.mu.Lock()
 	lead := !q.running
 	if q.closed || lead && !m.e.Start() {
 		q.mu.Unlock()
-		return Result{}, ErrClosed
+		return ErrClosed
 	}
 	q.running = true
 	q.waiting = append(q.waiting, c)
@@ -73,11 +74,11 @@ func (m *Model) Change(ctx context.Context, decide func(*Txn) (string, error), s
 	case <-c.done:
 	case <-ctx.Done():
 		if q.leave(c, false) {
-			return Result{}, fmt.Errorf("the change waited for the model's lock and changed nothing: %w", ctx.Err())
+			return fmt.Errorf("the change waited for the model's lock and changed nothing: %w", ctx.Err())
 		}
 		<-c.done // its append is under way, and soon known
 	}
-	return c.result, q.callerError(ctx, c.err)
+	return q.callerError(ctx, c.err)
 }
 
 // callerError maps the error of a shared append to the error that one caller
@@ -219,10 +220,12 @@ func (m *Model) round(own *change) {
 		}
 		finish(batch, err)
 	}()
-	_, err = m.commit(ctx, func() (plan, error) {
+	documentErr, err := m.commit(ctx, func() (plan, error) {
 		batch = append(batch, q.take(ctx)...)
 		return m.planBatch(batch), nil
 	})
+	undocumented(batch, documentErr)
+	m.warnDocument(documentErr)
 	took := len(batch)
 	if err != nil && len(batch) == 0 && ctx.Err() == nil {
 		batch = q.take(context.Background()) // the store failed before it called decide
@@ -232,10 +235,22 @@ func (m *Model) round(own *change) {
 		// staged tree was removed. Each change is appended by itself, so that
 		// only the affected one fails.
 		for err = errPanicked; len(batch) > 0; batch = batch[1:] {
-			_, failed := m.commit(context.Background(), func() (plan, error) { return m.planBatch(batch[:1]), nil })
+			documentErr, failed := m.commit(context.Background(), func() (plan, error) { return m.planBatch(batch[:1]), nil })
+			undocumented(batch[:1], documentErr)
+			m.warnDocument(documentErr)
 			finish(batch[:1], failed)
 		}
 		err = nil
+	}
+}
+
+// undocumented gives the error of a document that could not be written to the
+// changes that asked for it.
+func undocumented(batch []*change, err error) {
+	for _, c := range batch {
+		if c.checkpoint && c.err == nil {
+			c.err = err
+		}
 	}
 }
 
@@ -253,7 +268,7 @@ func finish(batch []*change, err error) {
 func settle(batch []*change, err error) {
 	for _, c := range batch {
 		if err != nil && (c.dependent || c.err == nil) {
-			c.err, c.result = err, Result{}
+			c.err = err
 		}
 	}
 }

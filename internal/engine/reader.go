@@ -42,6 +42,36 @@ func (r Reader) ReadDocument() (d *document.Document, exists bool, err error) {
 	return d, true, nil
 }
 
+// Position reads which event the document includes. It reports false if there
+// is no document, or if it is not as we wrote it.
+func (r Reader) Position() (at document.Mark, ours bool, err error) {
+	if v, ok := r.View.(driver.PartView); ok {
+		parts, size, err := v.OpenDocument()
+		if err != nil {
+			return at, false, unreadable(err)
+		}
+		if parts != nil {
+			at, ours, err = document.ReadPosition(parts, size)
+			return at, ours, unreadable(errors.Join(err, parts.Close()))
+		}
+	}
+	data, ok, err := r.Document()
+	if err != nil || !ok {
+		return at, false, unreadable(err)
+	}
+	at, ours = document.Position(data)
+	return at, ours, nil
+}
+
+// unreadable returns nil for the error of a document that is missing or can't
+// be one. A full read reports it.
+func unreadable(err error) error {
+	if errors.Is(err, fs.ErrInvalid) || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
 // ReadLog reads the log from a position on. What can't be a log is corrupt.
 func (r Reader) ReadLog(from int64) (lines []byte, end int64, err error) {
 	lines, end, err = r.Log(from)

@@ -43,7 +43,7 @@ func TestReadThatIsOlderThanAnAppend(t *testing.T) {
 	}
 	promote := func(m *Model, version string) {
 		t.Helper()
-		_, err := m.Change(ctx, func(txn *Txn) (string, error) {
+		err := m.Change(ctx, func(txn *Txn) (string, error) {
 			_, err := txn.Move(index.Move{Op: index.OpPromote, Entry: txn.Get(version), To: index.Staging})
 			return version, err
 		}, nil)

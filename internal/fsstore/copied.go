@@ -10,6 +10,7 @@ import (
 
 	"github.com/ubunye-go/modelregistry/driver"
 	"github.com/ubunye-go/modelregistry/internal/logformat"
+	"github.com/ubunye-go/modelregistry/internal/pathname"
 )
 
 // A bucket that was copied to disk has no history.jsonl. Its log is in one file
@@ -121,7 +122,7 @@ func (v *View) copied(from int64) (lines []byte, end int64, is bool, err error) 
 func backTo(d Disk, files []changeFile, from int64) (parts [][]byte, start, end int64, err error) {
 	for i, f := range files {
 		if f.number != int64(i)+1 {
-			return nil, 0, 0, &ChangeFileError{f.name, fmt.Errorf("change %d, the one before it, is missing", i+1)}
+			return nil, 0, 0, &ChangeFileError{f.name, fmt.Errorf("change %d, the one before it, is missing: %s", i+1, logformat.LossCause)}
 		}
 	}
 	for i, f := range slices.Backward(files) {
@@ -197,5 +198,5 @@ func (v *View) putByCopied() (kept string) {
 
 // replacedAt names a folder for files that are being replaced now.
 func replacedAt() string {
-	return time.Now().UTC().Format("20060102T150405Z") + "-" + random()[:8]
+	return time.Now().UTC().Format(pathname.AsideTime) + "-" + pathname.NewID()[:pathname.ShortID]
 }

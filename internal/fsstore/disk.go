@@ -38,7 +38,7 @@ type Disk interface {
 	// less if the file ends before the part does.
 	ReadAt(name string, part []byte, offset int64) (n int, id FileID, err error)
 	// OpenRead opens a regular file for reading.
-	OpenRead(name string) (fs.File, error)
+	OpenRead(name string) (ReadFile, error)
 	// Mkdir makes a folder. If the folder above is shared, the new one has the
 	// rights of that from the start.
 	Mkdir(name string) error
@@ -72,8 +72,17 @@ type File interface {
 	Truncate(size int64) error
 	SetTime(t time.Time) error // of modification
 	Chmod(mode fs.FileMode) error
+	// StartSync lets the system begin to write a part of the file to the disk.
+	// It makes nothing durable.
+	StartSync(offset, size int64)
 	Sync() error
 	Close() error
+}
+
+// A ReadFile is one that is open for reading.
+type ReadFile interface {
+	fs.File
+	io.ReaderAt
 }
 
 // dirDisk is the real Disk: the operating system, confined to one folder, so
@@ -86,8 +95,8 @@ func (d dirDisk) Stamp(name string) (Stamp, error)       { return lstat(d.root.N
 func (d dirDisk) Mkdir(name string) error                { return fsroot.Mkdir(d.root, name) }
 func (d dirDisk) Make(name string) error                 { return fsroot.MakeFile(d.root, name) }
 func (d dirDisk) Rename(from, to string) error           { return d.root.Rename(from, to) }
-func (d dirDisk) Remove(name string) error               { return d.root.Remove(name) }
-func (d dirDisk) RemoveAll(name string) error            { return d.root.RemoveAll(name) }
+func (d dirDisk) Remove(name string) error               { return fsroot.Remove(d.root, name) }
+func (d dirDisk) RemoveAll(name string) error            { return fsroot.RemoveAll(d.root, name) }
 func (d dirDisk) ShareLike(name, other string)           { fsroot.ShareLike(d.root, name, other) }
 func (d dirDisk) Close() error                           { return d.root.Close() }
 
@@ -131,7 +140,7 @@ func (d dirDisk) ReadAt(name string, part []byte, offset int64) (n int, id FileI
 	return n, idOf(info), err
 }
 
-func (d dirDisk) OpenRead(name string) (fs.File, error) {
+func (d dirDisk) OpenRead(name string) (ReadFile, error) {
 	f, _, err := fsroot.OpenFile(d.root, name, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, err

@@ -34,7 +34,7 @@ func (s *Store) Inspect(ctx context.Context, useCase, model string) iter.Seq2[dr
 			}
 			return yield(it, err)
 		}}
-		_ = in.versions() && in.stagings() && in.list(orphansName, driver.ItemOrphan) && in.list(repairsName, driver.ItemKept) && in.files() && in.closed()
+		_ = in.versions() && in.stagings() && in.list(orphansName, driver.ItemOrphan) && in.list(repairsName, driver.ItemKept) && in.files() && in.closed() && in.machines()
 	}
 }
 
@@ -120,10 +120,12 @@ func (in *inspector) stagings() bool {
 // before and after this time belongs to a dead process.
 const claimTakes = 50 * time.Millisecond
 
-// owned reports whether a process holds a staging's lock.
+// owned reports whether a process holds a staging's lock. If anything but a
+// file is in the place of the lock, it reports true: opening a pipe would wait
+// for a writer.
 func (in *inspector) owned(name string) bool {
 	lock := path.Join(name, lockName)
-	if _, err := in.disk.Lstat(lock); err != nil {
+	if info, err := in.disk.Lstat(lock); err != nil || !info.Mode().IsRegular() {
 		return !errors.Is(err, fs.ErrNotExist)
 	}
 	probe := flock.New(in.s.path(lock), flock.SetFlag(noFollow))

@@ -5,8 +5,11 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -141,4 +144,194 @@ func TestNoProcessStarves(t *testing.T) {
 		}
 	}
 	t.Errorf("appended by each: %d", counts)
+}
+
+func TestLockExcludes(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	stores := []*Store{open(t, dir), open(t, dir)} // one local lock each
+	var inside, n atomic.Int32
+	var wg sync.WaitGroup
+	for i := range 16 {
+		wg.Go(func() {
+			for range 10 {
+				_, err := stores[i%2].Append(t.Context(), "uc", "m", func(driver.View) (*driver.Commit, error) {
+					if now := inside.Add(1); now != 1 {
+						t.Errorf("%d callers hold the lock", now)
+					}
+					n.Add(1)
+					inside.Add(-1)
+					return nil, nil
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n.Load() != 160 {
+		t.Errorf("%d callers got the lock", n.Load())
+	}
+}
+
+// lockedModel makes a model that has a lock file, and returns the file.
+func lockedModel(t *testing.T, s *Store) string {
+	t.Helper()
+	if _, err := add(t, s, nil); err != nil {
+		t.Fatal(err)
+	}
+	return s.path("uc/m/" + lockName)
+}
+
+func TestLockWaiterGivesUp(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	file := lockedModel(t, s)
+	held := flock.New(file)
+	if err := held.Lock(); err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	for range 3 {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		start := time.Now()
+		_, err := s.Append(ctx, "uc", "m", func(driver.View) (*driver.Commit, error) { t.Error("the caller got the lock"); return nil, nil })
+		cancel()
+		if err != context.DeadlineExceeded {
+			t.Errorf("%v", err)
+		}
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("giving up took %v", took)
+		}
+	}
+	// One caller gives up. Another goes on waiting and gets the lock, and so
+	// does a caller of another store.
+	ctx, cancel := context.WithCancel(t.Context())
+	gaveUp, in := make(chan error, 1), make(chan error, 2)
+	go func() {
+		_, err := s.Append(ctx, "uc", "m", func(driver.View) (*driver.Commit, error) { t.Error("the caller got the lock"); return nil, nil })
+		gaveUp <- err
+	}()
+	for _, s := range []*Store{s, open(t, s.dir)} {
+		go func() {
+			_, err := s.Append(t.Context(), "uc", "m", func(driver.View) (*driver.Commit, error) { return nil, nil })
+			in <- err
+		}()
+	}
+	cancel()
+	if err := <-gaveUp; err != context.Canceled {
+		t.Error(err)
+	}
+	if err := held.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := <-in; err != nil {
+			t.Error(err)
+		}
+	}
+	// No caller waits any more: the blocking call of the callers that gave up
+	// holds nothing.
+	other := flock.New(file)
+	defer other.Close()
+	poll(t, "the lock to be free", func() bool { ok, err := other.TryLock(); return ok && err == nil })
+}
+
+func TestLockOfAKilledProcessIsFree(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	_, kill := child(t, "hold", lockedModel(t, s))
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+	defer cancel()
+	if _, err := s.Append(ctx, "uc", "m", func(driver.View) (*driver.Commit, error) { return nil, nil }); err != context.DeadlineExceeded {
+		t.Fatalf("while the holder lives: %v", err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := s.Append(t.Context(), "uc", "m", func(driver.View) (*driver.Commit, error) { return &driver.Commit{Lines: lines("{1}")}, nil })
+		done <- err
+	}()
+	kill()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if got := log(t, s); got != "{1}\n" {
+		t.Errorf("the log is %q", got)
+	}
+}
+
+// Another program deletes or replaces the lock file while a caller waits for
+// it: a lock on the old file would exclude no other process.
+func TestLockFileReplaced(t *testing.T) {
+	t.Parallel()
+	tests := map[string]func(t *testing.T, file string){
+		"deleted": func(t *testing.T, file string) {
+			if err := os.Remove(file); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"replaced": func(t *testing.T, file string) {
+			write(t, file+".new", "")
+			if err := os.Rename(file+".new", file); err != nil {
+				t.Fatal(err)
+			}
+		},
+	}
+	for name, replace := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := open(t, t.TempDir())
+			file := lockedModel(t, s)
+			held := flock.New(file)
+			if err := held.Lock(); err != nil {
+				t.Fatal(err)
+			}
+			done := make(chan error, 1)
+			go func() {
+				_, err := s.Append(t.Context(), "uc", "m", func(driver.View) (*driver.Commit, error) {
+					// The file that the path names now is the one that is
+					// locked.
+					probe := flock.New(file)
+					defer probe.Close()
+					if ok, err := probe.TryLock(); ok || err != nil {
+						return nil, fmt.Errorf("the lock is on another file: %t, %w", ok, err)
+					}
+					return nil, nil
+				})
+				done <- err
+			}()
+			g := s.localLock("uc/m")
+			poll(t, "the other caller to wait", func() bool { g.mu.Lock(); defer g.mu.Unlock(); return g.waiting })
+			replace(t, file)
+			if err := held.Unlock(); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// A lock file that is a symlink is not followed.
+func TestLockFileIsASymlink(t *testing.T) {
+	t.Parallel()
+	if noFollow == 0 {
+		t.Skip("this system can't refuse to follow a symlink")
+	}
+	s := open(t, t.TempDir())
+	outside := filepath.Join(t.TempDir(), "outside")
+	if err := os.MkdirAll(s.path("uc/m"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(outside, s.path("uc/m/"+lockName)); err != nil {
+		t.Skip(err)
+	}
+	if _, err := add(t, s, &driver.Commit{Lines: lines("{1}")}); err == nil {
+		t.Error("the symlink was locked")
+	}
+	if exists(outside) {
+		t.Error("the symlink was followed")
+	}
 }

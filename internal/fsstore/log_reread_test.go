@@ -1,9 +1,11 @@
 package fsstore
 
 import (
+	"io"
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,7 +27,7 @@ func decided(t *testing.T, s *Store, from int64, c *driver.Commit) (read string,
 	return read, done
 }
 
-func document(int64) ([]byte, string) { return []byte("{}"), "" }
+func document(int64) (io.WriterTo, string) { return strings.NewReader("{}"), "" }
 
 // A log is read again if its bytes can change while its stamp stays the same.
 // The log has a torn tail, which another process replaces by as many bytes
@@ -51,7 +53,7 @@ func TestLogIsReadAgain(t *testing.T) {
 			return done
 		},
 		"another lock": func(t *testing.T, a, b *Store, log string) driver.AppendResult {
-			_, done := decided(t, a, 0, &driver.Commit{Lines: lines("one"), Checkpoint: &driver.Checkpoint{Make: func(int64) ([]byte, string) {
+			_, done := decided(t, a, 0, &driver.Commit{Lines: lines("one"), Checkpoint: &driver.Checkpoint{Make: func(int64) (io.WriterTo, string) {
 				if err := os.Remove(filepath.Join(filepath.Dir(log), lockName)); err != nil {
 					t.Fatal(err)
 				}
@@ -127,7 +129,7 @@ func TestOwnAppendIsNotReadAgain(t *testing.T) {
 	}
 	if _, err := s.Append(t.Context(), "uc", "m", func(v driver.View) (*driver.Commit, error) {
 		v.(*View).read = true // the log is empty
-		return &driver.Commit{Lines: lines("one"), Checkpoint: &driver.Checkpoint{Make: func(end int64) ([]byte, string) { look(end); return document(end) }}}, nil
+		return &driver.Commit{Lines: lines("one"), Checkpoint: &driver.Checkpoint{Make: func(end int64) (io.WriterTo, string) { look(end); return document(end) }}}, nil
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -94,4 +95,29 @@ func TestModelsReportsLinks(t *testing.T) {
 	}
 	is := func(name string) string { return " " + (&fs.PathError{Op: "open", Path: name, Err: errLink}).Error() }
 	wantModels(t, open(t, dir), "alias/"+is("alias"), "far/"+is("far"), "fraud/moved"+is("fraud/moved"), "fraud/risk <nil>", "gone/"+is("gone"))
+}
+
+func TestModels(t *testing.T) {
+	t.Parallel()
+	s := open(t, filepath.Join(t.TempDir(), "missing"))
+	names := func() (list []string) {
+		for name, err := range s.Models(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, name.String())
+		}
+		return list
+	}
+	if got := names(); got != nil {
+		t.Errorf("models of a missing folder: %q", got)
+	}
+	for _, name := range []string{"b/y/registry.json", "a/z/registry.json", "a/.hidden/registry.json", ".git/x/registry.json", "a/empty/versions/1.0.0/f", "a/begun/history.jsonl", "file"} {
+		write(t, s.path(name), "")
+	}
+	write(t, s.path("b/x/history.jsonl"), "a line\n")
+	write(t, s.path("a/torn/history.jsonl"), "half a li")
+	if got := names(); !slices.Equal(got, []string{"a/z", "b/x", "b/y"}) {
+		t.Errorf("%q", got)
+	}
 }

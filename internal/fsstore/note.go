@@ -6,8 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"io/fs"
 	"path"
+	"time"
+
+	"github.com/ubunye-go/modelregistry/driver"
 )
 
 // A note names the document that the store put in place last, in the words of
@@ -34,6 +38,13 @@ type note struct {
 	Boot   string `json:"boot"`         // of the system; empty if it is not known
 	At     string `json:"at"`           // the document in place; empty if it is not known
 	To     string `json:"to,omitempty"` // the document that takes its place
+
+	// Older releases do not write the following. They show whether several
+	// machines write to the model: see machines.go.
+	Before string `json:"before,omitempty"` // the last other boot that wrote a note
+	Time   int64  `json:"time,omitempty"`   // of the note, in Unix seconds
+	Host   string `json:"host,omitempty"`   // the machine's name
+	Inode  uint64 `json:"inode,omitempty"`  // of the lock file
 }
 
 // The lock file has room for two notes. Each note overwrites the older one, so
@@ -44,14 +55,15 @@ const (
 	noteRoom = 511
 )
 
-// readNote returns the note in a lock file, the zero note if it has none.
-func readNote(d Disk, lockFile string) (last note, err error) {
-	data, _, err := d.ReadFrom(lockFile, noteAt)
+// readNote returns the note in a lock file, the zero note if it has none, and
+// which file it read.
+func readNote(d Disk, lockFile string) (last note, id FileID, err error) {
+	data, id, err := d.ReadFrom(lockFile, noteAt)
 	if errors.Is(err, fs.ErrNotExist) {
-		return note{}, nil
+		return note{}, id, nil
 	}
 	if err != nil {
-		return note{}, err
+		return note{}, id, err
 	}
 	for from := 0; from < len(data); from += noteRoom {
 		line, _, _ := bytes.Cut(data[from:], []byte("\n"))
@@ -61,17 +73,21 @@ func readNote(d Disk, lockFile string) (last note, err error) {
 			last = n
 		}
 	}
-	return last, nil
+	return last, id, nil
 }
 
 // writeNote writes a note into a lock file. Its number is one above that of the
 // last note.
 func writeNote(d Disk, lockFile string, n note) error {
-	text, err := json.Marshal(n)
+	n.Time, n.Host = time.Now().Unix(), hostName()
+	line, err := n.line()
+	if err == nil && len(line) > noteRoom {
+		n.Host = "" // less important than the rest
+		line, err = n.line()
+	}
 	if err != nil {
 		return err
 	}
-	line := append(append(text, seal(text)...), '\n')
 	if len(line) > noteRoom {
 		return fmt.Errorf("note of %d bytes: %w", len(line), fs.ErrInvalid)
 	}
@@ -81,6 +97,14 @@ func writeNote(d Disk, lockFile string, n note) error {
 	}
 	_, err = f.WriteAt(line, noteAt+n.Number%2*noteRoom)
 	return errors.Join(err, f.Close())
+}
+
+func (n note) line() ([]byte, error) {
+	text, err := json.Marshal(n)
+	if err != nil {
+		return nil, err
+	}
+	return append(append(text, seal(text)...), '\n'), nil
 }
 
 const sealSize = len(" 00000000")
@@ -115,7 +139,7 @@ func (n note) settled(d Disk, dir, boot string) (at string, err error) {
 // if the rename is lost, the log brings the older document up to date. The
 // returned stamp is that of the new document before it was renamed into place,
 // so that a later write by another program shows as a different stamp.
-func (s *Store) replaceDocument(v *View, data []byte, as string) (placed Stamp, err error) {
+func (s *Store) replaceDocument(v *View, data io.WriterTo, as string) (placed Stamp, err error) {
 	d, dir := v.disk, v.rev.dir
 	temp := path.Join(dir, documentTemp)
 	now, err := s.settleNote(d, dir)
@@ -133,12 +157,15 @@ func (s *Store) replaceDocument(v *View, data []byte, as string) (placed Stamp, 
 		return placed, errors.Join(err, discard(d, temp))
 	}
 	lockFile := path.Join(dir, lockName)
-	next := note{Number: now.Number + 1, Boot: now.Boot, At: now.At, To: as}
+	next := now
+	next.Number, next.To = now.Number+1, as
 	if as == "" {
 		next.At = "" // without a name, the new document could not be told from the old one
 	}
 	if err = writeNote(d, lockFile, next); err == nil {
-		err = d.Rename(temp, path.Join(dir, documentName))
+		if err = d.Rename(temp, path.Join(dir, documentName)); isInUse(err) {
+			err = fmt.Errorf("%w: %w", driver.ErrInUse, err)
+		}
 	}
 	now.Number, next.Number = next.Number+1, next.Number+1
 	if err != nil {
@@ -152,16 +179,21 @@ func (s *Store) replaceDocument(v *View, data []byte, as string) (placed Stamp, 
 	return placed, nil
 }
 
-// settleNote returns the note of a model, settled for this boot. It must run
+// settleNote returns the note of a model, settled for this boot, and records if
+// the last note shows that another machine wrote to the model. It must run
 // before the temporary file is touched, because an unsettled note depends on
 // that file.
 func (s *Store) settleNote(d Disk, dir string) (now note, err error) {
 	lockFile := path.Join(dir, lockName)
-	before, err := readNote(d, lockFile)
+	before, id, err := readNote(d, lockFile)
 	if err != nil {
 		return note{}, err
 	}
-	now = note{Number: before.Number, Boot: s.boot()}
+	s.noteMachine(d, dir, before, id)
+	now = note{Number: before.Number, Boot: s.boot(), Before: before.Before, Inode: id.Inode}
+	if !sameBoot(before.Boot, now.Boot) {
+		now.Before = before.Boot
+	}
 	if now.At, err = before.settled(d, dir, now.Boot); err != nil || before.To == "" {
 		return now, err
 	}

@@ -1,6 +1,7 @@
 package fsstore
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -24,28 +25,12 @@ func (s *Store) Replace(ctx context.Context, useCase, model string, decide func(
 }
 
 func (s *Store) replace(ctx context.Context, useCase, model string, decide func(driver.View) (*driver.Replacement, error)) (kept []string, err error) {
-	d, err := s.disk(false)
+	v, release, err := s.lockExisting(ctx, useCase, model)
 	if err != nil {
 		return nil, err
 	}
-	at := s.place(useCase, model)
-	dir := at.dir
-	if _, err := d.Lstat(dir); err != nil {
-		return nil, err
-	}
-	if err := s.checkSpelling(d, at); err != nil {
-		return nil, err
-	}
-	held, err := s.lock(ctx, d, dir)
-	if err != nil {
-		return nil, err
-	}
-	defer held.release()
-	v, err := newView(d, at)
-	if err != nil {
-		return nil, err
-	}
-	v.boot = s.boot()
+	defer release()
+	d, at, dir := v.disk, v.rev.place, v.rev.dir
 	r, err := decide(v)
 	if err != nil || r == nil {
 		return nil, err
@@ -71,6 +56,34 @@ func (s *Store) replace(ctx context.Context, useCase, model string, decide func(
 	return kept, s.removeItems(d, at, r.Remove)
 }
 
+// lockExisting locks a model whose folder exists, and returns a view of it.
+func (s *Store) lockExisting(ctx context.Context, useCase, model string) (v *View, release func(), err error) {
+	d, err := s.disk(false)
+	if err != nil {
+		return nil, nil, err
+	}
+	at := s.place(useCase, model)
+	if _, err := d.Lstat(at.dir); err != nil {
+		return nil, nil, err
+	}
+	if err := s.checkSpelling(d, at); err != nil {
+		return nil, nil, err
+	}
+	if err := s.checkMount(at); err != nil {
+		return nil, nil, err
+	}
+	held, err := s.lock(ctx, d, at.dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	if v, err = newView(d, at); err != nil {
+		held.release()
+		return nil, nil, err
+	}
+	v.boot = s.boot()
+	return v, held.release, nil
+}
+
 func (s *Store) replaceFiles(v *View, r *driver.Replacement) (kept []string, err error) {
 	d, dir := v.disk, v.rev.dir
 	keep := path.Join(dir, repairsName, replacedAt())
@@ -93,7 +106,7 @@ func (s *Store) replaceFiles(v *View, r *driver.Replacement) (kept []string, err
 		if err := keepOf(documentName); err != nil {
 			return kept, err
 		}
-		if _, err := s.replaceDocument(v, r.Document, r.Note); err != nil {
+		if _, err := s.replaceDocument(v, bytes.NewReader(r.Document), r.Note); err != nil {
 			return kept, err
 		}
 		return kept, d.Sync(dir)
@@ -120,7 +133,7 @@ func keepOld(d Disk, name, folder string) (kept string, err error) {
 	kept = path.Join(folder, path.Base(name))
 	if strange {
 		err = d.Rename(name, kept)
-	} else if err = writeFile(d, kept, old); err != nil {
+	} else if err = writeFile(d, kept, bytes.NewReader(old)); err != nil {
 		err = errors.Join(err, discard(d, kept))
 	}
 	if err != nil {
@@ -133,11 +146,7 @@ func (s *Store) removeItems(d Disk, at *place, items []driver.Item) error {
 	for _, it := range items {
 		switch it.Kind {
 		case driver.ItemStaging:
-			dead, mine, err := s.tryOwn(d, it.Path)
-			if err == nil && mine {
-				err = dead.remove()
-			}
-			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			if err := s.removeStaging(d, it.Path); err != nil {
 				return err
 			}
 		case driver.ItemTemp:
@@ -154,6 +163,18 @@ func (s *Store) removeItems(d Disk, at *place, items []driver.Item) error {
 		}
 	}
 	return nil
+}
+
+// removeStaging removes a staging folder, unless a process holds it.
+func (s *Store) removeStaging(d Disk, name string) error {
+	dead, mine, err := s.tryOwn(d, name)
+	if err == nil && mine {
+		err = dead.remove()
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // cutTorn removes the remains of a torn append, as the next append would.

@@ -22,7 +22,11 @@ type Staged struct {
 
 // Stage begins a tree.
 func (s *Store) Stage(_ context.Context, useCase, model string) (driver.StagedFolder, error) {
-	if err := s.checkStage(s.place(useCase, model)); err != nil {
+	at := s.place(useCase, model)
+	if err := s.checkMount(at); err != nil {
+		return nil, err
+	}
+	if err := s.checkStage(at); err != nil {
 		return nil, err
 	}
 	staging := path.Join(useCase, model, stagingName)

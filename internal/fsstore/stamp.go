@@ -2,6 +2,7 @@ package fsstore
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -11,10 +12,11 @@ import (
 // A Stamp identifies one state of a file or folder by the fields of a stat. The
 // zero Stamp stands for a missing file.
 type Stamp struct {
-	Exists bool
-	Dir    bool
-	Size   int64
-	Time   int64 // modification, in ns
+	Exists  bool
+	Dir     bool
+	Regular bool // a file, and no symlink, pipe or device
+	Size    int64
+	Time    int64 // modification, in ns
 	FileID
 
 	fresh bool // written so recently that a further write might not change the stamp
@@ -70,11 +72,30 @@ func lstat(dir, name string) (Stamp, error) {
 	if err != nil {
 		return Stamp{}, err
 	}
-	return Stamp{Exists: true, Dir: info.IsDir(), Size: info.Size(), Time: info.ModTime().UnixNano(), FileID: idOf(info)}, nil
+	return Stamp{Exists: true, Dir: info.IsDir(), Regular: info.Mode().IsRegular(), Size: info.Size(), Time: info.ModTime().UnixNano(), FileID: idOf(info)}, nil
 }
 
 // moved reports whether a path no longer leads to the folder that it led to.
 func moved(path string, was fs.FileInfo) bool {
 	now, err := os.Stat(path)
 	return errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(now, was)
+}
+
+// above returns a folder, or the nearest one above it that exists. A file in
+// its place is an error. Windows reports that a path below a file does not
+// exist, as if the store were empty.
+func above(dir string) (string, error) {
+	for {
+		info, err := os.Stat(dir)
+		parent := filepath.Dir(dir)
+		switch {
+		case err == nil && !info.IsDir():
+			return "", fmt.Errorf("store folder %s: %w: it is a file", dir, fs.ErrInvalid)
+		case err == nil:
+			return dir, nil
+		case !errors.Is(err, fs.ErrNotExist) || parent == dir:
+			return "", err
+		}
+		dir = parent
+	}
 }

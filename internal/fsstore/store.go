@@ -56,6 +56,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path"
 	"path/filepath"
@@ -87,10 +88,16 @@ const (
 var errOvertaken = fmt.Errorf("%w: another program wrote the document", driver.ErrOvertaken)
 
 // A Store is one folder. It implements [driver.Store], [driver.Looker],
-// [driver.Maintainer], [driver.Usage], [driver.Remover], [driver.TreeReader]
-// and [driver.TreeWriter]. It is safe for concurrent use, also by several
-// Stores and processes.
+// [driver.Maintainer], [driver.Usage], [driver.Remover], [driver.Cleaner],
+// [driver.TreeReader], [driver.TreeWriter] and [driver.LockHolder]. It is safe
+// for concurrent use, also by several Stores and processes.
 type Store struct {
+	// OneMachine says that only this machine writes to the folder, although
+	// others may mount it. Set it before the first use.
+	OneMachine bool
+	// Log gets warnings, if it is not nil. Set it before the first use.
+	Log *slog.Logger
+
 	dir string
 
 	mu          sync.Mutex
@@ -98,14 +105,17 @@ type Store struct {
 	folder      fs.FileInfo // the folder that was opened
 	closed      bool
 	made        []string // the folder and those above it that this store made
+	unmakeLate  bool     // they could not be removed, because the folder is open
 	wrap        func(Disk) Disk
-	bootID      func() string // nil for the system's own
+	bootID      func() string    // nil for the system's own
+	bootedAt    func() time.Time // nil for the system's own
 	locks       map[string]*localLock
 	swept       map[string]time.Time // when a model's staging was last searched
 	leftovers   map[string][]string  // see noteLeftover
 	leftoversAt time.Time            // when the store last could not remove it
 	found       map[[3]string]*folder
 	places      map[driver.Name]*place
+	mounts      map[uint64]error // by device; see checkMount
 }
 
 // Open returns the store in dir. The folder may be missing. Anything but a
@@ -118,15 +128,10 @@ func Open(dir string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	info, err := os.Stat(abs)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
+	if _, err := above(abs); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
-	case !info.IsDir():
-		return nil, fmt.Errorf("store folder %s: %w: it is a file", dir, fs.ErrInvalid)
 	}
-	return &Store{dir: abs, wrap: WrapAll, locks: map[string]*localLock{}, swept: map[string]time.Time{}, found: map[[3]string]*folder{}, places: map[driver.Name]*place{}}, nil
+	return &Store{dir: abs, wrap: WrapAll, locks: map[string]*localLock{}, swept: map[string]time.Time{}, found: map[[3]string]*folder{}, places: map[driver.Name]*place{}, mounts: map[uint64]error{}}, nil
 }
 
 // WrapAll, if it is set, is the Wrap of every store that is opened. It is for
@@ -153,7 +158,11 @@ func (s *Store) Close() error {
 	}
 	d = s.opened
 	s.opened = nil
-	return d.Close()
+	err := d.Close()
+	if s.unmakeLate {
+		s.unmakeNow()
+	}
+	return err
 }
 
 // disk opens the folder. With create it makes the folder and those above it. If
@@ -163,7 +172,8 @@ func (s *Store) disk(create bool) (Disk, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.opened != nil && moved(s.dir, s.folder) {
-		s.opened = nil // not closed: a reader may still use it, and finds nothing
+		s.opened = nil  // not closed: a reader may still use it, and finds nothing
+		clear(s.mounts) // the device numbers may have a new meaning
 	}
 	return s.open(create)
 }
@@ -190,6 +200,11 @@ func (s *Store) open(create bool) (Disk, error) {
 		}
 	}
 	root, err := os.OpenRoot(s.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, wrong := above(s.dir); wrong != nil {
+			err = wrong
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -217,20 +232,9 @@ func (s *Store) path(name string) string { return filepath.Join(s.dir, filepath.
 // makeDir makes the store's folder and those above it that are missing. The
 // caller holds the lock.
 func (s *Store) makeDir() error {
-	above := s.dir
-	for {
-		_, err := os.Stat(above)
-		if err == nil {
-			break
-		}
-		parent := filepath.Dir(above)
-		if !errors.Is(err, fs.ErrNotExist) || parent == above {
-			return err
-		}
-		above = parent
-	}
-	if above == s.dir {
-		return nil
+	above, err := above(s.dir)
+	if err != nil || above == s.dir {
+		return err
 	}
 	name, err := filepath.Rel(above, s.dir)
 	if err != nil {
@@ -250,12 +254,18 @@ func (s *Store) makeDir() error {
 }
 
 // unmake removes the store's own folder again, if this store made it and it is
-// empty.
+// empty. Windows does not remove the folder while it is open; Close does then.
 func (s *Store) unmake() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.unmakeNow()
+}
+
+// unmakeNow is unmake for a caller that holds the lock.
+func (s *Store) unmakeNow() {
 	for _, dir := range slices.Backward(s.made) {
-		if os.Remove(dir) != nil {
+		if err := os.Remove(dir); err != nil {
+			s.unmakeLate = isInUse(err)
 			return
 		}
 		s.opened = nil // not closed: a reader may still use it, and finds nothing
@@ -368,6 +378,9 @@ func makeLock(d Disk, file string) error {
 // lockMade locks a model. It makes the model's folder, and the store's, if they
 // are missing.
 func (s *Store) lockMade(ctx context.Context, at *place) (Disk, hold, error) {
+	if err := s.checkMount(at); err != nil {
+		return nil, hold{}, err
+	}
 	d, err := s.disk(true)
 	if err != nil {
 		return nil, hold{}, err

@@ -61,6 +61,9 @@ func addUsage(ctx context.Context, d Disk, name string, u *driver.ItemUsage) err
 	if err != nil {
 		return err
 	}
+	if info.ModTime().After(u.Newest) {
+		u.Newest = info.ModTime()
+	}
 	if !info.IsDir() {
 		if path.Base(name) != lockName || u.Item.Kind != driver.ItemStaging {
 			u.Files++

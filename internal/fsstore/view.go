@@ -109,8 +109,8 @@ func (s *Store) look(useCase, model string, since driver.Revision) (*View, error
 // store's path leads to.
 var errMoved = fmt.Errorf("%w: the store's folder may be another one", driver.ErrStaleView)
 
-// A View shows a model's bytes. It is a [driver.NotedView], a [driver.TreeView]
-// and a [driver.BackwardLog].
+// A View shows a model's bytes. It is a [driver.PartView], a
+// [driver.NotedView], a [driver.TreeView] and a [driver.BackwardLog].
 type View struct {
 	disk   Disk // nil if there is no store yet
 	unsure bool // the store's path may lead to another folder
@@ -200,12 +200,14 @@ func newView(d Disk, at *place) (v *View, err error) {
 	return v, err
 }
 
-// Revision returns the revision that the view shows.
+// Revision returns the revision that the view shows. It is a copy, because a
+// pointer into the view would keep the document in memory.
 func (v *View) Revision() driver.Revision {
 	if v.disk == nil {
 		return nil
 	}
-	return &v.rev
+	rev := v.rev
+	return &rev
 }
 
 // DocumentChanged reports whether the document may have changed since the
@@ -238,6 +240,42 @@ func (v *View) Document() ([]byte, bool, error) {
 	return data, err == nil, err
 }
 
+// OpenDocument opens the document. It returns nil for a document whose stamp
+// may not show the next write: to notice that write, overtaken compares all
+// bytes with those that Document returned.
+func (v *View) OpenDocument() (driver.DocumentParts, int64, error) {
+	now := &v.rev.document
+	if v.disk == nil || !now.Exists || now.Dir || now.fresh || now.Size > maxDocument {
+		return nil, 0, nil
+	}
+	f, info, err := v.openDocument()
+	if v.unsure && (err != nil || idOf(info) == FileID{} || idOf(info) != now.FileID) {
+		if f != nil {
+			f.Close()
+		}
+		return nil, 0, errMoved
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, 0, nil
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	now.fresh = info.Size() < now.Size // truncated after the stamp was taken
+	return f, info.Size(), nil
+}
+
+func (v *View) openDocument() (f ReadFile, info fs.FileInfo, err error) {
+	if f, err = v.disk.OpenRead(v.rev.documentFile); err != nil {
+		return nil, nil, err
+	}
+	if info, err = f.Stat(); err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return f, info, nil
+}
+
 // Note returns the note of the document that a commit last put in place. It
 // reports false if that is not known, or if the document that the view showed
 // was replaced since: the note may name its replacement.
@@ -245,7 +283,7 @@ func (v *View) Note() (string, bool) {
 	if v.disk == nil {
 		return "", false
 	}
-	n, err := readNote(v.disk, path.Join(v.rev.dir, lockName))
+	n, _, err := readNote(v.disk, path.Join(v.rev.dir, lockName))
 	if err != nil {
 		return "", false
 	}

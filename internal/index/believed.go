@@ -10,9 +10,9 @@ import (
 // given the times in the events. A result is never before that of the event
 // before it, and never after now. As many of the given times as possible are
 // used such that they go up. An event whose time is not used gets the time of
-// the event before it.
-func Believed(written []time.Time, now time.Time) []time.Time {
-	times := slices.Clone(written)
+// the event before it; fits says which times are used.
+func Believed(written []time.Time, now time.Time) (times []time.Time, fits []bool) {
+	times = slices.Clone(written)
 	for i, t := range times {
 		if t.After(now) {
 			times[i] = now
@@ -33,7 +33,7 @@ func Believed(written []time.Time, now time.Time) []time.Time {
 		}
 		tails[k] = i
 	}
-	fits := make([]bool, len(times))
+	fits = make([]bool, len(times))
 	first := 0
 	if len(tails) > 0 {
 		for i := tails[len(tails)-1]; i >= 0; i = previous[i] {
@@ -48,5 +48,5 @@ func Believed(written []time.Time, now time.Time) []time.Time {
 			times[i] = times[i-1]
 		}
 	}
-	return times
+	return times, fits
 }

@@ -93,7 +93,8 @@ func (d *eventDecoder) member(start, end, at int) (stop int, err error) {
 		e.Time, err = parseTime(d.bytes("time", raw))
 		d.fail("time", err)
 	case "op":
-		e.Op = d.oneOf("op", raw, OpRegister, OpPromote, OpDemote, OpRollback, OpArchive, OpImport, OpForeign, OpRepair, OpGates)
+		e.Op = d.oneOf("op", raw, OpRegister, OpPromote, OpDemote, OpRollback, OpArchive, OpImport, OpForeign, OpRepair, OpGates, OpAlias, OpAnnotate,
+			OpDelete, OpUndelete, OpPurge, OpHold, OpUnhold)
 	case "version":
 		e.Version = d.text("version", raw)
 	case "from":
@@ -122,6 +123,10 @@ func (d *eventDecoder) member(start, end, at int) (stop int, err error) {
 		e.Deleted = d.object("deleted", raw)
 	case "doubts":
 		e.Doubts = d.doubts(raw)
+	case "aliases":
+		e.Aliases = d.aliasChanges(raw)
+	case "note":
+		e.Note = d.annotationChange(raw)
 	case "document":
 		e.Document = d.text("document", raw)
 	case "after":

@@ -88,8 +88,12 @@ func (e *Entry) newer(other *Entry) bool {
 
 // EnteredAt returns the time in the entry at which the version entered its
 // stage.
-func (e *Entry) EnteredAt() time.Time {
-	key := stageTimeKeys[e.Stage]
+func (e *Entry) EnteredAt() time.Time { return e.timeIn(e.Stage) }
+
+// timeIn returns the time in the entry at which the version last entered a
+// stage, or the zero time if it never did.
+func (e *Entry) timeIn(stage string) time.Time {
+	key := stageTimeKeys[stage]
 	if key == "" {
 		key = "registered_at"
 	}

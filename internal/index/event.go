@@ -17,10 +17,17 @@ const (
 	OpDemote   = "demote"
 	OpRollback = "rollback"
 	OpArchive  = "archive"
-	OpImport   = "import"  // takes in a document without a history
-	OpForeign  = "foreign" // records an external change
-	OpRepair   = "repair"  // records a repair
-	OpGates    = "gates"   // replaces stored gates, of a version or of the model
+	OpImport   = "import"   // takes in a document without a history
+	OpForeign  = "foreign"  // records an external change
+	OpRepair   = "repair"   // records a repair
+	OpGates    = "gates"    // replaces stored gates, of a version or of the model
+	OpAlias    = "alias"    // makes aliases name versions
+	OpDelete   = "delete"   // removes entries; the files stay
+	OpUndelete = "undelete" // lists a deleted version again
+	OpPurge    = "purge"    // gives up the files of deleted versions
+	OpHold     = "hold"     // forbids the deletion of a version
+	OpUnhold   = "unhold"
+	OpAnnotate = "annotate" // changes tags or a description, of a version or of the model
 )
 
 // An Event is one line of a model's history. It carries the whole entry of each
@@ -40,17 +47,19 @@ type Event struct {
 	SkippedGates bool
 	Forced       bool
 	After        []Image
-	Removed      []string   // versions whose entries were removed
-	Model        []byte     // the facts about the model after the event: an object; nil if they did not change
-	Deleted      []byte     // who deleted them and when, by version: an object; nil for nothing
-	NewDeletions []deletion // deletions that are not in Deleted yet
-	Reused       []string   // versions in After whose numbers were given out before
-	Doubts       []Doubt    // undecided questions about an external change
-	Document     string     // SHA-256 of the document with the external change, hex
-	Reset        bool       // the model has no entries but those in After
-	Unnoted      bool       // its writer does not note the documents that it puts in place
-	Prev         string     // SHA-256 of the line before, hex
-	Hash         string     // SHA-256 of its own line, hex, once there is a line
+	Removed      []string // versions whose entries were removed
+	Model        []byte   // the facts about the model after the event: an object; nil if they did not change
+	Aliases      []AliasChange
+	Note         *AnnotationChange
+	Deleted      []byte        // who deleted them and when, by version: an object; nil for nothing
+	NewDeletions []newDeletion // deletions that are not in Deleted yet
+	Reused       []string      // versions in After whose numbers were given out before
+	Doubts       []Doubt       // undecided questions about an external change
+	Document     string        // SHA-256 of the document with the external change, hex
+	Reset        bool          // the model has no entries but those in After
+	Unnoted      bool          // its writer does not note the documents that it puts in place
+	Prev         string        // SHA-256 of the line before, hex
+	Hash         string        // SHA-256 of its own line, hex, once there is a line
 }
 
 // An Image is one version's entry after an event.
@@ -156,6 +165,7 @@ func (e *Event) Encode() ([]byte, error) {
 	if e.Model != nil {
 		b = pyjson.Compact(append(b, `,"`+format.Model+`":`...), e.Model)
 	}
+	b = appendAnnotation(appendAliases(b, e.Aliases), e.Note)
 	b = appendDoubts(b, e.Doubts)
 	text(`,"document":`, e.Document)
 	return Seal(pyjson.AppendString(append(b, `,"prev":`...), e.Prev)), nil

@@ -76,7 +76,10 @@ func (x *external) compareEntry(version string, raw []byte) {
 	switch {
 	case ours != nil && pyjson.Same(ours.Raw, raw):
 	case x.past.wasRemoved(version, raw) && (ours == nil || differentVersions(ours.Raw, raw)):
-		x.doubt(version, "the entry is of a version that was deleted; it stays deleted")
+		// An entry as the other program found it is only a copy.
+		if base := x.past.atBase[version]; base == nil || !pyjson.Same(base, raw) {
+			x.doubt(version, "the entry is of a version that was deleted; it stays deleted")
+		}
 	case ours == nil:
 		x.addVersion(version, raw)
 	case x.isOtherVersion(ours, raw):
@@ -144,8 +147,10 @@ func (x *external) missingEntry(ours *Entry) {
 }
 
 func (x *external) recordDeletion(e *Entry) {
+	d := deletionOf(e, x.ours.deleted.get(e.Version))
+	d.by = anotherProgram
 	x.event.Removed = append(x.event.Removed, e.Version)
-	x.event.NewDeletions = append(x.event.NewDeletions, deletion{e.Version, registeredAt(e.Raw)})
+	x.event.NewDeletions = append(x.event.NewDeletions, d)
 }
 
 func (x *external) doubt(version, reason string) {

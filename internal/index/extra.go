@@ -16,6 +16,7 @@ type Extra struct {
 	SourceRevision string          `json:"source_revision,omitempty"`
 	Manifest       string          `json:"manifest,omitempty"` // SHA-256 of manifest.json, hex
 	Gates          json.RawMessage `json:"gates,omitempty"`    // an object
+	Once           *Once           `json:"once,omitempty"`
 }
 
 // Encode returns the extra as JSON on one line.
@@ -63,6 +64,11 @@ func ReadExtra(raw []byte) (x RawExtra, err error) {
 	if x, ok := plainExtra(raw); ok {
 		return x, nil
 	}
+	return walkExtra(raw)
+}
+
+// walkExtra is ReadExtra for an extra in any form.
+func walkExtra(raw []byte) (x RawExtra, err error) {
 	err = pyjson.Walk(raw, func(start, end, at int) (int, error) {
 		stop, err := pyjson.Skip(raw, at, 1)
 		if err == nil {
@@ -88,6 +94,12 @@ func (x *RawExtra) take(key string, value []byte) (err error) {
 		x.Entered = n
 	case key == "gates":
 		x.Gates = value
+	case key == tagsKey:
+		x.Tags = value
+	case key == descriptionKey:
+		x.Description = value
+	case key == onceKey:
+		x.Once = value
 	case into != nil && value[0] != '"':
 		return fmt.Errorf("%s is no string", key)
 	case into != nil:
@@ -100,7 +112,7 @@ func (x *RawExtra) take(key string, value []byte) (err error) {
 type RawExtra struct {
 	Entered                                int64
 	RegisteredBy, SourceRevision, Manifest []byte
-	Gates                                  []byte
+	Gates, Tags, Description, Once         []byte
 }
 
 // plainExtra splits the extra of nearly every version without decoding it: a
@@ -119,20 +131,9 @@ func plainExtra(raw []byte) (x RawExtra, ok bool) {
 		return x, false
 	}
 	rest = rest[n:]
-	for _, f := range [...]struct {
-		start string
-		text  *[]byte
-	}{{`,"registered_by":"`, &x.RegisteredBy}, {`,"source_revision":"`, &x.SourceRevision}, {`,"manifest":"`, &x.Manifest}} {
-		if len(rest) <= len(f.start) || string(rest[:len(f.start)]) != f.start {
-			continue
-		}
-		rest = rest[len(f.start):]
-		end := bytes.IndexByte(rest, '"')
-		if end < 0 || bytes.IndexByte(rest[:end], '\\') >= 0 {
-			return x, false
-		}
-		*f.text, rest = rest[:end], rest[end+1:]
-	}
+	x.RegisteredBy, rest = cutText(rest, `,"registered_by":"`)
+	x.SourceRevision, rest = cutText(rest, `,"source_revision":"`)
+	x.Manifest, rest = cutText(rest, `,"manifest":"`)
 	if after, has := bytes.CutPrefix(rest, []byte(`,"gates":`)); has {
 		end, err := pyjson.Skip(after, 0, 1)
 		if err != nil {
@@ -141,4 +142,18 @@ func plainExtra(raw []byte) (x RawExtra, ok bool) {
 		x.Gates, rest = after[:end], after[end:]
 	}
 	return x, string(rest) == "}"
+}
+
+// cutText returns the text after start, and what follows it. Without a text
+// there, or if it has escapes, it returns no text and all of b.
+func cutText(b []byte, start string) (text, rest []byte) {
+	if len(b) <= len(start) || string(b[:len(start)]) != start {
+		return nil, b
+	}
+	text = b[len(start):]
+	end := bytes.IndexByte(text, '"')
+	if end < 0 || bytes.IndexByte(text[:end], '\\') >= 0 {
+		return nil, b
+	}
+	return text[:end], text[end+1:]
 }

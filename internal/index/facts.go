@@ -1,6 +1,8 @@
 package index
 
 import (
+	"bytes"
+	"maps"
 	"slices"
 	"sync/atomic"
 
@@ -21,9 +23,11 @@ const noFacts = "{}"
 // the last event that changed it, and of our key in registry.json. Members that
 // this release does not know are kept. Facts are immutable.
 type Facts struct {
-	raw     []byte        // the object, on one line; nil for nothing
-	unknown []string      // what a writer must understand and this release does not
-	Decoded *atomic.Value // for the caller's decoded form; nil if there are no facts
+	raw     []byte              // the object, on one line; nil for nothing
+	unknown []string            // what a writer must understand and this release does not
+	aliases map[string]string   // from alias to version
+	named   map[string][]string // from version to its aliases, sorted
+	Decoded *atomic.Value       // for the caller's decoded form; nil if there are no facts
 }
 
 // ReadFacts reads a raw object.
@@ -32,6 +36,14 @@ func ReadFacts(raw []byte) Facts {
 		return Facts{}
 	}
 	f := Facts{raw: pyjson.Compact(nil, raw), unknown: format.Unknown(raw)}
+	if aliases := f.Get(aliasesKey); aliases != nil {
+		f.aliases = readAliases(aliases)
+		f.named = make(map[string][]string, len(f.aliases))
+		for _, alias := range slices.Sorted(maps.Keys(f.aliases)) {
+			version := f.aliases[alias]
+			f.named[version] = append(f.named[version], alias)
+		}
+	}
 	if string(f.raw) == noFacts {
 		f.raw = nil
 	} else {
@@ -46,6 +58,27 @@ func (f Facts) Get(key string) []byte {
 		return nil
 	}
 	return Value(f.raw, key)
+}
+
+// SameGates reports whether other facts have the same gates.
+func (f Facts) SameGates(other Facts) bool {
+	return f.Decoded == other.Decoded || bytes.Equal(f.Get(GatesKey), other.Get(GatesKey))
+}
+
+// NamedOtherwise returns the versions that have other aliases in other facts.
+func (f Facts) NamedOtherwise(other Facts) map[string]bool {
+	if f.Decoded == other.Decoded {
+		return nil
+	}
+	versions := map[string]bool{}
+	for _, a := range []Facts{f, other} {
+		for version := range a.named {
+			if !slices.Equal(f.named[version], other.named[version]) {
+				versions[version] = true
+			}
+		}
+	}
+	return versions
 }
 
 // with returns the facts with a member set.
@@ -169,6 +202,7 @@ func (s *State) mergeTop(p *past, d *document.Document, diff *Event) {
 	if s.MergeGates(base) {
 		diff.Model = s.Facts.raw
 	}
+	s.dropReusedAliases(diff)
 }
 
 // keepTop sets the state's top-level keys to the document's, and takes what an
@@ -177,7 +211,9 @@ func (s *State) keepTop(d *document.Document) {
 	s.Head = d.Head
 	if d.Mark != nil {
 		s.Others = d.Mark.Others
-		s.deleted = WithMembers(d.Mark.Deleted, s.deleted)
+		before := s.deleted.size
+		s.deleted.load(WithMembers(d.Mark.Deleted, s.deleted.object()))
+		s.Size += s.deleted.size - before
 	}
 }
 

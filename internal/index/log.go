@@ -63,7 +63,7 @@ func (s *State) Continue(lines []byte, end int64) (*State, error) {
 	}
 	s.Last, s.Hash, s.Offset = last, hash, end
 	s.MergeGates(s.Facts)
-	s.Pending = &Event{Op: OpImport, Reset: true, After: s.images(), Removed: s.removed.list, Deleted: s.deleted, Model: s.Facts.image()}
+	s.Pending = &Event{Op: OpImport, Reset: true, After: s.images(), Removed: s.removed.list, Deleted: s.deleted.object(), Model: s.Facts.image()}
 	return s, nil
 }
 
@@ -72,7 +72,9 @@ func (s *State) Continue(lines []byte, end int64) (*State, error) {
 func resume(lines []byte, at int64, first *Event, end int64, stood *State) (*State, error) {
 	s := New(stood.UseCase, stood.Model)
 	s.Last, s.Hash = first.Number-1, first.Prev
-	s.Head, s.Others, s.deleted = stood.Head, stood.Others, stood.deleted
+	s.Head, s.Others = stood.Head, stood.Others
+	s.deleted.load(stood.deleted.object())
+	s.Size += s.deleted.size
 	if _, err := s.Extend(lines, at, end); err != nil {
 		return nil, err
 	}

@@ -41,7 +41,7 @@ func (w *LogWriter) Write(e *Event) error {
 func (w *LogWriter) Record(pending *Event) error {
 	e := *pending
 	e.Number = w.Last + 1
-	e.Deleted = WithMembers(e.Deleted, tombstones(e.NewDeletions, FormatTime(w.Now)))
+	e.Deleted = WithMembers(e.Deleted, records(e.NewDeletions, FormatTime(w.Now)))
 	return w.Write(&e)
 }
 
@@ -53,7 +53,7 @@ func (w *LogWriter) Restate(e *Event, s *State) error {
 		im.Extra = withEntered(im.Extra, e.Number)
 		s.Set(im)
 	}
-	e.After, e.Removed, e.Deleted, e.Model = s.images(), s.removed.list, s.deleted, s.Facts.image()
+	e.After, e.Removed, e.Deleted, e.Model = s.images(), s.removed.list, s.deleted.object(), s.Facts.image()
 	if err := w.Write(e); err != nil {
 		return err
 	}

@@ -2,12 +2,14 @@ package index
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"strings"
 
 	"github.com/Masterminds/semver/v3"
 
 	"github.com/ubunye-go/modelregistry/internal/document"
+	"github.com/ubunye-go/modelregistry/internal/pathname"
 )
 
 // ParseVersion returns nil for a version that is not strict SemVer.
@@ -17,6 +19,24 @@ func ParseVersion(version string) *semver.Version {
 		return nil
 	}
 	return sv
+}
+
+// CheckVersion returns nil if a text can be the number of a version that is
+// registered: a strict SemVer that can name a folder.
+func CheckVersion(version string) error {
+	if ParseVersion(version) == nil {
+		return fmt.Errorf("want %s", wantedVersion(version))
+	}
+	return pathname.Check(version)
+}
+
+// wantedVersion returns the number that the caller of an invalid one probably
+// means, such as 1.2.0 for v1.2, or what a number looks like.
+func wantedVersion(version string) string {
+	if v, err := semver.NewVersion(version); err == nil {
+		return v.String()
+	}
+	return "three numbers like 1.2.3"
 }
 
 // CompareVersions orders versions by SemVer precedence. Others come before all

@@ -2,6 +2,7 @@ package index
 
 import (
 	"bytes"
+	"time"
 
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
@@ -111,6 +112,17 @@ func registeredAt(raw []byte) []byte {
 		return nil
 	}
 	return at
+}
+
+// registered returns when the version was registered, as its entry says. It
+// reports false if that can't be read.
+func (e *Entry) registered() (at time.Time, ok bool) {
+	raw := registeredAt(e.Raw)
+	if raw == nil {
+		return at, false
+	}
+	at, err := parseTime(pyjson.Text(raw))
+	return at, err == nil
 }
 
 // sameTime compares raw times. A value that is not a time is compared as text.

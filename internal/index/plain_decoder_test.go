@@ -77,6 +77,7 @@ func FuzzReference(f *testing.F) {
 		}
 		withoutTexts := *got
 		withoutTexts.ID, withoutTexts.Actor, withoutTexts.Reason, withoutTexts.Gates = "", "", "", nil
+		withoutTexts.Aliases, withoutTexts.Note = nil, nil
 		if diff := cmp.Diff(fmt.Sprintf("%#v", withoutTexts), fmt.Sprintf("%#v", *effect)); diff != "" {
 			t.Errorf("its effect (-event +effect):\n%s", diff)
 		}
@@ -98,6 +99,10 @@ func FuzzReference(f *testing.F) {
 				t.Errorf("%s, entering (-want +got):\n%s", im.Extra, diff)
 			}
 		}
+		if diff := cmp.Diff(want.Note, got.Note); diff != "" {
+			t.Errorf("the note (-want +got):\n%s", diff)
+		}
+		want.Note, got.Note = nil, nil // %#v prints where they are
 		if diff := cmp.Diff(fmt.Sprintf("%#v", *want), fmt.Sprintf("%#v", *got)); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
@@ -171,6 +176,17 @@ func plainEvent(line []byte) (*Event, error) {
 			if len(object(m)) > 0 {
 				e.Deleted = m.Value
 			}
+		case "aliases":
+			for _, change := range object(m) {
+				var c struct{ From, To string }
+				fail(m.Key, json.Unmarshal(change.Value, &c))
+				e.Aliases = append(e.Aliases, AliasChange{change.Key, c.From, c.To})
+			}
+		case "note":
+			if len(object(m)) > 0 {
+				e.Note = &AnnotationChange{}
+				fail(m.Key, json.Unmarshal(m.Value, e.Note))
+			}
 		case "doubts":
 			for _, said := range object(m) {
 				e.Doubts = append(e.Doubts, Doubt{said.Key, text(said)})
@@ -198,7 +214,7 @@ func plainEvent(line []byte) (*Event, error) {
 		first = errors.New("it is no event")
 	}
 	held := line[:max(0, len(line)-len(`,"crc32c":"00000000"}`))]
-	if sealed := fmt.Sprintf(`%s,"crc32c":"%08x"}`, held, crc32.Checksum(held, castagnoli)); sealed != string(line) && first == nil {
+	if sealed := fmt.Sprintf(`%s,"crc32c":"%08x"}`, held, crc32.Checksum(held, castagnoli())); sealed != string(line) && first == nil {
 		first = ErrChecksum
 	}
 	e.Hash = fmt.Sprintf("%x", sha256.Sum256(line))

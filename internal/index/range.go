@@ -1,7 +1,9 @@
 package index
 
 import (
+	"fmt"
 	"iter"
+	"strings"
 	"sync"
 
 	"github.com/Masterminds/semver/v3"
@@ -22,6 +24,30 @@ func ParseRange(text string) (Range, error) {
 		return nil, err
 	}
 	return c.Check, nil
+}
+
+// maxRange is the maximal length of a constraint in bytes.
+const maxRange = 200
+
+// ReadRange reads the range of a reference: latest, or a SemVer constraint. The
+// error says what is wrong with the range, or which alias was probably meant.
+func ReadRange(text string) (Range, error) {
+	if text == latest {
+		return Releases, nil
+	}
+	if len(text) > maxRange {
+		return nil, fmt.Errorf("range: it has %d bytes, more than %d", len(text), maxRange)
+	}
+	in, err := ParseRange(text)
+	if err != nil {
+		if meant := Resembles(strings.ToLower(text)); meant != "" {
+			return nil, fmt.Errorf("reference: %q is no alias; did you mean %s?", text, meant)
+		}
+	}
+	if err != nil || strings.TrimSpace(text) != text || strings.ContainsAny(text, "@/") {
+		return nil, fmt.Errorf("range %q: want latest or a SemVer constraint like ~1.2 or >=1.2 <2", text)
+	}
+	return in, nil
 }
 
 // Highest returns the highest of some entries that is in the range and not

@@ -7,10 +7,43 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
-// A Registration has the values of a new version's entry.
+// A Registration has the values of a new version.
 type Registration struct {
+	Version           string // empty to let the registry choose the number
 	Metrics, Metadata []byte // JSON objects
 	RunID, ConfigHash string // empty for null
+
+	Extra       Extra
+	Note        AnnotationChange
+	Description string // of the note
+	Reason      string
+}
+
+// Decide appends the event of a registration, unless a version was registered
+// with its key before. existing is then true, and that version may have another
+// number than the registration asks for. A number that the registry chooses is
+// none of skip. The error is a *OnceError, a *TakenError or an *ExhaustedError,
+// or that of Txn.Emit.
+func (r Registration) Decide(t *Txn, skip map[string]bool) (version string, existing bool, err error) {
+	if r.Extra.Once != nil {
+		version, err = t.Registered(*r.Extra.Once)
+		if err != nil || version != "" {
+			return version, err == nil, err
+		}
+	}
+	if version = r.Version; version == "" {
+		version, err = t.NextNumber(skip)
+	} else {
+		err = t.Free(version)
+	}
+	if err != nil {
+		return version, false, err
+	}
+	x, err := r.Extra.Encode()
+	if err != nil {
+		return version, false, err
+	}
+	return version, false, t.Register(version, r.Entry(version, t.Now), r.Note.Apply(x, r.Description), r.Extra.RegisteredBy, r.Reason)
 }
 
 // Entry returns the entry of a version in development, registered at a time.

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"hash/crc32"
+	"sync"
 )
 
 // HashLine returns the digest of a line, which the next event contains.
@@ -20,7 +21,9 @@ func HashLine(line []byte) string {
 // ErrChecksum says that a line can be read, but its checksum is wrong.
 var ErrChecksum = errors.New("the line does not have its checksum")
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+// castagnoli makes its table at first use: a program that reads no store starts
+// without it.
+var castagnoli = sync.OnceValue(func() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) })
 
 const sealSize = len(`,"crc32c":"00000000"}`)
 
@@ -30,7 +33,7 @@ func Seal(held []byte) []byte { return appendSeal(held, held) }
 
 func appendSeal(b, held []byte) []byte {
 	var sum [4]byte
-	binary.BigEndian.PutUint32(sum[:], crc32.Checksum(held, castagnoli))
+	binary.BigEndian.PutUint32(sum[:], crc32.Checksum(held, castagnoli()))
 	b = hex.AppendEncode(append(b, `,"crc32c":"`...), sum[:])
 	return append(b, `"}`...)
 }

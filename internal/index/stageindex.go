@@ -1,6 +1,9 @@
 package index
 
-import "container/heap"
+import (
+	"container/heap"
+	"slices"
+)
 
 // A stageIndex finds the version that entered a stage last, without a search of
 // all versions at each change.
@@ -9,6 +12,7 @@ type stageIndex struct {
 	known bool   // top is valid
 	all   newest // the entries in the stage, once built, and some that have left it
 	built bool
+	limit int // of all; above it, those that have left are dropped
 }
 
 // newest is a heap. The entry that entered last is on top.
@@ -41,11 +45,22 @@ func (s *State) enter(e *Entry) {
 	}
 	if x.built {
 		heap.Push(&x.all, e)
-		if len(x.all) > 2*len(s.Entries)+64 { // most of them have left the stage
-			x.all, x.built = nil, false
+		if len(x.all) > x.limit {
+			s.prune(x)
 		}
 	}
 }
+
+// prune drops the entries that have left a stage, because they hold their bytes
+// in memory. It runs when all has doubled, so that it costs each change only a
+// few steps.
+func (s *State) prune(x *stageIndex) {
+	x.all = slices.DeleteFunc(x.all, func(e *Entry) bool { return s.Get(e.Version) != e })
+	heap.Init(&x.all)
+	x.limit = roomFor(len(x.all))
+}
+
+func roomFor(inStage int) int { return 2*inStage + 64 }
 
 // leave removes an entry that is no longer in place.
 func (s *State) leave(e *Entry) {
@@ -108,7 +123,7 @@ func (s *State) Holder(stage string) *Entry {
 			}
 		}
 		heap.Init(&x.all)
-		x.built = true
+		x.built, x.limit = true, roomFor(len(x.all))
 	}
 	for len(x.all) > 0 && s.Get(x.all[0].Version) != x.all[0] {
 		heap.Pop(&x.all)

@@ -29,9 +29,9 @@ type State struct {
 	next        int               // the place of the next version
 	byVersion   map[string]*Entry // made by Get
 	mapped      sync.Once
-	removed     numbers  // numbers that were given out and whose entries were removed
-	deleted     []byte   // who deleted them and when, by version: an object; nil for nothing
-	productions []string // production versions, the last one last, without those that were rolled back
+	removed     numbers    // numbers that were given out and whose entries were removed
+	deleted     tombstones // who deleted them and when
+	productions []string   // production versions, the last one last, without those that were rolled back
 	high        *semver.Version
 	byStage     map[string]*stageIndex
 	Productive  map[string]bool // versions in production; only another program can leave more than one
@@ -98,9 +98,12 @@ func FromDocument(useCase, model string, d *document.Document) *State {
 		s.high = highest(s.high, semver.New(high.Major, high.Minor, high.Patch, "", ""))
 	}
 	if d.Mark != nil {
-		s.removed.list, s.deleted = slices.Clip(d.Mark.Removed), d.Mark.Deleted
+		s.removed.list = slices.Clip(d.Mark.Removed)
+		s.deleted.load(d.Mark.Deleted)
+		s.Size += s.deleted.size
 		for _, v := range s.removed.list {
 			s.high = highest(s.high, ParseVersion(v))
+			s.Size += removedSize(v)
 		}
 		s.productions = slices.Clip(d.Mark.Productions)
 		s.Last, s.Hash, s.Offset = d.Mark.Event, d.Mark.Hash, d.Mark.Offset
@@ -117,24 +120,6 @@ func FromDocument(useCase, model string, d *document.Document) *State {
 		}
 	}
 	return s
-}
-
-// Document returns the state as a document that includes the last event.
-func (s *State) Document(offset int64) *document.Document {
-	d := &document.Document{Head: s.Head, Entries: make([]document.Entry, len(s.Entries)), Mark: &document.Mark{
-		Removed: s.removed.list, Deleted: s.deleted, Productions: s.productions, Event: s.Last, Offset: offset, Hash: s.Hash,
-		Model: s.Facts.raw, Others: s.Others, External: s.External,
-	}}
-	for i, e := range s.Entries {
-		d.Entries[i] = document.Entry{Version: e.Version, Raw: e.layOut(), Extra: e.Extra}
-	}
-	return d
-}
-
-// Format returns the bytes of a document that is up to date.
-func (s *State) Format(end int64) []byte {
-	s.Pending, s.Checkpoint, s.CheckpointEnd, s.Older = nil, s.Last, end, false
-	return document.Format(s.Document(end))
 }
 
 // Set puts an entry in place.
@@ -170,22 +155,33 @@ func (s *State) altered() { s.Generation++ }
 // again.
 func (s *State) Remove(versions ...string) {
 	gone := map[*Entry]bool{}
+	at := -1 // in Entries, of one that is gone
 	for _, version := range versions {
 		if s.removed.add(version) {
 			s.high = highest(s.high, ParseVersion(version))
+			s.Size += removedSize(version)
 		}
 		if e := s.Get(version); e != nil {
-			gone[e] = true
+			gone[e], at = true, s.indexOf(e)
 			s.Size -= e.size
 			delete(s.byVersion, version)
 			s.leave(e)
 		}
 	}
-	if len(gone) > 0 {
+	switch len(gone) {
+	case 0:
+		return
+	case 1: // the usual case, which should not look at each entry
+		s.Entries = slices.Delete(s.Entries, at, at+1)
+	default:
 		s.Entries = slices.DeleteFunc(s.Entries, func(e *Entry) bool { return gone[e] })
-		s.altered()
 	}
+	s.altered()
 }
+
+// removedSize returns about how many bytes a number that was removed takes in
+// the document.
+func removedSize(version string) int64 { return int64(len(version) + len(`"", `)) }
 
 // WasRemoved reports whether a number was given out and its entry removed.
 func (s *State) WasRemoved(version string) bool { return s.removed.has(version) }
@@ -260,10 +256,13 @@ func (s *State) effect(e *Event) {
 		}
 	}
 	s.Remove(slices.DeleteFunc(slices.Clone(e.Removed), func(v string) bool { return stays[v] })...)
-	s.deleted = WithMembers(s.deleted, e.Deleted)
+	before := s.deleted.size
+	s.deleted.set(e.Deleted)
+	s.Size += s.deleted.size - before
 	for _, im := range e.After {
-		if s.WasRemoved(im.Version) {
+		if s.WasRemoved(im.Version) && !again[im.Version] {
 			again[im.Version] = true
+			s.Size -= removedSize(im.Version)
 		}
 	}
 	s.removed.drop(again)
@@ -277,8 +276,31 @@ func (s *State) effect(e *Event) {
 		}
 		s.Set(im)
 	}
+	if e.Op == OpUndelete {
+		s.standByTime(e.Version)
+	}
 	if e.Model != nil {
 		s.SetFacts(ReadFacts(e.Model))
+	}
+}
+
+// standByTime moves the entry of a version, if it was added last, before those
+// that were registered later.
+func (s *State) standByTime(version string) {
+	last := len(s.Entries) - 1
+	if last < 1 || s.Entries[last].Version != version {
+		return
+	}
+	at, known := s.Entries[last].registered()
+	to := last
+	for ; to > 0; to-- {
+		if before, ok := s.Entries[to-1].registered(); !known || !ok || !before.After(at) {
+			break
+		}
+	}
+	if to < last {
+		list := s.images()
+		s.arrange(slices.Insert(list[:last], to, list[last]))
 	}
 }
 
@@ -337,5 +359,13 @@ func (s *State) indexOf(e *Entry) int {
 
 // Withdrawn reports whether readers see an entry as archived.
 func (s *State) Withdrawn(e *Entry) bool {
-	return e.Stage == Archived || e.Stage == Production && s.Holder(Production) != e
+	return s.Stage(e) == Archived
+}
+
+// Stage returns an entry's stage as readers see it.
+func (s *State) Stage(e *Entry) string {
+	if e.Stage == Production && s.Holder(Production) != e {
+		return Archived
+	}
+	return e.Stage
 }

@@ -24,6 +24,7 @@ type Txn struct {
 	Lines  [][]byte // the lines of the events
 
 	changed        map[string]*Entry // entries after the events so far
+	removed        map[string]bool   // versions that these events removed
 	added          int               // how many of those are new
 	productive     []*Entry          // the versions in production after the events so far
 	productions    []string          // the list after the first noted events
@@ -53,10 +54,21 @@ func (t *Txn) put(e *Entry) {
 		t.changed = map[string]*Entry{}
 	}
 	t.changed[e.Version] = e
+	delete(t.removed, e.Version)
 	t.productive = slices.DeleteFunc(t.productive, func(p *Entry) bool { return p.Version == e.Version })
 	if e.Stage == Production {
 		t.productive = append(t.productive, e)
 	}
+}
+
+// remove records that an event removes an entry.
+func (t *Txn) remove(version string) {
+	if t.removed == nil {
+		t.removed = map[string]bool{}
+	}
+	t.removed[version] = true
+	delete(t.changed, version)
+	t.productive = slices.DeleteFunc(t.productive, func(p *Entry) bool { return p.Version == version })
 }
 
 // Bytes returns about how long the lines are.
@@ -70,7 +82,7 @@ func (t *Txn) Bytes() int64 {
 
 // Get returns the entry of a version after the events so far, or nil.
 func (t *Txn) Get(version string) *Entry {
-	if e := t.changed[version]; e != nil {
+	if e := t.changed[version]; e != nil || t.removed[version] {
 		return e
 	}
 	return t.Base.Get(version)
@@ -93,7 +105,7 @@ func (t *Txn) Holder(stage string) (h *Entry) {
 	switch {
 	case stage == Production:
 		return t.Production()
-	case len(t.changed) == 0:
+	case len(t.changed) == 0 && len(t.removed) == 0:
 		return t.Base.Holder(stage)
 	case stage == Archived && len(t.productive) > 1:
 		return t.withdrawn()
@@ -121,7 +133,7 @@ func (t *Txn) withdrawn() (last *Entry) {
 func (t *Txn) Entries() iter.Seq[*Entry] {
 	return func(yield func(*Entry) bool) {
 		for _, e := range t.Base.Entries {
-			if !yield(t.Get(e.Version)) {
+			if now := t.Get(e.Version); now != nil && !yield(now) {
 				return
 			}
 		}
@@ -143,33 +155,6 @@ func (t *Txn) Stage(e *Entry) string {
 		return Archived
 	}
 	return stage
-}
-
-// PreviousProduction returns the version that a rollback without a version
-// restores. It reports false if there is none.
-func (t *Txn) PreviousProduction() (version string, ok bool) {
-	for _, e := range t.Events[t.noted:] { // the earlier events of this append
-		if p := e.enters(Production); p != "" {
-			t.productions = after(t.productions, e.Op, p)
-		}
-	}
-	t.noted = len(t.Events)
-	list, now := t.productions, t.Production()
-	for i := len(list) - 1; i >= 0; i-- {
-		if t.Get(list[i]) == nil || now != nil && list[i] == now.Version {
-			continue
-		}
-		return list[i], true
-	}
-	return "", false
-}
-
-// enters returns the version that the event puts into a stage.
-func (e *Event) enters(stage string) string {
-	if e.To == stage && !e.Refused {
-		return e.Version
-	}
-	return ""
 }
 
 // A Move is a decided move of a version to another stage.
@@ -237,7 +222,7 @@ func (t *Txn) Record(pending *Event) error {
 		return nil
 	}
 	e := *pending
-	e.Deleted = WithMembers(e.Deleted, tombstones(e.NewDeletions, t.stamp()))
+	e.Deleted = WithMembers(e.Deleted, records(e.NewDeletions, t.stamp()))
 	return t.Emit(&e)
 }
 
@@ -280,6 +265,11 @@ func (t *Txn) Emit(ev *Event) error {
 	if err != nil {
 		return err
 	}
+	if ev.Op == OpDelete {
+		for _, version := range ev.Removed {
+			t.remove(version)
+		}
+	}
 	for _, im := range ev.After {
 		t.put(im.entry)
 	}
@@ -294,6 +284,9 @@ func (t *Txn) archiveOthers(ev *Event) {
 	own := map[string]bool{}
 	for _, im := range ev.After {
 		own[im.Version] = true
+	}
+	for _, version := range ev.Removed {
+		own[version] = true
 	}
 	for _, im := range t.otherProductions() {
 		if !own[im.Version] {
@@ -340,7 +333,7 @@ func (t *Txn) Register(version string, raw, x []byte, actor, reason string) erro
 
 // Free returns a *TakenError if a pinned version can't be registered, or nil.
 func (t *Txn) Free(version string) error {
-	if t.Get(version) != nil || t.Base.WasRemoved(version) {
+	if t.Get(version) != nil || t.removed[version] || t.Base.WasRemoved(version) {
 		return &TakenError{}
 	}
 	if v := ParseVersion(version); v.Prerelease() == "" && v.Metadata() == "" {

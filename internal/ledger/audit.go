@@ -24,8 +24,18 @@ type Event struct {
 		Stage string `json:"stage"`
 	} `json:"after"`
 	Extra map[string]struct {
-		Manifest string `json:"manifest"`
+		Manifest string               `json:"manifest"`
+		Once     struct{ Key string } `json:"once"`
+		Tags     map[string]string    `json:"tags"`
 	} `json:"extra"`
+	Removed []string `json:"removed"`
+	Deleted map[string]*struct {
+		Purged string `json:"purged"`
+	} `json:"deleted"`
+	Aliases map[string]AliasChange `json:"aliases"`
+	Model   *struct {
+		Aliases map[string]string `json:"aliases"`
+	} `json:"model"`
 }
 
 // History reads the history in a model's folder. It fails unless every line is
@@ -60,14 +70,19 @@ func History(model string) ([]Event, error) {
 	return events, nil
 }
 
-// Replay applies the events in order and returns the stage of each version. It
-// fails if an event registers a number again, or leaves two versions in
-// production.
+// Replay applies the events in order and returns the stage of each version that
+// is not deleted. It fails if an event registers a number again, also that of a
+// deleted version, or leaves two versions in production.
 func Replay(events []Event) (stages map[string]string, err error) {
 	stages = map[string]string{}
+	registered := map[string]bool{}
 	for _, e := range events {
-		if _, taken := stages[e.Version]; taken && e.Op == "register" {
-			return nil, fmt.Errorf("event %d registers %s, which already exists", e.Number, e.Version)
+		if e.Op == "register" && registered[e.Version] {
+			return nil, fmt.Errorf("event %d registers %s, which was registered before", e.Number, e.Version)
+		}
+		registered[e.Version] = registered[e.Version] || e.Op == "register"
+		for _, v := range e.Removed {
+			delete(stages, v)
 		}
 		for v, entry := range e.After {
 			stages[v] = entry.Stage
@@ -111,6 +126,8 @@ func Check(events []Event, lines []Line) error {
 			reached[[2]string{v, entry.Stage}] = true
 		}
 	}
+	registered, err := byKey(events)
+	errs = append(errs, err, checkDeletions(events, lines))
 	last := map[string]int64{}
 	for _, l := range lines {
 		e, there := at[l.Token]
@@ -120,11 +137,17 @@ func Check(events []Event, lines []Line) error {
 		case l.Phase != Done && there:
 			report("%s %s was %s (%s), but is event %d", l.Op, l.Token, l.Phase, l.Error, e.Number)
 		case l.Phase != Done:
-		case !reached[[2]string{l.Version, l.To}]:
+		case l.To != "" && !reached[[2]string{l.Version, l.To}]:
 			report("%s %s was acknowledged, but %s was never in %s", l.Op, l.Token, l.Version, l.To)
-		case l.Wrote != there:
+		case l.Wrote != there && !l.Shared:
 			report("%s %s of %s was acknowledged with wrote=%t, but in the history=%t", l.Op, l.Token, l.Version, l.Wrote, there)
-		case there && e.Version != l.Version:
+		case l.Once != "" && registered[l.Once] != l.Version:
+			report("%s %s was acknowledged for %s, but %q registered %s", l.Op, l.Token, l.Version, l.Once, registered[l.Once])
+		case l.Op == "alias" && e.Aliases[alias] != AliasChange{l.From, l.Version}:
+			report("%s %s was acknowledged from %s to %s, but its event has %v", l.Op, l.Token, l.From, l.Version, e.Aliases)
+		case l.Op == "annotate" && e.Extra[l.Version].Tags[tag] != l.Token:
+			report("%s %s was acknowledged, but its event has the tags %v", l.Op, l.Token, e.Extra[l.Version].Tags)
+		case there && l.Op != "alias" && e.Version != l.Version:
 			report("%s %s was acknowledged for %s, but its event is for %s", l.Op, l.Token, l.Version, e.Version)
 		}
 		if there && e.Number <= last[l.Worker] {

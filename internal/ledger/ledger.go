@@ -16,13 +16,15 @@ import (
 type Phase string
 
 // The phases. An operation that has only an Intent was interrupted: it may have
-// happened or not. A refused or failed operation must have changed nothing.
+// happened or not. A refused or failed operation must have changed nothing. A
+// purge that returned an error is uncertain, because it may have recorded that
+// files are given up.
 const (
 	Intent    Phase = "intent"    // it is about to be called
 	Done      Phase = "done"      // it returned no error
 	Refused   Phase = "refused"   // it returned an error that the disk did not cause
 	Failed    Phase = "failed"    // it returned any other error
-	Uncertain Phase = "uncertain" // it returned ErrUncertain
+	Uncertain Phase = "uncertain" // it returned ErrUncertain, or is a purge
 )
 
 // A Line is one note about one operation.
@@ -36,7 +38,13 @@ type Line struct {
 	Version string `json:"version,omitempty"`
 	To      string `json:"to,omitempty"`    // the stage of the version after the operation
 	Wrote   bool   `json:"wrote,omitempty"` // false if there was nothing to change
-	Error   string `json:"error,omitempty"`
+	Once    string `json:"once,omitempty"`  // the key of a registration
+	From    string `json:"from,omitempty"`  // the version that the alias names before
+	// Shared says that another worker may have deleted the version, or purged
+	// the versions, before this one. Then the operation has no event.
+	Shared  bool     `json:"shared,omitempty"`
+	Removed []string `json:"removed,omitempty"` // versions whose files a purge removed
+	Error   string   `json:"error,omitempty"`
 }
 
 // A Notebook writes lines. Each line is a single write, so that a process that

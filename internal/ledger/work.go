@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/ubunye-go/modelregistry"
@@ -22,7 +23,11 @@ type Worker struct {
 
 	op      int
 	private []string // versions that no other worker changes
+	deleted []string // versions that were private; another worker may have purged them
 }
+
+// alwaysWrite are the operations that change something if they succeed.
+var alwaysWrite = []string{"register", "archive", "alias", "annotate", "delete", "undelete"}
 
 // byPrivate is the RegisteredBy of a version that only its own worker moves,
 // and never promotes. So the worker knows whether archiving it wrote anything.
@@ -48,19 +53,13 @@ func (w *Worker) Run(ctx context.Context) error {
 
 // step makes one operation of a random kind.
 func (w *Worker) step(ctx context.Context, token string) error {
-	switch n := rand.IntN(12); {
+	switch n := rand.IntN(19); {
 	case n < 4:
 		return w.do(Line{Op: "register", Token: token}, func(Line) (modelregistry.ModelVersion, error) {
 			return w.register(ctx, token, "", save(token))
 		})
 	case n == 4:
-		return w.do(Line{Op: "register", Token: token}, func(Line) (modelregistry.ModelVersion, error) {
-			v, err := w.register(ctx, token, byPrivate, save(token))
-			if err == nil {
-				w.private = append(w.private, v.Version)
-			}
-			return v, err
-		})
+		return w.registerPrivate(ctx, token)
 	case n == 5:
 		return w.do(Line{Op: "register", Token: token}, func(Line) (modelregistry.ModelVersion, error) {
 			return w.register(ctx, token, "", func(dir string) error { return errors.Join(save(token)(dir), errSave) })
@@ -75,34 +74,60 @@ func (w *Worker) step(ctx context.Context, token string) error {
 		return w.do(Line{Op: "rollback", Token: token}, w.move(func(_ Line, o *modelregistry.MoveOptions) (modelregistry.ModelVersion, error) {
 			return w.Registry.Rollback(ctx, w.Model, o)
 		}))
+	case n < 12:
+		return w.promote(ctx, token)
+	case n == 12:
+		return w.registerOnce(ctx, token)
+	case n == 13:
+		return w.annotate(ctx, token)
+	case n == 16:
+		return w.deleteOwn(ctx, token)
+	case n == 17:
+		return w.deleteShared(ctx, token)
+	case n == 18:
+		return w.purge(ctx, token)
 	}
-	return w.promote(ctx, token)
+	return w.setAlias(ctx, token)
+}
+
+func (w *Worker) registerPrivate(ctx context.Context, token string) error {
+	return w.do(Line{Op: "register", Token: token}, func(Line) (modelregistry.ModelVersion, error) {
+		v, err := w.register(ctx, token, byPrivate, save(token))
+		if err == nil {
+			w.private = append(w.private, v.Version)
+		}
+		return v, err
+	})
 }
 
 // promote promotes a random version to staging or production, unless there is
 // none.
 func (w *Worker) promote(ctx context.Context, token string) error {
-	list, err := w.Registry.ListVersions(ctx, w.Model)
-	if err != nil && !errors.Is(err, modelregistry.ErrNotFound) {
+	version, err := w.choose(ctx)
+	if err != nil || version == "" {
 		return err
-	}
-	var versions []string
-	for _, v := range list {
-		if v.RegisteredBy != byPrivate {
-			versions = append(versions, v.Version)
-		}
-	}
-	if len(versions) == 0 {
-		return nil
 	}
 	to := modelregistry.Production
 	if rand.IntN(4) == 0 {
 		to = modelregistry.Staging
 	}
-	version := versions[rand.IntN(min(len(versions), 10))]
 	return w.do(Line{Op: "promote", Token: token, Version: version}, w.move(func(l Line, o *modelregistry.MoveOptions) (modelregistry.ModelVersion, error) {
 		return w.Registry.Promote(ctx, w.Model.At(l.Version), to, o)
 	}))
+}
+
+// choose returns one of the newest versions that are not private, or "" if
+// there is none.
+func (w *Worker) choose(ctx context.Context) (string, error) {
+	list, err := w.Registry.ListVersions(ctx, w.Model)
+	if err != nil && !errors.Is(err, modelregistry.ErrNotFound) {
+		return "", err
+	}
+	list = slices.DeleteFunc(slices.Clone(list), func(v modelregistry.ModelVersion) bool { return v.RegisteredBy == byPrivate })
+	if len(list) == 0 {
+		return "", nil
+	}
+	return list[rand.IntN(min(len(list), 10))].Version, nil
 }
 
 func (w *Worker) move(call func(Line, *modelregistry.MoveOptions) (modelregistry.ModelVersion, error)) func(Line) (modelregistry.ModelVersion, error) {
@@ -128,20 +153,33 @@ func save(token string) func(dir string) error {
 
 // do notes an operation, calls it, and notes what it returned.
 func (w *Worker) do(l Line, call func(Line) (modelregistry.ModelVersion, error)) error {
-	l.Worker, l.Phase = w.Name, Intent
-	if err := w.Notes.Note(l); err != nil {
+	if err := w.begin(&l); err != nil {
 		return err
 	}
 	v, err := call(l)
-	end := l
+	if err == nil {
+		l.Version, l.To = v.Version, string(v.Stage)
+		// PromotedBy identifies the operation that last promoted the version.
+		l.Wrote = !v.Existing && (slices.Contains(alwaysWrite, l.Op) || v.PromotedBy == l.Token)
+	}
+	return w.end(l, err)
+}
+
+// begin notes that an operation is about to be called.
+func (w *Worker) begin(l *Line) error {
+	l.Worker, l.Phase = w.Name, Intent
+	return w.Notes.Note(*l)
+}
+
+// end notes how an operation ended. It returns the operation's error, unless it
+// is a refusal.
+func (w *Worker) end(end Line, err error) error {
 	switch {
 	case err == nil:
-		end.Phase, end.Version, end.To = Done, v.Version, string(v.Stage)
-		// PromotedBy identifies the operation that last promoted the version.
-		end.Wrote = l.Op == "register" || l.Op == "archive" || v.PromotedBy == l.Token
-	case refusal(err):
+		end.Phase = Done
+	case refusal(err), end.Once != "" && errors.Is(err, modelregistry.ErrExists): // the version with the key is deleted
 		end.Phase, err = Refused, nil
-	case errors.Is(err, modelregistry.ErrUncertain):
+	case errors.Is(err, modelregistry.ErrUncertain), end.Op == "purge": // a purge that fails may be recorded
 		end.Phase = Uncertain
 	default:
 		end.Phase = Failed
@@ -155,7 +193,7 @@ func (w *Worker) do(l Line, call func(Line) (modelregistry.ModelVersion, error))
 // refusal reports whether the state of the model, not the disk, caused an
 // error.
 func refusal(err error) bool {
-	for _, is := range []error{errSave, modelregistry.ErrNotFound, modelregistry.ErrWrongDirection, modelregistry.ErrConflict} {
+	for _, is := range []error{errSave, modelregistry.ErrNotFound, modelregistry.ErrWrongDirection, modelregistry.ErrConflict, modelregistry.ErrProtected} {
 		if errors.Is(err, is) {
 			return true
 		}

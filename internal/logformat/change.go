@@ -12,6 +12,10 @@ import (
 // Last is the highest possible number of a change: names have ten digits.
 const Last int64 = 9_999_999_999
 
+// LossCause is the usual cause of changes that are missing, for messages.
+// Neither a store nor a repair deletes a change.
+const LossCause = "a lifecycle rule of the bucket that expires objects is the usual cause"
+
 // Head is the first line of a change's file. A store may add members to it.
 type Head struct {
 	// ID is unique, so that a writer can recognize its own change.

@@ -46,7 +46,7 @@ func (s *Store) Path(name string) string {
 // Read returns a file of the model's folder.
 func (s *Store) Read(name string) []byte {
 	s.T.Helper()
-	data, err := os.ReadFile(s.Path(name))
+	data, err := storetest.ReadFile(s.Path(name))
 	if err != nil {
 		s.T.Fatal(err)
 	}

@@ -47,7 +47,7 @@ func WantError(t testing.TB, err error, op string, name mr.ModelName, version st
 // stands at the last event of the history.
 func WantInStep(t testing.TB, dir string) {
 	t.Helper()
-	data, err := os.ReadFile(Path(dir, "registry.json"))
+	data, err := ReadFile(Path(dir, "registry.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func WantInStep(t testing.TB, dir string) {
 	if err != nil || d.Mark == nil || !d.Intact {
 		t.Fatalf("the document does not carry our key (%v):\n%s", err, data)
 	}
-	log, err := os.ReadFile(Path(dir, "history.jsonl"))
+	log, err := ReadFile(Path(dir, "history.jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}

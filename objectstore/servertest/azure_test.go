@@ -17,6 +17,7 @@ import (
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/azureblob"
 
+	"github.com/ubunye-go/modelregistry/internal/storetest"
 	"github.com/ubunye-go/modelregistry/internal/testfetch"
 )
 
@@ -42,7 +43,7 @@ func azurite(t testing.TB) (program string) {
 		t.Fatal(err)
 	}
 	dir, err := testfetch.Dir("azurite", lock, func(dir string) error {
-		if !*long && os.Getenv("MODELREGISTRY_TEST_ALL") != "1" {
+		if !*long && !storetest.MustRunAll() {
 			return errNotFetched
 		}
 		if err := os.CopyFS(dir, files); err != nil {
@@ -56,7 +57,7 @@ func azurite(t testing.TB) (program string) {
 		return nil
 	})
 	if err != nil {
-		unavailable(t, "%v", err)
+		storetest.Unavailable(t, err)
 	}
 	return filepath.Join(dir, "node_modules", ".bin", "azurite-blob")
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"gocloud.dev/blob"
 
 	"github.com/ubunye-go/modelregistry/objectstore"
@@ -27,7 +28,7 @@ var program = sync.OnceValues(func() (path string, err error) {
 	if runtime.GOOS == "windows" {
 		path += ".exe"
 	}
-	build := exec.Command("go", "build", "-o", path, "./ubunye")
+	build := exec.Command("go", "build", "-o", programDir+string(filepath.Separator), "./ubunye", "./ubunye-cloud")
 	build.Dir = filepath.Join("..", "..", "examples")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)
@@ -157,10 +158,16 @@ func sweeps(t *testing.T, b *blob.Bucket, sweep func(args ...string) (string, er
 	if err := st.Seal(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	listed, applied := []string{"removed: no version of fraud/Risk", "--apply does it"}, []string{`"applied": true`, `"objects": 1`, `"model_name": "Risk"`}
+	var client *s3.Client
+	if b.As(&client) {
+		begin(t, client, "team/models/fraud/Risk/.staging/"+strings.Repeat("0a", 16)+"/model/large.bin")
+		listed, applied = append(listed, "model/large.bin", "1000 bytes", "parts removed"), append(applied, `model/large.bin"`, `"bytes": 1000`, `"newest": `)
+	}
 	for _, tt := range []struct{ args, want []string }{
 		{nil, []string{"nothing to sweep"}}, // the upload may be under way
-		{[]string{"--older-than", "1ms"}, []string{"removed: no version of fraud/Risk", "--apply does it"}},
-		{[]string{"--older-than", "1ms", "--apply", "--output", "json"}, []string{`"applied": true`, `"objects": 1`, `"model_name": "Risk"`}},
+		{[]string{"--older-than", "1ms"}, listed},
+		{[]string{"--older-than", "1ms", "--apply", "--output", "json"}, applied},
 		{[]string{"--older-than", "1ms"}, []string{"nothing to sweep"}},
 	} {
 		out, err := sweep(tt.args...)

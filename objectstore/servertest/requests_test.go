@@ -36,7 +36,7 @@ type counter struct {
 func (c *counter) Do(r *http.Request) (*http.Response, error) {
 	kind := r.Method
 	switch {
-	case r.Method == http.MethodGet && r.URL.Query().Has("list-type"):
+	case r.Method == http.MethodGet && (r.URL.Query().Has("list-type") || r.URL.Query().Has("uploads")):
 		kind = "LIST"
 	case r.Header.Get("X-Amz-Copy-Source") != "":
 		kind = "COPY"
@@ -404,7 +404,7 @@ func TestRates(t *testing.T) {
 		},
 	}
 	dir := t.TempDir()
-	stores["a folder"] = func() (mr.Store, error) { return mr.NewFolderStore(dir) }
+	stores["a folder"] = func() (mr.Store, error) { return mr.NewFolderStore(dir, nil) }
 	data := fstest.MapFS{"weights.bin": {Data: make([]byte, 1<<20)}}
 	for name, open := range stores {
 		s, err := open()

@@ -3,6 +3,7 @@ package servertest
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -25,6 +26,8 @@ import (
 	"gocloud.dev/blob/s3blob"
 	"gocloud.dev/gcp"
 	"google.golang.org/api/option"
+
+	"github.com/ubunye-go/modelregistry/internal/storetest"
 )
 
 const (
@@ -33,16 +36,6 @@ const (
 	region    = "us-east-1"
 	bucket    = "models"
 )
-
-// unavailable skips a test that needs something that the machine lacks. Where
-// nothing may be skipped, it fails the test.
-func unavailable(t testing.TB, format string, args ...any) {
-	t.Helper()
-	if os.Getenv("MODELREGISTRY_TEST_ALL") == "1" {
-		t.Fatalf(format, args...)
-	}
-	t.Skipf(format, args...)
-}
 
 // start runs a server until the test ends, and waits until its port answers.
 func start(t testing.TB, addr string, cmd *exec.Cmd) {
@@ -101,7 +94,7 @@ func s3Server(t testing.TB) (addr string) {
 func s3ServerOnDisk(t testing.TB) (addr, folder string) {
 	t.Helper()
 	if runtime.GOOS == "windows" {
-		unavailable(t, "the S3 server keeps its data on Unix file systems")
+		storetest.Unavailable(t, "the S3 server keeps its data on Unix file systems")
 	}
 	addr = freeAddr(t)
 	dir := filepath.Join(t.TempDir(), "buckets")
@@ -109,7 +102,7 @@ func s3ServerOnDisk(t testing.TB) (addr, folder string) {
 		t.Fatal(err)
 	}
 	if err := (meta.XattrMeta{}).Test(dir); err != nil {
-		unavailable(t, "the S3 server needs extended attributes in the temporary folder: %v", err)
+		storetest.Unavailable(t, fmt.Errorf("the S3 server needs extended attributes in the temporary folder: %w", err))
 	}
 	start(t, addr, gateway(addr, dir))
 	client := s3Client(addr, nil)

@@ -162,3 +162,40 @@ func writeZeros(name string, size int64) error {
 	}
 	return errors.Join(f.Truncate(size), f.Close())
 }
+
+// The same if the parts that are being sent stand still until their requests
+// are ended.
+func TestGivenUpStalledUploadLeavesNoParts(t *testing.T) {
+	t.Parallel()
+	server := s3Server(t)
+	proxy := newStallProxy(t, server)
+	proxy.connection.Store(4)
+	proxy.up.Store(1 << 20)
+	r := mr.New(storeAt(t, s3Bucket(t, s3Client(proxy.addr, nil), bucket), ""), nil)
+	client := s3Client(server, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() {
+		large := mr.FromFunc(func(dir string) error { return writeZeros(filepath.Join(dir, "weights.bin"), 100<<20) })
+		_, err := r.Register(ctx, fraud, large, nil)
+		done <- err
+	}()
+	for range 4 {
+		select {
+		case <-proxy.stopped:
+		case err := <-done:
+			t.Fatalf("the registration ended before it was given up: %v", err)
+		}
+	}
+	if len(unfinished(t, client)) != 1 {
+		t.Error("no upload in parts has begun")
+	}
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Fatalf("registering: got error %v, want that of the context", err)
+	}
+	if left := unfinished(t, client); len(left) > 0 {
+		t.Errorf("the parts of %v are left", left)
+	}
+}

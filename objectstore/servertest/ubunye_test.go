@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/internal/storetest"
 	"github.com/ubunye-go/modelregistry/internal/testfetch"
 	"github.com/ubunye-go/modelregistry/objectstore"
 	"github.com/ubunye-go/modelregistry/registrytest"
@@ -55,12 +56,12 @@ type python struct {
 
 func newPython(t testing.TB, store string, env ...string) *python {
 	t.Helper()
-	if !*long && os.Getenv("MODELREGISTRY_TEST_ALL") != "1" {
+	if !*long && !storetest.MustRunAll() {
 		t.Skip("the test needs Ubunye; -long downloads it from the Python package index")
 	}
 	packages, err := ubunyePackages()
 	if err != nil {
-		unavailable(t, "Ubunye 0.8.0 can't be tried: %v", err)
+		storetest.Unavailable(t, fmt.Errorf("Ubunye 0.8.0 can't be tried: %w", err))
 	}
 	return &python{t, store, append(os.Environ(), append(env, "PYTHONPATH="+packages, "PYTHONDONTWRITEBYTECODE=1")...)}
 }
@@ -109,7 +110,7 @@ var folderAndBucket = map[string]func(t *testing.T) place{
 	"folder": func(t *testing.T) place {
 		dir := t.TempDir()
 		return place{func(opts *mr.Options) *mr.ModelRegistry {
-			s, err := mr.NewFolderStore(dir)
+			s, err := mr.NewFolderStore(dir, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

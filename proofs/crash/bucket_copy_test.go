@@ -85,7 +85,7 @@ func TestBucketCopy(t *testing.T) {
 		if name != "" {
 			want = 1 // that it is missing
 		}
-		if report, err := r.Verify(t.Context(), nil); err != nil || report.Models != 1 || report.Versions != 3 || len(report.Problems()) != want {
+		if report, err := r.Verify(t.Context(), nil); err != nil || len(report.Models) != 1 || report.Versions != 3 || len(report.Problems()) != want {
 			t.Errorf("without %q: %+v, %v", name, report, err)
 		}
 		after, err := snapshot(dir)

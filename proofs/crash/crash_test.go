@@ -37,6 +37,7 @@ type crashRun struct {
 
 type crashAck struct {
 	after   int
+	step    string
 	state   map[string]string
 	foreign bool              // it may be lost, until the next
 	tried   map[string]string // what may show before it was acknowledged, and not after
@@ -44,7 +45,7 @@ type crashAck struct {
 
 func (run *crashRun) ack(rec *crashtest.Recorder, l *load, step loadStep) error {
 	state, err := l.stages(context.Background())
-	ack := crashAck{after: rec.Len(), state: state, foreign: step.foreign, tried: maps.Clone(state)}
+	ack := crashAck{after: rec.Len(), step: step.name, state: state, foreign: step.foreign, tried: maps.Clone(state)}
 	if step.fails != nil {
 		step.fails(ack.tried)
 	}
@@ -220,9 +221,10 @@ func (run *crashRun) check(ctx context.Context, base string, s crashState) error
 	if !slices.ContainsFunc(allowed, func(s map[string]string) bool { return maps.Equal(s, found) }) {
 		return fmt.Errorf("reads %v, which is none of %v", found, allowed)
 	}
-	if err := agrees(l.dir, found); err != nil {
+	if err := errors.Join(agrees(l.dir, found), run.checkDeletion(ctx, l, s, found)); err != nil {
 		return err
 	}
+	l.alone = len(deletions(found)) > 0 && s.crash.After%2 == 1
 	if err := l.work(ctx, found, run.mayBeDamaged(s.crash.After)); err != nil {
 		return err
 	}

@@ -20,11 +20,15 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/document"
 )
 
-// whole is stages, and each version is whole (invariant 1).
+// whole is stages, and each version is whole (invariant 1), also one that was
+// deleted and not purged.
 func (l *load) whole(ctx context.Context) (map[string]string, error) {
 	m, err := l.stages(ctx)
 	if err != nil || len(m) == 0 {
 		return m, err
+	}
+	if err := l.kept(m); err != nil {
+		return nil, err
 	}
 	list, err := l.ListVersions(ctx, loadModel)
 	for _, v := range list {
@@ -37,8 +41,10 @@ func (l *load) whole(ctx context.Context) (map[string]string, error) {
 	return m, err
 }
 
-// stages returns each version's stage. A model that can't be read and two
-// versions in production are errors (invariant 3).
+// stages returns what a reader finds: the stage of each version, the version of
+// each alias, as "@alias", and the tags, as "version#key" and "#key", and the
+// deleted versions, as "-version". A model that can't be read and two versions
+// in production are errors (invariant 3).
 func (l *load) stages(ctx context.Context) (map[string]string, error) {
 	list, err := l.ListVersions(ctx, loadModel)
 	if errors.Is(err, mr.ErrNotFound) {
@@ -48,6 +54,9 @@ func (l *load) stages(ctx context.Context) (map[string]string, error) {
 	production := 0
 	for _, v := range list {
 		m[v.Version] = string(v.Stage)
+		for key, value := range v.Tags {
+			m[v.Version+"#"+key] = value
+		}
 		if v.Stage == mr.Production {
 			production++
 		}
@@ -55,10 +64,38 @@ func (l *load) stages(ctx context.Context) (map[string]string, error) {
 			return nil, fmt.Errorf("version %s: %s", v.Version, v.Problems)
 		}
 	}
+	for _, version := range []string{deletedVersion, heldVersion} {
+		var deleted *mr.DeletedError
+		if _, err := l.GetVersion(ctx, loadModel.At(version)); !errors.As(err, &deleted) {
+			continue
+		}
+		if m["-"+version] = "deleted"; !deleted.Purged.IsZero() {
+			m["-"+version] = "purged"
+		}
+	}
+	facts, factsErr := l.Facts(ctx, loadModel)
+	err = errors.Join(err, factsErr)
+	showFacts(m, facts.Aliases, facts.Tags)
 	if production > 1 {
 		err = fmt.Errorf("%d versions in production", production)
 	}
 	return m, err
+}
+
+// showFacts replaces what a map has about the model itself.
+func showFacts(m, aliases, tags map[string]string) {
+	maps.DeleteFunc(m, func(key, _ string) bool { return key[0] == '@' || key[0] == '#' })
+	for alias, version := range aliases {
+		m["@"+alias] = version
+	}
+	for key, value := range tags {
+		m["#"+key] = value
+	}
+}
+
+// forget removes what a map has about a version.
+func forget(m map[string]string, version string) {
+	maps.DeleteFunc(m, func(key, _ string) bool { return key == version || strings.HasPrefix(key, version+"#") })
 }
 
 // A replayed is what a log alone says, read as simply as can be, and apart from
@@ -85,6 +122,9 @@ func replayLog(dir string) (replayed, error) {
 		Reset   bool
 		Removed []string
 		After   map[string]struct{ Stage string }
+		Extra   map[string]struct{ Tags map[string]string }
+		Model   *struct{ Aliases, Tags map[string]string }
+		Deleted map[string]*struct{ Purged string }
 	}
 	var waiting []event // of an append whose end was not seen yet
 	prev, at := "", 0
@@ -107,10 +147,25 @@ func replayLog(dir string) (replayed, error) {
 				clear(r.stages)
 			}
 			for _, v := range e.Removed {
-				delete(r.stages, v)
+				forget(r.stages, v)
+			}
+			for v, stone := range e.Deleted {
+				if delete(r.stages, "-"+v); stone != nil {
+					r.stages["-"+v] = "deleted"
+					if stone.Purged != "" {
+						r.stages["-"+v] = "purged"
+					}
+				}
 			}
 			for v, entry := range e.After {
+				forget(r.stages, v)
 				r.stages[v] = entry.Stage
+				for key, value := range e.Extra[v].Tags {
+					r.stages[v+"#"+key] = value
+				}
+			}
+			if e.Model != nil {
+				showFacts(r.stages, e.Model.Aliases, e.Model.Tags)
 			}
 			r.last = e.Event
 		}
@@ -184,7 +239,7 @@ func (l *load) work(ctx context.Context, before map[string]string, mayBeDamaged 
 	if condition == docDamaged && !mayBeDamaged {
 		return errors.New("the document is damaged")
 	}
-	if condition == docOurs || condition == docForeign {
+	if !l.alone && (condition == docOurs || condition == docForeign) {
 		// Another program may be the first to write. It must not undo what the
 		// document does not have.
 		if err := l.python(""); err != nil {
@@ -212,7 +267,8 @@ func (l *load) work(ctx context.Context, before map[string]string, mayBeDamaged 
 		return fmt.Errorf("registering again: %w", err)
 	}
 	for _, v := range []string{a.Version, b.Version} {
-		if _, taken := before[v]; taken || a.Version == b.Version {
+		_, taken := before[v]
+		if _, deleted := before["-"+v]; taken || deleted || a.Version == b.Version {
 			return fmt.Errorf("version %s was given out twice", v)
 		}
 	}
@@ -224,6 +280,11 @@ func (l *load) work(ctx context.Context, before map[string]string, mayBeDamaged 
 	}
 	if v, err := l.Rollback(ctx, loadModel, nil); err != nil || v.Version != a.Version {
 		return fmt.Errorf("rolling back to %q: %w", v.Version, err)
+	}
+	for version, state := range deletions(before) {
+		if err := l.settle(ctx, version, state, want); err != nil {
+			return err
+		}
 	}
 	if err := l.Close(); err != nil {
 		return err

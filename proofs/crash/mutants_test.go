@@ -82,7 +82,7 @@ func TestEveryCrashFindsMutants(t *testing.T) {
 		}
 		for name, m := range crashSwaps {
 			t.Run(name, func(t *testing.T) {
-				swapped, sites := run.swapped(m.early, m.before)
+				swapped, sites := run.swapped("", m.early, m.before)
 				if len(sites) == 0 {
 					t.Fatal("the workload has no such steps")
 				}
@@ -100,7 +100,10 @@ func (run *crashRun) wantViolation(t *testing.T, sites []int, known map[crashKey
 	known = maps.Clone(known)
 	for _, at := range sites {
 		next := slices.IndexFunc(run.acked, func(a crashAck) bool { return a.after > at })
-		end := run.acked[min(next+1, len(run.acked)-1)].after
+		end := run.record.End()
+		if next >= 0 && next+1 < len(run.acked) {
+			end = run.acked[next+1].after
+		}
 		list := run.states(at, end, known)
 		slices.SortStableFunc(list, func(a, b crashState) int { // what is likely to show comes first
 			return cmp.Compare(b.order(), a.order())
@@ -174,16 +177,17 @@ var crashSwaps = map[string]struct{ early, before func(crashtest.Op) bool }{
 	},
 }
 
-// swapped moves, within each step of the workload, the operations that match
-// early before the first that matches before. It also returns where.
-func (run *crashRun) swapped(early, before func(crashtest.Op) bool) (*crashRun, []int) {
+// swapped moves, within each step of the workload or the one that is named, the
+// operations that match early before the first that matches before. It also
+// returns where.
+func (run *crashRun) swapped(step string, early, before func(crashtest.Op) bool) (*crashRun, []int) {
 	out := &crashRun{lags: run.lags, orphan: run.orphan, acked: run.acked}
 	var sites []int
 	for i := 1; i < len(run.acked); i++ {
 		start := run.acked[i-1].after
 		ops := run.record.Ops[start:run.acked[i].after]
 		at := slices.IndexFunc(ops, before)
-		if at < 0 || !slices.ContainsFunc(ops[at:], early) {
+		if at < 0 || step != "" && step != run.acked[i].step || !slices.ContainsFunc(ops[at:], early) {
 			out.record.Ops = append(out.record.Ops, ops...)
 			continue
 		}

@@ -51,6 +51,7 @@ type load struct {
 	boot    string
 	faulty  crashtest.Faulty
 	failing bool // a fault is under way
+	alone   bool // no other program writes the document
 }
 
 // boots counts the boots of the system that were played.
@@ -80,12 +81,20 @@ func (l *load) open(idle time.Duration) error {
 	if l.lags {
 		m.lag = lagFromTheStart(idle)
 	}
-	r, err := m.open(l.dir, &mr.Options{Now: ticker()})
+	r, err := m.open(l.dir, &mr.Options{Now: l.clock()})
 	if err != nil {
 		return err
 	}
 	l.ModelRegistry = r
 	return nil
+}
+
+// clock returns a clock that is ahead of all events of the store, as Purge
+// wants it.
+func (l *load) clock() func() time.Time {
+	log, _ := l.read("history.jsonl") // there may be none
+	now, ahead := ticker(), time.Duration(bytes.Count(log, []byte("\n")))*time.Hour
+	return func() time.Time { return now().Add(ahead) }
 }
 
 func loadPath(name ...string) string {
@@ -109,13 +118,16 @@ func (l *load) write(name string, data []byte, at int64) error {
 	return errors.Join(err, f.Close())
 }
 
+// savedFiles are the files of every version's artifact.
+var savedFiles = map[string]string{"w.bin": "weights of a model", "sub/v.txt": "vocabulary"}
+
 func (l *load) register(ctx context.Context, opts mr.RegisterOptions) (mr.ModelVersion, error) {
 	save := func(dir string) error {
-		if err := os.Mkdir(filepath.Join(dir, "sub"), 0o777); err != nil {
-			return err
+		err := os.Mkdir(filepath.Join(dir, "sub"), 0o777)
+		for name, text := range savedFiles {
+			err = errors.Join(err, os.WriteFile(filepath.Join(dir, filepath.FromSlash(name)), []byte(text), 0o666))
 		}
-		return errors.Join(os.WriteFile(filepath.Join(dir, "w.bin"), []byte("weights of a model"), 0o666),
-			os.WriteFile(filepath.Join(dir, "sub", "v.txt"), []byte("vocabulary"), 0o666))
+		return err
 	}
 	opts.Metrics = map[string]any{"auc": 0.9}
 	return l.Register(ctx, loadModel, mr.FromFunc(save), &opts)
@@ -132,6 +144,7 @@ type loadStep struct {
 	name    string
 	plant   func(l *load) error // what others did before
 	do      func(ctx context.Context, l *load) error
+	records bool                          // it records first what it then does, so that a failure may leave the record
 	foreign bool                          // it is not the registry's doing, and may be lost until the next step
 	fails   func(state map[string]string) // its change is taken back, and until then may show so
 }
@@ -168,6 +181,27 @@ var loadSteps = []loadStep{
 		_, err := l.Rollback(ctx, loadModel, nil)
 		return err
 	}},
+	{name: "set aliases", do: func(ctx context.Context, l *load) error {
+		return l.SetAliases(ctx, loadModel, map[string]string{"champion": "1.0.2", "previous": "1.0.1"}, nil)
+	}},
+	{name: "move aliases", do: func(ctx context.Context, l *load) error {
+		return l.SetAliases(ctx, loadModel, map[string]string{"champion": "1.0.1", "previous": "1.0.2", "canary": "1.0.0"},
+			&mr.AliasOptions{If: map[string]string{"champion": "1.0.2", "canary": ""}})
+	}},
+	{name: "fail a condition of aliases", do: func(ctx context.Context, l *load) error {
+		err := l.SetAliases(ctx, loadModel, map[string]string{"champion": ""}, &mr.AliasOptions{If: map[string]string{"champion": "1.0.0"}})
+		if !errors.Is(err, mr.ErrConflict) {
+			return fmt.Errorf("a condition that does not hold gave %w", err)
+		}
+		return nil
+	}},
+	{name: "annotate a version", do: func(ctx context.Context, l *load) error {
+		return l.Annotate(ctx, loadModel.Aliased("champion"), mr.Note{Set: map[string]string{"team": "a", "risk": "high"}}, nil)
+	}},
+	{name: "annotate the model", do: func(ctx context.Context, l *load) error {
+		text := strings.Repeat("card ", 100)
+		return l.AnnotateModel(ctx, loadModel, mr.Note{Set: map[string]string{"owner": "b"}, Description: &text}, nil)
+	}},
 	{name: "fail to save", do: func(ctx context.Context, l *load) error {
 		_, err := l.Register(ctx, loadModel, mr.FromFunc(func(dir string) error {
 			return errors.Join(os.WriteFile(filepath.Join(dir, "w.bin"), []byte("half"), 0o666), os.ErrInvalid)
@@ -183,10 +217,20 @@ var loadSteps = []loadStep{
 	}},
 	{name: "archive", do: func(ctx context.Context, l *load) error {
 		_, err := l.Archive(ctx, loadModel.At("1.0.2"), nil) // it is: writes nothing
-		if err == nil {
-			_, err = l.Archive(ctx, loadModel.At("1.0.1"), nil)
+		if err != nil {
+			return err
 		}
+		if _, err := l.Archive(ctx, loadModel.At("1.0.1"), nil); !errors.Is(err, mr.ErrProtected) {
+			return fmt.Errorf("archiving an aliased version gave %w", err)
+		}
+		_, err = l.Archive(ctx, loadModel.At("1.0.1"), &mr.MoveOptions{Force: true})
 		return err
+	}},
+	{name: "remove an alias", do: func(ctx context.Context, l *load) error {
+		return l.SetAliases(ctx, loadModel, map[string]string{"champion": ""}, nil)
+	}},
+	{name: "remove a tag", do: func(ctx context.Context, l *load) error {
+		return l.Annotate(ctx, loadModel.At("1.0.1"), mr.Note{Remove: []string{"risk"}}, nil)
 	}},
 	{name: "write as Python does", foreign: true, do: func(_ context.Context, l *load) error {
 		return l.python("staging")
@@ -237,6 +281,37 @@ var loadSteps = []loadStep{
 	{name: "close", do: func(ctx context.Context, l *load) error { return l.open(time.Hour) }},
 	{name: "append after that", do: func(ctx context.Context, l *load) error {
 		_, err := l.Archive(ctx, loadModel.At("1.0.1"), nil)
+		return err
+	}},
+	{name: "register once", do: func(ctx context.Context, l *load) error {
+		_, err := l.register(ctx, mr.RegisterOptions{Once: "run", Note: mr.Note{Set: map[string]string{deletedTag: deletedValue}}})
+		return err
+	}},
+	{name: "register once again", plant: func(l *load) error { return l.open(time.Hour) }, do: func(ctx context.Context, l *load) error {
+		v, err := l.register(ctx, mr.RegisterOptions{Once: "run"})
+		if err == nil && !v.Existing {
+			err = fmt.Errorf("version %s was registered with a key that another one has", v.Version)
+		}
+		return err
+	}},
+	{name: "hold", do: func(ctx context.Context, l *load) error {
+		return l.Hold(ctx, loadModel.At(heldVersion), &mr.KeepOptions{Reason: "a case"})
+	}},
+	{name: "delete", do: func(ctx context.Context, l *load) error {
+		if err := l.Delete(ctx, loadModel.At(heldVersion), &mr.KeepOptions{Force: true}); !errors.Is(err, mr.ErrProtected) {
+			return fmt.Errorf("deleting a version that is held gave %w", err)
+		}
+		return l.Delete(ctx, loadModel.At(deletedVersion), &mr.KeepOptions{Actor: "a", Force: true})
+	}},
+	{name: "undelete", plant: func(l *load) error { return l.open(time.Hour) }, do: func(ctx context.Context, l *load) error {
+		return l.Undelete(ctx, loadModel.At(deletedVersion), nil)
+	}},
+	{name: "delete again", do: func(ctx context.Context, l *load) error {
+		return l.Delete(ctx, loadModel.At(deletedVersion), &mr.KeepOptions{Force: true})
+	}},
+	// The clock of the new registry is hours ahead of the deletion.
+	{name: purgeStep, records: true, plant: func(l *load) error { return l.open(time.Hour) }, do: func(ctx context.Context, l *load) error {
+		_, err := l.Purge(ctx, loadModel, &mr.PurgeOptions{OlderThan: time.Hour, Apply: true})
 		return err
 	}},
 }

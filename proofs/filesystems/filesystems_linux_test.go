@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/ubunye-go/modelregistry/internal/storetest"
 	"github.com/ubunye-go/modelregistry/proofs/internal/volume"
 )
 
@@ -70,7 +71,7 @@ func TestLifecycleOnALowerLayer(t *testing.T) {
 }
 
 func TestRootPackage(t *testing.T) {
-	if os.Getenv("MODELREGISTRY_TEST_ALL") != "1" {
+	if !storetest.MustRunAll() {
 		t.Skip("the test takes minutes; MODELREGISTRY_TEST_ALL=1 runs it, as .ci/run does")
 	}
 	t.Parallel()

@@ -13,7 +13,7 @@ import (
 
 // model is the specification in the form that porcupine needs.
 var model = porcupine.Model{
-	Init: func() any { return newState(nil, nil) },
+	Init: func() any { return newState(nil, nil, names{}, nil) },
 	Step: func(s, in, out any) (bool, any) {
 		ok, next := step(s.(*state), in.(Input), out.(Output))
 		return ok, next
@@ -79,7 +79,7 @@ func report(ops []porcupine.Operation, info porcupine.LinearizationInfo) string 
 			}
 		}
 	}
-	s := newState(nil, nil)
+	s := newState(nil, nil, names{}, nil)
 	placed := map[[2]int64]bool{}
 	for _, op := range longest {
 		_, s = step(s, op.Input.(Input), op.Output.(Output))

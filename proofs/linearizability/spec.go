@@ -12,11 +12,14 @@ import (
 
 // An Input is an operation with its arguments.
 type Input struct {
-	Op           string        // register, promote, demote, archive, rollback; get, list
+	Op           string        // register, promote, demote, archive, rollback, alias, delete, undelete; get, list
 	Version      string        `json:",omitempty"`
 	Stage        mr.ModelStage `json:",omitempty"` // the target of a move, or the stage to get
 	IfProduction string        `json:",omitempty"`
 	Force        bool          `json:",omitempty"`
+	Alias        string        `json:",omitempty"` // to set to Version, to remove, or to get
+	If           string        `json:",omitempty"` // what Alias must name; NoVersion for none
+	Once         string        `json:",omitempty"` // the key of a registration
 }
 
 // An Output is the result of an operation.
@@ -33,6 +36,7 @@ const (
 	notFound  = "not found"
 	exists    = "exists"
 	direction = "wrong direction"
+	protected = "protected"
 	conflict  = "conflict"
 	canceled  = "canceled" // its context ended, and it has not happened
 )
@@ -42,10 +46,13 @@ func (in Input) reads() bool { return in.Op == "get" || in.Op == "list" }
 func (in Input) String() string {
 	var b strings.Builder
 	b.WriteString(in.Op)
-	for _, s := range []string{in.Version, string(in.Stage)} {
+	for _, s := range []string{in.Alias, in.Version, string(in.Stage), in.Once} {
 		if s != "" {
 			b.WriteString(" " + s)
 		}
+	}
+	if in.If != "" {
+		b.WriteString(" if it is " + in.If)
 	}
 	if in.IfProduction != "" {
 		b.WriteString(" if production is " + in.IfProduction)
@@ -80,7 +87,25 @@ func (out Output) equal(other Output) bool {
 type state struct {
 	entries     []entry  // by version; then those in staging, in the order in which they entered it
 	productions []string // the versions that Rollback goes back to, the latest last
+	names       names
+	deleted     []entry // by version
 	hash        uint64
+}
+
+// names are from aliases and from keys of registrations to versions. The maps
+// never change.
+type names struct{ aliases, once map[string]string }
+
+// with returns a map with a value set, or removed if it is empty.
+func with(m map[string]string, key, value string) map[string]string {
+	m = maps.Clone(m)
+	if m == nil {
+		m = map[string]string{}
+	}
+	if m[key] = value; value == "" {
+		delete(m, key)
+	}
+	return m
 }
 
 type entry struct {
@@ -91,7 +116,7 @@ type entry struct {
 
 // newState sorts the entries. Two states that no operation distinguishes are
 // then equal, which keeps the search short.
-func newState(entries []entry, productions []string) *state {
+func newState(entries []entry, productions []string, n names, deleted []entry) *state {
 	slices.SortStableFunc(entries, func(a, b entry) int {
 		switch {
 		case a.stage == mr.Staging && b.stage == mr.Staging:
@@ -104,12 +129,14 @@ func newState(entries []entry, productions []string) *state {
 		return strings.Compare(a.version, b.version)
 	})
 	h := fnv.New64a()
-	fmt.Fprint(h, entries, productions)
-	return &state{entries, productions, h.Sum64()}
+	fmt.Fprint(h, entries, productions, n, deleted) // maps are printed in the order of their keys
+	return &state{entries, productions, n, deleted, h.Sum64()}
 }
 
 func (s *state) equal(other *state) bool {
-	return s == other || s.hash == other.hash && slices.Equal(s.entries, other.entries) && slices.Equal(s.productions, other.productions)
+	return s == other || s.hash == other.hash && slices.Equal(s.entries, other.entries) && slices.Equal(s.productions, other.productions) &&
+		maps.Equal(s.names.aliases, other.names.aliases) && maps.Equal(s.names.once, other.names.once) &&
+		slices.Equal(s.deleted, other.deleted)
 }
 
 func (s *state) get(version string) *entry {
@@ -148,7 +175,7 @@ func (s *state) enter(version string, stage mr.ModelStage, productions []string)
 	}
 	moved.stage = stage
 	moved.served = moved.served || stage == mr.Production
-	return newState(append(entries, moved), productions)
+	return newState(append(entries, moved), productions, s.names, s.deleted)
 }
 
 // apply is the specification: it returns the state after an operation, and the
@@ -156,7 +183,7 @@ func (s *state) enter(version string, stage mr.ModelStage, productions []string)
 func (s *state) apply(in Input) (*state, Output) {
 	switch in.Op {
 	case "list":
-		if len(s.entries) == 0 {
+		if len(s.entries)+len(s.deleted) == 0 {
 			return s, Output{Err: notFound}
 		}
 		list := map[string]mr.ModelStage{}
@@ -166,23 +193,67 @@ func (s *state) apply(in Input) (*state, Output) {
 		return s, Output{List: list}
 	case "get":
 		e := s.get(in.Version)
-		if in.Version == "" {
+		switch {
+		case in.Alias != "":
+			e = s.get(s.names.aliases[in.Alias])
+		case in.Version == "":
 			e = s.holder(in.Stage)
 		}
 		if e == nil {
 			return s, Output{Err: notFound}
 		}
 		return s, Output{Version: e.version, Stage: e.stage}
+	case "alias":
+		return s.alias(in)
+	case "delete":
+		return s.delete(in)
+	case "undelete":
+		return s.undelete(in)
 	case "register":
+		if known := s.names.once[in.Once]; in.Once != "" && known != "" {
+			e := s.get(known)
+			if e == nil {
+				return s, Output{Err: exists}
+			}
+			return s, Output{Version: e.version, Stage: e.stage}
+		}
 		version := in.Version
 		if version == "" {
 			version = s.next()
-		} else if s.get(version) != nil {
+		} else if s.get(version) != nil || s.isDeleted(version) {
 			return s, Output{Err: exists}
 		}
-		return s.enter(version, mr.Development, s.productions), Output{Version: version, Stage: mr.Development}
+		after := s.enter(version, mr.Development, s.productions)
+		if in.Once != "" {
+			after = newState(slices.Clone(after.entries), after.productions, names{s.names.aliases, with(s.names.once, in.Once, version)}, s.deleted)
+		}
+		return after, Output{Version: version, Stage: mr.Development}
 	}
 	return s.move(in)
+}
+
+func (s *state) alias(in Input) (*state, Output) {
+	now := s.names.aliases[in.Alias]
+	switch {
+	case len(s.entries)+len(s.deleted) == 0:
+		return s, Output{Err: notFound}
+	case in.If != "" && in.If != now && !(in.If == mr.NoVersion && now == ""):
+		return s, Output{Err: conflict}
+	case in.Version != "" && s.get(in.Version) == nil:
+		return s, Output{Err: notFound}
+	}
+	n := names{with(s.names.aliases, in.Alias, in.Version), s.names.once}
+	return newState(slices.Clone(s.entries), s.productions, n, s.deleted), Output{Version: in.Version}
+}
+
+// isAliased reports whether an alias names a version.
+func (s *state) isAliased(version string) bool {
+	for _, v := range s.names.aliases {
+		if v == version {
+			return true
+		}
+	}
+	return false
 }
 
 // rank orders the stages: a promotion moves to a higher rank.
@@ -210,6 +281,8 @@ func (s *state) move(in Input) (*state, Output) {
 	case in.Op == "promote" && rank[to] < rank[e.stage], in.Op == "demote" && rank[to] > rank[e.stage],
 		in.Op == "rollback" && !e.served && !in.Force:
 		return s, Output{Err: direction}
+	case to == mr.Archived && s.isAliased(version) && !in.Force:
+		return s, Output{Err: protected}
 	}
 	current := mr.NoVersion
 	if p := s.holder(mr.Production); p != nil {
@@ -229,7 +302,7 @@ func (s *state) move(in Input) (*state, Output) {
 func (s *state) previous() string {
 	current := s.holder(mr.Production)
 	for _, v := range slices.Backward(s.productions) {
-		if current == nil || v != current.version {
+		if s.get(v) != nil && (current == nil || v != current.version) {
 			return v
 		}
 	}
@@ -267,7 +340,7 @@ func reversed(list []string) []string {
 func (s *state) next() string {
 	var high, candidate [3]int
 	released := false
-	for _, e := range s.entries {
+	for _, e := range slices.Concat(s.entries, s.deleted) {
 		number, rc, _ := strings.Cut(e.version, "-")
 		var n [3]int
 		fmt.Sscanf(number, "%d.%d.%d", &n[0], &n[1], &n[2])
@@ -281,7 +354,7 @@ func (s *state) next() string {
 	switch {
 	case released:
 		return fmt.Sprintf("%d.%d.%d", high[0], high[1], high[2]+1)
-	case len(s.entries) > 0:
+	case len(s.entries)+len(s.deleted) > 0:
 		return fmt.Sprintf("%d.%d.%d", candidate[0], candidate[1], candidate[2])
 	}
 	return "1.0.0"

@@ -142,7 +142,7 @@ and none of these operations can be next:
 func TestSpecification(t *testing.T) {
 	t.Parallel()
 	rollback := Input{Op: "rollback"}
-	s := newState(nil, nil)
+	s := newState(nil, nil, names{}, nil)
 	for i, c := range []struct {
 		in   Input
 		want Output
@@ -179,6 +179,31 @@ func TestSpecification(t *testing.T) {
 		{Input{Op: "archive", Version: "1.3.0"}, ok("1.3.0", mr.Archived)},
 		{Input{Op: "get", Stage: mr.Staging}, ok("1.3.1", mr.Staging)},
 		{Input{Op: "archive", Version: "9.9.9"}, Output{Err: notFound}},
+		{Input{Op: "get", Alias: "champion"}, Output{Err: notFound}},
+		{Input{Op: "alias", Alias: "champion", Version: "9.9.9"}, Output{Err: notFound}},
+		{Input{Op: "alias", Alias: "champion", Version: "1.3.1", If: mr.NoVersion}, Output{Version: "1.3.1"}},
+		{Input{Op: "alias", Alias: "champion", Version: "1.0.0", If: mr.NoVersion}, Output{Err: conflict}},
+		{Input{Op: "alias", Alias: "champion", Version: "1.0.0", If: "1.0.1"}, Output{Err: conflict}},
+		{Input{Op: "get", Alias: "champion"}, ok("1.3.1", mr.Staging)},
+		{Input{Op: "archive", Version: "1.3.1"}, Output{Err: protected}},
+		{Input{Op: "archive", Version: "1.3.1", Force: true}, ok("1.3.1", mr.Archived)},
+		{Input{Op: "alias", Alias: "champion", If: "1.3.1"}, Output{}},
+		{Input{Op: "get", Alias: "champion"}, Output{Err: notFound}},
+		{Input{Op: "register", Once: "a"}, ok("1.3.2", mr.Development)},
+		{Input{Op: "register", Once: "a"}, ok("1.3.2", mr.Development)},
+		{Input{Op: "register", Once: "b"}, ok("1.3.3", mr.Development)},
+		{Input{Op: "delete", Version: "2.0.0-rc.1"}, Output{Version: "2.0.0-rc.1"}},
+		{Input{Op: "delete", Version: "1.3.3"}, Output{Err: protected}},
+		{Input{Op: "delete", Version: "1.3.2"}, Output{Version: "1.3.2"}},
+		{Input{Op: "delete", Version: "1.3.2"}, Output{Version: "1.3.2"}},
+		{Input{Op: "get", Version: "1.3.2"}, Output{Err: notFound}},
+		{Input{Op: "register", Version: "1.3.2"}, Output{Err: exists}},
+		{Input{Op: "register", Once: "a"}, Output{Err: exists}},
+		{Input{Op: "delete", Version: "1.3.3", Force: true}, Output{Version: "1.3.3"}},
+		{register, ok("1.3.4", mr.Development)},
+		{Input{Op: "undelete", Version: "1.3.2"}, Output{Version: "1.3.2"}},
+		{Input{Op: "get", Version: "1.3.2"}, ok("1.3.2", mr.Development)},
+		{Input{Op: "undelete", Version: "9.9.9"}, Output{Err: notFound}},
 	} {
 		next, got := s.apply(c.in)
 		if !got.equal(c.want) {
@@ -191,7 +216,7 @@ func TestSpecification(t *testing.T) {
 // The number of productions that a model remembers is bounded.
 func TestSpecificationBoundsProductions(t *testing.T) {
 	t.Parallel()
-	s := newState(nil, nil)
+	s := newState(nil, nil, names{}, nil)
 	for i := range maxProductions + 5 {
 		s, _ = s.apply(register)
 		s, _ = s.apply(toProduction(fmt.Sprintf("1.0.%d", i)))

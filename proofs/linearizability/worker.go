@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing/fstest"
 	"time"
 
@@ -88,30 +89,50 @@ func (w *Worker) choose() Input {
 		condition = ""
 	}
 	switch n := rand.IntN(100); {
-	case n < 10:
+	case n < 8:
 		return Input{Op: "register"}
+	case n < 10:
+		return Input{Op: "register", Once: pick("a", "b", "c")}
 	case n < 13:
 		return Input{Op: "register", Version: fmt.Sprintf("1.%d.0", rand.IntN(20))}
 	case n < 15:
 		return Input{Op: "register", Version: fmt.Sprintf("1.%d.0-rc.%d", rand.IntN(20), rand.IntN(3))}
+	case n < 20:
+		return w.chooseAlias()
+	case n < 22:
+		return Input{Op: "delete", Version: w.version(), Force: rand.IntN(3) == 0}
+	case n < 23:
+		return Input{Op: "undelete", Version: w.version()}
 	case n < 40:
 		return Input{Op: "promote", Version: w.version(), Stage: stage, IfProduction: condition}
 	case n < 45:
 		return Input{Op: "demote", Version: w.version(), Stage: stage, IfProduction: condition}
 	case n < 50:
-		return Input{Op: "archive", Version: w.version(), IfProduction: condition}
+		return Input{Op: "archive", Version: w.version(), IfProduction: condition, Force: rand.IntN(3) == 0}
 	case n < 58:
 		return Input{Op: "rollback", IfProduction: condition}
 	case n < 64:
 		return Input{Op: "rollback", Version: w.version(), IfProduction: condition, Force: rand.IntN(3) == 0}
 	case n < 78:
 		return Input{Op: "get", Stage: mr.Production}
-	case n < 82:
+	case n < 80:
 		return Input{Op: "get", Stage: mr.Staging}
+	case n < 83:
+		return Input{Op: "get", Alias: pick("champion", "canary")}
 	case n < 90:
 		return Input{Op: "get", Version: w.version()}
 	}
 	return Input{Op: "list"}
+}
+
+// chooseAlias returns a change of an alias. It is conditional most of the time,
+// for the same reason.
+func (w *Worker) chooseAlias() Input {
+	in := Input{Op: "alias", Alias: pick("champion", "canary"), Version: pick(w.version(), w.version(), "")}
+	if rand.IntN(4) > 0 {
+		in.If = pick(mr.NoVersion, w.version(), w.version())
+	}
+	return in
 }
 
 var files = mr.FromFS(fstest.MapFS{"weights.bin": {Data: []byte("weights"), Mode: 0o644}})
@@ -125,7 +146,7 @@ func (w *Worker) call(ctx context.Context, in Input) (Output, error) {
 	}
 	v, list, err := w.do(ctx, in)
 	for kind, is := range map[string]error{notFound: mr.ErrNotFound, exists: mr.ErrExists, direction: mr.ErrWrongDirection,
-		conflict: mr.ErrConflict, canceled: context.DeadlineExceeded} {
+		protected: mr.ErrProtected, conflict: mr.ErrConflict, canceled: context.DeadlineExceeded} {
 		if errors.Is(err, is) {
 			return Output{Err: kind}, nil
 		}
@@ -135,6 +156,8 @@ func (w *Worker) call(ctx context.Context, in Input) (Output, error) {
 		return Output{Unknown: true}, nil
 	case err != nil:
 		return Output{}, err
+	case in.Op == "alias", in.Op == "delete", in.Op == "undelete":
+		return Output{Version: in.Version}, nil
 	case in.Op != "list":
 		return Output{Version: v.Version, Stage: v.Stage}, nil
 	}
@@ -152,7 +175,7 @@ func (w *Worker) do(ctx context.Context, in Input) (v mr.ModelVersion, list []mr
 	r, o := w.Registry, &mr.MoveOptions{IfProduction: in.IfProduction, Force: in.Force}
 	switch in.Op {
 	case "register":
-		v, err = r.Register(ctx, w.Model, files, &mr.RegisterOptions{Version: in.Version})
+		v, err = r.Register(ctx, w.Model, files, &mr.RegisterOptions{Version: in.Version, Once: in.Once})
 	case "promote":
 		v, err = r.Promote(ctx, w.Model.At(in.Version), in.Stage, o)
 	case "demote":
@@ -165,11 +188,24 @@ func (w *Worker) do(ctx context.Context, in Input) (v mr.ModelVersion, list []mr
 		} else {
 			v, err = r.RollbackTo(ctx, w.Model.At(in.Version), o)
 		}
+	case "delete":
+		err = r.Delete(ctx, w.Model.At(in.Version), &mr.KeepOptions{Force: in.Force})
+	case "undelete":
+		err = r.Undelete(ctx, w.Model.At(in.Version), nil)
+	case "alias":
+		o := &mr.AliasOptions{}
+		if in.If != "" {
+			o.If = map[string]string{in.Alias: strings.TrimPrefix(in.If, mr.NoVersion)}
+		}
+		err = r.SetAliases(ctx, w.Model, map[string]string{in.Alias: in.Version}, o)
 	case "list":
 		list, err = r.ListVersions(ctx, w.Model)
 	case "get":
 		ref := w.Model.At(in.Version)
-		if in.Version == "" {
+		switch {
+		case in.Alias != "":
+			ref = w.Model.Aliased(in.Alias)
+		case in.Version == "":
 			ref = w.Model.In(in.Stage)
 		}
 		var m *mr.Model

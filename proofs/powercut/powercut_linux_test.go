@@ -214,6 +214,9 @@ func (s *site) check(ctx context.Context) error {
 			return fmt.Errorf("a reader sees an incomplete version: %w", err)
 		}
 	}
+	if err := s.removed(); err != nil {
+		return err
+	}
 	s.writers++
 	l := ledger.Line{Phase: ledger.Intent, Worker: fmt.Sprintf("next%d", s.writers), Token: fmt.Sprintf("next%d", s.writers), Op: "register"}
 	save := func(dir string) error { return ledger.Save(dir, l.Token) }
@@ -234,7 +237,7 @@ func (s *site) check(ctx context.Context) error {
 	if err == nil && !maps.Equal(replayed, stages) {
 		err = fmt.Errorf("a reader found %v, the history says %v", stages, replayed)
 	}
-	return errors.Join(err, ledger.Check(events, s.lines))
+	return errors.Join(err, ledger.Check(events, s.lines), s.checkDeletions(ctx, r, events))
 }
 
 // volumes are the file systems that are cut. On some kernels no ioctl shuts

@@ -28,25 +28,20 @@ func (k *killRun) check(t *testing.T) {
 	// append left them in versions/. The next registrations with these numbers
 	// move them to .orphans/.
 	for range 10 {
-		k.count++
-		l := ledger.Line{Phase: ledger.Intent, Worker: fmt.Sprintf("next%d", k.count), Token: fmt.Sprintf("next%d", k.count), Op: "register"}
-		v, err := r.Register(t.Context(), fraud, twoFiles(l.Token), &mr.RegisterOptions{Reason: l.Token})
-		if err != nil {
-			t.Fatal(err)
-		}
-		k.lines = append(k.lines, l)
-		l.Phase, l.Version, l.To, l.Wrote = ledger.Done, v.Version, string(v.Stage), true
-		k.lines = append(k.lines, l)
+		v := k.register(t, r)
 		before[v.Version] = string(v.Stage)
-		if folders := k.names(t, "versions"); len(folders) == len(before) {
+		k.finishPurges(t, r)
+		if slices.Equal(k.names(t, "versions"), k.folders(t, before)) {
 			break
 		}
 	}
+	v := k.registerAfterDeletion(t, r)
+	before[v.Version] = string(v.Stage)
 	if left := k.names(t, ".staging"); len(left) > 0 {
 		t.Errorf("the staging folder holds %q, want nothing", left)
 	}
-	if diff := cmp.Diff(slices.Sorted(maps.Keys(before)), k.names(t, "versions")); diff != "" {
-		t.Errorf("versions and their folders (-listed +folders):\n%s", diff)
+	if diff := cmp.Diff(k.folders(t, before), k.names(t, "versions")); diff != "" {
+		t.Errorf("versions and their folders (-listed, or deleted and not purged +folders):\n%s", diff)
 	}
 	events, err := ledger.History(modelPath(k.dir))
 	if err != nil {
@@ -62,14 +57,49 @@ func (k *killRun) check(t *testing.T) {
 	if diff := cmp.Diff(replayed, stagesOf(t, openStore(t, k.dir, nil))); diff != "" {
 		t.Errorf("stages (-replayed +read by a new registry):\n%s", diff)
 	}
-	if err := ledger.Check(events, k.lines); err != nil {
-		t.Error(err)
+	aliases, err := ledger.Aliases(events)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for version, digest := range ledger.Manifests(events) {
-		if err := ledger.Whole(modelPath(k.dir), version, digest); err != nil {
-			t.Error(err)
+	for name, r := range map[string]*mr.ModelRegistry{"the next writer": r, "a new registry": openStore(t, k.dir, nil)} {
+		facts, err := r.Facts(t.Context(), fraud)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !maps.Equal(aliases, facts.Aliases) {
+			t.Errorf("%s reads the aliases %v, want %v", name, facts.Aliases, aliases)
 		}
 	}
+	if err := errors.Join(ledger.Check(events, k.lines), ledger.Kept(modelPath(k.dir), events)); err != nil {
+		t.Error(err)
+	}
+	wantDeletions(t, r, events)
+	wantVerified(t, r)
+}
+
+// register registers a version as the next writer.
+func (k *killRun) register(t *testing.T, r *mr.ModelRegistry) (v mr.ModelVersion) {
+	t.Helper()
+	k.note(t, ledger.Line{Op: "register", To: string(mr.Development)}, func(token string) (_ string, err error) {
+		v, err = r.Register(t.Context(), fraud, twoFiles(token), &mr.RegisterOptions{Reason: token})
+		return v.Version, err
+	})
+	return v
+}
+
+// note makes a change that must succeed, and notes it.
+func (k *killRun) note(t *testing.T, l ledger.Line, change func(token string) (version string, err error)) {
+	t.Helper()
+	k.count++
+	l.Token = fmt.Sprintf("next%d", k.count)
+	l.Worker, l.Phase = l.Token, ledger.Intent
+	version, err := change(l.Token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.lines = append(k.lines, l)
+	l.Phase, l.Version, l.Wrote = ledger.Done, version, true
+	k.lines = append(k.lines, l)
 }
 
 // debris checks that the model's folder holds only its usual files, files that

@@ -148,3 +148,14 @@ func (k *killRun) progress(t *testing.T, n int) {
 		}
 	}
 }
+
+// acknowledged counts the operations that returned no error, by their kind.
+func (k *killRun) acknowledged() map[string]int {
+	n := map[string]int{}
+	for _, l := range k.lines {
+		if l.Phase == ledger.Done {
+			n[l.Op]++
+		}
+	}
+	return n
+}

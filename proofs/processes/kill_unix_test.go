@@ -34,7 +34,7 @@ func TestKilledProcesses(t *testing.T) {
 			t.Fatalf("round %d failed, as reported above", round+1)
 		}
 	}
-	t.Logf("killed %d processes, in about %d operations", processes, operations)
+	t.Logf("killed %d processes, in about %d operations; of the last store's, %v were acknowledged", processes, operations, k.acknowledged())
 }
 
 // Invariant 8: the staging folder of a stopped process is kept, because the

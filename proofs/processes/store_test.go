@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"testing"
@@ -64,26 +65,26 @@ func stopFile(dir string) string { return filepath.Join(dir, "stop") }
 
 // read reads the model until stop reports true, and once more. Each time it
 // checks that at most one version is in production, that no version is lost,
-// and that the newest version and production have all their files.
+// and that the newest version and production have all their files. Deleted
+// versions are not lost.
 func read(t *testing.T, dir string, stop func() bool) {
 	t.Helper()
 	r := openStore(t, dir, nil)
-	seen := 0
+	seen := map[string]bool{}
 	for last := false; !last; {
 		last = stop()
 		list, err := r.ListVersions(t.Context(), fraud)
-		if errors.Is(err, mr.ErrNotFound) && seen == 0 {
+		if errors.Is(err, mr.ErrNotFound) && len(seen) == 0 {
 			continue
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(list) < seen {
-			t.Fatalf("got %d versions, want the %d seen before or more", len(list), seen)
-		}
-		seen = len(list)
+		lost := maps.Clone(seen)
 		var productions []string
 		for _, v := range list {
+			delete(lost, v.Version)
+			seen[v.Version] = true
 			if len(v.Problems) > 0 { // such as a second stored production
 				t.Fatalf("%s has problems %q, want none", v.Version, v.Problems)
 			}
@@ -94,7 +95,15 @@ func read(t *testing.T, dir string, stop func() bool) {
 		if len(productions) > 1 {
 			t.Fatalf("%q are in production, want one version at most", productions)
 		}
-		wantTwoFiles(t, r, list[0].Version)
+		for v := range lost {
+			if _, err := r.GetVersion(t.Context(), fraud.At(v)); err != nil && !errors.Is(err, mr.ErrDeleted) {
+				t.Fatalf("%s was listed before: %v", v, err)
+			}
+			delete(seen, v)
+		}
+		if len(list) > 0 {
+			wantTwoFiles(t, r, list[0].Version)
+		}
 		if len(productions) == 1 {
 			wantTwoFiles(t, r, productions[0])
 		}
@@ -104,25 +113,43 @@ func read(t *testing.T, dir string, stop func() bool) {
 	}
 }
 
+// isPurged reports whether a version is deleted and its files were given up.
+func isPurged(t *testing.T, r *mr.ModelRegistry, version string) bool {
+	t.Helper()
+	var deleted *mr.DeletedError
+	_, err := r.GetVersion(t.Context(), fraud.At(version))
+	return errors.As(err, &deleted) && !deleted.Purged.IsZero()
+}
+
 // wantTwoFiles checks that a version has all the files of twoFiles, and those
-// that the registry adds.
+// that the registry adds, unless it is deleted meanwhile.
 func wantTwoFiles(t *testing.T, r *mr.ModelRegistry, version string) {
 	t.Helper()
 	m, err := r.GetModel(t.Context(), fraud.At(version), nil)
-	if err != nil {
-		t.Fatal(err)
+	if errors.Is(err, mr.ErrDeleted) {
+		return
 	}
-	defer m.Close()
-	a, errA := os.ReadFile(filepath.Join(m.Path, "a.bin"))
-	c, errC := os.ReadFile(filepath.Join(m.Path, "b", "c.bin"))
+	if err == nil {
+		defer m.Close()
+		err = hasTwoFiles(m.Path)
+	}
+	if err != nil && !isPurged(t, r, version) {
+		t.Fatalf("%s: %v", version, err)
+	}
+}
+
+func hasTwoFiles(dir string) error {
+	a, errA := os.ReadFile(filepath.Join(dir, "a.bin"))
+	c, errC := os.ReadFile(filepath.Join(dir, "b", "c.bin"))
 	if err := errors.Join(errA, errC); err != nil || !bytes.Equal(a, c) || len(a) == 0 {
-		t.Fatalf("the files of %s hold %q and %q, %v, want equal texts", version, a, c, err)
+		return fmt.Errorf("the files hold %q and %q, %w, want equal texts", a, c, err)
 	}
 	for _, name := range []string{"manifest.json", "metrics.json", "metadata.json"} {
-		if _, err := os.Stat(filepath.Join(m.Path, "..", name)); err != nil {
-			t.Fatal(err)
+		if _, err := os.Stat(filepath.Join(dir, "..", name)); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 // wantComplete checks that a store has n versions with all their files. It

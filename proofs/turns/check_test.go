@@ -29,9 +29,12 @@ func (w *world) check() error {
 			return fmt.Errorf("in the running registry %w", err)
 		}
 	}
-	err := w.fresh(func(r *mr.ModelRegistry) error { return errors.Join(see(r), w.checkVerify(r)) })
+	err := w.fresh(func(r *mr.ModelRegistry) error { return errors.Join(see(r), w.checkVerify(r), w.checkPurge(r)) })
 	if err != nil {
 		return fmt.Errorf("in a newly opened registry %w", err)
+	}
+	if err := w.checkFiles(); err != nil {
+		return err
 	}
 	if err := w.checkHistory(); err != nil {
 		return err
@@ -108,7 +111,7 @@ func (w *world) checkList(r *mr.ModelRegistry) error {
 	if d := compareVersions(want, got, w.spec.now.byOrder); d != "" {
 		return fmt.Errorf("Go lists other versions (-want +got):\n%s", d)
 	}
-	return nil
+	return errors.Join(w.checkNames(ctx, r, list), w.checkDeleted(ctx, r, list))
 }
 
 // checkProduction compares the version in production, by reference and by

@@ -15,6 +15,7 @@ from ubunye.models.registry import ModelRegistry, ModelStage
 
 USE_CASE, MODEL = "fraud", "Risk"
 LONG = 1000  # a longer string is answered by its length
+LOADED = {}  # by store, the record that a later command starts from
 
 
 class Weights:
@@ -39,7 +40,8 @@ def listing(reg):
     found = []
     for version in versions:
         folder = str(reg._version_dir(USE_CASE, MODEL, version.version))
-        content = pathlib.Path(folder, "model", "weights").read_text()
+        weights = pathlib.Path(folder, "model", "weights")
+        content = weights.read_text() if weights.is_file() else None
         found.append({**asdict(version), "content": content})
     return {"versions": found, "production": production(reg), "gates": gates(reg)}
 
@@ -48,10 +50,9 @@ def production(reg):
     """Returns the version in production, loaded by its stage, or None."""
     try:
         path, version = reg.get_model(USE_CASE, MODEL, stage=ModelStage.PRODUCTION)
-    except ValueError:
+    except (ValueError, FileNotFoundError):
         return None
-    assert (pathlib.Path(path) / "weights").is_file()
-    return version.version
+    return version.version if (pathlib.Path(path) / "weights").is_file() else None
 
 
 def gates(reg):
@@ -89,16 +90,22 @@ def run(reg, store, do, version=None, to=None, **more):
         edit(reg, version, **more)
     elif do == "compare":
         return reg.compare_versions(USE_CASE, MODEL, version, more["other"])
-    elif do != "list":
+    elif do not in ("list", "load"):
         raise SystemExit(f"unknown command {do}")
 
 
-def answer(store, do, **args):
+def answer(store, do, stale=False, **args):
     reg = ModelRegistry(store)
     reply = {"before": listing(reg) if do != "list" else None, "error": "", "result": None}
+    actor = ModelRegistry(store)
     try:
-        reply["result"] = run(reg, store, do, **args)
-    except (ValueError, FileNotFoundError) as error:
+        if do == "load":
+            LOADED[store] = reg._load_record(USE_CASE, MODEL)
+        if stale:
+            record = LOADED.pop(store)
+            actor._load_record = lambda *_: record
+        reply["result"] = run(actor, store, do, **args)
+    except (ValueError, FileNotFoundError, PermissionError) as error:
         reply["error"] = str(error) or type(error).__name__
     reply["after"] = listing(reg)
     return reply

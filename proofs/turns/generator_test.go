@@ -2,6 +2,7 @@ package turns
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 )
@@ -27,9 +28,17 @@ func (g *generator) rarely() bool { return g.IntN(6) == 0 }
 func (g *generator) step(m *spec) step {
 	g.drawn++
 	s := step{by: g.one(goSide, pythonSide), named: g.IntN(2) == 0}
-	s.do = g.one("register", "promote", "promote", "promote", "demote", "archive", "archive", "rollback", "more", "more")
+	s.do = g.one("register", "promote", "promote", "promote", "demote", "archive", "archive", "rollback", "more", "more", "name", "name", "keep", "keep", "keep")
 	if len(m.now.order) >= versions && s.do == "register" {
 		s.do = "promote"
+	}
+	switch {
+	case (s.do == "name" || s.do == "keep") && s.by == pythonSide:
+		s.do = "more"
+	case s.do == "keep":
+		s.do = g.one("delete", "delete", "undelete", "undelete", "hold", "unhold", "retain", "purge")
+	case s.do == "name":
+		s.do = g.one("alias", "note", "note")
 	}
 	if s.do == "more" {
 		s.do = g.more(s.by)
@@ -47,6 +56,23 @@ func (g *generator) step(m *spec) step {
 			s.gate = g.one("0.4", "0.6")
 		}
 		s.force = g.rarely() && (s.by == goSide || g.release.gates)
+	case "alias":
+		s.alias = g.one("champion", "canary")
+		if g.IntN(3) == 0 {
+			s.version = ""
+		}
+	case "note":
+		g.note(&s)
+	case "delete":
+		s.force = s.by == goSide && g.IntN(2) == 0
+	case "undelete":
+		if list := slices.Sorted(maps.Keys(m.now.graves)); len(list) > 0 && !g.rarely() {
+			s.version = g.one(list...)
+		}
+	case "retain", "purge":
+		g.removal(&s)
+	case "archive":
+		s.force = s.by == goSide && g.IntN(2) == 0
 	case "demote":
 		s.to = g.one("development", "staging", "archived")
 	case "rollback":
@@ -59,6 +85,31 @@ func (g *generator) step(m *spec) step {
 		s.auc = g.one("0.5", "0.7", "0.9")
 	}
 	return s
+}
+
+// removal draws a retention or a purge.
+func (g *generator) removal(s *step) {
+	s.version = ""
+	if s.do == "retain" {
+		s.keep = g.one("1", "2", "3", "tag", "served")
+		return
+	}
+	if s.torn = g.IntN(3) == 0; s.torn {
+		s.opened = false
+	}
+}
+
+// note draws a change of the note of the version, or of the model.
+func (g *generator) note(s *step) {
+	if g.IntN(3) == 0 {
+		s.version = ""
+	}
+	if g.IntN(2) == 0 {
+		s.tag = g.one("none", "red", "blue")
+	}
+	if s.tag == "" || g.IntN(3) == 0 {
+		s.text = g.one("none", "card", "sheet")
+	}
 }
 
 // more draws an operation that only one side has.
@@ -94,6 +145,9 @@ func (g *generator) version(m *spec) string {
 // given out since.
 func (g *generator) registration(s *step) {
 	s.auc = g.one("0.5", "0.7", "0.9")
+	if s.by == goSide && g.IntN(3) == 0 {
+		s.once = g.one("run-1", "run-2")
+	}
 	switch {
 	case s.by == goSide && g.rarely():
 		s.own = g.one("0.6", "0.8")

@@ -59,12 +59,19 @@ type eventJSON struct {
 	Op, Version, From, To, Actor string
 	Refused                      bool
 	SkippedGates                 bool `json:"skipped_gates"`
+	Forced                       bool
 	Changes                      []struct {
 		Version, From, To string
 		Forced, Reused    bool
 	}
 	ModelGates *map[string]json.Number `json:"model_gates"`
-	Doubts     []json.RawMessage
+	Aliases    []struct{ Alias, From, To string }
+	Note       *struct {
+		Set         map[string]string
+		Remove      []string
+		Description *string
+	}
+	Doubts []struct{ Version string }
 }
 
 // eventLine prints an event as the spec does.
@@ -100,11 +107,27 @@ func eventLine(event mr.Event) (string, error) {
 	if e.Refused {
 		about += " refused"
 	}
+	if e.Forced && event.Op == mr.OpDelete {
+		about += " forced"
+	}
 	if e.SkippedGates {
 		about += " without gates"
 	}
-	if e.Doubts != nil { // with turns there are no doubts
-		about += fmt.Sprintf(" with doubts %s", e.Doubts)
+	for _, c := range e.Aliases {
+		about += aliasChange(c.Alias, c.From, c.To)
 	}
+	if n := e.Note; n != nil {
+		if n.Set != nil || n.Remove != nil {
+			about += " tag " + n.Set[tagKey]
+		}
+		if n.Description != nil {
+			about += " text " + *n.Description
+		}
+	}
+	var doubts []string
+	for _, d := range e.Doubts {
+		doubts = append(doubts, d.Version)
+	}
+	about += doubtsAbout(doubts)
 	return fmt.Sprintf("%s [%s]", about, what), nil
 }

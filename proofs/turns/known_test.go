@@ -17,6 +17,9 @@ func TestKnownScripts(t *testing.T) {
 			go register`},
 		{"Python changes nothing", anyRelease, `
 			go register 1.0.0; python edit 1.0.0 auc=0.5; go register`},
+		{"Python changes nothing in a document that lags", anyRelease, `
+			go register 1.0.0; go archive 1.0.0; go wait; go promote 1.0.0 development; python archive 1.0.0
+			go register`},
 		{"a metric is edited after a promotion of another version", anyRelease, `
 			go register 1.0.0; go register 1.0.1; go promote 1.0.0 production; go reopen
 			go promote 1.0.1 production; python edit 1.0.0 auc=0.7

@@ -81,8 +81,14 @@ func (w *world) readBy(l *listing) error {
 		switch {
 		case m.theirs == nil && len(m.docs) > 0:
 			m.docs, m.base = list[i:], s
-		case m.theirs != nil && i < len(list)-1: // Python's changes are recorded
-			return w.checkHistory()
+		case m.theirs != nil && i < len(list)-1: // Go brought it up to date
+			if err := w.checkHistory(); err != nil {
+				return err
+			}
+			if m.theirs != nil { // Python changed nothing, so no event says so
+				m.record()
+			}
+			m.docs, m.base = []state{m.last}, m.last
 		}
 		return nil
 	}

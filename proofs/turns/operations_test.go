@@ -16,7 +16,7 @@ func pythonStep(doc *state, s step, content string, at stamp) outcome {
 		if doc.order == nil {
 			return failed
 		}
-		doc.remove(s.version)
+		doc.remove(s.version, pythonSide)
 		return ok
 	}
 	if v == nil {
@@ -86,15 +86,22 @@ func pythonServe(doc *state, to, number string, at stamp) {
 
 // golang makes a step of Go. It returns the version that the call returns.
 func (m *spec) golang(s step, content string, at stamp) (string, outcome) {
-	if s.do == "register" {
+	switch s.do {
+	case "register":
 		return m.register(s, content, at)
+	case "alias":
+		return m.setAlias(s, at)
+	case "note":
+		return m.annotate(s, at)
+	case "delete", "undelete", "hold", "unhold", "retain", "purge":
+		return m.keep(s, at)
 	}
 	if s.do == "rollback" && s.version == "" {
 		s.version = m.previous()
 	}
 	v := m.now.versions[s.version]
 	if v == nil {
-		return s.version, notFound
+		return s.version, m.missing(s.version)
 	}
 	to := s.to
 	switch s.do {
@@ -114,6 +121,9 @@ func (m *spec) golang(s step, content string, at stamp) (string, outcome) {
 	rises := slices.Index(up, to) > slices.Index(up, from)
 	if s.do == "promote" && !rises || s.do == "demote" && rises || s.do == "rollback" && v.served.from.IsZero() && !s.force {
 		return s.version, direction
+	}
+	if to == "archived" && !s.force && len(m.now.aliasesOf(s.version)) > 0 {
+		return s.version, protected
 	}
 	about := fmt.Sprintf("%s %s %s to %s by %q", s.do, s.version, from, to, s.actor())
 	if s.do == "promote" && !s.force {
@@ -141,6 +151,11 @@ func (m *spec) golang(s step, content string, at stamp) (string, outcome) {
 }
 
 func (m *spec) register(s step, content string, at stamp) (string, outcome) {
+	if s.once != "" {
+		if number, result, known := m.again(s, content); known {
+			return number, result
+		}
+	}
 	number := s.version
 	switch {
 	case number == "":
@@ -151,12 +166,13 @@ func (m *spec) register(s step, content string, at stamp) (string, outcome) {
 	about := fmt.Sprintf("register %s  to development by %q", number, goSide)
 	m.commit("register", about, at, func() {
 		v := &version{number: number, stage: "development", registered: at, metrics: metrics(s.auc),
-			metadata: map[string]any{"library": "go"}, content: content, ours: true, own: s.own}
+			metadata: map[string]any{"library": "go"}, content: content, ours: true, own: s.own, key: s.once}
 		if s.pad {
 			v.metadata["pad"] = fmt.Sprintf("%d characters", padding)
 		}
 		m.now.set(v)
 	})
+	m.setTree(number, content, true)
 	return number, ok
 }
 
@@ -164,9 +180,12 @@ func (m *spec) register(s step, content string, at stamp) (string, outcome) {
 // of every second version in production.
 func (m *spec) commit(op, about string, at stamp, change func()) {
 	m.record()
+	seconds := m.now.seconds()
 	change()
-	for _, v := range m.now.seconds() {
-		m.now.set(v.entered("archived", at))
+	for _, v := range seconds {
+		if m.now.versions[v.number] == v { // the change itself has priority
+			m.now.set(v.entered("archived", at))
+		}
 	}
 	nothing := func(*version, *version) []string { return nil }
 	m.events = append(m.events, fmt.Sprintf("%s [%s]", about, changes(m.last, m.now, nothing)))

@@ -22,9 +22,12 @@ type spec struct {
 	theirs  *state   // the state that Python wrote; nil if Go wrote last
 	deleted []string // versions whose folders Python removed since, listed in its document or not
 
-	events      []string // the events in the history
-	productions []string // the productions that rollbacks go back to
-	given       []string // numbers in the history
+	events      []string          // the events in the history
+	doubts      []string          // the deleted versions that Python changed
+	trees       map[string]string // the content of each version that has files
+	sealed      map[string]bool   // the versions whose files Go wrote
+	productions []string          // the productions that rollbacks go back to
+	given       []string          // numbers in the history
 	registered  int
 }
 
@@ -34,14 +37,22 @@ type outcome string
 const (
 	ok        outcome = ""
 	notFound  outcome = "not found"
+	deleted   outcome = "deleted"
+	gone      outcome = "the files are gone"
 	exists    outcome = "exists"
 	direction outcome = "wrong direction"
 	refused   outcome = "refused by gates"
+	protected outcome = "protected"
+	torn      outcome = "interrupted"
 	failed    outcome = "failed" // Python's errors have no types in its early releases
 )
 
-// content gives each registration a file of its own.
+// content gives each registration a file of its own, except those with the same
+// key and metric.
 func (m *spec) content(s step) string {
+	if s.once != "" {
+		return fmt.Sprintf("registration %s, with auc %s", s.once, s.auc)
+	}
 	m.registered++
 	return fmt.Sprintf("registration %d, by %s", m.registered, s.by)
 }
@@ -60,11 +71,19 @@ func (m *spec) python(s step, content string, at stamp) outcome {
 		doc = *m.theirs
 	}
 	doc = doc.clone()
-	if s.do == "delete" {
+	if s.do == "delete" && doc.order != nil {
 		m.deleted = append(m.deleted, s.version)
+		delete(m.trees, s.version)
 	}
 	if result := pythonStep(&doc, s, content, at); result != ok {
 		return result
+	}
+	if s.do == "register" {
+		number := doc.order[len(doc.order)-1]
+		if m.refusesFiles(number) {
+			return failed
+		}
+		m.setTree(number, content, false)
 	}
 	m.theirs = &doc
 	return ok
@@ -76,21 +95,25 @@ func (m *spec) merge() {
 		return
 	}
 	now := m.last.clone()
+	m.doubts = nil
 	for number := range m.base.versions {
 		if m.theirs.versions[number] == nil {
-			now.remove(number)
+			now.remove(number, anotherProgram)
 		}
 	}
 	for _, number := range m.deleted {
-		now.remove(number)
+		now.remove(number, anotherProgram)
 	}
 	for _, number := range m.theirs.order {
 		old, v, ours := m.base.versions[number], m.theirs.versions[number], now.versions[number]
 		switch {
 		case old == v:
+		case old != nil && ours == nil && old.registered == v.registered:
+			m.doubts = append(m.doubts, number) // Go deleted it before Python changed it
 		case old == nil || ours == nil || old.registered != v.registered:
-			now.remove(number)
+			now.remove(number, anotherProgram)
 			now.set(v)
+			maps.DeleteFunc(now.aliases, func(_, named string) bool { return named == number }) // it is another version
 		default:
 			merged := *ours
 			if old.place() != v.place() && !(old.place() != ours.place() && m.inConsequence(old, v)) {
@@ -129,7 +152,7 @@ func (m *spec) inConsequence(old, v *version) bool {
 // archives the version that was in production.
 func (m *spec) settleProduction(now *state) {
 	for _, v := range m.theirs.versions {
-		if old := m.base.versions[v.number]; v.stage != "production" || old != nil && old.served == v.served {
+		if old := m.base.versions[v.number]; now.versions[v.number] == nil || v.stage != "production" || old != nil && old.served == v.served {
 			continue
 		}
 		for _, other := range now.versions {
@@ -153,13 +176,28 @@ func (m *spec) pending() string {
 	if m.last.gate != m.now.gate {
 		what += " " + modelGate(m.now.gate)
 	}
+	lost := ""
+	for _, alias := range slices.Sorted(maps.Keys(m.last.aliases)) {
+		if _, there := m.now.aliases[alias]; !there {
+			lost += aliasChange(alias, m.last.aliases[alias], "")
+		}
+	}
+	lost += doubtsAbout(m.doubts)
 	switch {
 	case !m.known && m.theirs != nil:
 		return "import [" + what + "]"
-	case what == "":
+	case what == "" && lost == "":
 		return ""
 	}
-	return "foreign [" + what + "]"
+	return "foreign" + lost + " [" + what + "]"
+}
+
+// doubtsAbout describes the doubts of an event.
+func doubtsAbout(numbers []string) string {
+	if len(numbers) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" with doubts about %q", numbers)
 }
 
 // modelGate describes an event that sets the gate of the model.
@@ -173,7 +211,7 @@ func (m *spec) record() {
 	}
 	m.appended()
 	if m.theirs != nil {
-		m.docs, m.theirs, m.deleted = []state{m.last}, nil, nil
+		m.docs, m.theirs, m.deleted, m.doubts = []state{m.last}, nil, nil, nil
 	}
 }
 

@@ -43,6 +43,9 @@ type version struct {
 	content                              string // of its one file
 	ours                                 bool   // registered by Go
 	own                                  string // the least AUC that Go stored with the version
+	key                                  string // RegisterOptions.Once
+	note                                 note
+	held                                 bool
 }
 
 // moved returns the version in a stage.
@@ -101,10 +104,26 @@ type state struct {
 	order    []string // in which the versions were added
 	gate     string   // the least AUC that Python stored with the model
 	served   []string // versions in the order in which they entered production
+
+	aliases map[string]string
+	note    note              // of the model
+	dead    map[string]string // from the keys of deleted versions to their numbers
+	graves  map[string]grave  // the deleted versions, by number, that are not listed
 }
 
+// A grave is what is known about a deleted version.
+type grave struct {
+	version *version // as it was
+	by      string
+	purged  bool
+}
+
+// A note is a tag and a description.
+type note struct{ tag, text string }
+
 func (s state) clone() state {
-	s.versions = maps.Clone(s.versions)
+	s.versions, s.aliases, s.dead = maps.Clone(s.versions), maps.Clone(s.aliases), maps.Clone(s.dead)
+	s.graves = maps.Clone(s.graves)
 	s.order, s.served = slices.Clone(s.order), slices.Clone(s.served)
 	return s
 }
@@ -116,6 +135,7 @@ func (s *state) set(v *version) {
 	old := s.versions[v.number]
 	if old == nil {
 		s.order = append(s.order, v.number)
+		delete(s.graves, v.number)
 	}
 	if v.stage == "production" && (old == nil || old.stage != v.stage) {
 		s.served = append(s.served, v.number)
@@ -123,7 +143,34 @@ func (s *state) set(v *version) {
 	s.versions[v.number] = v
 }
 
-func (s *state) remove(number string) {
+// standByTime moves the version that is last in the list before those that were
+// registered later.
+func (s *state) standByTime() {
+	last := len(s.order) - 1
+	number := s.order[last]
+	to := last
+	for to > 0 && s.versions[s.order[to-1]].registered.from.After(s.versions[number].registered.from) {
+		to--
+	}
+	s.order = slices.Insert(slices.Clone(s.order[:last]), to, number)
+}
+
+// remove deletes a version, if it is listed.
+func (s *state) remove(number, by string) {
+	v := s.versions[number]
+	if v == nil {
+		return
+	}
+	if v.key != "" {
+		if s.dead == nil {
+			s.dead = map[string]string{}
+		}
+		s.dead[v.key] = number
+	}
+	if s.graves == nil {
+		s.graves = map[string]grave{}
+	}
+	s.graves[number] = grave{version: v, by: by}
 	delete(s.versions, number)
 	s.order = slices.DeleteFunc(s.order, func(n string) bool { return n == number })
 }
@@ -209,7 +256,7 @@ func changes(a, b state, more func(old, v *version) []string) string {
 		switch {
 		case old == nil || old.registered != v.registered:
 			say(v, "", v.stage, more(nil, v)...)
-		case old.String() != v.String():
+		case old.String() != v.String() || old.note != v.note || old.held != v.held:
 			say(v, old.stage, v.stage, more(old, v)...)
 		}
 	}

@@ -19,7 +19,14 @@ type step struct {
 	own    string // the least AUC that Go stores with the version
 	stored string // the least AUC that Python stores with the model, or "none"
 	gate   string // the least AUC that is passed to a promotion
-	force  bool   // skip the gates; for a rollback, restore a version that never was in production
+	once   string // the key of a registration
+	alias  string // the alias to set; without a version, to remove
+	tag    string // the value of the tag of the version, or of the model; or "none"
+	text   string // the description, likewise
+	keep   string // the rule of a retention: a number of versions, "tag" or "served"
+	force  bool   // skip the gates, or move or delete a version in spite of its protection
+	stale  bool   // Python starts from what it read in its last step "load"
+	torn   bool   // a purge that is interrupted before it removes files
 	named  bool   // pass an actor; without one, more entries are equal
 	opened bool   // by a registry opened for the step, beside the running one
 	pad    bool   // register with metadata that make the document lag
@@ -30,11 +37,12 @@ const goSide, pythonSide = "go", "python"
 var stages = []string{string(mr.Development), string(mr.Staging), string(mr.Production), string(mr.Archived)}
 
 func (s *step) values() map[string]*string {
-	return map[string]*string{"auc": &s.auc, "own": &s.own, "stored": &s.stored, "gate": &s.gate}
+	return map[string]*string{"auc": &s.auc, "own": &s.own, "stored": &s.stored, "gate": &s.gate,
+		"once": &s.once, "alias": &s.alias, "tag": &s.tag, "text": &s.text, "keep": &s.keep}
 }
 
 func (s *step) flags() map[string]*bool {
-	return map[string]*bool{"force": &s.force, "named": &s.named, "opened": &s.opened, "pad": &s.pad}
+	return map[string]*bool{"force": &s.force, "named": &s.named, "opened": &s.opened, "pad": &s.pad, "torn": &s.torn, "stale": &s.stale}
 }
 
 func (s step) String() string {
@@ -44,12 +52,12 @@ func (s step) String() string {
 			words = append(words, word)
 		}
 	}
-	for _, key := range []string{"auc", "own", "stored", "gate"} {
+	for _, key := range []string{"auc", "own", "stored", "gate", "once", "alias", "tag", "text", "keep"} {
 		if value := *s.values()[key]; value != "" {
 			words = append(words, key+"="+value)
 		}
 	}
-	for _, key := range []string{"force", "named", "opened", "pad"} {
+	for _, key := range []string{"force", "named", "opened", "pad", "torn", "stale"} {
 		if *s.flags()[key] {
 			words = append(words, key)
 		}

@@ -44,6 +44,22 @@ var sweeps = []sweep{
 		python delete 1.0.0
 		python delete 1.0.1
 		python delete 1.0.2`},
+	{"deletions by Go", inStep, anyRelease, 0, "go register; python register", `
+		go delete 1.0.0 force
+		go delete 1.0.1 force
+		go undelete 1.0.1
+		go hold 1.0.1
+		go purge
+		python register
+		python promote 1.0.1 production`},
+	{"deletions by both", inStep, deletes, 0, "go register; go register; go delete 1.0.1 force", `
+		go delete 1.0.1 force
+		go undelete 1.0.1
+		go retain keep=1
+		go purge
+		go purge torn
+		python register
+		python delete 1.0.1`},
 	{"gates", inStep, gates, 0, "python register auc=0.5 stored=0.8; go register auc=0.9 own=0.6", `
 		go promote 1.0.0 staging
 		go promote 1.0.0 staging gate=0.4
@@ -55,6 +71,35 @@ var sweeps = []sweep{
 		python promote 1.0.0 production gate=0.4
 		python register stored=none
 		python register stored=0.95`},
+	{"names and notes", inStep, anyRelease, 0, "go register auc=0.5 once=run-1; python register", `
+		go alias 1.0.0 alias=champion
+		go alias 1.0.1 alias=champion
+		go alias alias=champion
+		go note 1.0.0 tag=red text=card
+		go note tag=red
+		go register auc=0.5 once=run-1
+		go archive 1.0.0
+		python promote 1.0.0 production
+		python edit 1.0.1 auc=0.7`},
+	{"names of deleted versions", inStep, deletes, 0, "go register auc=0.5 once=run-1; go alias 1.0.0 alias=champion; go note 1.0.0 tag=red", `
+		go register auc=0.5 once=run-1
+		go alias 1.0.0 alias=champion
+		go alias alias=champion
+		go note 1.0.0 tag=blue
+		go archive 1.0.0 force
+		python delete 1.0.0
+		python register 1.0.0
+		python promote 1.0.0 production`},
+	{"names in a document that lags", lagging, anyRelease, 1,
+		lags + "; go register 1.0.2 auc=0.5 once=run-1", `
+		go alias 1.0.0 alias=champion
+		go note 1.0.0 tag=red text=card
+		go note tag=red
+		go register auc=0.5 once=run-1
+		go promote 1.0.1 production
+		python edit 1.0.0 auc=0.7
+		python archive 1.0.0
+		python promote 1.0.1 production`},
 	{"a document that lags", lagging, anyRelease, 1,
 		lags, `
 		go register
@@ -76,6 +121,13 @@ var sweeps = []sweep{
 		python delete 1.0.1
 		python delete 1.0.2
 		python register 2.0.0`},
+	{"deletions by Go in a document that lags", lagging, anyRelease, 1,
+		lags + "; go delete 1.0.0 force", `
+		go undelete 1.0.0
+		go purge
+		python edit 1.0.0 auc=0.7
+		python edit 1.0.1 auc=0.7
+		python promote 1.0.1 production`},
 }
 
 // lags is a beginning after which the document lacks the last change.
@@ -150,7 +202,7 @@ func extend(scripts [][]step, alphabet []step) (longer [][]step) {
 func (s sweep) deal(scripts [][]step, x trial) (mine [][]step) {
 	all := trials(s.needs, s.ways)
 	place := slices.IndexFunc(all, func(y trial) bool { return y.release == x.release && y.way == x.way })
-	share := cmp.Or(*share, len(all)*fewer)
+	share := cmp.Or(*share, len(all)*fewer())
 	for i, script := range scripts {
 		if i%share == place%share {
 			mine = append(mine, script)

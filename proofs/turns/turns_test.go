@@ -5,14 +5,25 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/ubunye-go/modelregistry/internal/storetest"
 )
+
+// fewer returns what divides the sizes of samples: more than 1 in the short form
+// of the tests.
+func fewer() int {
+	if storetest.MustRunAll() {
+		return 1
+	}
+	return 3
+}
 
 var (
 	rounds = flag.Int("rounds", 1, "random scripts for each release and way of taking turns")
-	steps  = flag.Int("steps", 300/fewer, "steps of a random script; a tenth of them if the document lags")
+	steps  = flag.Int("steps", 300/fewer(), "steps of a random script; a tenth of them if the document lags")
 	seed   = flag.Uint64("seed", 1, "seed of the random scripts")
 	length = flag.Int("length", 3, "the length up to which all scripts over a few steps are tried")
-	share  = flag.Int("share", 0, "try one in `n` of the longest of them; 0 tries each once, with some release and way")
+	share  = flag.Int("share", 0, "try one in `n` of the longest of them with each release and way; 0 tries each once, or a third of them in the short form")
 )
 
 // A trial is one release of Python, and one way in which Go takes turns with

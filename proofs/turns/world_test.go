@@ -45,6 +45,8 @@ type world struct {
 
 	turn   sync.Mutex // held except during Go's turns
 	late   bool       // Python's last change was made in a document that lagged
+	record []string   // the versions that Python read in its last step "load"
+	stale  int        // how many of its documents listed deleted versions
 	lagged int        // how many of Python's changes were made in such a document
 }
 
@@ -170,14 +172,17 @@ func (w *world) takePython(s step, content string) error {
 
 func (w *world) takeGo(s step, content string) error {
 	with := w.with
-	if s.opened {
+	switch {
+	case s.torn:
+		with = w.interrupted
+	case s.opened:
 		with = w.fresh
 	}
 	return with(func(r *mr.ModelRegistry) error {
-		from := moment()
+		from, early := moment(), w.spec.unrecorded(s.version)
 		v, err := call(r, s, content)
 		number, want := w.spec.golang(s, content, stamp{from, moment()})
-		if got := classify(err); got != want {
+		if got := classify(err); got != want && !(early && want == deleted && got == notFound) {
 			return fmt.Errorf("Go's outcome is %v, want %q", err, want)
 		}
 		if err == nil && v.Version != number {
@@ -190,14 +195,14 @@ func (w *world) takeGo(s step, content string) error {
 // call makes a step on a registry.
 func call(r *mr.ModelRegistry, s step, content string) (mr.ModelVersion, error) {
 	ctx := context.Background()
-	o := &mr.MoveOptions{Actor: s.actor()}
+	o := &mr.MoveOptions{Actor: s.actor(), Force: s.force && s.do != "promote"}
 	if s.gate != "" {
 		o.Gates = mr.MinMetric("auc", number(json.Number(s.gate)))
 	}
 	switch s.do {
 	case "register":
 		files := mr.FromFS(fstest.MapFS{"weights": {Data: []byte(content)}})
-		o := &mr.RegisterOptions{Version: s.version, Metrics: metrics(s.auc), Metadata: map[string]any{"library": "go"}, Actor: goSide}
+		o := &mr.RegisterOptions{Version: s.version, Metrics: metrics(s.auc), Metadata: map[string]any{"library": "go"}, Actor: goSide, Once: s.once}
 		if s.own != "" {
 			o.Gates = mr.MinMetric("auc", number(json.Number(s.own)))
 		}
@@ -205,6 +210,10 @@ func call(r *mr.ModelRegistry, s step, content string) (mr.ModelVersion, error) 
 			o.Metadata["pad"] = strings.Repeat("x", padding)
 		}
 		return r.Register(ctx, modelName, files, o)
+	case "alias", "note":
+		return mr.ModelVersion{}, callName(ctx, r, s)
+	case "delete", "undelete", "hold", "unhold", "retain", "purge":
+		return callKeep(ctx, r, s)
 	case "promote":
 		o.SkipGates = s.force
 		return r.Promote(ctx, modelName.At(s.version), mr.ModelStage(s.to), o)
@@ -213,7 +222,6 @@ func call(r *mr.ModelRegistry, s step, content string) (mr.ModelVersion, error) 
 	case "archive":
 		return r.Archive(ctx, modelName.At(s.version), o)
 	case "rollback":
-		o.Force = s.force
 		if s.version == "" {
 			return r.Rollback(ctx, modelName, o)
 		}
@@ -227,10 +235,18 @@ func classify(err error) outcome {
 	switch {
 	case err == nil:
 		return ok
+	case errors.Is(err, errTorn):
+		return torn
+	case errors.Is(err, mr.ErrDeleted):
+		return deleted
+	case errors.Is(err, mr.ErrArtifact):
+		return gone
 	case errors.Is(err, mr.ErrNotFound):
 		return notFound
 	case errors.Is(err, mr.ErrExists):
 		return exists
+	case errors.Is(err, mr.ErrProtected):
+		return protected
 	case errors.Is(err, mr.ErrWrongDirection):
 		return direction
 	case errors.As(err, &gates):

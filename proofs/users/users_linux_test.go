@@ -20,7 +20,7 @@ import (
 	"testing/fstest"
 
 	mr "github.com/ubunye-go/modelregistry"
-	"github.com/ubunye-go/modelregistry/proofs/internal/volume"
+	"github.com/ubunye-go/modelregistry/internal/storetest"
 )
 
 var fraud = mr.ModelName{UseCase: "fraud_detection", Model: "FraudRiskModel"}
@@ -64,7 +64,7 @@ var artifact = fstest.MapFS{
 // the parent wants no output.
 func work(store, op string, args []string) error {
 	ctx := context.Background()
-	r, err := mr.Open(store, &mr.Options{Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)), AlwaysCheckpoint: true})
+	r, err := mr.Open(store, &mr.Options{Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)), Checkpoint: mr.Always})
 	if err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ type team struct {
 func newTeam(t *testing.T) *team {
 	t.Helper()
 	if os.Getuid() != 0 {
-		volume.Unavailable(t, "only root can become other users")
+		storetest.Unavailable(t, "only root can become other users")
 	}
 	dir, err := os.MkdirTemp("", "users")
 	if err != nil {

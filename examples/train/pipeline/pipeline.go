@@ -20,7 +20,8 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	file := flags.String("config", "", "read the configuration of the pipeline from `FILE` (default: the built-in one)")
 	store := flags.String("store", "", "keep the models in `DIR` (default: the store of the configuration)")
 	actor := flags.String("actor", "training pipeline", "record `NAME` as the actor")
-	return program.Run(flags, args, func() error { return trainAll(ctx, *file, *store, *actor, stdout) })
+	run := flags.String("run", "run-"+rand.Text()[:8], "the run's `ID`: a run that is repeated registers its models once")
+	return program.Run(flags, args, func() error { return trainAll(ctx, *file, *store, *actor, *run, stdout) })
 }
 
 // A pipeline is one run of the program.
@@ -28,6 +29,7 @@ type pipeline struct {
 	config     config
 	configHash string
 	registry   *modelregistry.ModelRegistry
+	runID      string
 	train      []breastcancer.Case
 	test       []breastcancer.Case // held out
 	out        io.Writer
@@ -35,12 +37,12 @@ type pipeline struct {
 
 // trainAll reads the configuration, opens the store and runs the pipeline. If
 // store is empty, it uses the store of the configuration.
-func trainAll(ctx context.Context, file, store, actor string, out io.Writer) (err error) {
+func trainAll(ctx context.Context, file, store, actor, runID string, out io.Writer) (err error) {
 	data, err := readConfig(file)
 	if err != nil {
 		return err
 	}
-	p := &pipeline{configHash: modelregistry.ConfigHash(data), out: out}
+	p := &pipeline{runID: runID, configHash: modelregistry.ConfigHash(data), out: out}
 	if p.config, err = parseConfig(data); err != nil {
 		return err
 	}
@@ -58,7 +60,6 @@ func trainAll(ctx context.Context, file, store, actor string, out io.Writer) (er
 	}
 	defer func() { err = errors.Join(err, p.registry.Close()) }()
 
-	runID := "run-" + rand.Text()[:8]
 	fmt.Fprintf(out, "This is %s. It trains on %d cases and holds out %d.\nThe models go to %s.\n", runID, len(p.train), len(p.test), store)
 	return p.run(modelregistry.WithRunID(ctx, runID))
 }
@@ -118,6 +119,7 @@ func (p *pipeline) submit(ctx context.Context, c candidate) (modelregistry.Outco
 			Metadata:   p.metadata(c, drift),
 			ConfigHash: p.configHash,
 			Reason:     c.title,
+			Once:       p.runID + ": " + c.title,
 		})
 	var refused *modelregistry.GateError
 	switch {
@@ -126,6 +128,10 @@ func (p *pipeline) submit(ctx context.Context, c candidate) (modelregistry.Outco
 		return out, nil
 	case err != nil:
 		return out, err
+	}
+	if out.Version.Existing {
+		fmt.Fprintf(p.out, "Version %s was registered by this run before, and is in %s.\n", out.Version.Version, out.Version.Stage)
+		return out, nil
 	}
 	fmt.Fprintf(p.out, "Version %s is registered. It passed %s and is in %s now.\n",
 		out.Version.Version, count(len(out.Gates), "gate"), out.Version.Stage)

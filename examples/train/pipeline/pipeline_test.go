@@ -50,12 +50,13 @@ func TestTrain(t *testing.T) {
 	store := filepath.Join(t.TempDir(), "store")
 	out, _ := runTrain(t, program.OK, "-store", store, "-actor", "ann")
 	wantLines(t, out,
-		`Version 1\.0\.0 is registered\. It passed 4 gates and is in staging now\.`,
+		`Version 1\.0\.0 is registered\. It passed 5 gates and is in staging now\.`,
 		`Version 1\.0\.0 is in production now, promoted by ann\.`,
-		`Version 1\.0\.1 is registered but stays in development: it failed 3 of 4 gates\.`,
+		`Version 1\.0\.1 is registered but stays in development: it failed 4 of 5 gates\.`,
 		`  max_loss  0\.\d{4}  0\.2000`,
 		`  min_auc   0\.\d{4}  0\.9500`,
 		`  min_f1    0\.\d{4}  0\.9000`,
+		`Its auc of 0\.\d{4} is too far below that of version 1\.0\.0, which is 0\.\d{4}\. With the margin of 0\.005, at least 0\.\d{4} is needed\.`,
 		`  1\.0\.1    development  .*`,
 		`  1\.0\.0    production   .*`,
 		`Version 1\.0\.0 is in production\.`)
@@ -98,6 +99,19 @@ func TestTrainAgain(t *testing.T) {
 		`  1\.0\.1    development  .*`,
 		`  1\.0\.0    archived     .*`,
 		`Version 1\.0\.2 is in production\.`)
+}
+
+// A run that is repeated registers nothing a second time.
+func TestTrainOnce(t *testing.T) {
+	t.Parallel()
+	store := t.TempDir()
+	for range 2 {
+		runTrain(t, program.OK, "-store", store, "-run", "run-7")
+	}
+	list, err := open(t, store).ListVersions(context.Background(), tumours)
+	if err != nil || len(list) != 2 || list[1].Stage != modelregistry.Production {
+		t.Errorf("%v, %v; want two versions, the first in production", list, err)
+	}
 }
 
 // edited writes the default configuration with a text replaced, and returns the

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/ubunye-go/modelregistry"
@@ -34,12 +35,39 @@ func (p *pipeline) printRefusal(v modelregistry.ModelVersion, refused *modelregi
 	failed := refused.Failed()
 	fmt.Fprintf(p.out, "Version %s is registered but stays in %s: it failed %d of %s.\n",
 		v.Version, v.Stage, len(failed), count(len(refused.Results), "gate"))
-	w := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "  gate\tvalue\tthreshold")
+	var thresholds, compared []modelregistry.GateResult
 	for _, g := range failed {
-		fmt.Fprintf(w, "  %s\t%s\t%s\n", g.Name, show(g.Actual), show(g.Threshold))
+		if g.Margin == nil {
+			thresholds = append(thresholds, g)
+		} else {
+			compared = append(compared, g)
+		}
 	}
-	w.Flush()
+	if len(thresholds) > 0 {
+		w := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(w, "  gate\tvalue\tthreshold")
+		for _, g := range thresholds {
+			fmt.Fprintf(w, "  %s\t%s\t%s\n", g.Name, show(g.Actual), show(g.Threshold))
+		}
+		w.Flush()
+	}
+	for _, g := range compared {
+		fmt.Fprintln(p.out, worse(g))
+	}
+}
+
+// worse says why a version is worse than the one that a gate compared it with.
+func worse(g modelregistry.GateResult) string {
+	gate, metric, _ := strings.Cut(g.Name, " ")
+	if g.Threshold == nil { // a value is missing, or can't be compared
+		return fmt.Sprintf("It can't be compared by its %s: %s.", metric, g.Message)
+	}
+	side, bound := "below", "at least"
+	if strings.HasPrefix(gate, "not_above") {
+		side, bound = "above", "at most"
+	}
+	return fmt.Sprintf("Its %s of %s is too far %s that of version %s, which is %s. With the margin of %s, %s %s is needed.",
+		metric, show(g.Actual), side, g.Baseline, show(g.BaselineValue), g.Margin, bound, show(g.Threshold))
 }
 
 // list prints all versions of the model, and the version in production.

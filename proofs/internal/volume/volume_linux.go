@@ -12,17 +12,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-)
 
-// Unavailable skips a test that needs something that this machine lacks. With
-// MODELREGISTRY_TEST_ALL=1 it fails the test.
-func Unavailable(t testing.TB, format string, args ...any) {
-	t.Helper()
-	if os.Getenv("MODELREGISTRY_TEST_ALL") == "1" {
-		t.Fatalf(format, args...)
-	}
-	t.Skipf(format, args...)
-}
+	"github.com/ubunye-go/modelregistry/internal/storetest"
+)
 
 // A Volume is a mounted file system. Its files are below Dir.
 type Volume struct {
@@ -105,14 +97,14 @@ func NewOverlay(t testing.TB, bake func(dir string)) *Volume {
 func (v *Volume) mountForTest(t testing.TB) {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		Unavailable(t, "%s: mounting needs root", v.kind.Name)
+		storetest.Unavailable(t, v.kind.Name+": mounting needs root")
 	}
 	for _, cmd := range [][]string{v.kind.mkfs, v.kind.check} {
 		if cmd == nil {
 			continue
 		}
 		if _, err := exec.LookPath(cmd[0]); err != nil {
-			Unavailable(t, "%s: %v", v.kind.Name, err)
+			storetest.Unavailable(t, fmt.Errorf("%s: %w", v.kind.Name, err))
 		}
 	}
 	if err := os.MkdirAll(v.Dir, 0o777); err != nil {
@@ -129,7 +121,7 @@ func (v *Volume) mountForTest(t testing.TB) {
 		}
 	})
 	if err := v.Mount(); err != nil {
-		Unavailable(t, "%s: %v", v.kind.Name, err)
+		storetest.Unavailable(t, fmt.Errorf("%s: %w", v.kind.Name, err))
 	}
 }
 

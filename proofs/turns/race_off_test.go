@@ -1,5 +1,0 @@
-//go:build !race
-
-package turns
-
-const fewer = 1
