@@ -143,6 +143,6 @@ func verify(b *testing.B, n int) (res result) {
 		}}
 	}
 	res = measure(b, on(2), on(1))
-	res.n, res.also = n, fmt.Sprintf("progress is reported %d times", reports/(len(res.took)+len(res.floor)))
+	res.n, res.also = n, fmt.Sprintf("progress is reported %s times", thousands(reports/(len(res.took)+len(res.floor))))
 	return res
 }
