@@ -1,12 +1,14 @@
 package modelregistry_test
 
 import (
-	"github.com/ubunye-go/modelregistry/internal/pythonstore"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/ubunye-go/modelregistry/internal/pythonstore"
+	"github.com/ubunye-go/modelregistry/internal/testmount"
 )
 
 // mountCoarse mounts an ext4 whose inodes have no room for fractions of a
@@ -29,11 +31,7 @@ func mountCoarse(t *testing.T) (dir string) {
 			unavailable(t, string(out)+err.Error())
 		}
 	}
-	t.Cleanup(func() {
-		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
-			t.Errorf("%s: %v", out, err)
-		}
-	})
+	testmount.UnmountAfter(t, dir)
 	return dir
 }
 

@@ -7,9 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/internal/testmount"
 	"github.com/ubunye-go/modelregistry/registrytest"
 )
 
@@ -42,17 +42,7 @@ func mountExfat(t *testing.T) (dir string) {
 	device := run("losetup", "--find", "--show", image)
 	t.Cleanup(func() { exec.Command("losetup", "--detach", device).Run() })
 	run("mount.exfat-fuse", device, dir)
-	t.Cleanup(func() {
-		var out []byte
-		var err error
-		for range 50 { // the FUSE program may not have ended yet
-			if out, err = exec.Command("umount", dir).CombinedOutput(); err == nil {
-				return
-			}
-			time.Sleep(100 * time.Millisecond)
-		}
-		t.Errorf("umount: %v: %s", err, out)
-	})
+	testmount.UnmountAfter(t, dir)
 	return dir
 }
 

@@ -19,7 +19,7 @@ import (
 // internal package that no layer names belongs to the layer parts.
 var layers = []layer{
 	{"leaves", []string{
-		"internal/decimal", "internal/filestat", "internal/fsroot", "internal/logformat", "internal/mounts", "internal/pyjson", "internal/refcount", "internal/pathname", "internal/spelling", "internal/stagedfiles", "internal/testfetch",
+		"internal/decimal", "internal/filestat", "internal/fsroot", "internal/logformat", "internal/mounts", "internal/pyjson", "internal/refcount", "internal/pathname", "internal/spelling", "internal/stagedfiles", "internal/testfetch", "internal/testmount",
 	}},
 	{"contract", []string{"driver"}},
 	{"format", []string{"internal/format"}},

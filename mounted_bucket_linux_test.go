@@ -8,9 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	mr "github.com/ubunye-go/modelregistry"
+	"github.com/ubunye-go/modelregistry/internal/testmount"
 )
 
 // mountAs mounts a folder through FUSE until the test ends, as a program of
@@ -27,17 +27,7 @@ func mountAs(t *testing.T, program, source string) (dir string) {
 	if out, err := exec.Command("bindfs", "-o", "subtype="+program, source, dir).CombinedOutput(); err != nil {
 		unavailable(t, "bindfs: "+err.Error()+": "+string(out))
 	}
-	t.Cleanup(func() {
-		var out []byte
-		var err error
-		for range 50 { // a file may still be open
-			if out, err = exec.Command("umount", dir).CombinedOutput(); err == nil {
-				return
-			}
-			time.Sleep(100 * time.Millisecond)
-		}
-		t.Errorf("umount: %v: %s", err, out)
-	})
+	testmount.UnmountAfter(t, dir)
 	return dir
 }
 
@@ -129,11 +119,7 @@ func TestMountedBucketInAStore(t *testing.T) {
 	if out, err := exec.Command("mount", "--bind", filepath.Join(bucket, "part"), inside).CombinedOutput(); err != nil {
 		t.Fatalf("mount: %v: %s", err, out)
 	}
-	t.Cleanup(func() {
-		if out, err := exec.Command("umount", inside).CombinedOutput(); err != nil {
-			t.Errorf("umount: %v: %s", err, out)
-		}
-	})
+	testmount.UnmountAfter(t, inside)
 	r := openStore(t, store, nil)
 	register(t, r, "1.0.0", nil)
 	var refused *mr.MountError

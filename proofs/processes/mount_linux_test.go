@@ -10,6 +10,7 @@ import (
 
 	mr "github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/internal/storetest"
+	"github.com/ubunye-go/modelregistry/internal/testmount"
 )
 
 // mountTmpfs mounts a new file system on a new folder, until the test ends.
@@ -29,11 +30,7 @@ func mountOn(t *testing.T, dir, options string) {
 	if err := syscall.Mount("modelregistry-test", dir, "tmpfs", 0, options); err != nil {
 		storetest.Unavailable(t, err)
 	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
+	testmount.UnmountAfter(t, dir)
 }
 
 // Invariant 6: on a disk that is or becomes read-only, reads succeed, and every
@@ -43,7 +40,8 @@ func TestReadOnlyRemount(t *testing.T) {
 	dir := mountTmpfs(t, "size=4m")
 	remount := func(flags uintptr) {
 		t.Helper()
-		if err := syscall.Mount("", dir, "", syscall.MS_REMOUNT|flags, ""); err != nil {
+		err := testmount.WhileBusy(func() error { return syscall.Mount("", dir, "", syscall.MS_REMOUNT|flags, "") })
+		if err != nil {
 			t.Fatal(err)
 		}
 	}

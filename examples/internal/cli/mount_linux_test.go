@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/ubunye-go/modelregistry/internal/testmount"
 )
 
 // A write to a mounted bucket is refused with the flag that allows it.
@@ -22,11 +24,7 @@ func TestOneMachineFlag(t *testing.T) {
 	if out, err := exec.Command("bindfs", "-o", "subtype=rclone", source, dir).CombinedOutput(); err != nil {
 		unavailable("bindfs: %v: %s", err, out)
 	}
-	t.Cleanup(func() {
-		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
-			t.Errorf("umount: %v: %s", err, out)
-		}
-	})
+	testmount.UnmountAfter(t, dir)
 	weights := filepath.Join(source, "w.bin")
 	if err := os.WriteFile(weights, []byte("weights"), 0o666); err != nil {
 		t.Fatal(err)

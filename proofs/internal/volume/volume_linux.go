@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ubunye-go/modelregistry/internal/storetest"
+	"github.com/ubunye-go/modelregistry/internal/testmount"
 )
 
 // A Volume is a mounted file system. Its files are below Dir.
@@ -144,17 +145,11 @@ func (v *Volume) Mount() error {
 
 // Unmount unmounts the volume if it is mounted. It waits a while for processes
 // that still have a file open there, such as a process that was just killed.
-func (v *Volume) Unmount() (err error) {
-	for range 100 {
-		if !v.mounted() {
-			return nil
-		}
-		if err = command("umount", v.Dir); err == nil || !strings.Contains(err.Error(), "busy") {
-			return err
-		}
-		time.Sleep(50 * time.Millisecond)
+func (v *Volume) Unmount() error {
+	if !v.mounted() {
+		return nil
 	}
-	return err
+	return testmount.Unmount(v.Dir)
 }
 
 func (v *Volume) mounted() bool {

@@ -1,0 +1,2 @@
+// Package testmount is for tests that mount file systems.
+package testmount
