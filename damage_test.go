@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -292,19 +294,27 @@ func TestPythonCorruptDocumentBesideHistory(t *testing.T) {
 // document is complete.
 func TestPythonTornReadIsRetried(t *testing.T) {
 	t.Parallel()
-	s := pythonstore.Copy(t, frozenPython)
-	data := s.Read("registry.json")
-	s.Write("registry.json", data[:100])
-	r := s.Open()
-	done := make(chan error, 1)
-	go func() {
-		_, err := r.ListVersions(context.Background(), fraud)
-		done <- err
-	}()
-	s.Write("registry.json", data)
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := pythonstore.Copy(t, frozenPython)
+		data := s.Read("registry.json")
+		s.Write("registry.json", data[:100])
+		r := s.Open()
+		done := make(chan error, 1)
+		go func() {
+			_, err := r.ListVersions(context.Background(), fraud)
+			done <- err
+		}()
+		time.Sleep(20 * time.Millisecond)
+		select {
+		case err := <-done:
+			t.Fatalf("the reader of half a document returned %v, want it to read again", err)
+		default:
+		}
+		s.Write("registry.json", data)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestPythonDamagedHistory(t *testing.T) {
