@@ -37,40 +37,35 @@ func documentLag(t *testing.T, dir string) int64 {
 func TestCatchUpRecordsAnExternalChange(t *testing.T) {
 	t.Parallel()
 	for _, closes := range []bool{false, true} {
-		s := pythonstore.New(t)
-		r := s.Open()
-		s.Register(r, "1.0.0")
-		s.Register(r, "1.0.1")
-		wait := 50 * time.Millisecond
-		if closes {
-			wait = time.Hour
-		}
-		r.SetLag(0, 1, wait)
-		s.Promote(r, "1.0.0", mr.Production)
-		if documentLag(t, s.Dir) == 0 {
-			t.Fatal("the document does not lag")
-		}
-		s.PythonRegisters("1.0.2")
-		if closes {
-			if err := r.Close(); err != nil {
-				t.Error(err)
+		synctest.Test(t, func(t *testing.T) {
+			s := pythonstore.New(t)
+			r := s.Open()
+			s.Register(r, "1.0.0")
+			s.Register(r, "1.0.1")
+			r.SetLag(0, 1, time.Second)
+			s.Promote(r, "1.0.0", mr.Production)
+			if documentLag(t, s.Dir) == 0 {
+				t.Fatal("the document does not lag")
 			}
-		}
-		want := map[string]string{"1.0.0": "production", "1.0.1": "development", "1.0.2": "development"}
-		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-			got := s.StagesInDocument()
-			if maps.Equal(got, want) {
-				break
+			s.PythonRegisters("1.0.2")
+			if closes {
+				if err := r.Close(); err != nil {
+					t.Error(err)
+				}
+			} else {
+				time.Sleep(time.Second)
+				synctest.Wait()
 			}
-			if closes || time.Now().After(deadline) {
+			want := map[string]string{"1.0.0": "production", "1.0.1": "development", "1.0.2": "development"}
+			if got := s.StagesInDocument(); !maps.Equal(got, want) {
 				t.Fatalf("registry.json has %v (closed: %v), want %v", got, closes, want)
 			}
-		}
-		s.WantInStep()
-		s.Same(s.Open())
-		if diff := cmp.Diff([]string{"register 1.0.0", "register 1.0.1", "promote 1.0.0", "foreign"}, s.Ops()); diff != "" {
-			t.Error(diff)
-		}
+			s.WantInStep()
+			s.Same(s.Open())
+			if diff := cmp.Diff([]string{"register 1.0.0", "register 1.0.1", "promote 1.0.0", "foreign"}, s.Ops()); diff != "" {
+				t.Error(diff)
+			}
+		})
 	}
 }
 
@@ -79,24 +74,27 @@ func TestCatchUpDoesNotCreateAStore(t *testing.T) {
 	t.Parallel()
 	notOnWindows(t)
 	for _, closes := range []bool{false, true} {
-		dir := t.TempDir() + "/store"
-		r := openStore(t, dir, nil)
-		register(t, r, "1.0.0", nil)
-		r.SetLag(0, 1, 50*time.Millisecond)
-		promote(t, r, "1.0.0", mr.Staging)
-		if err := os.Rename(dir, dir+"-moved"); err != nil {
-			t.Fatal(err)
-		}
-		if closes {
-			if err := r.Close(); err != nil {
-				t.Error(err)
+		synctest.Test(t, func(t *testing.T) {
+			dir := t.TempDir() + "/store"
+			r := openStore(t, dir, nil)
+			register(t, r, "1.0.0", nil)
+			r.SetLag(0, 1, time.Second)
+			promote(t, r, "1.0.0", mr.Staging)
+			if err := os.Rename(dir, dir+"-moved"); err != nil {
+				t.Fatal(err)
 			}
-		} else {
-			time.Sleep(200 * time.Millisecond)
-		}
-		if _, err := os.Lstat(dir); err == nil {
-			t.Errorf("the store is there again (closed: %v)", closes)
-		}
+			if closes {
+				if err := r.Close(); err != nil {
+					t.Error(err)
+				}
+			} else {
+				time.Sleep(time.Second)
+				synctest.Wait()
+			}
+			if _, err := os.Lstat(dir); err == nil {
+				t.Errorf("the store is there again (closed: %v)", closes)
+			}
+		})
 	}
 }
 
@@ -161,38 +159,40 @@ func TestCloseWaitsUntilTheDocumentIsNotInUse(t *testing.T) {
 	for _, ends := range []bool{true, false} {
 		t.Run(fmt.Sprint("ends=", ends), func(t *testing.T) {
 			t.Parallel()
-			dir, held, log := t.TempDir(), &atomic.Bool{}, &strings.Builder{}
-			r, err := mr.OpenOn(dir, &mr.Options{Logger: slog.New(slog.NewTextHandler(log, nil))},
-				func(d fsstore.Disk) fsstore.Disk { return heldDisk{d, held, func() {}} })
-			if err != nil {
-				t.Fatal(err)
-			}
-			register(t, r, "0.1.0", bulky())
-			register(t, r, "1.0.0", nil)
-			r.SetLag(0, 1, time.Hour)
-			promote(t, r, "1.0.0", mr.Production)
-			if documentLag(t, dir) == 0 {
-				t.Fatal("the document does not lag")
-			}
-			program, err := os.Open(modelPath(dir, "registry.json")) // which is enough on Windows
-			if err != nil {
-				t.Fatal(err)
-			}
-			held.Store(true)
-			end := func() { held.Store(false); program.Close() }
-			if ends {
-				defer time.AfterFunc(300*time.Millisecond, end).Stop()
-			}
-			if err := r.Close(); err != nil {
-				t.Fatal(err)
-			}
-			end()
-			if lags := documentLag(t, dir) > 0; lags == ends {
-				t.Errorf("the document lags: %t, want %t", lags, !ends)
-			}
-			if n := strings.Count(log.String(), "not brought up to date"); (n == 0) != ends || n > 1 {
-				t.Errorf("%d warnings:\n%s", n, log)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				dir, held, log := t.TempDir(), &atomic.Bool{}, &strings.Builder{}
+				r, err := mr.OpenOn(dir, &mr.Options{Logger: slog.New(slog.NewTextHandler(log, nil))},
+					func(d fsstore.Disk) fsstore.Disk { return heldDisk{d, held, func() {}} })
+				if err != nil {
+					t.Fatal(err)
+				}
+				register(t, r, "0.1.0", bulky())
+				register(t, r, "1.0.0", nil)
+				r.SetLag(0, 1, time.Hour)
+				promote(t, r, "1.0.0", mr.Production)
+				if documentLag(t, dir) == 0 {
+					t.Fatal("the document does not lag")
+				}
+				program, err := os.Open(modelPath(dir, "registry.json")) // which is enough on Windows
+				if err != nil {
+					t.Fatal(err)
+				}
+				held.Store(true)
+				end := func() { held.Store(false); program.Close() }
+				if ends {
+					defer time.AfterFunc(300*time.Millisecond, end).Stop()
+				}
+				if err := r.Close(); err != nil {
+					t.Fatal(err)
+				}
+				end()
+				if lags := documentLag(t, dir) > 0; lags == ends {
+					t.Errorf("the document lags: %t, want %t", lags, !ends)
+				}
+				if n := strings.Count(log.String(), "not brought up to date"); (n == 0) != ends || n > 1 {
+					t.Errorf("%d warnings:\n%s", n, log)
+				}
+			})
 		})
 	}
 }
