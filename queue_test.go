@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -260,38 +259,23 @@ func TestFailedAppendFailsAllThatBuiltOnIt(t *testing.T) {
 	}
 	results := make([]chan error, len(ops))
 	for i, op := range ops {
-		var armed atomic.Bool
-		queued := make(chan struct{})
-		once := sync.OnceFunc(func() { close(queued) })
-		results[i] = make(chan error, 1)
-		ctx := &queuedContext{t.Context(), func() {
-			if armed.Load() {
-				once()
-			}
-		}}
-		if i < 2 {
-			armed.Store(true)
-		}
-		go func() { results[i] <- op(ctx) }()
-		if i < 2 {
-			<-queued
-			continue
-		}
 		// A registration also waits for its context while it hashes. It is in
 		// the queue at the first wait after its manifest is written.
-		armed.Store(true)
-		staging := modelPath(dir, ".staging")
-		deadline := time.Now().Add(10 * time.Second)
-		for {
-			if sealed, _ := filepath.Glob(filepath.Join(staging, "*", "tree", "manifest.json")); len(sealed) == i-1 {
-				break
+		manifests := max(0, i-1) // of the registrations up to this one
+		in := make(chan struct{})
+		enter := sync.OnceFunc(func() { close(in) })
+		ctx := &queuedContext{t.Context(), func() {
+			if sealed, _ := filepath.Glob(modelPath(dir, ".staging", "*", "tree", "manifest.json")); len(sealed) == manifests {
+				enter()
 			}
-			if time.Now().After(deadline) {
-				t.Fatal("no manifest in the staging folder after 10 s")
-			}
-			runtime.Gosched()
+		}}
+		results[i] = make(chan error, 1)
+		go func() { results[i] <- op(ctx) }()
+		select {
+		case <-in:
+		case err := <-results[i]:
+			t.Fatalf("change %d did not wait for the lock, and got error %v", i, err)
 		}
-		<-queued
 	}
 	if err := lock.Unlock(); err != nil {
 		t.Fatal(err)
