@@ -21,8 +21,8 @@ func (a *app) compare() *cobra.Command {
 		Use:   "compare A B",
 		Short: "Set the metrics of two versions side by side",
 		Long: `Set the metrics of two versions side by side. With -u and -m, or --ref, A and B
-are versions of that model: numbers, stages, latest or ranges. Without, they are
-references of any two models.`,
+are versions of that model: numbers, stages, aliases, latest or ranges. Without,
+they are references of any two models.`,
 		Example: `  ubunye models compare -u fraud -m Risk 1.2.0 1.3.0
   ubunye models compare --ref fraud/Risk production latest
   ubunye models compare fraud/Risk@production churn/Churn@latest
@@ -30,6 +30,9 @@ references of any two models.`,
 		// A flag takes one value. So in "--versions 1.2.0 1.3.0" the second
 		// version is an argument.
 		Args: func(cmd *cobra.Command, rest []string) (err error) {
+			if len(versions) == 1 && len(rest) == 0 {
+				versions = strings.Fields(versions[0])
+			}
 			switch two := len(slices.Concat(versions, rest)); {
 			case two == 2:
 			case versions != nil:
@@ -73,7 +76,8 @@ func namesModel(cmd *cobra.Command) bool {
 }
 
 // versionOf returns the reference to one version of a model: a number, a stage,
-// latest or a range. Another program may have used any other text as a number.
+// an alias, latest or a range. Another program may have used any other text as a
+// number.
 func versionOf(name modelregistry.ModelName, version string) (modelregistry.Ref, error) {
 	if strings.Contains(version, "/") {
 		return modelregistry.Ref{}, fmt.Errorf("%q is not a version: a reference goes without -u, -m and --ref", version)
