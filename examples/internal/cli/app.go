@@ -95,12 +95,25 @@ not_found, deleted, exists, protected, conflict, wrong_direction, artifact, dama
 permission, unsupported, uncertain, interrupted, failed.`
 	root.Version = buildVersion()
 	root.SilenceErrors, root.SilenceUsage = true, true
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		a.findOutput()
+		return err
+	})
 	root.PersistentFlags().StringVarP(&a.store, "store", "s", cmp.Or(os.Getenv(storeVariable), defaultStore), storeUsage)
 	root.PersistentFlags().StringVar(&a.cache, "cache", os.Getenv("UBUNYE_CACHE"), cacheUsage)
 	root.PersistentFlags().BoolVar(&a.oneMachine, "one-machine", false, "only this machine writes to the folder, although it is in a mounted bucket or on a network file system")
 	root.PersistentFlags().Var(&a.output, "output", "`format` of the results: table or json")
 	completeWith(root, "output", outputTable, outputJSON)
 	return root
+}
+
+// findOutput reads --output after a wrong flag, at which pflag stopped.
+func (a *app) findOutput() {
+	for i, arg := range a.args {
+		if arg == "--output=json" || arg == "json" && i > 0 && a.args[i-1] == "--output" {
+			a.output = outputJSON
+		}
+	}
 }
 
 // buildVersion returns the version of the module that this program was built
