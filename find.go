@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/ubunye-go/modelregistry/internal/condition"
@@ -91,6 +93,9 @@ func (q *Query) search() (*search.Search[ModelVersion], error) {
 		if err := checkAlias(alias); err != nil {
 			return nil, err
 		}
+	}
+	if err := checkTags(slices.Sorted(maps.Keys(q.Tags))); err != nil {
+		return nil, err
 	}
 	for _, c := range q.Metrics {
 		public.Metrics = append(public.Metrics, search.Condition(c))

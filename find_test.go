@@ -112,7 +112,7 @@ func TestFind(t *testing.T) {
 			t.Errorf("%s: %v, %v; want %s", name, got, errs, tc.want)
 		}
 	}
-	for _, q := range []*mr.Query{{UseCase: "["}, {Stages: []mr.ModelStage{"x"}}, {Aliases: []string{"X"}}, {Limit: -1}, {Descending: true},
+	for _, q := range []*mr.Query{{UseCase: "["}, {Stages: []mr.ModelStage{"x"}}, {Aliases: []string{"X"}}, {Tags: map[string]string{"Team": "x"}}, {Limit: -1}, {Descending: true},
 		{Metrics: []mr.MetricCondition{{"auc", "~", "1"}}}, {Metrics: []mr.MetricCondition{{"auc", "<", "x"}}}, {Metrics: []mr.MetricCondition{{"", "<", "1"}}}} {
 		if got, errs := found(t, r, q); len(got) > 0 || len(errs) != 1 || !errors.Is(errs[0], mr.ErrInvalid) {
 			t.Errorf("%+v: %v, %v; want one ErrInvalid", q, got, errs)

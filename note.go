@@ -104,13 +104,21 @@ func (r *ModelRegistry) beginNote(name ModelName, note Note, opts *NoteOptions) 
 	if err := note.check(); err != nil {
 		return nil, edit, o, err
 	}
-	for _, key := range slices.Sorted(maps.Keys(o.If)) {
-		if err := index.CheckName(key); err != nil {
-			return nil, edit, o, invalid("tag %q: %v", key, err)
-		}
+	if err := checkTags(slices.Sorted(maps.Keys(o.If))); err != nil {
+		return nil, edit, o, err
 	}
 	m, err = r.model(name)
 	return m, index.AnnotationEdit(note).Clone(), o, err
+}
+
+// checkTags returns an error if one of the keys can't be the key of a tag.
+func checkTags(keys []string) error {
+	for _, key := range keys {
+		if err := index.CheckName(key); err != nil {
+			return invalid("tag %q: %v", key, err)
+		}
+	}
+	return nil
 }
 
 // noteLimits returns the limits of a note with at most so many bytes.

@@ -54,10 +54,11 @@ func (r *ModelRegistry) Retain(ctx context.Context, name ModelName, keep Retenti
 	switch {
 	case keep.KeepLast < 0 || keep.KeepNewerThan < 0:
 		return nil, invalid("retention: a number or a time is negative")
-	case slices.Contains(keep.KeepTagged, ""):
-		return nil, invalid("retention: the key of a tag is empty")
 	case keep.KeepLast == 0 && keep.KeepNewerThan == 0 && !keep.KeepEverInProduction && len(keep.KeepTagged) == 0:
 		return nil, invalid("retention: it has no rule, and would delete every version that is not protected")
+	}
+	if err := checkTags(keep.KeepTagged); err != nil { // a key that is no key would keep nothing
+		return nil, err
 	}
 	m, err := r.model(name)
 	if err != nil {

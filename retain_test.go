@@ -51,7 +51,8 @@ func TestRetain(t *testing.T) {
 			t.Errorf("%+v deletes %s, want %s", tc.keep, got, tc.deletes)
 		}
 	}
-	for _, bad := range []mr.Retention{{}, {KeepLast: -1}, {KeepNewerThan: -1}} {
+	for _, bad := range []mr.Retention{{}, {KeepLast: -1}, {KeepNewerThan: -1}, {KeepTagged: []string{""}},
+		{KeepTagged: []string{"keep=yes"}}, {KeepTagged: []string{"keep", "Keep"}}} {
 		if _, err := r.Retain(ctx, fraud, bad, nil); !errors.Is(err, mr.ErrInvalid) {
 			t.Errorf("%+v: got error %v, want ErrInvalid", bad, err)
 		}
