@@ -435,3 +435,16 @@ func TestRelativeGateConstructorsPanic(t *testing.T) {
 		}
 	}
 }
+
+// A YAML library may give a map in a map any keys.
+func TestRelativeGatesInYAML(t *testing.T) {
+	t.Parallel()
+	var g mr.PromotionGate
+	err := g.UnmarshalYAML(func(into any) error {
+		*into.(*map[string]any) = map[string]any{"min_auc": 0.8, "not_below_production": map[any]any{"auc": 0.01, "f1": "2%"}}
+		return nil
+	})
+	if want := `{"min_auc":0.8,"not_below_production":{"auc":0.01,"f1":"2%"}}`; err != nil || mustJSON(t, g) != want {
+		t.Errorf("read as %v, %v; want %s", g, err, want)
+	}
+}

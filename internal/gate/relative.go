@@ -59,7 +59,7 @@ func relativeKey(key string) (baseline string, atMost, ok bool) {
 func parseRelatives(key string, value any) (rules []rule, err error) {
 	raw, isRaw := value.(json.RawMessage)
 	if !isRaw {
-		if raw, err = pyjson.Marshal(value, true); err != nil {
+		if raw, err = pyjson.Marshal(textKeys(value), true); err != nil {
 			return nil, fmt.Errorf("%s: %w", key, err)
 		}
 	}
@@ -80,6 +80,24 @@ func parseRelatives(key string, value any) (rules []rule, err error) {
 		rules = append(rules, r.rule())
 	}
 	return rules, nil
+}
+
+// textKeys returns a map with keys of type string. In a map[string]any, some
+// YAML libraries make a nested map a map[any]any.
+func textKeys(value any) any {
+	m, is := value.(map[any]any)
+	if !is {
+		return value
+	}
+	texts := make(map[string]any, len(m))
+	for key, v := range m {
+		text, isText := key.(string)
+		if !isText {
+			return value // which has no JSON form
+		}
+		texts[text] = v
+	}
+	return texts
 }
 
 func newRelative(key, metric string, margin []byte) (r relative, err error) {
