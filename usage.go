@@ -2,6 +2,7 @@ package modelregistry
 
 import (
 	"context"
+	"encoding/json"
 	"iter"
 
 	"github.com/ubunye-go/modelregistry/internal/removal"
@@ -14,7 +15,7 @@ type UsageOptions struct {
 
 // A ModelUsage says how much space a model takes in the store, in bytes.
 type ModelUsage struct {
-	Name     ModelName      `json:"model"`
+	Name     ModelName      `json:"-"`
 	Live     int64          `json:"live"`    // the files of listed versions
 	Deleted  int64          `json:"deleted"` // the files of deleted versions
 	Staging  int64          `json:"staging"` // files of registrations that are under way or died
@@ -25,6 +26,19 @@ type ModelUsage struct {
 
 // Total returns the sum.
 func (u ModelUsage) Total() int64 { return u.Live + u.Deleted + u.Staging + u.Orphans + u.Other }
+
+// MarshalJSON returns all fields, with the parts of the name as members.
+func (u ModelUsage) MarshalJSON() ([]byte, error) {
+	type sizes ModelUsage // without this method
+	if u.Versions == nil {
+		u.Versions = []VersionUsage{}
+	}
+	return json.Marshal(struct {
+		UseCase string `json:"use_case"`
+		Model   string `json:"model_name"`
+		sizes
+	}{u.Name.UseCase, u.Name.Model, sizes(u)})
+}
 
 // A VersionUsage says how much space the files of a version take.
 type VersionUsage struct {

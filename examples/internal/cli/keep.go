@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -121,7 +122,7 @@ func (a *app) retain() *cobra.Command {
 		result := struct {
 			Applied  bool                            `json:"applied"`
 			Versions []modelregistry.RetainedVersion `json:"versions"`
-		}{opts.Apply, list}
+		}{opts.Apply, append([]modelregistry.RetainedVersion{}, list...)}
 		show := a.show(result, func() string { return retainText(list, opts.Apply) })
 		if err != nil {
 			return err
@@ -246,16 +247,23 @@ func (a *app) du() *cobra.Command {
 	var s subject
 	cmd := a.command("du", "List how much space models take, in bytes", func(ctx context.Context, r *modelregistry.ModelRegistry) error {
 		list := []modelregistry.ModelUsage{}
+		var failed []error
 		for u, err := range r.Usage(ctx, &modelregistry.UsageOptions{UseCase: s.name.UseCase, Model: s.name.Model}) {
 			if err != nil {
-				return err
+				failed = append(failed, err)
+				continue
 			}
 			list = append(list, u)
 		}
-		if len(list) == 0 && s.name != (modelregistry.ModelName{}) {
+		switch {
+		case len(list) > 0:
+		case len(failed) > 0:
+			return errors.Join(failed...)
+		case s.name != (modelregistry.ModelName{}):
 			return fmt.Errorf("models of %s: %w", strings.Trim(s.name.String(), "/"), modelregistry.ErrNotFound)
 		}
-		return a.show(list, func() string { return usageText(list, s.name.Model != "") })
+		err := a.show(list, func() string { return usageText(list, s.name.Model != "") })
+		return errors.Join(append(failed, err)...)
 	})
 	optionalNameFlags(cmd, &s.name)
 	s.refFlag(cmd)
