@@ -67,7 +67,7 @@ func (a *app) removeAlias() *cobra.Command {
 		}
 		set := pairsOfText{}
 		for _, alias := range names {
-			if facts.Aliases[alias] == "" && len(f.when) == 0 {
+			if _, conditional := f.when[alias]; facts.Aliases[alias] == "" && !conditional {
 				return &modelregistry.Error{Op: "remove alias", Ref: f.name.Aliased(alias), Err: modelregistry.ErrNotFound}
 			}
 			set[alias] = ""

@@ -86,7 +86,7 @@ func (a *app) printHistory(ctx context.Context, r *modelregistry.ModelRegistry, 
 		return errors.Join(failed...)
 	}
 	if len(events) == 0 && f.version != "" { // does the version exist?
-		if _, err := r.GetVersion(ctx, f.name.At(f.version)); err != nil {
+		if _, err := r.GetVersion(ctx, f.name.At(f.version)); err != nil && !errors.Is(err, modelregistry.ErrDeleted) {
 			return err
 		}
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // keepCommand makes the command of one change that says whether a version is
-// kept.
+// kept. done is what it says afterwards; in JSON, what stands before the ";".
 func (a *app) keepCommand(use, short, done string,
 	do func(*modelregistry.ModelRegistry) func(context.Context, modelregistry.Ref, *modelregistry.KeepOptions) error) (*cobra.Command, *modelregistry.KeepOptions) {
 	var s subject
@@ -23,12 +23,13 @@ func (a *app) keepCommand(use, short, done string,
 		if err := do(r)(ctx, ref, opts); err != nil {
 			return err
 		}
+		word, _, _ := strings.Cut(done, ";")
 		result := struct {
 			UseCase string `json:"use_case"`
 			Model   string `json:"model_name"`
 			Version string `json:"version"`
 			Done    string `json:"done"`
-		}{ref.Name.UseCase, ref.Name.Model, ref.Version, done}
+		}{ref.Name.UseCase, ref.Name.Model, ref.Version, word}
 		return a.show(result, func() string { return fmt.Sprintf("%s: %s\n", escape(ref.String()), done) })
 	})
 	nameFlags(cmd, &s.name)
