@@ -78,8 +78,15 @@ func checkBaselines(set gate.Set) error {
 }
 
 // encodeGates returns gates in the form in which they are stored for a model.
+// They don't name the model, so that they mean the same when it is copied under
+// another name.
 func encodeGates(name ModelName, gates PromotionGate) ([]byte, error) {
-	gates = Gates(gates)
+	gates = Gates(PromotionGate{gates.set.Rename(func(text string) string {
+		if ref, err := baselineRef(name, text); err == nil && ref.Name == name {
+			return ref.what()
+		}
+		return text
+	})})
 	for _, text := range gates.set.Baselines() {
 		if ref, err := baselineRef(name, text); err != nil {
 			return nil, err

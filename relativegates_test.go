@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -126,7 +128,7 @@ func TestStoredRelativeGates(t *testing.T) {
 			"1.1.0": "not_above_production loss: metric loss is missing (there are auc); " +
 				"not_below_production auc: 0.8 < 0.891 (production 1.0.0: 0.9, margin 1%); not_below_production auc: 0.8 < 0.85 (production 1.0.0: 0.9, margin 0.05)",
 			"1.2.0": "not_above_production loss: metric loss is missing (there are auc); not_below_production auc: 0.7 < 0.891 (production 1.0.0: 0.9, margin 1%); " +
-				"not_below@fraud_detection/FraudRiskModel@1.1.0 auc: 0.7 < 0.8 (1.1.0: 0.8, margin 0)",
+				"not_below@1.1.0 auc: 0.7 < 0.8 (1.1.0: 0.8, margin 0)",
 		} {
 			if _, err := r.Promote(t.Context(), fraud.At(version), mr.Staging, nil); refusal(t, err) != want {
 				t.Errorf("%s is refused with\n%s, want\n%s", version, refusal(t, err), want)
@@ -142,6 +144,31 @@ func TestStoredRelativeGates(t *testing.T) {
 	}
 	if _, err := r.Register(t.Context(), fraud, artifact(), &mr.RegisterOptions{Gates: other}); !errors.Is(err, mr.ErrInvalid) {
 		t.Errorf("a gate with another model was registered: %v", err)
+	}
+}
+
+// A stored gate that compares with a version of its model does so in a copy of
+// the model, too, and not with the original.
+func TestStoredGatesOfACopiedModel(t *testing.T) {
+	t.Parallel()
+	r, dir := withAUC(t, 0.9, 0.8)
+	both := mr.Gates(mr.NotBelow(fraud.In(mr.Production), "auc", 0.2), mr.NotBelow(fraud.At("1.0.0"), "auc", 0.2), gatesOf(t, map[string]any{"not_below@1.0.0": map[string]any{"auc": 0.2}}))
+	if err := r.SetModelGates(t.Context(), fraud, both, nil); err != nil {
+		t.Fatal(err)
+	}
+	copied := mr.ModelName{UseCase: fraud.UseCase, Model: "Copied"}
+	if err := os.CopyFS(filepath.Join(dir, copied.UseCase, copied.Model), os.DirFS(modelPath(dir))); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Delete(t.Context(), fraud.At("1.0.0"), &mr.KeepOptions{Force: true}); err != nil {
+		t.Fatal(err)
+	}
+	facts, err := r.Facts(t.Context(), copied)
+	if got, want := mustJSON(t, facts.Gates), `{"not_below@1.0.0":{"auc":0.2},"not_below@production":{"auc":0.2}}`; err != nil || got != want {
+		t.Errorf("the copy's gates are %s, %v, want %s", got, err, want)
+	}
+	if _, err := r.Promote(t.Context(), copied.At("1.1.0"), mr.Production, nil); err != nil {
+		t.Error(err)
 	}
 }
 

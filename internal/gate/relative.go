@@ -241,6 +241,22 @@ func metricOf(metrics Values, name string) (*big.Rat, error) {
 	return exact, nil
 }
 
+// Rename returns the gates with other references to the same baselines.
+func (s Set) Rename(other func(baseline string) string) Set {
+	var out Set
+	for _, r := range s.rules {
+		if rel, is := r.condition.(relative); is {
+			if text := other(rel.baseline); text != rel.baseline {
+				rel.key = strings.TrimSuffix(rel.key, rel.baseline) + text
+				rel.baseline = text
+				r = rel.rule()
+			}
+		}
+		out.rules = append(out.rules, r)
+	}
+	return out
+}
+
 // Decidable returns the gates without those whose baseline is not known.
 func (s Set) Decidable(known map[string]Baseline) Set {
 	var out Set

@@ -28,7 +28,11 @@ func (a *app) setGates() *cobra.Command {
 			if err := r.SetModelGates(ctx, s.name, given, &opts); err != nil {
 				return err
 			}
-			return a.showGates(s.name.String(), given)
+			facts, err := r.Facts(ctx, s.name)
+			if err != nil {
+				return err
+			}
+			return a.showGates(s.name.String(), facts.Gates)
 		}
 		v, err := r.SetGates(ctx, s.target(), given, &opts)
 		if err != nil {
