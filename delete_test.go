@@ -105,6 +105,9 @@ func TestDeleteRefusesProtectedVersions(t *testing.T) {
 	if err := r.Hold(ctx, fraud.At("1.0.0"), &mr.KeepOptions{Actor: "law", Reason: "case 7"}); err != nil {
 		t.Fatal(err)
 	}
+	if v, err := r.GetVersion(ctx, fraud.At("1.0.0")); err != nil || !strings.Contains(mustJSON(t, v), `+00:00","reason":"case 7"}`) {
+		t.Errorf("the hold shows in %s, %v, not with a time like the others", mustJSON(t, v), err)
+	}
 	protected := map[string]string{
 		"1.0.0": "it is held by law: case 7", "1.0.1": "the alias champion names it", "1.0.2": "a rollback would restore it",
 		"1.0.3": "it is in production", "1.0.5": "it has the highest number",

@@ -42,7 +42,7 @@ type ModelVersion struct {
 	Hold *VersionHold // why the version must not be deleted; nil if it may be
 
 	Gates          PromotionGate // stored with the version; they apply to each of its promotions
-	ModelGates     PromotionGate // stored with the model by another program; they apply to all of its versions
+	ModelGates     PromotionGate // stored with the model, also by another program; they apply to all of its versions
 	ManifestSHA256 string        // digest of manifest.json, in hex; empty if another program registered the version
 
 	// Existing is true in the result of a Register whose RegisterOptions.Once
@@ -56,9 +56,18 @@ type ModelVersion struct {
 
 // A VersionHold says who forbade the deletion of a version; see Hold.
 type VersionHold struct {
-	By     string    `json:"by,omitempty"`
-	At     time.Time `json:"at"`
-	Reason string    `json:"reason,omitempty"`
+	By     string
+	At     time.Time
+	Reason string
+}
+
+// MarshalJSON returns the hold, with a time as in a version's other members.
+func (h VersionHold) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		By     string  `json:"by,omitempty"`
+		At     *string `json:"at"`
+		Reason string  `json:"reason,omitempty"`
+	}{h.By, timeOrNull(h.At), h.Reason})
 }
 
 // textOrNull returns a string for JSON: null if it is empty.
