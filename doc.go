@@ -60,11 +60,11 @@
 // comparison with the version in production, a passed drift check, or a Go
 // function. A comparison is with the version that is in production when the
 // promotion is committed. Gates that are registered with a version apply to
-// each of its promotions. Gates that Ubunye stores for a model apply to all of
-// its versions. SetGates and SetModelGates replace stored gates. If a gate
-// fails, the error is a *[GateError] with the result of each gate, and the
-// history records the refusal. A promotion and a rollback also check the
-// digests of the artifact.
+// each of its promotions. Gates of a model, which SetModelGates or Ubunye
+// stores, apply to all of its versions. SetGates and SetModelGates replace
+// stored gates. If a gate fails, the error is a *[GateError] with the result of
+// each gate, and the history records the refusal. A promotion and a rollback
+// also check the digests of the artifact.
 //
 // # Deletion
 //

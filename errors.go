@@ -35,8 +35,9 @@ var (
 	// made a change meanwhile.
 	ErrConflict = driver.ErrConflict
 	// ErrProtected says that something relies on a version: an alias names it,
-	// it is in production, a rollback would restore it, or it is held. Force
-	// makes the change all the same, except if the version is held.
+	// it is in production, a rollback would restore it, it has the highest
+	// number, or it is held. Force makes the change all the same, except if the
+	// version is held.
 	ErrProtected = errors.New("protected")
 	// ErrNonFinite says that a value is NaN or infinite: a metric, a member of
 	// the metadata, or a threshold.

@@ -45,9 +45,10 @@ type RegisterOptions struct {
 	// or a commit, so that a restarted job does not register its model twice.
 	// If a version of the model was registered with the same key and the same
 	// artifact, Register returns that version, with Existing set, and registers
-	// nothing. Whatever else the options say then does not matter. If that
-	// version has another artifact, or was deleted, the error matches
-	// ErrExists. A key has at most MaxOnce bytes of UTF-8.
+	// nothing. The other options are then not used, except that a Version must
+	// be the number of that version. If it is another one, or if that version
+	// has another artifact or was deleted, the error matches ErrExists. A key
+	// has at most MaxOnce bytes of UTF-8.
 	Once string
 
 	LineageRunID   string // the run that produced the version; by default that of WithRunID, then Options.RunID

@@ -18,7 +18,7 @@ const (
 	codeNotFound       errorCode = "not_found"       // no such store, use case, model, version or run
 	codeExists         errorCode = "exists"          // the version or a name like it was used before
 	codeDeleted        errorCode = "deleted"         // the version was deleted
-	codeProtected      errorCode = "protected"       // an alias names the version; --force does it all the same
+	codeProtected      errorCode = "protected"       // something relies on the version; see modelregistry.ErrProtected
 	codeConflict       errorCode = "conflict"        // a precondition does not hold
 	codeWrongDirection errorCode = "wrong_direction" // such as a promotion to a lower stage
 	codeArtifact       errorCode = "artifact"        // the files are missing, changed, or can't be stored
