@@ -215,6 +215,27 @@ func TestPythonGivesANumberAgain(t *testing.T) {
 	}
 }
 
+// A rollback does not restore a version that has only the number of one that
+// was in production, and nothing else protects it for that.
+func TestRollbackPassesANumberThatPythonGaveAgain(t *testing.T) {
+	t.Parallel()
+	s := pythonstore.New(t)
+	r := s.Open()
+	for _, version := range []string{"1.0.0", "1.0.1", "1.0.2"} {
+		s.Register(r, version)
+		s.Promote(r, version, modelregistry.Production)
+	}
+	s.PythonDeletes("1.0.1")
+	s.PythonRegisters("1.0.1")
+	v, err := s.Open().Rollback(t.Context(), fraud, nil)
+	if err != nil || v.Version != "1.0.0" {
+		t.Errorf("back to %s, %v, want 1.0.0", v.Version, err)
+	}
+	if err := r.Delete(t.Context(), fraud.At("1.0.1"), nil); err != nil {
+		t.Errorf("delete the version with the number: %v", err)
+	}
+}
+
 // If an old document brings back the entry of a deleted version, the version
 // stays deleted, and Verify reports a doubt.
 func TestPythonBringsBackADeletedEntry(t *testing.T) {

@@ -11,12 +11,20 @@ func (t *Txn) PreviousProduction() (version string, ok bool) {
 	t.noteProductions()
 	list, now := t.productions, t.Production()
 	for i := len(list) - 1; i >= 0; i-- {
-		if t.Get(list[i]) == nil || now != nil && list[i] == now.Version {
+		e := t.Get(list[i])
+		if e == nil || e == now || t.reused(e) && e.productionAt().IsZero() {
 			continue
 		}
 		return list[i], true
 	}
 	return "", false
+}
+
+// reused reports whether a version of another program has the number of one
+// that was deleted.
+func (t *Txn) reused(e *Entry) bool {
+	pending := t.Base.Pending
+	return t.stone(e.Version) != nil || pending != nil && slices.Contains(pending.Reused, e.Version)
 }
 
 // noteProductions brings the list of production versions up to the events so
