@@ -32,6 +32,11 @@ const (
 	// claimTries bounds how often a claim starts over because another process
 	// removed its parent folder, which was empty.
 	claimTries = 100
+	// ownTries and ownPause bound the attempts to lock a new staging folder
+	// while Inspect has its lock, which it holds for a moment to see whether it
+	// is free.
+	ownTries = 10
+	ownPause = time.Millisecond
 	// removeTries and removePause bound the attempts to remove a folder while
 	// another process has a file in it open.
 	removeTries = 20
@@ -52,11 +57,17 @@ func (s *Store) claim(d Disk, staging string, made []string) (c claim, ok bool, 
 	if err := d.Mkdir(name); err != nil {
 		return c, false, err
 	}
-	if c, ok, err = s.tryOwn(d, name); err != nil {
-		return failed(err, d.RemoveAll(name))
-	}
-	if !ok { // the sweeper removes the folder, or is removing it now
-		return c, false, nil
+	for try := 0; ; try++ {
+		if c, ok, err = s.tryOwn(d, name); err != nil {
+			return failed(err, d.RemoveAll(name))
+		}
+		if ok {
+			break
+		}
+		if try == ownTries { // the sweeper removes the folder, or is removing it now
+			return c, false, nil
+		}
+		time.Sleep(ownPause)
 	}
 	if err := d.Mkdir(c.tree()); err != nil {
 		return failed(err, c.remove())

@@ -2,10 +2,16 @@ package fsstore
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
+	"os"
 	"path"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gofrs/flock"
 )
 
 // A busyDisk can't remove some folders. A folder is like that while another
@@ -91,4 +97,40 @@ func TestStageDuringSweep(t *testing.T) {
 	if err := errors.Join(st.Discard(), keep.Discard()); err != nil {
 		t.Error(err)
 	}
+}
+
+// A probedDisk locks the lock file of each new staging folder for a moment, as
+// Inspect does.
+type probedDisk struct {
+	Disk
+	s *Store
+}
+
+func (d probedDisk) Make(name string) error {
+	err := d.Disk.Make(name)
+	if err == nil && path.Base(path.Dir(path.Dir(name))) == stagingName {
+		probe := flock.New(d.s.path(name))
+		if ok, err := probe.TryLock(); !ok {
+			return fmt.Errorf("locking %s: %w", name, err)
+		}
+		time.AfterFunc(ownPause, func() { probe.Unlock() })
+	}
+	return err
+}
+
+// A registration that begins while Inspect looks at its staging folder leaves
+// no second folder.
+func TestStageDuringInspect(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, t.TempDir())
+		s.Wrap(func(d Disk) Disk { return probedDisk{d, s} })
+		st := stage(t, s)
+		if names, err := os.ReadDir(s.path(path.Dir(st.name))); err != nil || len(names) != 1 {
+			t.Errorf("there are the staging folders %v, %v; want the one that is staged", names, err)
+		}
+		if err := st.Discard(); err != nil {
+			t.Error(err)
+		}
+	})
 }
