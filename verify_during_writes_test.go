@@ -5,7 +5,9 @@ import (
 	"os"
 	"path"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	mr "github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/internal/fsstore"
@@ -46,33 +48,51 @@ func (d closedDisk) Make(name string) error {
 // damage is found all the same.
 func TestVerifyWithoutWriteRights(t *testing.T) {
 	t.Parallel()
-	dir := three(t)
-	r, err := mr.OpenOn(dir, nil, func(d fsstore.Disk) fsstore.Disk { return closedDisk{d} })
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	verify := func() []mr.Finding {
-		t.Helper()
-		report, err := r.Verify(t.Context(), &mr.VerifyOptions{WithoutArtifacts: true})
+	synctest.Test(t, func(t *testing.T) {
+		dir := three(t)
+		r, err := mr.OpenOn(dir, nil, func(d fsstore.Disk) fsstore.Disk { return closedDisk{d} })
 		if err != nil {
 			t.Fatal(err)
 		}
-		return report.Findings
-	}
-	stop := writeWithoutEnd(t, dir)
-	for range 40 {
-		if found := verify(); len(found) > 0 {
-			t.Errorf("found %v", found)
+		defer r.Close()
+		verify := func() []mr.Finding {
+			t.Helper()
+			report, err := r.Verify(t.Context(), &mr.VerifyOptions{WithoutArtifacts: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return report.Findings
 		}
-	}
-	stop()
-	if err := os.Remove(modelPath(dir, "registry.json")); err != nil {
-		t.Fatal(err)
-	}
-	if found := verify(); len(found) != 1 || found[0].Kind != mr.DocumentMissing {
-		t.Errorf("found %v, want that the document is missing", found)
-	}
+		writer := openStore(t, dir, nil)
+		for range 20 {
+			// While verify waits for a change to end, the bubble's clock
+			// stands still until it has ended.
+			var ended atomic.Bool
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				defer ended.Store(true)
+				v, err := writer.Register(t.Context(), fraud, artifact(), nil)
+				if err == nil {
+					_, err = writer.Promote(t.Context(), fraud.At(v.Version), mr.Production, nil)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			})
+			for !ended.Load() {
+				if found := verify(); len(found) > 0 {
+					t.Errorf("found %v", found)
+				}
+			}
+			wg.Wait()
+		}
+		if err := os.Remove(modelPath(dir, "registry.json")); err != nil {
+			t.Fatal(err)
+		}
+		if found := verify(); len(found) != 1 || found[0].Kind != mr.DocumentMissing {
+			t.Errorf("found %v, want that the document is missing", found)
+		}
+	})
 }
 
 // writeWithoutEnd registers and promotes one version after the other until stop
