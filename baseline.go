@@ -93,9 +93,9 @@ func (b baselines) same(o baselines) bool {
 	return len(b) == len(o)
 }
 
-// known returns the baselines with what is not in the state of the promoted
-// model: versions of other models, and the metrics of deleted versions.
-func (r *ModelRegistry) known(ctx context.Context, m *model, from baselines) map[string]gate.Baseline {
+// complete returns the baselines with the parts that the state of the promoted
+// model lacks: versions of other models, and the metrics of deleted versions.
+func (r *ModelRegistry) complete(ctx context.Context, m *model, from baselines) map[string]gate.Baseline {
 	all := map[string]gate.Baseline{}
 	for text, b := range from {
 		switch {

@@ -54,8 +54,7 @@ func (r *ModelRegistry) SetLag(small, share int64, idle time.Duration) {
 
 // VerifyTree checks a version's files against its manifest.
 func (r *ModelRegistry) VerifyTree(ctx context.Context, v ModelVersion) error {
-	_, err := r.verifyTree(ctx, v, nil)
-	return err
+	return r.verifyTree(ctx, v, nil)
 }
 
 // FolderStore is the store that Open makes.

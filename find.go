@@ -28,7 +28,7 @@ type Query struct {
 
 	// OrderBy is a metric. Versions without it, or whose value is no finite
 	// number, come last. If it is empty, versions are ordered by use case and
-	// model, and the one registered last comes first.
+	// model, then the newest registration first.
 	OrderBy    string
 	Descending bool // of OrderBy, which must be set: the highest first
 	Limit      int  // at most this number of versions; 0 for all
@@ -80,14 +80,14 @@ func (q *Query) search() (*search.Search[ModelVersion], error) {
 	if q == nil {
 		q = &Query{}
 	}
-	public := search.Query{UseCase: q.UseCase, Model: q.Model, Aliases: q.Aliases, Tags: q.Tags, RunID: q.RunID,
+	query := search.Query{UseCase: q.UseCase, Model: q.Model, Aliases: q.Aliases, Tags: q.Tags, RunID: q.RunID,
 		RegisteredAfter: q.RegisteredAfter, RegisteredBefore: q.RegisteredBefore,
 		OrderBy: q.OrderBy, Descending: q.Descending, Limit: q.Limit}
 	for _, stage := range q.Stages {
 		if _, err := ParseStage(string(stage)); err != nil {
 			return nil, err
 		}
-		public.Stages = append(public.Stages, string(stage))
+		query.Stages = append(query.Stages, string(stage))
 	}
 	for _, alias := range q.Aliases {
 		if err := checkAlias(alias); err != nil {
@@ -98,9 +98,9 @@ func (q *Query) search() (*search.Search[ModelVersion], error) {
 		return nil, err
 	}
 	for _, c := range q.Metrics {
-		public.Metrics = append(public.Metrics, search.Condition(c))
+		query.Metrics = append(query.Metrics, search.Condition(c))
 	}
-	s, err := search.New(public, candidate)
+	s, err := search.New(query, candidate)
 	if err != nil {
 		return nil, invalid("%v", err)
 	}

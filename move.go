@@ -87,7 +87,7 @@ func (r *ModelRegistry) tryMove(ctx context.Context, m *model, mv move, o MoveOp
 	if err != nil {
 		return p.subject, v, nil, err
 	}
-	if !p.done { // a move that is done needs no checks, only a turn to find it durable
+	if !p.done { // a move that is done needs no checks, but takes its turn, so that the result is durable
 		results, err = r.checkArtifactAndGates(ctx, m, mv, o, p)
 	}
 	if refusal, ok := err.(*GateError); ok {
@@ -154,7 +154,7 @@ func (mv move) plan(ctx context.Context, m *model, o MoveOptions) (p movePlan, e
 func (r *ModelRegistry) checkArtifactAndGates(ctx context.Context, m *model, mv move, o MoveOptions, p movePlan) ([]GateResult, error) {
 	v := p.version
 	if mv.guarded {
-		if err := r.verifyWithProgress(ctx, v, o.Progress); err != nil {
+		if err := r.verifyTree(ctx, v, o.Progress); err != nil {
 			return nil, err
 		}
 	}
@@ -162,7 +162,7 @@ func (r *ModelRegistry) checkArtifactAndGates(ctx context.Context, m *model, mv 
 		return nil, nil
 	}
 	results := publicResults(p.gates.Evaluate(ctx, gate.Candidate{Metrics: v.Metrics, Metadata: v.Metadata, Version: v,
-		Baselines: r.known(ctx, m, p.baselines)}))
+		Baselines: r.complete(ctx, m, p.baselines)}))
 	if err := ctx.Err(); err != nil {
 		return nil, err // a gate that the context ended has not refused
 	}
@@ -217,8 +217,8 @@ func (mv move) same(a, b ModelVersion, o MoveOptions) bool {
 	if !mv.guarded {
 		return true
 	}
-	asksAll := mv.op == index.OpPromote && !o.SkipGates && o.Gates.set.Custom()
-	return sameForGates(a, b) && (!asksAll || sameOtherwise(a, b))
+	readsAll := mv.op == index.OpPromote && !o.SkipGates && o.Gates.set.Custom()
+	return sameForGates(a, b) && (!readsAll || sameOtherwise(a, b))
 }
 
 // sameForGates reports whether two readings are equal in everything that stored
