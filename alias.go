@@ -24,11 +24,11 @@ type AliasOptions struct {
 // what each alias named before, the actor and the reason.
 //
 // An alias has at most 64 bytes: a lower-case letter, then lower-case letters,
-// digits, "_" and "-". It may be no stage, not latest or none, no range such as
-// "v2", must differ from each stage and from latest by more than two letters,
-// and must not begin one, as "prod" does.
-// It may name any version, also one that is archived; promotions and rollbacks
-// leave it. Archive and Demote refuse to archive a version that has one.
+// digits, "_" and "-". It must not be a stage, latest, none, the beginning of a
+// stage, such as "prod", or a range, such as "v2". It must differ from each
+// stage and from latest by more than two letters. An alias may name an archived
+// version. Promotions and rollbacks do not move aliases. Archive and Demote
+// refuse to archive a version that has an alias.
 //
 // The error matches ErrInvalid for another alias, ErrNotFound if a version does
 // not exist, and ErrConflict if a condition of AliasOptions.If does not hold.

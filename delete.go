@@ -82,7 +82,7 @@ func deletedError(d index.Deletion) error {
 // version by its number.
 func (r *ModelRegistry) Delete(ctx context.Context, ref Ref, opts *KeepOptions) (err error) {
 	o := r.keepOptions(opts)
-	return r.keep(ctx, "delete", ref, func(t *txn) error {
+	return r.changeExact(ctx, "delete", ref, func(t *txn) error {
 		e := t.Get(ref.Version)
 		if e == nil {
 			if _, deleted := t.Deletion(ref.Version); deleted {
@@ -113,7 +113,7 @@ func (r *ModelRegistry) Unhold(ctx context.Context, ref Ref, opts *KeepOptions) 
 
 func (r *ModelRegistry) setHold(ctx context.Context, op string, ref Ref, hold bool, opts *KeepOptions) error {
 	o := r.keepOptions(opts)
-	return r.keep(ctx, op, ref, func(t *txn) error {
+	return r.changeExact(ctx, op, ref, func(t *txn) error {
 		e := t.Get(ref.Version)
 		if e == nil {
 			return missing(t.Deletion, ref.Version)
@@ -125,10 +125,10 @@ func (r *ModelRegistry) setHold(ctx context.Context, op string, ref Ref, hold bo
 	})
 }
 
-// keep makes a change of a version that ref names by its number.
-func (r *ModelRegistry) keep(ctx context.Context, op string, ref Ref, decide func(*txn) error) (err error) {
+// changeExact makes a change of a version that ref names by its number.
+func (r *ModelRegistry) changeExact(ctx context.Context, op string, ref Ref, decide func(*txn) error) (err error) {
 	defer func() { err = opError(op, ref, err) }()
-	m, err := r.exact(ref)
+	m, err := r.exactModel(ref)
 	if err != nil {
 		return err
 	}
@@ -141,8 +141,9 @@ func (r *ModelRegistry) keep(ctx context.Context, op string, ref Ref, decide fun
 	return err
 }
 
-// exact returns the model of a reference that names a version by its number.
-func (r *ModelRegistry) exact(ref Ref) (*model, error) {
+// exactModel returns the model of a reference that names a version by its
+// number.
+func (r *ModelRegistry) exactModel(ref Ref) (*model, error) {
 	if ref.Version == "" || ref != ref.Name.At(ref.Version) {
 		return nil, invalid("reference: want a version by its number, because a stage, an alias or a range may mean another one soon")
 	}
@@ -150,17 +151,17 @@ func (r *ModelRegistry) exact(ref Ref) (*model, error) {
 }
 
 // Undelete lists a deleted version again, as it was before. If it was in
-// production, it is archived. It stands where it stood, by the time of its
-// registration. A version that is listed stays as it is.
+// production, it is archived. The time of its registration decides its place in
+// the list. A version that is listed stays as it is.
 //
-// The error matches ErrNotFound if there never was such a version, ErrDeleted
-// if its files were purged, and ErrArtifact if they are gone, as after a
-// deletion by Ubunye, or differ from their digests. ref must name a version by
-// its number.
+// The error matches ErrNotFound if there never was such a version, and
+// ErrDeleted if its files were purged. It matches ErrArtifact if the files are
+// missing, as after a deletion by Ubunye, or differ from their digests. ref
+// must name a version by its number.
 func (r *ModelRegistry) Undelete(ctx context.Context, ref Ref, opts *KeepOptions) (err error) {
 	defer func() { err = opError("undelete", ref, err) }()
 	o := r.keepOptions(opts)
-	m, err := r.exact(ref)
+	m, err := r.exactModel(ref)
 	if err != nil {
 		return err
 	}
@@ -227,9 +228,9 @@ func (m *model) deletion(ctx context.Context, version string) (d *index.Deletion
 	return d, err
 }
 
-// checkFiles returns an error that matches ErrArtifact if the files of a deleted
-// version are gone, or differ from their digests: Ubunye may have used its
-// number, and failed after it had written over some of them.
+// checkFiles returns an error that matches ErrArtifact if the files of a
+// deleted version are missing, or differ from their digests: Ubunye may have
+// used its number, and failed after it had written over some of them.
 func (r *ModelRegistry) checkFiles(ctx context.Context, ref Ref, im index.Image) error {
 	x, err := index.ReadExtra(im.Extra)
 	if err != nil {

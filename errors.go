@@ -14,8 +14,8 @@ import (
 
 // The causes of errors, for errors.Is.
 var (
-	// ErrNotFound says that a use case, model or version does not exist, or
-	// that no version is in a stage or range. It matches fs.ErrNotExist.
+	// ErrNotFound says that a use case, model, version or alias does not exist,
+	// or that no version is in a stage or range. It matches fs.ErrNotExist.
 	ErrNotFound = sentinel("not found", fs.ErrNotExist)
 	// ErrExists says that a version number was used before, or differs from a
 	// used one in case only. It matches fs.ErrExist.
@@ -47,9 +47,9 @@ var (
 	// not every store can keep; or it was written to during its registration,
 	// or it does not match the digests of its manifest.
 	ErrArtifact = driver.ErrArtifact
-	// ErrUncertain says that a change may or may not have happened. The disk
-	// failed while the change was written, and again while it was undone. Read
-	// the model before you retry.
+	// ErrUncertain says that a change may or may not have happened: the disk
+	// failed while the change was written, and again while it was undone, or a
+	// bucket's answers were lost. Read the model before you retry.
 	ErrUncertain = driver.ErrUncertain
 	// ErrOvertaken says that another writer interfered with the writing of
 	// registry.json. Either another change was appended meanwhile, so that a

@@ -52,10 +52,10 @@ var sourceRevision = sync.OnceValue(func() string {
 })
 
 // VersionsOfRun returns the versions that a run produced, in all models of the
-// store. They are ordered by use case and model, then newest first. It reads
-// every model's index. If the run produced no version, the list is empty and
-// the error nil. The error joins those of the models that can't be read; the
-// list has the versions of the others.
+// store. They are ordered by use case and model, then the newest registration
+// first. VersionsOfRun reads every model. If the run produced no version, the
+// list is empty and the error nil. The error joins those of the models that
+// can't be read; the list has the versions of the others.
 func (r *ModelRegistry) VersionsOfRun(ctx context.Context, runID string) ([]ModelVersion, error) {
 	if runID == "" {
 		return nil, &Error{Op: "lineage", Err: invalid("run id: it is empty")}

@@ -16,8 +16,8 @@ const (
 	// MaxTagValue is the length of the longest value of a tag in bytes.
 	MaxTagValue = 256
 	// MaxNote is how many bytes the tags and the description of a version have
-	// together at most, because every event of the version repeats them. A
-	// longer card belongs into the artifact, as a file.
+	// together at most, because every event of the version repeats them. Keep a
+	// longer card as a file of the artifact.
 	MaxNote = 4 << 10
 	// MaxModelNote is MaxNote for a model.
 	MaxModelNote = 16 << 10
@@ -45,10 +45,10 @@ type NoteOptions struct {
 	If map[string]string
 }
 
-// Annotate changes the note of the version that ref means. If the note is as
-// asked for already, it changes nothing. The error matches ErrInvalid for a
-// note that is too long, and ErrConflict if a condition of NoteOptions.If does
-// not hold.
+// Annotate changes the note of the version that ref means. If the note stays
+// the same, Annotate records nothing. The error matches ErrInvalid for a note
+// that is too long, and ErrConflict if a condition of NoteOptions.If does not
+// hold.
 func (r *ModelRegistry) Annotate(ctx context.Context, ref Ref, note Note, opts *NoteOptions) (err error) {
 	subject := ref
 	defer func() { err = opError("annotate", subject, err) }()
@@ -126,7 +126,7 @@ func noteLimits(bytes int) index.AnnotationLimits {
 	return index.AnnotationLimits{Tags: MaxTags, TagValue: MaxTagValue, Bytes: bytes}
 }
 
-// check returns an error if the note can't be made whatever is there already.
+// check returns an error if the note is wrong whatever the present note is.
 func (n Note) check() error {
 	if err := index.AnnotationEdit(n).Check(noteLimits(MaxNote)); err != nil {
 		return invalid("%v", err)

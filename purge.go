@@ -21,14 +21,15 @@ type PurgeOptions struct {
 	Actor  string // the person or program that purges; by default Options.Actor
 	Reason string // the reason, for the history
 
-	// OlderThan spares versions that were deleted, and files that were put
-	// aside, more recently; 0 means DefaultPurgeAge. With Now, none is spared.
+	// OlderThan is the least time since a version was deleted, or files were
+	// put aside, for Purge to remove them. 0 means DefaultPurgeAge, unless Now
+	// is set. Now removes them whatever their age.
 	OlderThan time.Duration
 	Now       bool
 	// Apply makes Purge act. Without it, Purge only lists.
 	Apply bool
-	// Progress is called after the files of some versions were removed, the
-	// last time when all are. Calls do not overlap.
+	// Progress is called each time that the files of some versions were
+	// removed, and when all are. Calls do not overlap.
 	Progress func(DeletionProgress)
 }
 
@@ -113,7 +114,7 @@ func (r *ModelRegistry) Purge(ctx context.Context, name ModelName, opts *PurgeOp
 	if err != nil {
 		return report, err
 	}
-	now, err := r.dated(ctx, name)
+	now, err := r.nowAfter(ctx, name)
 	if err != nil {
 		return report, err
 	}
@@ -129,10 +130,10 @@ func (r *ModelRegistry) Purge(ctx context.Context, name ModelName, opts *PurgeOp
 	return report, indexError(err)
 }
 
-// dated returns the time. It returns an error if the newest event is dated after
-// it. It reads the event before the clock, because other processes may append
-// events in between.
-func (r *ModelRegistry) dated(ctx context.Context, name ModelName) (now time.Time, err error) {
+// nowAfter returns the time. It returns an error if the newest event is dated
+// after it. It reads the event before the clock, because other processes may
+// append events in between.
+func (r *ModelRegistry) nowAfter(ctx context.Context, name ModelName) (now time.Time, err error) {
 	for e, err := range r.History(ctx, name, &HistoryOptions{Newest: true}) {
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return now, err

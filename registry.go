@@ -68,11 +68,11 @@ type Options struct {
 	// exception is a repeated move by a stage: see [MoveOptions].
 	Now func() time.Time
 	// KeepBytes bounds what the registry keeps in memory of models that no call
-	// uses at the moment, in bytes of their registry.json. Above it, the
-	// registry drops the models that were used least recently, and reads them
-	// again at their next use. It keeps the model that was read last, however
-	// large it is. The memory is about three and a half times as much. 0 means
-	// DefaultKeepBytes, and a negative number keeps no other model.
+	// uses at the moment, in bytes of their registry.json. The memory is about
+	// three and a half times as much. Above the bound, the registry drops the
+	// models that were used least recently, and reads them again at their next
+	// use. It keeps the model that was read last, however large that is. 0
+	// means DefaultKeepBytes. With a negative number, it keeps no other model.
 	KeepBytes int64
 }
 
@@ -101,7 +101,8 @@ func New(store Store, opts *Options) *ModelRegistry {
 	if r.log = r.opts.Logger; r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
-	r.engine = engine.New(engine.Config{Store: store, Log: r.log, Now: r.now, Lag: r.opts.Checkpoint.lag(), Keep: cmp.Or(r.opts.KeepBytes, DefaultKeepBytes), ExternalChanges: r.opts.ExternalChanges})
+	r.engine = engine.New(engine.Config{Store: store, Log: r.log, Now: r.now, Lag: r.opts.Checkpoint.lag(),
+		Keep: cmp.Or(r.opts.KeepBytes, DefaultKeepBytes), ExternalChanges: r.opts.ExternalChanges})
 	return r
 }
 
@@ -290,10 +291,10 @@ func (r *ModelRegistry) version(ctx context.Context, ref Ref) (v ModelVersion, e
 	return v, err
 }
 
-// ListVersions returns every version of a model, the one registered last first.
-// The order is that of the history, and that of registry.json if there is no
-// history. RegisteredAt does not matter, because a clock may be wrong. The
-// error matches ErrNotFound if the model does not exist.
+// ListVersions returns every version of a model, the newest registration first.
+// The order is that of the history, or of registry.json if there is no history.
+// RegisteredAt does not matter, because a clock may be wrong. The error matches
+// ErrNotFound if the model does not exist.
 func (r *ModelRegistry) ListVersions(ctx context.Context, name ModelName) (list []ModelVersion, err error) {
 	defer func() { err = opError("list", name.all(), err) }()
 	m, err := r.model(name)

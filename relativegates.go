@@ -56,9 +56,8 @@ func textForm(ref Ref) string {
 	return string(text)
 }
 
-// baselineRef returns the reference of a gate that stands in a model's gates or
-// in those of a promotion of the model. The text is that of a Ref, or only what
-// stands after the "@" of one.
+// baselineRef returns the reference of a gate of a model, or of a promotion of
+// the model. The text is that of a Ref, or only the part after its "@".
 func baselineRef(name ModelName, text string) (Ref, error) {
 	if strings.Contains(text, "@") {
 		return ParseRef(text)
@@ -91,12 +90,12 @@ func encodeGates(name ModelName, gates PromotionGate) ([]byte, error) {
 		if ref, err := baselineRef(name, text); err != nil {
 			return nil, err
 		} else if ref.Name != name {
-			return nil, invalid("gates to keep: one compares with %s, which is another model; give it with each promotion", ref)
+			return nil, invalid("stored gates: one compares with %s, which is another model; give it with each promotion", ref)
 		}
 	}
 	raw, err := gates.MarshalJSON()
 	if err != nil {
-		return nil, fmt.Errorf("%w gates to keep: %w", ErrInvalid, err)
+		return nil, fmt.Errorf("%w stored gates: %w", ErrInvalid, err)
 	}
 	return raw, nil
 }

@@ -26,7 +26,7 @@ type RetainOptions struct {
 	Reason string // the reason, for the history
 	// Apply makes Retain delete. Without it, Retain only lists.
 	Apply bool
-	// Progress is called after some versions were deleted, the last time when
+	// Progress is called each time that some versions were deleted, and when
 	// all are. Calls do not overlap.
 	Progress func(DeletionProgress)
 }
@@ -40,11 +40,12 @@ type RetainedVersion struct {
 
 // Retain deletes the versions of a model that a retention does not keep.
 // Without Apply it only says for each version what would happen, and why it is
-// kept; the one registered last comes first. Their files stay until Purge.
+// kept. The newest registration comes first. The files of deleted versions stay
+// until Purge.
 //
-// Each deletion is an event of its own, and is decided by what holds at that
+// Each deletion is an event of its own, and is decided by the state at that
 // moment. Some deletions share an append. Retain can be interrupted and called
-// again. It returns the versions that it dealt with, also with an error.
+// again. It returns the list also with an error.
 func (r *ModelRegistry) Retain(ctx context.Context, name ModelName, keep Retention, opts *RetainOptions) (list []RetainedVersion, err error) {
 	defer func() { err = opError("retain", name.all(), err) }()
 	var o RetainOptions
@@ -136,7 +137,7 @@ func (t *txn) places(list []*RetainedVersion) map[string]int {
 	return places
 }
 
-// retained returns what a retention says of each version.
+// retained returns what a retention decides about each version.
 func (m *model) retained(ctx context.Context, keep Retention, now time.Time) (list []RetainedVersion, err error) {
 	err = m.read(ctx, func(s state) error {
 		if s.Empty() {

@@ -22,9 +22,8 @@ type GatesOptions struct {
 // stored already, SetGates changes nothing.
 //
 // The error matches ErrInvalid if a gate is a function or compares with another
-// model, and ErrConflict if
-// another program stored gates in the version's entry, which is not ours to
-// change.
+// model. It matches ErrConflict if another program stored gates in the
+// version's entry: SetGates does not change those.
 func (r *ModelRegistry) SetGates(ctx context.Context, ref Ref, gates PromotionGate, opts *GatesOptions) (v ModelVersion, err error) {
 	subject := ref
 	defer func() { err = opError("set gates", subject, err) }()

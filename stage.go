@@ -47,12 +47,12 @@ func (s *ModelStage) UnmarshalText(text []byte) (err error) {
 //
 // # References
 //
-// A stage, a range or latest can mean another version from one moment to the
-// next. A call resolves such a reference when it begins and again under the
-// lock. If it means another version by then, the call starts again. The result
-// and every error name the version. For a reference with a version and a stage,
-// the call fails with ErrConflict if the version is in neither that stage nor
-// the target stage.
+// A stage, an alias, a range or latest can mean another version from one moment
+// to the next. A call resolves such a reference when it begins and again under
+// the lock. If it means another version by then, the call starts again. The
+// result and every error name the version. For a reference with a version and a
+// stage, the call fails with ErrConflict if the version is in neither that
+// stage nor the target stage.
 //
 // A call that succeeded can be repeated, by a retry or by a nightly job. A
 // stage means the version that entered it last, even if an earlier call has

@@ -84,7 +84,7 @@ func (r *ModelRegistry) ProductionAt(ctx context.Context, name ModelName, at tim
 }
 
 // StageAt is like ProductionAt for any stage. It returns the periods of all
-// versions that were in the stage at an instant, the one that entered it last
+// versions that were in the stage at an instant, the latest entry into it
 // first. If there are none, the list is empty and the error nil. For stages
 // other than production it reads the whole history.
 func (r *ModelRegistry) StageAt(ctx context.Context, name ModelName, stage ModelStage, at time.Time) ([]StagePeriod, error) {

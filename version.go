@@ -42,7 +42,7 @@ type ModelVersion struct {
 	Hold *VersionHold // why the version must not be deleted; nil if it may be
 
 	Gates          PromotionGate // stored with the version; they apply to each of its promotions
-	ModelGates     PromotionGate // stored with the model, also by another program; they apply to all of its versions
+	ModelGates     PromotionGate // stored with the model; they apply to all of its versions
 	ManifestSHA256 string        // digest of manifest.json, in hex; empty if another program registered the version
 
 	// Existing is true in the result of a Register whose RegisterOptions.Once
@@ -163,7 +163,7 @@ func newVersion(name ModelName, e *index.Entry) ModelVersion {
 	return v
 }
 
-// decodeEntry decodes an entry of the index. A member that can't be read is
+// decodeEntry decodes an entry of registry.json. A member that can't be read is
 // listed in Problems and left zero.
 func decodeEntry(name ModelName, version string, raw []byte) ModelVersion {
 	f := index.ReadFields(version, raw)
