@@ -228,5 +228,5 @@ func ExampleParseRef() {
 	// Output:
 	// model FraudRiskModel, stage "production", range ""
 	// model FraudRiskModel, stage "", range "~1.2"
-	// reference "fraud_detection/FraudRiskModel@prod": invalid reference: "prod" is no alias; did you mean production?
+	// reference "fraud_detection/FraudRiskModel@prod": invalid reference: "prod" is not an alias; did you mean production?
 }

@@ -148,7 +148,7 @@ func (l linkFS) target(name string) (fs.FileInfo, error) {
 	info, err := l.root.Stat(l.at(name))
 	var p *fs.PathError
 	if errors.As(err, &p) {
-		return nil, fmt.Errorf("%s is a symbolic link to %q, which is no file inside %s: %w", name, target, l.root.Name(), p.Err)
+		return nil, fmt.Errorf("%s is a symbolic link to %q, which is not a file inside %s: %w", name, target, l.root.Name(), p.Err)
 	}
 	if err != nil {
 		return nil, err

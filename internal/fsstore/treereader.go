@@ -93,7 +93,7 @@ func (t *treeFiles) Open(ctx context.Context, file string) (io.ReadCloser, error
 		if info, err := t.disk.Lstat(folder); err != nil {
 			return nil, err
 		} else if !info.IsDir() {
-			return nil, &fs.PathError{Op: "open", Path: path.Join(t.dir, file), Err: fmt.Errorf("%s is no folder: %w", folder, fs.ErrNotExist)}
+			return nil, &fs.PathError{Op: "open", Path: path.Join(t.dir, file), Err: fmt.Errorf("%s is not a folder: %w", folder, fs.ErrNotExist)}
 		}
 	}
 	name := path.Join(t.dir, file)

@@ -59,7 +59,7 @@ func (d *eventDecoder) decode() (*Event, error) {
 	}
 	d.join()
 	if d.err == nil && (d.e.Number < 1 || d.e.Number > format.MaxEvent || d.e.Op == "") {
-		d.err = errors.New("it is no event")
+		d.err = errors.New("it is not an event")
 	}
 	if _, ok := Unseal(d.line); !ok && d.err == nil {
 		d.err = ErrChecksum

@@ -14,10 +14,10 @@ func (s *State) Differs(other *State) string {
 		case o == nil:
 			return fmt.Sprintf("the history has no version %s", e.Version)
 		case !pyjson.Equal(e.Raw, o.Raw):
-			return fmt.Sprintf("the entry of version %s is another one than in the history", e.Version)
+			return fmt.Sprintf("the entry of version %s differs from the history", e.Version)
 		case s.Older: // its extras are not compared
 		case len(e.Extra)+len(o.Extra) > 0 && !pyjson.Equal(e.Extra, o.Extra):
-			return fmt.Sprintf("what is kept of version %s beside its entry is not what the history has", e.Version)
+			return fmt.Sprintf("the data beside the entry of version %s differ from the history", e.Version)
 		}
 	}
 	for _, o := range other.Entries {
@@ -26,7 +26,7 @@ func (s *State) Differs(other *State) string {
 		}
 	}
 	if !s.Older && !pyjson.Equal(s.Facts.image(), other.Facts.image()) {
-		return "what is kept of the model beside its versions is not what the history has"
+		return "the facts of the model differ from the history"
 	}
 	return ""
 }

@@ -89,7 +89,7 @@ func (x *RawExtra) take(key string, value []byte) (err error) {
 	case key == "entered":
 		n, err := strconv.ParseInt(string(value), 10, 64)
 		if err != nil {
-			return fmt.Errorf("%s is no event's number: %s", key, value)
+			return fmt.Errorf("%s is not the number of an event: %s", key, value)
 		}
 		x.Entered = n
 	case key == "gates":
@@ -101,7 +101,7 @@ func (x *RawExtra) take(key string, value []byte) (err error) {
 	case key == onceKey:
 		x.Once = value
 	case into != nil && value[0] != '"':
-		return fmt.Errorf("%s is no string", key)
+		return fmt.Errorf("%s is not a string", key)
 	case into != nil:
 		*into = pyjson.Text(value)
 	}

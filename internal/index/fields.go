@@ -74,7 +74,7 @@ func (f *fields) bytes(cut *document.Fields, key string) []byte {
 	case raw == nil || string(raw) == "null":
 		return nil
 	case raw[0] != '"':
-		f.problem("%s is no string", key)
+		f.problem("%s is not a string", key)
 		return nil
 	}
 	return pyjson.Text(raw)
@@ -87,7 +87,7 @@ func (f *fields) time(cut *document.Fields, key string) time.Time {
 	}
 	t, err := parseTime(s)
 	if err != nil {
-		f.problem("%s: %q is no RFC 3339 time", key, s)
+		f.problem("%s: %q is not an RFC 3339 time", key, s)
 		return time.Time{}
 	}
 	return t

@@ -211,7 +211,7 @@ func plainEvent(line []byte) (*Event, error) {
 		}
 	}
 	if first == nil && (e.Number < 1 || e.Number > format.MaxEvent || e.Op == "") {
-		first = errors.New("it is no event")
+		first = errors.New("it is not an event")
 	}
 	held := line[:max(0, len(line)-len(`,"crc32c":"00000000"}`))]
 	if sealed := fmt.Sprintf(`%s,"crc32c":"%08x"}`, held, crc32.Checksum(held, castagnoli())); sealed != string(line) && first == nil {
@@ -230,9 +230,9 @@ func plainExtraFault(raw []byte) error {
 		switch {
 		case string(m.Value) == "null":
 		case m.Key == "entered" && json.Unmarshal(m.Value, &number) != nil:
-			return fmt.Errorf("entered is no event's number: %s", m.Value)
+			return fmt.Errorf("entered is not the number of an event: %s", m.Value)
 		case slices.Contains([]string{"registered_by", "source_revision", "manifest"}, m.Key) && json.Unmarshal(m.Value, &text) != nil:
-			return fmt.Errorf("%s is no string", m.Key)
+			return fmt.Errorf("%s is not a string", m.Key)
 		}
 	}
 	return err
@@ -268,7 +268,7 @@ func plainFields(version string, raw []byte) (f fields) {
 		switch raw := seen[key]; {
 		case raw == nil || string(raw) == "null":
 		case raw[0] != '"':
-			f.problem("%s is no string", key)
+			f.problem("%s is not a string", key)
 		default:
 			return pyjson.Unquote(raw)
 		}
@@ -289,7 +289,7 @@ func plainFields(version string, raw []byte) (f fields) {
 	}{{"registered_at", &f.RegisteredAt}, {"promoted_to_staging", &f.PromotedToStaging}, {"promoted_to_prod", &f.PromotedToProduction}, {"archived_at", &f.ArchivedAt}} {
 		if s := text(field.key); s != "" {
 			if *field.into, err = time.Parse(time.RFC3339Nano, s); err != nil {
-				f.problem("%s: %q is no RFC 3339 time", field.key, s)
+				f.problem("%s: %q is not an RFC 3339 time", field.key, s)
 				*field.into = time.Time{}
 			}
 			*field.into = field.into.UTC()

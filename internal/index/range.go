@@ -41,7 +41,7 @@ func ReadRange(text string) (Range, error) {
 	in, err := ParseRange(text)
 	if err != nil {
 		if meant := Resembles(strings.ToLower(text)); meant != "" {
-			return nil, fmt.Errorf("reference: %q is no alias; did you mean %s?", text, meant)
+			return nil, fmt.Errorf("reference: %q is not an alias; did you mean %s?", text, meant)
 		}
 	}
 	if err != nil || strings.TrimSpace(text) != text || strings.ContainsAny(text, "@/") {
