@@ -71,7 +71,7 @@ func (m *memoryModel) append(changes ...*memoryChange) {
 	}
 	m.log = append(append(m.log, bytes.Join(t.Lines, []byte(" \n"))...), '\n')
 	m.ApplyAll(t.Events, int64(len(m.log)))
-	m.Settle()
+	m.IndexStages()
 }
 
 func (m *memoryModel) register() *memoryChange {
@@ -278,7 +278,7 @@ func promotionReader(tb testing.TB) (m *memoryModel, read func()) {
 			tb.Fatal(err)
 		}
 		s.ApplyAll(events, ends[i])
-		s.Settle()
+		s.IndexStages()
 		if v := s.view(s.Holder(index.Production)); v.Version != versions[i%2] {
 			tb.Fatal(v)
 		}

@@ -26,12 +26,16 @@ type Check struct {
 	end    int64              // the position after the last line
 	doc    *document.Document // nil if there is none, or it can't be read
 	docErr error              // a *driver.CorruptError
-	docWas error              // what a program did that rewrote the document as text; doc is the document before that
-	logWas []byte             // the log before a program rewrote it as text, nil if none did
 	hasDoc bool
-	err    error         // why readers find no state
-	cause  string        // the usual cause of a lost history, as the end of a message; "" if the store knows none
-	items  []driver.Item // the other files of the model, if the store is a driver.Inspector
+
+	// If a program rewrote a file as text: the log before that, and what the
+	// program did to the document. doc is the document before that.
+	originalLog  []byte
+	docRewritten error
+
+	err   error         // why readers find no state
+	cause string        // the usual cause of a lost history, as the end of a message; "" if the store knows none
+	items []driver.Item // the other files of the model, if the store is a driver.Inspector
 
 	documentDiffers func() string // where our document differs from the state that the history makes, or ""
 }
@@ -60,12 +64,13 @@ func Read(ctx context.Context, m *engine.Model) (*Check, error) {
 	if err == nil {
 		return held, ctx.Err()
 	}
-	return settled(ctx, m, x)
+	return untilStable(ctx, m, x)
 }
 
-// settled looks at a model without its lock until a look has no problem that
-// could be a change in progress, or has the same findings as the one before.
-func settled(ctx context.Context, m *engine.Model, x *Check) (*Check, error) {
+// untilStable looks at a model without its lock until a look has no problem
+// that could be a change in progress, or has the same findings as the look
+// before.
+func untilStable(ctx context.Context, m *engine.Model, x *Check) (*Check, error) {
 	for range maxLooks {
 		timer := time.NewTimer(lookEvery)
 		select {
@@ -115,11 +120,11 @@ func read(ctx context.Context, m *engine.Model, v driver.View) (*Check, error) {
 	}
 	x.log, x.end = index.ReadLog(log), end
 	if err == nil && len(x.log.Lines) > 0 && x.log.Rewritten() {
-		if was := index.UnrewrittenLog(log); len(index.ReadLog(was).Damage) == 0 {
-			x.logWas = was
+		if was := index.OriginalLog(log); len(index.ReadLog(was).Damage) == 0 {
+			x.originalLog = was
 		}
 	}
-	switch { // what a store could read of a damaged log shows where it is
+	switch { // the part of a damaged log that a store could read shows where the damage is
 	case err == nil:
 	case len(x.log.Damage) > 0:
 		x.log.Damage[0].Err = corrupt.Err
@@ -132,7 +137,7 @@ func read(ctx context.Context, m *engine.Model, v driver.View) (*Check, error) {
 		return nil, docErr
 	}
 	if !x.owns() {
-		x.unrewrite(r)
+		x.useOriginalDocument(r)
 	}
 	if x.doc != nil {
 		if wrong := index.CheckSizes(x.doc); wrong != nil {
@@ -148,7 +153,7 @@ func read(ctx context.Context, m *engine.Model, v driver.View) (*Check, error) {
 		x.doc, x.docErr = nil, r.Corrupt(engine.DocumentFile, 0, engine.ErrContradiction)
 	}
 	if x.doc == nil {
-		x.docWas = nil
+		x.docRewritten = nil
 	}
 	x.State, x.err = m.Load(ctx, v)
 	if s, ok := m.Store().(driver.LossExplainer); ok {
@@ -165,14 +170,14 @@ func read(ctx context.Context, m *engine.Model, v driver.View) (*Check, error) {
 	return x, ctx.Err()
 }
 
-// unrewrite takes the document as we wrote it, if another program rewrote it as
-// text.
-func (x *Check) unrewrite(r engine.Reader) {
+// useOriginalDocument takes the document as we wrote it, if another program
+// rewrote it as text.
+func (x *Check) useOriginalDocument(r engine.Reader) {
 	data, exists, err := r.Document()
 	if err != nil || !exists {
 		return
 	}
-	original, was := index.Unrewritten(data)
+	original, was := index.Original(data)
 	if was == nil {
 		return
 	}
@@ -180,7 +185,7 @@ func (x *Check) unrewrite(r engine.Reader) {
 	if err != nil || d.Mark == nil || !d.Intact {
 		return
 	}
-	x.doc, x.docWas = d, was
+	x.doc, x.docRewritten = d, was
 	if x.docErr != nil {
 		x.docErr = r.Corrupt(engine.DocumentFile, 0, was)
 	}
@@ -189,7 +194,7 @@ func (x *Check) unrewrite(r engine.Reader) {
 // mayBeUnderWay reports whether a problem could be a change under way: log,
 // document and files are not read at one moment.
 func (x *Check) mayBeUnderWay() bool {
-	if len(x.log.Damage) > 0 || x.docErr != nil || x.docWas != nil || x.err != nil || x.hasDoc != (len(x.log.Lines) > 0) ||
+	if len(x.log.Damage) > 0 || x.docErr != nil || x.docRewritten != nil || x.err != nil || x.hasDoc != (len(x.log.Lines) > 0) ||
 		x.lost() || x.hasDoc && !x.owns() || x.owns() && x.documentDiffers() != "" {
 		return true
 	}

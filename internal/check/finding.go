@@ -74,7 +74,7 @@ func (x *Check) Findings() (list []Finding) {
 	add := func(f Finding) { list = append(list, f) }
 	file := func(f string) string { return x.Name.String() + "/" + f }
 	damage := x.log.Damage
-	if x.logWas != nil {
+	if x.originalLog != nil {
 		damage = damage[:1] // the others are of the same kind
 	}
 	for _, d := range damage {
@@ -138,8 +138,8 @@ func (x *Check) documentFinding() (f Finding, found bool) {
 	switch d := x.doc; {
 	case x.docErr != nil:
 		f.Kind, f.Err = DocumentDamaged, x.docErr
-	case x.docWas != nil:
-		f.Kind, f.Err = ExternalChange, x.docWas
+	case x.docRewritten != nil:
+		f.Kind, f.Err = ExternalChange, x.docRewritten
 	case !x.hasDoc && len(x.log.Lines) > 0:
 		f.Kind = DocumentMissing
 	case !x.hasDoc:

@@ -18,15 +18,15 @@ type plan struct {
 	Repairer
 	check *Check
 
-	// What an event of the usual kind does: the history can be read.
+	// The actions of an appended event. It needs a history that can be read.
 	appended  []Action
 	recovered []index.Image
 
-	// What takes other files in the place of those there.
+	// The actions that replace or remove files.
 	replaced   []Action
 	state      *index.State // what the model is to be; nil leaves log and document
 	rewriteLog bool
-	unrewrite  bool // the log is to be as it was before a program rewrote it as text
+	restoreLog bool // the log gets the bytes that it had before a program rewrote it as text
 	aside      []string
 	remove     []driver.Item
 }
@@ -66,7 +66,7 @@ func (r Repairer) plan(ctx context.Context, x *Check) (*plan, error) {
 	p := &plan{Repairer: r, check: x}
 	var err error
 	switch {
-	case x.logWas != nil || len(x.log.Damage) == 0 && x.docWas != nil:
+	case x.originalLog != nil || len(x.log.Damage) == 0 && x.docRewritten != nil:
 		p.undoRewriting()
 	case len(x.log.Damage) > 0 || len(x.log.Lines) == 0 && x.docErr != nil || x.isNone() && x.hasTrees():
 		err = p.rebuildHistory(ctx)
@@ -78,10 +78,10 @@ func (r Repairer) plan(ctx context.Context, x *Check) (*plan, error) {
 	case x.docErr != nil || !x.hasDoc:
 		// The end of the history may be lost with the document.
 		if err = p.recoverTrees(ctx); err == nil && (x.docErr != nil || len(p.recovered) == 0) {
-			p.rebuildDocument("from the history") // otherwise the event that lists them again brings it
+			p.rebuildDocument("from the history") // otherwise the event that lists versions again writes the document, too
 		}
 	case !x.owns() && x.State != nil && x.State.Pending == nil:
-		p.state = x.State.State // with what the document has that the history has not, such as its layout
+		p.state = x.State.State // with what only the document has, such as its layout
 		p.replace(Action{Kind: RebuildDocument, Path: p.file(engine.DocumentFile), Detail: "another program wrote it, and changed no version"})
 	case !x.owns():
 		p.recordExternal()
@@ -158,7 +158,7 @@ func (p *plan) recoverTrees(ctx context.Context) error {
 			if p.rewriteLog {
 				p.state.Remove(it.Version) // it may have been a version: its number is not given out again
 			}
-			continue // it never was sealed, or is not what it was
+			continue // the tree was never completed, or was changed
 		}
 		if err != nil {
 			return err
@@ -202,7 +202,7 @@ func (p *plan) clear(ctx context.Context) {
 	}
 	for _, it := range p.check.items {
 		switch s := p.final(); {
-		case it.Kind == driver.ItemTorn && (p.rewriteLog || len(p.appended) > 0): // it goes with that
+		case it.Kind == driver.ItemTorn && (p.rewriteLog || len(p.appended) > 0): // the rewrite or the append removes it
 		case removable(it.Kind):
 			p.remove = append(p.remove, it)
 			p.replace(Action{Kind: RemoveDebris, Path: it.Path})
@@ -234,8 +234,8 @@ func (p *plan) abandoned(ctx context.Context, version string) bool {
 // replacement returns the files that the store has to put in place.
 func (p *plan) replacement(o Options) (*driver.Replacement, error) {
 	r := &driver.Replacement{Aside: p.aside, Remove: p.remove}
-	if p.unrewrite {
-		r.Log = p.check.logWas
+	if p.restoreLog {
+		r.Log = p.check.originalLog
 	}
 	if p.state == nil {
 		return r, nil
@@ -247,6 +247,6 @@ func (p *plan) replacement(o Options) (*driver.Replacement, error) {
 		}
 		r.Log = log
 	}
-	r.Document, r.Note = p.state.Document(p.state.Offset).Bytes(), p.state.Note()
+	r.Document, r.Note = p.state.Document(p.state.Offset).Bytes(), p.state.DocumentNote()
 	return r, nil
 }

@@ -26,7 +26,7 @@ func (p *plan) rebuildHistory(ctx context.Context) error {
 			Detail: fmt.Sprintf("at byte %d, where event %d should be: %v%s", d.At, d.Event, d.Err, p.known(d))})
 	}
 	if len(x.log.Damage) == 0 {
-		p.replace(Action{Kind: RebuildHistory, Path: p.file(engine.LogFile), Detail: "history and document are lost; the manifests tell"})
+		p.replace(Action{Kind: RebuildHistory, Path: p.file(engine.LogFile), Detail: "history and document are lost; the versions are listed from their manifests"})
 	}
 	if p.rewriteLog = true; x.owns() {
 		p.state = x.rebuiltDocument()
@@ -49,18 +49,18 @@ func (p *plan) rebuildHistory(ctx context.Context) error {
 // stays for the next repair.
 func (p *plan) undoRewriting() {
 	x := p.check
-	if x.logWas != nil {
-		p.unrewrite = true
+	if x.originalLog != nil {
+		p.restoreLog = true
 		p.replace(Action{Kind: RebuildHistory, Path: p.file(engine.LogFile), Detail: x.log.Damage[0].Err.Error() + "; every event is kept"})
 	}
-	if x.docWas != nil {
+	if x.docRewritten != nil {
 		if p.state = x.rebuiltDocument(); p.state.Last == x.log.Last() {
 			p.state.Offset = x.end
-			if x.logWas != nil {
-				p.state.Offset = int64(len(x.logWas))
+			if x.originalLog != nil {
+				p.state.Offset = int64(len(x.originalLog))
 			}
 		}
-		p.replace(Action{Kind: RebuildDocument, Path: p.file(engine.DocumentFile), Detail: x.docWas.Error()})
+		p.replace(Action{Kind: RebuildDocument, Path: p.file(engine.DocumentFile), Detail: x.docRewritten.Error()})
 	}
 }
 
@@ -88,13 +88,13 @@ func (p *plan) known(d index.LogDamage) string {
 	case p.check.owns() && p.check.doc.Mark.Event >= d.Event:
 		return "; what it changed is in the document"
 	}
-	return "; what it changed is undone, as far as no later line says it"
+	return "; what it changed is lost, unless a later line repeats it"
 }
 
-// log returns the history as it is to be, and brings the state to its end.
-// Lines after a damaged place get the digest of the line that is now before
-// them, an event in the gap says that something is missing, and one at the end
-// holds all that is known.
+// log returns the repaired history, and brings the state to its end. Lines
+// after a damaged place get the digest of the line that is now before them. An
+// event in the gap says which events are lost. An event at the end holds the
+// whole state.
 func (p *plan) log(o Options) ([]byte, error) {
 	w := index.LogWriter{Now: p.Model.Now()}
 	for _, l := range p.check.log.Lines {

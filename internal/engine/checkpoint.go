@@ -15,7 +15,7 @@ type Lag struct {
 	Share int64         // a larger one is due when the events after it take 1/Share of its bytes
 	Idle  time.Duration // or when the model was not changed for this long, or at Close
 
-	OnlyDue bool // neither of these: a larger document is written only when its share is due
+	OnlyDue bool // a larger document is written only when its share is due, and not for Idle or at Close
 }
 
 // DefaultLag has the bounds that docs/performance.md measures.
@@ -39,10 +39,11 @@ func (l Lag) due(s *State, bytes int64) bool {
 	return s.Checkpoint == 0 || s.Older || s.Size <= l.Small || s.Offset+bytes-s.CheckpointEnd >= s.Size/l.Share
 }
 
-// lags notes that the document lags because of this engine. It is brought up to
-// date when the model was not changed for the wait. The caller holds the lock.
-func (m *Model) lags(wait time.Duration) {
-	m.behind, m.wait = true, wait
+// scheduleCatchUp notes that the document lags because of this engine. It is
+// brought up to date when the model was not changed for the wait. The caller
+// holds the lock.
+func (m *Model) scheduleCatchUp(wait time.Duration) {
+	m.lagging, m.wait = true, wait
 	if m.idle == nil {
 		m.idle = time.AfterFunc(wait, m.whenIdle)
 	} else {
@@ -50,10 +51,10 @@ func (m *Model) lags(wait time.Duration) {
 	}
 }
 
-// current notes that the document does not lag because of this engine. The
-// caller holds the lock.
-func (m *Model) current() {
-	m.behind = false
+// cancelCatchUp notes that the document does not lag because of this engine.
+// The caller holds the lock.
+func (m *Model) cancelCatchUp() {
+	m.lagging = false
 	if m.idle != nil {
 		m.idle.Stop()
 	}
@@ -74,10 +75,10 @@ func (m *Model) whenIdle() {
 // context ends.
 func (m *Model) catchUp(ctx context.Context, last bool) {
 	m.mu.Lock()
-	behind, waited := m.behind, m.wait
-	m.current()
+	lagging, waited := m.lagging, m.wait
+	m.cancelCatchUp()
 	m.mu.Unlock()
-	if !behind || !m.stillBehind(ctx) {
+	if !lagging || !m.stillLags(ctx) {
 		return
 	}
 	documentErr, err := m.commit(ctx, m.planDocument)
@@ -92,15 +93,15 @@ func (m *Model) catchUp(ctx context.Context, last bool) {
 	idle := m.e.Lag.Idle
 	switch {
 	case errors.Is(err, driver.ErrOvertaken):
-		m.lags(idle)
+		m.scheduleCatchUp(idle)
 	case errors.Is(err, driver.ErrInUse) && !last:
 		if waited <= idle { // the attempts after the first are not logged
 			m.warnDocument(err)
 		}
-		m.lags(max(idle, min(2*max(waited, inUsePause), inUseWait)))
+		m.scheduleCatchUp(max(idle, min(2*max(waited, inUsePause), inUseWait)))
 	default:
 		m.warnDocument(err)
-		m.current()
+		m.cancelCatchUp()
 	}
 }
 
@@ -126,7 +127,7 @@ func (m *Model) Checkpoint(ctx context.Context) (err error) {
 	for range overtakenTries {
 		current := false
 		err = m.Read(ctx, true, func(s *State) error {
-			current = !s.behind()
+			current = !s.lags()
 			return s.DocumentErr
 		})
 		if err != nil || current {
@@ -147,7 +148,7 @@ func (m *Model) Checkpoint(ctx context.Context) (err error) {
 // event for an external change if there was one. The caller holds the lock.
 func (m *Model) planDocument() (plan, error) {
 	s := m.state
-	if !s.behind() {
+	if !s.lags() {
 		return plan{}, nil // another process did it
 	}
 	if err := Writable(s.Facts); err != nil {
@@ -160,23 +161,23 @@ func (m *Model) planDocument() (plan, error) {
 	return plan{t, &driver.Commit{Lines: t.Lines, Checkpoint: m.checkpoint(t)}}, nil
 }
 
-// behind reports whether the document lacks events of the history: it lags, or
-// another program wrote it, perhaps from one that lagged.
-func (s *State) behind() bool {
+// lags reports whether the document lacks events of the history, or another
+// program wrote it.
+func (s *State) lags() bool {
 	switch {
 	case s.DocumentErr != nil:
 		return false
 	case s.Pending != nil:
-		return s.Pending.Op == index.OpForeign // to go on from a lost history takes a change
+		return s.Pending.Op == index.OpForeign // only a change starts a new history after a loss
 	}
 	return s.Checkpoint != s.Last
 }
 
-// stillBehind reads, without the store's lock, whether the document is behind.
-// An append would make the store's folder again if it was removed.
-func (m *Model) stillBehind(ctx context.Context) bool {
+// stillLags reads, without the store's lock, whether the document lags. An
+// append would make the store's folder again if it was removed.
+func (m *Model) stillLags(ctx context.Context) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	err := m.refresh(ctx)
-	return err != nil || m.state.behind() // the append reports the error
+	return err != nil || m.state.lags() // the append reports the error
 }

@@ -56,7 +56,7 @@ func (m *Model) commit(ctx context.Context, decide func() (plan, error)) (docume
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err != nil {
-		m.state = nil // the store may have more or less than it, so it is read again
+		m.state = nil // the store may have other bytes, so they are read again
 		m.e.kept.note(m)
 		return nil, err
 	}
@@ -65,11 +65,11 @@ func (m *Model) commit(ctx context.Context, decide func() (plan, error)) (docume
 	if done.DocumentErr != nil {
 		s.Revision = nil // the document may be of another event, so it is read again
 	}
-	left := p.commit.Checkpoint == nil && !m.e.Lag.OnlyDue
-	if (left || done.DocumentErr != nil) && s.DocumentErr == nil {
-		m.lags(m.e.Lag.Idle)
+	lags := p.commit.Checkpoint == nil && !m.e.Lag.OnlyDue
+	if (lags || done.DocumentErr != nil) && s.DocumentErr == nil {
+		m.scheduleCatchUp(m.e.Lag.Idle)
 	} else {
-		m.current()
+		m.cancelCatchUp()
 	}
 	return done.DocumentErr, nil
 }
@@ -97,7 +97,7 @@ func (m *Model) applied(t *Txn, end int64) *State {
 	for _, e := range t.Events {
 		m.state.Apply(e, end)
 	}
-	m.state.Settle()
+	m.state.IndexStages()
 	m.e.kept.note(m)
 	return m.state
 }
@@ -129,12 +129,12 @@ func (m *Model) planBatch(batch []*change) plan {
 			continue
 		}
 		asked = asked || c.checkpoint
-		wrote = wrote || c.wrote || pending != nil // a success rests on the history alone
+		wrote = wrote || c.wrote || pending != nil // a result must not depend on an external change that is not recorded
 		if c.wrote && c.staged != nil {
 			trees = append(trees, driver.StagedTree{Staged: c.staged, Version: version})
 		}
 	}
-	asked = asked && (wrote || s.behind())
+	asked = asked && (wrote || s.lags())
 	if !wrote && !asked {
 		return plan{}
 	}
@@ -150,13 +150,13 @@ func (m *Model) planBatch(batch []*change) plan {
 
 // record appends an external change that is not recorded yet, if there is one.
 func (m *Model) record(t *Txn, pending *index.Event) error {
-	if s := t.State; pending != nil && pending.Op == index.OpImport && s.Last > 0 {
+	if last := t.State.Last; pending != nil && pending.Op == index.OpImport && last > 0 {
 		text := "history lost; a new one starts with what registry.json holds"
 		if s, ok := m.e.Store.(driver.LossExplainer); ok {
 			text += ": " + s.LossCause()
 		}
 		m.e.Log.LogAttrs(context.Background(), slog.LevelWarn, text,
-			slog.String("model", m.Name.String()), slog.Int64("after event", s.Last))
+			slog.String("model", m.Name.String()), slog.Int64("after event", last))
 	}
 	return formatError(t.Record(pending))
 }
@@ -166,13 +166,13 @@ func (m *Model) record(t *Txn, pending *index.Event) error {
 // history that is not newer. An external change stays, so that the next view
 // shows it.
 func (m *Model) checkpoint(t *Txn) *driver.Checkpoint {
-	last := t.Base.Last + int64(len(t.Events)) // the base goes on once they are appended
+	last := t.Base.Last + int64(len(t.Events)) // computed now, because the append advances t.Base
 	return &driver.Checkpoint{
 		Make: func(end int64) (document io.WriterTo, note string) {
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			s := m.applied(t, end)
-			note = s.Note()
+			note = s.DocumentNote()
 			return s.Document(s.Offset), note // a read may have applied later events meanwhile
 		},
 		Replaces: func(there []byte) bool {

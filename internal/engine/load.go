@@ -67,7 +67,7 @@ func (l loader) all() (*State, error) {
 		return nil, err
 	}
 	s.Revision = l.Revision()
-	s.Settle()
+	s.IndexStages()
 	return s, nil
 }
 
@@ -114,7 +114,7 @@ func (l loader) advance(s *State) (bool, error) {
 		return false, nil
 	}
 	s.Revision = l.Revision()
-	s.Settle()
+	s.IndexStages()
 	return true, nil
 }
 
@@ -206,9 +206,9 @@ func (l loader) follow(d *document.Document, s *index.State) (*State, error) {
 
 // ErrContradiction says that a document is one of ours, but belongs to another
 // history than the one beside it. If that history is sound, it is right.
-var ErrContradiction = errors.New("it stands at an event of another history")
+var ErrContradiction = errors.New("it belongs to another history")
 
-// lost returns a state that consists of its document alone. Its next event
+// lost returns a state that consists of a document alone. Its next event
 // continues the log that is there.
 func (l loader) lost(s *index.State, log []byte, end int64) (*State, error) {
 	if s.Damage != nil { // which says more than the log could
@@ -238,9 +238,9 @@ func (l loader) followOlder(d *document.Document) (*State, error) {
 	return l.follow(d, s)
 }
 
-// merge takes in a document that another program wrote or edited. What that
-// program changed, against the document that it started from, is laid over what
-// the history has; the next change records it.
+// merge takes in a document that another program wrote or edited. It applies
+// that program's changes, the differences from the document that the program
+// started from, to the state of the history. The next change records them.
 func (l loader) merge(d *document.Document) (*State, error) {
 	s, events, err := l.replay()
 	if err != nil {
@@ -258,7 +258,7 @@ func (l loader) merge(d *document.Document) (*State, error) {
 }
 
 // noteIn returns what the store noted of the document.
-func noteIn(v driver.View) (n index.Note) {
+func noteIn(v driver.View) (n index.DocumentNote) {
 	noted, ok := v.(driver.NotedView)
 	if !ok {
 		return n

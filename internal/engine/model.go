@@ -21,11 +21,11 @@ type Model struct {
 	lastUse atomic.Int64 // when the state was used, by kept.clock
 	commits atomic.Int64 // commits under way
 
-	mu     sync.RWMutex // guards all below but the queue
-	state  *State
-	behind bool          // this engine left the document lagging
-	idle   *time.Timer   // brings it up to date
-	wait   time.Duration // what idle was set to last
+	mu      sync.RWMutex // guards all below but the queue
+	state   *State
+	lagging bool          // this engine left the document lagging
+	idle    *time.Timer   // brings it up to date
+	wait    time.Duration // what idle was set to last
 
 	queue queue
 }

@@ -31,7 +31,7 @@ type change struct {
 	abandoned bool // its caller does not wait any more
 	dequeued  bool // it was taken out of the queue before its turn
 
-	checkpoint bool // the document is brought up to date, too; a failure of that is the change's
+	checkpoint bool // the change also brings the document up to date, and fails if that fails
 
 	wrote     bool
 	dependent bool // earlier changes of its batch had emitted events when it decided
@@ -224,51 +224,42 @@ func (m *Model) round(own *change) {
 		batch = append(batch, q.take(ctx)...)
 		return m.planBatch(batch), nil
 	})
-	undocumented(batch, documentErr)
-	m.warnDocument(documentErr)
+	m.reportDocument(batch, documentErr)
 	took := len(batch)
 	if err != nil && len(batch) == 0 && ctx.Err() == nil {
 		batch = q.take(context.Background()) // the store failed before it called decide
 	}
 	if (errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist)) && !errors.Is(err, driver.ErrUncertain) && took > 1 {
-		// A folder of another program has the place of one of the trees, or a
+		// A folder of another program is in the place of one of the trees, or a
 		// staged tree was removed. Each change is appended by itself, so that
 		// only the affected one fails.
 		for err = errPanicked; len(batch) > 0; batch = batch[1:] {
 			documentErr, failed := m.commit(context.Background(), func() (plan, error) { return m.planBatch(batch[:1]), nil })
-			undocumented(batch[:1], documentErr)
-			m.warnDocument(documentErr)
+			m.reportDocument(batch[:1], documentErr)
 			finish(batch[:1], failed)
 		}
 		err = nil
 	}
 }
 
-// undocumented gives the error of a document that could not be written to the
-// changes that asked for it.
-func undocumented(batch []*change, err error) {
+// reportDocument logs the error of a document that could not be written, and
+// gives it to the changes that asked for the document.
+func (m *Model) reportDocument(batch []*change, err error) {
 	for _, c := range batch {
 		if c.checkpoint && c.err == nil {
 			c.err = err
 		}
 	}
+	m.warnDocument(err)
 }
 
-// finish gives an append's error to the changes of a batch that depended on it,
-// and wakes their callers.
+// finish gives an append's error to all changes of a batch, except those that
+// had failed on the state before the batch, and wakes their callers.
 func finish(batch []*change, err error) {
-	settle(batch, err)
-	for _, c := range batch {
-		close(c.done)
-	}
-}
-
-// settle gives an append's error to all changes of a batch, except those that
-// had failed on the state before the batch.
-func settle(batch []*change, err error) {
 	for _, c := range batch {
 		if err != nil && (c.dependent || c.err == nil) {
 			c.err = err
 		}
+		close(c.done)
 	}
 }

@@ -38,8 +38,8 @@ func CheckName(s string) error {
 const latest = "latest"
 
 // CheckAlias returns nil if a text can be an alias. An alias is a name that
-// means nothing else after the "@" of a reference, and that is no typing error
-// of a stage.
+// means nothing else after the "@" of a reference, and that is not a typing
+// error of a stage.
 func CheckAlias(s string) error {
 	if err := CheckName(s); err != nil {
 		return err
@@ -75,8 +75,8 @@ type AliasChange struct {
 	From, To string // versions; empty for none
 }
 
-// readAliases reads the aliases of facts. What is no text is ignored: a later
-// release may keep more about an alias.
+// readAliases reads the aliases of facts. It ignores a value that is not a
+// string: a later release may keep more about an alias.
 func readAliases(raw []byte) map[string]string {
 	members, err := pyjson.Object(raw)
 	if err != nil {

@@ -28,8 +28,8 @@ type AnnotationChange struct {
 	Description bool // it changed
 }
 
-// readAnnotation reads the members of a note. What is no text is ignored: a
-// later release may keep more.
+// readAnnotation reads the members of a note. It ignores a value that is not a
+// string: a later release may keep more.
 func readAnnotation(tags, description []byte) (n Annotation) {
 	if len(tags) > 0 {
 		members, _ := pyjson.Object(tags)

@@ -22,7 +22,7 @@ type AnnotationLimits struct {
 	Bytes    int // of the tags and the description together
 }
 
-// Check returns an error if the edit can't be made whatever is there already.
+// Check returns an error if the edit is wrong whatever the present note is.
 func (n AnnotationEdit) Check(limits AnnotationLimits) error {
 	for _, key := range slices.Concat(slices.Sorted(maps.Keys(n.Set)), n.Remove) {
 		if err := CheckName(key); err != nil {

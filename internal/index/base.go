@@ -11,14 +11,15 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/document"
 )
 
-// Note returns the text that the store notes about a document of this state:
-// the last event, and its digest, because another history may have an event of
-// that number too.
-func (s *State) Note() string { return fmt.Sprint(s.Last, " ", s.Hash) }
+// DocumentNote returns the text that the store notes about a document of this
+// state: the last event, and its digest, because another history may have an
+// event of that number too.
+func (s *State) DocumentNote() string { return fmt.Sprint(s.Last, " ", s.Hash) }
 
-// A Note is the store's note about the document that it put in place last.
-type Note struct {
-	Text string // from State.Note; empty if it is not known
+// A DocumentNote is the store's note about the document that it put in place
+// last.
+type DocumentNote struct {
+	Text string // from State.DocumentNote; empty if it is not known
 	Kept bool   // whether the store keeps notes
 }
 
@@ -43,14 +44,14 @@ type base struct {
 // event than the key.
 //
 // A store without notes keeps its documents on a service that does not lose
-// them. If such a document is written after every change, it was most likely
-// current when the other program read it.
-func startedFrom(n Note, d *document.Document, events []*Event, inStep bool) (b base, taken bool) {
+// them. If the document is small, it is written after every change, so it was
+// most likely current when the other program read it.
+func startedFrom(n DocumentNote, d *document.Document, events []*Event, small bool) (b base, taken bool) {
 	hash, replaced := "", false
 	switch {
 	case d.Mark == nil && n.Kept:
 		b.event, hash = parseNote(n.Text)
-	case d.Mark == nil && inStep:
+	case d.Mark == nil && small:
 		return base{event: events[len(events)-1].Number, presumed: true}, false
 	case d.Mark != nil:
 		b, hash = base{event: d.Mark.Event, proven: true}, d.Mark.Hash

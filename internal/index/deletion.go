@@ -221,7 +221,7 @@ func (e *Event) Purged() (versions []string) {
 }
 
 // Held returns the hold on a version, if there is one. A hold that can't be
-// read holds.
+// read counts as a hold.
 func (e *Entry) Held() (h Hold, held bool) {
 	if len(e.Extra) == 0 {
 		return h, false
@@ -273,7 +273,7 @@ func (t *Txn) Protections() Protections {
 }
 
 // higher reports whether a version is higher than another one. Any release is
-// higher than what is none, because Ubunye counts from the releases only.
+// higher than any other version, because Ubunye counts from the releases only.
 func higher(version, than string) bool {
 	_, a := document.ParseRelease(version)
 	_, b := document.ParseRelease(than)

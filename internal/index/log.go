@@ -13,9 +13,9 @@ func (s *State) ApplyAll(events []*Event, end int64) {
 	s.Offset = end
 }
 
-// Settle finds the version of every stage. After it, several goroutines may
-// read the state.
-func (s *State) Settle() {
+// IndexStages finds the version of every stage. After it, several goroutines
+// may read the state.
+func (s *State) IndexStages() {
 	for _, stage := range Stages {
 		s.Holder(stage)
 	}
@@ -68,18 +68,18 @@ func (s *State) Continue(lines []byte, end int64) (*State, error) {
 }
 
 // resume replays the log from an event that holds everything, except the facts
-// that only the document has. stood is the document's state.
-func resume(lines []byte, at int64, first *Event, end int64, stood *State) (*State, error) {
-	s := New(stood.UseCase, stood.Model)
+// that only the document has.
+func resume(lines []byte, at int64, first *Event, end int64, document *State) (*State, error) {
+	s := New(document.UseCase, document.Model)
 	s.Last, s.Hash = first.Number-1, first.Prev
-	s.Head, s.Others = stood.Head, stood.Others
-	s.deleted.load(stood.deleted.object())
+	s.Head, s.Others = document.Head, document.Others
+	s.deleted.load(document.deleted.object())
 	s.Size += s.deleted.size
 	if _, err := s.Extend(lines, at, end); err != nil {
 		return nil, err
 	}
-	if first.Model == nil && s.Facts.raw == nil && stood.Facts.raw != nil { // its writer did not know facts
-		s.SetFacts(stood.Facts)
+	if first.Model == nil && s.Facts.raw == nil && document.Facts.raw != nil { // the writer of first did not know facts
+		s.SetFacts(document.Facts)
 		s.Pending = &Event{Op: OpForeign, Model: s.Facts.raw}
 	}
 	return s, nil

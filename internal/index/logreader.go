@@ -65,7 +65,7 @@ func (r logReader) lines(log []byte) iter.Seq2[LogLine, *LogDamage] {
 func (r *logReader) event(line *LogLine, noted int64) (*Event, *LogDamage) {
 	e, err := r.decode(line.Raw, r.hash)
 	if err != nil {
-		if original, rewritten := unrewrittenLine(*line); rewritten != nil {
+		if original, rewritten := originalLine(*line); rewritten != nil {
 			if len(original) == 0 {
 				return nil, &LogDamage{At: line.At, Event: r.last + 1, Dropped: true, Err: rewritten}
 			}
@@ -140,8 +140,8 @@ func ReadLog(raw []byte) *Log {
 	return l
 }
 
-// Rewritten reports whether the log is sound but for what a program did that
-// rewrote it as text. Then UnrewrittenLog returns the sound log.
+// Rewritten reports whether the only damage of the log is that a program
+// rewrote it as text. Then OriginalLog returns the sound log.
 func (l *Log) Rewritten() bool {
 	return len(l.Damage) > 0 && !slices.ContainsFunc(l.Damage, func(d LogDamage) bool { return !Rewritten(d.Err) })
 }

@@ -9,11 +9,11 @@ import (
 )
 
 // Merge merges a document that another program wrote or edited into the state.
-// events are those that made the state. The other program's changes are the
-// differences from the document that it started from. The next change records
-// them.
-func (s *State) Merge(d *document.Document, events []*Event, n Note, inStep bool, tree func(version string) Tree) {
-	b, taken := startedFrom(n, d, events, inStep)
+// events are those that made the state. small says that the document is
+// rewritten after every change. The other program's changes are the differences
+// from the document that it started from. The next change records them.
+func (s *State) Merge(d *document.Document, events []*Event, n DocumentNote, small bool, tree func(version string) Tree) {
+	b, taken := startedFrom(n, d, events, small)
 	if taken { // an event has all of it, and the document was not replaced since
 		s.keepBytes(d)
 		s.keepTop(d)

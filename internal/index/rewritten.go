@@ -7,7 +7,7 @@ import (
 
 // A program that treats a file as text may rewrite it: git with core.autocrlf
 // when it checks a file out, or an editor. These errors say what such a program
-// did. [Unrewritten] undoes it.
+// did. [Original] undoes it.
 var (
 	ErrLineEnds  = errors.New("line ends were changed, as git does with core.autocrlf")
 	ErrByteOrder = errors.New("a byte order mark was put in front, as an editor does")
@@ -22,11 +22,11 @@ func Rewritten(err error) bool {
 
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// Unrewritten returns text as it was before a program changed its line ends,
-// put a byte order mark in front or added empty lines, and which of these the
-// program did. If several, the error is the first one. Our files have no
-// carriage return, no byte order mark and no empty line.
-func Unrewritten(text []byte) (original []byte, err error) {
+// Original returns text as it was before a program changed its line ends or put
+// a byte order mark in front. The error says which of these it did: ErrLineEnds
+// (also if both), ErrByteOrder, or nil for neither. Our files have no carriage
+// return and no byte order mark.
+func Original(text []byte) (original []byte, err error) {
 	original, marked := bytes.CutPrefix(text, byteOrderMark)
 	if lines := bytes.ReplaceAll(original, []byte("\r\n"), []byte("\n")); len(lines) < len(original) {
 		original, err = lines, ErrLineEnds
@@ -37,9 +37,9 @@ func Unrewritten(text []byte) (original []byte, err error) {
 	return original, err
 }
 
-// UnrewrittenLog is Unrewritten for a log, which has no empty lines.
-func UnrewrittenLog(log []byte) []byte {
-	text, _ := Unrewritten(log)
+// OriginalLog is Original for a log. It also removes empty lines.
+func OriginalLog(log []byte) []byte {
+	text, _ := Original(log)
 	original := make([]byte, 0, len(text))
 	for line := range bytes.Lines(text) {
 		if len(bytes.TrimSpace(line)) > 0 {
@@ -49,10 +49,10 @@ func UnrewrittenLog(log []byte) []byte {
 	return original
 }
 
-// unrewrittenLine returns a line of a log as it was, without its end, and what
-// was done to it, or nil.
-func unrewrittenLine(line LogLine) (original []byte, err error) {
-	original, err = Unrewritten(append(line.Raw[:len(line.Raw):len(line.Raw)], '\n'))
+// originalLine returns a line of a log as it was, without its end, and what a
+// program did to it, or nil.
+func originalLine(line LogLine) (original []byte, err error) {
+	original, err = Original(append(line.Raw[:len(line.Raw):len(line.Raw)], '\n'))
 	if errors.Is(err, ErrByteOrder) && line.At > 0 {
 		return nil, nil
 	}

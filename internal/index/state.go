@@ -17,8 +17,8 @@ import (
 const maxProductions = 100
 
 // A State holds the facts about one model: its checkpoint with the later events
-// applied. It is not safe for concurrent use, except for reads after Settle.
-// Its entries never change.
+// applied. It is not safe for concurrent use, except for reads after
+// IndexStages. Its entries never change.
 type State struct {
 	UseCase     string
 	Model       string
@@ -29,7 +29,7 @@ type State struct {
 	next        int               // the place of the next version
 	byVersion   map[string]*Entry // made by Get
 	mapped      sync.Once
-	removed     numbers    // numbers that were given out and whose entries were removed
+	removed     versionSet // numbers that were given out and whose entries were removed
 	deleted     tombstones // who deleted them and when
 	productions []string   // production versions, the last one last, without those that were rolled back
 	high        *semver.Version
@@ -154,8 +154,8 @@ func (s *State) altered() { s.Generation++ }
 // Remove removes entries, and prevents their numbers from being given out
 // again.
 func (s *State) Remove(versions ...string) {
-	gone := map[*Entry]bool{}
-	at := -1 // in Entries, of one that is gone
+	gone := map[*Entry]bool{} // the entries that are removed
+	at := -1                  // the index in Entries of one of them
 	for _, version := range versions {
 		if s.removed.add(version) {
 			s.high = highest(s.high, ParseVersion(version))
@@ -277,16 +277,16 @@ func (s *State) effect(e *Event) {
 		s.Set(im)
 	}
 	if e.Op == OpUndelete {
-		s.standByTime(e.Version)
+		s.placeByTime(e.Version)
 	}
 	if e.Model != nil {
 		s.SetFacts(ReadFacts(e.Model))
 	}
 }
 
-// standByTime moves the entry of a version, if it was added last, before those
+// placeByTime moves the entry of a version, if it was added last, before those
 // that were registered later.
-func (s *State) standByTime(version string) {
+func (s *State) placeByTime(version string) {
 	last := len(s.Entries) - 1
 	if last < 1 || s.Entries[last].Version != version {
 		return

@@ -65,7 +65,7 @@ func FuzzThreeWay(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.Merge(d, all, Note{Text: fmt.Sprint(base.Number, " ", base.Hash), Kept: true}, true, tree)
+		s.Merge(d, all, DocumentNote{Text: fmt.Sprint(base.Number, " ", base.Hash), Kept: true}, true, tree)
 		then := New(fuzzUseCase, fuzzModelName)
 		for _, e := range events {
 			if e.Number <= base.Number {

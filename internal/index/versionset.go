@@ -5,42 +5,42 @@ import (
 	"sync"
 )
 
-// numbers is a list of versions without duplicates that finds each at once. A
-// slice of its list stays valid: the list is only extended or replaced.
-type numbers struct {
+// A versionSet is a list of versions without duplicates that finds each at
+// once. A slice of its list stays valid: the list is only extended or replaced.
+type versionSet struct {
 	list []string
 	set  map[string]bool // the list, once it was needed
 	once sync.Once
 }
 
-func (n *numbers) has(version string) bool {
-	n.once.Do(func() {
-		n.set = make(map[string]bool, len(n.list))
-		for _, v := range n.list {
-			n.set[v] = true
+func (s *versionSet) has(version string) bool {
+	s.once.Do(func() {
+		s.set = make(map[string]bool, len(s.list))
+		for _, v := range s.list {
+			s.set[v] = true
 		}
 	})
-	return n.set[version]
+	return s.set[version]
 }
 
 // add appends a version, and reports whether it is new.
-func (n *numbers) add(version string) bool {
-	if n.has(version) {
+func (s *versionSet) add(version string) bool {
+	if s.has(version) {
 		return false
 	}
-	n.set[version] = true
-	n.list = append(n.list, version)
+	s.set[version] = true
+	s.list = append(s.list, version)
 	return true
 }
 
 // drop removes versions from the list.
-func (n *numbers) drop(versions map[string]bool) {
+func (s *versionSet) drop(versions map[string]bool) {
 	if len(versions) == 0 {
 		return
 	}
-	n.has("")
-	n.list = slices.DeleteFunc(slices.Clone(n.list), func(v string) bool { return versions[v] })
+	s.has("")
+	s.list = slices.DeleteFunc(slices.Clone(s.list), func(v string) bool { return versions[v] })
 	for v := range versions {
-		delete(n.set, v)
+		delete(s.set, v)
 	}
 }
