@@ -14,7 +14,7 @@ type Cleaner interface {
 	// removes them. After a crash or an error the caller calls Clean again.
 	//
 	// Clean must not touch a tree that a living process is making. A store that
-	// can't tell takes a process for dead after a day.
+	// can't tell treats a process as dead after a day.
 	Clean(ctx context.Context, useCase, model string, olderThan time.Duration, remove bool) ([]Remains, error)
 }
 

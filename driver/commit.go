@@ -2,7 +2,7 @@ package driver
 
 import "io"
 
-// A Commit is what Append makes happen.
+// A Commit is the change that Append makes.
 type Commit struct {
 	// Trees become versions. If a tree is already in the place of one, and the
 	// log does not name it, it is the remains of a change that did not happen.
@@ -22,12 +22,12 @@ type Commit struct {
 // A Checkpoint is the document of a commit. The document is replaced whole or
 // not at all, and need not survive a power cut.
 type Checkpoint struct {
-	// Make returns the document, and what a store with NotedViews notes of it:
-	// one short line of text. It is called after the lines are safe, with the
-	// position after them. WriteTo writes the document in chunks and reuses
-	// their bytes; it is called once at most. If another program changed the
-	// document since the view was taken, that document stays, and DocumentErr
-	// matches ErrOvertaken.
+	// Make returns the document, and the note that a store with NotedViews
+	// keeps about it: one short line of text. It is called after the lines are
+	// safe, with the position after them. WriteTo writes the document in chunks
+	// and reuses their bytes; it is called once at most. If another program
+	// changed the document since the view was taken, that document stays, and
+	// DocumentErr matches ErrOvertaken.
 	Make func(end int64) (document io.WriterTo, note string)
 
 	// Replaces reports whether the document may replace a document that the

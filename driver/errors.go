@@ -80,13 +80,13 @@ func (e *OccupiedError) Error() string {
 func (e *OccupiedError) Unwrap() error { return fs.ErrExist }
 
 // A MountError says that a folder is not written to, because a program mounts a
-// bucket there. Such a program replaces whole files and excludes no other
-// machine, so that programs on two machines would lose each other's changes. It
-// matches errors.ErrUnsupported.
+// bucket there. Such a program replaces whole files, and its locks do not hold
+// on other machines, so that programs on two machines would lose each other's
+// changes. It matches errors.ErrUnsupported.
 type MountError struct {
-	Folder  string // of the model
+	Folder  string // the folder of the model
 	Mount   string // the folder that the bucket is mounted on
-	Program string // that mounts it, such as "s3fs"
+	Program string // the program that mounts it, such as "s3fs"
 	URL     string // the form of the URL to use in place of the folder
 }
 

@@ -37,7 +37,7 @@ type Maintainer interface {
 type Replacement struct {
 	Log      []byte
 	Document []byte
-	Note     string   // of the document, as Checkpoint.Make returns it
+	Note     string   // about the document, as Checkpoint.Make returns it
 	Aside    []string // versions whose trees are put aside
 	Remove   []Item   // removed, unless it changed since it was listed
 }
@@ -46,8 +46,8 @@ type Replacement struct {
 type Item struct {
 	Kind    ItemKind
 	Path    string // relative to the store
-	Version string // of a tree
-	Text    string // what an ItemMachines says
+	Version string // the version, if the item is a tree
+	Text    string // the text of an ItemMachines
 }
 
 // An ItemKind says what an Item is.

@@ -6,9 +6,9 @@
 // Implement [Store], pass it to modelregistry.New, and test it with
 // registrytest.TestStore, whose cases quote the rules of this page. The
 // interfaces [Inspector], [Maintainer], [PartView], [NotedView], [TreeView],
-// [BackwardLog], [ExternalChecker], [Looker], [LockHolder], [ArtifactTree],
-// [Usage], [Remover], [TreeReader] and [TreeWriter] are optional. Each says
-// what a registry does without it.
+// [BackwardLog], [ExternalChecker], [Looker], [LockHolder], [LossExplainer],
+// [ArtifactTree], [Usage], [Remover], [Cleaner], [TreeReader], [Fetcher] and
+// [TreeWriter] are optional. Each says what a registry does without it.
 //
 // # Data
 //

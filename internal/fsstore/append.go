@@ -93,7 +93,7 @@ func (s *Store) commit(d Disk, v *View, c *driver.Commit) (done driver.AppendRes
 			return done, corruptChange(err)
 		}
 	}
-	if err := s.settle(d, v.rev.place); err != nil {
+	if err := s.syncFolders(d, v.rev.place); err != nil {
 		return done, err
 	}
 	var placed []driver.StagedTree

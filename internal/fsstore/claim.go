@@ -14,8 +14,8 @@ import (
 )
 
 // A claim is a folder of random name below .staging, with a lock that its owner
-// holds as long as it lives. So a store knows whether the owner is dead, and
-// need not guess by the age of the folder.
+// holds as long as the owner lives. So a store knows whether the owner is dead,
+// and need not guess by the age of the folder.
 type claim struct {
 	disk Disk
 	name string // relative to the store

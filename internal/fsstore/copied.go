@@ -175,15 +175,15 @@ func (v *View) takeOver() error {
 	if v.rev.log, err = stampOf(v.disk, v.rev.logFile); err != nil {
 		return err
 	}
-	v.putByCopied()
+	v.putAsideChanges()
 	return nil
 }
 
-// putByCopied moves the files of a bucket's changes to the files that repairs
-// replaced, once history.jsonl holds their lines. They do no harm here. But if
-// the folder were copied into a bucket, the bucket's store would read them as
-// the whole history.
-func (v *View) putByCopied() (kept string) {
+// putAsideChanges moves the files of a bucket's changes to the files that
+// repairs replaced, once history.jsonl holds their lines. They do no harm here.
+// But if the folder were copied into a bucket, the bucket's store would read
+// them as the whole history.
+func (v *View) putAsideChanges() (kept string) {
 	keep := path.Join(v.rev.dir, repairsName)
 	kept = path.Join(keep, replacedAt())
 	if _, err := ensure(v.disk, keep); err != nil {

@@ -59,7 +59,7 @@ func TestFirstTreeComesAfterTheLogsName(t *testing.T) {
 		var ops []string
 		s.Wrap(func(d Disk) Disk { return orderDisk{d, &sync.Mutex{}, &ops} })
 		st := staged(t, s)
-		s.place("uc", "m").settled = true // by an earlier commit, which failed
+		s.place("uc", "m").synced = true // by an earlier commit, which failed
 		ops = nil
 		if _, err := add(t, s, &driver.Commit{Trees: []driver.StagedTree{{Staged: st, Version: "1.0.0"}}, Lines: lines("x")}); err != nil {
 			t.Fatal(err)

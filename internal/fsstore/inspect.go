@@ -34,7 +34,7 @@ func (s *Store) Inspect(ctx context.Context, useCase, model string) iter.Seq2[dr
 			}
 			return yield(it, err)
 		}}
-		_ = in.versions() && in.stagings() && in.list(orphansName, driver.ItemOrphan) && in.list(repairsName, driver.ItemKept) && in.files() && in.closed() && in.machines()
+		_ = in.versions() && in.stagings() && in.list(orphansName, driver.ItemOrphan) && in.list(repairsName, driver.ItemKept) && in.files() && in.unshared() && in.machines()
 	}
 }
 

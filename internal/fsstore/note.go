@@ -32,7 +32,7 @@ import (
 // A process that is killed between 2 and 4 leaves a note with To. The temporary
 // file shows which document is in place: while it exists, the rename did not
 // happen. The next writer of a document settles that note before it touches the
-// temporary file.
+// temporary file (settleNote).
 type note struct {
 	Number int64  `json:"note"`         // the note with the higher number counts
 	Boot   string `json:"boot"`         // of the system; empty if it is not known
@@ -115,9 +115,9 @@ func seal(text []byte) []byte {
 	return fmt.Appendf(nil, " %08x", crc32.ChecksumIEEE(text))
 }
 
-// settled returns the document that is in place according to a note. It is
+// current returns the document that is in place according to a note. It is
 // empty if that is not known.
-func (n note) settled(d Disk, dir, boot string) (at string, err error) {
+func (n note) current(d Disk, dir, boot string) (at string, err error) {
 	if n.Boot == "" || !sameBoot(n.Boot, boot) {
 		return "", nil
 	}
@@ -134,12 +134,13 @@ func (n note) settled(d Disk, dir, boot string) (at string, err error) {
 }
 
 // replaceDocument puts a document in place of the document that the view
-// showed, and notes it. If another program wrote the document since, its
-// document stays, and the error matches ErrOvertaken. The folder is not synced:
-// if the rename is lost, the log brings the older document up to date. The
-// returned stamp is that of the new document before it was renamed into place,
-// so that a later write by another program shows as a different stamp.
-func (s *Store) replaceDocument(v *View, data io.WriterTo, as string) (placed Stamp, err error) {
+// showed, and notes it with a text, as Checkpoint.Make returns it. If another
+// program wrote the document since, its document stays, and the error matches
+// ErrOvertaken. The folder is not synced: if the rename is lost, the log brings
+// the older document up to date. The returned stamp is that of the new document
+// before it was renamed into place, so that a later write by another program
+// shows as a different stamp.
+func (s *Store) replaceDocument(v *View, data io.WriterTo, text string) (placed Stamp, err error) {
 	d, dir := v.disk, v.rev.dir
 	temp := path.Join(dir, documentTemp)
 	now, err := s.settleNote(d, dir)
@@ -158,9 +159,9 @@ func (s *Store) replaceDocument(v *View, data io.WriterTo, as string) (placed St
 	}
 	lockFile := path.Join(dir, lockName)
 	next := now
-	next.Number, next.To = now.Number+1, as
-	if as == "" {
-		next.At = "" // without a name, the new document could not be told from the old one
+	next.Number, next.To = now.Number+1, text
+	if text == "" {
+		next.At = "" // without a text, the new document could not be distinguished from the old one
 	}
 	if err = writeNote(d, lockFile, next); err == nil {
 		if err = d.Rename(temp, path.Join(dir, documentName)); isInUse(err) {
@@ -174,15 +175,15 @@ func (s *Store) replaceDocument(v *View, data io.WriterTo, as string) (placed St
 		}
 		return placed, errors.Join(err, discard(d, temp))
 	}
-	next.At, next.To = as, ""
+	next.At, next.To = text, ""
 	_ = writeNote(d, lockFile, next) // if this fails, the missing temporary file shows the same
 	return placed, nil
 }
 
-// settleNote returns the note of a model, settled for this boot, and records if
-// the last note shows that another machine wrote to the model. It must run
-// before the temporary file is touched, because an unsettled note depends on
-// that file.
+// settleNote returns the note of a model for this boot, without To. It records
+// if the last note shows that another machine wrote to the model. It must run
+// before the temporary file is touched, because a note with To depends on that
+// file.
 func (s *Store) settleNote(d Disk, dir string) (now note, err error) {
 	lockFile := path.Join(dir, lockName)
 	before, id, err := readNote(d, lockFile)
@@ -194,7 +195,7 @@ func (s *Store) settleNote(d Disk, dir string) (now note, err error) {
 	if !sameBoot(before.Boot, now.Boot) {
 		now.Before = before.Boot
 	}
-	if now.At, err = before.settled(d, dir, now.Boot); err != nil || before.To == "" {
+	if now.At, err = before.current(d, dir, now.Boot); err != nil || before.To == "" {
 		return now, err
 	}
 	now.Number++

@@ -39,8 +39,8 @@ func (s *Store) replace(ctx context.Context, useCase, model string, decide func(
 		return kept, err
 	}
 	if r.Log != nil && v.rev.changes.Exists {
-		if by := v.putByCopied(); by != "" {
-			kept = append(kept, by)
+		if aside := v.putAsideChanges(); aside != "" {
+			kept = append(kept, aside)
 		}
 	}
 	for _, version := range r.Aside {

@@ -214,7 +214,7 @@ func (s *Store) open(create bool) (Disk, error) {
 	}
 	s.opened, s.folder = s.wrapped(root), folder
 	for _, at := range s.places { // it may be another folder than the one before
-		at.settled, at.spelled = false, nil
+		at.synced, at.spelled = false, nil
 	}
 	return s.opened, nil
 }
@@ -302,15 +302,15 @@ func ensure(d Disk, name string) (made []string, err error) {
 	return made, d.Sync(parent)
 }
 
-// settle makes the model's folder and those above it durable before the first
-// commit that this store makes in it. Another process may have made one of them
-// and not have synced its parent yet, or may have died before it did. The
-// caller holds the model's lock.
-func (s *Store) settle(d Disk, at *place) error {
+// syncFolders makes the model's folder and those above it durable before the
+// first commit that this store makes in it. Another process may have made one
+// of them and not have synced its parent yet, or may have died before it did.
+// The caller holds the model's lock.
+func (s *Store) syncFolders(d Disk, at *place) error {
 	s.mu.Lock()
-	settled := at.settled
+	synced := at.synced
 	s.mu.Unlock()
-	if settled {
+	if synced {
 		return nil
 	}
 	for _, dir := range []string{at.dir, path.Dir(at.dir), "."} {
@@ -323,7 +323,7 @@ func (s *Store) settle(d Disk, at *place) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	at.settled = true
+	at.synced = true
 	return nil
 }
 

@@ -19,7 +19,7 @@ type place struct {
 	useCase, model             string
 	dir, logFile, documentFile string
 	last                       Stamp     // see Store.lastStamp
-	settled                    bool      // see Store.settle
+	synced                     bool      // see Store.syncFolders
 	spelled                    *[2]Stamp // see Store.checkSpelling
 }
 
@@ -287,7 +287,7 @@ func (v *View) Note() (string, bool) {
 	if err != nil {
 		return "", false
 	}
-	at, err := n.settled(v.disk, v.rev.dir, v.boot)
+	at, err := n.current(v.disk, v.rev.dir, v.boot)
 	if err != nil || v.overtaken() != nil {
 		return "", false
 	}

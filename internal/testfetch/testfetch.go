@@ -22,7 +22,6 @@ import (
 // it, which is renamed when fill returns without an error. So an existing
 // folder is always complete. Processes that need one folder at the same time
 // wait for each other on a file lock, and one of them fills it.
-// each other on a file lock, and one of them fills it.
 func Dir(name string, key []byte, fill func(dir string) error) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
