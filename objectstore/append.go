@@ -28,7 +28,7 @@ func (s *Store) Append(ctx context.Context, useCase, model string, decide func(d
 func (s *Store) tryAppend(ctx context.Context, name mr.ModelName, decide func(driver.View) (*driver.Commit, error)) (done driver.AppendResult, won bool, err error) {
 	v := s.view(ctx, name)
 	v.writes = true
-	if err := s.accessBy(v.list); err != nil {
+	if err := s.checkBucketBy(v.list); err != nil {
 		return done, false, err
 	}
 	if err := v.find(); err != nil { // first, so that a change that comes later makes this one lose the race
@@ -44,7 +44,7 @@ func (s *Store) tryAppend(ctx context.Context, name mr.ModelName, decide func(dr
 	if err := ctx.Err(); err != nil {
 		return done, false, err
 	}
-	if err := s.fit(ctx); err != nil {
+	if err := s.checkPrefix(ctx); err != nil {
 		return done, false, err
 	}
 	return s.commit(ctx, v, c)

@@ -16,7 +16,7 @@ import (
 // because its process may be alive.
 func (s *Store) Clean(ctx context.Context, useCase, model string, olderThan time.Duration, remove bool) (list []driver.Remains, err error) {
 	name := mr.ModelName{UseCase: useCase, Model: model}
-	if err := s.access(ctx); err != nil {
+	if err := s.checkBucket(ctx); err != nil {
 		return nil, err
 	}
 	uploads, err := s.uploads(ctx, name)
@@ -85,7 +85,7 @@ func (s *Store) cleanOrphans(ctx context.Context, name mr.ModelName, olderThan t
 	if err := v.writable(); err != nil {
 		return list, err
 	}
-	if err := s.fit(ctx); err != nil {
+	if err := s.checkPrefix(ctx); err != nil {
 		return list, err
 	}
 	for i := range list {

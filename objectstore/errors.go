@@ -33,7 +33,7 @@ var (
 	// prefix, or a registry of a later format.
 	ErrForeign = errors.New("not a registry of this format")
 	// ErrSwept says that Sweep removed the files of a registration before its
-	// change was made, because it took the registration for dead.
+	// change was made, because it treated the registration as dead.
 	ErrSwept = errors.New("the uploaded files were swept away")
 	// ErrContention says that other writers changed the model first, a thousand
 	// times in a row. Nothing was changed, and the caller may try again.

@@ -23,7 +23,7 @@ func (s *Store) Models(ctx context.Context) iter.Seq2[driver.Name, error] {
 // true.
 func (s *Store) modelsThat(ctx context.Context, is func(context.Context, mr.ModelName) (bool, error)) iter.Seq2[driver.Name, error] {
 	return func(yield func(driver.Name, error) bool) {
-		err := s.access(ctx)
+		err := s.checkBucket(ctx)
 		var useCases []string
 		if err == nil {
 			useCases, err = s.useCases(ctx)

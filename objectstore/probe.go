@@ -14,17 +14,18 @@ import (
 	mr "github.com/ubunye-go/modelregistry"
 )
 
-// access checks once that the bucket exists. Without the check, a missing
+// checkBucket checks once that the bucket exists. Without the check, a missing
 // bucket would look like a missing object.
-func (s *Store) access(ctx context.Context) error {
-	return s.accessBy(func() error {
+func (s *Store) checkBucket(ctx context.Context) error {
+	return s.checkBucketBy(func() error {
 		_, err := s.list(ctx, "", true, 1)
 		return err
 	})
 }
 
-// accessBy is access that uses a listing which the caller needs anyway.
-func (s *Store) accessBy(list func() error) error {
+// checkBucketBy is checkBucket that uses a listing which the caller needs
+// anyway.
+func (s *Store) checkBucketBy(list func() error) error {
 	s.mu.Lock()
 	closed := s.closed
 	s.mu.Unlock()
@@ -41,9 +42,9 @@ func (s *Store) accessBy(list func() error) error {
 	})
 }
 
-// fit checks once that the prefix is a registry's, or unused, and that the
-// bucket supports conditions: creating the marker a second time must fail.
-func (s *Store) fit(ctx context.Context) error {
+// checkPrefix checks once that the prefix is a registry's, or unused, and that
+// the bucket supports conditions: creating the marker a second time must fail.
+func (s *Store) checkPrefix(ctx context.Context) error {
 	return s.writable.do(func() error {
 		if err := s.notOnFiles(ctx); err != nil {
 			return err

@@ -17,7 +17,7 @@ import (
 func (s *Store) RemoveTrees(ctx context.Context, useCase, model string, decide func(driver.View) ([]string, error)) (removed []string, err error) {
 	name := mr.ModelName{UseCase: useCase, Model: model}
 	v := s.view(ctx, name)
-	if err := s.accessBy(v.list); err != nil {
+	if err := s.checkBucketBy(v.list); err != nil {
 		return nil, err
 	}
 	versions, err := decide(v)

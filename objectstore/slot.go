@@ -37,8 +37,8 @@ type head struct {
 	logformat.Head
 	// Trees are the files that become versions with this change.
 	Trees map[string]treeInfo `json:"trees,omitempty"`
-	// Swept are uploads that Sweep took for dead. A writer that still wants to
-	// use one finds it here, because this object has the number that the
+	// Swept are uploads that Sweep treated as dead. A writer that still wants
+	// to use one finds it here, because this object has the number that the
 	// writer's change would get.
 	Swept []string `json:"swept,omitempty"`
 }

@@ -53,10 +53,10 @@ func uploadOf(t driver.StagedTree) *upload {
 // Stage begins a tree in a local folder.
 func (s *Store) Stage(ctx context.Context, useCase, model string) (driver.StagedFolder, error) {
 	name := mr.ModelName{UseCase: useCase, Model: model}
-	if err := s.access(ctx); err != nil {
+	if err := s.checkBucket(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.fit(ctx); err != nil {
+	if err := s.checkPrefix(ctx); err != nil {
 		return nil, err
 	}
 	dir, unlock, err := s.cache.claim()
@@ -209,8 +209,8 @@ func parseManifest(data []byte) ([]fileInfo, error) {
 	return m.Files, nil
 }
 
-// notSwept returns an error if the upload was discarded, or if Sweep took it
-// for dead since it began.
+// notSwept returns an error if the upload was discarded, or if Sweep treated it
+// as dead since it began.
 func (st *upload) notSwept(ctx context.Context, v *view) error {
 	if st.over {
 		return &Error{"register", v.s.prefix + st.key(""), fs.ErrClosed}

@@ -67,13 +67,13 @@ type Swept struct {
 //
 // In S3, Sweep also removes the parts of large files whose upload was never
 // finished, if neither a part nor a file of the same upload is newer than
-// OlderThan. If the service or the rights of the user don't allow to list them,
-// the Logger gets a warning.
+// OlderThan. If the service or the rights of the user don't permit listing
+// them, the Logger gets a warning.
 func (s *Store) Sweep(ctx context.Context, name mr.ModelName, opts *SweepOptions) ([]Swept, error) {
 	if err := name.Validate(); err != nil {
 		return nil, err
 	}
-	if err := s.access(ctx); err != nil {
+	if err := s.checkBucket(ctx); err != nil {
 		return nil, err
 	}
 	o := opts.orDefault()
@@ -129,7 +129,7 @@ func (s *Store) sweepUploads(ctx context.Context, name mr.ModelName, o SweepOpti
 	if len(dead) == 0 || !o.Apply {
 		return done, nil
 	}
-	if err := s.fit(ctx); err != nil {
+	if err := s.checkPrefix(ctx); err != nil {
 		return done, err
 	}
 	dead, err := s.declareDead(ctx, name, dead)

@@ -48,7 +48,7 @@ func (s *Store) FetchTree(ctx context.Context, useCase, model, version string, p
 	if err := driver.CheckVersion(version); err != nil {
 		return nil, err
 	}
-	if err := s.access(ctx); err != nil {
+	if err := s.checkBucket(ctx); err != nil {
 		return nil, err
 	}
 	if t, err := s.remembered(ctx, name, version); t != nil || err != nil {
@@ -159,7 +159,7 @@ func (s *Store) CachedTree(ctx context.Context, useCase, model, version string) 
 	if err := driver.CheckVersion(version); err != nil {
 		return nil, nil, err
 	}
-	if err := s.access(ctx); err != nil {
+	if err := s.checkBucket(ctx); err != nil {
 		return nil, nil, err
 	}
 	if t, err := s.remembered(ctx, name, version); t != nil || err != nil {

@@ -25,7 +25,7 @@ func (s *Store) ReadTree(ctx context.Context, useCase, model, version string) (d
 	if err := driver.CheckVersion(version); err != nil {
 		return nil, err
 	}
-	if err := s.access(ctx); err != nil {
+	if err := s.checkBucket(ctx); err != nil {
 		return nil, err
 	}
 	src, err := s.source(ctx, mr.ModelName{UseCase: useCase, Model: model}, version)

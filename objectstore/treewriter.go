@@ -27,10 +27,10 @@ type stagedFiles struct {
 // caller decides how many are sent at once: [Options].Parallel does not count
 // them.
 func (s *Store) StageFiles(ctx context.Context, useCase, model string) (driver.StagedFiles, error) {
-	if err := s.access(ctx); err != nil {
+	if err := s.checkBucket(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.fit(ctx); err != nil {
+	if err := s.checkPrefix(ctx); err != nil {
 		return nil, err
 	}
 	st := &stagedFiles{upload: upload{s: s, name: mr.ModelName{UseCase: useCase, Model: model}, id: pathname.NewID(), bare: true}}

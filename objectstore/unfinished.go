@@ -24,7 +24,7 @@ import (
 // error, and returns all errors.
 func (s *Store) SweepAll(ctx context.Context, opts *SweepOptions) (all []Swept, err error) {
 	o := opts.orDefault()
-	if err := s.access(ctx); err != nil {
+	if err := s.checkBucket(ctx); err != nil {
 		return nil, err
 	}
 	unfinished, err := s.unfinished(ctx, "", o)
@@ -94,7 +94,7 @@ func ours(key string) bool {
 
 // unfinished lists the uploads in parts below a key that were begun long ago
 // and not finished. It returns nothing if the service or the user's rights
-// don't allow the listing: a sweep can do the rest.
+// don't permit the listing: a sweep can do the rest.
 func (s *Store) unfinished(ctx context.Context, prefix string, o SweepOptions) (list []s3service.Upload, err error) {
 	if s.s3 == nil {
 		return nil, nil
@@ -154,7 +154,7 @@ func (s *Store) sweepUnfinished(ctx context.Context, name mr.ModelName, o SweepO
 }
 
 func (s *Store) abort(ctx context.Context, name mr.ModelName, u s3service.Upload) error {
-	if err := s.fit(ctx); err != nil {
+	if err := s.checkPrefix(ctx); err != nil {
 		return err
 	}
 	err := s.onUpload(ctx, "abort upload", name, u, func(ctx context.Context) error { return s.s3.Abort(ctx, u) })

@@ -36,7 +36,7 @@ func (s *Store) LossCause() string { return logformat.LossCause }
 func (s *Store) Read(ctx context.Context, useCase, model string, look func(driver.View) error) error {
 	name := mr.ModelName{UseCase: useCase, Model: model}
 	v := s.view(ctx, name)
-	if err := s.accessBy(v.list); err != nil {
+	if err := s.checkBucketBy(v.list); err != nil {
 		return err
 	}
 	return look(v)
@@ -227,7 +227,7 @@ func (v *view) find() error {
 				v.forget()
 				return v.find()
 			case sl == nil:
-				v.settle(n, end)
+				v.setNewest(n, end)
 				return nil
 			}
 			n++
@@ -246,7 +246,7 @@ func (v *view) find() error {
 		}
 		end = v.slots[n].End
 	}
-	v.settle(n, end)
+	v.setNewest(n, end)
 	return nil
 }
 
@@ -295,8 +295,8 @@ func (v *view) list() (err error) {
 	return err
 }
 
-// settle records the newest change.
-func (v *view) settle(n, end int64) {
+// setNewest records the newest change.
+func (v *view) setNewest(n, end int64) {
 	v.newest, v.end = n, end
 	if sl := v.slots[n]; sl != nil {
 		v.s.reached(v.name, sl)
