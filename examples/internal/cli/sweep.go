@@ -41,7 +41,7 @@ func (a *app) sweep() *cobra.Command {
 	flags := cmd.Flags()
 	flags.BoolVar(&opts.Apply, "apply", false, "clean them up; without it the command only lists")
 	opts.OlderThan = day
-	flags.Func("older-than", "`age` from which an upload is taken for dead, like 36h or 90d (default 1d); younger uploads may be under way", func(s string) (err error) {
+	flags.Func("older-than", "`age` from which an upload is treated as dead, like 36h or 90d (default 1d); younger uploads may be under way", func(s string) (err error) {
 		opts.OlderThan, err = parseAge(s)
 		return err
 	})
