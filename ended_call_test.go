@@ -42,7 +42,7 @@ func (s *slowStore) Append(ctx context.Context, useCase, model string, decide fu
 
 // A running append is canceled when all callers whose changes it holds have
 // given up. A caller that waits for the next append does not cancel this one.
-func TestGivingUp(t *testing.T) {
+func TestAppendIsCanceledWhenAllCallersGaveUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		memory := registrytest.NewMemory(t).Open()

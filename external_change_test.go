@@ -278,7 +278,7 @@ func TestPythonEditorKeepsOurKey(t *testing.T) {
 
 // One registry records a change by an editor. Another one, which had the model
 // in memory, does not overwrite that change.
-func TestPythonEditSurvivesARegistryThatLooksAway(t *testing.T) {
+func TestEditSurvivesARegistryWithAnOlderState(t *testing.T) {
 	t.Parallel()
 	s := pythonstore.New(t)
 	first, second := s.Open(), s.Open()

@@ -172,7 +172,7 @@ func TestHistory(t *testing.T) {
 	}
 }
 
-func TestHistoryStopsWhenToldTo(t *testing.T) {
+func TestHistoryStopsWhenTheLoopEnds(t *testing.T) {
 	t.Parallel()
 	r, _, _ := life(t)
 	n := 0

@@ -66,7 +66,7 @@ func TestLostIndexIsNotRegisteredOver(t *testing.T) {
 }
 
 // If either the history or the document is left, the model goes on.
-func TestHalfLostIndexGoesOn(t *testing.T) {
+func TestModelGoesOnWithoutHistoryOrDocument(t *testing.T) {
 	t.Parallel()
 	for _, gone := range []string{"registry.json", "history.jsonl"} {
 		dir := three(t)
@@ -84,7 +84,7 @@ func TestHalfLostIndexGoesOn(t *testing.T) {
 
 // Trees without a manifest were made by another program. They are not a sign of
 // a lost index.
-func TestBareTreesAreNoLostIndex(t *testing.T) {
+func TestBareTreesAreNotALostIndex(t *testing.T) {
 	t.Parallel()
 	r, dir := newStore(t, nil)
 	writeFile(t, modelPath(dir, "versions", "1.0.1", "model", "w"), "")
@@ -95,7 +95,7 @@ func TestBareTreesAreNoLostIndex(t *testing.T) {
 
 // A first registration that crashed before its commit leaves an empty history.
 // That is not a model, and blocks nothing.
-func TestEmptyHistoryIsNoModel(t *testing.T) {
+func TestEmptyHistoryIsNotAModel(t *testing.T) {
 	t.Parallel()
 	for name, history := range map[string]string{"empty": "", "torn": `{"event":1,"id":"`} {
 		t.Run(name, func(t *testing.T) {

@@ -331,7 +331,7 @@ func TestPinnedTwice(t *testing.T) {
 	}
 }
 
-func TestVersionsThatAreNoSemVer(t *testing.T) {
+func TestVersionsThatAreNotSemVer(t *testing.T) {
 	t.Parallel()
 	dir := handWritten(t, [2]string{"v2", `{"version": "v2", "stage": "production", "promoted_to_prod": "2026-01-01T00:00:00+00:00"}`},
 		[2]string{"2024-01-05", `{"version": "2024-01-05"}`}, [2]string{"1.0", `{}`}, [2]string{"latest", `{"stage": "staging"}`})

@@ -160,7 +160,7 @@ func TestPromoteWithoutActorClearsPromotedBy(t *testing.T) {
 	}
 }
 
-func TestOnePlaceInProduction(t *testing.T) {
+func TestPromoteArchivesPredecessor(t *testing.T) {
 	t.Parallel()
 	r, dir := newStore(t, nil)
 	inProduction(t, r, "1.0.0", "1.0.1", "1.0.2")

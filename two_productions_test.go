@@ -23,7 +23,7 @@ func secondProduction(t *testing.T, dir string) {
 // Of two versions in production, one is shown as archived. The list,
 // references, moves, stage periods and the history agree on that, before and
 // after a change records it.
-func TestTwoProductionsAreOneTruth(t *testing.T) {
+func TestReadersAgreeOnTwoProductions(t *testing.T) {
 	t.Parallel()
 	dir := three(t)
 	secondProduction(t, dir)

@@ -75,7 +75,7 @@ func TestLostIndexIsNotRegisteredOver(t *testing.T) {
 }
 
 // If changes, the document or a folder's history is left, the model goes on.
-func TestPartlyLostIndexGoesOn(t *testing.T) {
+func TestModelGoesOnWithoutChangesOrDocument(t *testing.T) {
 	t.Parallel()
 	for what, harm := range map[string]func(t *testing.T, b *blob.Bucket, log []byte){
 		"without registry.json": func(t *testing.T, b *blob.Bucket, _ []byte) {

@@ -29,7 +29,7 @@ func TestMemoryStore(t *testing.T) {
 	registrytest.TestStore(t, open, &registrytest.StoreOptions{Lossy: registrytest.LossyByFaults(open), WriteDocument: memory.WriteDocument, LoseIndex: memory.LoseIndex})
 }
 
-func TestFaultlessStore(t *testing.T) {
+func TestStoreWithoutFaultsConforms(t *testing.T) {
 	t.Parallel()
 	memory := registrytest.NewMemory(t)
 	open := func() (mr.Store, error) {

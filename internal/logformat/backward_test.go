@@ -8,7 +8,7 @@ import (
 )
 
 // WholeTail agrees with Whole for every tail of a log that it decides on.
-func TestWholeTailIsWhole(t *testing.T) {
+func TestWholeTailAgreesWithWhole(t *testing.T) {
 	t.Parallel()
 	for _, log := range []string{
 		"", "{1}\n", "{1}\n{2}\n", "{1}\n{2} \n{3}\n{4}\n", "{1}\n{2}\n{3", "{1}\n{2} \n{3}\n{4} \n", "{1}\n{2\x00} \n{3}\n", "{1\x00}\n{2}\n{3}\n{4}\n",

@@ -255,7 +255,7 @@ func TestEveryFaultOfTakingOver(t *testing.T) {
 
 // The folder of changes counts as a history: without registry.json, the model
 // is not lost.
-func TestCopyIsNoLostIndex(t *testing.T) {
+func TestCopyIsNotALostIndex(t *testing.T) {
 	t.Parallel()
 	dir, _ := bucketCopy(t)
 	if err := os.Remove(modelPath(dir, "registry.json")); err != nil {
