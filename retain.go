@@ -96,7 +96,7 @@ func (m *model) deleteUnkept(ctx context.Context, keep Retention, list []*Retain
 	var why [][]string
 	_, err := m.change(ctx, func(t *txn) (string, error) {
 		why = make([][]string, len(list))
-		places, protections := t.places(list), t.Protections()
+		later, protections := t.registeredAfter(list), t.Protections()
 		var unkept []*index.Entry
 		for i, v := range list {
 			e := t.Get(v.Version)
@@ -104,7 +104,7 @@ func (m *model) deleteUnkept(ctx context.Context, keep Retention, list []*Retain
 				continue // it was deleted meanwhile
 			}
 			protection, _ := protections.Of(e)
-			if why[i] = keep.reasons(t.view(e), places[v.Version], t.Now, protection); why[i] == nil {
+			if why[i] = keep.reasons(t.view(e), later[v.Version], t.Now, protection); why[i] == nil {
 				unkept = append(unkept, e)
 			}
 		}
@@ -118,23 +118,24 @@ func (m *model) deleteUnkept(ctx context.Context, keep Retention, list []*Retain
 	return err
 }
 
-// places returns how many versions were registered after each of a list.
-func (t *txn) places(list []*RetainedVersion) map[string]int {
-	places := make(map[string]int, len(list))
+// registeredAfter returns how many versions were registered after each of a
+// list.
+func (t *txn) registeredAfter(list []*RetainedVersion) map[string]int {
+	count := make(map[string]int, len(list))
 	for _, v := range list {
-		places[v.Version] = 0
+		count[v.Version] = 0
 	}
 	total := 0
 	for e := range t.Entries() {
-		if _, listed := places[e.Version]; listed {
-			places[e.Version] = total
+		if _, listed := count[e.Version]; listed {
+			count[e.Version] = total
 		}
 		total++
 	}
-	for version, before := range places {
-		places[version] = total - 1 - before
+	for version, before := range count {
+		count[version] = total - 1 - before
 	}
-	return places
+	return count
 }
 
 // retained returns what a retention decides about each version.
@@ -161,13 +162,13 @@ func inDays(d time.Duration) string {
 	return d.String()
 }
 
-// reasons returns why a version is kept. place is 0 for the one registered
-// last.
-func (k Retention) reasons(v ModelVersion, place int, now time.Time, protection string) (why []string) {
+// reasons returns why a version is kept. later is how many versions were
+// registered after it.
+func (k Retention) reasons(v ModelVersion, later int, now time.Time, protection string) (why []string) {
 	if protection != "" {
 		why = append(why, protection)
 	}
-	if place < k.KeepLast {
+	if later < k.KeepLast {
 		why = append(why, fmt.Sprintf("it is one of the last %d", k.KeepLast))
 	}
 	switch {

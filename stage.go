@@ -96,8 +96,9 @@ type MoveOptions struct {
 // production.
 const NoVersion = "none"
 
-// Promote moves a version up to a stage. The artifact must match its digests,
-// and every gate must pass: those stored with the version, those stored for the
+// Promote moves a version up to a stage. It fails with ErrWrongDirection for a
+// lower stage, and with ErrArtifact if the artifact does not match its digests.
+// Every gate must pass: those stored with the version, those stored for the
 // model, and those of the options. If a gate fails, the version stays in its
 // stage, and the error is a *GateError with the result of each gate. A
 // promotion to production archives the version that was in production, in the
@@ -112,8 +113,9 @@ func (r *ModelRegistry) Promote(ctx context.Context, ref Ref, to ModelStage, opt
 	return v, err
 }
 
-// Demote moves a version down to a stage, or to archived as Archive does. No
-// gate applies. After a version has left production, none is in production.
+// Demote moves a version down to a stage, or to archived as Archive does. It
+// fails with ErrWrongDirection for a higher stage. No gate applies. After a
+// version has left production, none is in production.
 func (r *ModelRegistry) Demote(ctx context.Context, ref Ref, to ModelStage, opts *MoveOptions) (ModelVersion, error) {
 	v, _, err := r.move(ctx, move{op: index.OpDemote, ref: ref, to: to}, opts)
 	return v, err

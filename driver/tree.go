@@ -7,9 +7,13 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/pathname"
 )
 
-// A Tree is a version's files as a local folder.
+// A Tree is a version's files as a local folder. The caller must not change
+// them.
 type Tree interface {
+	// Path returns the folder. It stays until Close.
 	Path() string
+
+	// Close ends the use of the folder. The store may then remove it.
 	Close() error
 }
 
