@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// maxDigits bounds the length of a number in bytes.
-const maxDigits = 4096
+// MaxDigits bounds the length of a number in bytes.
+const MaxDigits = 4096
 
 // ErrNonFinite says that a number is NaN, infinite, or beyond every float64.
 var ErrNonFinite = errors.New("it is not finite")
@@ -19,8 +19,8 @@ var ErrNonFinite = errors.New("it is not finite")
 // Parse returns the exact value of a JSON number. A number that is too small
 // for a float64 is 0.
 func Parse(text string) (*big.Rat, error) {
-	if len(text) > maxDigits {
-		return nil, fmt.Errorf("it has more than %d digits", maxDigits)
+	if len(text) > MaxDigits {
+		return nil, fmt.Errorf("it has more than %d digits", MaxDigits)
 	}
 	if !isJSON(text) {
 		switch text {

@@ -8,10 +8,10 @@ import (
 
 // Difference returns b - a for two JSON numbers. ok is false unless both
 // numbers and the difference are finite. It subtracts integers of up to
-// maxDigits digits exactly, because a float64 can't hold all of them, and other
+// MaxDigits digits exactly, because a float64 can't hold all of them, and other
 // numbers as float64.
 func Difference(a, b string) (d float64, ok bool) {
-	if len(a) <= maxDigits && len(b) <= maxDigits {
+	if len(a) <= MaxDigits && len(b) <= MaxDigits {
 		i, isIntA := new(big.Int).SetString(a, 10)
 		j, isIntB := new(big.Int).SetString(b, 10)
 		if isIntA && isIntB {

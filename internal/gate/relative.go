@@ -156,7 +156,7 @@ func (r relative) evaluate(_ context.Context, c Candidate) Result {
 	}
 	switch {
 	case base.Err != nil:
-		res.Message = "no baseline: " + base.Err.Error() + wayOut
+		res.Message = "no baseline: " + base.Err.Error() + remedy
 		return res
 	case base.Metrics == nil && base.None != "":
 		res.Passed, res.Message = true, "nothing to compare with: "+base.None
@@ -165,39 +165,32 @@ func (r relative) evaluate(_ context.Context, c Candidate) Result {
 		res.Message = "no baseline: only a promotion, or a check of one, compares with another version"
 		return res
 	case isSlices:
-		res.Message = fmt.Sprintf("%s: %v%s", base.Name, missing(base.Metrics, r.metric), wayOut)
+		res.Message = fmt.Sprintf("%s: %v%s", base.Name, missing(base.Metrics, r.metric), remedy)
 		return res
 	}
 	res.BaselineValue, _ = base.Metrics.Get(r.metric)
 	baseValue, err := metricOf(base.Metrics, r.metric)
 	if err != nil {
-		res.Message = fmt.Sprintf("%s: %v%s", base.Name, err, wayOut)
+		res.Message = fmt.Sprintf("%s: %v%s", base.Name, err, remedy)
 		return res
 	}
 	limit, err := r.limit(baseValue)
 	if err != nil {
-		res.Message = fmt.Sprintf("%s: %v%s", base.Name, err, wayOut)
+		res.Message = fmt.Sprintf("%s: %v%s", base.Name, err, remedy)
 		return res
 	}
 	written := fmt.Sprint(res.BaselineValue)
 	text := plain(limit, decimals(written))
 	res.Threshold = json.Number(text)
-	order, fails, holds := value.Cmp(limit), "<", ">="
-	if r.atMost {
-		order, fails, holds = -order, ">", "<="
-	}
-	res.Passed = order >= 0
-	sign := fails
-	if res.Passed {
-		sign = holds
-	}
+	var sign string
+	res.Passed, sign = compare(value, limit, r.atMost)
 	res.Message = fmt.Sprintf("%s %s %s (%s: %s, margin %s)", excerpt(fmt.Sprint(actual)), sign, excerpt(text),
 		base.Name, excerpt(written), excerpt(fmt.Sprint(margin)))
 	return res
 }
 
-// wayOut ends the message about a baseline that can't be compared with.
-const wayOut = "; compare with another baseline, or skip the gates and give the reason (--skip-gates --reason)"
+// remedy ends the message about a baseline that can't be compared with.
+const remedy = "; compare with another baseline, or skip the gates and give the reason (--skip-gates --reason)"
 
 // limit returns the value that the candidate must reach, or must not exceed.
 func (r relative) limit(baseline *big.Rat) (*big.Rat, error) {
@@ -206,7 +199,7 @@ func (r relative) limit(baseline *big.Rat) (*big.Rat, error) {
 	case err != nil: // impossible: newRelative has checked it
 		return nil, err
 	case isShare && baseline.Sign() <= 0:
-		return nil, fmt.Errorf("its %s is %s, and a share of a value that is not above 0 is no margin", r.metric, excerpt(plain(baseline, 0)))
+		return nil, fmt.Errorf("its %s is %s, and a share of a value that is not above 0 is not a margin", r.metric, excerpt(plain(baseline, 0)))
 	case isShare:
 		amount.Mul(amount, baseline)
 	}

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/ubunye-go/modelregistry/internal/decimal"
 	"github.com/ubunye-go/modelregistry/internal/pyjson"
 )
 
@@ -64,17 +65,24 @@ func (t threshold) evaluate(_ context.Context, c Candidate) Result {
 		res.Message = err.Error()
 		return res
 	}
-	order, fails, holds := value.Cmp(limit), "<", ">="
-	if t.atMost {
-		order, fails, holds = -order, ">", "<="
-	}
-	res.Passed = order >= 0
-	sign := fails
-	if res.Passed {
-		sign = holds
-	}
+	var sign string
+	res.Passed, sign = compare(value, limit, t.atMost)
 	res.Message = fmt.Sprintf("%s %s %s %s", t.metric, excerpt(string(n)), sign, excerpt(string(t.limit)))
 	return res
+}
+
+// compare reports whether a value is at least, or at most, a limit, and returns
+// the sign between the two in a message.
+func compare(value, limit *big.Rat, atMost bool) (holds bool, sign string) {
+	switch order := value.Cmp(limit); {
+	case atMost && order <= 0:
+		return true, "<="
+	case atMost:
+		return false, ">"
+	case order >= 0:
+		return true, ">="
+	}
+	return false, "<"
 }
 
 // stricter reports whether a is stricter than b, where both are conditions of
@@ -100,15 +108,12 @@ func stricter(a, b condition) bool {
 	return limitX.Cmp(limitY) > 0
 }
 
-// MaxDigits bounds the integers that are computed with exactly.
-const MaxDigits = 4096
-
 // exact returns the value by which a number is compared: the exact value of an
 // integer, and the nearest float64 of any other number.
 func exact(n json.Number) (*big.Rat, error) {
 	if !strings.ContainsAny(string(n), ".eEN") && n != "Infinity" && n != "-Infinity" {
-		if len(n) > MaxDigits {
-			return nil, fmt.Errorf("it has more than %d digits", MaxDigits)
+		if len(n) > decimal.MaxDigits {
+			return nil, fmt.Errorf("it has more than %d digits", decimal.MaxDigits)
 		}
 		if i, ok := new(big.Int).SetString(string(n), 10); ok {
 			return new(big.Rat).SetInt(i), nil
