@@ -305,7 +305,7 @@ func lagged(t *testing.T) (r *mr.ModelRegistry, dir string, doc []byte) {
 
 // A document that another program wrote or removed is brought up to date at
 // once.
-func TestLagLeavesNoForeignDocument(t *testing.T) {
+func TestLagLeavesNoDocumentOfAnotherProgram(t *testing.T) {
 	t.Parallel()
 	r, dir, doc := lagged(t)
 	// An editor notes something about the version that the lagging document
@@ -335,7 +335,7 @@ func TestLagLeavesNoForeignDocument(t *testing.T) {
 // Invariants 6 and 11: another program wrote on a lagging document, and the
 // checkpoint that should replace it fails. Versions that this document never
 // had do not count as removed by that program.
-func TestLagBehindAForeignDocumentThatStays(t *testing.T) {
+func TestLagBehindADocumentOfAnotherProgram(t *testing.T) {
 	t.Parallel()
 	r, dir, doc := lagged(t)
 	d, err := document.Parse(doc)

@@ -380,11 +380,11 @@ func TestHistoryShowsDamageInItsPlace(t *testing.T) {
 }
 
 // Invariant 11: an external change is an event of its own.
-func TestHistoryShowsForeignChanges(t *testing.T) {
+func TestHistoryShowsExternalChanges(t *testing.T) {
 	t.Parallel()
 	r, dir := newStore(t, &mr.Options{Now: ticker()})
 	inProduction(t, r, "1.0.0", "1.0.1", "1.0.2")
-	foreignTurn(t, dir, func(versions map[string]map[string]any) {
+	editEntries(t, dir, func(versions map[string]map[string]any) {
 		delete(versions, "1.0.0")
 		versions["1.0.1"]["stage"] = "production"
 		versions["1.0.2"]["stage"] = "archived"
@@ -401,8 +401,8 @@ func TestHistoryShowsForeignChanges(t *testing.T) {
 	wantEvents(t, list, "7 "+foreign, "8 register 1.0.3 >development [1.0.3 >development]")
 }
 
-// foreignTurn has another program edit the entries of fraud, by version.
-func foreignTurn(t testing.TB, dir string, edit func(versions map[string]map[string]any)) {
+// editEntries has another program edit the entries of fraud, by version.
+func editEntries(t testing.TB, dir string, edit func(versions map[string]map[string]any)) {
 	t.Helper()
 	doc := modelPath(dir, "registry.json")
 	data, err := os.ReadFile(doc)

@@ -107,7 +107,7 @@ func TestFailuresLeakNothing(t *testing.T) {
 			if _, err := onFaulty.Register(ctx, fraud, artifact(), nil); err != nil {
 				return err
 			}
-			return boom // it failed where that is no matter
+			return boom // it failed at an operation whose failure does not matter
 		}},
 		{"a corrupt store", func(int) error {
 			errs := make([]error, 20)

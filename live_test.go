@@ -122,7 +122,7 @@ func TestLiveKeepsTheLastGoodOne(t *testing.T) {
 				start = time.Now()
 				// The registry refuses to promote damaged files, so the test
 				// edits the document.
-				foreignTurn(t, dir, func(versions map[string]map[string]any) {
+				editEntries(t, dir, func(versions map[string]map[string]any) {
 					versions["1.0.0"]["stage"], versions["1.0.1"]["stage"] = "archived", "production"
 				})
 				time.Sleep(60 * time.Second)

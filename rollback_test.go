@@ -18,12 +18,12 @@ func TestRollbackGoesBackTo(t *testing.T) {
 		}
 	}
 	foreign := func(edit func(v entries)) func(*testing.T, *mr.ModelRegistry, string) {
-		return func(t *testing.T, _ *mr.ModelRegistry, dir string) { foreignTurn(t, dir, edit) }
+		return func(t *testing.T, _ *mr.ModelRegistry, dir string) { editEntries(t, dir, edit) }
 	}
 	deletes := func(version string) func(*testing.T, *mr.ModelRegistry, string) {
 		return func(t *testing.T, _ *mr.ModelRegistry, dir string) {
 			removeAll(t, modelPath(dir, "versions", version))
-			foreignTurn(t, dir, func(v entries) { delete(v, version) })
+			editEntries(t, dir, func(v entries) { delete(v, version) })
 		}
 	}
 	for name, test := range map[string]struct {

@@ -29,8 +29,8 @@ func TestFoldingFolderConforms(t *testing.T) {
 	registrytest.TestStore(t, open, &registrytest.StoreOptions{Lossy: registrytest.LossyByFaults(open), LoseIndex: loseIndex(dir)})
 }
 
-// openFolding opens a registry on a folder that ignores case, and takes an
-// accent of its own for one with its letter.
+// openFolding opens a registry on a folder that ignores case, and treats a
+// letter with a combining accent as the accented letter.
 func openFolding(t *testing.T, dir string) *mr.ModelRegistry {
 	t.Helper()
 	normal := strings.NewReplacer("e\u0301", "é", "E\u0301", "É")

@@ -218,14 +218,14 @@ func TestStagePeriodsBeforeAnImport(t *testing.T) {
 
 // Moves that another program made between two changes have the times that it
 // wrote.
-func TestStagePeriodsOverAForeignTurn(t *testing.T) {
+func TestStagePeriodsOverAnExternalChange(t *testing.T) {
 	t.Parallel()
 	clock := &hours{hour: 1}
 	r, dir := newStore(t, &mr.Options{Now: clock.now})
 	inProduction(t, r, "1.0.0")
 	register(t, r, "1.0.1", nil)
 	register(t, r, "1.0.2", nil)
-	foreignTurn(t, dir, func(versions map[string]map[string]any) {
+	editEntries(t, dir, func(versions map[string]map[string]any) {
 		set := func(v, stage string, stamps map[string]int) {
 			versions[v]["stage"] = stage
 			versions[v]["promoted_by"] = "py"
@@ -261,7 +261,7 @@ func TestStagePeriodsOfTwoInProduction(t *testing.T) {
 	r, dir := newStore(t, &mr.Options{Now: clock.now})
 	inProduction(t, r, "1.0.0")
 	register(t, r, "1.0.1", nil)
-	foreignTurn(t, dir, func(versions map[string]map[string]any) { versions["1.0.1"]["stage"] = "production" })
+	editEntries(t, dir, func(versions map[string]map[string]any) { versions["1.0.1"]["stage"] = "production" })
 	clock.set(3)
 	wantStagePeriods(t, r, mr.Production, "1.0.0 1-3 by promote, foreign", "1.0.1 3- by foreign")
 	wantStagePeriods(t, r, mr.Archived, "1.0.0 3- by foreign")

@@ -50,7 +50,7 @@ func TestWatchDownloadsNothing(t *testing.T) {
 
 // The files of a version without a manifest are complete when they stop
 // changing. That is seen without a download.
-func TestWatchDownloadsNothingOfAForeignVersion(t *testing.T) {
+func TestWatchDownloadsNothingOfAVersionWithoutManifest(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		dir := handWritten(t, [2]string{"1.0.0", `{"stage": "production"}`})

@@ -237,7 +237,7 @@ func TestWatchWaitsForTheArtifact(t *testing.T) {
 
 // A version that another program registered has no manifest. It is complete
 // when its files stop changing.
-func TestWatchWaitsForAForeignArtifact(t *testing.T) {
+func TestWatchWaitsForAnArtifactWithoutManifest(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		dir := handWritten(t, [2]string{"1.0.0", `{"stage": "production"}`})
