@@ -4,6 +4,7 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -108,66 +109,96 @@ func (x *Check) agrees(y *Check) bool {
 }
 
 // read checks what a view shows of a model. It reads the document first, so
-// that the log has the document's event.
+// that the log has the document's event. The other files are listed while both
+// are decoded, which each take a tenth of the time that Verify takes for small
+// versions.
 func read(ctx context.Context, m *engine.Model, v driver.View) (*Check, error) {
 	x, r := &Check{Name: m.Name}, engine.Reader{View: v, Name: m.Name}
 	x.documentDiffers = sync.OnceValue(x.compareDocument)
-	var corrupt *driver.CorruptError
 	doc, hasDoc, docErr := r.ReadDocument()
-	log, end, err := r.ReadLog(0)
-	if err != nil && !errors.As(err, &corrupt) {
-		return nil, err
+	log, end, logErr := r.ReadLog(0)
+	x.doc, x.hasDoc, x.end = doc, hasDoc, end
+
+	if s, ok := m.Store().(driver.LossExplainer); ok {
+		x.cause = ": " + s.LossCause()
 	}
-	x.log, x.end = index.ReadLog(log), end
-	if err == nil && len(x.log.Lines) > 0 && x.log.Rewritten() {
+
+	var listing sync.WaitGroup
+	var listErr error
+	listing.Go(func() { listErr = x.list(ctx, m) })
+	err := x.decodeLog(log, logErr)
+	if err == nil {
+		err = x.checkDocument(r, docErr)
+	}
+	if err == nil {
+		x.State, x.err = m.Load(ctx, v)
+	}
+	listing.Wait()
+	return x, cmp.Or(err, listErr, ctx.Err())
+}
+
+// list lists the other files of the model, if the store can.
+func (x *Check) list(ctx context.Context, m *engine.Model) error {
+	s, ok := m.Store().(driver.Inspector)
+	if !ok {
+		return nil
+	}
+	for it, err := range s.Inspect(ctx, m.Name.UseCase, m.Name.Model) {
+		if err != nil {
+			return err
+		}
+		x.items = append(x.items, it)
+	}
+	return nil
+}
+
+// decodeLog decodes the log. err is the error of reading it; if the log is
+// damaged, the part of it that the store could read shows where.
+func (x *Check) decodeLog(log []byte, err error) error {
+	var corrupt *driver.CorruptError
+	if err != nil && !errors.As(err, &corrupt) {
+		return err
+	}
+	x.log = index.ReadLog(log)
+	switch {
+	case err == nil && len(x.log.Lines) > 0 && x.log.Rewritten():
 		if was := index.OriginalLog(log); len(index.ReadLog(was).Damage) == 0 {
 			x.originalLog = was
 		}
-	}
-	switch { // the part of a damaged log that a store could read shows where the damage is
 	case err == nil:
 	case len(x.log.Damage) > 0:
 		x.log.Damage[0].Err = corrupt.Err
 	default:
-		x.log.Damage = []index.LogDamage{{At: end, Event: x.log.Last() + 1, Dropped: true, Err: corrupt.Err}}
+		x.log.Damage = []index.LogDamage{{At: x.end, Event: x.log.Last() + 1, Dropped: true, Err: corrupt.Err}}
 	}
-	if x.doc, x.hasDoc = doc, hasDoc; errors.As(docErr, &corrupt) {
-		x.docErr = docErr
-	} else if docErr != nil {
-		return nil, docErr
+	return nil
+}
+
+// checkDocument drops the document if it is damaged or belongs to another log,
+// and keeps the reason in docErr. err is the error of reading it.
+func (x *Check) checkDocument(r engine.Reader, err error) error {
+	var corrupt *driver.CorruptError
+	if err != nil && !errors.As(err, &corrupt) {
+		return err
 	}
+	x.docErr = err
 	if !x.owns() {
 		x.useOriginalDocument(r)
 	}
-	if x.doc != nil {
-		if wrong := index.CheckSizes(x.doc); wrong != nil {
-			x.doc, x.docErr = nil, r.Corrupt(engine.DocumentFile, 0, wrong)
-		}
-	}
-	if x.doc != nil {
-		if damage := index.FromDocument(m.Name.UseCase, m.Name.Model, x.doc).Damage; damage != nil {
-			x.doc, x.docErr = nil, r.Corrupt(engine.DocumentFile, 0, damage)
-		}
-	}
-	if x.owns() && x.log.Contradicts(x.doc.Mark) {
-		x.doc, x.docErr = nil, r.Corrupt(engine.DocumentFile, 0, engine.ErrContradiction)
+	drop := func(cause error) {
+		x.doc, x.docErr, x.docRewritten = nil, r.Corrupt(engine.DocumentFile, 0, cause), nil
 	}
 	if x.doc == nil {
-		x.docRewritten = nil
+		return nil
 	}
-	x.State, x.err = m.Load(ctx, v)
-	if s, ok := m.Store().(driver.LossExplainer); ok {
-		x.cause = ": " + s.LossCause()
+	if wrong := index.CheckSizes(x.doc); wrong != nil {
+		drop(wrong)
+	} else if damage := index.FromDocument(x.Name.UseCase, x.Name.Model, x.doc).Damage; damage != nil {
+		drop(damage)
+	} else if x.owns() && x.log.Contradicts(x.doc.Mark) {
+		drop(engine.ErrContradiction)
 	}
-	if s, ok := m.Store().(driver.Inspector); ok {
-		for it, err := range s.Inspect(ctx, m.Name.UseCase, m.Name.Model) {
-			if err != nil {
-				return nil, err
-			}
-			x.items = append(x.items, it)
-		}
-	}
-	return x, ctx.Err()
+	return nil
 }
 
 // useOriginalDocument takes the document as we wrote it, if another program
