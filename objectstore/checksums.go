@@ -12,26 +12,26 @@ import (
 // of its own. So it asks for no checksums, and sends none if the service
 // refused them.
 
-// reading returns the options of a download.
-func (s *Store) reading() *blob.ReaderOptions {
+// downloadOptions returns the options of a download.
+func (s *Store) downloadOptions() *blob.ReaderOptions {
 	if s.s3 == nil {
 		return nil
 	}
 	return s.s3.Reading()
 }
 
-// writing adds what S3 needs to the options of an upload.
-func (s *Store) writing(opts *blob.WriterOptions) *blob.WriterOptions {
+// withServiceOptions adds the options that S3 needs to those of an upload.
+func (s *Store) withServiceOptions(opts *blob.WriterOptions) *blob.WriterOptions {
 	if s.s3 != nil {
 		s.s3.Writing(opts, !s.noChecksums.Load())
 	}
 	return opts
 }
 
-// adapting calls fn, which uploads. If the service refuses the request, and the
-// checksums may be the reason, adapting calls fn again without them. If that
-// helps, the store sends no checksums from then on.
-func (s *Store) adapting(fn func() error) error {
+// retryWithoutChecksums calls fn, which uploads. If the service refuses the
+// request, and the checksums may be the reason, it calls fn again without them.
+// If that helps, the store sends no checksums from then on.
+func (s *Store) retryWithoutChecksums(fn func() error) error {
 	known := s.noChecksums.Load()
 	err := fn()
 	if known || s.s3 == nil || !mayRefuseChecksums(err) {

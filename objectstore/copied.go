@@ -65,7 +65,7 @@ func (s *Store) getFrom(ctx context.Context, key string, offset int64) (data []b
 	err = retry(ctx, func() error {
 		ctx, cancel := context.WithTimeout(ctx, 10*smallFor) // the object may be large
 		defer cancel()
-		r, err := s.bucket.NewRangeReader(ctx, s.prefix+key, offset, -1, s.reading())
+		r, err := s.bucket.NewRangeReader(ctx, s.prefix+key, offset, -1, s.downloadOptions())
 		if err != nil {
 			return err
 		}

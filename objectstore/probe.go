@@ -108,7 +108,7 @@ func (s *Store) createMarker(ctx context.Context) error {
 // notOnFiles refuses gocloud.dev's bucket in a folder, whose conditions let
 // several writers win. Its errors identify it.
 func (s *Store) notOnFiles(ctx context.Context) error {
-	r, err := s.bucket.NewReader(ctx, s.prefix+".modelregistry-absent", s.reading())
+	r, err := s.bucket.NewReader(ctx, s.prefix+".modelregistry-absent", s.downloadOptions())
 	if err == nil {
 		return r.Close()
 	}

@@ -97,8 +97,8 @@ func (s *Store) tryPut(ctx context.Context, key string, data []byte, opts blob.W
 	ctx, cancel := context.WithTimeout(ctx, smallFor+time.Duration(len(data))*time.Second/slowest)
 	defer cancel()
 	opts.ContentType = contentType
-	return s.adapting(func() error {
-		return s.bucket.Upload(ctx, s.prefix+key, bytes.NewReader(data), s.writing(&opts))
+	return s.retryWithoutChecksums(func() error {
+		return s.bucket.Upload(ctx, s.prefix+key, bytes.NewReader(data), s.withServiceOptions(&opts))
 	})
 }
 
@@ -216,7 +216,7 @@ func (s *Store) copyObject(ctx context.Context, to, from string, size int64) err
 func (s *Store) copyThrough(ctx context.Context, to, from string, size int64) error {
 	var unread error
 	err := retry(ctx, func() error {
-		return s.adapting(func() error {
+		return s.retryWithoutChecksums(func() error {
 			d, err := s.open(ctx, from)
 			if err != nil {
 				unread = err

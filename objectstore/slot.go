@@ -57,7 +57,7 @@ type treeInfo struct {
 type fileInfo struct {
 	Path   string `json:"path"`
 	Size   int64  `json:"size"`
-	Mode   string `json:"mode"`
+	Mode   string `json:"mode"` // octal; see Store.source for files without a manifest
 	SHA256 string `json:"sha256"`
 }
 

@@ -104,7 +104,7 @@ func (d *download) request() error {
 	}
 	d.reqCtx, d.dog = watch(d.ctx)
 	d.dog.start(idleFor)
-	r, err := d.s.bucket.NewRangeReader(d.reqCtx, d.key, d.at, -1, d.s.reading())
+	r, err := d.s.bucket.NewRangeReader(d.reqCtx, d.key, d.at, -1, d.s.downloadOptions())
 	d.dog.stop()
 	if err != nil {
 		err = idle(d.reqCtx, err)
@@ -195,7 +195,7 @@ func (s *Store) readAll(ctx context.Context, key string) (data []byte, err error
 // settleFor. S3's client needs it to remove the parts of a large file that it
 // sent.
 func (s *Store) upload(ctx context.Context, key string, r io.Reader, size int64) error {
-	opts := s.writing(uploadOptions(size))
+	opts := s.withServiceOptions(uploadOptions(size))
 	sending, dog := watch(context.WithoutCancel(ctx))
 	defer dog.end()
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(settleFor, func() { dog.cancel(context.Cause(ctx)) }) })
