@@ -111,14 +111,14 @@ func (h *Hasher) copyData(from io.Reader, target string, info fs.FileInfo) (int6
 	if mode == 0 { // an fstest.MapFile may have no mode
 		mode = 0o666
 	}
-	if info.Size() < followFrom {
+	if info.Size() < concurrentFrom {
 		return h.copySmall(from, target, mode)
 	}
 	out, err := os.OpenFile(target, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode|0o600)
 	if err != nil {
 		return 0, err
 	}
-	t := h.follow(target, info.Size())
+	t := h.hashWhileCopied(target, info.Size())
 	defer t.end()
 	n, err := h.copyLarge(from, out, info.Size(), t)
 	return n, errors.Join(err, out.Close())
@@ -148,13 +148,13 @@ func (h *Hasher) copyLarge(from io.Reader, out *os.File, size int64, t *trail) (
 	return total, nil
 }
 
-// copySmall copies a file of less than followFrom bytes, and hashes it on the
+// copySmall copies a file of less than concurrentFrom bytes, and hashes it on the
 // way. It makes the copy without write bits, as a version's files are.
 func (h *Hasher) copySmall(from io.Reader, target string, mode fs.FileMode) (int64, error) {
 	if err := h.ctx.Err(); err != nil {
 		return 0, err
 	}
-	buf := smallBuffers.Get().(*[followFrom]byte)
+	buf := smallBuffers.Get().(*[concurrentFrom]byte)
 	defer smallBuffers.Put(buf)
 	n, err := io.ReadFull(from, buf[:])
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {

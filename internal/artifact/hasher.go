@@ -26,10 +26,10 @@ type Hasher struct {
 	sums map[string]fileSum // by path in staging; without a digest until the file is hashed
 	err  error
 
-	files  string       // see FilesDigest
-	sealed *survey      // of the folder when its files began to be hashed
-	moved  string       // where the artifact was before it was moved into the folder
-	locked []formerMode // of files whose write bits were removed
+	files       string       // see FilesDigest
+	sealed      *survey      // of the folder when its files began to be hashed
+	moved       string       // where the artifact was before it was moved into the folder
+	formerModes []formerMode // of files whose write bits were removed
 }
 
 type fileSum struct {
@@ -76,10 +76,10 @@ func sumOf(data []byte) fileSum {
 	return fileSum{int64(len(data)), hex.EncodeToString(sum[:])}
 }
 
-// follow begins to hash a large file that is about to be copied. While it
-// copies, the caller calls advance, and at the end, also after an error, it
+// hashWhileCopied begins to hash a large file that is about to be copied. While
+// it copies, the caller calls advance, and at the end, also after an error, it
 // calls end.
-func (h *Hasher) follow(file string, size int64) *trail {
+func (h *Hasher) hashWhileCopied(file string, size int64) *trail {
 	t := &trail{}
 	t.more.L = &t.mu
 	if size >= syncStep {
@@ -98,9 +98,9 @@ func (h *Hasher) follow(file string, size int64) *trail {
 	return t
 }
 
-// followFrom is the size of a file that is worth a goroutine. A smaller one
+// concurrentFrom is the size of a file that is worth a goroutine. A smaller one
 // goes through one buffer.
-const followFrom = 64 << 10
+const concurrentFrom = 64 << 10
 
 // syncStep is how much of a large file is copied between two syncs.
 const syncStep = 64 << 20
@@ -113,7 +113,7 @@ var SyncNow = (*os.File).Sync
 // failed write only once, so an error here fails the registration.
 func (h *Hasher) syncBehind(file string, t *trail) {
 	h.wg.Go(func() {
-		at, complete := t.beyond(0)
+		at, complete := t.waitBeyond(0)
 		f, err := os.OpenFile(file, os.O_WRONLY, 0)
 		if err != nil {
 			return
@@ -127,7 +127,7 @@ func (h *Hasher) syncBehind(file string, t *trail) {
 			if complete {
 				return
 			}
-			at, complete = t.beyond(at + syncStep - 1)
+			at, complete = t.waitBeyond(at + syncStep - 1)
 		}
 	})
 }
@@ -146,8 +146,8 @@ func (t *trail) end() {
 	t.more.Broadcast()
 }
 
-// beyond waits until more than at bytes were copied, or the whole file.
-func (t *trail) beyond(at int64) (written int64, complete bool) {
+// waitBeyond waits until more than at bytes were copied, or the whole file.
+func (t *trail) waitBeyond(at int64) (written int64, complete bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for t.written <= at && !t.complete {
@@ -157,7 +157,7 @@ func (t *trail) beyond(at int64) (written int64, complete bool) {
 }
 
 func (h *Hasher) hash(file string, t *trail) (sum fileSum, err error) {
-	written, complete := t.beyond(0)
+	written, complete := t.waitBeyond(0)
 	f, err := os.Open(file)
 	if err != nil {
 		return sum, err
@@ -176,14 +176,14 @@ func (h *Hasher) hash(file string, t *trail) (sum fileSum, err error) {
 		if sum.size < written {
 			return sum, io.ErrUnexpectedEOF // another program truncated the copy
 		}
-		written, complete = t.beyond(sum.size)
+		written, complete = t.waitBeyond(sum.size)
 	}
 }
 
 // Files are read through pooled buffers. A buffer for large files fits into a
 // core's cache.
 var (
-	smallBuffers = sync.Pool{New: func() any { return new([followFrom]byte) }}
+	smallBuffers = sync.Pool{New: func() any { return new([concurrentFrom]byte) }}
 	largeBuffers = sync.Pool{New: func() any { return new([256 << 10]byte) }}
 )
 
@@ -199,8 +199,8 @@ func hashAll(ctx context.Context, h hash.Hash, r io.Reader, size int64, m *Meter
 
 // hashStream hashes everything that r returns, which is about size bytes.
 func hashStream(ctx context.Context, h hash.Hash, r io.Reader, size int64, m *Meter) (total int64, err error) {
-	if size < followFrom {
-		buf := smallBuffers.Get().(*[followFrom]byte)
+	if size < concurrentFrom {
+		buf := smallBuffers.Get().(*[concurrentFrom]byte)
 		defer smallBuffers.Put(buf)
 		return hashThrough(ctx, buf[:], h, r, m)
 	}

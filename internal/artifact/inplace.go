@@ -21,19 +21,19 @@ type formerMode struct {
 	mode fs.FileMode
 }
 
-// lock gives a file the mode of a version's file, and then takes its stat
-// again. Some file systems refuse that, and so does any for a file of another
-// user. Then the file keeps its mode, and only its digest protects it.
-func (h *Hasher) lock(root *os.Root, e *surveyed, mode fs.FileMode) error {
+// makeReadOnly gives a file the mode of a version's file, and then takes its
+// stat again. Some file systems refuse that, and so does any for a file of
+// another user. Then the file keeps its mode, and only its digest protects it.
+func (h *Hasher) makeReadOnly(root *os.Root, e *surveyed, mode fs.FileMode) error {
 	if mode == e.mode.Perm() || root.Chmod(e.name, mode) != nil {
 		return nil
 	}
-	h.locked = append(h.locked, formerMode{e.name, e.mode.Perm()})
-	return e.again(root)
+	h.formerModes = append(h.formerModes, formerMode{e.name, e.mode.Perm()})
+	return e.restat(root)
 }
 
-// again takes a file's stat again.
-func (e *surveyed) again(root *os.Root) error {
+// restat takes a file's stat again.
+func (e *surveyed) restat(root *os.Root) error {
 	info, err := root.Lstat(e.name)
 	if err != nil {
 		return Bad(err)
@@ -67,7 +67,7 @@ func (h *Hasher) detach(root *os.Root, e *surveyed) error {
 		_ = fsroot.Remove(root, temp)
 		return err
 	}
-	return e.again(root)
+	return e.restat(root)
 }
 
 // copyPlain copies a file without hashing it.
@@ -112,7 +112,7 @@ func (h *Hasher) GiveBack() error {
 	if h.moved == "" {
 		return nil
 	}
-	for _, f := range h.locked {
+	for _, f := range h.formerModes {
 		_ = os.Chmod(filepath.Join(h.dir, filepath.FromSlash(f.name)), f.mode)
 	}
 	model := filepath.Join(h.dir, ModelDir)

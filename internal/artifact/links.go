@@ -32,7 +32,7 @@ func (s Source) FollowLinks(root string) Source {
 // linkedDir copies a directory and the files that its links lead to.
 func linkedDir(dir, root string) Source {
 	return Source{path: dir, put: func(ctx context.Context, to string, h *Hasher) error {
-		if err := isFolder(os.Stat, dir, to); err != nil {
+		if err := checkFolder(os.Stat, dir, to); err != nil {
 			return err
 		}
 		files, err := openLinkFS(dir, root)

@@ -175,7 +175,7 @@ func (h *Hasher) digestTree(root *os.Root) (*manifest, error) {
 			}
 		}
 		mode := readOnly(fsroot.Shared(e.mode, folder.Mode()))
-		if err := h.lock(root, e, mode); err != nil {
+		if err := h.makeReadOnly(root, e, mode); err != nil {
 			return nil, err
 		}
 		f := manifestEntry{Path: e.name, Size: e.Size, Mode: fmt.Sprintf("%04o", mode)}

@@ -38,8 +38,8 @@ func (s Source) Check() error {
 	return nil
 }
 
-// isFolder returns an error unless dir is a folder that does not contain to.
-func isFolder(stat func(string) (fs.FileInfo, error), dir, to string) error {
+// checkFolder returns an error unless dir is a folder that does not contain to.
+func checkFolder(stat func(string) (fs.FileInfo, error), dir, to string) error {
 	info, err := stat(dir)
 	if err != nil {
 		return Bad(err)
@@ -47,13 +47,13 @@ func isFolder(stat func(string) (fs.FileInfo, error), dir, to string) error {
 	if !info.IsDir() {
 		return fmt.Errorf("%w: %s is %s, not a folder", ErrBad, dir, fsroot.Describe(info.Mode()))
 	}
-	return outside(dir, to)
+	return checkOutside(dir, to)
 }
 
 // FromDir copies a directory.
 func FromDir(dir string) Source {
 	put := func(ctx context.Context, to string, h *Hasher) error {
-		if err := isFolder(os.Stat, dir, to); err != nil {
+		if err := checkFolder(os.Stat, dir, to); err != nil {
 			return err
 		}
 		root, err := os.OpenRoot(dir)
@@ -137,10 +137,10 @@ func FromFunc(save func(dir string) error) Source {
 // another file system. GiveBack moves it back.
 func MoveDir(dir string) Source {
 	return Source{path: dir, put: func(ctx context.Context, to string, h *Hasher) error {
-		if err := isFolder(os.Lstat, dir, to); err != nil {
+		if err := checkFolder(os.Lstat, dir, to); err != nil {
 			return err
 		}
-		if err := notRegistered(dir); err != nil {
+		if err := checkNotRegistered(dir); err != nil {
 			return err
 		}
 		s, err := surveyFolder(ctx, dir, maxPath)
@@ -164,9 +164,9 @@ func MoveDir(dir string) Source {
 	}}
 }
 
-// outside refuses a directory that contains the store, because it would be
+// checkOutside refuses a directory that contains the store, because it would be
 // copied into itself.
-func outside(dir, to string) error {
+func checkOutside(dir, to string) error {
 	info, err := os.Stat(dir)
 	if err != nil {
 		return Bad(err)
@@ -195,8 +195,8 @@ func checkEntry(name string, d fs.DirEntry) error {
 	return nil
 }
 
-// notRegistered refuses to move a version's own files away.
-func notRegistered(dir string) error {
+// checkNotRegistered refuses to move a version's own files away.
+func checkNotRegistered(dir string) error {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return err
