@@ -12,15 +12,17 @@ import (
 	"github.com/ubunye-go/modelregistry"
 )
 
-// keepCommand makes the command of one change that says whether a version is
-// kept. done is what it says afterwards; in JSON, what stands before the ";".
-func (a *app) keepCommand(use, short, done string,
-	do func(*modelregistry.ModelRegistry) func(context.Context, modelregistry.Ref, *modelregistry.KeepOptions) error) (*cobra.Command, *modelregistry.KeepOptions) {
+// deletionCommand makes a command that deletes a version, forbids its deletion,
+// or undoes one of these. done is what it says afterwards; in JSON, the part
+// before the ";". It returns the options, so that the caller can define further
+// flags.
+func (a *app) deletionCommand(use, short, done string,
+	do func(*modelregistry.ModelRegistry, context.Context, modelregistry.Ref, *modelregistry.KeepOptions) error) (*cobra.Command, *modelregistry.KeepOptions) {
 	var s subject
 	opts := &modelregistry.KeepOptions{}
 	cmd := a.command(use, short, func(ctx context.Context, r *modelregistry.ModelRegistry) error {
 		ref := s.target()
-		if err := do(r)(ctx, ref, opts); err != nil {
+		if err := do(r, ctx, ref, opts); err != nil {
 			return err
 		}
 		word, _, _ := strings.Cut(done, ";")
@@ -43,37 +45,26 @@ func (a *app) keepCommand(use, short, done string,
 }
 
 func (a *app) delete() *cobra.Command {
-	cmd, opts := a.keepCommand("delete", "Delete a version; its files stay until they are purged", "deleted; its files stay until purge",
-		func(r *modelregistry.ModelRegistry) func(context.Context, modelregistry.Ref, *modelregistry.KeepOptions) error {
-			return r.Delete
-		})
+	cmd, opts := a.deletionCommand("delete", "Delete a version; its files stay until they are purged",
+		"deleted; its files stay until purge", (*modelregistry.ModelRegistry).Delete)
 	cmd.Flags().BoolVar(&opts.Force, "force", false, "also a version in production, one that a rollback would restore, one with an alias, or the highest")
 	require(cmd, "reason")
 	return cmd
 }
 
 func (a *app) undelete() *cobra.Command {
-	cmd, _ := a.keepCommand("undelete", "List a deleted version again", "listed again",
-		func(r *modelregistry.ModelRegistry) func(context.Context, modelregistry.Ref, *modelregistry.KeepOptions) error {
-			return r.Undelete
-		})
+	cmd, _ := a.deletionCommand("undelete", "List a deleted version again", "listed again", (*modelregistry.ModelRegistry).Undelete)
 	return cmd
 }
 
 func (a *app) hold() *cobra.Command {
-	cmd, _ := a.keepCommand("hold", "Forbid the deletion of a version", "held",
-		func(r *modelregistry.ModelRegistry) func(context.Context, modelregistry.Ref, *modelregistry.KeepOptions) error {
-			return r.Hold
-		})
+	cmd, _ := a.deletionCommand("hold", "Forbid the deletion of a version", "held", (*modelregistry.ModelRegistry).Hold)
 	require(cmd, "reason")
 	return cmd
 }
 
 func (a *app) unhold() *cobra.Command {
-	cmd, _ := a.keepCommand("unhold", "End a hold", "not held",
-		func(r *modelregistry.ModelRegistry) func(context.Context, modelregistry.Ref, *modelregistry.KeepOptions) error {
-			return r.Unhold
-		})
+	cmd, _ := a.deletionCommand("unhold", "End a hold", "not held", (*modelregistry.ModelRegistry).Unhold)
 	return cmd
 }
 
