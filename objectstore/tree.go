@@ -210,8 +210,8 @@ func (s *Store) source(ctx context.Context, name mr.ModelName, version string) (
 		if !filepath.IsLocal(filepath.FromSlash(file)) || strings.HasSuffix(file, "/") {
 			continue
 		}
-		// There is no mode. The time takes its place, so that the key of the tree
-		// changes if a file is replaced.
+		// There is no mode. The time takes its place, so that the key of the
+		// tree changes if a file is replaced.
 		files = append(files, fileInfo{Path: file, Size: o.size, Mode: o.time.UTC().Format("20060102150405.000000000")})
 	}
 	return newSource(files, nil, place)

@@ -148,8 +148,8 @@ func (h *Hasher) copyLarge(from io.Reader, out *os.File, size int64, t *trail) (
 	return total, nil
 }
 
-// copySmall copies a file of less than concurrentFrom bytes, and hashes it on the
-// way. It makes the copy without write bits, as a version's files are.
+// copySmall copies a file of less than concurrentFrom bytes, and hashes it on
+// the way. It makes the copy without write bits, as a version's files are.
 func (h *Hasher) copySmall(from io.Reader, target string, mode fs.FileMode) (int64, error) {
 	if err := h.ctx.Err(); err != nil {
 		return 0, err
