@@ -30,6 +30,10 @@ func TestKnownScripts(t *testing.T) {
 		{"the version in production is deleted", deletes, `
 			go register 1.0.0; go register 1.0.1; go promote 1.0.0 production; go promote 1.0.1 production
 			python delete 1.0.1; go rollback; go register`},
+		{"the number of a version that was in production is given again", deletes, `
+			go register 1.0.0; go register 1.0.1; go register 1.0.2; go promote 1.0.0 production
+			go promote 1.0.1 production; go promote 1.0.2 production; python delete 1.0.1; python register 1.0.1
+			go rollback; go register`},
 		{"the only version is deleted", deletes, `
 			go register 1.0.0; python delete 1.0.0; go register`},
 		{"the gate of a model holds for Go", gates, `

@@ -246,11 +246,12 @@ func lastIndex(list []string, s string) int {
 }
 
 // previous returns the version that a rollback without a version restores, or
-// "" if there is none.
+// "" if there is none. It passes over a version that only has the number of one
+// that was in production.
 func (m *spec) previous() string {
 	for _, number := range slices.Backward(m.afterwards("foreign")) {
-		p := m.now.production()
-		if m.now.versions[number] != nil && (p == nil || p.number != number) {
+		p, v := m.now.production(), m.now.versions[number]
+		if v != nil && !v.served.from.IsZero() && (p == nil || p.number != number) {
 			return number
 		}
 	}
