@@ -155,10 +155,10 @@ func (r *ModelRegistry) exactModel(ref Ref) (*model, error) {
 // production, it is archived. The time of its registration decides its place in
 // the list. A version that is listed stays as it is.
 //
-// The error matches ErrNotFound if there never was such a version, and
-// ErrDeleted if its files were purged. It matches ErrArtifact if the files are
-// missing, as after a deletion by Ubunye, or differ from their digests. ref
-// must name a version by its number.
+// The error matches ErrNotFound if there never was such a version. It matches
+// ErrDeleted if its files were purged, or if the history that had its entry was
+// lost, and ErrArtifact if the files are missing, as after a deletion by
+// Ubunye, or differ from their digests. ref must name a version by its number.
 func (r *ModelRegistry) Undelete(ctx context.Context, ref Ref, opts *KeepOptions) (err error) {
 	defer func() { err = opError("undelete", ref, err) }()
 	o := r.keepOptions(opts)
@@ -200,10 +200,12 @@ func (r *ModelRegistry) tryUndelete(ctx context.Context, m *model, ref Ref, o Ke
 		}
 		d, deleted := t.Deletion(ref.Version)
 		switch {
-		case !deleted || !found:
+		case !deleted:
 			return "", notFound("version %s", ref.Version)
 		case !d.Purged.IsZero():
 			return "", fmt.Errorf("its files were purged at %s: %w", index.FormatTime(d.Purged), missing(t.Deletion, ref.Version))
+		case !found:
+			return "", fmt.Errorf("its entry is no longer in the history: %w", missing(t.Deletion, ref.Version))
 		case before == nil:
 			unknown = true
 			return ref.Version, nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,6 +55,24 @@ func TestUndelete(t *testing.T) {
 	wantStages(t, r, map[string]mr.ModelStage{"1.0.0": mr.Development, "1.0.1": mr.Archived, "1.0.2": mr.Archived, "1.0.3": mr.Archived, "1.0.4": mr.Production})
 	if found := verified(t, dir); len(found) > 0 {
 		t.Errorf("Verify finds %v", found)
+	}
+}
+
+// The entry of a deleted version is in the history only. If that is lost, the
+// error says so, because the version was not.
+func TestUndeleteAfterTheHistoryIsLost(t *testing.T) {
+	t.Parallel()
+	r, dir := deletable(t)
+	deleteVersion(t, r, "1.0.0")
+	if err := os.Remove(modelPath(dir, "history.jsonl")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openStore(t, dir, nil).Repair(t.Context(), fraud, &mr.RepairOptions{Apply: true}); err != nil {
+		t.Fatal(err)
+	}
+	err := openStore(t, dir, nil).Undelete(t.Context(), fraud.At("1.0.0"), nil)
+	if !errors.Is(err, mr.ErrDeleted) || !strings.Contains(err.Error(), "its entry is no longer in the history") {
+		t.Errorf("got error %v, want ErrDeleted and the reason", err)
 	}
 }
 
