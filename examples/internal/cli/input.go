@@ -37,15 +37,16 @@ func readObject(file string) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var object map[string]any
-	err = decode(data, &object)
+	var value any
+	err = decode(data, &value)
 	if err == nil {
 		err = checkLossless(data)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w content of %s: %w", modelregistry.ErrInvalid, file, err)
 	}
-	if object == nil {
+	object, isObject := value.(map[string]any)
+	if !isObject {
 		return nil, fmt.Errorf("%w content of %s: it is not a JSON object", modelregistry.ErrInvalid, file)
 	}
 	return object, nil
