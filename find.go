@@ -15,7 +15,7 @@ import (
 // A Query chooses versions. A version must fulfil all conditions. The zero
 // value and nil choose every version.
 type Query struct {
-	UseCase, Model string // patterns of path.Match, such as "fraud*"; empty for all
+	UseCase, Model string // names, or patterns of path.Match such as "fraud*"; empty for all
 
 	Stages  []ModelStage      // the version is in one of them
 	Aliases []string          // one of them names the version

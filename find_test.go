@@ -79,6 +79,21 @@ func where(t *testing.T, conditions ...string) (list []mr.MetricCondition) {
 	return list
 }
 
+// A name may look like a pattern.
+func TestFindByANameWithBrackets(t *testing.T) {
+	t.Parallel()
+	r, _ := newStore(t, nil)
+	name := mr.ModelName{UseCase: "fraud[1]", Model: "A"}
+	if _, err := r.Register(t.Context(), name, artifact(), nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range []*mr.Query{{UseCase: "fraud[1]"}, {UseCase: "fraud[1]", Model: "A"}, {UseCase: "fraud*"}} {
+		if got, errs := found(t, r, q); len(got) != 1 || errs != nil {
+			t.Errorf("%s %s: %v, %v; want the version of %s", q.UseCase, q.Model, got, errs, name)
+		}
+	}
+}
+
 func TestFind(t *testing.T) {
 	t.Parallel()
 	r, _, start := searched(t)

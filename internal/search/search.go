@@ -100,9 +100,11 @@ func (s *Search[V]) TakesModel(useCase, model string) bool {
 	return matchesPattern(s.query.UseCase, useCase) && matchesPattern(s.query.Model, model)
 }
 
+// matchesPattern reports whether a name matches a pattern. A name may have
+// brackets, so a pattern also matches itself.
 func matchesPattern(pattern, name string) bool {
 	ok, err := path.Match(pattern, name)
-	return pattern == "" || ok && err == nil
+	return pattern == "" || pattern == name || ok && err == nil
 }
 
 // Choose yields the versions that the query chooses, in its order, of those
