@@ -46,7 +46,7 @@ func (a *app) deletionCommand(use, short, done string,
 
 func (a *app) delete() *cobra.Command {
 	cmd, opts := a.deletionCommand("delete", "Delete a version; its files stay until they are purged",
-		"deleted; its files stay until purge", (*modelregistry.ModelRegistry).Delete)
+		"deleted; purge removes its files", (*modelregistry.ModelRegistry).Delete)
 	cmd.Flags().BoolVar(&opts.Force, "force", false, "also a version in production, one that a rollback would restore, one with an alias, or the highest")
 	require(cmd, "reason")
 	return cmd
@@ -85,7 +85,7 @@ func (a *app) deleteModel() *cobra.Command {
 			Done    string `json:"done"`
 		}{s.name.UseCase, s.name.Model, "deleted"}
 		return a.show(result, func() string {
-			return fmt.Sprintf("%s: all versions are deleted; their files stay until purge\n", escape(s.name.String()))
+			return fmt.Sprintf("%s: all versions are deleted; purge removes their files\n", escape(s.name.String()))
 		})
 	})
 	nameFlags(cmd, &s.name)
