@@ -24,7 +24,7 @@ func (a *app) setGates() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if s.version == "" && s.ref == (modelregistry.Ref{}) {
+		if s.isModel() {
 			if err := r.SetModelGates(ctx, s.name, given, &opts); err != nil {
 				return err
 			}

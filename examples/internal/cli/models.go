@@ -66,12 +66,14 @@ func withHint(cmd *cobra.Command, err error) error {
 
 func (a *app) info() *cobra.Command {
 	var s subject
-	cmd := a.command("info", "Print the record of a version, as JSON", func(ctx context.Context, r *modelregistry.ModelRegistry) error {
+	cmd := a.command("info", "Print the record of a version or of a model, as JSON", func(ctx context.Context, r *modelregistry.ModelRegistry) error {
+		if s.isModel() {
+			return a.printFacts(ctx, r, s.name)
+		}
 		return a.printInfo(ctx, r, s.target())
 	})
 	nameFlags(cmd, &s.name)
-	versionFlag(cmd, &s.version, "`version` to print")
-	require(cmd, "version")
+	versionFlag(cmd, &s.version, "`version` to print; without it the aliases, note and gates of the model")
 	s.refFlag(cmd)
 	return cmd
 }
@@ -89,6 +91,18 @@ func (a *app) printInfo(ctx context.Context, r *modelregistry.ModelRegistry, ref
 		return a.printVersion(v, "", nil)
 	}
 	return errors.Join(a.printVersion(m.Version, "path", m.Path), m.Close())
+}
+
+func (a *app) printFacts(ctx context.Context, r *modelregistry.ModelRegistry, name modelregistry.ModelName) error {
+	facts, err := r.Facts(ctx, name)
+	if err != nil {
+		return err
+	}
+	raw, err := json.Marshal(facts)
+	if err != nil {
+		return err
+	}
+	return a.printJSON(raw)
 }
 
 // printVersion prints a version as the library returns it, followed by a member

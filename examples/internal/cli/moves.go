@@ -160,7 +160,7 @@ func (a *app) rollback() *cobra.Command {
 	var mv move
 	cmd := a.moveCommand(&mv, "rollback", "Put a version back into production, by default the one before",
 		func(ctx context.Context, r *modelregistry.ModelRegistry) (modelregistry.ModelVersion, error) {
-			if mv.version == "" && mv.ref == (modelregistry.Ref{}) {
+			if mv.isModel() {
 				return r.Rollback(ctx, mv.name, &mv.opts)
 			}
 			return r.RollbackTo(ctx, mv.target(), &mv.opts)

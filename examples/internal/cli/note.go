@@ -98,7 +98,7 @@ func readText(in io.Reader, file string) (string, error) {
 func (a *app) noteCommand(f *noteFlags, use, short string) *cobra.Command {
 	cmd := a.command(use, short, func(ctx context.Context, r *modelregistry.ModelRegistry) error {
 		f.opts.If = f.when
-		if f.version == "" && f.ref == (modelregistry.Ref{}) {
+		if f.isModel() {
 			if err := r.AnnotateModel(ctx, f.name, f.note, &f.opts); err != nil {
 				return err
 			}

@@ -74,6 +74,9 @@ func (s *subject) target() modelregistry.Ref {
 	return s.name.At(s.version)
 }
 
+// isModel reports whether the flags name a model and no version.
+func (s *subject) isModel() bool { return s.version == "" && s.ref == (modelregistry.Ref{}) }
+
 // find resolves the reference to a version.
 func (s *subject) find(ctx context.Context, r *modelregistry.ModelRegistry) error {
 	if s.ref == (modelregistry.Ref{}) {
