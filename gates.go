@@ -169,6 +169,20 @@ func (g *PromotionGate) UnmarshalYAML(unmarshal func(any) error) error {
 	return err
 }
 
+// MarshalYAML returns the map that UnmarshalYAML reads. It fails as MarshalJSON
+// does, and if a number has more digits than a float64.
+func (g PromotionGate) MarshalYAML() (any, error) {
+	gates, err := g.set.YAML()
+	if err != nil {
+		return nil, invalid("gates: %v", err)
+	}
+	return gates, nil
+}
+
+// IsZero reports whether there is no gate. With omitzero in JSON and omitempty
+// in YAML, a member without gates is left out.
+func (g PromotionGate) IsZero() bool { return g.Len() == 0 }
+
 // publicResults returns results as callers see them, nil for nil.
 func publicResults(results []gate.Result) []GateResult {
 	if results == nil {

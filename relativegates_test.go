@@ -475,3 +475,30 @@ func TestRelativeGatesInYAML(t *testing.T) {
 		t.Errorf("read as %v, %v; want %s", g, err, want)
 	}
 }
+
+// Gates that are written as YAML and read again are the same.
+func TestGatesAsYAML(t *testing.T) {
+	t.Parallel()
+	written := gatesOf(t, map[string]any{"min_auc": 0.85, "max_n": json.Number("9007199254740993"), "require_drift_check": true,
+		"not_below_production": map[string]any{"auc": 0.01, "f1": "2%", "calls": 5}})
+	got, err := written.MarshalYAML()
+	want := map[string]any{"min_auc": 0.85, "max_n": int64(9007199254740993), "require_drift_check": true,
+		"not_below_production": map[string]any{"auc": 0.01, "f1": "2%", "calls": int64(5)}}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Fatalf("%v\n%s", err, diff)
+	}
+	if read := gatesOf(t, got.(map[string]any)); mustJSON(t, read) != mustJSON(t, written) {
+		t.Errorf("read again, they are %v, not %v", read, written)
+	}
+	if written.IsZero() || !mr.Gates().IsZero() {
+		t.Error("gates are zero, or none are not")
+	}
+	for _, g := range []mr.PromotionGate{
+		gatesOf(t, map[string]any{"not_below_production": map[string]any{"auc": json.Number("0.10000000000000000000001")}}),
+		mr.GateOf("slow", func(context.Context, mr.ModelVersion) error { return nil }),
+	} {
+		if got, err := g.MarshalYAML(); !errors.Is(err, mr.ErrInvalid) {
+			t.Errorf("%v as YAML is %v, %v; want ErrInvalid", g, got, err)
+		}
+	}
+}

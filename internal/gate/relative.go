@@ -82,24 +82,6 @@ func parseRelatives(key string, value any) (rules []rule, err error) {
 	return rules, nil
 }
 
-// textKeys returns a map with keys of type string. In a map[string]any, some
-// YAML libraries make a nested map a map[any]any.
-func textKeys(value any) any {
-	m, is := value.(map[any]any)
-	if !is {
-		return value
-	}
-	texts := make(map[string]any, len(m))
-	for key, v := range m {
-		text, isText := key.(string)
-		if !isText {
-			return value // which has no JSON form
-		}
-		texts[text] = v
-	}
-	return texts
-}
-
 func newRelative(key, metric string, margin []byte) (r relative, err error) {
 	baseline, atMost, _ := relativeKey(key)
 	r = relative{key: key, baseline: baseline, metric: metric, atMost: atMost, margin: string(pyjson.Compact(nil, margin))}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/ubunye-go/modelregistry"
 	"github.com/ubunye-go/modelregistry/examples/breastcancer"
 	"github.com/ubunye-go/modelregistry/examples/internal/program"
@@ -240,5 +242,26 @@ func TestInterrupted(t *testing.T) {
 	var out, errs bytes.Buffer
 	if code := Run(ctx, []string{"-store", t.TempDir()}, &out, &errs); code != program.Error {
 		t.Errorf("exit code %d, want %d", code, program.Error)
+	}
+}
+
+// A configuration that was read is written as YAML with its gates.
+func TestConfigIsWrittenAsItWasRead(t *testing.T) {
+	t.Parallel()
+	text := "store: models\nuse_case: fraud\npromote_to: staging\npromotion_gates: {min_auc: 0.85, not_below_production: {auc: 0.01, f1: 2%}}\n"
+	var c, again modelregistry.Config
+	if err := yaml.Unmarshal([]byte(text), &c); err != nil {
+		t.Fatal(err)
+	}
+	written, err := yaml.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(written, &again); err != nil || again.PromotionGates.String() != c.PromotionGates.String() || again.PromoteTo != c.PromoteTo {
+		t.Errorf("it is written as\n%s\nwhich reads as %+v, %v; want %+v", written, again, err, c)
+	}
+	c.PromotionGates = modelregistry.PromotionGate{}
+	if written, err := yaml.Marshal(c); err != nil || strings.Contains(string(written), "gates") {
+		t.Errorf("without gates it is written as\n%s%v", written, err)
 	}
 }
