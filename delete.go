@@ -153,7 +153,8 @@ func (r *ModelRegistry) exactModel(ref Ref) (*model, error) {
 
 // Undelete lists a deleted version again, as it was before. If it was in
 // production, it is archived. The time of its registration decides its place in
-// the list. A version that is listed stays as it is.
+// the list. A version that is listed stays as it is, also if it is another one,
+// to which Ubunye gave the number of the deleted version.
 //
 // The error matches ErrNotFound if there never was such a version. It matches
 // ErrDeleted if its files were purged, or if the history that had its entry was
