@@ -57,6 +57,18 @@ func fill(t *testing.T, dir string, names []string, inodes bool) (free func()) {
 	}
 }
 
+// fullDisk is mountTmpfs for a disk that becomes full. Until the test ends, no
+// other test starts a process: it would share the open files of a failed
+// change until its program is loaded, and so keep their space when they are
+// removed.
+func fullDisk(t *testing.T, options string) (dir string) {
+	t.Helper()
+	dir = mountTmpfs(t, options)
+	syscall.ForkLock.RLock()
+	t.Cleanup(syscall.ForkLock.RUnlock)
+	return dir
+}
+
 // Invariant 6: on a full disk, changes fail with ENOSPC. What was stored stays,
 // and a failed change leaves nothing. When the disk has space again, changes
 // succeed.
@@ -71,7 +83,7 @@ func TestFullDisk(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			dir := mountTmpfs(t, tt.options)
+			dir := fullDisk(t, tt.options)
 			store := filepath.Join(dir, "store")
 			r := openStore(t, store, nil)
 			weight := ballast(t, dir)
@@ -133,7 +145,7 @@ func TestFullDisk(t *testing.T) {
 // Invariant 6: a first registration that finds the disk full leaves nothing.
 func TestFullDiskFirstRegistration(t *testing.T) {
 	t.Parallel()
-	dir := mountTmpfs(t, "size=1m")
+	dir := fullDisk(t, "size=1m")
 	store := filepath.Join(dir, "a", "store")
 	r := openStore(t, store, nil)
 	_, err := r.Register(t.Context(), fraud, mr.FromFS(fstest.MapFS{"w": {Data: make([]byte, 2<<20)}}), nil)
