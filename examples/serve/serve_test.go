@@ -32,8 +32,8 @@ const (
 	maxRequests = 200_000 // of one client
 	interval    = 500 * time.Millisecond
 	// share is the time that a delivery may take beyond the interval on an idle
-	// machine. slack is the time that a busy machine may add.
-	share, slack = 50 * time.Millisecond, 2 * time.Second
+	// machine. slack is how long the test waits on a busy machine.
+	share, slack = 50 * time.Millisecond, time.Minute
 )
 
 var tumours = modelregistry.ModelName{UseCase: breastcancer.UseCase, Model: breastcancer.ModelName}
@@ -297,13 +297,23 @@ func TestServeFollowsTheRegistry(t *testing.T) {
 	some := func() { // some more requests are answered
 		t.Helper()
 		before := l.requests.Load()
-		waitFor(t, "answers", 10*time.Second, func() bool { return l.requests.Load() >= before+50 })
+		waitFor(t, "answers", slack, func() bool { return l.requests.Load() >= before+50 })
 	}
 	some()
-	s.next(l, "1.0.1", func() { s.change("promote", "1.0.1", "bob") })
-	some()
-	s.next(l, "1.0.0", func() { s.change("rollback", "", "carl") })
-	some()
+	for op := "promote"; ; op = "rollback" {
+		s.next(l, "1.0.1", func() { s.change(op, "1.0.1", "bob") })
+		some()
+		s.next(l, "1.0.0", func() { s.change("rollback", "", "carl") })
+		some()
+		// On a busy machine it may take several until one comes in time.
+		best := slices.Min(l.took)
+		if best <= interval+share {
+			break
+		}
+		if len(l.took) >= 20 {
+			t.Fatalf("no version answered sooner than %v after it was promoted", best)
+		}
+	}
 
 	// A version that can't be loaded. Its number may appear, but it never
 	// answers.
@@ -329,16 +339,13 @@ func TestServeFollowsTheRegistry(t *testing.T) {
 		t.Errorf("the health is %+v", status)
 	}
 	some()
-	waitFor(t, "another try", 10*time.Second, func() bool { s.get("/healthz", &status); return status.Failures > 1 })
+	waitFor(t, "another try", slack, func() bool { s.get("/healthz", &status); return status.Failures > 1 })
 
 	s.next(l, "1.0.1", func() { s.change("rollback", "1.0.1", "dora") })
 	some()
 	var model struct{ Version, Stage, Promoted_by string }
 	if code := s.get("/model", &model); code != http.StatusOK || model.Version != "1.0.1" || model.Stage != "production" || model.Promoted_by != "dora" {
 		t.Errorf("GET /model: status %d, %+v", code, model)
-	}
-	if best := slices.Min(l.took); best > interval+share {
-		t.Errorf("no version answered sooner than %v after it was promoted", best)
 	}
 	l.stop.Store(true)
 	wg.Wait()
@@ -377,7 +384,7 @@ func TestServeFinishesRequestsUnderWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(30 * time.Second))
+	conn.SetDeadline(time.Now().Add(2 * time.Minute))
 	const body = `{"case": 1}`
 	fmt.Fprintf(conn, "POST /predict HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", addr, len(body))
 	in := bufio.NewReader(conn)
@@ -388,7 +395,7 @@ func TestServeFinishesRequestsUnderWay(t *testing.T) {
 	if err := s.server.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "no more connections", 10*time.Second, func() bool {
+	waitFor(t, "no more connections", slack, func() bool {
 		c, err := net.Dial("tcp", addr)
 		if err == nil {
 			c.Close()
