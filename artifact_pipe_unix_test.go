@@ -52,7 +52,7 @@ func TestSourceSwappedForAPipe(t *testing.T) {
 					wantChanged(t, err, "b", "copied")
 				}
 				check()
-			case <-time.After(20 * time.Second):
+			case <-time.After(time.Minute):
 				t.Errorf("the registration waits for the pipe in place of %s", name)
 				releasePipe(t, path)
 				<-done

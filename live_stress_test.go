@@ -64,23 +64,19 @@ func TestLiveUnderStress(t *testing.T) {
 	for i := range 12 {
 		version := fmt.Sprintf("1.0.%d", i%4)
 		promote(t, other, version, mr.Production)
-		for deadline := time.Now().Add(10 * time.Second); i%4 != 2; time.Sleep(time.Millisecond) {
-			if l.Status().Version.Version == version {
+		before := seen[i%4].Load()
+		for deadline := time.Now().Add(time.Minute); i%4 != 2; time.Sleep(time.Millisecond) {
+			if l.Status().Version.Version == version && seen[i%4].Load() > before {
 				break
 			}
 			if time.Now().After(deadline) {
-				t.Fatalf("after 10 s the status is %+v, want %s served", l.Status(), version)
+				t.Fatalf("after a minute the status is %+v, want %s served and used", l.Status(), version)
 			}
 		}
 	}
+	for uses.Load() < 1000 && !t.Failed() {
+		time.Sleep(time.Millisecond)
+	}
 	cancel()
 	wg.Wait()
-	for _, n := range []int{0, 1, 3} {
-		if seen[n].Load() == 0 {
-			t.Errorf("1.0.%d was never used, want a use", n)
-		}
-	}
-	if uses.Load() < 1000 {
-		t.Errorf("got %d uses, want 1000 or more", uses.Load())
-	}
 }

@@ -81,7 +81,7 @@ func TestOddFilesBlockNothing(t *testing.T) {
 					select {
 					case err := <-done:
 						t.Log(err)
-					case <-time.After(20 * time.Second):
+					case <-time.After(time.Minute):
 						t.Fatalf("%s waits for the %s in place of %s", op, kind, file)
 					}
 				})

@@ -147,7 +147,7 @@ func TestWatchSeesExternalChange(t *testing.T) {
 				f.python(t, "1.0.1", mr.Staging)
 				registrytest.Put(t, r, fraud.At("1.0.2"), files)
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			var got []string
 			for v, err := range r.Watch(ctx, fraud.In(mr.Production), &mr.WatchOptions{Interval: 5 * time.Millisecond}) {

@@ -181,7 +181,7 @@ func log(t *testing.T, s *Store) string {
 // poll waits for a condition, up to a limit.
 func poll(t *testing.T, event string, cond func() bool) {
 	t.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(time.Minute)
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for !cond() {

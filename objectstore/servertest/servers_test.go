@@ -54,7 +54,7 @@ func start(t testing.TB, addr string, cmd *exec.Cmd) {
 		cmd.Process.Kill()
 		<-ended
 	})
-	for deadline := time.Now().Add(30 * time.Second); ; {
+	for deadline := time.Now().Add(2 * time.Minute); ; {
 		conn, err := net.DialTimeout("tcp", addr, time.Second)
 		if err == nil {
 			conn.Close()
@@ -107,7 +107,7 @@ func s3ServerOnDisk(t testing.TB) (addr, folder string) {
 	start(t, addr, gateway(addr, dir))
 	client := s3Client(addr, nil)
 	var err error
-	for range 100 {
+	for range 1000 {
 		if _, err = client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(bucket)}); err == nil {
 			return addr, filepath.Join(dir, bucket)
 		}

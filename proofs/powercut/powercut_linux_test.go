@@ -94,7 +94,7 @@ func (s *site) model() string { return filepath.Join(s.store(), modelName.UseCas
 // volume again. acks is the number of changes that were acknowledged before the
 // cut.
 func (s *site) round(ctx context.Context, flags int) (acks int, err error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel() // kills the writers
 	acked, ended := make(chan struct{}), make(chan error, 8)
 	for range 8 {

@@ -134,7 +134,7 @@ func (k *killRun) round(t *testing.T) {
 // a lock.
 func (k *killRun) progress(t *testing.T, n int) {
 	t.Helper()
-	for stuck := time.After(time.Minute); n > 0; {
+	for stuck := time.After(3 * time.Minute); n > 0; {
 		select {
 		case <-k.acked:
 			n--
@@ -144,7 +144,7 @@ func (k *killRun) progress(t *testing.T, n int) {
 				k.processes[i] = k.start(t, i)
 			}
 		case <-stuck:
-			t.Fatalf("after a minute %d operations have not returned, want all", n)
+			t.Fatalf("after three minutes %d operations have not returned, want all", n)
 		}
 	}
 }

@@ -120,8 +120,8 @@ func TestChangesEndWhileAnotherProcessHoldsTheLock(t *testing.T) {
 			if !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("%s, round %d: got error %v, want DeadlineExceeded", name, round, err)
 			}
-			if took := time.Since(start); took > 5*time.Second {
-				t.Errorf("%s, round %d took %v, want 5 s at most after a deadline of 100 ms", name, round, took)
+			if took := time.Since(start); took > 30*time.Second {
+				t.Errorf("%s, round %d took %v, want 30 s at most after a deadline of 100 ms", name, round, took)
 			}
 		}
 	}

@@ -45,7 +45,7 @@ func (w *world) goTurn(fn func() error) error {
 // wait waits, during Go's turn, until the running registry has brought a
 // lagging document up to date.
 func (w *world) wait() error {
-	const limit, interval = 20 * time.Second, 50 * time.Millisecond
+	const limit, interval = time.Minute, 50 * time.Millisecond
 	for deadline := time.Now().Add(limit); w.mayLag(); {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("the document still lags after %v", limit)
