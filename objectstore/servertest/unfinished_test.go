@@ -3,9 +3,13 @@ package servertest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go/middleware"
+	"github.com/versity/versitygw/backend/posix"
 	"gocloud.dev/blob"
 
 	mr "github.com/ubunye-go/modelregistry"
@@ -118,18 +123,36 @@ func TestSweepOfUnfinishedUploads(t *testing.T) {
 // to a registration that is under way.
 func TestSweepSparesPartsUnderWay(t *testing.T) {
 	t.Parallel()
-	client := s3Client(s3Server(t), nil)
+	server, folder := s3ServerOnDisk(t)
+	client := s3Client(server, nil)
 	b := s3Bucket(t, client, bucket)
 	registrytest.Put(t, mr.New(storeAt(t, b, ""), nil), fraud.At("1.0.0"), files)
 	dir := "fraud_detection/FraudRiskModel/.staging/" + strings.Repeat("0a", 16) + "/"
 	begin(t, client, dir+"model/large.bin")
-	time.Sleep(2 * time.Second)
+	parts, err := filepath.Glob(filepath.Join(folder, posix.MetaTmpMultipartDir, "*", "*"))
+	if err != nil || len(parts) != 1 {
+		t.Fatalf("the server keeps uploads in %q, %v; want one", parts, err)
+	}
+	hourAgo := time.Now().Add(-time.Hour)
+	err = filepath.WalkDir(parts[0], func(name string, _ fs.DirEntry, err error) error {
+		return errors.Join(err, os.Chtimes(name, hourAgo, hourAgo))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := b.WriteAll(t.Context(), dir+"model/small.bin", nil, nil); err != nil {
 		t.Fatal(err)
 	}
-	done, err := storeAt(t, b, "").Sweep(t.Context(), fraud, &objectstore.SweepOptions{OlderThan: 1500 * time.Millisecond, Apply: true})
+	old := &objectstore.SweepOptions{OlderThan: 30 * time.Minute, Apply: true}
+	done, err := storeAt(t, b, "").Sweep(t.Context(), fraud, old)
 	if err != nil || len(done) > 0 || !unfinished(t, client)[dir+"model/large.bin"] {
 		t.Errorf("Sweep: got %v, error %v, want nothing", done, err)
+	}
+	if err := b.Delete(t.Context(), dir+"model/small.bin"); err != nil {
+		t.Fatal(err)
+	}
+	if done, err := storeAt(t, b, "").Sweep(t.Context(), fraud, old); err != nil || len(done) != 1 {
+		t.Errorf("Sweep without the other file: got %v, error %v, want the upload", done, err)
 	}
 }
 
