@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -71,10 +72,18 @@ func start(t testing.TB, addr string, cmd *exec.Cmd) {
 	}
 }
 
-// freeAddr returns a loopback address that is not in use.
+// hosts counts the addresses that freeAddr returned.
+var hosts atomic.Int64
+
+// freeAddr returns a loopback address that is not in use. Each has a host of its
+// own if the system has several. Else another test could be given the same port
+// before the server listens.
 func freeAddr(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", fmt.Sprintf("127.0.1.%d:0", hosts.Add(1)%250+1))
+	if err != nil {
+		l, err = net.Listen("tcp", "127.0.0.1:0")
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
