@@ -38,7 +38,7 @@ func TestChild(t *testing.T) {
 		}
 		fmt.Println("ready")
 	case "append":
-		appendFor(t, open(t, name), 2*time.Second)
+		appendFor(t, open(t, name))
 	case "stage":
 		st := stage(t, open(t, name))
 		write(t, filepath.Join(st.Dir(), "f"), "half of it")
