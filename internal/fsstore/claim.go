@@ -137,8 +137,16 @@ func isStaging(d Disk, e fs.DirEntry, name string) (bool, error) {
 
 // remove removes a staging folder, its lock file last, so that until then no
 // other process believes that it has no owner.
+//
+// A removed file can make its folder not empty for a while, as removeEmpty
+// says. A process that this program is starting has its files open, too.
 func (c claim) remove() error {
-	if err := c.disk.RemoveAll(c.tree()); err != nil {
+	err := c.disk.RemoveAll(c.tree())
+	for try := 0; errors.Is(err, fs.ErrExist) && try < removeTries; try++ {
+		time.Sleep(removePause)
+		err = c.disk.RemoveAll(c.tree())
+	}
+	if err != nil {
 		return errors.Join(err, c.lock.Unlock())
 	}
 	return c.removeEmpty()
