@@ -4,7 +4,6 @@
 package check
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -109,9 +108,7 @@ func (x *Check) agrees(y *Check) bool {
 }
 
 // read checks what a view shows of a model. It reads the document first, so
-// that the log has the document's event. The other files are listed while both
-// are decoded, which each take a tenth of the time that Verify takes for small
-// versions.
+// that the log has the document's event.
 func read(ctx context.Context, m *engine.Model, v driver.View) (*Check, error) {
 	x, r := &Check{Name: m.Name}, engine.Reader{View: v, Name: m.Name}
 	x.documentDiffers = sync.OnceValue(x.compareDocument)
@@ -119,22 +116,20 @@ func read(ctx context.Context, m *engine.Model, v driver.View) (*Check, error) {
 	log, end, logErr := r.ReadLog(0)
 	x.doc, x.hasDoc, x.end = doc, hasDoc, end
 
+	if err := x.decodeLog(log, logErr); err != nil {
+		return nil, err
+	}
+	if err := x.checkDocument(r, docErr); err != nil {
+		return nil, err
+	}
+	x.State, x.err = m.Load(ctx, v)
 	if s, ok := m.Store().(driver.LossExplainer); ok {
 		x.cause = ": " + s.LossCause()
 	}
-
-	var listing sync.WaitGroup
-	var listErr error
-	listing.Go(func() { listErr = x.list(ctx, m) })
-	err := x.decodeLog(log, logErr)
-	if err == nil {
-		err = x.checkDocument(r, docErr)
+	if err := x.list(ctx, m); err != nil {
+		return nil, err
 	}
-	if err == nil {
-		x.State, x.err = m.Load(ctx, v)
-	}
-	listing.Wait()
-	return x, cmp.Or(err, listErr, ctx.Err())
+	return x, ctx.Err()
 }
 
 // list lists the other files of the model, if the store can.
