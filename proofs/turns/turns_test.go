@@ -15,7 +15,7 @@ func fewer() int {
 	if storetest.MustRunAll() {
 		return 1
 	}
-	return 3
+	return 6
 }
 
 var (
@@ -23,7 +23,7 @@ var (
 	steps  = flag.Int("steps", 300/fewer(), "steps of a random script; a tenth of them if the document lags")
 	seed   = flag.Uint64("seed", 1, "seed of the random scripts")
 	length = flag.Int("length", 3, "the length up to which all scripts over a few steps are tried")
-	share  = flag.Int("share", 0, "try one in `n` of the longest of them with each release and way; 0 tries each once, or a third of them in the short form")
+	share  = flag.Int("share", 0, "try one in `n` of the longest of them with each release and way; 0 tries each once, or a sixth of them in the short form")
 )
 
 // A trial is one release of Python, and one way in which Go takes turns with
