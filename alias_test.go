@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -206,12 +205,7 @@ func TestAliasAfterAnExternalDeletion(t *testing.T) {
 	dir := three(t)
 	r := openStore(t, dir, nil)
 	setAliases(t, r, map[string]string{"champion": "1.0.2", "old": "1.0.0"}, nil)
-	if err := editVersions(dir, func(versions map[string]any) { delete(versions, "1.0.2") })(); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.RemoveAll(modelPath(dir, "versions", "1.0.2")); err != nil {
-		t.Fatal(err)
-	}
+	pythonstore.At(t, dir).PythonDeletes("1.0.2")
 	register(t, r, "1.0.3", nil)
 	_, err := r.GetVersion(t.Context(), fraud.Aliased("champion"))
 	if !errors.Is(err, mr.ErrNotFound) || !strings.Contains(err.Error(), "alias champion: version 1.0.2: deleted at ") {
@@ -230,13 +224,9 @@ func TestAliasOfANumberThatIsUsedAgain(t *testing.T) {
 	dir := three(t)
 	r := openStore(t, dir, nil)
 	setAliases(t, r, map[string]string{"champion": "1.0.2", "old": "1.0.0"}, nil)
-	if err := editVersions(dir, func(versions map[string]any) { delete(versions, "1.0.2") })(); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.RemoveAll(modelPath(dir, "versions", "1.0.2")); err != nil {
-		t.Fatal(err)
-	}
-	pythonstore.At(t, dir).PythonRegisters("1.0.2")
+	python := pythonstore.At(t, dir)
+	python.PythonDeletes("1.0.2")
+	python.PythonRegisters("1.0.2")
 	wantAliases(t, r, dir, map[string]string{"old": "1.0.0"})
 	register(t, r, "1.0.3", nil)
 	wantAliases(t, r, dir, map[string]string{"old": "1.0.0"})

@@ -31,6 +31,18 @@ func documentLag(t *testing.T, dir string) int64 {
 	return info.Size() - documentMark(t, dir).Offset
 }
 
+// catchUp closes a registry, or lets the second pass after which its document
+// is brought up to date.
+func catchUp(t *testing.T, r *mr.ModelRegistry, closes bool) {
+	t.Helper()
+	if !closes {
+		time.Sleep(time.Second)
+		synctest.Wait()
+	} else if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // Another program changes a document that lags, and so lacks an acknowledged
 // change. The registry that left it lagging records the external change and
 // brings the document up to date.
@@ -48,14 +60,7 @@ func TestCatchUpRecordsAnExternalChange(t *testing.T) {
 				t.Fatal("the document does not lag")
 			}
 			s.PythonRegisters("1.0.2")
-			if closes {
-				if err := r.Close(); err != nil {
-					t.Error(err)
-				}
-			} else {
-				time.Sleep(time.Second)
-				synctest.Wait()
-			}
+			catchUp(t, r, closes)
 			want := map[string]string{"1.0.0": "production", "1.0.1": "development", "1.0.2": "development"}
 			if got := s.StagesInDocument(); !maps.Equal(got, want) {
 				t.Fatalf("registry.json has %v (closed: %v), want %v", got, closes, want)
@@ -83,14 +88,7 @@ func TestCatchUpDoesNotCreateAStore(t *testing.T) {
 			if err := os.Rename(dir, dir+"-moved"); err != nil {
 				t.Fatal(err)
 			}
-			if closes {
-				if err := r.Close(); err != nil {
-					t.Error(err)
-				}
-			} else {
-				time.Sleep(time.Second)
-				synctest.Wait()
-			}
+			catchUp(t, r, closes)
 			if _, err := os.Lstat(dir); err == nil {
 				t.Errorf("the store is there again (closed: %v)", closes)
 			}

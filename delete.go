@@ -70,10 +70,9 @@ func deletedError(d index.Deletion) error {
 
 // Delete deletes a version. It is not listed any more, and GetModel fails with
 // a *[DeletedError]. Its number is never given out again, and the history keeps
-// what it says about the version. The files stay until Purge, so a program that
-// has them open goes on, and Undelete lists the version again. A version that
-// is deleted already stays so. If it never existed, the error matches
-// ErrNotFound.
+// its events. The files stay until Purge, so a program that has them open goes
+// on, and Undelete lists the version again. A version that is deleted already
+// stays so. If it never existed, the error matches ErrNotFound.
 //
 // The error matches ErrProtected, and gives the reason, if the version is in
 // production, if Rollback would restore it, if an alias names it, if it is

@@ -37,8 +37,8 @@ func manyTrees(t *testing.T, n int) (*mr.ModelRegistry, *countingDisk, string) {
 	return r, d, dir
 }
 
-// What Retain and Purge ask of the disk, and what they allocate, grows with the
-// number of versions and not with its square.
+// The calls of the disk and the allocations of Retain and Purge grow with the
+// number of versions, and not with its square.
 func TestRetainAndPurgeGrowLinearly(t *testing.T) { // not parallel: it counts for the whole program
 	const small, times = 500, 4
 	type work struct {

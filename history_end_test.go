@@ -197,8 +197,8 @@ func (s *storyteller) answers(r *mr.ModelRegistry) map[string][]string {
 	return got
 }
 
-// A history that is read from its end says what it says when it is read from
-// its start.
+// A history that is read from its end has the same events as when it is read
+// from its start.
 func TestHistoryFromItsEndIsTheSame(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(12) {

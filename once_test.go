@@ -149,12 +149,7 @@ func TestRegisterOnceAfterADeletion(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := os.RemoveAll(modelPath(dir, "versions", "1.0.1")); err != nil {
-			t.Fatal(err)
-		}
-		if err := editVersions(dir, func(versions map[string]any) { delete(versions, "1.0.1") })(); err != nil {
-			t.Fatal(err)
-		}
+		pythonstore.At(t, dir).PythonDeletes("1.0.1")
 		if recorded {
 			promote(t, r, "1.0.0", mr.Staging)
 			r = openStore(t, dir, nil)

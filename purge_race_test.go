@@ -11,8 +11,8 @@ import (
 	"github.com/ubunye-go/modelregistry/driver"
 )
 
-// Purge goes on although another process changes the model after Purge looked at
-// the clock.
+// Purge goes on although another process changes the model after Purge looked
+// at the clock.
 func TestPurgeBesideAWriter(t *testing.T) {
 	t.Parallel()
 	now, dir := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), t.TempDir()

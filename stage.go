@@ -138,9 +138,9 @@ func (r *ModelRegistry) Archive(ctx context.Context, ref Ref, opts *MoveOptions)
 // production. A promotion adds to the list, and a rollback removes the versions
 // after the one that it restored. So two rollbacks in a row go back two
 // versions. A rollback after "rollback, promote" goes back to the version that
-// the first rollback restored. A version whose entry was removed is skipped, and
-// so is another version to which another program gave its number. An external
-// change counts as one promotion.
+// the first rollback restored. A version whose entry was removed is skipped,
+// and so is another version to which another program gave its number. An
+// external change counts as one promotion.
 //
 // A repeated Rollback goes back one more version. For a safe retry, use
 // RollbackTo with the version to restore, or set IfProduction to the present

@@ -139,8 +139,8 @@ func TestVerifyChecksVersionsAtOnce(t *testing.T) {
 	}
 }
 
-// If its context ends, Verify reports what it has checked: which models to
-// their end, and what it found in the others.
+// If its context ends, Verify reports which models it checked to their end, and
+// its findings in the others.
 func TestVerifySaysWhatItCheckedBeforeItsContextEnded(t *testing.T) {
 	t.Parallel()
 	const n = 40

@@ -40,8 +40,8 @@ var (
 	ErrContention = errors.New("too many writers at once")
 )
 
-// A MissingChangeError says which change of a history is missing. The error of a
-// call wraps it in a *[mr.CorruptError].
+// A MissingChangeError says which change of a history is missing. The error of
+// a call wraps it in a *[mr.CorruptError].
 type MissingChangeError struct {
 	Number int64
 	Key    string // of its object

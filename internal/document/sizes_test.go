@@ -129,7 +129,7 @@ func TestLargeDocumentHasSizes(t *testing.T) {
 			t.Errorf("%d versions: Position = %+v, %t", versions, at, ok)
 		}
 	}
-	// A letter that no program wrote shows that Parse does not look at the entry.
+	// A letter that no program wrote shows that Parse does not read the entry.
 	held, _, _ := strings.Cut(string(marked(t, 3000)), `"crc32c"`)
 	size := strings.Index(held, `"sizes": "`) + len(`"sizes": "`)
 	letter := size + strings.Index(held[size:], `s"`)

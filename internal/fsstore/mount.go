@@ -15,8 +15,8 @@ import (
 // The locks of a folder exclude the processes of one machine. Other machines
 // may have mounted the folder, too. A bucket that a program mounts is refused:
 // nothing excludes another machine there, a rename is a copy, and each program
-// caches what it read. On a network file system it depends on the mount
-// options, which this package can't judge, so it warns.
+// caches the files that it reads. On a network file system it depends on the
+// mount options, which this package can't judge, so it warns.
 
 // checkMount returns a *driver.MountError if a model may not be written,
 // because its folder is in a mounted bucket. It logs a warning at the first

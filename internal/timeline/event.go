@@ -8,7 +8,7 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/index"
 )
 
-// An Event is an event of a model's history with what it changed.
+// An Event is an event of a model's history with its changes.
 type Event struct {
 	*index.Event
 	Changes      []Change
@@ -37,7 +37,7 @@ func newReplay() *replay {
 	return &replay{stages: map[string]string{}, entries: map[string][]byte{}, productive: map[string]bool{}}
 }
 
-// apply applies an event, and returns it with what it changed.
+// apply applies an event, and returns it with its changes.
 func (p *replay) apply(e *index.Event) Event {
 	out := Event{Event: e, ModelBefore: p.facts}
 	if e.Model != nil {

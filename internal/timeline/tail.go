@@ -13,8 +13,8 @@ import (
 )
 
 // errForward says that a history has to be read from its start. The store can't
-// read a log backwards, the part that was read is damaged, or an event does not
-// say by itself what it changed.
+// read a log backwards, the part that was read is damaged, or the changes of an
+// event depend on earlier events.
 var errForward = errors.New("read the history from its start")
 
 // The parts of a log that are read from its end grow, so that a long history
@@ -101,8 +101,8 @@ func (t *tail) inManyViews(ctx context.Context, end *end) iter.Seq2[Event, error
 // events yields the events back to an end, the newest first. It yields an error
 // if it can't go on.
 //
-// An event says by itself what it changed, if at most one version was in
-// production before it. Only another program leaves several, and the next
+// The changes of an event do not depend on earlier events if at most one version
+// was in production before it. Only another program leaves several, and the next
 // change archives all but one. So events holds each event back until it has
 // read such a change, or the start of the log.
 func (t *tail) events(ctx context.Context, end *end, next func() ([]byte, error)) iter.Seq2[Event, error] {

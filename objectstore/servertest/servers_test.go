@@ -75,9 +75,9 @@ func start(t testing.TB, addr string, cmd *exec.Cmd) {
 // hosts counts the addresses that freeAddr returned.
 var hosts atomic.Int64
 
-// freeAddr returns a loopback address that is not in use. Each has a host of its
-// own if the system has several. Else another test could be given the same port
-// before the server listens.
+// freeAddr returns a loopback address that is not in use. Each has a host of
+// its own if the system has several. Else another test could be given the same
+// port before the server listens.
 func freeAddr(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", fmt.Sprintf("127.0.1.%d:0", hosts.Add(1)%250+1))

@@ -130,12 +130,7 @@ func TestGivenUpUploadLeavesNoParts(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	done := make(chan error, 1)
-	go func() {
-		large := mr.FromFunc(func(dir string) error { return writeZeros(filepath.Join(dir, "weights.bin"), 100<<20) })
-		_, err := r.Register(ctx, fraud, large, nil)
-		done <- err
-	}()
+	done := registerLarge(ctx, r)
 	for uploads() == 0 {
 		select {
 		case err := <-done:
@@ -175,12 +170,7 @@ func TestGivenUpStalledUploadLeavesNoParts(t *testing.T) {
 	client := s3Client(server, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	done := make(chan error, 1)
-	go func() {
-		large := mr.FromFunc(func(dir string) error { return writeZeros(filepath.Join(dir, "weights.bin"), 100<<20) })
-		_, err := r.Register(ctx, fraud, large, nil)
-		done <- err
-	}()
+	done := registerLarge(ctx, r)
 	for range 4 {
 		select {
 		case <-proxy.stopped:
@@ -198,4 +188,15 @@ func TestGivenUpStalledUploadLeavesNoParts(t *testing.T) {
 	if left := unfinished(t, client); len(left) > 0 {
 		t.Errorf("the parts of %v are left", left)
 	}
+}
+
+// registerLarge registers a version of 100 MiB, and then sends the error.
+func registerLarge(ctx context.Context, r *mr.ModelRegistry) <-chan error {
+	done := make(chan error, 1)
+	go func() {
+		large := mr.FromFunc(func(dir string) error { return writeZeros(filepath.Join(dir, "weights.bin"), 100<<20) })
+		_, err := r.Register(ctx, fraud, large, nil)
+		done <- err
+	}()
+	return done
 }

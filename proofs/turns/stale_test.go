@@ -18,9 +18,9 @@ import (
 const staleSteps = 40
 
 // TestStaleDocuments lets Python read registry.json, Go delete and purge
-// versions, and Python then write what it read, with a change. The test does
+// versions, and Python then write the old content, with a change. The test does
 // not compute which stage a version has then. It checks what must hold all the
-// same: the versions that are listed, deleted, held and purged, and their files.
+// same: which versions are listed, deleted, held and purged, and their files.
 func TestStaleDocuments(t *testing.T) {
 	for _, x := range trials(anyRelease, inStep) {
 		t.Run(x.String(), func(t *testing.T) {

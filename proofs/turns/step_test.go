@@ -25,7 +25,7 @@ type step struct {
 	text   string // the description, likewise
 	keep   string // the rule of a retention: a number of versions, "tag" or "served"
 	force  bool   // skip the gates, or move or delete a version in spite of its protection
-	stale  bool   // Python starts from what it read in its last step "load"
+	stale  bool   // Python starts from the document of its last step "load"
 	torn   bool   // a purge that is interrupted before it removes files
 	named  bool   // pass an actor; without one, more entries are equal
 	opened bool   // by a registry opened for the step, beside the running one

@@ -9,8 +9,8 @@ import (
 	"github.com/ubunye-go/modelregistry/internal/storetest"
 )
 
-// fewer returns what divides the sizes of samples: more than 1 in the short form
-// of the tests.
+// fewer returns the divisor of the sizes of samples: more than 1 in the short
+// form of the tests.
 func fewer() int {
 	if storetest.MustRunAll() {
 		return 1

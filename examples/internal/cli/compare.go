@@ -76,8 +76,8 @@ func namesModel(cmd *cobra.Command) bool {
 }
 
 // versionOf returns the reference to one version of a model: a number, a stage,
-// an alias, latest or a range. Another program may have used any other text as a
-// number.
+// an alias, latest or a range. Another program may have used any other text as
+// a number.
 func versionOf(name modelregistry.ModelName, version string) (modelregistry.Ref, error) {
 	if strings.Contains(version, "/") {
 		return modelregistry.Ref{}, fmt.Errorf("%q is not a version: a reference goes without -u, -m and --ref", version)

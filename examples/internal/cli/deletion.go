@@ -13,9 +13,8 @@ import (
 )
 
 // deletionCommand makes a command that deletes a version, forbids its deletion,
-// or undoes one of these. done is what it says afterwards; in JSON, the part
-// before the ";". It returns the options, so that the caller can define further
-// flags.
+// or undoes one of these. done is its message; in JSON, the part before the ";".
+// It returns the options, so that the caller can define further flags.
 func (a *app) deletionCommand(use, short, done string,
 	do func(*modelregistry.ModelRegistry, context.Context, modelregistry.Ref, *modelregistry.KeepOptions) error) (*cobra.Command, *modelregistry.KeepOptions) {
 	var s subject

@@ -31,7 +31,7 @@ func TestGatesPageRuns(t *testing.T) {
 }
 
 // runPage runs the shell commands of a page in an empty folder, and returns
-// what they print. The page must have at least so many blocks of commands.
+// their output. The page must have at least so many blocks of commands.
 func runPage(t *testing.T, name string, least int) string {
 	t.Helper()
 	if runtime.GOOS == "windows" {

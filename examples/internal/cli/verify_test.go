@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// An interrupted verify shows what it has checked until then.
+// An interrupted verify shows its findings until then.
 func TestInterruptedVerifySaysWhatItChecked(t *testing.T) {
 	for _, tc := range []struct {
 		result verified
